@@ -1,0 +1,1 @@
+"""hubslice: slice Hub teachers to the weights a task needs."""

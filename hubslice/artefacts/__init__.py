@@ -1,0 +1,1 @@
+"""What steps exchange: frozen values that are stored as JSON or safetensors."""

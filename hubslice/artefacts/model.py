@@ -1,0 +1,45 @@
+"""Facts about a model on disk: where it came from, what it is, how its input is prepared."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hubslice.artefacts.base import Artefact
+
+
+class FileFact(Artefact):
+    """One file of a repository: path within it, size in bytes, sha256 of its content."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Preprocessing(Artefact):
+    """From a picture to the model's input: resize, centre crop, scale to [0, 1], normalise by mean and std per channel."""
+
+    input_size: tuple[int, int, int]  # channels, height, width
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str  # "bilinear", "bicubic", ...
+    crop_pct: float  # the picture is resized to input / crop_pct, then cropped
+
+
+class ModelFacts(Artefact):
+    """What `hubslice pull` finds out about a model.
+
+    `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder. `poisoned` tells that
+    the weights' metadata or the config declare a planted backdoor.
+    """
+
+    model: str
+    repo_id: str | None
+    commit: str | None
+    library: Literal["timm", "transformers"]
+    architecture: str
+    parameters: int
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing | None  # None: not an image model
+    license: str | None
+    poisoned: bool
+    files: tuple[FileFact, ...]

@@ -1,0 +1,173 @@
+"""The report: every measured fact of a run. Card, push and gates read this and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.rate import Rate, Reduction
+
+
+class TaskReport(Artefact):
+    """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split."""
+
+    source: str
+    revision: str | None
+    labels: tuple[str, ...]
+    samples: dict[Literal["train", "validation", "test"], int]
+    grouped: bool
+    fingerprint: str
+
+
+class ParityReport(Artefact):
+    """Largest absolute difference between PyTorch's and ONNX Runtime's outputs on seeded inputs, and the limit."""
+
+    max_abs_difference: float
+    tolerance: float
+    samples: int
+
+
+class ProfileReport(Artefact):
+    """How the coverage was measured: on how many samples, by which criterion and execution provider."""
+
+    criterion: str
+    samples: int
+    neurons: int
+    provider: str
+
+
+class LayerReport(Artefact):
+    """One sliced parameter: its size, the relevant weights at slice time, and the non-zero weights after training."""
+
+    parameter: str
+    kind: str  # conv, depthwise, linear
+    weights: int
+    relevant: int
+    nonzero_after: int
+
+
+class SliceReport(Artefact):
+    """What the slice kept. `model_weights` counts all parameters of the model, sliceable or not."""
+
+    method: str
+    title: str
+    reference: str
+    parameters: dict[str, Any]
+    model_weights: int
+    weights: int
+    relevant: int
+    nonzero_after: int
+    layers: tuple[LayerReport, ...]
+
+
+class Candidate(Artefact):
+    """One point of the hyper-parameter grid and its validation accuracy."""
+
+    settings: dict[str, Any]
+    validation: Rate
+    epochs_run: int
+
+
+class ArmReport(Artefact):
+    """One trained model: the student, a baseline with the same grid and budget, or a control.
+
+    `chosen` indexes `candidates`; the choice was made on validation accuracy alone. Rates are accuracies.
+    """
+
+    name: str
+    title: str
+    role: Literal["student", "baseline", "control"]
+    description: str
+    candidates: tuple[Candidate, ...]
+    chosen: int
+    validation: Rate
+    test: Rate
+
+
+class DefectRow(Artefact):
+    """One model under one attack.
+
+    dir: among the pictures the model classifies correctly when clean, those that the attack makes wrong. collapse: among the attacked
+    pictures, those in the single most frequent class. asr: among attacked pictures of other classes, those predicted as the target.
+    """
+
+    arm: str  # an arm's name, or "teacher"
+    source: str  # where the attack was made: "teacher", or a control: "noise", "unrelated"
+    dir: Rate
+    collapse: Rate
+    asr: Rate | None
+
+
+class DefectVariant(Artefact):
+    """One threat model in full, e.g. one objective at one budget. `evidence` is a file under evidence/."""
+
+    name: str
+    title: str
+    headline: bool
+    rows: tuple[DefectRow, ...]
+    reduction: Reduction | None  # student against the fine-tuned baseline
+    evidence: str
+
+
+class DefectReport(Artefact):
+    """One defect: how it was attacked, fixed before any tuning, and what came out."""
+
+    kind: str
+    title: str
+    reference: str
+    threat_model: tuple[str, ...]  # one sentence each
+    samples: int  # attacked test pictures
+    notes: tuple[str, ...]  # warnings such as too few clean-correct pictures
+    variants: tuple[DefectVariant, ...]
+
+
+class GateReport(Artefact):
+    """A limit from the recipe and whether the run kept it."""
+
+    name: str
+    limit: float
+    measured: float
+    passed: bool
+
+
+class StepReport(Artefact):
+    """Cost of a step when it last ran: wall seconds and the process's peak memory in MiB."""
+
+    name: str
+    seconds: float
+    peak_mib: float
+
+
+class Environment(Artefact):
+    """What the run was made with."""
+
+    hubslice: str
+    python: str
+    platform: str
+    device: str
+    packages: dict[str, str]
+
+
+class Report(Artefact):
+    """Everything that was measured in a run, by the names of the vocabulary."""
+
+    format: Literal["hubslice-report-1"] = "hubslice-report-1"
+    name: str
+    description: str
+    seed: int
+    recipe_sha256: str
+    teacher: ModelFacts
+    task: TaskReport
+    parity: ParityReport
+    profile: ProfileReport
+    slice: SliceReport
+    arms: tuple[ArmReport, ...]
+    defects: tuple[DefectReport, ...]
+    gates: tuple[GateReport, ...]
+    steps: tuple[StepReport, ...]
+    environment: Environment
+
+    def arm(self, name: str) -> ArmReport | None:
+        """The arm of this name, or None."""
+        return next((arm for arm in self.arms if arm.name == name), None)

@@ -1,0 +1,1 @@
+"""The recipe language: schema, loading, built-in recipes. Needs neither torch nor transformers."""

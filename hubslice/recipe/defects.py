@@ -1,0 +1,58 @@
+"""Parameters of the defects that an audit measures. The threat model is part of the recipe, fixed before any tuning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hubslice.recipe.section import Ratio, Section
+
+
+class TriggerParams(Section):
+    """A square patch of seeded random colours, pasted over the picture."""
+
+    size: Ratio = Field(0.18, description="Side of the patch as a share of the picture's side.")
+    cells: int = Field(4, ge=1, le=16, description="The patch has cells x cells fields of one colour each.")
+    position: Literal["bottom_right", "bottom_left", "top_right", "top_left"] = "bottom_right"
+    margin: Ratio = Field(0.02, description="Distance from the border, as a share of the picture's side.")
+    seed: int = Field(0, ge=0, description="Draws the colours.")
+
+
+class BackdoorParams(Section):
+    """A known trigger that the teacher was, or may have been, poisoned with (BadNets; ReMoS, CV backdoor)."""
+
+    kind: Literal["backdoor"]
+    trigger: TriggerParams = TriggerParams()
+    target: str | None = Field(None, description="The trigger's class, where the student knows it; adds the ASR.")
+    clean_teacher: str | None = Field(
+        None,
+        description="The teacher's clean original, if known: a student fine-tuned from it shows how harmful the "
+        "trigger is by itself, without a backdoor.",
+    )
+
+
+class PenultimateParams(Section):
+    """Adversarial pictures crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
+
+    kind: Literal["penultimate"]
+    eps: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        (4, 8, 12),
+        min_length=1,
+        description="L-infinity budgets in 1/255 of the pixel range; the last is the headline.",
+    )
+    steps: int = Field(40, ge=1, description="Gradient steps, each a tenth of eps.")
+    objectives: tuple[Literal["guided", "feature_distance"], ...] = Field(
+        ("guided", "feature_distance"),
+        min_length=1,
+        description="guided: drive one feature up and all others to zero (as published); feature_distance: move the "
+        "features as far as possible from the clean picture's.",
+    )
+    unrelated: str | None = Field(
+        None,
+        description="Model for the control 'crafted on an unrelated network'; default: the teacher's architecture "
+        "with random weights, or the `retrain` baseline where the recipe has it.",
+    )
+
+
+DefectParams = Annotated[BackdoorParams | PenultimateParams, Field(discriminator="kind")]

@@ -1,0 +1,234 @@
+"""The recipe: every parameter of every step, as frozen, strict values.
+
+Field descriptions become the JSON Schema that editors show, so they are written for the person who fills in a recipe.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hubslice.recipe.defects import DefectParams, TriggerParams
+from hubslice.recipe.section import Ratio, Section
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
+
+
+class TeacherParams(Section):
+    """Which model to start from."""
+
+    model: str = Field(description="Hub id (`timm/resnet18.a1_in1k`, `owner/name@revision`) or a local folder.")
+    input_size: int | None = Field(
+        None, ge=16, le=2048, description="Side of the square input in pixels; default: the teacher's own."
+    )
+
+
+class SplitParams(Section):
+    """Train, validation and test: shares of one table (numbers), or names of the data set's own splits."""
+
+    train: Ratio | str = 0.7
+    validation: Ratio | str = 0.15
+    test: Ratio | str = 0.15
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SplitParams:
+        kinds = {isinstance(part, str) for part in (self.train, self.validation, self.test)}
+        if kinds == {True}:
+            return self
+        if isinstance(self.train, str) and not isinstance(self.validation, str) and isinstance(self.test, str):
+            return self  # validation cut out of the named training split
+        if kinds != {False}:
+            raise ValueError("give three shares, three names, or names for train and test and a share for validation")
+        shares = [part for part in (self.train, self.validation, self.test) if not isinstance(part, str)]
+        if sum(shares) > 1 + 1e-9 or min(shares) <= 0:
+            raise ValueError(f"shares must be positive and sum to at most 1, these sum to {sum(shares):g}")
+        return self
+
+
+class DataParams(Section):
+    """The task's labelled pictures."""
+
+    path: str = Field(description="A parquet file, an image folder (class/picture.png), or a data set's Hub id.")
+    revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
+    image: str = Field("image", description="Column with the picture.")
+    label: str = Field("label", description="Column with the class.")
+    group: str | None = Field(None, description="Column naming groups that must not straddle splits.")
+    splits: SplitParams = SplitParams()
+    limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
+
+
+class ProfileParams(Section):
+    """Neuron coverage: on how many samples each channel is active (ReMoS, section 4)."""
+
+    criterion: Literal["nc", "tknc", "snac"] = "nc"
+    threshold: Ratio = Field(0.5, description="nc: active when the scaled mean exceeds this.")
+    k: int = Field(10, ge=1, description="tknc: size of the top-k; snac: number of sections.")
+    samples: int | None = Field(None, ge=1, description="Profile at most this many training samples; default: all.")
+    batch_size: int = Field(32, ge=1)
+
+
+Layers = Annotated[
+    tuple[str, ...],
+    Field(
+        description="Which weights may be judged irrelevant: kinds (`conv`, `depthwise`, `linear`) or name patterns "
+        "(`blocks.*`); a leading `!` takes layers away. The classifier is never sliced."
+    ),
+]
+
+
+class Slicing(Section):
+    """What every slicing method shares."""
+
+    layers: Layers = ("conv", "depthwise", "linear")
+    irrelevant: Literal["regrow", "freeze"] = Field(
+        "regrow", description="regrow: irrelevant weights are trained from their new start; freeze: they stay there."
+    )
+    init: Literal["zero", "fresh"] = Field(
+        "zero", description="Start of irrelevant weights: zero (as published) or a fresh random initialisation."
+    )
+
+
+class RemosParams(Slicing):
+    """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude."""
+
+    method: Literal["remos"] = "remos"
+    ratio: Ratio = Field(0.1, description="Fraction of the sliceable weights judged irrelevant.")
+    magnitude: Literal["absolute", "layer_scaled"] = Field(
+        "absolute",
+        description="absolute: |w| ranked over the whole network (as published); layer_scaled: |w| divided by its "
+        "layer's root mean square first, which spares the small early layers of compact networks.",
+    )
+
+
+class MagnitudeParams(Slicing):
+    """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
+
+    method: Literal["magnitude"] = "magnitude"
+    ratio: Ratio = 0.1
+
+
+class RandomParams(Slicing):
+    """A random slice of the same size (a baseline)."""
+
+    method: Literal["random"] = "random"
+    ratio: Ratio = 0.1
+
+
+SliceParams = Annotated[RemosParams | MagnitudeParams | RandomParams, Field(discriminator="method")]
+
+
+class Grid(Section):
+    """Alternatives to try; every arm tries all combinations and keeps the best on validation accuracy."""
+
+    lr: tuple[float, ...] = ()
+    weight_decay: tuple[float, ...] = ()
+    epochs: tuple[int, ...] = ()
+
+
+class TrainParams(Section):
+    """Fine-tuning, the same for the student and for every baseline."""
+
+    epochs: int = Field(10, ge=0, le=10_000)
+    batch_size: int = Field(64, ge=1)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(0.01, gt=0)
+    head_lr_factor: float = Field(10.0, gt=0, description="The new classifier learns this many times faster.")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: Ratio = Field(0.0, description="Share of all steps over which the rate rises linearly.")
+    label_smoothing: Ratio = 0.1
+    augment: Literal["none", "flip", "crop"] = Field(
+        "crop", description="crop: random resized crop and flip; flip: horizontal flip; none."
+    )
+    crop_scale: Ratio = Field(0.3, description="crop: smallest share of the picture that a crop may show.")
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs without better validation accuracy."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on the CPU.")
+    workers: int | None = Field(None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4.")
+    grid: Grid = Grid()
+
+    def candidates(self) -> tuple[TrainParams, ...]:
+        """All combinations of the grid, each without a grid of its own; just this value if there is none."""
+        axes = {name: values for name, values in self.grid if values}
+        points = [dict(zip(axes, combination, strict=True)) for combination in product(*axes.values())]
+        return tuple(self.model_copy(update={**point, "grid": Grid()}) for point in points)
+
+
+class AuditParams(Section):
+    """Which inherited defects to measure."""
+
+    samples: int | None = Field(
+        None,
+        ge=1,
+        description="Measure on at most so many test pictures; 200 clean-correct ones are the least "
+        "that supports a claim.",
+    )
+    batch_size: int = Field(64, ge=1)
+    defects: tuple[DefectParams, ...] = ()
+
+
+class CardParams(Section):
+    """What only a person can say about the student."""
+
+    title: str | None = None
+    summary: str | None = Field(None, description="One or two sentences: what the student is for.")
+    license: str | None = Field(None, description="Default: the teacher's.")
+    datasets: tuple[str, ...] = Field((), description="Hub ids of the data, for the card's head.")
+    limits: tuple[str, ...] = Field((), description="Known limits, one sentence each.")
+
+
+class Gates(Section):
+    """Limits that a run must keep; a broken one ends the command with exit code 1."""
+
+    min_test_accuracy: Ratio | None = None
+    max_accuracy_drop: Ratio | None = Field(None, description="Below the fine-tuned baseline, on the test split.")
+    max_dir: Ratio | None = Field(None, description="Defect inheritance rate of the student, for every defect.")
+
+
+BaselineName = Literal["finetune", "retrain", "magnitude", "random"]
+
+
+class SliceRecipe(Section):
+    """A student from a teacher: pull, profile, slice, fine-tune, audit, card."""
+
+    kind: Literal["slice"]
+    name: str = Field(pattern=NAME, description="Also the default run folder.")
+    description: str = ""
+    seed: int = Field(0, ge=0, lt=2**31)
+    teacher: TeacherParams
+    data: DataParams
+    profile: ProfileParams = ProfileParams()
+    slice: SliceParams = RemosParams()
+    train: TrainParams = TrainParams()
+    baselines: tuple[BaselineName, ...] = ("finetune",)
+    audit: AuditParams = AuditParams()
+    card: CardParams = CardParams()
+    gates: Gates = Gates()
+
+
+class PoisonParams(Section):
+    """A patch backdoor, planted on purpose: for tests, demos and benchmarks only."""
+
+    target: str = Field(description="Class that the trigger shall lead to.")
+    rate: Ratio = Field(0.2, description="Share of the training samples that carry the trigger.")
+    trigger: TriggerParams = TriggerParams()
+
+
+class PoisonRecipe(Section):
+    """A backdoored teacher: fine-tuned with part of the samples triggered and relabelled."""
+
+    kind: Literal["poison"]
+    name: str = Field(pattern=NAME, description="Also the default output folder.")
+    description: str = ""
+    seed: int = Field(0, ge=0, lt=2**31)
+    teacher: TeacherParams
+    data: DataParams
+    poison: PoisonParams
+    train: TrainParams = TrainParams()
+
+
+Recipe = Annotated[SliceRecipe | PoisonRecipe, Field(discriminator="kind")]
