@@ -1,7 +1,8 @@
 """The named errors of hubslice.
 
-Every error says what happened and why in its message, and in `hint` what mends it (usually a command). `exit_code` is what the
-command line returns: 1 a gate failed, 2 usage, recipe, data or model, 3 the Hub could not be read or written, 4 internal.
+Every error says what happened and why in its message, and in `hint` what mends it (usually a command). `exit_code` is
+what the command line returns: 1 a gate failed, 2 usage, recipe, data or model, 3 the Hub could not be read or written,
+4 internal.
 """
 
 from __future__ import annotations

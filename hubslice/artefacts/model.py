@@ -16,20 +16,25 @@ class FileFact(Artefact):
 
 
 class Preprocessing(Artefact):
-    """From a picture to the model's input: resize, centre crop, scale to [0, 1], normalise by mean and std per channel."""
+    """From a picture to the model's input.
+
+    The picture is resized, its centre cropped, scaled to [0, 1] and normalised channel by channel. `shortest` resizes
+    the shorter side to input / crop_pct and keeps the aspect ratio; `squash` resizes both sides to it.
+    """
 
     input_size: tuple[int, int, int]  # channels, height, width
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    interpolation: str  # "bilinear", "bicubic", ...
-    crop_pct: float  # the picture is resized to input / crop_pct, then cropped
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    crop_pct: float
+    resize: Literal["shortest", "squash"]
 
 
 class ModelFacts(Artefact):
     """What `hubslice pull` finds out about a model.
 
-    `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder. `poisoned` tells that
-    the weights' metadata or the config declare a planted backdoor.
+    `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder.
+    `poisoned` tells that the weights' metadata or the config declare a planted backdoor.
     """
 
     model: str

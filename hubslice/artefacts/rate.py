@@ -52,8 +52,9 @@ class Estimate(Artefact):
 class Reduction(Artefact):
     """How much smaller the student's defect rate is than the baseline's, with paired bootstrap intervals.
 
-    `difference` is baseline minus student in rate points; `relative` is 1 - student / baseline, left out below a baseline rate of
-    20 % where ratios are noise. The `common` pair is the same on the pictures that both models classify correctly when clean.
+    `difference` is baseline minus student in rate points; `relative` is 1 - student / baseline, left out below a
+    baseline rate of 20 % where ratios are noise. The `common` pair is the same on the pictures that both models
+    classify correctly when clean.
     """
 
     baseline: str

@@ -88,8 +88,9 @@ class ArmReport(Artefact):
 class DefectRow(Artefact):
     """One model under one attack.
 
-    dir: among the pictures the model classifies correctly when clean, those that the attack makes wrong. collapse: among the attacked
-    pictures, those in the single most frequent class. asr: among attacked pictures of other classes, those predicted as the target.
+    dir: among the pictures the model classifies correctly when clean, those that the attack makes wrong. collapse:
+    among the attacked pictures, those in the single most frequent class. asr: among attacked pictures of other classes,
+    those predicted as the target.
     """
 
     arm: str  # an arm's name, or "teacher"
@@ -100,7 +101,10 @@ class DefectRow(Artefact):
 
 
 class DefectVariant(Artefact):
-    """One threat model in full, e.g. one objective at one budget. `evidence` is a file under evidence/."""
+    """One threat model in full, e.g. one objective at one budget. `evidence` is a file under evidence/.
+
+    Variants of one `objective` that differ in `budget` alone (the attack's strength, for L-infinity in 1/255) form a curve.
+    """
 
     name: str
     title: str
@@ -108,6 +112,8 @@ class DefectVariant(Artefact):
     rows: tuple[DefectRow, ...]
     reduction: Reduction | None  # student against the fine-tuned baseline
     evidence: str
+    objective: str | None = None
+    budget: int | None = None
 
 
 class DefectReport(Artefact):

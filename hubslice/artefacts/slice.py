@@ -21,8 +21,8 @@ FORMAT = "hubslice-slice-1"
 class Slice:
     """Boolean relevance masks by parameter name, and who computed them.
 
-    `masks[name]` has the shape of the parameter; True marks a relevant weight. Parameters that the slice does not name are relevant as
-    a whole. `method` is the slicer's name, `parameters` its settings, both as plain data.
+    `masks[name]` has the shape of the parameter; True marks a relevant weight. Parameters that the slice does not name
+    are relevant as a whole. `method` is the slicer's name, `parameters` its settings, both as plain data.
     """
 
     masks: Mapping[str, np.ndarray]

@@ -1,0 +1,80 @@
+"""How numbers and foreign text are written in a card. One place, so that a card never shows the same thing in two ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hubslice.artefacts.rate import Estimate, Rate
+
+MINUS = "−"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
+
+
+def count(number: int) -> str:
+    """12345 -> `12,345`."""
+    return f"{number:,}"
+
+
+def percent(share: float) -> str:
+    """0.8431 -> `84.3 %`; a share that only rounds to 0 or 100 is written as `<0.1 %` or `>99.9 %`."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    if 0.9995 <= share < 1:
+        return ">99.9 %"
+    return f"{_tenths(share)} %"
+
+
+def interval(low: float, high: float) -> str:
+    """Both ends in percent: `[79.1, 88.4]`."""
+    return f"[{_tenths(low)}, {_tenths(high)}]"
+
+
+def rate(measured: Rate | None) -> str:
+    """`84.3 % [79.1, 88.4], n = 243`, or `not measured`."""
+    if measured is None or measured.value is None or measured.interval is None:
+        return "not measured"
+    return f"{percent(measured.value)} {interval(*measured.interval)}, n = {count(measured.total)}"
+
+
+def points(estimate: Estimate) -> str:
+    """A difference of rates: `48.9 points [41.0, 56.3]`."""
+    return f"{_tenths(estimate.value)} points {interval(estimate.low, estimate.high)}"
+
+
+def relative(estimate: Estimate) -> str:
+    """A ratio: `79.9 % [71.0, 87.1]`."""
+    return f"{percent(estimate.value)} {interval(estimate.low, estimate.high)}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def text(value: object) -> str:
+    """Foreign text (labels, names, paths) on one line, its Markdown and HTML made harmless."""
+    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def code(value: object) -> str:
+    """Inline code on one line, also within a table cell; backticks inside are survived by a longer fence."""
+    line = " ".join(str(value).split()).replace("|", r"\|")
+    fence = "`" * (_longest_run(line) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def fenced(content: str, language: str) -> str:
+    """A fenced block that shows `content` verbatim, whatever fences it holds itself."""
+    fence = "`" * max(3, _longest_run(content) + 1)
+    return f"{fence}{language}\n{content.rstrip()}\n{fence}"
+
+
+def _tenths(share: float) -> str:
+    number = f"{100 * share:.1f}"
+    return "0.0" if number == "-0.0" else number.replace("-", MINUS)
+
+
+def _longest_run(content: str) -> int:
+    return max((len(run) for run in re.findall("`+", content)), default=0)

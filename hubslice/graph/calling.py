@@ -1,0 +1,57 @@
+"""How hubslice calls a model whose conventions it does not know: inputs by name, one tensor out, eval mode."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Call(nn.Module):
+    """`module` as a function of positional tensors, in the order of `names`, that returns one tensor.
+
+    They are passed by keyword where `forward` has parameters of all these names (transformers), else by position (timm). The tensor
+    is the result's `logits` if it has them, else its first tensor.
+    """
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self.names = names
+        accepted = inspect.signature(module.forward).parameters
+        named = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+        self.by_keyword = all(name in accepted and accepted[name].kind in named for name in names)
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        """Shape as the module gives it, usually logits [N, classes]."""
+        if self.by_keyword:
+            return _first_tensor(self.module(**dict(zip(self.names, tensors, strict=True))))
+        return _first_tensor(self.module(*tensors))
+
+
+def _first_tensor(result: Any) -> torch.Tensor:
+    if isinstance(result, torch.Tensor):
+        return result
+    logits = getattr(result, "logits", None)
+    if isinstance(logits, torch.Tensor):
+        return logits
+    for value in result.values() if isinstance(result, Mapping) else result:
+        if isinstance(value, torch.Tensor):
+            return value
+    raise TypeError(f"a {type(result).__name__} without tensors came out of the model")
+
+
+@contextlib.contextmanager
+def eval_mode(module: nn.Module) -> Iterator[None]:
+    """Eval mode within the block; afterwards every part is in its own mode again (a frozen BatchNorm stays in eval mode)."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

@@ -1,0 +1,91 @@
+"""The neuron map: which channel of which tensor belongs to which slice of which parameter.
+
+A neuron is an output channel of a convolution or an output feature of a linear layer. Every method of hubslice works on this map, so
+that no architecture is known to any of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import onnx
+from torch import nn
+
+from hubslice.artefacts.base import Artefact
+from hubslice.graph.layer import Layer, TensorRef
+from hubslice.graph.matching import find_layers
+from hubslice.graph.program import Program
+
+
+class NeuronMap(Artefact):
+    """All layers in graph order, and the weights that ought to be in them but are not.
+
+    `unmapped` names weights that no layer uses: the graph does not need them, or uses them in a way that is no layer (a transposed
+    convolution, a packed attention projection that is cut into pieces).
+    """
+
+    layers: tuple[Layer, ...]
+    unmapped: tuple[str, ...]
+
+    @classmethod
+    def from_onnx(
+        cls,
+        model: Any,
+        parameters: Mapping[str, tuple[int, ...]],
+        expected: Collection[str] | None = None,
+    ) -> Self:
+        """The map of a graph made by `export_onnx`, given as a `ModelProto` or a path.
+
+        `parameters` are the shapes of the module's parameters by name. `expected` are those that should be in the map, by default all
+        with two axes or more (embeddings then count as unmapped).
+        """
+        if isinstance(model, str | Path):
+            model = onnx.load(model, load_external_data=False)
+        shapes = {name: tuple(shape) for name, shape in parameters.items()}
+        layers = find_layers(Program(model), shapes)
+        if expected is None:
+            expected = [name for name, shape in shapes.items() if len(shape) > 1]
+        mapped = {layer.parameter for layer in layers}
+        return cls(layers=layers, unmapped=tuple(name for name in expected if name not in mapped))
+
+    @cached_property
+    def by_parameter(self) -> Mapping[str, tuple[Layer, ...]]:
+        """The layers of each mapped parameter, in graph order; more than one where a weight is shared."""
+        groups: dict[str, list[Layer]] = defaultdict(list)
+        for layer in self.layers:
+            groups[layer.parameter].append(layer)
+        return {name: tuple(layers) for name, layers in groups.items()}
+
+    @cached_property
+    def tensors(self) -> tuple[TensorRef, ...]:
+        """The distinct inputs and outputs of all layers: one layer's output is often the next one's input."""
+        found: dict[str, TensorRef] = {}
+        for layer in self.layers:
+            found.setdefault(layer.input.key, layer.input)
+            found.setdefault(layer.output.key, layer.output)
+        return tuple(found.values())
+
+
+def map_neurons(module: nn.Module, path: Path) -> NeuronMap:
+    """The map of `module` exported to `path`; its convolutional and linear weights (`layer_weights`) are the expected ones."""
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    neurons = NeuronMap.from_onnx(path, shapes, layer_weights(module))
+    # Tied parameters have several names and the graph only one of them.
+    mapped = {id(parameters[name]) for name in neurons.by_parameter}
+    unmapped = tuple(name for name in neurons.unmapped if id(parameters[name]) not in mapped)
+    return NeuronMap(layers=neurons.layers, unmapped=unmapped)
+
+
+def layer_weights(module: nn.Module) -> tuple[str, ...]:
+    """Names of the weights of all convolutions and linear layers of `module`, transformers' `Conv1D` included."""
+    names = []
+    for path, part in module.named_modules():
+        convolution = isinstance(part, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+        if convolution or isinstance(part, nn.Linear) or type(part).__name__ == "Conv1D":
+            names.append(f"{path}.weight" if path else "weight")
+    return tuple(names)

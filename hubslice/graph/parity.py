@@ -1,0 +1,77 @@
+"""The gate after every export: the graph computes what the module computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from hubslice.artefacts.base import Artefact
+from hubslice.errors import ParityError
+from hubslice.graph.calling import Call, eval_mode
+from hubslice.graph.export import OUTPUT
+from hubslice.graph.session import open_session
+
+
+class Parity(Artefact):
+    """Largest absolute difference between PyTorch's and ONNX Runtime's outputs on `samples` samples, and the limit."""
+
+    max_abs_difference: float
+    tolerance: float
+    samples: int
+    provider: str
+
+
+def check_parity(
+    module: nn.Module,
+    path: Path,
+    inputs: Mapping[str, torch.Tensor],
+    *,
+    rtol: float = 1e-4,
+    atol: float = 1e-5,
+    device: str = "cpu",
+) -> Parity:
+    """Run `inputs` [N, ...] by graph input name through the module (in eval mode) and the graph, and compare the outputs.
+
+    The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its outputs, not with each
+    of them. Take another N than the export's to check the dynamic batch axis as well.
+
+    Raises:
+        ParityError: shapes differ, or a value differs by more than the tolerance or is finite on one side only.
+        ProviderError: `device` cannot be used.
+    """
+    session = open_session(path, device)
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in inputs.items()}
+    (actual,) = session.runtime.run([OUTPUT], arrays)
+    with eval_mode(module), torch.inference_mode():
+        expected = Call(module, tuple(inputs)).eval()(*inputs.values()).cpu().numpy()
+    if actual.shape != expected.shape:
+        raise ParityError(
+            f"{path.name} gives outputs {list(actual.shape)} where PyTorch gives {list(expected.shape)}",
+            hint="export it again; do not slice from this graph",
+        )
+    scale = float(np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected)))
+    tolerance = atol + rtol * scale
+    difference = _difference(actual, expected)
+    worst = float(np.max(difference, initial=0.0))
+    if worst > tolerance:
+        sample, *index = (int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
+        raise ParityError(
+            f"{path.name} differs from PyTorch by {worst:.3g} at sample {sample}, output {index}; the limit is "
+            f"{tolerance:.3g} = {atol:g} + {rtol:g} x {scale:.3g}, the largest output",
+            hint="export it again; do not slice from this graph. A model that is random in eval mode cannot pass",
+        )
+    return Parity(
+        max_abs_difference=worst, tolerance=tolerance, samples=int(expected.shape[0]), provider=session.provider
+    )
+
+
+def _difference(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Absolute difference in float64; 0 where both are the same infinity or both NaN, infinity where one is not finite."""
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    return np.where(same, 0.0, np.nan_to_num(difference, nan=np.inf, posinf=np.inf))

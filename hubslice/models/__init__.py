@@ -1,0 +1,1 @@
+"""Models of timm and transformers behind one small interface."""

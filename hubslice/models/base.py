@@ -1,0 +1,140 @@
+"""What hubslice needs of a model, whatever library it comes from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from safetensors.torch import save_model
+from torch import Tensor, nn
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.errors import ModelError
+
+WEIGHTS = "model.safetensors"
+POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
+
+
+class Model(ABC):
+    """A stock library module with its classifier, labels and input preparation.
+
+    Pictures are given as pixels in [0, 1], shape [N, C, H, W]; normalisation happens inside, so that attacks and
+    triggers live in the valid pixel range. `module` is the library's own object: its parameter names are those of the
+    safetensors file.
+    """
+
+    library: ClassVar[Literal["timm", "transformers"]]
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        architecture: str,
+        labels: tuple[str, ...],
+        preprocessing: Preprocessing | None,
+        poisoned: bool = False,
+    ) -> None:
+        self.module = module
+        self.architecture = architecture
+        self.labels = labels
+        self.preprocessing = preprocessing
+        self.poisoned = poisoned
+
+    @property
+    @abstractmethod
+    def classifier(self) -> nn.Linear:
+        """The last linear layer, whose input is the penultimate feature vector.
+
+        Raises:
+            ModelError: the model has no linear classifier.
+        """
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [N, classes] for normalised inputs [N, C, H, W]."""
+
+    @abstractmethod
+    def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
+        """Seeded inputs by name, as the module's forward takes them: normalised pixels, or token ids."""
+
+    @abstractmethod
+    def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+        """Put a fresh, seeded classifier for these labels in place of the present one."""
+
+    @abstractmethod
+    def fresh(self, seed: int) -> Model:
+        """The same architecture and classifier size with seeded random weights."""
+
+    @abstractmethod
+    def save_config(self, folder: Path) -> None:
+        """Write what stock code needs beside the weights: config.json, and how input is prepared."""
+
+    def pixels_to_inputs(self, pixels: Tensor) -> Tensor:
+        """Normalise pixels [N, C, H, W] in [0, 1] as the model expects."""
+        preparation = self.image_preprocessing
+        mean = pixels.new_tensor(preparation.mean).view(1, -1, 1, 1)
+        std = pixels.new_tensor(preparation.std).view(1, -1, 1, 1)
+        return (pixels - mean) / std
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
+        return self.forward(self.pixels_to_inputs(pixels))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: what the classifier is given."""
+        seen: list[Tensor] = []
+        handle = self.classifier.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        try:
+            self.logits(pixels)
+        finally:
+            handle.remove()
+        return seen[0].flatten(1)
+
+    @property
+    def image_preprocessing(self) -> Preprocessing:
+        """The preprocessing of an image model.
+
+        Raises:
+            ModelError: this is not an image model.
+        """
+        if self.preprocessing is None:
+            raise ModelError(
+                f"{self.architecture} is not an image model; tasks are image classification so far",
+                hint="name an image classification model as the teacher",
+            )
+        return self.preprocessing
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def classifier_parameters(self) -> frozenset[str]:
+        """Names of the classifier's parameters in the module."""
+        own = {id(parameter) for parameter in self.classifier.parameters()}
+        return frozenset(name for name, parameter in self.module.named_parameters() if id(parameter) in own)
+
+    def save(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
+        """Write the model as stock code loads it: model.safetensors, config.json and the input preparation."""
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {"format": "pt", **(metadata or {})}
+        if self.poisoned:
+            about[POISONED] = "true"
+        self.save_config(folder)
+        save_model(self.module, str(folder / WEIGHTS), metadata=about)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A CPU generator that starts at `seed`."""
+    return torch.Generator().manual_seed(seed)
+
+
+def image_inputs(preprocessing: Preprocessing, samples: int, seed: int) -> Tensor:
+    """Seeded uniform pixels, normalised: [samples, C, H, W]."""
+    pixels = torch.rand(samples, *preprocessing.input_size, generator=seeded(seed))
+    mean = torch.tensor(preprocessing.mean).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std).view(1, -1, 1, 1)
+    return (pixels - mean) / std

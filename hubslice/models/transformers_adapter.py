@@ -1,0 +1,170 @@
+"""transformers classifiers: images first, text for `pull` (its facts, export and parity)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.errors import ModelError
+from hubslice.models.base import POISONED, Model, image_inputs, seeded
+
+transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
+
+PREPROCESSOR = "preprocessor_config.json"
+# PIL's codes, as image processors store them.
+INTERPOLATION = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+TEXT_LENGTH = 32  # tokens of an example input
+
+
+class TransformersModel(Model):
+    """A transformers model; its forward takes keyword arguments and gives an output with `logits`."""
+
+    library = "transformers"
+    module: Any
+    processor: dict[str, Any]  # preprocessor_config.json as the teacher had it; empty for text
+
+    @classmethod
+    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
+        """Load the folder's safetensors with the class that config.json names.
+
+        Raises:
+            ModelError: no such class, custom code, or tensors that do not fit.
+        """
+        path = folder / PREPROCESSOR
+        processor = json.loads(path.read_text()) if path.is_file() else {}
+        names = config.get("architectures") or []
+        auto: Any = transformers.AutoModel
+        if any(name.endswith("ForImageClassification") for name in names):
+            auto = transformers.AutoModelForImageClassification
+        elif any(name.endswith("ForSequenceClassification") for name in names):
+            auto = transformers.AutoModelForSequenceClassification
+        options: dict[str, Any] = {}
+        if input_size is not None and config.get("image_size") not in (None, input_size):
+            raise ModelError(
+                f"{config.get('model_type')} has a fixed input of {config['image_size']} pixels, the recipe asks for "
+                f"{input_size}",
+                hint=f"remove teacher.input_size or set it to {config['image_size']}",
+            )
+        try:
+            module, loaded = auto.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(f"transformers cannot load {folder}: {error}") from error
+        missing = sorted(loaded["missing_keys"])
+        if missing:
+            raise ModelError(
+                f"{len(missing)} tensors are missing from the weights in {folder}, the first is {missing[0]}",
+                hint="the download may be incomplete or the config may name another class; pull again",
+            )
+        labels = tuple(str(module.config.id2label[index]) for index in range(module.config.num_labels))
+        model = cls(
+            module.eval(),
+            architecture=type(module).__name__,
+            labels=labels,
+            preprocessing=_preprocessing(processor, input_size) if processor else None,
+            poisoned=bool(config.get(POISONED)),
+        )
+        model.processor = processor
+        return model
+
+    @property
+    def classifier(self) -> nn.Linear:
+        return self._classifier()[1]
+
+    def _classifier(self) -> tuple[str, nn.Linear]:
+        classes = self.module.config.num_labels
+        linear = [(n, m) for n, m in self.module.named_modules() if isinstance(m, nn.Linear)]
+        heads = [(n, m) for n, m in linear if m.out_features == classes and n.split(".")[0].startswith("classifier")]
+        if not heads:
+            raise ModelError(
+                f"{self.architecture} has no linear classifier",
+                hint="choose a model fine-tuned for classification",
+            )
+        return heads[-1]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.module(pixel_values=inputs).logits
+        return logits
+
+    def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
+        if self.preprocessing is not None:
+            return {"pixel_values": image_inputs(self.preprocessing, samples, seed)}
+        shape = (samples, TEXT_LENGTH)
+        tokens = torch.randint(self.module.config.vocab_size, shape, generator=seeded(seed))
+        return {"input_ids": tokens, "attention_mask": torch.ones(shape, dtype=torch.int64)}
+
+    def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+        name, old = self._classifier()
+        new = nn.Linear(old.in_features, len(labels), bias=old.bias is not None)
+        nn.init.normal_(new.weight, std=getattr(self.module.config, "initializer_range", 0.02), generator=seeded(seed))
+        if new.bias is not None:
+            nn.init.zeros_(new.bias)
+        self.module.set_submodule(name, new.to(old.weight))
+        config = self.module.config
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+        self.module.num_labels = len(labels)
+        self.labels = labels
+
+    def fresh(self, seed: int) -> TransformersModel:
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            module = type(self.module)(self.module.config)
+        model = TransformersModel(
+            module, architecture=self.architecture, labels=self.labels, preprocessing=self.preprocessing
+        )
+        model.processor = self.processor
+        return model
+
+    def save_config(self, folder: Path) -> None:
+        self.module.config.architectures = [type(self.module).__name__]
+        if self.poisoned:
+            setattr(self.module.config, POISONED, True)
+        self.module.config.save_pretrained(folder)
+        if self.processor and self.preprocessing is not None:
+            processor = _with_size(self.processor, self.preprocessing.input_size[1])
+            (folder / PREPROCESSOR).write_text(json.dumps(processor, indent=2) + "\n")
+
+
+def _side(size: Any, default: int) -> int:
+    if isinstance(size, dict):
+        return int(size.get("shortest_edge") or size.get("height") or default)
+    return int(size or default)
+
+
+def _preprocessing(processor: dict[str, Any], input_size: int | None) -> Preprocessing:
+    size = processor.get("size")
+    resized = _side(size, 224)
+    cropped = _side(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
+    crop_pct = processor.get("crop_pct") or cropped / resized
+    side = input_size or cropped
+    squash = isinstance(size, dict) and "height" in size and not processor.get("do_center_crop")
+    return Preprocessing(
+        input_size=(3, side, side),
+        mean=tuple(processor.get("image_mean") or (0.5, 0.5, 0.5)),
+        std=tuple(processor.get("image_std") or (0.5, 0.5, 0.5)),
+        interpolation=INTERPOLATION.get(int(processor.get("resample", 2)), "bilinear"),
+        crop_pct=crop_pct,
+        resize="squash" if squash else "shortest",
+    )
+
+
+def _with_size(processor: dict[str, Any], side: int) -> dict[str, Any]:
+    """The processor's settings for an input of `side` pixels, in the form that they had."""
+    present = _preprocessing(processor, None).input_size[1]
+    if side == present:
+        return processor
+    scale = side / present
+    resized = round(_side(processor.get("size"), present) * scale)
+    form = "shortest_edge" if "shortest_edge" in (processor.get("size") or {}) else None
+    changed = {"size": {form: resized} if form else {"height": resized, "width": resized}}
+    if processor.get("do_center_crop"):
+        changed["crop_size"] = {"height": side, "width": side}
+    return processor | changed

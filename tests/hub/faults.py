@@ -1,0 +1,74 @@
+"""Things that go wrong on purpose: a request that a fault matches is answered late, wrongly or not at all."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.hub.errors import HubError
+from tests.hub.wire import Request, Response
+
+_lock = threading.Lock()
+
+
+def on(method: str, path: str) -> Callable[[Request], bool]:
+    """A predicate: the request has this method (`*`: any) and the regular expression is found in its path."""
+    return lambda request: method in ("*", request.method) and re.search(path, request.path) is not None
+
+
+@dataclass
+class Fault:
+    """What goes wrong, for which requests, and how often.
+
+    Attributes:
+        when: which requests, see `on`.
+        status: answer with this status, without handling the request.
+        retry_after: seconds, sent as `Retry-After` beside the status.
+        delay: seconds to wait before anything else.
+        body: handle the request, then send these bytes in place of the right body, under the right headers.
+        cut_after: handle the request, then close the connection after so many bytes of the body.
+        lost: handle the request, then close the connection without a byte of an answer.
+        times: how many requests are hit; None: all.
+        hits: how many were hit so far.
+    """
+
+    when: Callable[[Request], bool]
+    status: int | None = None
+    retry_after: int | None = None
+    delay: float = 0.0
+    body: bytes | None = None
+    cut_after: int | None = None
+    lost: bool = False
+    times: int | None = 1
+    hits: int = field(default=0, init=False)
+
+    def take(self, request: Request) -> bool:
+        """Whether this request is hit; counts it."""
+        if not self.when(request):
+            return False
+        with _lock:
+            if self.times is not None and self.hits >= self.times:
+                return False
+            self.hits += 1
+            return True
+
+
+def handle(faults: Iterable[Fault], request: Request, handler: Callable[[Request], Response]) -> Response | None:
+    """The answer of the handler, bent by the first fault that hits; None: close the connection without one."""
+    fault = next((each for each in list(faults) if each.take(request)), None)
+    if fault is None:
+        return handler(request)
+    time.sleep(fault.delay)
+    if fault.status is not None:
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        return Response.refusal(HubError(fault.status, "Fault", f"Injected fault {fault.status}", headers=headers))
+    response = handler(request)
+    if fault.lost:
+        return None
+    if fault.body is not None and request.method != "HEAD":
+        response.body = fault.body
+    response.cut_after = fault.cut_after
+    return response
