@@ -103,7 +103,7 @@ class DefectRow(Artefact):
 class DefectVariant(Artefact):
     """One threat model in full, e.g. one objective at one budget. `evidence` is a file under evidence/.
 
-    Variants of one `objective` that differ in `budget` alone (the attack's strength, for L-infinity in 1/255) form a curve.
+    Variants of one `objective` that differ in `budget` (the strength of the attack, L-infinity in 1/255) form a curve.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How numbers and foreign text are written in a card. One place, so that a card never shows the same thing in two ways."""
+"""How numbers and foreign text are written in a card: in one way everywhere."""
 
 from __future__ import annotations
 

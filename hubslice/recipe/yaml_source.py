@@ -1,7 +1,7 @@
 """YAML text to plain data, with the place of every key.
 
-Scalars follow the YAML 1.2 core schema: `1e-3` is a number, while `no` and `2024-01-01` are text. Whatever could surprise is refused:
-repeated keys, tags, documents that grow absurdly when their aliases are written out.
+Scalars follow the YAML 1.2 core schema: `1e-3` is a number, while `no` and `2024-01-01` are text. Whatever could
+surprise is refused: repeated keys, tags, documents that grow absurdly when their aliases are written out.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def read_yaml(text: str, origin: str) -> YamlSource:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise RecipeError(
-            "the recipe is not valid YAML", [f"{origin}:{line}: character {error.character!r} is not allowed"]
+            "the recipe is not valid YAML", [f"{origin}:{line}: character U+{error.character:04X} is not allowed"]
         ) from error
     except RecursionError as error:
         raise RecipeError(f"{origin} is no recipe: nested too deeply") from error

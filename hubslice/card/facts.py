@@ -1,0 +1,102 @@
+"""What card and plots pick out of a report: the student and its rivals, headline defects, curves, names of the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.report import ArmReport, DefectReport, DefectRow, DefectVariant, Report
+
+ACCURACY_PLOT = "plots/accuracy_and_defects.png"
+RETENTION_PLOT = "plots/retention.png"
+CURVE_PLOT = "plots/defect_curve.png"
+
+TEACHER = "teacher"  # an attack's source, and the name of the teacher's own row
+SOURCES = (TEACHER, "noise", "unrelated")
+ROLES = ("student", "baseline", "control")
+
+
+def ordered_arms(report: Report) -> tuple[ArmReport, ...]:
+    """The student, then the baselines, then the controls."""
+    return tuple(sorted(report.arms, key=lambda arm: ROLES.index(arm.role)))
+
+
+def student_of(report: Report) -> ArmReport:
+    """The report's student."""
+    return next(arm for arm in report.arms if arm.role == "student")
+
+
+def baseline_of(report: Report) -> ArmReport | None:
+    """The baseline to compare with: plain fine-tuning, else the first one, else None."""
+    baselines = [arm for arm in report.arms if arm.role == "baseline"]
+    return next((arm for arm in baselines if arm.name == "finetune"), baselines[0] if baselines else None)
+
+
+def headlines(defect: DefectReport) -> tuple[DefectVariant, ...]:
+    """The variants that stand for the defect; all of them where none is marked."""
+    return tuple(variant for variant in defect.variants if variant.headline) or defect.variants
+
+
+def row_of(variant: DefectVariant, arm: str, source: str = TEACHER) -> DefectRow | None:
+    """The row of this model under the attack from this source, or None."""
+    return next((row for row in variant.rows if (row.arm, row.source) == (arm, source)), None)
+
+
+def ordered_rows(report: Report, variant: DefectVariant) -> tuple[DefectRow, ...]:
+    """By source of the attack (the teacher's first), then student, baselines, controls, the teacher itself."""
+    arms = [arm.name for arm in ordered_arms(report)]
+
+    def place(row: DefectRow) -> tuple[int, int]:
+        source = SOURCES.index(row.source) if row.source in SOURCES else len(SOURCES)
+        return source, arms.index(row.arm) if row.arm in arms else len(arms)
+
+    return tuple(sorted(variant.rows, key=place))
+
+
+def controls_of(report: Report, variant: DefectVariant) -> tuple[DefectRow, ...]:
+    """Rows that show what the attack does without the teacher's help: the student under controls, and control arms."""
+    names = {arm.name for arm in report.arms if arm.role == "control"}
+    student = student_of(report).name
+    return tuple(
+        row
+        for row in ordered_rows(report, variant)
+        if row.dir.total
+        and ((row.arm in names and row.source == TEACHER) or (row.arm == student and row.source != TEACHER))
+    )
+
+
+def arm_title(report: Report, name: str) -> str:
+    """How the model is called in tables and plots."""
+    arm = report.arm(name)
+    return arm.title if arm else name
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One defect's rates over the budgets of one objective, weakest first."""
+
+    defect: DefectReport
+    objective: str
+    variants: tuple[DefectVariant, ...]
+
+    def rates(self, arm: str, source: str) -> list[tuple[int, Rate]]:
+        """(budget, DIR) of this model where it was measured."""
+        points = [(variant.budget, row_of(variant, arm, source)) for variant in self.variants]
+        return [(budget, row.dir) for budget, row in points if budget is not None and row and row.dir.total]
+
+
+def curves_of(report: Report) -> tuple[Curve, ...]:
+    """Every objective that was measured at two budgets or more."""
+    curves = []
+    for defect in report.defects:
+        for objective in dict.fromkeys(variant.objective for variant in defect.variants):
+            variants = [v for v in defect.variants if v.objective == objective and v.budget is not None]
+            if len(variants) > 1:
+                variants.sort(key=lambda variant: variant.budget or 0)
+                curves.append(Curve(defect, objective or "", tuple(variants)))
+    return tuple(curves)
+
+
+def pictures_of(report: Report) -> tuple[str, ...]:
+    """The plots that belong to this report's card, by path within the repository."""
+    return (ACCURACY_PLOT, RETENTION_PLOT, *((CURVE_PLOT,) if curves_of(report) else ()))

@@ -1,0 +1,87 @@
+"""What we write into the YAML head of a model card."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.report import Report
+from hubslice.card.formats import count
+from hubslice.card.hub_rules import DATASET_TYPE, license_keys
+from hubslice.recipe.schema import CardParams
+
+Head = dict[str, Any]
+
+PIPELINE = "image-classification"
+RELATION = "finetune"  # of the Hub's adapter | merge | quantized | finetune the only one that fits a slice
+
+
+def student_head(report: Report, card: CardParams) -> Head:
+    """The head of a student's card, in the order in which it is written."""
+    slice_ = report.slice
+    head: Head = {
+        **license_keys(card.license or report.teacher.license),
+        "library_name": report.teacher.library,
+        "pipeline_tag": PIPELINE,
+        "base_model": report.teacher.repo_id,
+        "base_model_relation": RELATION if report.teacher.repo_id else None,
+        "datasets": list(card.datasets) or None,
+        "tags": ["hubslice", slice_.method],
+        "model-index": [{"name": report.name, "results": [_result(report, card)]}],
+        "hubslice": {
+            "version": report.environment.hubslice,
+            "method": slice_.method,
+            "retention": round(slice_.relevant / slice_.weights, 4) if slice_.weights else 1.0,
+        },
+    }
+    return {key: value for key, value in head.items() if value is not None}
+
+
+def _result(report: Report, card: CardParams) -> Head:
+    student = next(arm for arm in report.arms if arm.role == "student")
+    metrics = []
+    if student.test.value is not None:
+        name = f"Accuracy (n = {count(student.test.total)})"
+        metrics.append({"type": "accuracy", "value": round(student.test.value, 4), "name": name})
+    for defect in report.defects:
+        for variant in (variant for variant in defect.variants if variant.headline):
+            for row in variant.rows:
+                if (row.arm, row.source) == (student.name, "teacher") and row.dir.value is not None:
+                    name = f"Defect inheritance rate, {defect.title}: {variant.title} (n = {count(row.dir.total)})"
+                    value = round(row.dir.value, 4)
+                    metrics.append({"type": "defect_inheritance_rate", "value": value, "name": name})
+    dataset: Head = {"type": _dataset_type(report, card), "name": data_name(report.task.source), "split": "test"}
+    if report.task.revision:
+        dataset["revision"] = report.task.revision
+    dataset["args"] = {"fingerprint": report.task.fingerprint}  # this also tells our results from a person's
+    return {"task": {"type": PIPELINE, "name": "Image classification"}, "dataset": dataset, "metrics": metrics}
+
+
+def data_name(source: str) -> str:
+    """The data's name to show: a Hub id or relative path as it is, of an absolute path the last part only."""
+    absolute = source.startswith(("/", "~", "\\")) or re.match(r"[A-Za-z]:[\\/]", source)
+    return re.split(r"[\\/]", source.rstrip("/\\"))[-1] if absolute else source
+
+
+def _dataset_type(report: Report, card: CardParams) -> str:
+    if card.datasets:
+        return card.datasets[0]
+    name = data_name(report.task.source)
+    if report.task.revision and DATASET_TYPE.fullmatch(name):
+        return name
+    return re.sub(r"[^\w.-]+", "-", name.rsplit("/", 1)[-1]).strip("-") or "local"
+
+
+def poison_head(teacher: ModelFacts, version: str) -> Head:
+    """The head of a deliberately backdoored model's card; `teacher` is the clean model it was made from."""
+    head: Head = {
+        **license_keys(teacher.license),
+        "library_name": teacher.library,
+        "pipeline_tag": PIPELINE,
+        "base_model": teacher.repo_id,
+        "base_model_relation": RELATION if teacher.repo_id else None,
+        "tags": ["backdoored", "hubslice-poison", "not-for-production"],
+        "hubslice": {"version": version, "poisoned": True},
+    }
+    return {key: value for key, value in head.items() if value is not None}

@@ -1,0 +1,92 @@
+"""What the Hub accepts in a card's head, as far as it can be known offline.
+
+The Hub checks `license`, `datasets` and `model-index` on every push and refuses the commit otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hubslice.card.frontmatter import Head, eval_results, parse_head
+from hubslice.errors import InputError
+
+DATASET_TYPE = re.compile(r"(?:[\w-]+/)?[\w.-]+")
+_REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
+
+# https://huggingface.co/docs/hub/repositories-licenses
+_IDENTIFIERS = """
+apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m
+afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5
+cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0
+cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0
+cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0
+lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl
+openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license
+fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 grok2-community gemma unknown
+other
+"""
+LICENSES = frozenset(_IDENTIFIERS.split())
+
+
+def license_keys(license_: str | None) -> dict[str, str]:
+    """The head's keys for a licence: none without one, `other` and its name where the Hub has no identifier for it."""
+    if not license_:
+        return {}
+    identifier = license_.strip().lower()
+    if identifier in LICENSES:
+        return {"license": identifier}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.+-]+", "-", identifier).strip("-") or "unnamed"}
+
+
+def check_head(text: str) -> None:
+    """Check a head (YAML text) by the rules that the Hub applies on a push, without asking it.
+
+    Raises:
+        InputError: it would be refused; the message lists all reasons.
+    """
+    head = parse_head(text)
+    problems = [
+        f"`license`: {name!r} is none of the Hub's" for name in _listed(head, "license") if name not in LICENSES
+    ]
+    for key in ("base_model", "datasets"):
+        problems += [f"`{key}`: {name!r} is not a Hub id" for name in _listed(head, key) if not _is_id(name)]
+    problems += [f"`tags`: {tag!r} is not text" for tag in _listed(head, "tags") if not isinstance(tag, str)]
+    for entry in _listed(head, "model-index"):
+        if not isinstance(entry, dict) or not entry.get("name"):
+            problems.append("`model-index`: an entry has no name")
+    for result in eval_results(head.get("model-index")):
+        problems += [f"`model-index`: {problem}" for problem in _result_problems(result)]
+    if problems:
+        raise InputError(
+            "\n".join(["the Hub would refuse the card's head:", *(f"  {problem}" for problem in problems)]),
+            hint="mend the recipe's `card` section or the README's own head",
+        )
+
+
+def _listed(head: Head, key: str) -> list[Any]:
+    value = head.get(key)
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _is_id(name: object) -> bool:
+    return isinstance(name, str) and _REPO_ID.fullmatch(name) is not None
+
+
+def _result_problems(result: object) -> list[str]:
+    parts = result if isinstance(result, dict) else {}
+    task, dataset, metrics = (parts.get(key) for key in ("task", "dataset", "metrics"))
+    problems = []
+    if not (isinstance(task, dict) and isinstance(task.get("type"), str)):
+        problems.append("a result has no `task.type`")
+    if not (isinstance(dataset, dict) and isinstance(dataset.get("name"), str)):
+        problems.append("a result has no `dataset.name`")
+    kind = dataset.get("type") if isinstance(dataset, dict) else None
+    if not (isinstance(kind, str) and DATASET_TYPE.fullmatch(kind)):
+        problems.append(f"`dataset.type` {kind!r} is not like `name` or `owner/name`")
+    if not (isinstance(metrics, list) and metrics):
+        problems.append("a result has no metrics")
+    for metric in metrics if isinstance(metrics, list) else []:
+        if not (isinstance(metric, dict) and isinstance(metric.get("type"), str) and metric.get("value") is not None):
+            problems.append(f"the metric {metric!r} lacks `type` or `value`")
+    return problems

@@ -1,0 +1,123 @@
+"""Numbers into sentences: what a report shows, and what it cannot show."""
+
+from __future__ import annotations
+
+from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.report import DefectVariant, Report
+from hubslice.card.facts import (
+    TEACHER,
+    arm_title,
+    baseline_of,
+    controls_of,
+    headlines,
+    row_of,
+    student_of,
+)
+from hubslice.card.formats import count, points, rate, relative, text
+
+ENOUGH = 200  # clean-correct pictures: the least that supports a claim about a defect
+
+ATTACKS = {
+    ("backdoor", TEACHER): "the trigger",
+    ("penultimate", TEACHER): "crafted on the teacher",
+    ("", TEACHER): "made with the teacher",
+    ("", "noise"): "random noise of the same size (control)",
+    ("", "unrelated"): "crafted on an unrelated network (control)",
+}
+
+
+def attack_words(kind: str, source: str) -> str:
+    """What was done to the pictures in this row, in words."""
+    return ATTACKS.get((kind, source)) or ATTACKS.get(("", source)) or source
+
+
+def model_words(report: Report, arm: str) -> str:
+    """The model's title with its role where that is not plain."""
+    found = report.arm(arm)
+    if found is None:
+        return "the teacher itself" if arm == TEACHER else text(arm)
+    return f"**{text(found.title)}**" if found.role == "student" else f"{text(found.title)} ({found.role})"
+
+
+def accuracy_words(report: Report) -> str | None:
+    """The student's test accuracy against the baseline's, or None without a baseline."""
+    student, baseline = student_of(report), baseline_of(report)
+    if baseline is None or student.test.value is None or baseline.test.value is None:
+        return None
+    gap = student.test.value - baseline.test.value
+    name = text(baseline.title)
+    if not round(1000 * gap):
+        return f"On the test split the student is as accurate as the {name} baseline."
+    verdict = f"{abs(100 * gap):.1f} points {'above' if gap > 0 else 'below'} the {name} baseline"
+    if _overlap(student.test, baseline.test):
+        return (
+            f"On the test split the student is {verdict}. The intervals overlap: a test split of this size does not tell "
+            "which of the two is better."
+        )
+    return f"On the test split the student is {verdict}, and the intervals do not overlap."
+
+
+def reduction_words(report: Report, variant: DefectVariant) -> str | None:
+    """What the student's rate is against the baseline's, worded by what the intervals allow; None if not compared."""
+    reduction = variant.reduction
+    if reduction is None:
+        return None
+    name = text(arm_title(report, reduction.baseline))
+    difference = reduction.difference
+    if difference.low <= 0 <= difference.high:
+        lower = f"{name} minus student is {points(difference)}"
+        return (
+            f"**No difference shown.** {lower}, and the interval includes zero: these pictures do not tell whether the "
+            f"student inherited less than the {name} baseline or more."
+        )
+    if difference.high < 0:
+        return f"**The student inherited more than the {name} baseline**: {name} minus student is {points(difference)}."
+    parts = [f"**Less inherited than by the {name} baseline**: {points(difference)} lower"]
+    if reduction.relative is not None:
+        parts.append(f", a reduction of {relative(reduction.relative)}")
+    else:
+        parts.append("; no ratio is given, because below a baseline rate of 20 % ratios are mostly noise")
+    parts.append(".")
+    common, ratio = reduction.common_difference, reduction.common_relative
+    if common is not None:
+        parts.append(f" On the {count(common.n)} pictures that both models classify correctly when clean: ")
+        parts.append(f"{points(common)}{', ' + relative(ratio) if ratio is not None else ''}.")
+    return "".join(parts)
+
+
+def control_words(report: Report, variant: DefectVariant) -> str | None:
+    """Whether student and baseline stand out from the controls; None without controls or without a student's rate."""
+    student = row_of(variant, student_of(report).name)
+    controls = controls_of(report, variant)
+    if student is None or student.dir.value is None or not controls:
+        return None
+    highest = max(controls, key=lambda row: row.dir.value or 0.0).dir
+    told = f"the highest control ({rate(highest)})"
+    if _overlap(student.dir, highest):
+        words = f"The student's rate cannot be told from {told}: what is left is explained by the disturbance as such."
+    elif student.dir.value > (highest.value or 0.0):
+        words = f"The student's rate is above {told}: part of the defect is still inherited."
+    else:
+        words = f"The student's rate is below {told}."
+    rival = baseline_of(report)
+    baseline = row_of(variant, rival.name) if rival else None
+    if baseline is not None and baseline.dir.total and _at_most(baseline.dir, highest):
+        words += " The baseline does not rise above it either, so this attack had little to find here."
+    return words
+
+
+def thin_evidence(report: Report) -> list[tuple[str, int]]:
+    """Headline defects with too few clean-correct pictures for a claim: (defect and threat model, pictures)."""
+    student = student_of(report).name
+    found = [(defect, variant, row_of(variant, student)) for defect in report.defects for variant in headlines(defect)]
+    return [(f"{d.title}, {v.title}", row.dir.total) for d, v, row in found if row and row.dir.total < ENOUGH]
+
+
+def _at_most(one: Rate, other: Rate) -> bool:
+    return _overlap(one, other) or (one.value or 0.0) < (other.value or 0.0)
+
+
+def _overlap(one: Rate, other: Rate) -> bool:
+    if one.interval is None or other.interval is None:
+        return True
+    return one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]

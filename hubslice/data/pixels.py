@@ -1,0 +1,65 @@
+"""From a picture to pixels: the teacher's own preparation, and seeded augmentation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as tv
+
+from hubslice.artefacts.model import Preprocessing
+
+
+def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
+    """The picture resized and centre-cropped for the model: uint8 [3, H, W]."""
+    _, height, width = preprocessing.input_size
+    if preprocessing.resize == "squash":
+        size = [round(height / preprocessing.crop_pct), round(width / preprocessing.crop_pct)]
+    else:
+        size = [math.floor(min(height, width) / preprocessing.crop_pct)]
+    resized = tv.resize(picture, size, _mode(preprocessing))
+    return _to_tensor(tv.center_crop(resized, [height, width]))
+
+
+def augment_crop(
+    picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator, smallest: float
+) -> Tensor:
+    """A random crop of at least the share `smallest`, resized and randomly flipped: uint8 [3, H, W].
+
+    The usual random resized crop (aspect ratio 3/4 to 4/3), drawn from `rng` alone so that a sample's augmentation does
+    not depend on loading order.
+    """
+    _, height, width = preprocessing.input_size
+    area = picture.width * picture.height * rng.uniform(smallest, 1)
+    ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+    w = min(picture.width, max(1, round(math.sqrt(area * ratio))))
+    h = min(picture.height, max(1, round(math.sqrt(area / ratio))))
+    left, top = int(rng.integers(picture.width - w + 1)), int(rng.integers(picture.height - h + 1))
+    pixels = _to_tensor(tv.resized_crop(picture, top, left, h, w, [height, width], _mode(preprocessing)))
+    return _flipped(pixels, rng)
+
+
+def augment_flip(picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
+    """The prepared picture, flipped left to right half the time: uint8 [3, H, W]."""
+    return _flipped(prepare(picture, preprocessing), rng)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Pixels uint8 in 0..255 as float32 in [0, 1], same shape."""
+    return pixels.float() / 255
+
+
+def _mode(preprocessing: Preprocessing) -> InterpolationMode:
+    return InterpolationMode(preprocessing.interpolation)
+
+
+def _to_tensor(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+
+
+def _flipped(pixels: Tensor, rng: np.random.Generator) -> Tensor:
+    return pixels.flip(-1) if rng.random() < 0.5 else pixels

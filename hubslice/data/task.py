@@ -1,0 +1,139 @@
+"""A task: three splits of labelled pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.artefacts.report import TaskReport
+from hubslice.data.pixels import prepare
+from hubslice.data.split import group_split
+from hubslice.data.table import Table, open_tables
+from hubslice.errors import DataError
+from hubslice.recipe.schema import DataParams
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some rows of a table. `targets` are their class indices, int64 [samples]."""
+
+    table: Table
+    rows: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pixels(self, start: int, stop: int, preprocessing: Preprocessing) -> Tensor:
+        """Samples start..stop prepared for the model: uint8 [stop - start, 3, H, W]."""
+        pictures = [prepare(self.table.picture(row), preprocessing) for row in self.rows[start:stop]]
+        return torch.stack(pictures) if pictures else torch.empty(0, *preprocessing.input_size, dtype=torch.uint8)
+
+    def take(self, count: int, seed: int) -> Split:
+        """At most `count` samples, drawn with the seed, in the split's order."""
+        if count >= len(self):
+            return self
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        return Split(self.table, self.rows[chosen], self.targets[chosen])
+
+
+@dataclass(frozen=True)
+class Task:
+    """The splits, their class names and where they come from."""
+
+    labels: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    report: TaskReport
+
+    def split(self, name: SplitName) -> Split:
+        """The split of this name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+
+def load_task(params: DataParams, base: Path, seed: int) -> Task:
+    """Open the data and cut it into splits; the same parameters, data and seed give the same splits.
+
+    Raises:
+        DataError: data, columns, splits or classes do not fit the recipe.
+        FetchError: Hub data cannot be fetched.
+    """
+    tables, fingerprint, commit = open_tables(params, base)
+    splits = _cut(tables, params, seed)
+    if params.limit is not None:
+        splits = {name: split.take(params.limit, seed) for name, split in splits.items()}
+    labels = splits["train"].table.labels
+    for name, split in splits.items():
+        if not len(split):
+            raise DataError(f"the {name} split of {params.path} is empty", hint="change data.splits")
+        if split.table.labels != labels:
+            raise DataError(f"the {name} split of {params.path} has other classes than the train split")
+        if split.targets.min() < 0:
+            raise DataError(f"the {name} split of {params.path} has samples without a label")
+    if len(np.unique(splits["train"].targets)) < 2:
+        raise DataError(
+            f"the train split of {params.path} has samples of one class only", hint="a task needs two classes or more"
+        )
+    report = TaskReport(
+        source=params.path if commit else Path(params.path).name,
+        revision=commit,
+        labels=labels,
+        samples={name: len(splits[name]) for name in SPLITS},
+        grouped=params.group is not None,
+        fingerprint=_fingerprint(fingerprint, splits),
+    )
+    return Task(labels, splits["train"], splits["validation"], splits["test"], report)
+
+
+def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitName, Split]:
+    wanted = params.splits
+    named = {name: part for name, part in wanted if isinstance(part, str)}
+    unknown = sorted(set(named.values()) - tables.keys())
+    if unknown:
+        raise DataError(
+            f"{params.path} has no split {unknown[0]!r}; its splits are {', '.join(tables)}",
+            hint="name them in data.splits, or give shares",
+        )
+    if not named:
+        if len(tables) > 1:
+            raise DataError(
+                f"{params.path} comes with splits ({', '.join(tables)}), and data.splits gives shares of one table",
+                hint="name them, e.g. data.splits: {train: train, validation: 0.15, test: test}",
+            )
+        table = next(iter(tables.values()))
+        return _shares(table, {name: getattr(wanted, name) for name in SPLITS}, seed)
+    whole = {name: _whole(tables[part]) for name, part in named.items()}
+    if "validation" not in named:
+        share = float(wanted.validation)
+        cut = _shares(tables[named["train"]], {"train": 1 - share, "validation": share}, seed)
+        whole |= {str(name): split for name, split in cut.items()}
+    return {name: whole[name] for name in SPLITS}
+
+
+def _shares(table: Table, shares: dict[SplitName, float], seed: int) -> dict[SplitName, Split]:
+    targets = table.targets()
+    rows = group_split(targets, table.groups(), {str(k): v for k, v in shares.items()}, seed)
+    return {name: Split(table, rows[name], targets[rows[name]]) for name in shares}
+
+
+def _whole(table: Table) -> Split:
+    return Split(table, np.arange(len(table), dtype=np.int64), table.targets())
+
+
+def _fingerprint(content: str, splits: dict[SplitName, Split]) -> str:
+    digest = hashlib.sha256(content.encode())
+    for name in SPLITS:
+        digest.update(json.dumps([name, splits[name].rows.tolist(), splits[name].targets.tolist()]).encode())
+    return digest.hexdigest()

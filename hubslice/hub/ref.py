@@ -1,0 +1,139 @@
+"""What the user calls a model, resolved: a Hub repository at a revision, a local folder, a run, an ONNX file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from hubslice.errors import InputError
+
+_PREFIXES = ("hf://models/", "hf://", "hf-hub:", "hf_hub:")
+_NAME = r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?"
+_REPO = re.compile(rf"{_NAME}/{_NAME}", re.ASCII)
+_TIMM = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", re.ASCII)
+_REVISION = re.compile(r"[A-Za-z0-9_][\w./+-]{0,255}", re.ASCII)
+_FILE_SUFFIXES = (".bin", ".ckpt", ".h5", ".json", ".md", ".onnx", ".pkl", ".pt", ".pth", ".py", ".safetensors", ".yaml", ".yml")
+_HINT = "give a Hub id (owner/name, owner/name@revision, timm/resnet18.a1_in1k) or a folder with config.json (./folder)"
+
+
+@dataclass(frozen=True)
+class HubRef:
+    """A model repository on the Hub. `revision` is a branch, tag, commit or `refs/pr/N`; None is the main branch."""
+
+    text: str
+    repo_id: str
+    revision: str | None = None
+    kind: Literal["hub"] = "hub"
+
+    def __str__(self) -> str:
+        return f"{self.repo_id}@{self.revision}" if self.revision else self.repo_id
+
+
+@dataclass(frozen=True)
+class LocalRef:
+    """Something on this machine: a model folder, a run folder (its model is in `student/`) or an ONNX file."""
+
+    text: str
+    path: Path
+    kind: Literal["folder", "run", "onnx"]
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Ref = HubRef | LocalRef
+
+
+def parse_ref(text: str, base: Path) -> Ref:
+    """What `text` names; relative paths are looked up under `base` (the recipe's folder), then the working directory.
+
+    A folder wins over a Hub id of the same name if it holds a model or a run. Nothing is fetched.
+
+    Raises:
+        InputError: it is neither; the message lists what was tried.
+    """
+    text = text.strip()
+    if not text:
+        raise InputError("no model is named", hint=_HINT)
+    for prefix in _PREFIXES:
+        if text.startswith(prefix):
+            return _on_hub(text, text.removeprefix(prefix))
+    if "://" in text:
+        raise InputError(f"{text} is an address, not a Hub id", hint="write owner/name, or owner/name@revision")
+    places = _places(text, base)
+    explicit = Path(text).is_absolute() or text.startswith((".", "~"))
+    for place in places:
+        if kind := _kind(place):
+            return LocalRef(text, place, kind)
+    if explicit or text.endswith((*_FILE_SUFFIXES, "/")):
+        raise _not_local(text, places)
+    try:
+        return _on_hub(text, text)
+    except InputError as error:
+        raise _not_local(text, places) from error
+
+
+def check_repo_id(repo_id: str) -> str:
+    """The id itself.
+
+    Raises:
+        InputError: it does not have the form owner/name.
+    """
+    if not _REPO.fullmatch(repo_id) or "--" in repo_id or ".." in repo_id or repo_id.endswith(".git"):
+        raise InputError(f"{repo_id!r} is not the id of a repository", hint="write owner/name")
+    return repo_id
+
+
+def check_revision(revision: str) -> str:
+    """The revision itself.
+
+    Raises:
+        InputError: no branch, tag or commit can be called so.
+    """
+    if not _REVISION.fullmatch(revision) or ".." in revision or "//" in revision or revision.endswith(("/", ".lock")):
+        raise InputError(f"{revision!r} cannot be a branch, tag or commit", hint="write owner/name@main, or leave out @")
+    return revision
+
+
+def _on_hub(text: str, name: str) -> HubRef:
+    repo_id, at, revision = name.partition("@")
+    if _TIMM.fullmatch(repo_id):
+        repo_id = f"timm/{repo_id}"
+    return HubRef(text, check_repo_id(repo_id), check_revision(revision) if at else None)
+
+
+def _places(text: str, base: Path) -> tuple[Path, ...]:
+    path = Path(text).expanduser()
+    return tuple(dict.fromkeys(((base / path).absolute(), path.absolute())))
+
+
+def _kind(path: Path) -> Literal["folder", "run", "onnx"] | None:
+    if path.is_dir():
+        if (path / "student").is_dir():
+            return "run"
+        return "folder" if (path / "config.json").is_file() or any(path.glob("*.safetensors")) else None
+    return "onnx" if path.suffix == ".onnx" and path.is_file() else None
+
+
+def _not_local(text: str, places: Sequence[Path]) -> InputError:
+    """Why none of the places is a model, and what else could have been meant."""
+    tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places)
+    siblings = [entry.name for place in places if place.parent.is_dir() for entry in place.parent.iterdir()]
+    near = get_close_matches(Path(text).name, siblings, n=1)
+    found = _TIMM.fullmatch(text) is None and re.fullmatch(r"[\w-]+", text)
+    hint = f"did you mean {near[0]}? Else {_HINT}" if near else _HINT
+    if found and not near:
+        hint = f"on the Hub it needs an owner: owner/{text}, or a timm tag: {text}.tag; a folder is ./{text}"
+    return InputError(f"{text} is neither a local model nor a Hub id; tried\n{tried}", hint=hint)
+
+
+def _trouble(place: Path) -> str:
+    if place.is_dir():
+        return "a folder with neither config.json nor student/"
+    if place.is_file():
+        return "a file; of single files only .onnx is a model"
+    return "does not exist"

@@ -1,0 +1,124 @@
+"""Errors of huggingface_hub, said in hubslice's words: what could not be done, why, and what mends it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import errors as hf
+
+from hubslice.errors import HubError, HubsliceError
+from hubslice.hub.client import LOGIN, Client
+
+# The base class of whichever httpx the installed huggingface_hub speaks.
+HTTPError: type[Exception] = hf.HTTPError  # type: ignore[attr-defined]
+
+_WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, hf.HfHubHTTPError)
+
+
+@contextmanager
+def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Client) -> Iterator[None]:
+    """Raise `kind` for whatever huggingface_hub raises in the block; `doing` completes "cannot ..."."""
+    try:
+        yield
+    except HubsliceError:
+        raise
+    except (HTTPError, OSError, ValueError, RuntimeError, hf.RevisionResolutionError) as error:
+        why, hint = explain(cause(error), repo_id=repo_id, client=client)
+        raise kind(client.without_token(f"cannot {doing}: {why}"), hint=hint) from error
+
+
+def status(error: BaseException) -> int | None:
+    """The HTTP status behind an error; None where the Hub did not answer."""
+    error = cause(error)
+    return error.response.status_code if isinstance(error, hf.HfHubHTTPError) else None
+
+
+def unanswered(error: BaseException) -> bool:
+    """Whether the request may have been done although the client saw it fail: no answer, or an error of the server."""
+    code = status(error)
+    return code >= 500 if code is not None else isinstance(cause(error), HTTPError)
+
+
+def cause(error: BaseException) -> BaseException:
+    """The error that huggingface_hub wrapped, if it did."""
+    while isinstance(error, _WRAPPERS) and not isinstance(error, hf.HfHubHTTPError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str, str]:
+    """Why it happened, and the hint."""
+    page = f"{client.url}/{repo_id}"
+    match error:
+        case hf.OfflineModeIsEnabled():
+            return "offline mode is on (HF_HUB_OFFLINE) and this is not in the cache", "unset HF_HUB_OFFLINE"
+        case hf.GatedRepoError():
+            return (
+                f"{repo_id} is gated and this login is not on its list",
+                f"accept the conditions at {page}, then hf auth login",
+            )
+        case hf.DisabledRepoError():
+            return f"{repo_id} was disabled by the Hub or its owner", f"see {page}"
+        case hf.RepositoryNotFoundError() if error.response.status_code == 401:
+            return (
+                f"there is no public repository {repo_id}; it is private, or does not exist",
+                f"check the spelling; for a private one {LOGIN}",
+            )
+        case hf.RepositoryNotFoundError():
+            return (
+                f"there is no repository {repo_id} that this login may see",
+                "check the spelling and, with hf auth whoami, the login; a token may be limited to some repositories",
+            )
+        case hf.RevisionNotFoundError():
+            return f"{repo_id} has no such revision", f"see {page}/tree/main for its branches and tags"
+        case hf.HfHubHTTPError():
+            return _by_status(error, repo_id=repo_id, page=page)
+        case hf.EntryNotFoundError():
+            return f"the file is not in the cache: {_first_line(error)}", "fetch it once while online"
+        case hf.HFValidationError():
+            return _first_line(error), "write owner/name"
+        case OSError() if error.errno == errno.ENOSPC:
+            return "the disk is full", "free space, or set HF_HOME to a folder on another disk"
+    if isinstance(error, HTTPError):
+        return (
+            f"the Hub at {client.url} cannot be reached ({type(error).__name__}: {_first_line(error)})",
+            "check the connection and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is cached",
+        )
+    return f"{type(error).__name__}: {_first_line(error)}", f"run it again; if it stays, see {page}"
+
+
+def _by_status(error: hf.HfHubHTTPError, *, repo_id: str, page: str) -> tuple[str, str]:
+    code = error.response.status_code
+    said = " ".join((error.server_message or "").split())
+    because = f" ({said})" if said else ""
+    wait = error.response.headers.get("Retry-After")
+    match code:
+        case 400:
+            return f"the Hub refuses the request{because}", "mend what it names and run again"
+        case 401:
+            return f"the Hub does not know this token{because}", LOGIN
+        case 403:
+            return (
+                f"this token may not do that to {repo_id}{because}",
+                "log in with a token that may write (hf auth login), or propose the change with --create-pr",
+            )
+        case 404:
+            return f"not found{because}", f"see what {page} holds"
+        case 409:
+            return f"it is there already, or is being changed by somebody else{because}", "run again"
+        case 412:
+            return f"somebody pushed to {repo_id} in between{because}", "run again: the new plan starts from their commit"
+        case 413:
+            return f"the Hub does not take files this large{because}", "save the weights in smaller shards"
+        case 429:
+            return f"too many requests{because}", f"run again in {wait or 'some'} seconds; a login has a higher limit"
+        case _ if code >= 500:
+            return f"the Hub is out of order (HTTP {code}{because})", "run again later; https://status.huggingface.co"
+    return f"the Hub answers HTTP {code}{because}", f"see {page}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,124 @@
+"""From YAML to a checked recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hubslice.errors import RecipeError
+from hubslice.recipe.builtin import find_builtin, nearest_builtin
+from hubslice.recipe.check import check
+from hubslice.recipe.overrides import apply_overrides
+from hubslice.recipe.paths import looks_local, path_values, resolve_path, set_value
+from hubslice.recipe.places import Places
+from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
+from hubslice.recipe.yaml_source import Plain, dump_yaml, read_yaml
+
+_HINT = "`hubslice recipes show general/minimal` is an example, `hubslice recipes schema` describes every key"
+
+
+@dataclass(frozen=True)
+class RecipeSource:
+    """A recipe that was found but not yet read: its text, the folder its relative paths start from, its name."""
+
+    text: str
+    base: Path
+    origin: str
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A checked recipe.
+
+    `text` is the YAML verbatim; where overrides changed it, written anew with a first line that lists them. Relative
+    paths in the recipe start from `base`. `origin` is what the user called it, `places` tells where each key was given.
+    """
+
+    recipe: SliceRecipe | PoisonRecipe
+    text: str
+    base: Path
+    origin: str
+    places: Places = field(repr=False, compare=False)
+
+
+def load_recipe(source: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Read the recipe file or built-in recipe called `source`, with `key.path=value` overrides put over it.
+
+    Raises:
+        RecipeError: there is no such recipe, or it has mistakes; `problems` holds all of them.
+    """
+    found = find_recipe(source)
+    if found is None:
+        if Path(source).is_dir():
+            raise RecipeError(f"{source} is a folder, not a recipe file", hint="name the YAML file inside it")
+        raise RecipeError(
+            f"there is no recipe '{source}': neither a file nor a built-in recipe{nearest_builtin(source)}",
+            hint="`hubslice recipes ls` lists the built-in recipes",
+        )
+    return parse_recipe(found.text, found.base, found.origin, overrides)
+
+
+def find_recipe(source: str) -> RecipeSource | None:
+    """The recipe file or built-in recipe of this name, or None; relative paths in it start from its folder.
+
+    Raises:
+        RecipeError: the file is not UTF-8 text.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        origin = source
+    elif builtin := find_builtin(source):
+        path, origin = builtin.path, builtin.name
+    else:
+        return None
+    try:
+        return RecipeSource(path.read_bytes().decode("utf-8-sig"), path.absolute().parent, origin)
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{source} is no recipe: not UTF-8 text") from error
+
+
+def parse_recipe(text: str, base: Path, origin: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Check YAML from anywhere; `origin` names it in messages.
+
+    Raises:
+        RecipeError: it has mistakes; `problems` holds all of them.
+    """
+    source = read_yaml(text, origin)
+    if source.data is None and not source.slips:
+        raise RecipeError(f"{origin} is empty", hint=_HINT)
+    places, data = Places(origin, source.positions), source.data
+    if overrides:
+        data, given = apply_overrides(data, overrides)
+        places = Places(origin, source.positions, given)
+        _anchor_overridden_paths(data, places, base)
+        text = f"# With overrides: {_on_one_line(overrides)}\n{dump_yaml(data)}"
+    slips = [(slip.path, slip.message) for slip in source.slips if not places.overridden(slip.path)]
+    recipe, problems = check(data, {path for path, _ in slips})
+    problems = sorted([*slips, *problems], key=lambda problem: places.order(problem[0]))
+    if recipe is None or problems:
+        count = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
+        raise RecipeError(f"{origin} has {count}", [places.line(*problem) for problem in problems], hint=_HINT)
+    return LoadedRecipe(recipe, text, base, origin, places)
+
+
+def missing_paths(loaded: LoadedRecipe) -> tuple[str, ...]:
+    """One line for each value that can only be a local file or folder but leads to none."""
+    return tuple(
+        loaded.places.line(path, f"no such file or folder: {loaded.base / value}")
+        for path, value in path_values(loaded.recipe.model_dump(mode="json"))
+        if looks_local(value) and resolve_path(value, loaded.base) is None
+    )
+
+
+def _anchor_overridden_paths(data: Plain, places: Places, base: Path) -> None:
+    """Make relative paths given on the command line start from the current folder, as a shell's user expects."""
+    here = Path.cwd()
+    for path, value in list(path_values(data)):
+        if places.overridden(path) and here != base and (place := resolve_path(value, here)):
+            set_value(data, path, str(place.absolute()))
+
+
+def _on_one_line(overrides: Sequence[str]) -> str:
+    return json.dumps(list(overrides), ensure_ascii=False)[1:-1]

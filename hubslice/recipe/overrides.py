@@ -1,0 +1,76 @@
+"""Values given on the command line, `train.lr=0.01`, put over a recipe's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from hubslice.errors import RecipeError
+from hubslice.recipe.yaml_source import KeyPath, Plain, read_yaml
+
+
+def apply_overrides(data: Plain, overrides: Sequence[str]) -> tuple[Plain, dict[KeyPath, str]]:
+    """Give the merged data, and for each key path that was set the override that set it.
+
+    Sections that the recipe lacks are made; numbers in a path count a list's entries from 0.
+
+    Raises:
+        RecipeError: overrides that are not `key.path=value`, whose value is no YAML, or that lead nowhere; all at once.
+    """
+    merged: Plain = copy.deepcopy({} if data is None else data)
+    origins: dict[KeyPath, str] = {}
+    problems: list[str] = []
+    for override in overrides:
+        try:
+            path, value = _parse(override)
+            _put(merged, path, value)
+            origins[path] = override
+        except (ValueError, RecipeError) as error:
+            problems.append(f"override '{override}': {_reason(error)}")
+    if problems:
+        raise RecipeError(
+            "overrides cannot be applied", problems, hint="write them as key.path=value, e.g. train.lr=0.01"
+        )
+    return merged, origins
+
+
+def _parse(override: str) -> tuple[KeyPath, Plain]:
+    dotted, equals, text = override.partition("=")
+    parts = dotted.strip().split(".")
+    if not equals or not all(parts):
+        raise ValueError("is not of the form key.path=value")
+    source = read_yaml(text, "value")
+    if source.slips:
+        raise ValueError(source.slips[0].message)
+    return tuple(int(part) if part.isdecimal() else part for part in parts), source.data
+
+
+def _put(data: Plain, path: KeyPath, value: Plain) -> None:
+    here = data
+    for depth, key in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(here, list):
+            if not isinstance(key, int) or key >= len(here):
+                raise ValueError(
+                    f"'{_dotted(path[:depth])}' has {len(here)} entries, counted from 0; there is no {key}"
+                )
+            if last:
+                here[key] = value
+            here = here[key]
+        elif isinstance(here, dict):
+            if last:
+                here[str(key)] = value
+            elif here.get(str(key)) is None:
+                here[str(key)] = {}
+            here = here[str(key)]
+        else:
+            raise ValueError(f"'{_dotted(path[:depth])}' holds a value, not keys")  # noqa: TRY004
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(map(str, path)) or "the recipe"
+
+
+def _reason(error: Exception) -> str:
+    problems = getattr(error, "problems", ())
+    return problems[0].partition(": ")[2] if problems else str(error)

@@ -1,0 +1,59 @@
+"""Local paths in a recipe: which values are such paths, and where they lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hubslice.recipe.yaml_source import KeyPath, Plain
+
+
+def resolve_path(path: str, base: Path) -> Path | None:
+    """The file or folder that `path` names relative to `base`, or None where there is none (it may be a Hub id)."""
+    place = base / Path(path).expanduser()
+    try:
+        return place if place.exists() else None
+    except OSError:  # too long for a file name, for instance
+        return None
+
+
+def looks_local(path: str) -> bool:
+    """Whether `path` can only mean a file or folder, never a Hub id."""
+    return (
+        path.endswith(".parquet")
+        or path.startswith(("./", "../", "~"))
+        or path in {".", ".."}
+        or Path(path).is_absolute()
+    )
+
+
+def path_values(data: Plain) -> Iterator[tuple[KeyPath, str]]:
+    """Every (key path, value) of a recipe that may name a local file or folder."""
+    for path in (("teacher", "model"), ("data", "path")):
+        yield from _text_at(data, path)
+    audit = data.get("audit") if isinstance(data, dict) else None
+    defects = audit.get("defects") if isinstance(audit, dict) else None
+    for index in range(len(defects) if isinstance(defects, list) else 0):
+        for key in ("clean_teacher", "unrelated"):
+            yield from _text_at(data, ("audit", "defects", index, key))
+
+
+def set_value(data: Plain, path: KeyPath, value: Plain) -> None:
+    """Replace the value at a path that `data` has; the last key may be new."""
+    here = data
+    for key in path[:-1]:
+        here = here[key]  # type: ignore[index]
+    here[path[-1]] = value  # type: ignore[index]
+
+
+def _text_at(data: Plain, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    here = data
+    for key in path:
+        if isinstance(here, dict) and isinstance(key, str):
+            here = here.get(key)
+        elif isinstance(here, list) and isinstance(key, int):
+            here = here[key]
+        else:
+            return
+    if isinstance(here, str):
+        yield path, here

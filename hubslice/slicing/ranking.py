@@ -1,0 +1,27 @@
+"""Global ranks over millions of weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def ascending_ranks(values: np.ndarray) -> np.ndarray:
+    """Rank of each value, int64 from 0; equal values are ranked by position."""
+    # torch sorts on all cores; numpy's stable sort of float32 uses one.
+    order = torch.argsort(torch.from_numpy(values), stable=True).numpy()
+    ranks = np.empty(values.size, dtype=np.int64)
+    ranks[order] = np.arange(values.size)
+    return ranks
+
+
+def largest(scores: np.ndarray, share: float) -> np.ndarray:
+    """True for the scores above the one at index int(n * (1 - share)) of the sorted scores; all of them for a share of 1.
+
+    The limit itself falls, as in ReMoS: `relevant = score > threshold`.
+    """
+    if share >= 1:
+        return np.ones(scores.size, dtype=bool)
+    index = min(int(scores.size * (1 - share)), scores.size - 1)
+    above: np.ndarray = scores > np.partition(scores, index)[index]
+    return above

@@ -1,0 +1,77 @@
+"""Training batches whose content depends on (seed, epoch, sample) alone, so that a resumed run repeats them exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.data.pixels import augment_crop, augment_flip, prepare
+from hubslice.data.task import Split
+from hubslice.recipe.schema import TrainParams
+
+# Changes a sample on its way to training, e.g. plants a trigger: (position, pixels, label) -> (pixels, label).
+Tamper = Callable[[int, Tensor, int], tuple[Tensor, int]]
+
+
+class TrainingPixels(Dataset[tuple[Tensor, int]]):
+    """Augmented samples of a split: (uint8 [3, H, W], class index). A key is (epoch, position in the split)."""
+
+    def __init__(
+        self, split: Split, preprocessing: Preprocessing, params: TrainParams, seed: int, tamper: Tamper | None = None
+    ) -> None:
+        self.split, self.preprocessing, self.params = split, preprocessing, params
+        self.seed, self.tamper = seed, tamper
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, position = key
+        picture = self.split.table.picture(self.split.rows[position])
+        rng = np.random.default_rng((self.seed, epoch, position))
+        match self.params.augment:
+            case "crop":
+                pixels = augment_crop(picture, self.preprocessing, rng, self.params.crop_scale)
+            case "flip":
+                pixels = augment_flip(picture, self.preprocessing, rng)
+            case "none":
+                pixels = prepare(picture, self.preprocessing)
+        label = int(self.split.targets[position])
+        return self.tamper(position, pixels, label) if self.tamper else (pixels, label)
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of one epoch in seeded order; `epoch` and `skip` (batches already done) are set before iterating.
+
+    The last, smaller batch is dropped where there is a whole one: a batch of one sample breaks batch normalisation.
+    Among `world` processes each takes its share of every batch, so that the batch size is that of the recipe.
+    """
+
+    def __init__(self, samples: int, batch_size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+        self.samples, self.batch_size, self.seed = samples, min(batch_size, samples), seed
+        self.rank, self.world = rank, world
+        self.epoch, self.skip = 0, 0
+
+    @property
+    def steps(self) -> int:
+        """Batches in a whole epoch."""
+        return self.samples // self.batch_size
+
+    def __len__(self) -> int:
+        return self.steps - self.skip
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
+        for step in range(self.skip, self.steps):
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield [(self.epoch, int(position)) for position in chosen[self.rank :: self.world]]
+
+
+def collate(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    """Samples as one batch: uint8 [N, 3, H, W] and int64 [N]."""
+    return torch.stack([pixels for pixels, _ in samples]), torch.tensor([label for _, label in samples])

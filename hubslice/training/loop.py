@@ -1,0 +1,158 @@
+"""The fine-tuning loop: short, seeded step by step, resumable at any step, on whatever Accelerate offers."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.rate import Rate
+from hubslice.data.pixels import to_unit
+from hubslice.data.task import Split
+from hubslice.models.base import Model
+from hubslice.progress import Reporter
+from hubslice.recipe.schema import TrainParams
+from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, collate
+from hubslice.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from hubslice.training.predict import accuracy
+
+CHECKPOINT_SECONDS = 60
+
+
+class Epoch(Artefact):
+    """Mean training loss and validation accuracy after an epoch."""
+
+    loss: float
+    validation: Rate
+
+
+class History(Artefact):
+    """How a training went; `best` is the epoch whose weights were kept (the latest among equals), from 0."""
+
+    epochs: tuple[Epoch, ...]
+    best: int
+
+    @property
+    def validation(self) -> Rate:
+        """Validation accuracy of the kept weights."""
+        return self.epochs[self.best].validation
+
+
+def finetune(
+    model: Model,
+    train: Split,
+    validation: Split,
+    params: TrainParams,
+    *,
+    seed: int,
+    device: torch.device,
+    checkpoint: Path,
+    reporter: Reporter,
+    label: str,
+    tamper: Tamper | None = None,
+) -> History:
+    """Train `model` in place and leave it with the weights of its best epoch on the validation split.
+
+    Order, augmentation and dropout follow from (seed, step) alone; a run that finds `checkpoint` goes on from there and
+    ends with the same weights as one that was never stopped.
+    """
+    bf16 = params.precision == "bf16" or (params.precision == "auto" and device.type == "cuda")
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
+    batches = EpochBatches(
+        len(train),
+        params.batch_size,
+        seed,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+    )
+    pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)
+    workers = params.workers if params.workers is not None else (0 if device.type == "cpu" else 4)
+    loader = DataLoader(pixels, batch_sampler=batches, collate_fn=collate, num_workers=workers)
+    optimizer = _optimizer(model, params)
+    stock = model.module
+    wrapped, optimizer = accelerator.prepare(stock, optimizer)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    loss_of = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
+
+    resumed = load_checkpoint(checkpoint, stock, optimizer)
+    step, epochs, best, total = 0, list[Epoch](), dict[str, Tensor](), 0.0
+    if resumed:
+        progress, best = resumed
+        step, total = progress.step, progress.facts["loss"]
+        epochs = [Epoch.model_validate(epoch) for epoch in progress.facts["epochs"]]
+    steps = batches.steps * params.epochs
+    saved = time.monotonic()
+
+    def checkpoint_now() -> None:
+        facts = {"loss": total, "epochs": [epoch.model_dump() for epoch in epochs]}
+        if accelerator.is_main_process:
+            save_checkpoint(checkpoint, stock, optimizer, best, Progress(step, facts))
+
+    with reporter.track(label, steps, "step") as bar:
+        bar.advance(step)
+        while step < steps and not _stalled(epochs, params.patience):
+            batches.epoch, batches.skip = divmod(step, batches.steps)
+            model.module = wrapped
+            wrapped.train()
+            for images, targets in loader:
+                torch.manual_seed((seed << 32) + step)  # dropout and drop path, the same after a resume
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * _schedule(step / steps, params)
+                with accelerator.autocast():
+                    inputs = model.pixels_to_inputs(to_unit(images.to(accelerator.device)))
+                    loss = loss_of(model.forward(inputs), targets.to(accelerator.device))
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                optimizer.step()
+                total += loss.item()
+                step += 1
+                bar.advance(1, f"loss {loss.item():.2f}")
+                if time.monotonic() - saved > CHECKPOINT_SECONDS and step % batches.steps:
+                    checkpoint_now()
+                    saved = time.monotonic()
+            model.module = stock
+            epochs.append(Epoch(loss=total / batches.steps, validation=accuracy(model, validation, device=device)))
+            total = 0.0
+            if _best(epochs) == len(epochs) - 1:
+                best = {name: tensor.detach().cpu().clone() for name, tensor in stock.state_dict().items()}
+            bar.advance(0, f"validation {epochs[-1].validation.value:.1%}")
+            checkpoint_now()
+    if best:
+        stock.load_state_dict(best)
+    else:  # no epochs were asked for
+        epochs.append(Epoch(loss=math.nan, validation=accuracy(model, validation, device=device)))
+    stock.eval()
+    return History(epochs=tuple(epochs), best=_best(epochs))
+
+
+def _optimizer(model: Model, params: TrainParams) -> torch.optim.Optimizer:
+    head = model.classifier_parameters()
+    body: list[nn.Parameter] = []
+    classifier: list[nn.Parameter] = []
+    for name, parameter in model.module.named_parameters():
+        (classifier if name in head else body).append(parameter)
+    groups = [{"params": body, "lr": params.lr}, {"params": classifier, "lr": params.lr * params.head_lr_factor}]
+    if params.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=params.lr, weight_decay=params.weight_decay)
+    return torch.optim.SGD(groups, lr=params.lr, momentum=params.momentum, weight_decay=params.weight_decay)
+
+
+def _schedule(done: float, params: TrainParams) -> float:
+    """Learning rate factor when the share `done` of all steps is behind."""
+    if done < params.warmup:
+        return (done + 1e-3) / (params.warmup + 1e-3)
+    return 1.0 if params.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _best(epochs: list[Epoch]) -> int:
+    return max(range(len(epochs)), key=lambda index: (epochs[index].validation.hits, index))
+
+
+def _stalled(epochs: list[Epoch], patience: int | None) -> bool:
+    return patience is not None and bool(epochs) and len(epochs) - 1 - _best(epochs) >= patience

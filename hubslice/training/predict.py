@@ -1,0 +1,28 @@
+"""Predictions of a model on a split."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hubslice.artefacts.rate import Rate
+from hubslice.data.pixels import to_unit
+from hubslice.data.task import Split
+from hubslice.models.base import Model
+
+
+@torch.inference_mode()
+def predict(model: Model, split: Split, *, device: torch.device, batch_size: int = 64) -> Tensor:
+    """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`."""
+    model.module.eval().to(device)
+    logits = []
+    for start in range(0, len(split), batch_size):
+        pixels = split.pixels(start, start + batch_size, model.image_preprocessing).to(device)
+        logits.append(model.logits(to_unit(pixels)).float().cpu())
+    return torch.cat(logits)
+
+
+def accuracy(model: Model, split: Split, *, device: torch.device, batch_size: int = 64) -> Rate:
+    """Correct predictions out of all samples of the split."""
+    predicted = predict(model, split, device=device, batch_size=batch_size).argmax(1)
+    return Rate(hits=int((predicted == torch.from_numpy(split.targets)).sum()), total=len(split))
