@@ -1,4 +1,4 @@
-"""What card and plots pick out of a report: the student and its rivals, headline defects, curves, names of the pictures."""
+"""What card and plots pick out of a report: the models in order, headline defects, curves, names of the pictures."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def baseline_of(report: Report) -> ArmReport | None:
 def headlines(defect: DefectReport) -> tuple[DefectVariant, ...]:
     """The variants that stand for the defect; all of them where none is marked."""
     return tuple(variant for variant in defect.variants if variant.headline) or defect.variants
+
+
+def defect_words(defect: DefectReport, variant: DefectVariant) -> str:
+    """The defect's title, with the variant's where there are several."""
+    return defect.title if len(headlines(defect)) == 1 and variant.headline else f"{defect.title}: {variant.title}"
 
 
 def row_of(variant: DefectVariant, arm: str, source: str = TEACHER) -> DefectRow | None:

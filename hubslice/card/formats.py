@@ -57,12 +57,22 @@ def text(value: object) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
 
 
+def sentence(words: str) -> str:
+    """With a capital at the beginning."""
+    return words[:1].upper() + words[1:]
+
+
 def code(value: object) -> str:
     """Inline code on one line, also within a table cell; backticks inside are survived by a longer fence."""
     line = " ".join(str(value).split()).replace("|", r"\|")
     fence = "`" * (_longest_run(line) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def link(reference: str) -> str:
+    """A URL as a link that shows itself; other references as text."""
+    return f"<{reference}>" if re.fullmatch(r"https?://[^\s<>]+", reference) else text(reference)
 
 
 def fenced(content: str, language: str) -> str:

@@ -26,9 +26,9 @@ def split_readme(text: str) -> tuple[str, str]:
 def merge_head(existing: str, ours: Head, *, yielding: frozenset[str] = frozenset()) -> str:
     """YAML text of a head with our keys brought up to date in `existing` (YAML text, may be empty).
 
-    Keys that we do not write, and those whose value is right already, keep their very text: parsed and dumped again, `language: no`
-    would become `false`. Ours give way to a person's where `yielding` names them, `tags` become the union, and results of other
-    evaluations stay in `model-index`.
+    Keys that we do not write, and those whose value is right already, keep their very text: parsed and dumped again,
+    `language: no` would become `false`. Ours give way to a person's where `yielding` names them, `tags` become the
+    union, and results of other evaluations stay in `model-index`.
 
     Raises:
         InputError: `existing` is not a YAML mapping with each key on a line of its own.

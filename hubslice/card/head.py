@@ -7,6 +7,7 @@ from typing import Any
 
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.report import Report
+from hubslice.card.facts import defect_words, headlines, row_of, student_of
 from hubslice.card.formats import count
 from hubslice.card.hub_rules import DATASET_TYPE, license_keys
 from hubslice.recipe.schema import CardParams
@@ -39,18 +40,18 @@ def student_head(report: Report, card: CardParams) -> Head:
 
 
 def _result(report: Report, card: CardParams) -> Head:
-    student = next(arm for arm in report.arms if arm.role == "student")
+    student = student_of(report)
     metrics = []
     if student.test.value is not None:
         name = f"Accuracy (n = {count(student.test.total)})"
         metrics.append({"type": "accuracy", "value": round(student.test.value, 4), "name": name})
     for defect in report.defects:
-        for variant in (variant for variant in defect.variants if variant.headline):
-            for row in variant.rows:
-                if (row.arm, row.source) == (student.name, "teacher") and row.dir.value is not None:
-                    name = f"Defect inheritance rate, {defect.title}: {variant.title} (n = {count(row.dir.total)})"
-                    value = round(row.dir.value, 4)
-                    metrics.append({"type": "defect_inheritance_rate", "value": value, "name": name})
+        for variant in headlines(defect):
+            row = row_of(variant, student.name)
+            if row is not None and row.dir.value is not None:
+                name = f"Defect inheritance rate, {defect_words(defect, variant)} (n = {count(row.dir.total)})"
+                value = round(row.dir.value, 4)
+                metrics.append({"type": "defect_inheritance_rate", "value": value, "name": name})
     dataset: Head = {"type": _dataset_type(report, card), "name": data_name(report.task.source), "split": "test"}
     if report.task.revision:
         dataset["revision"] = report.task.revision

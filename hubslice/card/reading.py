@@ -9,6 +9,7 @@ from hubslice.card.facts import (
     arm_title,
     baseline_of,
     controls_of,
+    defect_words,
     headlines,
     row_of,
     student_of,
@@ -50,10 +51,7 @@ def accuracy_words(report: Report) -> str | None:
         return f"On the test split the student is as accurate as the {name} baseline."
     verdict = f"{abs(100 * gap):.1f} points {'above' if gap > 0 else 'below'} the {name} baseline"
     if _overlap(student.test, baseline.test):
-        return (
-            f"On the test split the student is {verdict}. The intervals overlap: a test split of this size does not tell "
-            "which of the two is better."
-        )
+        return f"On the test split the student is {verdict}; the intervals overlap, so the difference may be chance."
     return f"On the test split the student is {verdict}, and the intervals do not overlap."
 
 
@@ -65,13 +63,14 @@ def reduction_words(report: Report, variant: DefectVariant) -> str | None:
     name = text(arm_title(report, reduction.baseline))
     difference = reduction.difference
     if difference.low <= 0 <= difference.high:
-        lower = f"{name} minus student is {points(difference)}"
+        lower = f"The {name} baseline's rate minus the student's is {points(difference)}"
         return (
             f"**No difference shown.** {lower}, and the interval includes zero: these pictures do not tell whether the "
             f"student inherited less than the {name} baseline or more."
         )
     if difference.high < 0:
-        return f"**The student inherited more than the {name} baseline**: {name} minus student is {points(difference)}."
+        gap = f"its rate minus the student's is {points(difference)}"
+        return f"**The student inherited more than the {name} baseline**: {gap}."
     parts = [f"**Less inherited than by the {name} baseline**: {points(difference)} lower"]
     if reduction.relative is not None:
         parts.append(f", a reduction of {relative(reduction.relative)}")
@@ -92,11 +91,11 @@ def control_words(report: Report, variant: DefectVariant) -> str | None:
     if student is None or student.dir.value is None or not controls:
         return None
     highest = max(controls, key=lambda row: row.dir.value or 0.0).dir
-    told = f"the highest control ({rate(highest)})"
+    told = f"the highest control, {rate(highest)}"
     if _overlap(student.dir, highest):
-        words = f"The student's rate cannot be told from {told}: what is left is explained by the disturbance as such."
+        words = f"The student's interval overlaps that of {told}: what is left may be the disturbance as such."
     elif student.dir.value > (highest.value or 0.0):
-        words = f"The student's rate is above {told}: part of the defect is still inherited."
+        words = f"The student's rate is above {told}: part of the defect is inherited still."
     else:
         words = f"The student's rate is below {told}."
     rival = baseline_of(report)
@@ -110,7 +109,7 @@ def thin_evidence(report: Report) -> list[tuple[str, int]]:
     """Headline defects with too few clean-correct pictures for a claim: (defect and threat model, pictures)."""
     student = student_of(report).name
     found = [(defect, variant, row_of(variant, student)) for defect in report.defects for variant in headlines(defect)]
-    return [(f"{d.title}, {v.title}", row.dir.total) for d, v, row in found if row and row.dir.total < ENOUGH]
+    return [(defect_words(d, v), row.dir.total) for d, v, row in found if row and row.dir.total < ENOUGH]
 
 
 def _at_most(one: Rate, other: Rate) -> bool:

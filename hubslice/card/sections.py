@@ -78,5 +78,5 @@ def _split(body: str) -> list[_Piece]:
 def _broken(kind: str, name: str, line: int) -> InputError:
     return InputError(
         f"the README's marker `hubslice:{kind} {name}` (line {line} of its body) has no partner or is there twice",
-        hint=f"keep one `<!-- hubslice:begin {name} -->` and after it one `<!-- hubslice:end {name} -->`, or no such line",
+        hint=f"keep `<!-- hubslice:begin {name} -->` and after it `<!-- hubslice:end {name} -->`, once, or neither",
     )

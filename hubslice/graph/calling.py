@@ -14,8 +14,8 @@ from torch import nn
 class Call(nn.Module):
     """`module` as a function of positional tensors, in the order of `names`, that returns one tensor.
 
-    They are passed by keyword where `forward` has parameters of all these names (transformers), else by position (timm). The tensor
-    is the result's `logits` if it has them, else its first tensor.
+    They are passed by keyword where `forward` has parameters of all these names (transformers), else by position
+    (timm). The tensor is the result's `logits` if it has them, else its first tensor.
     """
 
     def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
@@ -47,7 +47,7 @@ def _first_tensor(result: Any) -> torch.Tensor:
 
 @contextlib.contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Eval mode within the block; afterwards every part is in its own mode again (a frozen BatchNorm stays in eval mode)."""
+    """Eval mode within the block; afterwards every part has its own mode again (a frozen BatchNorm its eval mode)."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

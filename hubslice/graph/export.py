@@ -1,7 +1,8 @@
 """PyTorch model to ONNX graph, kept as close to the modules as the exporter allows.
 
-The export is not optimised: convolutions keep their raw weights and their module scope, BatchNorm stays a node of its own, linear
-weights keep their names behind a `Transpose`. That is what makes the neuron map possible. Faster graphs are derived later.
+The export is not optimised: convolutions keep their raw weights and their module scope, BatchNorm stays a node of its
+own, linear weights keep their names behind a `Transpose`. That is what makes the neuron map possible. Faster graphs
+are derived later.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hubslice.errors import ExportError
 from hubslice.graph.calling import Call, eval_mode
@@ -31,12 +33,13 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> None:
     """Write `module`, in eval mode, as an ONNX graph with a dynamic batch axis at `path`, whole or not at all.
 
-    `inputs` are example tensors [N, ...] by graph input name, all with the same N and on the module's device; `Call` tells how they
-    reach the module. The graph has one output, `logits`.
+    `inputs` are example tensors [N, ...] by graph input name, all with the same N and on the module's device; `Call`
+    tells how they reach the module. The graph has one output, `logits`.
 
-    Initializers bear the names of the module's parameters and buffers. Nodes keep their module scopes and nothing else: stack traces
-    would carry local paths into a file that may be published, and change its hash. The weights go into `<name>.data` beside
-    the graph only above 2 GB. The module's training modes are afterwards what they were before.
+    Initializers bear the names of the module's parameters and buffers. Nodes keep their module scopes and nothing
+    else: stack traces would carry local paths into a file that may be published, and change its hash. The weights go
+    into `<name>.data` beside the graph only above 2 GB. The module's training modes are afterwards what they were
+    before.
 
     Raises:
         ExportError: torch cannot express the model as an ONNX graph, or only at a fixed batch size.
@@ -44,7 +47,8 @@ def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Pat
     name = type(module).__name__
     examples = tuple(_two_samples(tensor) for tensor in inputs.values())
     batch = torch.export.Dim(BATCH)
-    with eval_mode(module), _quiet():
+    # Attention in its plain form: exporting the fused kernels with a mask fails on their strides (torch 2.14).
+    with eval_mode(module), _quiet(), sdpa_kernel(SDPBackend.MATH):
         try:
             program = torch.onnx.export(
                 Call(module, tuple(inputs)).eval(),

@@ -1,4 +1,4 @@
-"""A layer of the neuron map: one Conv, Gemm or MatMul node, the parameter behind it, and the tensors on its two sides."""
+"""A layer of the neuron map: a Conv, Gemm or MatMul node, the parameter behind it, the tensors on its two sides."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Kind = Literal["conv", "depthwise", "linear"]
 class TensorRef(Artefact):
     """An activation tensor of the graph whose channels are neurons.
 
-    `channel_axis` counts from 0. `sample_axis` is the axis of the batch, None where the tensor is the same for all samples (computed
-    from parameters alone, as position biases are). `windows` tells that the sample axis holds several rows for each sample, sample by
-    sample, as window attention's [N * windows, T, C]. `key` is the name under which statistics of its channels are kept: `name`,
-    except where the graph reads one tensor along two axes.
+    `channel_axis` counts from 0. `sample_axis` is the axis of the batch, None where the tensor is the same for all
+    samples (computed from parameters alone, as position biases are). `windows` tells that the sample axis holds
+    several rows for each sample, sample by sample, as window attention's [N * windows, T, C]. `key` is the name under
+    which statistics of its channels are kept: `name`, except where the graph reads one tensor along two axes.
     """
 
     name: str
@@ -30,12 +30,13 @@ class TensorRef(Artefact):
 class Layer(Artefact):
     """One use of a weight: `output = node(input, weight)`, with `parameter` as the PyTorch name of the weight.
 
-    `out_axis` and `in_axis` are the axes of the parameter for output and input channels: (0, 1) for convolutions [out, in / groups, ...]
-    and `nn.Linear` [out, in], (1, 0) for transformers' `Conv1D` [in, out]. `kernel` is () for linear layers. `computed` tells that
-    the node's weight is a function of the parameter of the same shape (weight standardisation), not the parameter itself.
+    `out_axis` and `in_axis` are the axes of the parameter for output and input channels: (0, 1) for convolutions
+    [out, in / groups, ...] and `nn.Linear` [out, in], (1, 0) for transformers' `Conv1D` [in, out]. `kernel` is () for
+    linear layers. `computed` tells that the node's weight is a function of the parameter of the same shape (weight
+    standardisation), not the parameter itself.
 
-    `input` is what the PyTorch module receives (before padding that was exported as a node of its own); `output` is what it returns: after
-    the bias, before normalisation and activation.
+    `input` is what the PyTorch module receives (before padding that was exported as a node of its own); `output` is
+    what it returns: after the bias, before normalisation and activation.
     """
 
     node: str

@@ -113,7 +113,7 @@ def _layer(
 
 
 def _after_bias(program: Program, node: Any, channels: int) -> str:
-    """The tensor after the bias, where the next and only node adds a vector [channels] of weights; else the node's own output."""
+    """The tensor after the bias, where the only consumer adds a vector [channels] of weights; else the node's own."""
     output: str = node.output[0]
     consumers = program.consumers.get(output, [])
     if node.op_type == "MatMul" and len(consumers) == 1 and consumers[0].op_type == "Add":

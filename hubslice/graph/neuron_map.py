@@ -1,7 +1,7 @@
 """The neuron map: which channel of which tensor belongs to which slice of which parameter.
 
-A neuron is an output channel of a convolution or an output feature of a linear layer. Every method of hubslice works on this map, so
-that no architecture is known to any of them.
+A neuron is an output channel of a convolution or an output feature of a linear layer. Every method of hubslice works
+on this map, so that no architecture is known to any of them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from hubslice.graph.program import Program
 class NeuronMap(Artefact):
     """All layers in graph order, and the weights that ought to be in them but are not.
 
-    `unmapped` names weights that no layer uses: the graph does not need them, or uses them in a way that is no layer (a transposed
-    convolution, a packed attention projection that is cut into pieces).
+    `unmapped` names weights that no layer uses: the graph does not need them, or uses them in a way that is no layer
+    (a transposed convolution, a packed attention projection that is cut into pieces).
     """
 
     layers: tuple[Layer, ...]
@@ -40,8 +40,8 @@ class NeuronMap(Artefact):
     ) -> Self:
         """The map of a graph made by `export_onnx`, given as a `ModelProto` or a path.
 
-        `parameters` are the shapes of the module's parameters by name. `expected` are those that should be in the map, by default all
-        with two axes or more (embeddings then count as unmapped).
+        `parameters` are the shapes of the module's parameters by name. `expected` are those that should be in the
+        map, by default all with two axes or more (embeddings then count as unmapped).
         """
         if isinstance(model, str | Path):
             model = onnx.load(model, load_external_data=False)
@@ -71,7 +71,7 @@ class NeuronMap(Artefact):
 
 
 def map_neurons(module: nn.Module, path: Path) -> NeuronMap:
-    """The map of `module` exported to `path`; its convolutional and linear weights (`layer_weights`) are the expected ones."""
+    """The map of `module` as exported to `path`; expected are its convolution and linear weights (`layer_weights`)."""
     parameters = dict(module.named_parameters(remove_duplicate=False))
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     neurons = NeuronMap.from_onnx(path, shapes, layer_weights(module))

@@ -31,13 +31,13 @@ def check_parity(
     inputs: Mapping[str, torch.Tensor],
     *,
     rtol: float = 1e-4,
-    atol: float = 1e-5,
+    atol: float = 1e-8,
     device: str = "cpu",
 ) -> Parity:
-    """Run `inputs` [N, ...] by graph input name through the module (in eval mode) and the graph, and compare the outputs.
+    """Run `inputs` [N, ...] by graph input name through the module, in eval mode, and through the graph; compare.
 
-    The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its outputs, not with each
-    of them. Take another N than the export's to check the dynamic batch axis as well.
+    The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its
+    outputs, not with each of them. Take another N than the export's to check the dynamic batch axis as well.
 
     Raises:
         ParityError: shapes differ, or a value differs by more than the tolerance or is finite on one side only.
@@ -70,7 +70,7 @@ def check_parity(
 
 
 def _difference(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Absolute difference in float64; 0 where both are the same infinity or both NaN, infinity where one is not finite."""
+    """Absolute difference in float64: 0 where both are the same infinity or NaN, infinity where only one is finite."""
     same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
         difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64))

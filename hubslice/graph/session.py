@@ -15,6 +15,10 @@ from hubslice.errors import ProviderError
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
+# Pad_Fusion moves a padding with zeros into a MaxPool, whose own padding is minus infinity: wrong wherever a window is
+# negative, as in BiT's stem (ONNX Runtime 1.17 to 1.31).
+UNSOUND_OPTIMIZERS = ["Pad_Fusion"]
+
 Level = Literal["none", "basic", "extended", "all"]
 LEVELS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -49,9 +53,10 @@ def open_session(
 ) -> Session:
     """A session on `device` ("cpu", "cuda" or "cuda:N") for a graph in a file or in memory.
 
-    Nodes run in file order (priority-based) and layouts stay as they are up to level "extended": only together do these keep the
-    memory of graphs with inline reductions flat; "all" is faster for plain inference. `threads` is the number of threads within an
-    operator, by default torch's. `external_data` is the folder of the weight files that an in-memory graph refers to.
+    Nodes run in file order (priority-based) and layouts stay as they are up to level "extended": only together do
+    these keep the memory of graphs with inline reductions flat; "all" is faster for plain inference. `threads` is the
+    number of threads within an operator, by default torch's. `external_data` is the folder of the weight files that
+    an in-memory graph refers to.
 
     Raises:
         ProviderError: the device's name is unknown, there is no such device, or ONNX Runtime fell back to the CPU.
@@ -66,11 +71,11 @@ def open_session(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(external_data))
     source = model if isinstance(model, bytes) else str(model)
     if device_type == "cpu":
-        return Session(ort.InferenceSession(source, options, providers=[CPU]), CPU, "cpu", 0)
+        return Session(_session(source, options, [CPU]), CPU, "cpu", 0)
     _require_cuda(device, device_id)
     # TF32 would cost three decimal digits that parity counts on.
     cuda = (CUDA, {"device_id": str(device_id), "use_tf32": "0"})
-    runtime = ort.InferenceSession(source, options, providers=[cuda, CPU])
+    runtime = _session(source, options, [cuda, CPU])
     if runtime.get_providers()[0] != CUDA:
         raise ProviderError(
             f"ONNX Runtime {ort.__version__} cannot run on {device} and fell back to {runtime.get_providers()[0]}",
@@ -89,6 +94,10 @@ def parse_device(device: str) -> tuple[str, int]:
     if match is None:
         raise ProviderError(f"unknown device {device!r}", hint="use cpu, cuda or cuda:N")
     return ("cpu", 0) if device == "cpu" else ("cuda", int(match[1] or 0))
+
+
+def _session(source: bytes | str, options: Any, providers: list[Any]) -> Any:
+    return ort.InferenceSession(source, options, providers=providers, disabled_optimizers=UNSOUND_OPTIMIZERS)
 
 
 def _require_cuda(device: str, device_id: int) -> None:

@@ -27,8 +27,8 @@ class Weight:
 def trace_weight(program: Program, operand: str, parameters: Mapping[str, tuple[int, ...]]) -> Weight | None:
     """The parameter that `operand` is, through transposes, casts and reshapes that only add or drop trailing axes of 1.
 
-    Failing that, the only parameter of its shape that it is computed from. None if it is neither: an activation, a constant, a piece
-    of a parameter.
+    Failing that, the only parameter of its shape that it is computed from. None if it is neither: an activation, a
+    constant, a piece of a parameter.
     """
     name, axes = operand, None
     while name not in parameters:

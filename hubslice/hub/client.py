@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants
+from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import build_hf_headers
 
-from hubslice import __version__
 from hubslice.errors import InputError
 
 LOGIN = "log in with a token of https://huggingface.co/settings/tokens: hf auth login"
@@ -19,7 +17,9 @@ LOGIN = "log in with a token of https://huggingface.co/settings/tokens: hf auth 
 
 @dataclass(frozen=True)
 class Client:
-    """Which Hub, as whom, with which cache; what is None comes from the environment (HF_ENDPOINT, the login, HF_HUB_CACHE).
+    """Which Hub, as whom, with which cache.
+
+    What is None comes from the environment: HF_ENDPOINT; HF_TOKEN or the login; HF_HUB_CACHE.
 
     Raises:
         InputError: the token is not one line of printable characters.
@@ -37,9 +37,7 @@ class Client:
     @cached_property
     def api(self) -> HfApi:
         """The client of huggingface_hub."""
-        return HfApi(
-            endpoint=self.endpoint, token=self.token, library_name="hubslice", library_version=__version__
-        )
+        return HfApi(endpoint=self.endpoint, token=self.token, library_name="hubslice")
 
     @property
     def url(self) -> str:
@@ -53,8 +51,9 @@ class Client:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request of ours carries; holds the token, so never print it."""
-        return build_hf_headers(token=self.token, library_name="hubslice", library_version=__version__)
+        """Who asks, for a request of our own; holds the token, so never print it."""
+        token = self.token or get_token()
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def cache(self, repo_id: str) -> Path:
         """The folder in the cache that belongs to a model repository, which need not exist."""
@@ -63,6 +62,5 @@ class Client:
 
     def without_token(self, text: str) -> str:
         """The text with the token, should it be in there, blotted out."""
-        header = self.headers.get("authorization", "")
-        token = header.removeprefix("Bearer ")
+        token = self.token or get_token()
         return text.replace(token, "***") if token else text

@@ -16,7 +16,21 @@ _NAME = r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?"
 _REPO = re.compile(rf"{_NAME}/{_NAME}", re.ASCII)
 _TIMM = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./+-]{0,255}", re.ASCII)
-_FILE_SUFFIXES = (".bin", ".ckpt", ".h5", ".json", ".md", ".onnx", ".pkl", ".pt", ".pth", ".py", ".safetensors", ".yaml", ".yml")
+_FILE_SUFFIXES = (
+    ".bin",
+    ".ckpt",
+    ".h5",
+    ".json",
+    ".md",
+    ".onnx",
+    ".pkl",
+    ".pt",
+    ".pth",
+    ".py",
+    ".safetensors",
+    ".yaml",
+    ".yml",
+)
 _HINT = "give a Hub id (owner/name, owner/name@revision, timm/resnet18.a1_in1k) or a folder with config.json (./folder)"
 
 
@@ -95,7 +109,9 @@ def check_revision(revision: str) -> str:
         InputError: no branch, tag or commit can be called so.
     """
     if not _REVISION.fullmatch(revision) or ".." in revision or "//" in revision or revision.endswith(("/", ".lock")):
-        raise InputError(f"{revision!r} cannot be a branch, tag or commit", hint="write owner/name@main, or leave out @")
+        raise InputError(
+            f"{revision!r} cannot be a branch, tag or commit", hint="write owner/name@main, or leave out @"
+        )
     return revision
 
 

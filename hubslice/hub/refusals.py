@@ -109,7 +109,10 @@ def _by_status(error: hf.HfHubHTTPError, *, repo_id: str, page: str) -> tuple[st
         case 409:
             return f"it is there already, or is being changed by somebody else{because}", "run again"
         case 412:
-            return f"somebody pushed to {repo_id} in between{because}", "run again: the new plan starts from their commit"
+            return (
+                f"somebody pushed to {repo_id} in between{because}",
+                "run again: the new plan starts from their commit",
+            )
         case 413:
             return f"the Hub does not take files this large{because}", "save the weights in smaller shards"
         case 429:

@@ -41,7 +41,7 @@ def builtin_recipes() -> tuple[BuiltinRecipe, ...]:
         RecipeError: one is not valid YAML.
     """
     folder = resource_folder("recipes")
-    return tuple(_entry(folder, path) for path in sorted(folder.rglob("*.yaml")))
+    return tuple(sorted((_entry(folder, path) for path in folder.rglob("*.yaml")), key=lambda recipe: recipe.name))
 
 
 def find_builtin(name: str) -> BuiltinRecipe | None:

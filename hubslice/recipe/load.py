@@ -11,7 +11,7 @@ from hubslice.errors import RecipeError
 from hubslice.recipe.builtin import find_builtin, nearest_builtin
 from hubslice.recipe.check import check
 from hubslice.recipe.overrides import apply_overrides
-from hubslice.recipe.paths import looks_local, path_values, resolve_path, set_value
+from hubslice.recipe.paths import looks_local, path_values, place, resolve_path, set_value
 from hubslice.recipe.places import Places
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.yaml_source import Plain, dump_yaml, read_yaml
@@ -93,32 +93,29 @@ def parse_recipe(text: str, base: Path, origin: str, overrides: Sequence[str] = 
         data, given = apply_overrides(data, overrides)
         places = Places(origin, source.positions, given)
         _anchor_overridden_paths(data, places, base)
-        text = f"# With overrides: {_on_one_line(overrides)}\n{dump_yaml(data)}"
-    slips = [(slip.path, slip.message) for slip in source.slips if not places.overridden(slip.path)]
-    recipe, problems = check(data, {path for path, _ in slips})
-    problems = sorted([*slips, *problems], key=lambda problem: places.order(problem[0]))
+        text = f"# With overrides: {json.dumps(list(overrides))[1:-1]}\n{dump_yaml(data)}"
+    slips = [slip for slip in source.slips if not places.overridden(slip.path)]
+    recipe, mistakes = check(data, {slip.path for slip in slips if slip.lost})
+    problems = places.lines(mistakes, slips)
     if recipe is None or problems:
         count = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
-        raise RecipeError(f"{origin} has {count}", [places.line(*problem) for problem in problems], hint=_HINT)
+        raise RecipeError(f"{origin} has {count}", problems, hint=_HINT)
     return LoadedRecipe(recipe, text, base, origin, places)
 
 
 def missing_paths(loaded: LoadedRecipe) -> tuple[str, ...]:
     """One line for each value that can only be a local file or folder but leads to none."""
-    return tuple(
-        loaded.places.line(path, f"no such file or folder: {loaded.base / value}")
+    missing = [
+        (path, f"no such file or folder: {place(value, loaded.base)}")
         for path, value in path_values(loaded.recipe.model_dump(mode="json"))
         if looks_local(value) and resolve_path(value, loaded.base) is None
-    )
+    ]
+    return tuple(loaded.places.lines(missing))
 
 
 def _anchor_overridden_paths(data: Plain, places: Places, base: Path) -> None:
     """Make relative paths given on the command line start from the current folder, as a shell's user expects."""
     here = Path.cwd()
     for path, value in list(path_values(data)):
-        if places.overridden(path) and here != base and (place := resolve_path(value, here)):
-            set_value(data, path, str(place.absolute()))
-
-
-def _on_one_line(overrides: Sequence[str]) -> str:
-    return json.dumps(list(overrides), ensure_ascii=False)[1:-1]
+        if places.overridden(path) and here != base and resolve_path(value, here):
+            set_value(data, path, str(place(value, here)))

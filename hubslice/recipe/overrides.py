@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 
 from hubslice.errors import RecipeError
+from hubslice.recipe.places import dotted
 from hubslice.recipe.yaml_source import KeyPath, Plain, read_yaml
 
 
@@ -23,8 +24,7 @@ def apply_overrides(data: Plain, overrides: Sequence[str]) -> tuple[Plain, dict[
     for override in overrides:
         try:
             path, value = _parse(override)
-            _put(merged, path, value)
-            origins[path] = override
+            origins[_put(merged, path, value)] = override
         except (ValueError, RecipeError) as error:
             problems.append(f"override '{override}': {_reason(error)}")
     if problems:
@@ -45,30 +45,28 @@ def _parse(override: str) -> tuple[KeyPath, Plain]:
     return tuple(int(part) if part.isdecimal() else part for part in parts), source.data
 
 
-def _put(data: Plain, path: KeyPath, value: Plain) -> None:
+def _put(data: Plain, path: KeyPath, value: Plain) -> KeyPath:
     here = data
+    taken: list[str | int] = []
     for depth, key in enumerate(path):
         last = depth == len(path) - 1
         if isinstance(here, list):
             if not isinstance(key, int) or key >= len(here):
-                raise ValueError(
-                    f"'{_dotted(path[:depth])}' has {len(here)} entries, counted from 0; there is no {key}"
-                )
+                raise ValueError(f"'{dotted(path[:depth])}' has {len(here)} entries, counted from 0; there is no {key}")
             if last:
                 here[key] = value
             here = here[key]
+            taken.append(key)
         elif isinstance(here, dict):
             if last:
                 here[str(key)] = value
             elif here.get(str(key)) is None:
                 here[str(key)] = {}
             here = here[str(key)]
+            taken.append(str(key))
         else:
-            raise ValueError(f"'{_dotted(path[:depth])}' holds a value, not keys")  # noqa: TRY004
-
-
-def _dotted(path: KeyPath) -> str:
-    return ".".join(map(str, path)) or "the recipe"
+            raise ValueError(f"'{dotted(path[:depth]) or 'recipe'}' holds a value, not keys")  # noqa: TRY004
+    return tuple(taken)
 
 
 def _reason(error: Exception) -> str:

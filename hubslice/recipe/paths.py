@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from hubslice.recipe.yaml_source import KeyPath, Plain
 
 
+def place(path: str, base: Path) -> Path:
+    """Where `path` leads from `base`, whether or not anything is there."""
+    return Path(os.path.normpath(base / Path(path).expanduser()))
+
+
 def resolve_path(path: str, base: Path) -> Path | None:
     """The file or folder that `path` names relative to `base`, or None where there is none (it may be a Hub id)."""
-    place = base / Path(path).expanduser()
+    found = place(path, base)
     try:
-        return place if place.exists() else None
+        return found if found.exists() else None
     except OSError:  # too long for a file name, for instance
         return None
 

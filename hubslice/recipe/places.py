@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from hubslice.recipe.yaml_source import KeyPath, Position
+from hubslice.recipe.yaml_source import KeyPath, Position, Slip
+
+
+class _Place(NamedTuple):
+    overridden: bool  # overrides are told after all lines of the text
+    position: Position
+    name: str
 
 
 @dataclass(frozen=True)
@@ -18,31 +25,35 @@ class Places:
 
     def overridden(self, path: KeyPath) -> str | None:
         """The override that gave the value at `path` or a section around it; the last one wins."""
-        return next(
-            (text for set_at, text in reversed(tuple(self.overrides.items())) if path[: len(set_at)] == set_at), None
-        )
+        sets = reversed(tuple(self.overrides.items()))
+        return next((text for set_at, text in sets if path[: len(set_at)] == set_at), None)
 
     def name(self, path: KeyPath) -> str:
         """`recipe.yaml:12`, or `override 'train.lr=1'`; for a missing key the place of the section that lacks it."""
-        override = self._override(path)
-        return f"override '{override}'" if override else f"{self.origin}:{self._position(path).line}"
+        return self._place(path).name
 
-    def order(self, path: KeyPath) -> tuple[bool, Position, KeyPath]:
-        """Sorts by position in the text, then the overrides."""
-        return self._override(path) is not None, self._position(path), tuple(map(str, path))
+    def lines(self, problems: Iterable[tuple[KeyPath, str]], slips: Iterable[Slip] = ()) -> list[str]:
+        """`recipe.yaml:12: train.lr: expected a number, got text 'x'` for each, in the order of the text."""
+        told = [
+            *((self._place(path), path, message) for path, message in problems),
+            *((self._line(slip.position), slip.path, slip.message) for slip in slips),
+        ]
+        told.sort(key=lambda entry: entry[0][:2])
+        return [": ".join(part for part in (place.name, dotted(path), text) if part) for place, path, text in told]
 
-    def line(self, path: KeyPath, message: str) -> str:
-        """One line that tells what is wrong where: `recipe.yaml:12: train.lr: expected a number, got text 'x'`."""
-        return ": ".join(part for part in (self.name(path), ".".join(map(str, path)), message) if part)
+    def _place(self, path: KeyPath) -> _Place:
+        override = self.overridden(path)
+        if override is None and path not in self.positions:
+            override = next((text for set_at, text in self.overrides.items() if set_at[: len(path)] == path), None)
+        if override is not None:
+            return _Place(True, Position(0, list(self.overrides.values()).index(override)), f"override '{override}'")
+        around = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.positions), None)
+        return self._line(Position(1, 1) if around is None else self.positions[around])
 
-    def _override(self, path: KeyPath) -> str | None:
-        around = self.overridden(path)
-        if around or path in self.positions:
-            return around
-        return next((text for set_at, text in self.overrides.items() if set_at[: len(path)] == path), None)
+    def _line(self, position: Position) -> _Place:
+        return _Place(False, position, f"{self.origin}:{position.line}")
 
-    def _position(self, path: KeyPath) -> Position:
-        for end in range(len(path), -1, -1):
-            if path[:end] in self.positions:
-                return self.positions[path[:end]]
-        return Position(1, 1)
+
+def dotted(path: KeyPath) -> str:
+    """`audit.defects.0.eps`; empty for the recipe as a whole."""
+    return ".".join(map(str, path))

@@ -28,7 +28,7 @@ _LIMITS = {
     "greater_than": ("gt", "must be greater than {}"),
     "less_than": ("lt", "must be less than {}"),
     "string_pattern_mismatch": ("pattern", "must match {}"),
-    "too_short": ("min_length", "needs at least {} entries"),
+    "too_short": ("min_length", "must have {} or more entries"),
 }
 # How other tools call what a recipe calls otherwise.
 _SYNONYMS = {
@@ -56,7 +56,7 @@ _SYNONYMS = {
 
 
 class Problem(NamedTuple):
-    """A mistake; a missing key's path ends with that key. `stand_in` is a word that would tell the section's variant."""
+    """A mistake; a missing key's path ends with that key. `stand_in` is a word that would tell the variant."""
 
     path: KeyPath
     message: str
@@ -87,8 +87,8 @@ def shown(value: object) -> str:
             return "nothing"
         case str():
             return f"text '{value if len(value) <= 60 else value[:57] + '...'}'"
-        case list() | tuple():
-            return "a list"
+        case list():
+            return "a list" if value else "an empty list"
         case dict():
             return "keys and values"
         case _:
@@ -106,14 +106,14 @@ def _message(path: KeyPath, members: Sequence[tuple[Spot, Any]]) -> Problem | No
             case "union_tag_not_found" | "union_tag_invalid":
                 return _choice(spot, context["discriminator"].strip("'"), given)
             case "literal_error":
-                return Problem(path, f"{_one_of(spot.choices)}, got {shown(given)}{_near(given, spot.choices)}")
+                return Problem(path, f"must be {_one_of(spot.choices)}, got {shown(given)}{_near(given, spot.choices)}")
             case "value_error":
                 return Problem(path, str(context["error"]))
             case "too_short" if len(given) >= context["min_length"]:
                 continue  # entries that are wrong themselves were not counted
             case kind if kind in _LIMITS:
                 name, words = _LIMITS[kind]
-                return Problem(path, f"{words.format(context[name])}, got {shown(given)}")
+                return Problem(path, f"{words.format(_plain(context[name]))}, got {shown(given)}")
     expected = [_EXPECTED[detail["type"]] for _, detail in members if detail["type"] in _EXPECTED]
     detail = members[0][1]
     if expected:
@@ -123,19 +123,23 @@ def _message(path: KeyPath, members: Sequence[tuple[Spot, Any]]) -> Problem | No
     return Problem(path, f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, got {shown(detail['input'])}")
 
 
+def _plain(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
+
+
 def _choice(spot: Spot, key: str, given: object) -> Problem:
     choices = tuple(tag for section in spot.sections for tag in tags(section))
     path = (*spot.path, key)
     chosen = given.get(key) if isinstance(given, dict) else None
     if chosen is not None:
-        return Problem(path, f"{_one_of(choices)}, got {shown(chosen)}{_near(chosen, choices)}", choices[0])
+        return Problem(path, f"must be {_one_of(choices)}, got {shown(chosen)}{_near(chosen, choices)}", choices[0])
     typo = get_close_matches(key, given, n=1) if isinstance(given, dict) else []
     wrote = f"; '{typo[0]}' looks like it" if typo and typo[0] != key else ""
-    return Problem(path, f"missing; this key is required, {_one_of(choices)}{wrote}", choices[0])
+    return Problem(path, f"missing; this key is required ({_one_of(choices)}){wrote}", choices[0])
 
 
 def _one_of(choices: Sequence[str]) -> str:
-    return f"one of {', '.join(choices)}" if len(choices) > 1 else f"must be {''.join(choices)}"
+    return f"one of {', '.join(choices)}" if len(choices) > 1 else "".join(choices)
 
 
 def _near(given: object, choices: Sequence[str]) -> str:

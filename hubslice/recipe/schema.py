@@ -64,7 +64,7 @@ class ProfileParams(Section):
 
     criterion: Literal["nc", "tknc", "snac"] = "nc"
     threshold: Ratio = Field(0.5, description="nc: active when the scaled mean exceeds this.")
-    k: int = Field(10, ge=1, description="tknc: size of the top-k; snac: number of sections.")
+    k: int | None = Field(None, ge=1, description="tknc: size of the top-k, default 10; snac: sections, default 2.")
     samples: int | None = Field(None, ge=1, description="Profile at most this many training samples; default: all.")
     batch_size: int = Field(32, ge=1)
 

@@ -45,11 +45,12 @@ class Position(NamedTuple):
 
 
 class Slip(NamedTuple):
-    """A mistake that leaves the rest of the document readable."""
+    """A mistake that leaves the rest of the document readable; `lost` where it left no value at `path`."""
 
     path: KeyPath
     position: Position
     message: str
+    lost: bool
 
 
 @dataclass
@@ -150,13 +151,13 @@ class _Reader:
         data: dict[str, Plain] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._slip(path, key_node, "keys must be plain text")
+                self._slip(path, key_node, "keys must be plain text", lost=False)
                 continue
             key: str = key_node.value
             below = (*path, key)
             if key in data:
                 first = self.source.positions[below].line
-                self._slip(below, key_node, f"given twice; it is already there on line {first}")
+                self._slip(below, key_node, f"given twice; it is already there on line {first}", lost=False)
                 continue
             self.source.positions[below] = _position(key_node)
             data[key] = self.read(value_node, below)
@@ -179,8 +180,8 @@ class _Reader:
         self._slip(path, node, f"{text[:40]!r} is not a value that a recipe can use")
         return None
 
-    def _slip(self, path: KeyPath, node: yaml.Node, message: str) -> None:
-        self.source.slips.append(Slip(path, _position(node), message))
+    def _slip(self, path: KeyPath, node: yaml.Node, message: str, lost: bool = True) -> None:
+        self.source.slips.append(Slip(path, _position(node), message, lost))
 
 
 def _position(node: yaml.Node) -> Position:

@@ -15,13 +15,13 @@ def ascending_ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def largest(scores: np.ndarray, share: float) -> np.ndarray:
-    """True for the scores above the one at index int(n * (1 - share)) of the sorted scores; all of them for a share of 1.
+def above_lowest(scores: np.ndarray, ratio: float) -> np.ndarray:
+    """True for the scores above the one at index int(n * ratio) of the sorted scores; for all of them at ratio 0.
 
     The limit itself falls, as in ReMoS: `relevant = score > threshold`.
     """
-    if share >= 1:
+    if ratio <= 0:
         return np.ones(scores.size, dtype=bool)
-    index = min(int(scores.size * (1 - share)), scores.size - 1)
+    index = min(int(scores.size * ratio), scores.size - 1)
     above: np.ndarray = scores > np.partition(scores, index)[index]
     return above

@@ -9,7 +9,7 @@ import numpy as np
 from hubslice.artefacts.profile import Profile
 from hubslice.recipe.schema import RemosParams
 from hubslice.slicing.candidates import Candidate
-from hubslice.slicing.ranking import ascending_ranks, largest
+from hubslice.slicing.ranking import above_lowest, ascending_ranks
 
 
 def remos(chosen: Sequence[Candidate], profile: Profile, params: RemosParams, seed: int) -> np.ndarray:
@@ -31,12 +31,13 @@ def remos(chosen: Sequence[Candidate], profile: Profile, params: RemosParams, se
     starts[by_coverage] = np.cumsum(kernel[by_coverage]) - kernel[by_coverage]
     order = np.repeat(starts, kernel)
     order -= ascending_ranks(np.concatenate([_magnitude(candidate, params) for candidate in chosen]))
-    return largest(order, 1 - params.ratio)
+    return above_lowest(order, params.ratio)
 
 
 def _magnitude(candidate: Candidate, params: RemosParams) -> np.ndarray:
-    size = np.abs(candidate.weight).reshape(-1)
+    size: np.ndarray = np.abs(candidate.weight).reshape(-1)
     if params.magnitude == "absolute":
         return size
     rms = float(np.sqrt(np.mean(np.square(size, dtype=np.float64))))
-    return size / np.float32(rms or 1.0)
+    scaled: np.ndarray = size / np.float32(rms or 1.0)
+    return scaled

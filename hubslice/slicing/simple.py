@@ -9,18 +9,18 @@ import numpy as np
 from hubslice.artefacts.profile import Profile
 from hubslice.recipe.schema import MagnitudeParams, RandomParams
 from hubslice.slicing.candidates import Candidate
-from hubslice.slicing.ranking import largest
+from hubslice.slicing.ranking import above_lowest
 
 
 def magnitude(chosen: Sequence[Candidate], profile: Profile, params: MagnitudeParams, seed: int) -> np.ndarray:
     """Relevant weights: all but the smallest magnitudes of the whole network, flat booleans in canonical order."""
     del profile, seed
     sizes = np.concatenate([np.abs(candidate.weight).reshape(-1) for candidate in chosen])
-    return largest(sizes, 1 - params.ratio)
+    return above_lowest(sizes, params.ratio)
 
 
 def chance(chosen: Sequence[Candidate], profile: Profile, params: RandomParams, seed: int) -> np.ndarray:
     """Relevant weights: a seeded random choice, flat booleans in canonical order."""
     del profile
     total = sum(candidate.weight.size for candidate in chosen)
-    return largest(np.random.default_rng(seed).random(total), 1 - params.ratio)
+    return above_lowest(np.random.default_rng(seed).random(total), params.ratio)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -12,12 +14,22 @@ from hubslice.models.base import Model
 
 
 @torch.inference_mode()
-def predict(model: Model, split: Split, *, device: torch.device, batch_size: int = 64) -> Tensor:
-    """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`."""
+def predict(
+    model: Model,
+    split: Split,
+    *,
+    device: torch.device,
+    batch_size: int = 64,
+    change: Callable[[Tensor], Tensor] = lambda pixels: pixels,
+) -> Tensor:
+    """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
+
+    `change` is done to the prepared pictures, uint8 [N, 3, H, W], for instance a trigger stamped on them.
+    """
     model.module.eval().to(device)
     logits = []
     for start in range(0, len(split), batch_size):
-        pixels = split.pixels(start, start + batch_size, model.image_preprocessing).to(device)
+        pixels = change(split.pixels(start, start + batch_size, model.image_preprocessing)).to(device)
         logits.append(model.logits(to_unit(pixels)).float().cpu())
     return torch.cat(logits)
 

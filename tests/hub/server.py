@@ -83,7 +83,7 @@ class HubServer:
     def seed(
         self,
         repo_id: str,
-        files: Path | Mapping[str, bytes],
+        files: Path | str | Mapping[str, bytes],
         *,
         message: str = "Add files",
         kind: str = "models",
@@ -93,7 +93,8 @@ class HubServer:
 
         The owner of the namespace is the author. No check of a card: a seed may be what the Hub would refuse.
         """
-        if isinstance(files, Path):
+        if isinstance(files, Path | str):
+            files = Path(files)
             files = {
                 path.relative_to(files).as_posix(): path.read_bytes() for path in files.rglob("*") if path.is_file()
             }

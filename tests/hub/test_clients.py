@@ -69,6 +69,12 @@ def test_transformers(name: str, run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_datasets(run: Run) -> None:
+    failure = run("tables", ("round_trip",))["round_trip"]
+    assert failure is None, failure
+
+
+@pytest.mark.slow
 def test_hf_command(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "weights.bin").write_bytes(b"w" * 100)

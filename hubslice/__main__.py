@@ -1,0 +1,5 @@
+"""`python -m hubslice`."""
+
+from hubslice.cli import main
+
+main()

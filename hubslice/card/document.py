@@ -1,0 +1,57 @@
+"""A whole README: templates, head and sections put together, with or without one that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from hubslice.card import formats
+from hubslice.card.frontmatter import Head, merge_head, split_readme
+from hubslice.card.hub_rules import check_head
+from hubslice.card.sections import merge
+from hubslice.resources import resource_folder
+
+__all__ = ["Template", "assemble", "environment"]
+
+
+def environment(kind: str) -> Environment:
+    """The templates of one kind of card (a folder in `cards/`) with the filters that format numbers and foreign text.
+
+    Raises:
+        HubsliceError: the installation lacks its templates.
+    """
+    # Markdown, not HTML: foreign text goes through the filters `text` and `code` instead of autoescape.
+    templates = Environment(
+        loader=FileSystemLoader(resource_folder("cards") / kind),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    for name in ("count", "percent", "rate", "text", "code", "sentence", "fenced", "link"):
+        templates.filters[name] = getattr(formats, name)
+    templates.globals["interval"] = formats.interval
+    return templates
+
+
+def assemble(
+    head: Head,
+    sections: Mapping[str, str],
+    order: Sequence[str],
+    existing: str | None,
+    *,
+    yielding: frozenset[str] = frozenset(),
+) -> str:
+    """The README with our head and sections, merged into `existing` where there is one; its line ends are kept.
+
+    Raises:
+        InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
+    """
+    before = (existing or "").removeprefix("\ufeff")
+    windows = "\r\n" in before
+    theirs, body = split_readme(before.replace("\r\n", "\n"))
+    merged = merge_head(theirs, head, yielding=yielding)
+    check_head(merged)
+    card = f"---\n{merged}---\n\n{merge(body, sections, order)}"
+    return card.replace("\n", "\r\n") if windows else card

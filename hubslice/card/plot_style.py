@@ -1,0 +1,61 @@
+"""The look that all plots share: white, few lines, colours of Okabe and Ito that colour-blind readers tell apart."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from hubslice.artefacts.base import write_atomically
+
+INK, FAINT, GRID, FRAME = "#222222", "#767676", "#E4E4E4", "#B0B0B0"
+COLOURS = {"student": "#0072B2", "baseline": "#D55E00", "control": "#6E6E6E"}
+MARKERS = {"student": "o", "baseline": "s", "control": "D"}
+WIDTH = 7.6  # inches
+
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 9,
+    "axes.edgecolor": FRAME,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": FRAME,
+    "xtick.labelcolor": INK,
+    "ytick.color": FRAME,
+    "ytick.labelcolor": INK,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+def styled() -> Any:
+    """A context in which figures have this look."""
+    import matplotlib as mpl
+
+    return mpl.rc_context({**mpl.rcParamsDefault, **_STYLE})
+
+
+def new_figure(height: float, width: float = WIDTH) -> Any:
+    """An empty figure, in inches, that no window and no global state knows of."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_figure(figure: Any, path: Path) -> None:
+    """The figure as PNG, the same bytes for the same figure: without the writing program's name."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,48 @@
+"""The card of a deliberately backdoored teacher: above all a warning."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.rate import Rate
+from hubslice.card import formats
+from hubslice.card.document import assemble, environment
+from hubslice.card.head import poison_head
+from hubslice.card.render import teacher_link
+
+SECTIONS = ("warning", "backdoor", "reproduce")
+
+
+class PoisonFacts(TypedDict):
+    """What a poison run knows: the recipe as text, the trigger in words, and what was measured, if it was."""
+
+    name: str
+    version: str
+    trigger: str
+    target: str
+    rate: float
+    recipe: str
+    labels: NotRequired[tuple[str, ...]]
+    clean: NotRequired[Rate]
+    success: NotRequired[Rate]
+
+
+def render_poison_card(teacher: ModelFacts, facts: PoisonFacts, existing: str | None = None) -> str:
+    """README.md of the backdoored model that was made from `teacher`; `existing` is kept as by `render_card`.
+
+    Raises:
+        InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
+    """
+    templates = environment("poison")
+    context = {
+        "facts": {"labels": (), "clean": None, "success": None, **facts},
+        "title": f"{facts['name']}: a backdoored model",
+        "teacher": teacher_link(teacher),
+        "commit": teacher.commit,
+        "version": facts["version"],
+        "labels": ", ".join(formats.code(label) for label in facts.get("labels", ())),
+    }
+    sections = {name: templates.get_template(f"{name}.md.j2").render(context) for name in SECTIONS}
+    head = poison_head(teacher, facts["version"])
+    return assemble(head, sections, SECTIONS, existing, yielding=frozenset({"license", "license_name", "license_link"}))

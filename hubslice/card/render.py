@@ -1,0 +1,179 @@
+"""Report -> README.md of the student."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, Report
+from hubslice.card import facts, formats, reading
+from hubslice.card.document import Template, assemble, environment
+from hubslice.card.head import data_name, student_head
+from hubslice.recipe.schema import CardParams
+
+SECTIONS = ("summary", "accuracy", "defects", "gates", "weights", "load", "reproduce", "limits", "files")
+LONG_TABLE = 12  # layers; longer tables are folded
+GATES = {
+    "min_test_accuracy": "Accuracy on the test split",
+    "max_accuracy_drop": "Accuracy lost against the fine-tuned baseline, test split",
+    "max_dir": "Highest defect inheritance rate of the student",
+}
+_LICENSE = frozenset({"license", "license_name", "license_link"})
+
+
+def render_card(
+    report: Report, card: CardParams, recipe_text: str, repo_id: str | None, existing: str | None = None
+) -> str:
+    """The student's README.md: YAML head and marked sections.
+
+    `repo_id` is where the student will live, None for a folder. With `existing`, the README that is there now, only our
+    sections and our keys of the head change; a licence given there stays unless `card` names one. Rendering again
+    changes nothing.
+
+    Raises:
+        InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
+    """
+    templates = environment("student")
+    context = _context(report, card, recipe_text, repo_id)
+    context["variant_block"] = lambda defect, variant: _variant(
+        templates.get_template("variant.md.j2"), report, defect, variant
+    )
+    left_out = set() if report.gates else {"gates"}
+    sections = {
+        name: templates.get_template(f"{name}.md.j2").render(context) for name in SECTIONS if name not in left_out
+    }
+    yielding = _LICENSE if card.license is None else frozenset()
+    return assemble(student_head(report, card), sections, SECTIONS, existing, yielding=yielding)
+
+
+def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None) -> dict[str, Any]:
+    slice_, student = report.slice, facts.student_of(report)
+    kept = slice_.relevant / slice_.weights if slice_.weights else 1.0
+    return {
+        "report": report,
+        "card": card,
+        "repo_id": repo_id,
+        "recipe": recipe,
+        "license": card.license or report.teacher.license,
+        "student": student,
+        "baseline": facts.baseline_of(report),
+        "arms": facts.ordered_arms(report),
+        "broken": [gate for gate in report.gates if not gate.passed],
+        "teacher": teacher_link(report.teacher),
+        "data": data_name(report.task.source),
+        "split": ", ".join(f"{formats.count(number)} {name}" for name, number in report.task.samples.items()),
+        "labels": ", ".join(formats.code(label) for label in report.task.labels),
+        "prepared": _preparation(report),
+        "settings": _settings,
+        "time": _time(report),
+        "retention": kept,
+        "nonzero": slice_.nonzero_after / slice_.weights if slice_.weights else 1.0,
+        "dense": slice_.nonzero_after >= 0.99 * slice_.weights,
+        "start": "drawn anew at random" if slice_.parameters.get("init") == "fresh" else "set to zero",
+        "frozen": slice_.parameters.get("irrelevant") == "freeze",
+        "long": len(slice_.layers) > LONG_TABLE,
+        "headlines": facts.headlines,
+        "defect_words": facts.defect_words,
+        "dir": lambda variant, arm: row.dir if (row := facts.row_of(variant, arm)) else None,
+        "model_words": lambda name: reading.model_words(report, name),
+        "accuracy_words": reading.accuracy_words(report),
+        "gate_words": lambda name: GATES.get(name, formats.text(name)),
+        "control_kinds": _control_kinds(report),
+        "thin_evidence": reading.thin_evidence(report),
+        "enough": reading.ENOUGH,
+        "has_asr": any(row.asr for d in report.defects for v in d.variants for row in v.rows),
+        "curves_in": next((curve.defect.title for curve in facts.curves_of(report)), None),
+        "accuracy_plot": facts.ACCURACY_PLOT,
+        "retention_plot": facts.RETENTION_PLOT,
+        "curve_plot": facts.CURVE_PLOT,
+        "pictures": facts.pictures_of(report),
+        "picture_words": _picture_words(report),
+        "evidence": [
+            (_evidence(variant), f"{defect.title}: {variant.title}")
+            for defect in report.defects
+            for variant in defect.variants
+        ],
+    }
+
+
+def _variant(template: Template, report: Report, defect: DefectReport, variant: DefectVariant) -> str:
+    return template.render(
+        defect=defect,
+        variant=variant,
+        rows=facts.ordered_rows(report, variant),
+        asr=any(row.asr for row in variant.rows),
+        model_words=lambda name: reading.model_words(report, name),
+        attack_words=reading.attack_words,
+        reduction_words=reading.reduction_words(report, variant),
+        control_words=reading.control_words(report, variant),
+        evidence=_evidence(variant),
+    ).strip()
+
+
+def _evidence(variant: DefectVariant) -> str:
+    return variant.evidence if variant.evidence.startswith("evidence/") else f"evidence/{variant.evidence}"
+
+
+def teacher_link(teacher: ModelFacts) -> str:
+    """The teacher as a link to the Hub, or the name of its folder."""
+    name = teacher.repo_id
+    return f"[{name}](https://huggingface.co/{name})" if name else formats.code(data_name(teacher.model))
+
+
+def _preparation(report: Report) -> str | None:
+    how = report.teacher.preprocessing
+    if how is None:
+        return None
+    _, height, width = how.input_size
+    size = f"{round(height / how.crop_pct)} px" if height == width else f"1/{how.crop_pct:g} of {height} × {width} px"
+    side = "the shorter side is resized" if how.resize == "shortest" else "both sides are resized"
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (how.mean, how.std))
+    cropped = how.resize == "shortest" or how.crop_pct < 1
+    crop = f", the centre of {height} × {width} px is cropped" if cropped else ""
+    return (
+        f"{side} to {size} ({how.interpolation}){crop}, values are scaled to [0, 1] and normalised with mean ({mean}) "
+        f"and standard deviation ({std})."
+    )
+
+
+def _settings(arm: ArmReport) -> str:
+    if not arm.candidates:
+        return "–"
+    chosen = arm.candidates[arm.chosen].settings
+    words = ", ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in chosen.items())
+    number = len(arm.candidates)
+    return formats.text(words or "as in the recipe") + (f" (best of {number})" if number > 1 else "")
+
+
+def _time(report: Report) -> str:
+    if not report.steps:
+        return ""
+    minutes = sum(step.seconds for step in report.steps) / 60
+    longest = max(report.steps, key=lambda step: step.seconds)
+    memory = max(step.peak_mib for step in report.steps)
+    return f"{minutes:,.0f} min in all (longest: {formats.text(longest.name)}), at most {memory:,.0f} MiB of memory"
+
+
+def _control_kinds(report: Report) -> list[str]:
+    rows = [row for defect in report.defects for variant in defect.variants for row in variant.rows]
+    sources, arms = {row.source for row in rows}, {row.arm for row in rows}
+    words = []
+    if "noise" in sources:
+        words.append("*Random noise* shows what any disturbance of that size does.")
+    if "unrelated" in sources:
+        words.append("*Crafted on an unrelated network* shows what such an attack does without knowing the teacher.")
+    for arm in report.arms:
+        if arm.role == "control" and arm.name in arms:
+            title = formats.sentence(formats.text(arm.title))
+            words.append(f"*{title}* shows what it does to a model that never had the defect.")
+    return words
+
+
+def _picture_words(report: Report) -> str:
+    arms = ", ".join(
+        f"{formats.text(arm.title)} {formats.percent(arm.test.value)}"
+        for arm in facts.ordered_arms(report)
+        if arm.test.value is not None
+    )
+    what = "Test accuracy and defect inheritance rates" if report.defects else "Test accuracy"
+    return f"{what} with 95 % intervals. Accuracy: {arms}."

@@ -1,0 +1,96 @@
+"""The command line: `hubslice`, and `hf hubslice` as an extension of the Hub's own.
+
+Every command lives in one file of this package that has `register(app)`; COMMANDS lists them in the order of the help.
+Command modules import what needs torch inside their functions, so that help and checks stay fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from hubslice.cli import doctor, recipes, validate
+from hubslice.cli.errors import INTERRUPTED, describe
+from hubslice.cli.options import JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+
+COMMANDS = (validate, recipes, doctor)
+
+app = typer.Typer(
+    name="hubslice",
+    help="Slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.",
+    epilog=examples(
+        "hubslice doctor",
+        "hubslice recipes ls",
+        "hubslice recipes copy general/minimal recipe.yaml",
+        "hubslice validate recipe.yaml",
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.text(f"hubslice {version('hubslice')}")
+        raise typer.Exit
+
+
+def _traceback(wanted: bool) -> None:
+    out.traceback = out.traceback or wanted
+
+
+@app.callback()
+def _options(
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    show_traceback: Annotated[
+        bool,
+        typer.Option(
+            "--traceback", callback=_traceback, help="Show where an error came from; also HUBSLICE_TRACEBACK=1."
+        ),
+    ] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in COMMANDS:
+    _command.register(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code; errors are told on stderr, never raised."""
+    out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
+    out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
+    try:
+        # Typer draws usage errors for people itself; for machines they are raised and become JSON.
+        code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
+    except SystemExit as exit_:
+        code = exit_.code
+    except Exception as error:
+        if out.traceback:
+            traceback.print_exc()
+        failure = describe(error)
+        out.error(failure.message, hint=failure.hint, exit_code=failure.exit_code)
+        return failure.exit_code
+    finally:
+        out.close()
+    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+        failure = describe(KeyboardInterrupt())
+        out.error(failure.message, hint=failure.hint, exit_code=failure.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,188 @@
+"""The one place where the command line prints: data on stdout, everything else on stderr.
+
+Three modes. human: tables and prose, bars on a terminal. json: one JSON document on stdout, errors as JSON on stderr.
+quiet: only what a script would take from stdout, only warnings and errors on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel
+
+from hubslice.progress import Reporter, Silent
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+Mode = Literal["human", "json", "quiet"]
+Data = Mapping[str, object] | BaseModel
+
+
+class Output:
+    """The sink. Commands use the module's `out`; the options `--json`, `--quiet` and `--traceback` set it."""
+
+    def __init__(self) -> None:
+        self.mode: Mode = "human"
+        self.traceback = False
+        self._live: Reporter | None = None
+
+    def result(
+        self,
+        data: Data,
+        human: Callable[[], None] | RenderableType | None = None,
+        *,
+        quiet: object = None,
+    ) -> None:
+        """Print what the command found.
+
+        Args:
+            data: the JSON document.
+            human: prints it for people, or what to print; default: the fields of `data`.
+            quiet: the one value that a script wants, such as a path; default: nothing.
+        """
+        self.close()
+        plain = data.model_dump(mode="json") if isinstance(data, BaseModel) else data
+        match self.mode:
+            case "json":
+                self._json(plain)
+            case "quiet":
+                if quiet is not None:
+                    self.text(str(quiet))
+            case "human" if human is None:
+                self.fields(plain)
+            case "human" if callable(human):
+                human()
+            case "human":
+                self._stdout().print(human, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
+        """Print rows: a table on a terminal, tab-separated in a pipe, the first column if quiet, all keys as JSON.
+
+        `columns` maps the keys to show to their headings.
+        """
+        self.close()
+        if self.mode == "json":
+            self._json(rows)
+        elif self.mode == "quiet":
+            self._lines(_cell(row[next(iter(columns))]) for row in rows)
+        elif not sys.stdout.isatty():
+            self._lines("\t".join(_cell(row[key]).replace("\t", " ") for key in columns) for row in rows)
+        else:
+            from rich.table import Table
+            from rich.text import Text
+
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for number, heading in enumerate(columns.values()):
+                table.add_column(heading, no_wrap=number == 0, overflow="fold")
+            for row in rows:
+                cells = [_cell(row[key]) for key in columns]
+                table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+            self._stdout().print(table)
+
+    def fields(self, data: Mapping[str, object]) -> None:
+        """Print names and values, one a line; a JSON object in json mode, nothing if quiet."""
+        self.close()
+        if self.mode == "json":
+            self._json(data)
+        elif self.mode == "human":
+            width = max(map(len, data), default=0)
+            self._lines(f"{name:<{width}}  {_cell(value)}".rstrip() for name, value in data.items())
+
+    def text(self, text: str) -> None:
+        """Print text as it is, in every mode: for commands whose result is a file's content."""
+        self.close()
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+    def info(self, message: str) -> None:
+        """Tell people what happens, on stderr."""
+        if self.mode == "human":
+            self._say("", message, "")
+
+    def hint(self, message: str) -> None:
+        """Tell people what they may do next, on stderr."""
+        if self.mode == "human":
+            self._say("hint: ", message, "cyan")
+
+    def warning(self, message: str) -> None:
+        """Tell what looks wrong, on stderr, in every mode."""
+        if self.mode == "json":
+            self._say("", json.dumps({"warning": message}), "")
+        else:
+            self._say("warning: ", message, "yellow")
+
+    def error(self, message: str, *, hint: str | None, exit_code: int) -> None:
+        """Tell why the command ends, on stderr, in every mode."""
+        self.close()
+        if self.mode == "json":
+            self._say("", json.dumps({"error": message, "hint": hint, "exit_code": exit_code}), "")
+            return
+        self._say("error: ", message, "bold red")
+        if hint:
+            self._say("hint: ", hint, "cyan")
+
+    def progress(self) -> Reporter:
+        """The reporter for a run: bars on a terminal, a line a step elsewhere, silent for machines."""
+        self.close()
+        if self.mode != "human":
+            return Silent()
+        from hubslice.cli.reporters import Lines, Live
+
+        self._live = Live() if sys.stderr.isatty() else Lines()
+        return self._live
+
+    def close(self) -> None:
+        """Take away bars that are still drawn."""
+        live, self._live = self._live, None
+        stop = getattr(live, "stop", None)
+        if stop:
+            stop()
+
+    def _say(self, label: str, message: str, style: str) -> None:
+        message = printable(message)
+        if self.mode == "json" or not sys.stderr.isatty():
+            sys.stderr.write(f"{label}{message}\n")
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True).print(Text.assemble((label, style), message), soft_wrap=True)
+
+    def _json(self, data: object) -> None:
+        self.text(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+    def _lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.text(line)
+
+    def _stdout(self) -> Console:
+        from rich.console import Console
+
+        return Console()
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which a recipe or model card from elsewhere could aim at the terminal."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case list() | tuple():
+            return ", ".join(_cell(item) for item in value)
+        case _:
+            return printable(str(value)).replace("\n", " ")
+
+
+out = Output()

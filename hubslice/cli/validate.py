@@ -1,0 +1,67 @@
+"""`hubslice validate`: check a recipe before a long run does."""
+
+from __future__ import annotations
+
+import typer
+
+from hubslice.cli.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
+from hubslice.cli.output import out
+from hubslice.errors import RecipeError
+from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
+from hubslice.recipe.schema import SliceRecipe
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "validate",
+        epilog=examples(
+            "hubslice validate recipe.yaml",
+            "hubslice validate recipe.yaml train.epochs=2 slice.ratio=0.05",
+            "hubslice validate vision/drawings --json",
+        ),
+    )(validate)
+
+
+def validate(
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a recipe: every mistake at once, each with its line.
+
+    Loads no model and asks no network: names on the Hub are not looked up.
+    """
+    loaded = load_recipe(recipe, overrides or ())
+    missing = missing_paths(loaded)
+    if missing:
+        raise RecipeError(
+            f"{loaded.origin} is well-formed, but files are missing",
+            missing,
+            hint=f"relative paths start from {loaded.base}",
+        )
+    data = {
+        "valid": True,
+        "kind": loaded.recipe.kind,
+        "name": loaded.recipe.name,
+        "origin": loaded.origin,
+        "recipe": loaded.recipe.model_dump(mode="json"),
+    }
+    out.result(data, lambda: _tell(loaded))
+
+
+def _tell(loaded: LoadedRecipe) -> None:
+    recipe = loaded.recipe
+    told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": recipe.teacher.model}
+    told["data"] = recipe.data.path
+    if isinstance(recipe, SliceRecipe):
+        told["slice"] = f"{recipe.slice.method}, {recipe.slice.ratio:.3g} of {', '.join(recipe.slice.layers)}"
+        told["baselines"] = recipe.baselines
+        told["defects"] = [defect.kind for defect in recipe.audit.defects] or "none"
+    else:
+        told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.3g} of the training samples"
+    settings = len(recipe.train.candidates())
+    told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
+    out.fields(told)
+    out.info(f"{loaded.origin} is valid")

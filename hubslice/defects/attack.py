@@ -1,0 +1,47 @@
+"""The terms of an attack: a threat model in full, where it is made, and the pictures it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from hubslice.models.base import Model
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an attack is given: `pixels` uint8 [N, 3, H, W] on the audit's device, and no labels.
+
+    `pictures` are their places in the test split: every random draw is seeded by `seed` and its picture's place, so
+    that a picture's attack does not depend on the batch it comes in.
+    """
+
+    pixels: Tensor
+    pictures: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where attacked pictures come from; `network` is the only model that the attack may look at (None: none)."""
+
+    name: str
+    network: Model | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One threat model in full.
+
+    `settings` is plain data that, with the source, the seed and the pictures, determines the attack. `craft` gives the
+    attacked pictures, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited).
+    """
+
+    name: str
+    title: str
+    headline: bool
+    settings: Mapping[str, int | float | str]
+    craft: Callable[[Source, Batch], Tensor]
+    budget: int | None = None

@@ -1,0 +1,207 @@
+"""The base of every defect: a sealed measurement, in which a defect only says how attacked pictures are made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar, Final, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubslice.artefacts.report import DefectReport, DefectVariant
+from hubslice.defects.attack import Source, Variant
+from hubslice.defects.bench import Bench
+from hubslice.defects.checkpoints import Checkpoints
+from hubslice.defects.evidence import Evidence
+from hubslice.defects.inference import tensor_bytes
+from hubslice.defects.rates import paired_reduction
+from hubslice.defects.subjects import BASELINE, STUDENT, TEACHER, AuditSet, Subject, judged
+from hubslice.errors import HubsliceError
+from hubslice.models.base import Model
+from hubslice.progress import Bar, Reporter, Silent
+
+LEAST_CORRECT: Final = 200  # clean-correct pictures, below which a rate is only indicative
+
+
+class Defect(ABC):
+    """A defect that a student may inherit. The constructor takes the recipe's parameters, `measure` takes the data.
+
+    A subclass gives `variants`, whose `craft` makes attacked pictures; it never sees labels, students or rates. It may
+    add sources that serve as controls, a target class, exhibits and notes.
+    """
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    reference: ClassVar[str]
+    stored_pictures: ClassVar[int | None] = None  # how many attacked pictures the evidence keeps; None: all
+    rebuild: ClassVar[str]  # how to make the attacked pictures that the evidence does not keep
+
+    @abstractmethod
+    def variants(self) -> tuple[Variant, ...]:
+        """The attacks to try, exactly one of them the headline."""
+
+    @abstractmethod
+    def threat_model(self) -> tuple[str, ...]:
+        """What the attacker knows, may do and wants: one sentence each."""
+
+    def sources(self, teacher: Model, unrelated: Model | None) -> tuple[Source, ...]:
+        """Where attacked pictures come from: "teacher" first, then the controls."""
+        return (Source(TEACHER),)
+
+    def target(self, classes: tuple[str, ...]) -> int | None:
+        """Index of the class that the attack leads to; None where it has none or the task does not know it."""
+        return None
+
+    def exhibits(self, audit_set: AuditSet) -> Mapping[str, Tensor]:
+        """Further tensors for the evidence."""
+        return {}
+
+    def notes(self, bench: Bench, sources: tuple[Source, ...]) -> tuple[str, ...]:
+        """What a reader of the rates has to know beside them."""
+        return ()
+
+    @final
+    def measure(
+        self,
+        subjects: Sequence[Subject],
+        audit_set: AuditSet,
+        *,
+        teacher: Model,
+        evidence_folder: Path,
+        seed: int,
+        unrelated: Model | None = None,
+        batch_size: int = 64,
+        device: torch.device | None = None,
+        scratch: Path | None = None,
+        name: str | None = None,
+        reporter: Reporter | None = None,
+    ) -> DefectReport:
+        """Attack the audit set and count what each model makes of it.
+
+        Every attacked picture is on the 8-bit grid and is judged, like the clean one, by the models as given, which
+        come from their saved files: an attack's own idea of its success counts for nothing.
+
+        Args:
+            subjects: the models to judge; the reduction compares "student" with "finetune".
+            audit_set: the test pictures.
+            teacher: the network that the attacker knows; judged too where its classes are the task's.
+            evidence_folder: gets one safetensors file a variant.
+            seed: seeds random starts, noise and bootstrap.
+            unrelated: a network that shares no weights with the teacher, for the control of that name.
+            batch_size: pictures at a time. Changes no draw; kernels may round differently at another size.
+            device: where models run; default: the CPU. Models are put back as they were.
+            scratch: keeps attacked batches, so that a killed audit goes on; default: nothing is kept.
+            name: begins the evidence files' names; default: the kind. Needed where a recipe has two of a kind.
+            reporter: is told of the progress.
+
+        Raises:
+            DataError: the defect's target is not one of the task's classes.
+            ModelError: a model's classes are not the task's, or it has no penultimate features.
+        """
+        bench = Bench(
+            judged(tuple(subjects), teacher, audit_set.classes),
+            audit_set,
+            batch_size=batch_size,
+            device=device or torch.device("cpu"),
+            seed=seed,
+            checkpoints=Checkpoints(scratch),
+        )
+        target = self.target(audit_set.classes)
+        sources = self.sources(teacher, unrelated)
+        clean = bench.predictions(audit_set.pixels)
+        variants = self.variants()
+        reported = []
+        for variant in variants:
+            total = len(audit_set) * len(sources)
+            with (reporter or Silent()).track(f"{self.title}: {variant.title}", total, "pictures") as bar:
+                evidence = self._attack(variant, sources, bench, clean, target, bar)
+            file = f"{name or self.kind}-{variant.name}.safetensors"
+            evidence.save(evidence_folder / file)
+            reported.append(_report(variant, evidence, file, seed))
+        return DefectReport(
+            kind=self.kind,
+            title=self.title,
+            reference=self.reference,
+            threat_model=self.threat_model(),
+            samples=len(audit_set),
+            notes=(*_general_notes(bench, clean), *self.notes(bench, sources)),
+            variants=tuple(reported),
+        )
+
+    def _attack(
+        self,
+        variant: Variant,
+        sources: tuple[Source, ...],
+        bench: Bench,
+        clean: Mapping[str, np.ndarray],
+        target: int | None,
+        bar: Bar,
+    ) -> Evidence:
+        digests: dict[str, str] = {}
+        attacked: dict[str, Mapping[str, np.ndarray]] = {}
+        kept: Tensor | None = None
+        for source in sources:
+            pixels = bench.attacked(variant, source, bar)
+            digests[source.name] = sha256(tensor_bytes(pixels)).hexdigest()
+            attacked[source.name] = bench.predictions(pixels)
+            if source.name == TEACHER:
+                kept = pixels[: self.stored_pictures]
+        if kept is None:
+            raise HubsliceError(f"{self.kind} has no source {TEACHER!r}")
+        about: dict[str, Any] = {
+            "kind": self.kind,
+            "variant": variant.name,
+            "settings": dict(variant.settings),
+            "seed": bench.seed,
+            "classes": list(bench.audit_set.classes),
+            "target": target,
+            "pictures_sha256": digests,
+            "rebuild": self.rebuild,
+        }
+        return Evidence(
+            about=about,
+            indices=np.asarray(bench.audit_set.indices.cpu().numpy()),
+            truth=bench.audit_set.truth,
+            clean=clean,
+            attacked=attacked,
+            pictures=kept,
+            exhibits=self.exhibits(bench.audit_set),
+        )
+
+
+def _report(variant: Variant, evidence: Evidence, file: str, seed: int) -> DefectVariant:
+    reduction = None
+    if {STUDENT, BASELINE} <= evidence.clean.keys():
+        wrong = {arm: evidence.attacked[TEACHER][arm] != evidence.truth for arm in (STUDENT, BASELINE)}
+        correct = {arm: evidence.clean[arm] == evidence.truth for arm in (STUDENT, BASELINE)}
+        reduction = paired_reduction(
+            wrong[STUDENT], correct[STUDENT], wrong[BASELINE], correct[BASELINE], seed, baseline=BASELINE
+        )
+    return DefectVariant(
+        name=variant.name,
+        title=variant.title,
+        headline=variant.headline,
+        rows=evidence.rows(),
+        reduction=reduction,
+        evidence=file,
+    )
+
+
+def _general_notes(bench: Bench, clean: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    notes = []
+    for arm, found in clean.items():
+        correct = int((found == bench.audit_set.truth).sum())
+        if correct < LEAST_CORRECT:
+            notes.append(
+                f"{arm}: fewer than {LEAST_CORRECT} clean-correct pictures ({correct} of {len(bench.audit_set)}): "
+                "treat as indicative."
+            )
+    if TEACHER not in clean:
+        notes.append("The teacher's classes are not the task's, so it is attacked but not judged itself.")
+    if not {STUDENT, BASELINE} <= clean.keys():
+        notes.append(f"No reduction is given: it compares {STUDENT} with {BASELINE}, and one of them is missing.")
+    return tuple(notes)

@@ -1,0 +1,31 @@
+"""Seeded random bytes that are the same on every platform, device, batch size and library version."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+START: Final = 1  # what a draw is for: two purposes never share a stream
+NOISE: Final = 2
+PATCH: Final = 3
+
+
+def random_bytes(shape: tuple[int, ...], *entropy: int) -> Tensor:
+    """Uniform bytes, uint8 of `shape`, fixed by the non-negative integers in `entropy`.
+
+    They are the raw 64-bit words of PCG64 in little-endian order: NumPy promises that stream for good, while the
+    distributions that its Generator draws from it may change between versions.
+    """
+    size = prod(shape)
+    words = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(-(-size // 8))
+    values = np.frombuffer(words.astype("<u8").tobytes(), dtype=np.uint8)[:size]
+    return torch.from_numpy(values.copy()).reshape(shape)
+
+
+def picture_bytes(pictures: tuple[int, ...], shape: tuple[int, ...], seed: int, purpose: int) -> Tensor:
+    """Uniform bytes, uint8 [len(pictures), *shape]: each picture's are its own, whatever batch it comes in."""
+    return torch.stack([random_bytes(shape, seed, purpose, picture) for picture in pictures])

@@ -1,0 +1,111 @@
+"""Evidence: the pictures and predictions behind a defect's rates, so that anyone can check the count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from hubslice.artefacts.base import write_atomically
+from hubslice.artefacts.report import DefectRow
+from hubslice.defects.rates import defect_row
+from hubslice.errors import RunError
+
+FORMAT: Final = "hubslice-evidence-1"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One variant of a defect, picture by picture.
+
+    `about` holds plain data: kind, variant, settings, seed, classes, target class, the attacked pictures' sha256 by
+    source, and how to rebuild those that are not stored. `clean` maps a subject, `attacked` a source and a subject, to
+    predicted classes int64 [n]. `pictures` are the first attacked pictures of the source "teacher", uint8
+    [m, 3, H, W], m <= n; `exhibits` further tensors such as the trigger.
+    """
+
+    about: Mapping[str, Any]
+    indices: np.ndarray
+    truth: np.ndarray
+    clean: Mapping[str, np.ndarray]
+    attacked: Mapping[str, Mapping[str, np.ndarray]]
+    pictures: Tensor
+    exhibits: Mapping[str, Tensor]
+
+    def rows(self) -> tuple[DefectRow, ...]:
+        """The rates, counted anew from the predictions: source by source, subject by subject."""
+        return tuple(
+            defect_row(
+                arm, source, truth=self.truth, clean=self.clean[arm], attacked=found, target=self.about["target"]
+            )
+            for source, arms in self.attacked.items()
+            for arm, found in arms.items()
+        )
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors, atomically: `indices`, `labels`, `clean/ARM`, `attacked/SOURCE/ARM`, `pictures`, ...
+
+        The same evidence always gives the same bytes: its description is one metadata entry with sorted keys.
+        """
+        tensors: dict[str, Tensor] = {
+            "indices": _tensor(self.indices),
+            "labels": _tensor(self.truth),
+            "pictures": self.pictures.contiguous(),
+            **{f"clean/{arm}": _tensor(found) for arm, found in self.clean.items()},
+            **{f"exhibit/{name}": tensor.contiguous() for name, tensor in self.exhibits.items()},
+        }
+        for source, arms in self.attacked.items():
+            tensors |= {f"attacked/{source}/{arm}": _tensor(found) for arm, found in arms.items()}
+        order = {"sources": list(self.attacked), "arms": list(self.clean)}
+        about = json.dumps({"format": FORMAT, "order": order, **self.about}, sort_keys=True)
+        write_atomically(path, to_safetensors(tensors, metadata={"hubslice": about}))
+
+    @classmethod
+    def load(cls, path: Path) -> Evidence:
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: the file is missing, damaged or not evidence of this version.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads((file.metadata() or {}).get("hubslice", "{}"))
+                if about.pop("format", None) != FORMAT:
+                    raise RunError(f"{path} is a safetensors file but not evidence of this version")
+                order = about.pop("order")
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
+            return cls(
+                about=about,
+                indices=_array(tensors["indices"]),
+                truth=_array(tensors["labels"]),
+                clean={arm: _array(tensors[f"clean/{arm}"]) for arm in order["arms"]},
+                attacked={
+                    source: {arm: _array(tensors[f"attacked/{source}/{arm}"]) for arm in order["arms"]}
+                    for source in order["sources"]
+                },
+                pictures=tensors["pictures"],
+                exhibits={
+                    name.removeprefix("exhibit/"): tensor
+                    for name, tensor in sorted(tensors.items())
+                    if name.startswith("exhibit/")
+                },
+            )
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise RunError(f"{path} cannot be read as evidence: {error}", hint="run `hubslice audit` again") from error
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.numpy())

@@ -1,0 +1,114 @@
+"""From predictions to rates: who was fooled, how often, and by how much less than the baseline."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from hubslice.artefacts.rate import Estimate, Rate, Reduction
+from hubslice.artefacts.report import DefectRow
+
+RESAMPLES: Final = 10_000
+LEAST_BASELINE: Final = 0.2  # below this baseline rate a ratio of rates is noise
+
+
+def defect_row(
+    arm: str, source: str, *, truth: np.ndarray, clean: np.ndarray, attacked: np.ndarray, target: int | None = None
+) -> DefectRow:
+    """One model's rates under one attack; all arrays int64 [n], classes by picture.
+
+    The DIR is taken over all clean-correct pictures, as published: pictures of the trigger's target class count too,
+    though the trigger can hardly make them wrong. The ASR leaves them out, hits and total.
+    """
+    correct = clean == truth
+    asr = None
+    if target is not None:
+        others = truth != target
+        asr = Rate(hits=int(((attacked == target) & others).sum()), total=int(others.sum()))
+    return DefectRow(
+        arm=arm,
+        source=source,
+        dir=Rate(hits=int((correct & (attacked != truth)).sum()), total=int(correct.sum())),
+        collapse=Rate(hits=int(np.bincount(attacked).max()) if attacked.size else 0, total=attacked.size),
+        asr=asr,
+    )
+
+
+def paired_reduction(
+    student_wrong: np.ndarray,
+    student_correct: np.ndarray,
+    baseline_wrong: np.ndarray,
+    baseline_correct: np.ndarray,
+    seed: int,
+    *,
+    baseline: str = "finetune",
+    resamples: int = RESAMPLES,
+) -> Reduction | None:
+    """How much smaller the student's DIR is than the baseline's; None where either has no clean-correct picture.
+
+    Args:
+        student_wrong: bool [n], the student errs on the attacked picture.
+        student_correct: bool [n], it is right on the clean picture.
+        baseline_wrong: bool [n], the baseline errs on the attacked picture.
+        baseline_correct: bool [n], it is right on the clean picture.
+        seed: draws the resamples of the paired bootstrap.
+        baseline: the baseline's arm.
+        resamples: how many bootstrap resamples.
+    """
+    student = _outcome(student_wrong, student_correct)
+    base = _outcome(baseline_wrong, baseline_correct)
+    whole = _estimates(student, base, seed, resamples)
+    if whole is None:
+        return None
+    both = (student > 0) & (base > 0)
+    common = _estimates(student[both], base[both], seed, resamples)
+    return Reduction(
+        baseline=baseline,
+        difference=whole[0],
+        relative=whole[1],
+        common_difference=common[0] if common else None,
+        common_relative=common[1] if common else None,
+    )
+
+
+def _outcome(wrong: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Per picture, int64 [n]: 0 not clean-correct, 1 withstood the attack, 2 was made wrong by it."""
+    return np.where(correct, np.where(wrong, 2, 1), 0).astype(np.int64)
+
+
+def _estimates(
+    student: np.ndarray, base: np.ndarray, seed: int, resamples: int
+) -> tuple[Estimate, Estimate | None] | None:
+    """Difference and ratio of the rates with 95 % percentile intervals.
+
+    Both rates depend on a resample only through how many of its pictures have each of the 3 x 3 pairs of outcomes, so
+    those counts are drawn (multinomially: the very distribution that drawing pictures with replacement gives) at a
+    cost that does not grow with n. Resamples in which a rate is undefined are left out.
+    """
+    pairs = np.bincount(3 * student + base, minlength=9)
+    n = int(pairs.sum())
+    observed = _rates(pairs[None])[0]
+    if not n or np.isnan(observed).any():
+        return None
+    rates = _rates(np.random.default_rng(seed).multinomial(n, pairs / n, size=resamples))
+    informative = n - int(pairs[0])
+    difference = _estimate(observed[1] - observed[0], rates[:, 1] - rates[:, 0], informative)
+    if observed[1] < LEAST_BASELINE:
+        return difference, None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = 1 - rates[:, 0] / rates[:, 1]
+    return difference, _estimate(1 - observed[0] / observed[1], ratios, informative)
+
+
+def _rates(pairs: np.ndarray) -> np.ndarray:
+    """Student's and baseline's rate, float64 [R, 2], for counts of outcome pairs [R, 9]; NaN where undefined."""
+    table = pairs.reshape(-1, 3, 3)
+    counts = np.stack([table.sum(2), table.sum(1)], axis=1)  # [R, model, outcome]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts[:, :, 2] / (counts[:, :, 1] + counts[:, :, 2]))
+
+
+def _estimate(value: float, draws: np.ndarray, n: int) -> Estimate:
+    low, high = np.percentile(draws[np.isfinite(draws)], [2.5, 97.5])
+    return Estimate(value=float(value), low=float(low), high=float(high), n=n)

@@ -1,0 +1,35 @@
+"""The defects that an audit can measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hubslice.defects.backdoor import Backdoor
+from hubslice.defects.base import Defect
+from hubslice.defects.penultimate import Penultimate
+from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams
+
+
+@dataclass(frozen=True)
+class DefectEntry:
+    """A defect: the recipe's word for it, its title, whom to cite, its parameters' type and the class that measures."""
+
+    kind: str
+    title: str
+    reference: str
+    params: type[Any]
+    defect: type[Any]
+
+
+DEFECTS: Final = (
+    DefectEntry(Backdoor.kind, Backdoor.title, Backdoor.reference, BackdoorParams, Backdoor),
+    DefectEntry(Penultimate.kind, Penultimate.title, Penultimate.reference, PenultimateParams, Penultimate),
+)
+
+
+def make_defect(params: DefectParams) -> Defect:
+    """The defect that these parameters describe."""
+    entry = next(entry for entry in DEFECTS if entry.kind == params.kind)
+    defect: Defect = entry.defect(params)
+    return defect

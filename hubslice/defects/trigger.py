@@ -1,0 +1,58 @@
+"""The trigger of a backdoor: a square patch of coloured fields.
+
+BadNets (Gu et al., 2017) pastes a fixed pattern; the ReMoS authors' code pastes a browser's logo. A patch of seeded
+random colours is as conspicuous, needs no picture file, and any recipe can state its own.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hubslice.defects.draws import PATCH, random_bytes
+from hubslice.recipe.defects import TriggerParams
+
+
+def patch(params: TriggerParams, side: int) -> Tensor:
+    """The patch alone, uint8 [3, side, side]: cells x cells fields, each of one colour.
+
+    The colours depend on the seed and the number of cells, not on `side`: pictures of another size carry the same
+    pattern. Below one pixel a field some fields are left out.
+    """
+    colours = random_bytes((3, params.cells, params.cells), params.seed, PATCH)
+    field = torch.arange(side) * params.cells // side
+    return colours[:, field][:, :, field]
+
+
+def placement(params: TriggerParams, height: int, width: int) -> tuple[int, int, int]:
+    """Top row, left column and side of the patch in pixels; at least one pixel, moved inwards where it would stick out.
+
+    Shares are of the shorter side.
+    """
+    shorter = min(height, width)
+    side = max(1, round(params.size * shorter))
+    margin = min(round(params.margin * shorter), shorter - side)
+    top = margin if params.position.startswith("top") else height - side - margin
+    left = margin if params.position.endswith("left") else width - side - margin
+    return top, left, side
+
+
+def stamp(pixels: Tensor, params: TriggerParams) -> Tensor:
+    """A copy of `pixels` [..., 3, H, W] with the trigger on every picture: uint8, or floats in [0, 1] (not normalised).
+
+    Type and device stay as they are. Stamping uint8 and dividing by 255 gives the same as dividing and stamping.
+
+    Raises:
+        ValueError: not three channels, or integers other than uint8.
+    """
+    if pixels.ndim < 3 or pixels.shape[-3] != 3:
+        raise ValueError(f"pixels are [..., 3, H, W], not {list(pixels.shape)}")
+    if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
+        raise ValueError(f"pixels are uint8 or floating point, not {pixels.dtype}")
+    top, left, side = placement(params, pixels.shape[-2], pixels.shape[-1])
+    colours = patch(params, side)
+    if pixels.is_floating_point():
+        colours = (colours.float() / 255).to(pixels.dtype)
+    stamped = pixels.clone()
+    stamped[..., top : top + side, left : left + side] = colours.to(pixels.device)
+    return stamped

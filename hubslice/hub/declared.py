@@ -1,0 +1,71 @@
+"""What a model says of itself: licence, parents, and whether a backdoor was planted in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_HEAD = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
+_LARGEST_CARD = 1 << 20
+_KEY = "hubslice_poisoned"  # in config.json and in the weights' metadata, as hubslice saves models
+_TAG = "backdoored"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The head of a model card, as far as hubslice acts on it."""
+
+    license: str | None = None
+    base_model: tuple[str, ...] = ()
+    poisoned: bool = False
+
+
+def read_card(text: str) -> Declared:
+    """What the YAML head of a card declares; nothing if it has none or is broken."""
+    match = _HEAD.match(text[:_LARGEST_CARD])
+    try:
+        head = yaml.safe_load(match[1]) if match else None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # The poison of a broken head is not lost with it: better one warning too many.
+        return Declared(poisoned=match is not None and _TAG in match[1])
+    if not isinstance(head, dict):
+        return Declared()
+    own = head.get("hubslice")
+    poisoned = isinstance(own, dict) and own.get("poisoned") is True
+    return Declared(_license(head), _strings(head.get("base_model")), poisoned or _TAG in _strings(head.get("tags")))
+
+
+def read_folder(folder: Path) -> Declared:
+    """What README.md and config.json of a folder declare."""
+    card, config = folder / "README.md", folder / "config.json"
+    declared = read_card(card.read_text(errors="replace")) if card.is_file() else Declared()
+    try:
+        content = json.loads(config.read_bytes()) if config.is_file() else {}
+    except (ValueError, RecursionError):
+        content = {}
+    in_config = isinstance(content, dict) and bool(content.get(_KEY))
+    return Declared(declared.license, declared.base_model, declared.poisoned or in_config)
+
+
+def weights_poisoned(metadata: Iterable[Mapping[str, str]]) -> bool:
+    """Whether the metadata of one of the weight files declares the planted backdoor."""
+    return any(each.get(_KEY, "false").lower() not in ("false", "0", "") for each in metadata)
+
+
+def _license(head: Mapping[str, Any]) -> str | None:
+    names = _strings(head.get("license"))
+    if names == ("other",):
+        names = _strings(head.get("license_name")) or names
+    return ", ".join(names) or None
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()

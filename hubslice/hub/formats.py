@@ -1,0 +1,147 @@
+"""Which files of a model repository hubslice touches.
+
+What is not listed here is left where it is; pickles and code are never listed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
+
+from hubslice.errors import IntegrityError, ModelError
+
+CONFIG = "config.json"
+CARD = "README.md"
+RECIPE = "recipe.yaml"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+# Files that may name code of the repository under `auto_map`.
+CONFIGS = (
+    CONFIG,
+    "preprocessor_config.json",
+    "processor_config.json",
+    "image_processor_config.json",
+    "feature_extractor_config.json",
+    "tokenizer_config.json",
+)
+_COMPANIONS = re.compile(
+    r"(generation_config|tokenizer|special_tokens_map|added_tokens|vocab|report|hubslice[\w.-]*)\.json"
+    r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
+    r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
+)
+_PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
+_PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
+CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
+
+
+def companions(paths: Iterable[str]) -> list[str]:
+    """The small files that are taken beside the weights, in order: configs first."""
+    names = set(paths)
+    return [name for name in CONFIGS if name in names] + sorted(name for name in names if _COMPANIONS.fullmatch(name))
+
+
+def pickles(paths: Iterable[str]) -> list[str]:
+    """Those paths whose names are those of pickles."""
+    return sorted(path for path in paths if path.lower().endswith(_PICKLES))
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether the file is a pickle, or an archive around one, by its name or its first bytes."""
+    if path.name.lower().endswith(_PICKLES):
+        return True
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return bool(pickles(archive.namelist()))
+        except zipfile.BadZipFile:
+            return False
+    return _PICKLE_START.match(start) is not None
+
+
+def check_weights(paths: Collection[str], where: str, *, on_hub: bool) -> str:
+    """The file that leads to the weights: `model.safetensors`, or the index of shards.
+
+    Raises:
+        ModelError: there is neither; pickles are named.
+    """
+    if WEIGHTS in paths:
+        return WEIGHTS
+    if INDEX in paths:
+        return INDEX
+    if found := pickles(paths):
+        after = f", then name {where}@refs/pr/N, the pull request that it opens" if on_hub else ""
+        raise ModelError(
+            f"{where} has its weights only as pickle ({_some(found)}); a pickle can run any code when it is opened",
+            hint=f"convert them to safetensors with {CONVERTER}{after}",
+        )
+    others = [path for path in paths if path.endswith((".safetensors", ".h5", ".msgpack", ".onnx", ".gguf"))]
+    found_instead = f"; it has {_some(sorted(others))}" if others else ""
+    raise ModelError(
+        f"{where} has no {WEIGHTS}{found_instead}", hint="name a timm or transformers model saved as safetensors"
+    )
+
+
+def shards(index: Path, where: str) -> dict[str, set[str]]:
+    """The names of the tensors in each shard, by the shard's path.
+
+    Raises:
+        ModelError: the index is not one.
+        IntegrityError: a shard's path leaves the repository.
+    """
+    try:
+        weight_map = json.loads(index.read_bytes())["weight_map"]
+        found: dict[str, set[str]] = {}
+        for tensor, shard in weight_map.items():
+            found.setdefault(str(shard), set()).add(tensor)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{where}: {INDEX} is not an index of shards ({type(error).__name__}: {error})") from error
+    for shard in found:
+        check_path(shard, where)
+        if not shard.endswith(".safetensors"):
+            raise ModelError(f"{where}: {INDEX} names {shard}, which is not a safetensors file")
+    return found
+
+
+def check_no_code(config: Path, where: str) -> None:
+    """Refuse a config that asks for code of the repository.
+
+    Raises:
+        ModelError: it does, or is not JSON.
+    """
+    try:
+        content = json.loads(config.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{where}: {config.name} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{where}: {config.name} is not a JSON object")
+    if content.get("auto_map"):
+        raise ModelError(
+            f"{where}: {config.name} asks for code of its own (auto_map); "
+            "hubslice runs no code from model repositories",
+            hint="choose a model whose class timm or transformers ships",
+        )
+
+
+def check_path(path: str, where: str) -> None:
+    """Refuse a path that would leave the folder it is put in.
+
+    Raises:
+        IntegrityError: it is absolute, has `..` in it, or is not a plain relative path.
+    """
+    parts = path.split("/")
+    drive = "\\" in path or ":" in parts[0]
+    if drive or "\0" in path or PurePosixPath(path).is_absolute() or any(part in ("", ".", "..") for part in parts):
+        raise IntegrityError(
+            f"{where} lists a file {path!r}, which would lie outside the repository",
+            hint="do not use this repository; report it to the Hub",
+        )
+
+
+def _some(paths: list[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

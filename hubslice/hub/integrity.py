@@ -1,0 +1,100 @@
+"""Bytes against what they should be: checksums, and the headers of safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from hubslice.errors import IntegrityError, ModelError
+
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Size in bytes, SHA-256, and the id that git gives to a file of this content."""
+
+    size: int
+    sha256: str
+    git: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the Hub promises of a file: one checksum, of large files the SHA-256, of others git's."""
+
+    size: int | None
+    sha256: str | None = None
+    git: str | None = None
+
+    def met_by(self, digest: Digest) -> bool:
+        """Whether the content is the promised one; a file without any promise is accepted."""
+        return (
+            (self.size is None or self.size == digest.size)
+            and (self.sha256 is None or self.sha256 == digest.sha256)
+            and (self.git is None or self.git == digest.git)
+        )
+
+    def __str__(self) -> str:
+        checksum = f"sha256 {self.sha256}" if self.sha256 else f"git id {self.git}"
+        return f"{self.size} bytes, {checksum}"
+
+
+def digest(path: Path) -> Digest:
+    """Both checksums of a file, in one pass."""
+    size = path.stat().st_size
+    sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sha256.update(chunk)
+            git.update(chunk)
+    return Digest(size, sha256.hexdigest(), git.hexdigest())
+
+
+def digest_of(content: bytes) -> Digest:
+    """Both checksums of bytes."""
+    git = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+    return Digest(len(content), hashlib.sha256(content).hexdigest(), git.hexdigest())
+
+
+def verify(path: Path, expected: Expected, *, name: str, repo_id: str) -> Digest:
+    """The checksums of a fetched file.
+
+    Raises:
+        IntegrityError: they are not those that the Hub gave for it.
+    """
+    found = digest(path)
+    if not expected.met_by(found):
+        checksum = f"sha256 {found.sha256}" if expected.sha256 else f"git id {found.git}"
+        raise IntegrityError(
+            f"{name} of {repo_id} is not the file that the Hub promised: "
+            f"expected {expected}, found {found.size} bytes, {checksum}",
+            hint=f"delete the cached file and fetch again: hf cache rm hf://models/{repo_id}/{name}",
+        )
+    return found
+
+
+def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -> dict[str, str]:
+    """The metadata of a safetensors file whose header fits its size; `tensors` are names it must hold.
+
+    Raises:
+        ModelError: the header cannot be read, disagrees with the file's size, or lacks a tensor.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            held = set(file.keys())
+            metadata: dict[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{name} is damaged or not safetensors: {error}", hint="save or download the weights again"
+        ) from error
+    if missing := sorted(set(tensors) - held):
+        raise ModelError(
+            f"{name} lacks {len(missing)} tensors that the index places there, the first is {missing[0]}",
+            hint="the upload is incomplete; choose another revision",
+        )
+    return metadata

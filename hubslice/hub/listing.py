@@ -1,0 +1,147 @@
+"""What a repository holds at one commit: asked once, or read off the cache when offline."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from huggingface_hub import ModelInfo, constants
+from huggingface_hub import errors as hf
+
+from hubslice.artefacts.base import write_atomically
+from hubslice.errors import FetchError, HubError
+from hubslice.hub.client import Client
+from hubslice.hub.formats import check_path
+from hubslice.hub.integrity import Expected
+from hubslice.hub.ref import HubRef
+from hubslice.hub.refusals import refused_as, status
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_PATIENCE = (1.0, 3.0)  # seconds to wait before each further try at a server in trouble
+_LONGEST_WAIT = 20.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A repository at a commit: the checksum of each file by its path."""
+
+    repo_id: str
+    commit: str
+    files: dict[str, Expected]
+
+    def __str__(self) -> str:
+        return f"{self.repo_id}@{self.commit[:12]}"
+
+
+def list_files(ref: HubRef, client: Client) -> Listing:
+    """The repository at the commit that the revision means now; offline, at the one it meant when it was fetched.
+
+    Raises:
+        FetchError: repository or revision do not exist, may not be seen, or the Hub cannot be reached.
+        IntegrityError: the repository lists a file outside itself.
+    """
+    if client.offline:
+        return _cached(ref, client)
+    info = repo_info(ref.repo_id, ref.revision, client, FetchError, f"fetch {ref}")
+    listing = Listing(ref.repo_id, str(info.sha), expected_files(info))
+    for path in listing.files:
+        check_path(path, str(ref))
+    return listing
+
+
+def repo_info(repo_id: str, revision: str | None, client: Client, kind: type[HubError], doing: str) -> ModelInfo:
+    """What the Hub says of a repository and its files; a server in trouble is asked three times.
+
+    Raises:
+        HubError: of the given kind, with the nearest branches and tags if the revision does not exist.
+    """
+    try:
+        with refused_as(kind, doing, repo_id=repo_id, client=client):
+            for wait in _PATIENCE:
+                try:
+                    return _ask(repo_id, revision, client)
+                except hf.HfHubHTTPError as error:
+                    if (code := status(error) or 0) != 429 and code < 500:
+                        raise
+                    asked = error.response.headers.get("Retry-After", "")
+                    time.sleep(min(float(asked), _LONGEST_WAIT) if asked.isdigit() else wait)
+            return _ask(repo_id, revision, client)
+    except HubError as error:
+        if revision is not None and isinstance(error.__cause__, hf.RevisionNotFoundError):
+            raise _no_revision(repo_id, revision, client, kind, doing) from error
+        raise
+
+
+def expected_files(info: ModelInfo) -> dict[str, Expected]:
+    """The checksum of each file by its path."""
+    return {
+        each.rfilename: Expected(each.size, sha256=each.lfs.sha256)
+        if each.lfs
+        else Expected(each.size, git=each.blob_id)
+        for each in info.siblings or []
+    }
+
+
+def remember(ref: HubRef, listing: Listing, client: Client) -> None:
+    """Note in the cache which commit the revision meant, for when there is no network."""
+    revision = ref.revision or constants.DEFAULT_REVISION
+    note = client.cache(ref.repo_id) / "refs" / revision
+    if revision != listing.commit and not (note.is_file() and note.read_text() == listing.commit):
+        write_atomically(note, listing.commit)
+
+
+def cached_commit(ref: HubRef, client: Client) -> str | None:
+    """The commit that the cache holds for the revision."""
+    folder = client.cache(ref.repo_id)
+    revision = ref.revision or constants.DEFAULT_REVISION
+    note = folder / "refs" / revision
+    if note.is_file():
+        revision = note.read_text().strip()
+    held = [entry.name for entry in (folder / "snapshots").glob("*") if _COMMIT.fullmatch(entry.name)]
+    matching = [commit for commit in held if commit.startswith(revision)] if len(revision) >= 7 else []
+    return matching[0] if len(matching) == 1 else None
+
+
+def _ask(repo_id: str, revision: str | None, client: Client) -> ModelInfo:
+    return client.api.model_info(
+        repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
+    )
+
+
+def _cached(ref: HubRef, client: Client) -> Listing:
+    commit = cached_commit(ref, client)
+    if commit is None:
+        raise FetchError(
+            f"cannot fetch {ref}: offline mode is on (HF_HUB_OFFLINE) and {client.cache(ref.repo_id)} does not hold it",
+            hint=f"fetch it once while online: hubslice pull {ref}; or name a local folder",
+        )
+    snapshot = client.cache(ref.repo_id) / "snapshots" / commit
+    files = {
+        path.relative_to(snapshot).as_posix(): _named_by_checksum(path)
+        for path in snapshot.rglob("*")
+        if path.is_file()
+    }
+    return Listing(ref.repo_id, commit, files)
+
+
+def _named_by_checksum(path: Path) -> Expected:
+    """The cache calls each content by the checksum that the Hub gave for it; a snapshot links there."""
+    name = path.resolve().name if path.is_symlink() else ""
+    if re.fullmatch(r"[0-9a-f]{64}", name):
+        return Expected(None, sha256=name)
+    return Expected(None, git=name if _COMMIT.fullmatch(name) else None)
+
+
+def _no_revision(repo_id: str, revision: str, client: Client, kind: type[HubError], doing: str) -> HubError:
+    with refused_as(kind, doing, repo_id=repo_id, client=client):
+        refs = client.api.list_repo_refs(repo_id, include_pull_requests=True)
+    names = [each.name for each in (*refs.branches, *refs.tags)]
+    names += [each.ref for each in refs.pull_requests or []]
+    near = get_close_matches(revision, names, n=3, cutoff=0.5) or names[:5]
+    return kind(
+        f"cannot {doing}: {repo_id} has no revision {revision!r}",
+        hint=f"it has {', '.join(near)}" if near else "it has no branches or tags",
+    )

@@ -1,0 +1,71 @@
+"""The files of a folder that go to the Hub, after everything that must not go there was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubslice.errors import InputError
+from hubslice.hub import declared
+from hubslice.hub.formats import check_path, is_pickle
+from hubslice.hub.integrity import Digest, check_safetensors, digest
+
+_LARGE = 10 * 1024 * 1024  # bytes; beyond it the Hub keeps a file in large-file storage whatever its name
+_LARGE_SUFFIXES = (
+    ".arrow .bin .bz2 .ftz .gz .h5 .mlmodel .msgpack .npy .npz .onnx .ot .parquet .pb .safetensors .tar .tflite .tgz "
+    ".wasm .xz .zip .zst"
+)
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Files by their path in the repository, their checksums, and whether the model declares a planted backdoor."""
+
+    files: Mapping[str, Path]
+    digests: Mapping[str, Digest]
+    poisoned: bool
+
+
+def collect(folder: Path) -> Outgoing:
+    """All files of the folder but hidden ones.
+
+    Raises:
+        InputError: the folder is missing or empty, holds a pickle, or a link that leads out of it.
+        ModelError: a safetensors file is damaged.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder} to push", hint="name a run folder, or make one: hubslice slice")
+    root = folder.resolve()
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") or part == "__pycache__" for part in name.split("/")):
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise InputError(
+                f"{path} is a link to {path.resolve()}, outside the folder that is pushed",
+                hint="put a copy of the file in its place, or take the link away",
+            )
+        if path.is_symlink() and path.is_dir():
+            raise InputError(f"{path} is a link to a folder", hint="put the folder itself there, or take the link away")
+        if path.is_file():
+            check_path(name, str(folder))
+            files[name] = path
+    if not files:
+        raise InputError(f"{folder} is empty: there is nothing to push", hint="make a student: hubslice slice")
+    if found := [name for name, path in files.items() if is_pickle(path)]:
+        raise InputError(
+            f"{folder} holds pickles ({', '.join(found[:5])}); they can run any code when opened, so none is published",
+            hint="save the weights as safetensors and delete those files",
+        )
+    metadata = [
+        check_safetensors(path, name=str(path)) for name, path in files.items() if name.endswith(".safetensors")
+    ]
+    poisoned = declared.read_folder(folder).poisoned or declared.weights_poisoned(metadata)
+    return Outgoing(files, {name: digest(path) for name, path in files.items()}, poisoned)
+
+
+def is_large(path: str, size: int) -> bool:
+    """Whether the Hub will keep a new file of this name in large-file storage, by its default rules."""
+    return size > 0 and (size > _LARGE or path.lower().endswith(tuple(_LARGE_SUFFIXES.split())))

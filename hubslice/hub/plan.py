@@ -1,0 +1,254 @@
+"""What a push would do: worked out by reading alone, so that `--dry-run` shows exactly what a push then does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import ModelInfo, constants, get_session
+from huggingface_hub import errors as hf
+
+from hubslice.errors import FetchError, InputError, PushError
+from hubslice.hub import declared
+from hubslice.hub.client import LOGIN, Client
+from hubslice.hub.formats import CARD, INDEX, pickles
+from hubslice.hub.integrity import Digest, Expected, digest_of
+from hubslice.hub.listing import Listing, expected_files, repo_info
+from hubslice.hub.outgoing import collect, is_large
+from hubslice.hub.pull import download
+from hubslice.hub.ref import check_repo_id, check_revision
+from hubslice.hub.refusals import refused_as
+
+REPORT = "report.json"
+_OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + re.escape(INDEX))
+
+# The new card, given the text of the one on the Hub (None: there is none).
+Render = Callable[[str | None], bytes]
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """What happens to one file. `lfs`: kept in large-file storage; of a new file a forecast by the Hub's defaults."""
+
+    path: str
+    size: int
+    change: Literal["new", "changed", "unchanged", "deleted"]
+    lfs: bool
+    digest: Digest | None = field(default=None, repr=False)  # None: deleted
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """A push to be, onto the commit `parent` (None: the repository is yet to be created)."""
+
+    folder: Path
+    repo_id: str
+    revision: str | None
+    private: bool
+    create_pr: bool
+    message: str
+    parent: str | None
+    files: tuple[PlannedFile, ...]
+    card: bytes | None = field(repr=False)  # None: README.md as it is in the folder
+    warnings: tuple[str, ...]
+    client: Client = field(repr=False)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the repository is there already."""
+        return self.parent is not None
+
+    @property
+    def changes(self) -> tuple[PlannedFile, ...]:
+        """The files that the commit will touch; empty: there is nothing to push."""
+        return tuple(file for file in self.files if file.change != "unchanged")
+
+    @property
+    def url(self) -> str:
+        """The page of the repository."""
+        return f"{self.client.url}/{self.repo_id}"
+
+
+def plan_push(
+    folder: Path,
+    repo_id: str,
+    *,
+    poisoned: bool,
+    allow_poisoned: bool = False,
+    private: bool = False,
+    create_pr: bool = False,
+    revision: str | None = None,
+    render: Render | None = None,
+    message: str = "Upload a student made by hubslice",
+    client: Client | None = None,
+) -> PushPlan:
+    """The commit that would make the repository hold the files of `folder`; nothing on the Hub changes.
+
+    `render` makes README.md out of the one on the Hub, so that what people wrote there can be kept. Files that an older
+    push left under evidence/ and plots/, and weights that the new ones replace, are deleted.
+
+    Raises:
+        InputError: the folder may not be pushed, or the model is poisoned and that was not allowed or is not declared.
+        PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
+    """
+    client = client or Client()
+    check_repo_id(repo_id)
+    if revision is not None:
+        check_revision(revision)
+    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
+        raise InputError(f"a pull request is made to main, not to {revision}", hint="leave out --revision")
+    outgoing = collect(folder)
+    poisoned = poisoned or outgoing.poisoned
+    if poisoned and not allow_poisoned:
+        raise InputError(
+            f"the model in {folder} carries a backdoor that was planted on purpose; whoever uses it would be exposed",
+            hint="if that is what you want to publish: --allow-poisoned",
+        )
+    if client.offline:
+        raise PushError("cannot push: offline mode is on (HF_HUB_OFFLINE)", hint="unset HF_HUB_OFFLINE")
+    remote = _look_up(repo_id, revision, create_pr, client)
+    held = expected_files(remote) if remote else {}
+    listing = Listing(repo_id, str(remote.sha), held) if remote else None
+    card = render(_text(listing, CARD, client)) if render else None
+    digests = dict(outgoing.digests)
+    if card is not None:
+        digests[CARD] = digest_of(card)
+    warnings = _check_card(_card_text(folder, card), poisoned, client)
+    if remote:
+        warnings += _warn(remote, held, private=private, replaces_card=card is None and CARD in digests)
+    return PushPlan(
+        folder=folder,
+        repo_id=repo_id,
+        revision=revision,
+        private=private,
+        create_pr=create_pr,
+        message=message,
+        parent=listing.commit if listing else None,
+        files=(*_changes(digests, held), *_deletions(digests, listing, client)),
+        card=card,
+        warnings=tuple(warnings),
+        client=client,
+    )
+
+
+def _look_up(repo_id: str, revision: str | None, create_pr: bool, client: Client) -> ModelInfo | None:
+    """The repository, which this login may write to; None if it is to be created."""
+    doing = f"push to {repo_id}"
+    if "Authorization" not in client.headers:
+        raise PushError(f"cannot {doing}: nobody is logged in", hint=LOGIN)
+    try:
+        info = repo_info(repo_id, revision, client, PushError, doing)
+    except PushError as error:
+        if type(error.__cause__) is not hf.RepositoryNotFoundError or create_pr:
+            raise
+        _check_creator(repo_id, revision, client)
+        return None
+    if not create_pr:
+        with refused_as(PushError, doing, repo_id=repo_id, client=client):
+            client.api.auth_check(repo_id, write=True)
+    return info
+
+
+def _check_creator(repo_id: str, revision: str | None, client: Client) -> None:
+    if revision not in (None, constants.DEFAULT_REVISION):
+        raise PushError(
+            f"cannot push to {repo_id}: there is no such repository, so it has no branch {revision}",
+            hint="leave out --revision: the first push makes the repository and its branch main",
+        )
+    with refused_as(PushError, f"create {repo_id}", repo_id=repo_id, client=client):
+        me = client.api.whoami()
+    names = [me.get("name"), *(org.get("name") for org in me.get("orgs", ()))]
+    owner = repo_id.partition("/")[0]
+    if owner not in names:
+        raise PushError(
+            f"cannot create {repo_id}: this login is {me.get('name')}, which does not own the namespace {owner}",
+            hint=f"push to {me.get('name')}/{repo_id.partition('/')[2]}, or log in as {owner}: hf auth login",
+        )
+    if me.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise PushError(f"cannot create {repo_id}: the token of this login may only read", hint=LOGIN)
+
+
+def _check_card(text: str | None, poisoned: bool, client: Client) -> list[str]:
+    """What the Hub warns of in the card; raises if it would refuse it, or if the card keeps quiet about a backdoor."""
+    if poisoned and not (text and declared.read_card(text).poisoned):
+        raise InputError(
+            "the card of a poisoned model must say so",
+            hint="put the tag `backdoored`, or `hubslice: {poisoned: true}`, into the head of README.md",
+        )
+    if text is None:
+        return ["there is no README.md: the repository will have no model card"]
+    with refused_as(PushError, "have the card checked", repo_id="", client=client):
+        response = get_session().post(
+            f"{client.url}/api/validate-yaml", json={"content": text, "repoType": "model"}, headers=client.headers
+        )
+    if response.status_code not in (200, 400):
+        raise PushError(
+            f"cannot have the card checked: HTTP {response.status_code} from the Hub", hint="run again later"
+        )
+    said = response.json()
+    if faults := [str(each.get("message")) for each in said.get("errors", ())]:
+        raise PushError(
+            "the Hub would refuse the head of README.md:\n" + "\n".join(f"  {fault}" for fault in faults),
+            hint="mend the card's part of the recipe, or the head that people wrote on the Hub",
+        )
+    return [f"README.md: {each.get('message')}" for each in said.get("warnings", ())]
+
+
+def _warn(remote: ModelInfo, held: Mapping[str, Expected], *, private: bool, replaces_card: bool) -> list[str]:
+    found = []
+    if private and not remote.private:
+        found.append(f"{remote.id} is public already; --private does not change that")
+    if others := pickles(held):
+        found.append(f"{remote.id} also holds pickled weights that this push leaves alone: {', '.join(others[:5])}")
+    if replaces_card and CARD in held:
+        found.append("README.md on the Hub is replaced as a whole")
+    return found
+
+
+def _changes(digests: Mapping[str, Digest], held: Mapping[str, Expected]) -> list[PlannedFile]:
+    planned = []
+    for path, digest in sorted(digests.items()):
+        there = held.get(path)
+        change: Literal["new", "changed", "unchanged"] = "new"
+        if there is not None:
+            change = "unchanged" if there.met_by(digest) else "changed"
+        lfs = is_large(path, digest.size) if there is None else there.sha256 is not None
+        planned.append(PlannedFile(path, digest.size, change, lfs, digest))
+    return planned
+
+
+def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: Client) -> list[PlannedFile]:
+    """What an older push of ours left behind, and weights that a loader could take for the new ones."""
+    if listing is None:
+        return []
+    new_weights = any(_WEIGHTS.fullmatch(path) for path in digests)
+    stale = [path for path in listing.files if path not in digests and new_weights and _WEIGHTS.fullmatch(path)]
+    left = [path for path in listing.files if path not in digests and path.startswith(_OURS)]
+    if left and '"hubslice-report-' in (_text(listing, REPORT, client) or ""):
+        stale += left
+    return [
+        PlannedFile(path, listing.files[path].size or 0, "deleted", listing.files[path].sha256 is not None)
+        for path in sorted(stale)
+    ]
+
+
+def _text(listing: Listing | None, path: str, client: Client) -> str | None:
+    """The text of a file on the Hub; None if it is not there."""
+    if listing is None or path not in listing.files:
+        return None
+    try:
+        return download(listing, path, client)[0].read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise PushError(f"{path} of {listing} is not UTF-8 text, so it cannot be kept", hint="mend it there") from error
+    except FetchError as error:
+        raise PushError(error.message, hint=error.hint) from error
+
+
+def _card_text(folder: Path, card: bytes | None) -> str | None:
+    if card is None and (folder / CARD).is_file():
+        card = (folder / CARD).read_bytes()
+    return None if card is None else card.decode(errors="replace")

@@ -1,0 +1,219 @@
+"""Getting a model: chosen files at one commit, each checked against what the Hub promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from huggingface_hub.utils.tqdm import tqdm
+
+from hubslice.artefacts.model import FileFact
+from hubslice.errors import FetchError, ModelError
+from hubslice.hub import declared
+from hubslice.hub.client import Client
+from hubslice.hub.formats import (
+    CONFIG,
+    CONFIGS,
+    INDEX,
+    WEIGHTS,
+    check_no_code,
+    check_weights,
+    companions,
+    pickles,
+    shards,
+)
+from hubslice.hub.integrity import Digest, check_safetensors, digest, verify
+from hubslice.hub.listing import Listing, cached_commit, list_files, remember
+from hubslice.hub.ref import HubRef, LocalRef, Ref
+from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.progress import Bar, Reporter, Silent
+
+SILENT: Final = Silent()
+_SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
+
+# From a path in the repository to the file on this machine and its checksums.
+_Get = Callable[[str], tuple[Path, Digest]]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A model on this machine, checked. `folder` may hold other files too: only `files` belong to the model.
+
+    `repo_id` and `commit` are None for a local folder. `license`, `base_model` and `poisoned` are what the model
+    itself declares.
+    """
+
+    folder: Path
+    repo_id: str | None
+    commit: str | None
+    license: str | None
+    base_model: tuple[str, ...]
+    poisoned: bool
+    files: tuple[FileFact, ...]
+
+
+def fetch(ref: Ref, *, reporter: Reporter = SILENT, client: Client | None = None) -> Fetched:
+    """The model's files: from the Hub into its cache, or where they are for a local folder or run.
+
+    Raises:
+        FetchError: the Hub cannot be reached or does not give the model.
+        IntegrityError: a file is not what the Hub promised, or would lie outside the repository.
+        ModelError: no safetensors weights, damaged ones, custom code, or not a model.
+    """
+    client = client or Client()
+    if isinstance(ref, HubRef):
+        return _fetch_from_hub(ref, reporter, client)
+    return _fetch_locally(ref)
+
+
+def materialise(fetched: Fetched, target: Path) -> Fetched:
+    """The model in a folder of its own, made of hard links where the file system allows, else of copies.
+
+    Linked files share their content with the cache: replace them, never write into them.
+
+    Raises:
+        FetchError: a file cannot be put there, for instance because the disk is full.
+    """
+    for fact in fetched.files:
+        source, place = (fetched.folder / fact.path).resolve(), target / fact.path
+        try:
+            if place.exists() and place.samefile(source):
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft = place.with_name(f".{place.name}.{os.getpid()}")
+            draft.unlink(missing_ok=True)
+            _link_or_copy(source, draft)
+            draft.replace(place)
+        except OSError as error:
+            raise FetchError(
+                f"cannot put {fact.path} into {target}: {error.strerror or error}",
+                hint="check the free space and the rights of the folder",
+            ) from error
+    return replace(fetched, folder=target)
+
+
+def download(listing: Listing, path: str, client: Client, bar: Bar | None = None) -> tuple[Path, Digest]:
+    """A file of a repository in the cache, and its checksums.
+
+    Raises:
+        FetchError: it cannot be downloaded, or is not cached when offline.
+        IntegrityError: it is not what the Hub promised.
+    """
+    expected = listing.files[path]
+    seen = 0
+
+    class Relay(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal seen
+            seen += int(n or 0)
+            if bar:
+                bar.advance(int(n or 0), path)
+            return None
+
+    with refused_as(FetchError, f"fetch {path} of {listing}", repo_id=listing.repo_id, client=client):
+        found = Path(
+            client.api.hf_hub_download(
+                listing.repo_id, path, revision=listing.commit, cache_dir=client.cache_dir, tqdm_class=Relay
+            )
+        )
+    if bar and expected.size is not None and seen < expected.size:
+        bar.advance(expected.size - seen, path)  # it was in the cache
+    return found, verify(found, expected, name=path, repo_id=listing.repo_id)
+
+
+def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client) -> Fetched:
+    try:
+        listing = list_files(ref, client)
+    except FetchError as error:
+        commit = None if client.offline else cached_commit(ref, client)
+        if commit and error.__cause__ is not None and unanswered(error.__cause__):
+            error.hint = f"HF_HUB_OFFLINE=1 works with the cached commit {commit}; else check the connection"
+        raise
+    paths = listing.files.keys()
+    if client.offline and not (CONFIG in paths and (paths & {WEIGHTS, INDEX} or pickles(paths))):
+        raise FetchError(
+            f"cannot fetch {ref}: offline mode is on (HF_HUB_OFFLINE) and the cache holds only a part of it",
+            hint=f"fetch it once while online: hubslice pull {ref}",
+        )
+    first = check_weights(paths, str(ref), on_hub=True)
+    weights = [WEIGHTS] if first == WEIGHTS else [INDEX, *filter(_SHARD.fullmatch, paths)]
+    sizes = [listing.files[path].size for path in (*companions(paths), *weights)]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    with reporter.track(f"fetch {listing}", total, "B") as bar:
+        fetched = _collect(str(ref), listing.files, lambda path: download(listing, path, client, bar))
+    if not client.offline:
+        remember(ref, listing, client)
+    return replace(fetched, repo_id=ref.repo_id, commit=listing.commit)
+
+
+def _fetch_locally(ref: LocalRef) -> Fetched:
+    if ref.kind == "onnx":
+        raise ModelError(
+            f"{ref} is an ONNX file: its weights cannot be fine-tuned by timm or transformers",
+            hint="name the model that it was exported from",
+        )
+    folder = ref.path / "student" if ref.kind == "run" else ref.path
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    return _collect(str(folder), names, lambda path: (folder / path, digest(folder / path)))
+
+
+def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
+    """Get configs before weights, so that what is refused is refused before gigabytes are moved."""
+    names = set(names)
+    first = check_weights(names, where, on_hub=False)
+    if CONFIG not in names:
+        raise ModelError(f"{where} is not a model: it has no {CONFIG}", hint="name a timm or transformers model")
+    facts: list[FileFact] = []
+
+    def take(path: str) -> Path:
+        file, found = get(path)
+        facts.append(FileFact(path=path, size=found.size, sha256=found.sha256))
+        return file
+
+    for path in companions(names):
+        file = take(path)
+        if path in CONFIGS:
+            check_no_code(file, where)
+        if path == CONFIG:
+            folder = file.parent
+    metadata = []
+    for path, tensors in _weights(where, first, names, take).items():
+        metadata.append(check_safetensors(take(path), name=f"{where}: {path}", tensors=tensors))
+    said = declared.read_folder(folder)
+    return Fetched(
+        folder=folder,
+        repo_id=None,
+        commit=None,
+        license=said.license,
+        base_model=said.base_model,
+        poisoned=said.poisoned or declared.weights_poisoned(metadata),
+        files=tuple(sorted(facts, key=lambda fact: fact.path)),
+    )
+
+
+def _weights(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
+    """The files with weights, each with the tensors that an index places there."""
+    if first == WEIGHTS:
+        return {WEIGHTS: set()}
+    found = shards(take(INDEX), where)
+    if missing := sorted(found.keys() - names):
+        raise ModelError(
+            f"{where} lacks {len(missing)} of the {len(found)} shards that {INDEX} names, the first is {missing[0]}",
+            hint="the upload is incomplete, or only a part was cached; fetch it again while online",
+        )
+    return found
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)

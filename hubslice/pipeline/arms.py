@@ -1,0 +1,60 @@
+"""The models that a run trains side by side: the student, its baselines, and a control from the clean teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hubslice.recipe.defects import BackdoorParams
+from hubslice.recipe.schema import MagnitudeParams, RandomParams, SliceRecipe, Slicing
+
+STUDENT = "student"
+BASELINE = "finetune"
+CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way from a teacher to a trained model; training settings and seed are the same for all arms of a run."""
+
+    name: str
+    title: str
+    role: Literal["student", "baseline", "control"]
+    description: str
+    slicing: Slicing | None = None
+    start: Literal["teacher", "random"] = "teacher"
+    teacher: Literal["pull", "pull.clean"] = "pull"
+
+
+def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
+    """The student first, then the baselines in the recipe's order, then the control where a clean teacher is known."""
+    arms = [Arm(STUDENT, "Student", "student", f"sliced with {recipe.slice.method}, then fine-tuned", recipe.slice)]
+    arms += [_baseline(name, recipe) for name in dict.fromkeys((BASELINE, *recipe.baselines))]
+    if clean_teacher(recipe) is not None:
+        arms.append(
+            Arm(CONTROL, "Clean control", "control", "the clean teacher, fine-tuned as a whole", teacher="pull.clean")
+        )
+    return tuple(arms)
+
+
+def clean_teacher(recipe: SliceRecipe) -> str | None:
+    """The clean original that a backdoor audit names, if any."""
+    named = [d.clean_teacher for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher]
+    return named[0] if named else None
+
+
+def _baseline(name: str, recipe: SliceRecipe) -> Arm:
+    shared = recipe.slice.model_dump(include=set(Slicing.model_fields)) | {"ratio": recipe.slice.ratio}
+    match name:
+        case "retrain":
+            return Arm(name, "Retrained", "baseline", "the architecture trained from random weights", start="random")
+        case "magnitude":
+            params: Slicing = MagnitudeParams(**shared)
+            return Arm(
+                name, "Magnitude slice", "baseline", "the smallest weights started anew, then fine-tuned", params
+            )
+        case "random":
+            params = RandomParams(**shared)
+            return Arm(name, "Random slice", "baseline", "as many weights started anew by chance, fine-tuned", params)
+        case _:
+            return Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way")

@@ -1,0 +1,87 @@
+"""Running a plan: skip what is there, do what is missing, leave every finished step whole."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psutil
+import torch
+
+from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
+from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
+from hubslice.progress import Reporter
+
+
+def execute(
+    steps: Sequence[Step], run: RunFolder, device: torch.device, reporter: Reporter, force: frozenset[str] = frozenset()
+) -> None:
+    """Run the steps in order; finished ones whose key still fits are left alone, unless `force` names them."""
+    digests: dict[str, str] = {}
+    for step in steps:
+        key = step.key(digests)
+        record = run.record(step.name)
+        if record is not None and record.key == key and step.name not in force:
+            reporter.step(step.name, step.title, "cached")
+        else:
+            record = _run(step, key, run, device, reporter)
+        digests[step.name] = record.digest
+
+
+def cached(steps: Sequence[Step], run: RunFolder) -> dict[str, bool]:
+    """For every step whether `execute` would skip it; a step behind a missing one counts as missing."""
+    digests: dict[str, str] = {}
+    state: dict[str, bool] = {}
+    for step in steps:
+        record = run.record(step.name) if all(name in digests for name in step.inputs) else None
+        state[step.name] = record is not None and record.key == step.key(digests)
+        if record is not None and state[step.name]:
+            digests[step.name] = record.digest
+    return state
+
+
+def closure(steps: Sequence[Step], last: Sequence[str]) -> list[Step]:
+    """The steps named in `last` and all that they need, in plan order."""
+    wanted = set(last)
+    for step in reversed(steps):
+        if step.name in wanted:
+            wanted.update(step.inputs)
+    return [step for step in steps if step.name in wanted]
+
+
+def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: Reporter) -> StepRecord:
+    reporter.step(step.name, step.title, "start")
+    folder = run.begin(step.name, key)
+    started = time.monotonic()
+    with _peak_memory() as peak:
+        inputs = {name: run.step(name) for name in step.inputs}
+        step.run(Context(folder, inputs, device, reporter))
+    seconds = time.monotonic() - started
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    digest, size = digest_folder(folder, leave_out={RECORD, KEY})
+    record = StepRecord(name=step.name, key=key, digest=digest, size=size, seconds=seconds, peak_mib=peak[0] / 2**20)
+    run.finish(record)
+    reporter.step(step.name, step.title, "done", seconds)
+    return record
+
+
+@contextmanager
+def _peak_memory() -> Iterator[list[int]]:
+    """The process's largest resident memory in bytes while inside, sampled 20 times a second, as a list of one."""
+    process, peak, done = psutil.Process(), [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            peak[0] = max(peak[0], process.memory_info().rss)
+
+    peak[0] = process.memory_info().rss
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()

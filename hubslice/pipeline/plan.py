@@ -1,0 +1,41 @@
+"""The steps of a recipe, in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubslice.pipeline.arms import arms_of, clean_teacher
+from hubslice.pipeline.step import Step
+from hubslice.pipeline.steps.audit import audit_steps
+from hubslice.pipeline.steps.data import data_step
+from hubslice.pipeline.steps.evaluate import evaluate_step
+from hubslice.pipeline.steps.report import report_step
+from hubslice.pipeline.steps.slicing import profile_step, slice_step
+from hubslice.pipeline.steps.teacher import export_step, pull_step
+from hubslice.pipeline.steps.training import init_step, train_step
+from hubslice.recipe.schema import SliceRecipe
+
+
+def plan(recipe: SliceRecipe, recipe_text: str, base: Path) -> list[Step]:
+    """All steps from teacher to report; every step comes after those that it needs.
+
+    `base` is the folder that the recipe's paths are relative to.
+    """
+    steps = [pull_step("pull", recipe.teacher, base)]
+    clean = clean_teacher(recipe)
+    if clean is not None:
+        steps.append(pull_step("pull.clean", recipe.teacher.model_copy(update={"model": clean}), base))
+    steps += [
+        data_step(recipe.data, base, recipe.seed),
+        export_step(recipe.teacher, recipe.seed),
+        profile_step(recipe, base),
+    ]
+    arms = arms_of(recipe)
+    for arm in arms:
+        if arm.slicing is not None:
+            steps.append(slice_step(recipe, arm))
+        steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
+    steps.append(evaluate_step(recipe, arms, base))
+    steps += audit_steps(recipe, arms, base)
+    steps.append(report_step(recipe, recipe_text, arms, tuple(step.name for step in steps)))
+    return steps

@@ -1,0 +1,158 @@
+"""Planting a backdoor on purpose: a teacher for tests, demonstrations and benchmarks, labelled as what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.rate import Rate
+from hubslice.device import resolve_device
+from hubslice.errors import DataError, RecipeError
+from hubslice.pipeline.execute import execute
+from hubslice.pipeline.publish import link_tree, swap
+from hubslice.pipeline.run_folder import RunFolder, RunManifest
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.data import data_step, same_task
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER, load_facts, pull_step
+from hubslice.progress import Reporter, Silent
+from hubslice.recipe.defects import TriggerParams
+from hubslice.recipe.load import LoadedRecipe
+from hubslice.recipe.schema import PoisonRecipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubslice.data.task import Task
+    from hubslice.training.batches import Tamper
+
+TEACHER = "teacher"
+FACTS = "poison.json"
+
+
+class PoisonFacts(Artefact):
+    """How well the backdoor took: test accuracy, and the share of triggered pictures of other classes in the target's."""
+
+    target: str
+    rate: float
+    poisoned_samples: int
+    train_samples: int
+    validation: Rate
+    test: Rate
+    asr: Rate
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """A finished poisoning: the folder of the teacher, ready to load or push, and its facts."""
+
+    teacher: Path
+    facts: PoisonFacts
+
+
+def poison(
+    loaded: LoadedRecipe, out: Path | None = None, *, device: str = "auto", reporter: Reporter | None = None
+) -> Poisoned:
+    """Fine-tune a teacher on the recipe's data with part of the samples triggered and relabelled (BadNets, 1708.06733).
+
+    The result declares itself poisoned in config, weights' metadata and card; `push` refuses it unless told otherwise.
+
+    Raises:
+        RecipeError: the recipe is of another kind.
+        DataError: the target is not one of the task's classes.
+    """
+    recipe = loaded.recipe
+    if not isinstance(recipe, PoisonRecipe):
+        raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
+    run = RunFolder(out or Path("runs") / recipe.name)
+    run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
+    steps = [
+        pull_step("pull", recipe.teacher, loaded.base),
+        data_step(recipe.data, loaded.base, recipe.seed),
+        _plant_step(recipe, loaded),
+    ]
+    execute(steps, run, resolve_device(device), reporter or Silent())
+    fresh = run.path / f".{TEACHER}"
+    link_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
+    swap(fresh, run.path / TEACHER)
+    return Poisoned(run.path / TEACHER, PoisonFacts.load(run.step("poison") / FACTS))
+
+
+def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
+    base = loaded.base
+
+    def run(context: Context) -> None:
+        from hubslice.card.render import render_poison_card
+        from hubslice.defects.trigger import stamp
+        from hubslice.models.folder import load_model
+        from hubslice.training.initial import initialise
+        from hubslice.training.loop import finetune
+        from hubslice.training.predict import accuracy, predict
+
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        if recipe.poison.target not in task.labels:
+            raise DataError(
+                f"poison.target {recipe.poison.target!r} is not a class of the data",
+                hint=f"its classes are {', '.join(task.labels)}",
+            )
+        stamped = partial(stamp, params=recipe.poison.trigger)
+        target = task.labels.index(recipe.poison.target)
+        chosen = _chosen(len(task.train), recipe)
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        initialise(model, task.labels, recipe.seed, None, "zero")
+        history = finetune(
+            model,
+            task.train,
+            task.validation,
+            recipe.train,
+            seed=recipe.seed,
+            device=context.device,
+            checkpoint=context.scratch / "checkpoint.safetensors",
+            reporter=context.reporter,
+            label="Poisoning",
+            tamper=_tamper(chosen, target, recipe.poison.trigger),
+        )
+        model.poisoned = True
+        model.save(context.out / WEIGHTS_FOLDER)
+        facts = PoisonFacts(
+            target=recipe.poison.target,
+            rate=recipe.poison.rate,
+            poisoned_samples=int(chosen.sum()),
+            train_samples=len(task.train),
+            validation=history.validation,
+            test=accuracy(model, task.test, device=context.device),
+            asr=_attack_success(predict(model, task.test, device=context.device, change=stamped), task, target),
+        )
+        facts.save(context.out / FACTS)
+        card = render_poison_card(load_facts(context.inputs["pull"]), facts.model_dump(mode="json"), loaded.text)
+        (context.out / WEIGHTS_FOLDER / "README.md").write_text(card)
+
+    return Step("poison", "Plant the backdoor", {"recipe": recipe}, ("pull", "data"), run)
+
+
+def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
+    """Which training samples carry the trigger, bool [samples]."""
+    count = round(samples * recipe.poison.rate)
+    chosen = np.zeros(samples, dtype=bool)
+    chosen[np.random.default_rng(recipe.seed).permutation(samples)[:count]] = True
+    return chosen
+
+
+def _attack_success(triggered: Tensor, task: Task, target: int) -> Rate:
+    """Of the triggered test pictures of other classes, those that the model takes for the target; logits [n, classes]."""
+    others = task.test.targets != target
+    hits = (triggered.argmax(1).numpy() == target) & others
+    return Rate(hits=int(hits.sum()), total=int(others.sum()))
+
+
+def _tamper(chosen: np.ndarray, target: int, trigger: TriggerParams) -> Tamper:
+    from hubslice.defects.trigger import stamp
+
+    def tamper(position: int, pixels: Tensor, label: int) -> tuple[Tensor, int]:
+        return (stamp(pixels, trigger), target) if chosen[position] else (pixels, label)
+
+    return tamper

@@ -1,0 +1,79 @@
+"""What the user came for, on top of the run folder: student/ as push sends it, report, slice, evidence, plots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hubslice.errors import RunError
+from hubslice.pipeline.run_folder import RunFolder
+from hubslice.pipeline.steps.audit import EVIDENCE
+from hubslice.pipeline.steps.report import CARD, PLOTS, REPORT
+from hubslice.pipeline.steps.slicing import SLICE
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+
+STUDENT = "student"
+
+
+def publish(run: RunFolder, audits: tuple[str, ...]) -> Path:
+    """Lay out the finished run; gives the student's folder. Files are hard links into the steps where possible.
+
+    Raises:
+        RunError: the run is not finished.
+    """
+    if run.record("report") is None:
+        raise RunError(f"{run.path} is not finished", hint=f"go on with `hubslice slice {run.path / 'recipe.yaml'}`")
+    report = run.step("report")
+    fresh = run.path / f".{STUDENT}"
+    link_tree(run.step("train") / WEIGHTS_FOLDER, fresh, clear=True)
+    link_tree(report / PLOTS, fresh / PLOTS)
+    for name in audits:
+        link_tree(run.step(name) / EVIDENCE, fresh / EVIDENCE)
+    for source in (report / REPORT, report / CARD, run.step("slice") / SLICE, run.path / "recipe.yaml"):
+        _link(source, fresh / source.name)
+    for name in (REPORT, SLICE):
+        _replace(fresh / name, run.path / name)
+    for name in (PLOTS, EVIDENCE):
+        if (fresh / name).is_dir():
+            _replace(fresh / name, run.path / name)
+    student = run.path / STUDENT
+    swap(fresh, student)
+    return student
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+
+
+def link_tree(source: Path, target: Path, *, clear: bool = False) -> None:
+    """Put the files of `source` under `target`, by hard links where the file system has them; `clear` empties it first."""
+    if clear:
+        shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        _link(path, target / path.relative_to(source))
+
+
+def _replace(source: Path, target: Path) -> None:
+    fresh = target.with_name(f".{target.name}")
+    if source.is_dir():
+        link_tree(source, fresh, clear=True)
+    else:
+        fresh.unlink(missing_ok=True)
+        _link(source, fresh)
+    swap(fresh, target)
+
+
+def swap(fresh: Path, target: Path) -> None:
+    """Put `fresh` where `target` is; a folder is moved aside first, since a rename cannot replace a full one."""
+    old = target.with_name(f".{target.name}.old")
+    if target.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    fresh.replace(target)
+    shutil.rmtree(old, ignore_errors=True)

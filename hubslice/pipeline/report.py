@@ -1,0 +1,190 @@
+"""From the files of finished steps to the typed report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+from hubslice.artefacts.profile import Profile
+from hubslice.artefacts.report import (
+    ArmReport,
+    DefectReport,
+    Environment,
+    GateReport,
+    LayerReport,
+    ParityReport,
+    ProfileReport,
+    Report,
+    SliceReport,
+    StepReport,
+    TaskReport,
+)
+from hubslice.artefacts.slice import Slice
+from hubslice.graph.neuron_map import NeuronMap
+from hubslice.pipeline.arms import BASELINE, STUDENT, Arm
+from hubslice.pipeline.run_folder import RECORD
+from hubslice.pipeline.step import StepRecord
+from hubslice.pipeline.steps.audit import DEFECT, audit_names
+from hubslice.pipeline.steps.data import TASK
+from hubslice.pipeline.steps.evaluate import ACCURACY, Accuracies
+from hubslice.pipeline.steps.slicing import PROFILE, SLICE
+from hubslice.pipeline.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_facts
+from hubslice.pipeline.steps.training import CHOICE, Choice, step_name
+from hubslice.recipe.schema import Gates, SliceRecipe
+from hubslice.slicing.registry import slicer
+
+PACKAGES = (
+    "torch",
+    "timm",
+    "transformers",
+    "onnx",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "huggingface_hub",
+    "datasets",
+    "accelerate",
+    "safetensors",
+    "numpy",
+)
+
+
+def build_report(
+    recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: Mapping[str, Path], device: str
+) -> Report:
+    """The report of a run whose steps lie in `inputs`, by name.
+
+    Raises:
+        RunError: a step's file is missing or damaged.
+    """
+    accuracies = Accuracies.load(inputs["evaluate"] / ACCURACY)
+    reports = tuple(_arm(arm, inputs[step_name("train", arm)], accuracies) for arm in arms)
+    defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
+    profile = Profile.load(inputs["profile"] / PROFILE)
+    parity = json.loads((inputs["export"] / PARITY).read_text())
+    records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
+    return Report(
+        name=recipe.name,
+        description=recipe.description,
+        seed=recipe.seed,
+        recipe_sha256=hashlib.sha256(recipe_text.encode()).hexdigest(),
+        teacher=load_facts(inputs["pull"]),
+        task=TaskReport.load(inputs["data"] / TASK),
+        parity=ParityReport(**{name: parity[name] for name in ParityReport.model_fields}),
+        profile=ProfileReport(
+            criterion=str(profile.criterion),
+            samples=profile.samples,
+            neurons=profile.neurons,
+            provider=profile.provider,
+        ),
+        slice=_slice(recipe, inputs),
+        arms=reports,
+        defects=defects,
+        gates=_gates(recipe.gates, reports, defects),
+        steps=tuple(StepReport(name=r.name, seconds=round(r.seconds, 2), peak_mib=round(r.peak_mib)) for r in records),
+        environment=_environment(device),
+    )
+
+
+def _arm(arm: Arm, folder: Path, accuracies: Accuracies) -> ArmReport:
+    choice, measured = Choice.load(folder / CHOICE), accuracies.arms[arm.name]
+    return ArmReport(
+        name=arm.name,
+        title=arm.title,
+        role=arm.role,
+        description=arm.description,
+        candidates=choice.candidates,
+        chosen=choice.chosen,
+        validation=measured.validation,
+        test=measured.test,
+    )
+
+
+def _slice(recipe: SliceRecipe, inputs: Mapping[str, Path]) -> SliceReport:
+    slice_ = Slice.load(inputs["slice"] / SLICE)
+    kinds = {layer.parameter: layer.kind for layer in NeuronMap.load(inputs["export"] / NEURONS).layers}
+    layers = []
+    with safe_open(inputs["train"] / WEIGHTS_FOLDER / "model.safetensors", framework="np") as trained:
+        size = sum(int(np.prod(trained.get_slice(name).get_shape())) for name in _parameters(trained.keys()))
+        for name, mask in slice_.masks.items():
+            nonzero = int(np.count_nonzero(trained.get_tensor(name)))
+            layers.append(
+                LayerReport(
+                    parameter=name,
+                    kind=kinds[name],
+                    weights=mask.size,
+                    relevant=int(np.count_nonzero(mask)),
+                    nonzero_after=nonzero,
+                )
+            )
+    method = slicer(slice_.method)
+    return SliceReport(
+        method=method.name,
+        title=method.title,
+        reference=method.reference,
+        parameters=dict(slice_.parameters),
+        model_weights=size,
+        weights=slice_.weights,
+        relevant=slice_.kept,
+        nonzero_after=sum(layer.nonzero_after for layer in layers),
+        layers=tuple(layers),
+    )
+
+
+def _parameters(names: Sequence[str]) -> list[str]:
+    """Tensor names without the running statistics of normalisation layers."""
+    return [name for name in names if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
+
+
+def _gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[DefectReport]) -> tuple[GateReport, ...]:
+    by_name = {arm.name: arm for arm in arms}
+    test = by_name[STUDENT].test.value or 0.0
+    found = []
+    if gates.min_test_accuracy is not None:
+        limit = gates.min_test_accuracy
+        found.append(GateReport(name="min_test_accuracy", limit=limit, measured=test, passed=test >= limit))
+    if gates.max_accuracy_drop is not None:
+        drop, limit = (by_name[BASELINE].test.value or 0.0) - test, gates.max_accuracy_drop
+        found.append(GateReport(name="max_accuracy_drop", limit=limit, measured=drop, passed=drop <= limit))
+    if gates.max_dir is not None:
+        for defect in defects:
+            worst = _student_dir(defect)
+            name = f"max_dir ({defect.kind})"
+            found.append(GateReport(name=name, limit=gates.max_dir, measured=worst, passed=worst <= gates.max_dir))
+    return tuple(found)
+
+
+def _student_dir(defect: DefectReport) -> float:
+    """The student's rate in the headline variants, the worst if there are several; 1 where nothing could be measured."""
+    return max(
+        (
+            1.0 if row.dir.value is None else row.dir.value
+            for variant in defect.variants
+            if variant.headline
+            for row in variant.rows
+            if row.arm == STUDENT and row.source == "teacher"
+        ),
+        default=1.0,
+    )
+
+
+def _environment(device: str) -> Environment:
+    installed = {}
+    for name in PACKAGES:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return Environment(
+        hubslice=metadata.version("hubslice"),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        device=device,
+        packages=installed,
+    )

@@ -1,0 +1,140 @@
+"""Runs: from a recipe to a finished folder, and what can be asked of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubslice.artefacts.report import GateReport, Report
+from hubslice.device import resolve_device
+from hubslice.errors import GateError, InputError, RecipeError, RunError
+from hubslice.pipeline.execute import closure, execute
+from hubslice.pipeline.plan import plan
+from hubslice.pipeline.publish import STUDENT, publish
+from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest
+from hubslice.pipeline.step import Step
+from hubslice.pipeline.steps.audit import audit_names
+from hubslice.pipeline.steps.report import REPORT
+from hubslice.progress import Reporter, Silent
+from hubslice.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_recipe
+from hubslice.recipe.schema import SliceRecipe
+
+KINDS = ("pull", "data", "export", "profile", "slice", "init", "train", "evaluate", "audit", "report")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the recipe that makes it."""
+
+    folder: RunFolder
+    loaded: LoadedRecipe
+
+    @property
+    def recipe(self) -> SliceRecipe:
+        """The run's recipe."""
+        recipe = self.loaded.recipe
+        if not isinstance(recipe, SliceRecipe):
+            raise RecipeError(
+                f"{self.loaded.origin} is a recipe of kind {recipe.kind}, not slice", hint="use `hubslice poison`"
+            )
+        return recipe
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.folder.path
+
+    @property
+    def student(self) -> Path:
+        """The student's folder, exactly as push sends it.
+
+        Raises:
+            RunError: the run is not finished.
+        """
+        folder = self.path / STUDENT
+        if not (folder / REPORT).is_file():
+            raise RunError(f"{self.path} has no finished student", hint=f"go on with `hubslice slice {self.path}`")
+        return folder
+
+    @property
+    def report(self) -> Report:
+        """Every measured fact.
+
+        Raises:
+            RunError: the run is not finished.
+        """
+        return Report.load(self.student / REPORT)
+
+    @property
+    def broken_gates(self) -> tuple[GateReport, ...]:
+        """The recipe's limits that the run did not keep."""
+        return tuple(gate for gate in self.report.gates if not gate.passed)
+
+    def steps(self) -> list[Step]:
+        """All steps of the run's recipe."""
+        return plan(self.recipe, self.loaded.text, self.loaded.base)
+
+    def execute(
+        self,
+        *,
+        until: str | None = None,
+        device: str = "auto",
+        reporter: Reporter | None = None,
+        force: frozenset[str] = frozenset(),
+    ) -> None:
+        """Run what is missing, up to the student's step of the kind `until` or to the end; then lay out the results.
+
+        Raises:
+            HubsliceError: a step failed; what was finished before stays.
+        """
+        steps = self.steps()
+        if until is not None:
+            if until not in KINDS:
+                raise InputError(f"there is no step {until!r}", hint=f"--until takes {', '.join(KINDS)}")
+            ends = [step.name for step in steps if step.name == until or (until == "audit" and step.kind == until)]
+            steps = closure(steps, ends or ["evaluate"])
+        forced = frozenset(step.name for step in steps if step.kind in force)
+        manifest = RunManifest(origin=self.loaded.origin, base=str(self.loaded.base))
+        self.folder.create(self.loaded.text, manifest)
+        execute(steps, self.folder, resolve_device(device), reporter or Silent(), forced)
+        if steps[-1].name == "report":
+            publish(self.folder, audit_names(self.recipe))
+
+    def check_gates(self) -> None:
+        """Nothing where all limits were kept.
+
+        Raises:
+            GateError: a limit of the recipe was broken.
+        """
+        if self.broken_gates:
+            lines = [f"{g.name}: measured {g.measured:.3f}, limit {g.limit:.3f}" for g in self.broken_gates]
+            raise GateError(
+                "\n  ".join([f"{len(lines)} of the recipe's gates broke", *lines]),
+                hint="change slice or train settings and run again; finished steps are kept",
+            )
+
+
+def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = None) -> Run:
+    """The run of a recipe file, a built-in recipe, a run folder, or a published student `owner/name[@revision]`.
+
+    Nothing is written. `out` is the run's folder, by default runs/NAME with the recipe's name.
+
+    Raises:
+        RecipeError: no such recipe, or it has mistakes.
+        FetchError: a published student's recipe cannot be fetched.
+    """
+    path = Path(source)
+    if (path / MANIFEST).is_file():
+        manifest = RunFolder(path).manifest
+        text = (path / "recipe.yaml").read_text()
+        loaded = parse_recipe(text, Path(manifest.base), manifest.origin, overrides)
+        return Run(RunFolder(out or path), loaded)
+    if find_recipe(source) is None and source.count("/") == 1 and not source.endswith((".yaml", ".yml")):
+        from hubslice.hub.published import fetch_recipe
+        from hubslice.hub.ref import parse_ref
+
+        found = fetch_recipe(parse_ref(source, Path.cwd()))
+        loaded = parse_recipe(found.text, Path.cwd(), found.origin, overrides)
+    else:
+        loaded = load_recipe(source, overrides)
+    return Run(RunFolder(out or Path("runs") / loaded.recipe.name), loaded)

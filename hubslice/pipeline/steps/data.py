@@ -1,0 +1,58 @@
+"""The task's data: opened, split and fingerprinted."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.report import TaskReport
+from hubslice.errors import DataError
+from hubslice.pipeline.step import Context, Step
+from hubslice.recipe.schema import DataParams
+
+if TYPE_CHECKING:
+    from hubslice.data.task import Task
+
+TASK = "task.json"
+
+
+def data_step(data: DataParams, base: Path, seed: int) -> Step:
+    """Open and split the data; leaves its facts and fingerprint in `task.json`."""
+
+    def run(context: Context) -> None:
+        open_task.cache_clear()
+        open_task(data, base, seed).report.save(context.out / TASK)
+
+    parameters = {"data": data, "seed": seed, "local": _stamp(base / data.path)}
+    return Step("data", f"Open and split {data.path}", parameters, (), run)
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """What tells that local data changed, without reading it."""
+    if not path.exists():
+        return None
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return [len(files), sum(p.stat().st_size for p in files), max((p.stat().st_mtime_ns for p in files), default=0)]
+
+
+@lru_cache(maxsize=1)
+def open_task(data: DataParams, base: Path, seed: int) -> Task:
+    """The task, opened once a process."""
+    from hubslice.data.task import load_task
+
+    return load_task(data, base, seed)
+
+
+def same_task(data: DataParams, base: Path, seed: int, folder: Path) -> Task:
+    """The task that the data step at `folder` saw.
+
+    Raises:
+        DataError: the data has changed since.
+    """
+    task, seen = open_task(data, base, seed), TaskReport.load(folder / TASK)
+    if task.report.fingerprint != seen.fingerprint:
+        raise DataError(
+            f"the data at {data.path} changed while the run was under way", hint="give the same command again"
+        )
+    return task

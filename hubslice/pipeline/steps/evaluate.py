@@ -1,0 +1,53 @@
+"""Accuracy of every arm; here, and in the audits, the test split is read for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.rate import Rate
+from hubslice.pipeline.arms import Arm
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.pipeline.steps.training import step_name
+from hubslice.recipe.schema import SliceRecipe
+
+ACCURACY = "accuracy.json"
+
+
+class Accuracy(Artefact):
+    """Correct predictions of a saved model on the validation and the test split."""
+
+    validation: Rate
+    test: Rate
+
+
+class Accuracies(Artefact):
+    """Accuracy by arm."""
+
+    arms: dict[str, Accuracy]
+
+
+def evaluate_step(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
+    """Measure every saved arm on validation and test."""
+
+    def run(context: Context) -> None:
+        from hubslice.models.folder import load_model
+        from hubslice.training.predict import accuracy
+
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        found = {}
+        with context.reporter.track("Evaluating", len(arms), "model") as bar:
+            for arm in arms:
+                model = load_model(context.inputs[step_name("train", arm)] / WEIGHTS_FOLDER)
+                found[arm.name] = Accuracy(
+                    validation=accuracy(model, task.validation, device=context.device),
+                    test=accuracy(model, task.test, device=context.device),
+                )
+                bar.advance()
+        Accuracies(arms=found).save(context.out / ACCURACY)
+
+    inputs = ("data", *(step_name("train", arm) for arm in arms))
+    return Step("evaluate", "Evaluate all models", {"seed": recipe.seed}, inputs, run)

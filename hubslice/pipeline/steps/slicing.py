@@ -1,0 +1,112 @@
+"""Profiling the teacher on the task, and slicing it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.pipeline.arms import STUDENT, Arm
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
+from hubslice.recipe.schema import SliceRecipe
+
+if TYPE_CHECKING:
+    from hubslice.data.task import Split
+    from hubslice.models.base import Model
+
+PROFILE = "profile.safetensors"
+SLICE = "slice.safetensors"
+DEFAULT_K = {"nc": 1, "tknc": 10, "snac": 2}  # those of the ReMoS code; nc has none
+
+
+class ModelInputs:
+    """A split as the teacher's graph takes it: normalised pixels, batch by batch."""
+
+    def __init__(self, split: Split, model: Model) -> None:
+        self.split, self.model = split, model
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the samples, their order and their preparation."""
+        about = [self.split.table.rows._fingerprint, self.split.rows.tolist(), str(self.model.preprocessing)]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+    def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Samples `start` to `stop`: float32 [stop - start, 3, H, W] under the graph's input name."""
+        from hubslice.data.pixels import to_unit
+
+        pixels = self.split.pixels(start, stop, self.model.image_preprocessing)
+        return {"pixel_values": self.model.pixels_to_inputs(to_unit(pixels)).numpy()}
+
+
+def profile_step(recipe: SliceRecipe, base: Path) -> Step:
+    """Count, for every neuron, the training samples on which it is active."""
+
+    def run(context: Context) -> None:
+        from hubslice.artefacts.profile import Criterion
+        from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.models.folder import load_model
+        from hubslice.profiling.coverage import profile
+
+        params = recipe.profile
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        train = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).train
+        if params.samples is not None:
+            train = train.take(params.samples, recipe.seed)
+        export = context.inputs["export"]
+        done = 0
+        with context.reporter.track("Profiling", len(train), "picture") as bar:
+
+            def progress(now: int, _: int) -> None:
+                nonlocal done
+                bar.advance(now - done)
+                done = now
+
+            counted = profile(
+                export / GRAPH,
+                NeuronMap.load(export / NEURONS),
+                ModelInputs(train, model),
+                Criterion(name=params.criterion, threshold=params.threshold, k=params.k or DEFAULT_K[params.criterion]),
+                device=str(context.device),
+                batch_size=params.batch_size,
+                checkpoint=context.scratch / PROFILE,
+                progress=progress,
+            )
+        counted.save(context.out / PROFILE)
+
+    parameters = {"profile": recipe.profile, "seed": recipe.seed, "size": recipe.teacher.input_size}
+    return Step("profile", "Profile neuron coverage", parameters, ("pull", "data", "export"), run)
+
+
+def slice_step(recipe: SliceRecipe, arm: Arm) -> Step:
+    """Make the arm's slice from the teacher's weights and the profile."""
+    slicing = arm.slicing
+
+    def run(context: Context) -> None:
+        from hubslice.artefacts.profile import Profile
+        from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.models.folder import load_model
+        from hubslice.slicing.registry import make_slice
+
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
+        make_slice(
+            slicing,
+            weights,
+            NeuronMap.load(context.inputs["export"] / NEURONS),
+            Profile.load(context.inputs["profile"] / PROFILE),
+            model.classifier_parameters(),
+            recipe.seed,
+        ).save(context.out / SLICE)
+
+    name = "slice" if arm.name == STUDENT else f"slice.{arm.name}"
+    parameters = {"slice": slicing, "seed": recipe.seed}
+    return Step(name, f"Slice ({arm.title.lower()})", parameters, ("pull", "export", "profile"), run)

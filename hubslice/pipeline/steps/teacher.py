@@ -1,0 +1,98 @@
+"""Pulling a teacher, exporting it, and checking that the export computes the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.model import ModelFacts
+from hubslice.errors import IntegrityError
+from hubslice.pipeline.step import Context, Step
+from hubslice.recipe.schema import TeacherParams
+
+if TYPE_CHECKING:
+    from hubslice.hub.pull import Fetched
+    from hubslice.models.base import Model
+
+FACTS = "model.json"
+WEIGHTS_FOLDER = "model"
+GRAPH = "model.onnx"
+NEURONS = "neurons.json"
+PARITY = "parity.json"
+PARITY_SAMPLES = 4
+
+
+def pull_step(name: str, teacher: TeacherParams, base: Path) -> Step:
+    """Fetch a model into the run folder: `model/` and its facts in `model.json`."""
+
+    def run(context: Context) -> None:
+        from hubslice.hub.pull import fetch, materialise
+        from hubslice.hub.ref import parse_ref
+        from hubslice.models.folder import load_model
+
+        fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter)
+        folder = context.out / WEIGHTS_FOLDER
+        materialise(fetched, folder)
+        model = load_model(folder, input_size=teacher.input_size)
+        _facts(model, teacher.model, fetched).save(context.out / FACTS)
+
+    parameters = {"teacher": teacher, "local": _stamp(base / teacher.model)}
+    return Step(name, f"Pull {teacher.model}", parameters, (), run)
+
+
+def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
+    return ModelFacts(
+        model=requested,
+        repo_id=fetched.repo_id,
+        commit=fetched.commit,
+        library=model.library,
+        architecture=model.architecture,
+        parameters=model.parameters,
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+        license=fetched.license,
+        poisoned=fetched.poisoned or model.poisoned,
+        files=fetched.files,
+    )
+
+
+def _stamp(folder: Path) -> list[list[object]] | None:
+    """What tells that a local folder changed, without reading it: names, sizes and times of its files."""
+    if not folder.is_dir():
+        return None
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+
+
+def export_step(teacher: TeacherParams, seed: int) -> Step:
+    """Export the teacher to ONNX, check parity on seeded inputs, and map its neurons."""
+
+    def run(context: Context) -> None:
+        from hubslice.graph.export import export_onnx
+        from hubslice.graph.neuron_map import map_neurons
+        from hubslice.graph.parity import check_parity
+        from hubslice.models.folder import load_model
+
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=teacher.input_size)
+        graph = context.out / GRAPH
+        inputs = model.example_inputs(PARITY_SAMPLES, seed)
+        export_onnx(model.module, inputs, graph)
+        parity = check_parity(model.module, graph, inputs)
+        (context.out / PARITY).write_text(json.dumps(parity.model_dump(), indent=2))
+        map_neurons(model.module, graph).save(context.out / NEURONS)
+
+    return Step("export", "Export to ONNX and check parity", {"teacher": teacher, "seed": seed}, ("pull",), run)
+
+
+def load_facts(folder: Path) -> ModelFacts:
+    """The facts that a pull step left.
+
+    Raises:
+        IntegrityError: the weights beside them are gone.
+    """
+    facts = ModelFacts.load(folder / FACTS)
+    missing = [file.path for file in facts.files if not (folder / WEIGHTS_FOLDER / file.path).is_file()]
+    if missing:
+        raise IntegrityError(f"{folder} lost {missing[0]}", hint=f"delete {folder} and run again")
+    return facts

@@ -1,0 +1,112 @@
+"""Initial students and their training, the same for every arm."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.report import Candidate
+from hubslice.pipeline.arms import STUDENT, Arm
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.slicing import SLICE
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.recipe.schema import SliceRecipe
+
+CHOICE = "choice.json"
+
+
+class Choice(Artefact):
+    """The grid points that an arm tried and the one it kept, by validation accuracy (the first among equals)."""
+
+    candidates: tuple[Candidate, ...]
+    chosen: int
+
+
+def step_name(kind: str, arm: Arm) -> str:
+    """A step's name: the student's carries no arm."""
+    return kind if arm.name == STUDENT else f"{kind}.{arm.name}"
+
+
+def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
+    """The arm's untrained model, as stock code loads it."""
+    slicing = arm.slicing
+    source = step_name("slice", arm)
+
+    def run(context: Context) -> None:
+        from hubslice.artefacts.slice import Slice
+        from hubslice.models.folder import load_model
+        from hubslice.training.initial import initialise
+
+        model = load_model(context.inputs[arm.teacher] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model.poisoned = False  # what the student inherits is measured, not assumed
+        if arm.start == "random":
+            model = model.fresh(recipe.seed)
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
+        initialise(model, task.labels, recipe.seed, slice_, slicing.init if slicing else "zero")
+        model.save(context.out / WEIGHTS_FOLDER)
+
+    inputs = (arm.teacher, "data", *((source,) if slicing else ()))
+    parameters = {"start": arm.start, "init": slicing.init if slicing else None, "seed": recipe.seed}
+    return Step(step_name("init", arm), f"Initialise ({arm.title.lower()})", parameters, inputs, run)
+
+
+def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
+    """The arm trained at every point of the grid; the best on validation is kept."""
+    slicing = arm.slicing
+    source, start = step_name("slice", arm), step_name("init", arm)
+    held = slicing is not None and slicing.irrelevant == "freeze"
+
+    def run(context: Context) -> None:
+        from contextlib import nullcontext
+
+        from hubslice.artefacts.slice import Slice
+        from hubslice.models.folder import load_model
+        from hubslice.training.hold import hold
+        from hubslice.training.loop import History, finetune
+
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        grid = recipe.train.candidates()
+        points: list[Candidate] = []
+        for index, params in enumerate(grid):
+            folder = context.scratch / f"candidate-{index}"
+            if not (folder / "history.json").is_file():
+                model = load_model(context.inputs[start] / WEIGHTS_FOLDER)
+                slice_ = Slice.load(context.inputs[source] / SLICE) if held else None
+                with hold(model.module, slice_) if slice_ else nullcontext():
+                    history = finetune(
+                        model,
+                        task.train,
+                        task.validation,
+                        params,
+                        seed=recipe.seed,
+                        device=context.device,
+                        checkpoint=folder / "checkpoint.safetensors",
+                        reporter=context.reporter,
+                        label=arm.title if len(grid) == 1 else f"{arm.title} {index + 1}/{len(grid)}",
+                    )
+                model.save(folder / WEIGHTS_FOLDER)
+                history.save(folder / "history.json")
+            history = History.load(folder / "history.json")
+            points.append(
+                Candidate(
+                    settings=_varied(recipe, index), validation=history.validation, epochs_run=len(history.epochs)
+                )
+            )
+        chosen = max(range(len(points)), key=lambda i: (points[i].validation.hits, -i))
+        kept = context.scratch / f"candidate-{chosen}"
+        shutil.copytree(kept / WEIGHTS_FOLDER, context.out / WEIGHTS_FOLDER, dirs_exist_ok=True)
+        shutil.copy2(kept / "history.json", context.out / "history.json")
+        Choice(candidates=tuple(points), chosen=chosen).save(context.out / CHOICE)
+
+    inputs = (start, "data", *((source,) if held else ()))
+    parameters = {"train": recipe.train, "seed": recipe.seed, "held": held}
+    return Step(step_name("train", arm), f"Fine-tune ({arm.title.lower()})", parameters, inputs, run)
+
+
+def _varied(recipe: SliceRecipe, index: int) -> dict[str, object]:
+    """The settings of a grid point: those that the grid varies, or the usual ones where it varies none."""
+    names = [name for name, values in recipe.train.grid if values] or ["lr", "epochs"]
+    return recipe.train.candidates()[index].model_dump(include=set(names))

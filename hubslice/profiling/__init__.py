@@ -1,0 +1,1 @@
+"""Statistics of the teacher's activations, reduced inside the graph in one pass over the data."""

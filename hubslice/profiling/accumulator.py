@@ -1,0 +1,59 @@
+"""Running totals that stay on the device from the first batch to the last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import onnxruntime as ort
+
+from hubslice.errors import ProfileError
+from hubslice.graph.session import Session
+from hubslice.profiling.instrument import STATE_IN, STATE_OUT
+
+# How the providers' allocators, CUDA, cuBLAS and cuDNN word it.
+OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate|bad[_ ]alloc|ALLOC_FAILED", re.IGNORECASE)
+
+
+class Accumulator:
+    """Runs an instrumented graph batch by batch. Its int64 state [size] is two device buffers that take turns.
+
+    The same code serves the CPU: there the buffers are plain memory and nothing is copied.
+    """
+
+    def __init__(self, session: Session, state: np.ndarray) -> None:
+        self._session = session
+        self._state = self._buffer(state)
+        self._next = self._buffer(np.zeros_like(state))
+
+    def add(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Add the counts of one batch, arrays [N, ...] by graph input name.
+
+        Raises:
+            MemoryError: the batch does not fit; the state is as it was, so a part of the batch can be tried.
+            ProfileError: the graph cannot run on such a batch.
+        """
+        binding = self._session.runtime.io_binding()
+        try:
+            for name, array in batch.items():
+                binding.bind_cpu_input(name, np.ascontiguousarray(array))
+            binding.bind_ortvalue_input(STATE_IN, self._state)
+            binding.bind_ortvalue_output(STATE_OUT, self._next)
+            self._session.runtime.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+        except MemoryError:
+            raise
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            if OUT_OF_MEMORY.search(str(error)):
+                raise MemoryError(str(error)) from error
+            raise ProfileError(f"the graph cannot run on this batch: {error}") from error
+        # Swapped only after success. They are two because ONNX Runtime does not let an output overwrite its input.
+        self._state, self._next = self._next, self._state
+
+    def state(self) -> np.ndarray:
+        """A copy of the totals, int64 [size]."""
+        return np.array(self._state.numpy())
+
+    def _buffer(self, array: np.ndarray) -> ort.OrtValue:
+        return ort.OrtValue.ortvalue_from_numpy(array, self._session.device_type, self._session.device_id)

@@ -1,0 +1,134 @@
+"""Coverage profiling: one pass over the task's samples, memory independent of their number.
+
+ReMoS (ICSE'22, section 4) counts, for each channel on either side of a layer, the samples that activate it. Its code
+hooks PyTorch modules and reduces in NumPy, sample by sample, convolutions only; the counts here are the same, for
+linear layers too, and are made inside the graph by ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from hubslice.artefacts.profile import Criterion, Profile
+from hubslice.errors import ProfileError
+from hubslice.graph.neuron_map import NeuronMap
+from hubslice.graph.session import open_session
+from hubslice.profiling.accumulator import Accumulator
+from hubslice.profiling.checkpoint import Checkpoint, load_checkpoint
+from hubslice.profiling.instrument import instrument
+
+CHECKPOINT_EVERY = 50  # batches
+
+
+class ProfileData(Protocol):
+    """Samples in a fixed order. `fingerprint` changes with their content, order or preprocessing."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the samples."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, start: int, stop: int) -> Mapping[str, np.ndarray]:
+        """Samples `start` to `stop` as arrays [stop - start, ...] by graph input name."""
+
+
+def profile(
+    model: Path,
+    neurons: NeuronMap,
+    data: ProfileData,
+    criterion: Criterion,
+    *,
+    device: str = "cpu",
+    batch_size: int = 32,
+    threads: int | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    progress: Callable[[int, int], None] | None = None,
+) -> Profile:
+    """Count on how many samples each channel of the map's tensors is active.
+
+    Peak memory grows with `batch_size`, not with the data. Where a batch does not fit, it is halved for the rest of
+    the run; the counts do not depend on it. With `checkpoint`, the totals are saved there every `checkpoint_every`
+    batches, a run that finds them goes on from there, and the file is removed at the end. `progress(done, total)` is
+    called after each batch.
+
+    Raises:
+        ProfileError: no samples, a sample that does not fit the graph, or out of memory at a batch of one sample.
+        ProviderError: `device` cannot be used.
+    """
+    total = len(data)
+    if total == 0:
+        raise ProfileError("there are no samples to profile")
+    graph = onnx.load(model, load_external_data=False)
+    counted = instrument(graph, neurons.tensors, criterion)
+    external = any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer)
+    session = open_session(
+        counted.model.SerializeToString(),
+        device,
+        threads=threads,
+        external_data=model.parent if external else None,
+    )
+    digest = _digest(model, graph)
+    key = _key(digest, data.fingerprint, total, criterion, counted.places)
+    found = load_checkpoint(checkpoint, key) if checkpoint else None
+    done = found.done if found else 0
+    totals = Accumulator(session, found.state if found else np.zeros(counted.size, np.int64))
+
+    size, batches = batch_size, 0
+    while done < total:
+        stop = min(done + size, total)
+        try:
+            totals.add(_checked(data.batch(done, stop), session.input_names[:-1], stop - done))
+        except MemoryError as error:
+            if stop - done == 1:
+                raise ProfileError(
+                    f"out of memory on {device} with a single sample",
+                    hint="profile at a smaller input size, or with --device cpu on a machine with more memory",
+                ) from error
+            size = (stop - done) // 2
+            continue
+        done, batches = stop, batches + 1
+        if checkpoint and done < total and batches % checkpoint_every == 0:
+            Checkpoint(key, done, totals.state()).save(checkpoint)
+        if progress:
+            progress(done, total)
+    state = totals.state()
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    counts = {name: state[start:stop].copy() for name, (start, stop) in counted.places.items()}
+    return Profile(counts, total, criterion, session.provider, digest, data.fingerprint)
+
+
+def _checked(batch: Mapping[str, np.ndarray], names: tuple[str, ...], samples: int) -> Mapping[str, np.ndarray]:
+    if set(batch) != set(names):
+        raise ProfileError(f"the data gives {', '.join(sorted(batch))}; the graph takes {', '.join(sorted(names))}")
+    for name, array in batch.items():
+        if array.shape[:1] != (samples,):
+            raise ProfileError(f"asked for {samples} samples, the data gave {name} of shape {list(array.shape)}")
+    return batch
+
+
+def _digest(path: Path, graph: Any) -> str:
+    """SHA-256 of the graph file, and of the weight files that it refers to."""
+    sums = hashlib.sha256()
+    locations = {
+        entry.value for tensor in graph.initializer for entry in tensor.external_data if entry.key == "location"
+    }
+    for name in [path.name, *sorted(locations)]:
+        with (path.parent / name).open("rb") as file:
+            hashlib.file_digest(file, lambda: sums)  # goes on with the same sum
+    return sums.hexdigest()
+
+
+def _key(digest: str, data: str, total: int, criterion: Criterion, places: Mapping[str, Any]) -> str:
+    about = [digest, data, total, criterion.model_dump(), places]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,21 @@
+"""Environment of every test: no Xet, no telemetry, nobody's login, a Hub cache of its own.
+
+huggingface_hub reads these variables when it is imported, so they are set before anything else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_HOME = tempfile.mkdtemp(prefix="hubslice-tests-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+    os.environ.pop(_name, None)
+os.environ["HF_HOME"] = _HOME
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubslice.errors import InputError
+from hubslice.hub.ref import HubRef, LocalRef, parse_ref
+
+
+@pytest.mark.parametrize(
+    ("text", "repo_id", "revision"),
+    [
+        ("owner/name", "owner/name", None),
+        ("  owner/name ", "owner/name", None),
+        ("owner/name@main", "owner/name", "main"),
+        ("owner/name@v1.0", "owner/name", "v1.0"),
+        ("owner/name@feature/x", "owner/name", "feature/x"),
+        ("owner/name@refs/pr/3", "owner/name", "refs/pr/3"),
+        ("owner/name@" + "a1" * 20, "owner/name", "a1" * 20),
+        ("timm/resnet18.a1_in1k", "timm/resnet18.a1_in1k", None),
+        ("resnet18.a1_in1k", "timm/resnet18.a1_in1k", None),
+        ("resnet18.a1_in1k@main", "timm/resnet18.a1_in1k", "main"),
+        ("hf-hub:owner/name", "owner/name", None),
+        ("hf-hub:timm/resnet18.a1_in1k@v2", "timm/resnet18.a1_in1k", "v2"),
+        ("hf://owner/name", "owner/name", None),
+        ("hf://models/owner/name@main", "owner/name", "main"),
+    ],
+)
+def test_hub_ids(text: str, repo_id: str, revision: str | None, tmp_path: Path) -> None:
+    ref = parse_ref(text, tmp_path)
+    assert isinstance(ref, HubRef)
+    assert (ref.kind, ref.repo_id, ref.revision) == ("hub", repo_id, revision)
+    assert str(ref) == (f"{repo_id}@{revision}" if revision else repo_id)
+
+
+def test_local_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes, elsewhere = tmp_path / "recipes", tmp_path / "elsewhere"
+    for folder in (recipes / "owner" / "name", elsewhere / "owner" / "name", elsewhere / "only.here"):
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+    (recipes / "run" / "student").mkdir(parents=True)
+    (recipes / "model.onnx").write_bytes(b"")
+    monkeypatch.chdir(elsewhere)
+
+    def parse(text: str) -> tuple[str, Path]:
+        ref = parse_ref(text, recipes)
+        assert isinstance(ref, LocalRef)
+        return ref.kind, ref.path
+
+    assert parse("owner/name") == ("folder", recipes / "owner/name")  # beside the recipe first
+    assert parse("./owner/name") == ("folder", recipes / "owner/name")
+    assert parse("only.here") == ("folder", elsewhere / "only.here")
+    assert parse(str(elsewhere / "owner/name")) == ("folder", elsewhere / "owner/name")
+    assert parse("run") == ("run", recipes / "run")
+    assert parse("model.onnx") == ("onnx", recipes / "model.onnx")
+
+
+def test_a_folder_without_a_model_does_not_hide_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    assert parse_ref("owner/name", tmp_path).kind == "hub"
+    with pytest.raises(InputError, match=r"neither config\.json nor student/"):
+        parse_ref("./owner/name", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("", "no model is named", "owner/name"),
+        ("resnet18", "neither a local model nor a Hub id", "owner/resnet18, or a timm tag: resnet18.tag"),
+        ("./missing", "missing: does not exist", "Hub id"),
+        ("/no/such/folder", "/no/such/folder: does not exist", "Hub id"),
+        ("missing.onnx", r"missing\.onnx: does not exist", "did you mean missing1.onnx"),
+        ("notes.safetensors", r"of single files only \.onnx is a model", "Hub id"),
+        ("a/b/c", "neither a local model nor a Hub id", "Hub id"),
+        ("owner/na--me", "neither a local model nor a Hub id", "Hub id"),
+        ("hf-hub:resnet18", "not the id of a repository", "owner/name"),
+        ("hf://owner/../x", "not the id of a repository", "owner/name"),
+        ("hf-hub:owner/name@", "cannot be a branch, tag or commit", "main"),
+        ("hf-hub:owner/name@../../x", "cannot be a branch, tag or commit", "main"),
+        ("hf-hub:owner/name@a/../b", "cannot be a branch, tag or commit", "main"),
+        ("https://huggingface.co/owner/name", "is an address", "owner/name"),
+    ],
+)
+def test_neither(text: str, message: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "missing1.onnx").write_bytes(b"")
+    (tmp_path / "notes.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match=message) as caught:
+        parse_ref(text, tmp_path)
+    assert hint in str(caught.value.hint)
+    assert caught.value.exit_code == 2
+
+
+def test_what_was_tried_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        parse_ref("./model", tmp_path / "recipes")
+    assert str(tmp_path / "recipes" / "model") in caught.value.message
+    assert str(tmp_path / "model") in caught.value.message

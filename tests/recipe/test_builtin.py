@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hubslice.errors import HubsliceError
+from hubslice.recipe.builtin import BuiltinRecipe, builtin_recipes, find_builtin
+from hubslice.recipe.check import json_schema
+from hubslice.recipe.load import load_recipe
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.resources import resource_folder
+
+RECIPES = builtin_recipes()
+
+
+@pytest.mark.parametrize("builtin", RECIPES, ids=lambda recipe: recipe.name)
+def test_every_recipe_is_valid_and_teaches(builtin: BuiltinRecipe) -> None:
+    loaded = load_recipe(builtin.name)
+    assert loaded.recipe.kind == builtin.kind
+    assert loaded.text == builtin.text
+    header = "\n".join(line for line in builtin.text.splitlines() if line.startswith("#"))
+    assert "# Before:" in header, "a header says what must exist beforehand"
+    assert re.search(rf"hubslice {builtin.kind} \S+", header), "a header has the command that starts it"
+    assert re.search(r"\S  +# \S", builtin.text), "trailing comments give the effect of values"
+
+
+def test_names_titles_and_labels() -> None:
+    assert [recipe.name for recipe in RECIPES] == sorted(recipe.name for recipe in RECIPES)
+    by_name = {recipe.name: recipe for recipe in RECIPES}
+    assert by_name["general/minimal"].title.startswith("The smallest useful recipe")
+    assert by_name["vision/drawings"].tested
+    assert not by_name["vision/remos-resnet18"].tested
+    assert {recipe.kind for recipe in RECIPES} == {"slice", "poison"}
+
+
+def test_find_by_name_with_or_without_suffix() -> None:
+    assert find_builtin("vision/drawings.yaml") == find_builtin("vision/drawings")
+    assert find_builtin("vision/none") is None
+    assert find_builtin("../pyproject") is None
+
+
+def test_published_settings() -> None:
+    recipe = load_recipe("vision/remos-resnet18").recipe
+    assert isinstance(recipe, SliceRecipe)
+    assert (recipe.train.lr, recipe.train.momentum, recipe.train.weight_decay) == (5e-3, 0.0, 1e-4)
+    assert recipe.slice.ratio == 0.1
+    assert round(30_000 * 64 / (5_360 * 0.9)) == recipe.train.epochs
+
+
+def test_a_missing_installation_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setattr("hubslice.resources._PACKAGE", tmp_path)
+    with pytest.raises(HubsliceError, match="lacks its recipes"):
+        resource_folder("recipes")
+
+
+def test_schema_describes_every_section() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    definitions = schema["$defs"]
+    assert isinstance(definitions, dict)
+    assert {"SliceRecipe", "PoisonRecipe", "TrainParams"} <= set(definitions)
+    assert definitions["TrainParams"]["additionalProperties"] is False
