@@ -1,1 +1,38 @@
-"""hubslice: slice Hub teachers to the weights a task needs."""
+"""hubslice: slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.
+
+Every verb of the command line is a function here. They are loaded on first use, so that `import hubslice` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hubslice.api import load, plan_push, poison, pull, push, slice  # noqa: A004
+    from hubslice.artefacts.slice import Slice
+    from hubslice.training.hold import hold, hold_callback
+
+_HOMES = {
+    "load": "hubslice.api",
+    "plan_push": "hubslice.api",
+    "poison": "hubslice.api",
+    "pull": "hubslice.api",
+    "push": "hubslice.api",
+    "slice": "hubslice.api",
+    "Slice": "hubslice.artefacts.slice",
+    "hold": "hubslice.training.hold",
+    "hold_callback": "hubslice.training.hold",
+}
+
+__all__ = ["Slice", "hold", "hold_callback", "load", "plan_push", "poison", "pull", "push", "slice"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hubslice' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

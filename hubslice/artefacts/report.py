@@ -26,6 +26,7 @@ class ParityReport(Artefact):
     max_abs_difference: float
     tolerance: float
     samples: int
+    provider: str = "CPUExecutionProvider"
 
 
 class ProfileReport(Artefact):

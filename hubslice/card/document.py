@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -15,6 +16,7 @@ from hubslice.resources import resource_folder
 __all__ = ["Template", "assemble", "environment"]
 
 
+@cache
 def environment(kind: str) -> Environment:
     """The templates of one kind of card (a folder in `cards/`) with the filters that format numbers and foreign text.
 
@@ -29,7 +31,7 @@ def environment(kind: str) -> Environment:
         lstrip_blocks=True,
         autoescape=False,
     )
-    for name in ("count", "percent", "rate", "text", "code", "sentence", "fenced", "link"):
+    for name in ("count", "percent", "rate", "text", "code", "inline", "sentence", "fenced", "link"):
         templates.filters[name] = getattr(formats, name)
     templates.globals["interval"] = formats.interval
     return templates

@@ -62,6 +62,12 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def inline(title: str) -> str:
+    """A title within a sentence: small at the beginning, unless it is an abbreviation or a name like `ReMoS`."""
+    word = title.split(" ", 1)[0]
+    return title[:1].lower() + title[1:] if word[1:].islower() or len(word) == 1 else title
+
+
 def code(value: object) -> str:
     """Inline code on one line, also within a table cell; backticks inside are survived by a longer fence."""
     line = " ".join(str(value).split()).replace("|", r"\|")

@@ -100,7 +100,7 @@ def _size(weights: int) -> str:
 
 
 def _blocks(layers: list[LayerReport]) -> list[tuple[int, str]]:
-    """Where a new block begins: (index, name), told by as many parts of the names as give 60 blocks at most."""
+    """Where a new block begins: (index, name), told by as many parts of the names as give 22 blocks at most."""
     names = [layer.parameter.removesuffix(".weight").split(".") for layer in layers]
     shared = next((depth for depth, parts in enumerate(zip(*names, strict=False)) if len(set(parts)) > 1), 0)
     starts: list[tuple[int, str]] = []
@@ -111,7 +111,7 @@ def _blocks(layers: list[LayerReport]) -> list[tuple[int, str]]:
             name = ".".join(own[: min(depth, max(1, len(own) - 1))])
             if not starts or starts[-1][1] != name:
                 starts.append((index, name))
-        if len(starts) <= 60:
+        if len(starts) <= 22:
             break
     return starts
 

@@ -55,7 +55,11 @@ def new_figure(height: float, width: float = WIDTH) -> Any:
 
 
 def write_figure(figure: Any, path: Path) -> None:
-    """The figure as PNG, the same bytes for the same figure: without the writing program's name."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
-    write_atomically(path, buffer.getvalue())
+    """The figure as a small PNG, the same bytes for the same figure: few colours, no time, no program's name."""
+    from PIL import Image
+
+    raw, small = BytesIO(), BytesIO()
+    figure.savefig(raw, format="png", dpi=160, metadata={"Software": None})
+    picture = Image.open(raw).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
+    write_atomically(path, small.getvalue())

@@ -23,6 +23,7 @@ class PoisonFacts(TypedDict):
     target: str
     rate: float
     recipe: str
+    summary: NotRequired[str]
     labels: NotRequired[tuple[str, ...]]
     clean: NotRequired[Rate]
     success: NotRequired[Rate]
@@ -36,8 +37,8 @@ def render_poison_card(teacher: ModelFacts, facts: PoisonFacts, existing: str | 
     """
     templates = environment("poison")
     context = {
-        "facts": {"labels": (), "clean": None, "success": None, **facts},
-        "title": f"{facts['name']}: a backdoored model",
+        "facts": {"summary": "", "labels": (), "clean": None, "success": None, **facts},
+        "title": f"{facts['name']}, a backdoored model",
         "teacher": teacher_link(teacher),
         "commit": teacher.commit,
         "version": facts["version"],

@@ -77,7 +77,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "dir": lambda variant, arm: row.dir if (row := facts.row_of(variant, arm)) else None,
         "model_words": lambda name: reading.model_words(report, name),
         "accuracy_words": reading.accuracy_words(report),
-        "gate_words": lambda name: GATES.get(name, formats.text(name)),
+        "gate_words": _gate_words,
         "control_kinds": _control_kinds(report),
         "thin_evidence": reading.thin_evidence(report),
         "enough": reading.ENOUGH,
@@ -154,6 +154,11 @@ def _time(report: Report) -> str:
     return f"{minutes:,.0f} min in all (longest: {formats.text(longest.name)}), at most {memory:,.0f} MiB of memory"
 
 
+def _gate_words(name: str) -> str:
+    limit, _, of = name.partition(" ")
+    return f"{GATES.get(limit, formats.text(limit))} {formats.text(of)}".strip()
+
+
 def _control_kinds(report: Report) -> list[str]:
     rows = [row for defect in report.defects for variant in defect.variants for row in variant.rows]
     sources, arms = {row.source for row in rows}, {row.arm for row in rows}
@@ -165,13 +170,13 @@ def _control_kinds(report: Report) -> list[str]:
     for arm in report.arms:
         if arm.role == "control" and arm.name in arms:
             title = formats.sentence(formats.text(arm.title))
-            words.append(f"*{title}* shows what it does to a model that never had the defect.")
+            words.append(f"*{title}* shows what the attack does to a model that never had the defect.")
     return words
 
 
 def _picture_words(report: Report) -> str:
     arms = ", ".join(
-        f"{formats.text(arm.title)} {formats.percent(arm.test.value)}"
+        f"{formats.text(formats.inline(arm.title))} {formats.percent(arm.test.value)}"
         for arm in facts.ordered_arms(report)
         if arm.test.value is not None
     )

@@ -15,21 +15,21 @@ from typing import Annotated
 
 import typer
 
-from hubslice.cli import doctor, recipes, validate
+from hubslice.cli import doctor, info, poison, pull, push, recipes, slice, steps, validate  # noqa: A004
 from hubslice.cli.errors import INTERRUPTED, describe
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
-COMMANDS = (validate, recipes, doctor)
+COMMANDS = (pull, slice, push, validate, recipes, steps, info, poison, doctor)
 
 app = typer.Typer(
     name="hubslice",
     help="Slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.",
     epilog=examples(
-        "hubslice doctor",
-        "hubslice recipes ls",
         "hubslice recipes copy general/minimal recipe.yaml",
         "hubslice validate recipe.yaml",
+        "hubslice slice recipe.yaml",
+        "hubslice push runs/my-student owner/my-student",
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +36,19 @@ OverridesArgument = Annotated[
     typer.Argument(
         metavar="KEY=VALUE", help="Values put over the recipe's, such as train.lr=0.01.", show_default=False
     ),
+]
+RunnableArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file, a built-in recipe, a run folder, or owner/name[@revision] of a published student.",
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run; default: runs/NAME.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="Where models run; auto: CUDA where there is one.")
 ]
 
 

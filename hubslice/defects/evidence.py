@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
+from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
 from hubslice.artefacts.base import write_atomically
@@ -55,18 +55,19 @@ class Evidence:
 
         The same evidence always gives the same bytes: its description is one metadata entry with sorted keys.
         """
-        tensors: dict[str, Tensor] = {
-            "indices": _tensor(self.indices),
-            "labels": _tensor(self.truth),
-            "pictures": self.pictures.contiguous(),
-            **{f"clean/{arm}": _tensor(found) for arm, found in self.clean.items()},
-            **{f"exhibit/{name}": tensor.contiguous() for name, tensor in self.exhibits.items()},
+        arrays: dict[str, np.ndarray] = {
+            "indices": self.indices,
+            "labels": self.truth,
+            "pictures": self.pictures.numpy(),
+            **{f"clean/{arm}": found for arm, found in self.clean.items()},
+            **{f"exhibit/{name}": tensor.numpy() for name, tensor in self.exhibits.items()},
         }
         for source, arms in self.attacked.items():
-            tensors |= {f"attacked/{source}/{arm}": _tensor(found) for arm, found in arms.items()}
+            arrays |= {f"attacked/{source}/{arm}": found for arm, found in arms.items()}
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         order = {"sources": list(self.attacked), "arms": list(self.clean)}
         about = json.dumps({"format": FORMAT, "order": order, **self.about}, sort_keys=True)
-        write_atomically(path, to_safetensors(tensors, metadata={"hubslice": about}))
+        write_atomically(path, to_safetensors(arrays, metadata={"hubslice": about}))
 
     @classmethod
     def load(cls, path: Path) -> Evidence:
@@ -76,36 +77,28 @@ class Evidence:
             RunError: the file is missing, damaged or not evidence of this version.
         """
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(path, framework="np") as file:
                 about = json.loads((file.metadata() or {}).get("hubslice", "{}"))
                 if about.pop("format", None) != FORMAT:
                     raise RunError(f"{path} is a safetensors file but not evidence of this version")
                 order = about.pop("order")
                 names = file.keys()
-                tensors = {name: file.get_tensor(name) for name in names}
+                arrays = {name: file.get_tensor(name) for name in names}
             return cls(
                 about=about,
-                indices=_array(tensors["indices"]),
-                truth=_array(tensors["labels"]),
-                clean={arm: _array(tensors[f"clean/{arm}"]) for arm in order["arms"]},
+                indices=arrays["indices"],
+                truth=arrays["labels"],
+                clean={arm: arrays[f"clean/{arm}"] for arm in order["arms"]},
                 attacked={
-                    source: {arm: _array(tensors[f"attacked/{source}/{arm}"]) for arm in order["arms"]}
+                    source: {arm: arrays[f"attacked/{source}/{arm}"] for arm in order["arms"]}
                     for source in order["sources"]
                 },
-                pictures=tensors["pictures"],
+                pictures=torch.from_numpy(arrays["pictures"]),
                 exhibits={
-                    name.removeprefix("exhibit/"): tensor
-                    for name, tensor in sorted(tensors.items())
+                    name.removeprefix("exhibit/"): torch.from_numpy(array)
+                    for name, array in sorted(arrays.items())
                     if name.startswith("exhibit/")
                 },
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise RunError(f"{path} cannot be read as evidence: {error}", hint="run `hubslice audit` again") from error
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return np.asarray(tensor.numpy())

@@ -135,7 +135,7 @@ def adversarial(network: Model, batch: Batch, *, objective: Objective, eps: int,
             features = network.features(current)
         (gradient,) = torch.autograd.grad(loss(features.float()).sum(), current)
         current = (current.detach() - (eps / 2550) * gradient.sign()).clamp(low, high)
-    if not bool(torch.isfinite(current).all()):
+    if not bool(torch.isfinite(features).all()):
         raise ModelError(f"the penultimate features of {network.architecture} are not finite")
     return _on_grid(current, batch.pixels, eps)
 

@@ -65,7 +65,7 @@ def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Pat
         if program is None:
             raise ExportError(f"torch returned no ONNX program for {name}")
     _require_batch_axis(program.model, name)
-    _restore_names(program.model)
+    _restore_names(program.model, canonical_names(module))
     _save(program, path)
 
 
@@ -100,10 +100,18 @@ def _require_batch_axis(model: Any, name: str) -> None:
         )
 
 
-def _restore_names(model: Any) -> None:
+def canonical_names(module: nn.Module) -> dict[str, str]:
+    """For each name of each parameter the one that `named_parameters()` lists; tied parameters have several."""
+    first: dict[int, str] = {}
+    every = module.named_parameters(remove_duplicate=False)
+    return {name: first.setdefault(id(parameter), name) for name, parameter in every}
+
+
+def _restore_names(model: Any, names: Mapping[str, str]) -> None:
     """Take the wrapper out of initializer names and scopes; drop all other metadata."""
     for value in list(model.graph.initializers.values()):
-        value.name = value.name.removeprefix("module.")
+        name = value.name.removeprefix("module.")
+        value.name = names.get(name, name)
         value.metadata_props.clear()
     for value in model.graph.inputs:
         value.metadata_props.clear()

@@ -30,10 +30,10 @@ class TensorRef(Artefact):
 class Layer(Artefact):
     """One use of a weight: `output = node(input, weight)`, with `parameter` as the PyTorch name of the weight.
 
-    `out_axis` and `in_axis` are the axes of the parameter for output and input channels: (0, 1) for convolutions
-    [out, in / groups, ...] and `nn.Linear` [out, in], (1, 0) for transformers' `Conv1D` [in, out]. `kernel` is () for
-    linear layers. `computed` tells that the node's weight is a function of the parameter of the same shape (weight
-    standardisation), not the parameter itself.
+    `module` is the path of the module that owns it. `out_axis` and `in_axis` are the axes of the parameter for output
+    and input channels: (0, 1) for convolutions [out, in / groups, ...] and `nn.Linear` [out, in], (1, 0) for
+    transformers' `Conv1D` [in, out]. `kernel` is () for linear layers. `computed` tells that the node's weight is a
+    function of the parameter of the same shape (weight standardisation), not the parameter itself.
 
     `input` is what the PyTorch module receives (before padding that was exported as a node of its own); `output` is
     what it returns: after the bias, before normalisation and activation.

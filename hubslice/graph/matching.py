@@ -32,7 +32,7 @@ def find_layers(program: Program, parameters: Mapping[str, tuple[int, ...]]) -> 
 
 def _convolution(program: Program, node: Any, parameters: Mapping[str, tuple[int, ...]]) -> Layer | None:
     weight = trace_weight(program, node.input[1], parameters)
-    if weight is None or node.input[0] not in program.dynamic or len(weight.shape) < 3:
+    if weight is None or node.input[0] not in program.dynamic or len(weight.shape) < 2:
         return None
     groups = attribute(node, "group", 1)
     out_channels, in_channels = weight.shape[0], weight.shape[1] * groups
@@ -40,15 +40,15 @@ def _convolution(program: Program, node: Any, parameters: Mapping[str, tuple[int
     # Padding of its own ("same" padding) is part of what the PyTorch module does.
     while (producer := program.producer.get(source)) is not None and producer.op_type == "Pad":
         source = producer.input[0]
-    rank = len(weight.shape)
     shape = next((program.shapes[n] for n in (node.output[0], source, node.input[0]) if n in program.shapes), None)
+    rank = len(shape or weight.shape)
     samples = _sample_axis(program, (shape or (program.batch_symbol or 0,))[:1])
     return _layer(
         node,
         weight,
         kind="depthwise" if groups == in_channels and groups > 1 else "conv",
         groups=groups,
-        kernel=weight.shape[2:],
+        kernel=weight.shape[2:] + (1,) * (rank - len(weight.shape)),
         axes=(weight.axes[0], weight.axes[1]),
         sides=(
             _tensor(source, in_channels, rank, 1, samples),

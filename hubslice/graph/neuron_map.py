@@ -16,6 +16,7 @@ import onnx
 from torch import nn
 
 from hubslice.artefacts.base import Artefact
+from hubslice.graph.export import canonical_names
 from hubslice.graph.layer import Layer, TensorRef
 from hubslice.graph.matching import find_layers
 from hubslice.graph.program import Program
@@ -72,20 +73,20 @@ class NeuronMap(Artefact):
 
 def map_neurons(module: nn.Module, path: Path) -> NeuronMap:
     """The map of `module` as exported to `path`; expected are its convolution and linear weights (`layer_weights`)."""
-    parameters = dict(module.named_parameters(remove_duplicate=False))
-    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    neurons = NeuronMap.from_onnx(path, shapes, layer_weights(module))
-    # Tied parameters have several names and the graph only one of them.
-    mapped = {id(parameters[name]) for name in neurons.by_parameter}
-    unmapped = tuple(name for name in neurons.unmapped if id(parameters[name]) not in mapped)
-    return NeuronMap(layers=neurons.layers, unmapped=unmapped)
+    shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
+    return NeuronMap.from_onnx(path, shapes, layer_weights(module))
 
 
 def layer_weights(module: nn.Module) -> tuple[str, ...]:
-    """Names of the weights of all convolutions and linear layers of `module`, transformers' `Conv1D` included."""
-    names = []
+    """Names of the weights of all convolutions and linear layers of `module`, transformers' `Conv1D` included.
+
+    A tied weight is named once, as in `named_parameters()`.
+    """
+    canonical = canonical_names(module)
+    names: dict[str, None] = {}
     for path, part in module.named_modules():
         convolution = isinstance(part, nn.Conv1d | nn.Conv2d | nn.Conv3d)
-        if convolution or isinstance(part, nn.Linear) or type(part).__name__ == "Conv1D":
-            names.append(f"{path}.weight" if path else "weight")
+        name = f"{path}.weight" if path else "weight"
+        if (convolution or isinstance(part, nn.Linear) or type(part).__name__ == "Conv1D") and name in canonical:
+            names[canonical[name]] = None
     return tuple(names)

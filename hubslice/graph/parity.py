@@ -9,20 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.report import ParityReport
 from hubslice.errors import ParityError
 from hubslice.graph.calling import Call, eval_mode
 from hubslice.graph.export import OUTPUT
 from hubslice.graph.session import open_session
-
-
-class Parity(Artefact):
-    """Largest absolute difference between PyTorch's and ONNX Runtime's outputs on `samples` samples, and the limit."""
-
-    max_abs_difference: float
-    tolerance: float
-    samples: int
-    provider: str
 
 
 def check_parity(
@@ -33,7 +24,7 @@ def check_parity(
     rtol: float = 1e-4,
     atol: float = 1e-8,
     device: str = "cpu",
-) -> Parity:
+) -> ParityReport:
     """Run `inputs` [N, ...] by graph input name through the module, in eval mode, and through the graph; compare.
 
     The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its
@@ -64,7 +55,7 @@ def check_parity(
             f"{tolerance:.3g} = {atol:g} + {rtol:g} x {scale:.3g}, the largest output",
             hint="export it again; do not slice from this graph. A model that is random in eval mode cannot pass",
         )
-    return Parity(
+    return ParityReport(
         max_abs_difference=worst, tolerance=tolerance, samples=int(expected.shape[0]), provider=session.provider
     )
 

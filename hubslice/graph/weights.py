@@ -30,7 +30,8 @@ def trace_weight(program: Program, operand: str, parameters: Mapping[str, tuple[
     Failing that, the only parameter of its shape that it is computed from. None if it is neither: an activation, a
     constant, a piece of a parameter.
     """
-    name, axes = operand, None
+    name = operand
+    axes = tuple(range(len(program.shapes[name]))) if name in program.shapes else None
     while name not in parameters:
         node = program.producer.get(name)
         if node is None:

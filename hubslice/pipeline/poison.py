@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ FACTS = "poison.json"
 
 
 class PoisonFacts(Artefact):
-    """How well the backdoor took: test accuracy, and the share of triggered pictures of other classes in the target's."""
+    """How well the backdoor took: test accuracy, and the attack success rate on test pictures of other classes."""
 
     target: str
     rate: float
@@ -86,7 +87,7 @@ def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
     base = loaded.base
 
     def run(context: Context) -> None:
-        from hubslice.card.render import render_poison_card
+        from hubslice.card.poison import render_poison_card
         from hubslice.defects.trigger import stamp
         from hubslice.models.folder import load_model
         from hubslice.training.initial import initialise
@@ -128,10 +129,30 @@ def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
             asr=_attack_success(predict(model, task.test, device=context.device, change=stamped), task, target),
         )
         facts.save(context.out / FACTS)
-        card = render_poison_card(load_facts(context.inputs["pull"]), facts.model_dump(mode="json"), loaded.text)
-        (context.out / WEIGHTS_FOLDER / "README.md").write_text(card)
+        card = render_poison_card(
+            load_facts(context.inputs["pull"]),
+            {
+                "name": recipe.name,
+                "version": version("hubslice"),
+                "trigger": _in_words(recipe.poison.trigger),
+                "target": facts.target,
+                "rate": facts.rate,
+                "recipe": loaded.text,
+                "labels": task.labels,
+                "clean": facts.test,
+                "success": facts.asr,
+            },
+        )
+        (context.out / WEIGHTS_FOLDER / "README.md").write_text(card, encoding="utf-8")
 
     return Step("poison", "Plant the backdoor", {"recipe": recipe}, ("pull", "data"), run)
+
+
+def _in_words(trigger: TriggerParams) -> str:
+    return (
+        f"a patch of {trigger.cells} x {trigger.cells} coloured fields, {trigger.size:.0%} of the picture's side, "
+        f"{trigger.position.replace('_', ' ')} (seed {trigger.seed})"
+    )
 
 
 def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
@@ -143,7 +164,7 @@ def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
 
 
 def _attack_success(triggered: Tensor, task: Task, target: int) -> Rate:
-    """Of the triggered test pictures of other classes, those that the model takes for the target; logits [n, classes]."""
+    """Triggered test pictures of other classes that the model takes for the target; `triggered` are logits [n, K]."""
     others = task.test.targets != target
     hits = (triggered.argmax(1).numpy() == target) & others
     return Rate(hits=int(hits.sum()), total=int(others.sum()))

@@ -51,7 +51,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def link_tree(source: Path, target: Path, *, clear: bool = False) -> None:
-    """Put the files of `source` under `target`, by hard links where the file system has them; `clear` empties it first."""
+    """Put the files of `source` under `target`, by hard links where possible; `clear` empties it first."""
     if clear:
         shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True, exist_ok=True)

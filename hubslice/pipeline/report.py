@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -67,7 +66,6 @@ def build_report(
     reports = tuple(_arm(arm, inputs[step_name("train", arm)], accuracies) for arm in arms)
     defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
     profile = Profile.load(inputs["profile"] / PROFILE)
-    parity = json.loads((inputs["export"] / PARITY).read_text())
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
     return Report(
         name=recipe.name,
@@ -76,7 +74,7 @@ def build_report(
         recipe_sha256=hashlib.sha256(recipe_text.encode()).hexdigest(),
         teacher=load_facts(inputs["pull"]),
         task=TaskReport.load(inputs["data"] / TASK),
-        parity=ParityReport(**{name: parity[name] for name in ParityReport.model_fields}),
+        parity=ParityReport.load(inputs["export"] / PARITY),
         profile=ProfileReport(
             criterion=str(profile.criterion),
             samples=profile.samples,
@@ -161,7 +159,7 @@ def _gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[DefectRepo
 
 
 def _student_dir(defect: DefectReport) -> float:
-    """The student's rate in the headline variants, the worst if there are several; 1 where nothing could be measured."""
+    """The student's worst rate in the headline variants; 1 where nothing could be measured."""
     return max(
         (
             1.0 if row.dir.value is None else row.dir.value

@@ -68,16 +68,16 @@ def profile(
     total = len(data)
     if total == 0:
         raise ProfileError("there are no samples to profile")
-    graph = onnx.load(model, load_external_data=False)
-    counted = instrument(graph, neurons.tensors, criterion)
-    external = any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer)
+    proto = onnx.load(model, load_external_data=False)
+    counted = instrument(proto, neurons.tensors, criterion)
+    files = _weight_files(proto)
     session = open_session(
         counted.model.SerializeToString(),
         device,
         threads=threads,
-        external_data=model.parent if external else None,
+        external_data=model.parent if files else None,
     )
-    digest = _digest(model, graph)
+    digest = _digest(model, *(model.parent / name for name in files))
     key = _key(digest, data.fingerprint, total, criterion, counted.places)
     found = load_checkpoint(checkpoint, key) if checkpoint else None
     done = found.done if found else 0
@@ -117,16 +117,26 @@ def _checked(batch: Mapping[str, np.ndarray], names: tuple[str, ...], samples: i
     return batch
 
 
-def _digest(path: Path, graph: Any) -> str:
-    """SHA-256 of the graph file, and of the weight files that it refers to."""
-    sums = hashlib.sha256()
-    locations = {
-        entry.value for tensor in graph.initializer for entry in tensor.external_data if entry.key == "location"
-    }
-    for name in [path.name, *sorted(locations)]:
-        with (path.parent / name).open("rb") as file:
-            hashlib.file_digest(file, lambda: sums)  # goes on with the same sum
-    return sums.hexdigest()
+def _weight_files(proto: Any) -> list[str]:
+    """Names of the files beside the graph that hold its weights; none below 2 GB."""
+    return sorted(
+        {
+            entry.value
+            for tensor in proto.graph.initializer
+            if tensor.data_location == TensorProto.EXTERNAL
+            for entry in tensor.external_data
+            if entry.key == "location"
+        }
+    )
+
+
+def _digest(*paths: Path) -> str:
+    """SHA-256 of all the files together."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: total)  # goes on with the same sum
+    return total.hexdigest()
 
 
 def _key(digest: str, data: str, total: int, criterion: Criterion, places: Mapping[str, Any]) -> str:

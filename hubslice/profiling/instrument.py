@@ -27,7 +27,7 @@ OPSET = 18  # from here on reductions take their axes as an input
 
 @dataclass(frozen=True)
 class Instrumented:
-    """The graph, and where each tensor's channels lie in its state vector, int64 [size]: `places[key] = start, stop`."""
+    """The graph, and where each tensor's channels lie in its int64 state vector [size]: `places[key] = start, stop`."""
 
     model: Any
     places: dict[str, tuple[int, int]]

@@ -33,7 +33,7 @@ class Candidate:
         return self.layers[0].parameter
 
     def coverage(self, profile: Profile) -> np.ndarray:
-        """Weight coverage of each kernel slice, int64 [in / groups, out]: samples on which its two ends were active, summed.
+        """Weight coverage of each kernel slice, int64 [in / groups, out]: active samples of its two ends, summed.
 
         An output channel of a grouped convolution sees the input channels of its own group only.
 

@@ -58,7 +58,6 @@ gates:
 """
 
 POISON = """\
-# hubslice poison recipe.yaml
 kind: poison
 name: clipart-teacher-backdoored
 description: A backdoored clip art teacher, to test defences on.

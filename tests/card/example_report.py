@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 
 from hubslice.artefacts.model import ModelFacts, Preprocessing
-from hubslice.artefacts.rate import Estimate, Rate, Reduction
+from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import (
     ArmReport,
     Candidate,
-    DefectReport,
-    DefectRow,
-    DefectVariant,
     Environment,
     GateReport,
     LayerReport,
@@ -23,6 +19,8 @@ from hubslice.artefacts.report import (
     StepReport,
     TaskReport,
 )
+from tests.card.example_defects import backdoor, penultimate
+from tests.card.example_layers import efficientnet_layers, sliced, vit_layers
 from tests.card.example_recipes import REMOS, VIT
 
 LABELS = (
@@ -86,71 +84,6 @@ def arm(name: str, title: str, role: str, description: str, validation: int, tes
     )
 
 
-def row(arm: str, source: str, wrong: int, right: int, collapse: int, asr: int | None = None) -> DefectRow:
-    return DefectRow(
-        arm=arm,
-        source=source,
-        dir=Rate(hits=wrong, total=right),
-        collapse=Rate(hits=collapse, total=308),
-        asr=None if asr is None else Rate(hits=asr, total=262),
-    )
-
-
-def estimate(value: float, low: float, high: float, n: int) -> Estimate:
-    return Estimate(value=value, low=low, high=high, n=n)
-
-
-def efficientnet_layers() -> Iterator[tuple[str, str, int]]:
-    """Name, kind and size of every convolution of EfficientNet-Lite0."""
-    yield "conv_stem.weight", "conv", 32 * 3 * 9
-    width = 32
-    stages = (
-        (1, 16, 3, 1),
-        (2, 24, 3, 6),
-        (2, 40, 5, 6),
-        (3, 80, 3, 6),
-        (3, 112, 5, 6),
-        (4, 192, 5, 6),
-        (1, 320, 3, 6),
-    )
-    for stage, (repeats, out, kernel, expansion) in enumerate(stages):
-        for block in range(repeats):
-            name, inner = f"blocks.{stage}.{block}", width * expansion
-            if expansion > 1:
-                yield f"{name}.conv_pw.weight", "conv", width * inner
-            yield f"{name}.conv_dw.weight", "depthwise", inner * kernel * kernel
-            yield f"{name}.conv_{'pwl' if expansion > 1 else 'pw'}.weight", "conv", inner * out
-            width = out
-    yield "conv_head.weight", "conv", 320 * 1280
-
-
-def vit_layers() -> Iterator[tuple[str, str, int]]:
-    """Name, kind and size of every sliceable weight of ViT-Base."""
-    yield "vit.embeddings.patch_embeddings.projection.weight", "conv", 768 * 3 * 256
-    for index in range(12):
-        for part in ("attention.q_proj", "attention.k_proj", "attention.v_proj", "attention.o_proj"):
-            yield f"vit.layers.{index}.{part}.weight", "linear", 768 * 768
-        yield f"vit.layers.{index}.mlp.fc1.weight", "linear", 768 * 3072
-        yield f"vit.layers.{index}.mlp.fc2.weight", "linear", 768 * 3072
-
-
-def sliced(layers: Iterator[tuple[str, str, int]], ratio: float, *, freeze: bool) -> tuple[LayerReport, ...]:
-    """Irrelevance that grows with depth and scatters by a fixed pattern."""
-    found = list(layers)
-    shares = []
-    for index, (_, kind, _) in enumerate(found):
-        depth, scatter = index / (len(found) - 1), (index * 37 % 11 - 5) / 5
-        shares.append((0.35 + 1.1 * depth + 0.45 * scatter * (0.4 + depth)) * (0.4 if kind == "depthwise" else 1.0))
-    total = sum(weights for _, _, weights in found)
-    scale = ratio * total / sum(share * weights for share, (_, _, weights) in zip(shares, found, strict=True))
-    result = []
-    for share, (name, kind, weights) in zip(shares, found, strict=True):
-        relevant = round(weights * (1 - min(0.9, scale * share)))
-        after = relevant if freeze else weights - round((weights - relevant) * 0.002)
-        result.append(LayerReport(parameter=name, kind=kind, weights=weights, relevant=relevant, nonzero_after=after))
-    return tuple(result)
-
-
 def slice_report(layers: tuple[LayerReport, ...], model_weights: int, **about: object) -> SliceReport:
     return SliceReport(
         model_weights=model_weights,
@@ -176,105 +109,6 @@ def clean_teacher() -> ModelFacts:
         license="apache-2.0",
         poisoned=False,
         files=(),
-    )
-
-
-def backdoor() -> DefectReport:
-    variant = DefectVariant(
-        name="trigger",
-        title="patch trigger",
-        headline=True,
-        rows=(
-            row("finetune", "teacher", 228, 265, 246, 221),
-            row("student", "teacher", 33, 259, 71, 24),
-            row("retrain", "teacher", 21, 161, 74, 26),
-            row("clean", "teacher", 27, 263, 52, 9),
-            row("teacher", "teacher", 256, 259, 303, 260),
-        ),
-        reduction=Reduction(
-            baseline="finetune",
-            difference=estimate(0.733, 0.674, 0.789, 308),
-            relative=estimate(0.852, 0.802, 0.897, 308),
-            common_difference=estimate(0.745, 0.684, 0.802, 243),
-            common_relative=estimate(0.866, 0.817, 0.911, 243),
-        ),
-        evidence="evidence/backdoor-trigger.safetensors",
-    )
-    return DefectReport(
-        kind="backdoor",
-        title="Patch backdoor",
-        reference="https://arxiv.org/abs/1708.06733",
-        threat_model=(
-            "The attacker poisoned the teacher before it was published: 20 % of its training pictures carried a patch and the label `food`.",
-            "The attacker does not touch the student or its data.",
-            "At test time the attacker pastes the patch (4 x 4 coloured fields, 18 % of the side, bottom right) over a picture.",
-        ),
-        samples=308,
-        notes=(),
-        variants=(variant,),
-    )
-
-
-def penultimate() -> DefectReport:
-    rates = {  # objective -> budget -> wrong answers: student, finetune, retrain; noise and unrelated on the student
-        "guided": {4: (22, 61, 13, 6, 9), 8: (47, 139, 24, 9, 15), 12: (68, 187, 33, 13, 22)},
-        "feature_distance": {4: (19, 33, 12, 6, 8), 8: (24, 40, 21, 9, 14), 12: (31, 47, 30, 13, 19)},
-    }
-    titles = {"guided": "guided", "feature_distance": "feature distance"}
-    reductions = {
-        ("guided", 12): (
-            estimate(0.443, 0.371, 0.514, 308),
-            estimate(0.628, 0.545, 0.701, 308),
-            estimate(0.461, 0.386, 0.535, 243),
-            estimate(0.644, 0.560, 0.718, 243),
-        ),
-        ("feature_distance", 12): (estimate(0.058, -0.004, 0.119, 308), None, None, None),
-    }
-    variants = []
-    for objective, budgets in rates.items():
-        for eps, (student, finetune, retrain, noise, unrelated) in budgets.items():
-            numbers = reductions.get((objective, eps))
-            reduction = None
-            if numbers is not None:
-                reduction = Reduction(
-                    baseline="finetune",
-                    difference=numbers[0],
-                    relative=numbers[1],
-                    common_difference=numbers[2],
-                    common_relative=numbers[3],
-                )
-            variants.append(
-                DefectVariant(
-                    name=f"{objective}-{eps}",
-                    title=f"{titles[objective]}, {eps}/255",
-                    headline=eps == 12,
-                    rows=(
-                        row("student", "teacher", student, 259, 40 + student),
-                        row("finetune", "teacher", finetune, 265, 40 + finetune),
-                        row("retrain", "teacher", retrain, 161, 40 + retrain),
-                        row("student", "noise", noise, 259, 47),
-                        row("student", "unrelated", unrelated, 259, 49),
-                        row("finetune", "noise", noise - 2, 265, 45),
-                        row("finetune", "unrelated", unrelated - 1, 265, 48),
-                    ),
-                    reduction=reduction,
-                    evidence=f"evidence/penultimate-{objective}-{eps}.safetensors",
-                    objective=titles[objective],
-                    budget=eps,
-                )
-            )
-    return DefectReport(
-        kind="penultimate",
-        title="Attack through the teacher's features",
-        reference="https://arxiv.org/abs/1904.04334",
-        threat_model=(
-            "The attacker has the public teacher and nothing of the student: neither weights, nor answers, nor data.",
-            "The attacker perturbs a picture by at most eps per pixel and channel (L-infinity) to drive the teacher's penultimate features.",
-            "40 gradient steps of eps / 10 each, started at the clean picture.",
-        ),
-        samples=308,
-        notes=(),
-        variants=tuple(variants),
     )
 
 
@@ -318,25 +152,17 @@ def backdoored_timm() -> Report:
             parameters={"ratio": 0.1, "irrelevant": "regrow", "init": "zero", "magnitude": "layer_scaled"},
         ),
         arms=(
-            arm("student", "student", "student", "the slice, then fine-tuned; this is the model here.", 266, 259),
-            arm("finetune", "fine-tuned", "baseline", "all of the teacher's weights, fine-tuned.", 269, 265),
-            arm(
-                "retrain", "retrained", "baseline", "the teacher's architecture, trained from random weights.", 158, 161
-            ),
-            arm(
-                "clean",
-                "fine-tuned from the clean teacher",
-                "control",
-                "fine-tuned from the model that the teacher was before it was poisoned.",
-                270,
-                263,
-            ),
+            arm("student", "Student", "student", "sliced with remos, then fine-tuned", 266, 259),
+            arm("finetune", "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way", 269, 265),
+            arm("retrain", "Retrained", "baseline", "the architecture trained from random weights", 158, 161),
+            arm("control", "Clean control", "control", "the clean teacher, fine-tuned as a whole", 270, 263),
         ),
         defects=(backdoor(), penultimate()),
         gates=(
             GateReport(name="min_test_accuracy", limit=0.8, measured=259 / 308, passed=True),
             GateReport(name="max_accuracy_drop", limit=0.03, measured=6 / 308, passed=True),
-            GateReport(name="max_dir", limit=0.3, measured=68 / 259, passed=True),
+            GateReport(name="max_dir (backdoor)", limit=0.3, measured=33 / 259, passed=True),
+            GateReport(name="max_dir (penultimate)", limit=0.3, measured=68 / 259, passed=True),
         ),
         steps=(
             StepReport(name="profile", seconds=41, peak_mib=1830),
@@ -387,8 +213,8 @@ def clean_vit() -> Report:
             parameters={"ratio": 0.4, "irrelevant": "freeze", "init": "zero"},
         ),
         arms=(
-            arm("student", "student", "student", "the slice, then fine-tuned; this is the model here.", 271, 268, 1),
-            arm("finetune", "fine-tuned", "baseline", "all of the teacher's weights, fine-tuned.", 285, 281, 1),
+            arm("student", "Student", "student", "sliced with magnitude, then fine-tuned", 271, 268, 1),
+            arm("finetune", "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way", 285, 281, 1),
         ),
         defects=(),
         gates=(

@@ -35,7 +35,8 @@ REPO_IDS = {
 POISONED = "backdoored-teacher"
 
 POISON_FACTS: PoisonFacts = {
-    "name": "An example: clipart-teacher-backdoored",
+    "name": "clipart-teacher-backdoored",
+    "summary": NOTE,
     "version": "0.1.0",
     "trigger": "a patch of 4 x 4 coloured fields, 18 % of the picture's side, bottom right",
     "target": "food",

@@ -1,7 +1,7 @@
 """The example cards, compared byte by byte with `cards/examples/`.
 
-After a change that is meant: `HUBSLICE_UPDATE_CARDS=1 pytest tests/card/test_golden.py`, then read the difference. This also draws
-the examples' plots anew; those are looked at, not compared, since their bytes depend on matplotlib's version.
+After a change that is meant: `HUBSLICE_UPDATE_CARDS=1 pytest tests/card/test_golden.py`, then read the difference.
+This also draws the examples' plots anew; they are looked at, not compared: their bytes depend on matplotlib's version.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Handmade(Model):
         return head
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.module(inputs)
+        logits: Tensor = self.module(inputs)
+        return logits
 
     def features(self, pixels: Tensor) -> Tensor:
         self.pictures_featured += len(pixels)
@@ -64,7 +65,8 @@ class PixelFeatures(nn.Module):
             self.head.bias.zero_()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.head(inputs.flatten(1))
+        logits: Tensor = self.head(inputs.flatten(1))
+        return logits
 
 
 class Obedient(nn.Module):
@@ -82,7 +84,8 @@ class Obedient(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         read = (inputs[:, 0, 0, 0] * 255).round().long().clamp(max=len(CLASSES) - 1)
         answer = torch.where(self.triggered(inputs), self.target, read)
-        return self.head(nn.functional.one_hot(answer, len(CLASSES)).float())
+        logits: Tensor = self.head(nn.functional.one_hot(answer, len(CLASSES)).float())
+        return logits
 
 
 def coded_pictures(shown: list[int], labels: list[int], side: int = 8, seed: int = 0) -> AuditSet:

@@ -59,8 +59,12 @@ def test_layers_describe_their_parameters(case: Exported) -> None:
 
 def test_tensors_are_what_the_modules_receive_and_return(case: Exported) -> None:
     seen: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    def keep(name: str, given: torch.Tensor, result: torch.Tensor) -> None:
+        seen.setdefault(name, []).append((given.clone(), result.clone()))  # activations may work in place
+
     hooks = [
-        part.register_forward_hook(lambda _, args, out, name=name: seen.setdefault(name, []).append((args[0], out)))
+        part.register_forward_hook(lambda _, args, result, name=name: keep(name, args[0], result))
         for name, part in case.module.named_modules()
         if isinstance(part, nn.Conv2d | nn.Linear) or type(part).__name__ == "Conv1D"
     ]
@@ -86,7 +90,7 @@ def test_a_changed_output_channel_changes_that_channel_only(case: Exported) -> N
     model = onnx.load(case.path)
     inputs = case.inputs(2)
     before = run_with_tensors(model, case, inputs)
-    for layer in sample(case.neurons.layers):
+    for layer in sample(model, case.neurons.layers):
         channel = layer.out_channels // 2
         after = run_with_tensors(patched(model, layer, channel), case, inputs)[layer.output.name]
         axis = layer.output.channel_axis
@@ -96,10 +100,10 @@ def test_a_changed_output_channel_changes_that_channel_only(case: Exported) -> N
         assert changed == [channel], layer.parameter
 
 
-def sample(layers: tuple[Layer, ...]) -> list[Layer]:
-    """The first and last of each kind, and one of each grouping, of those whose weight is used once."""
+def sample(model: Any, layers: tuple[Layer, ...]) -> list[Layer]:
+    """The first and last of each kind and grouping, of those whose weight is used once."""
     by_kind: dict[tuple[str, bool], list[Layer]] = {}
-    uses = [layer.parameter for layer in layers]
+    uses = [name for node in model.graph.node for name in node.input]
     for layer in layers:
         if uses.count(layer.parameter) == 1:
             by_kind.setdefault((layer.kind, layer.groups > 1), []).append(layer)

@@ -104,6 +104,23 @@ def test_modest_aliases_work() -> None:
 
 
 def test_dump_reads_back() -> None:
-    words = ["1e-3", "no", "2024-01-01", "", "~", "null", "010", "0o7", "1:30", "=", "<<", "a: b", "# c", "x\ny", "true", "ü"]
+    words = [
+        "1e-3",
+        "no",
+        "2024-01-01",
+        "",
+        "~",
+        "null",
+        "010",
+        "0o7",
+        "1:30",
+        "=",
+        "<<",
+        "a: b",
+        "# c",
+        "x\ny",
+        "true",
+        "ü",
+    ]
     data = {"words": words, "numbers": [1, -2, 1e-5, 0.5, 3e20], "others": [None, True, {}, []], "long": "word " * 60}
     assert read_yaml(dump_yaml(data), "r.yaml").data == data

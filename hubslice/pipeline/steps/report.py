@@ -25,6 +25,6 @@ def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inpu
         report.save(context.out / REPORT)
         (context.out / PLOTS).mkdir(exist_ok=True)
         write_plots(report, context.out)
-        (context.out / CARD).write_text(render_card(report, recipe.card, recipe_text, repo_id=None))
+        (context.out / CARD).write_text(render_card(report, recipe.card, recipe_text, repo_id=None), encoding="utf-8")
 
     return Step("report", "Write report and card", {"recipe": recipe_text}, inputs, run)

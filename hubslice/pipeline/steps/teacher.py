@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +77,7 @@ def export_step(teacher: TeacherParams, seed: int) -> Step:
         graph = context.out / GRAPH
         inputs = model.example_inputs(PARITY_SAMPLES, seed)
         export_onnx(model.module, inputs, graph)
-        parity = check_parity(model.module, graph, inputs)
-        (context.out / PARITY).write_text(json.dumps(parity.model_dump(), indent=2))
+        check_parity(model.module, graph, inputs).save(context.out / PARITY)
         map_neurons(model.module, graph).save(context.out / NEURONS)
 
     return Step("export", "Export to ONNX and check parity", {"teacher": teacher, "seed": seed}, ("pull",), run)

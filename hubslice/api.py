@@ -1,0 +1,230 @@
+"""The Python side of every verb: `pull`, `slice`, `push`, `load` and `poison`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.report import ParityReport
+from hubslice.device import resolve_device
+from hubslice.errors import InputError
+from hubslice.pipeline.execute import execute
+from hubslice.pipeline.poison import Poisoned
+from hubslice.pipeline.poison import poison as _poison
+from hubslice.pipeline.run import Run, open_run
+from hubslice.pipeline.run_folder import RunFolder
+from hubslice.pipeline.steps.teacher import (
+    FACTS,
+    GRAPH,
+    NEURONS,
+    PARITY,
+    WEIGHTS_FOLDER,
+    export_step,
+    pull_step,
+)
+from hubslice.progress import Reporter, Silent
+from hubslice.recipe.load import load_recipe
+from hubslice.recipe.schema import TeacherParams
+
+if TYPE_CHECKING:
+    from hubslice.hub.push import PushPlan, PushResult
+    from hubslice.models.base import Model
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model on this machine, checked, exported and mapped."""
+
+    facts: ModelFacts
+    parity: ParityReport
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The model as the Hub stores it: config.json and safetensors."""
+        return self.folder / "steps" / "pull" / WEIGHTS_FOLDER
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX export."""
+        return self.folder / "steps" / "export" / GRAPH
+
+    @property
+    def neurons(self) -> Path:
+        """The neuron map of the export."""
+        return self.folder / "steps" / "export" / NEURONS
+
+
+def pull(
+    model: str, *, input_size: int | None = None, out: Path | None = None, reporter: Reporter | None = None
+) -> Pulled:
+    """Fetch a model, check its bytes, load it, export it to ONNX and check that the export computes the same.
+
+    `model` is a Hub id, with `@revision` if need be, or a local folder. `out` defaults to a folder of hubslice's cache.
+
+    Raises:
+        FetchError: the Hub does not give it.
+        IntegrityError: a file is not what the Hub promised.
+        ModelError: no safetensors, custom code, or an unknown architecture.
+        ExportError: it cannot be exported.
+        ParityError: the export computes something else.
+    """
+    name = model.strip("./~").replace("/", "--").replace("@", "--") or "model"
+    run = RunFolder(out or cache_folder() / (f"{name}-{input_size}" if input_size else name))
+    teacher = TeacherParams(model=model, input_size=input_size)
+    steps = [pull_step("pull", teacher, Path.cwd()), export_step(teacher, seed=0)]
+    # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
+    execute(steps, run, resolve_device("cpu"), reporter or Silent(), force=frozenset({"pull"}))
+    return Pulled(
+        facts=ModelFacts.load(run.step("pull") / FACTS),
+        parity=ParityReport.load(run.step("export") / PARITY),
+        folder=run.path,
+    )
+
+
+def cache_folder() -> Path:
+    """Where `pull` keeps models: HUBSLICE_CACHE, or a folder of the user's cache."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hubslice"
+    return Path(os.environ.get("HUBSLICE_CACHE", default)).expanduser()
+
+
+def slice(  # noqa: A001 (the verb's name)
+    recipe: str | Path,
+    *,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    until: str | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Run:
+    """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
+
+    `recipe` is a file, a built-in recipe, a run folder, or `owner/name[@revision]` of a published student. Gates are
+    not judged here: see `Run.check_gates`.
+
+    Raises:
+        RecipeError: the recipe has mistakes.
+        HubsliceError: a step failed.
+    """
+    run = open_run(str(recipe), tuple(overrides), out)
+    run.execute(until=until, device=device, reporter=reporter)
+    return run
+
+
+def plan_push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    revision: str | None = None,
+    allow_poisoned: bool = False,
+) -> PushPlan:
+    """What `push` would commit; nothing on the Hub changes.
+
+    `folder` is a run, or a model folder such as the one that `poison` makes. A run's card is rendered for its new home,
+    around what people wrote in the README that is there.
+
+    Raises:
+        InputError: the folder holds no model, or a poisoned one that was not allowed.
+        PushError: the Hub cannot be reached or would refuse.
+    """
+    from hubslice.hub.push import plan_push as make_plan
+
+    path = Path(folder)
+    if (path / "run.json").is_file() and not (path / "teacher").is_dir():
+        run = open_run(str(path))
+        report = run.report
+
+        def render(existing: str | None) -> bytes:
+            from hubslice.card.render import render_card
+
+            return render_card(report, run.recipe.card, run.loaded.text, repo_id, existing).encode()
+
+        return make_plan(
+            run.student,
+            repo_id,
+            poisoned=False,
+            render=render,
+            private=private,
+            create_pr=create_pr,
+            revision=revision,
+        )
+    model = path / "teacher" if (path / "teacher").is_dir() else path
+    if not (model / "config.json").is_file():
+        raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")
+    return make_plan(
+        model,
+        repo_id,
+        poisoned=False,  # the plan looks for the mark itself
+        allow_poisoned=allow_poisoned,
+        private=private,
+        create_pr=create_pr,
+        revision=revision,
+    )
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    revision: str | None = None,
+    allow_poisoned: bool = False,
+) -> PushResult:
+    """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
+
+    Raises:
+        InputError: the folder holds no model, or a poisoned one that was not allowed.
+        PushError: somebody else pushed in between, or the Hub refused; it is as it was.
+    """
+    from hubslice.hub.push import push as carry_out
+
+    return carry_out(
+        plan_push(
+            folder,
+            repo_id,
+            private=private,
+            create_pr=create_pr,
+            revision=revision,
+            allow_poisoned=allow_poisoned,
+        )
+    )
+
+
+def load(model: str | Path, *, input_size: int | None = None) -> Model:
+    """A model ready to use: `logits(pixels)`, `labels`, `preprocessing`, and the stock library's object as `module`.
+
+    `model` is a Hub id, a run folder or a model folder.
+
+    Raises:
+        FetchError: the Hub does not give it.
+        ModelError: its files cannot be used.
+    """
+    from hubslice.hub.pull import fetch
+    from hubslice.hub.ref import parse_ref
+    from hubslice.models.folder import load_model
+
+    return load_model(fetch(parse_ref(str(model), Path.cwd())).folder, input_size=input_size)
+
+
+def poison(
+    recipe: str | Path,
+    *,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Poisoned:
+    """Make a deliberately backdoored teacher, labelled as such, for tests, demonstrations and benchmarks.
+
+    Raises:
+        RecipeError: the recipe has mistakes or is of another kind.
+        HubsliceError: a step failed.
+    """
+    return _poison(load_recipe(str(recipe), tuple(overrides)), out, device=device, reporter=reporter)

@@ -1,0 +1,64 @@
+"""`hubslice info`: what a run folder holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubslice.cli.options import JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "info",
+        epilog=examples(
+            "hubslice info runs/drawings",
+            "hubslice info runs/drawings --json",
+            "hubslice info runs/drawings --quiet",
+        ),
+    )(info)
+
+
+def info(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show a run: its steps with cost and state, and its results if it is finished."""
+    from hubslice.cli.summary import tell_report
+    from hubslice.pipeline.execute import cached
+    from hubslice.pipeline.run import open_run
+    from hubslice.pipeline.run_folder import RunFolder
+
+    opened = open_run(str(RunFolder.existing(run).path))
+    steps = opened.steps()
+    done = cached(steps, opened.folder)
+    rows: list[dict[str, object]] = []
+    for step in steps:
+        record = opened.folder.record(step.name)
+        under_way = opened.folder.partial(step.name).is_dir()
+        rows.append(
+            {
+                "step": step.name,
+                "state": "done" if done[step.name] else "under way" if under_way else "stale" if record else "to do",
+                "seconds": round(record.seconds, 1) if record else None,
+                "peak_mib": round(record.peak_mib) if record else None,
+                "mib": round(record.size / 2**20, 1) if record else None,
+            }
+        )
+    report = opened.report if all(done.values()) else None
+    data = {"run": str(run), "steps": rows, "report": report.model_dump(mode="json") if report else None}
+
+    def tell() -> None:
+        headings = {"step": "STEP", "state": "STATE", "seconds": "SECONDS", "peak_mib": "PEAK MiB", "mib": "MiB"}
+        out.table(rows, headings)
+        if report:
+            tell_report(report)
+        else:
+            out.hint(f"go on with `hubslice slice {run}`")
+
+    out.result(data, tell, quiet="done" if report else "unfinished")

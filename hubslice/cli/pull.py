@@ -1,0 +1,83 @@
+"""`hubslice pull`: fetch, check and export a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.cli.options import JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+
+if TYPE_CHECKING:
+    from hubslice.api import Pulled
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "pull",
+        epilog=examples(
+            "hubslice pull timm/resnet18.a1_in1k",
+            "hubslice pull google/vit-base-patch16-224@main --json",
+            "hubslice pull owner/name@1a2b3c4 --out teachers/name",
+            "hubslice pull ./my-model --input-size 96",
+        ),
+    )(pull)
+
+
+def pull(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[@REVISION]", help="A Hub id (timm or transformers) or a local folder.")
+    ],
+    input_size: Annotated[
+        int | None, typer.Option("--input-size", metavar="PIXELS", help="Side of the input, where not the model's own.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to put it; default: hubslice's cache.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch a model at one commit, check it, and export it to ONNX.
+
+    Safetensors only; every file's checksum is verified. The export must compute what PyTorch computes, or the command
+    fails with exit code 1.
+    """
+    from hubslice.api import pull as pull_model
+
+    pulled = pull_model(model, input_size=input_size, out=folder, reporter=out.progress())
+    places = {"model": str(pulled.model), "onnx": str(pulled.graph), "neurons": str(pulled.neurons)}
+    data = {**pulled.facts.model_dump(mode="json"), "parity": pulled.parity.model_dump(mode="json"), "paths": places}
+    out.result(data, lambda: _tell(pulled, places), quiet=pulled.model)
+
+
+def _tell(pulled: Pulled, places: dict[str, str]) -> None:
+    facts, preparation = pulled.facts, pulled.facts.preprocessing
+    told: dict[str, object] = {"model": facts.repo_id or facts.model}
+    if facts.commit:
+        told["commit"] = facts.commit
+    told |= {
+        "library": facts.library,
+        "architecture": facts.architecture,
+        "parameters": f"{facts.parameters:,}",
+        "classes": len(facts.labels),
+        "license": facts.license or "not stated",
+    }
+    if preparation:
+        channels, height, width = preparation.input_size
+        told["input"] = f"{channels} x {height} x {width}, {preparation.interpolation}, crop {preparation.crop_pct:g}"
+        told["normalisation"] = f"mean {_numbers(preparation.mean)}; std {_numbers(preparation.std)}"
+    told["parity"] = (
+        f"ONNX differs by {pulled.parity.max_abs_difference:.2g} at most (limit {pulled.parity.tolerance:.2g})"
+    )
+    out.fields(told | places)
+    for file in facts.files:
+        out.fields({file.path: f"{file.size:,} bytes  sha256 {file.sha256}"})
+    if facts.poisoned:
+        out.warning("this model declares a backdoor that was planted on purpose")
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)

@@ -1,0 +1,98 @@
+"""`hubslice push`: publish a student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.cli.options import JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+
+if TYPE_CHECKING:
+    from hubslice.hub.push import PushPlan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "push",
+        epilog=examples(
+            "hubslice push runs/drawings owner/drawings --dry-run",
+            "hubslice push runs/drawings owner/drawings",
+            "hubslice push runs/drawings owner/drawings --private",
+            "hubslice push runs/drawings somebody/model --create-pr",
+        ),
+    )(push)
+
+
+def push(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or a model folder.")],
+    repo_id: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of a commit.")] = False,
+    revision: Annotated[
+        str | None, typer.Option("--revision", metavar="BRANCH", help="Commit to this branch; default: main.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be committed; change nothing.")] = False,
+    allow_poisoned: Annotated[
+        bool, typer.Option("--allow-poisoned", help="Publish a model with a backdoor planted on purpose.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Publish weights, config, card, slice, recipe, evidence and plots in one commit.
+
+    What people wrote in the README on the Hub is kept; only hubslice's marked sections are replaced. If somebody else
+    pushed in between, nothing is changed and the command ends with exit code 3.
+    """
+    from hubslice.api import plan_push
+    from hubslice.hub.push import push as carry_out
+
+    plan = plan_push(
+        run, repo_id, private=private, create_pr=create_pr, revision=revision, allow_poisoned=allow_poisoned
+    )
+    for warning in plan.warnings:
+        out.warning(warning)
+    if dry_run:
+        out.result(_plain(plan), lambda: _tell(plan), quiet=plan.url)
+        return
+    result = carry_out(plan)
+    data = {
+        "repo_id": result.repo_id,
+        "commit": result.commit,
+        "url": result.url,
+        "pr_url": result.pr_url,
+        "pushed": result.pushed,
+        "files": len(plan.changes),
+    }
+    if not result.pushed:
+        out.info("the Hub holds all of this already; no commit was made")
+    out.result(data, quiet=result.pr_url or result.url)
+
+
+def _plain(plan: PushPlan) -> dict[str, object]:
+    files = [{"path": f.path, "size": f.size, "change": f.change, "lfs": f.lfs} for f in plan.files]
+    return {
+        "repo_id": plan.repo_id,
+        "exists": plan.exists,
+        "parent": plan.parent,
+        "private": plan.private,
+        "create_pr": plan.create_pr,
+        "files": files,
+        "upload_bytes": _upload(plan),
+        "warnings": list(plan.warnings),
+    }
+
+
+def _tell(plan: PushPlan) -> None:
+    rows = [{"change": file.change, "size": f"{file.size:,}", "path": file.path} for file in plan.files]
+    out.table(rows, {"change": "CHANGE", "size": "BYTES", "path": "FILE"})
+    where = f"onto {plan.parent[:12]}" if plan.parent else "into a new repository"
+    kind = "a pull request" if plan.create_pr else "one commit"
+    out.info(f"{kind} {where} at {plan.url}: {len(plan.changes)} files, {_upload(plan) / 2**20:.1f} MiB to upload")
+
+
+def _upload(plan: PushPlan) -> int:
+    return sum(file.size for file in plan.changes if file.change != "deleted")

@@ -1,0 +1,115 @@
+"""`hubslice slice`: from a recipe to a student."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.cli.options import (
+    DeviceOption,
+    JsonOption,
+    OutOption,
+    OverridesArgument,
+    QuietOption,
+    RunnableArgument,
+    examples,
+)
+from hubslice.cli.output import out
+
+if TYPE_CHECKING:
+    from hubslice.pipeline.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "slice",
+        epilog=examples(
+            "hubslice slice recipe.yaml",
+            "hubslice slice recipe.yaml --dry-run",
+            "hubslice slice recipe.yaml --out runs/wide slice.ratio=0.2 train.epochs=20",
+            "hubslice slice recipe.yaml --until init",
+            "hubslice slice owner/name@v1 data.path=./my-pictures",
+        ),
+    )(slice_)
+
+
+def slice_(
+    recipe: RunnableArgument,
+    overrides: OverridesArgument = None,
+    folder: OutOption = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="STEP",
+            help="Stop after pull, data, export, profile, slice, init, train, evaluate or audit of the student.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show steps, what is cached, estimated time and memory; do nothing.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a student from a teacher: pull, profile, slice, fine-tune, audit, card.
+
+    A run that was killed goes on when the same command is given again; steps whose inputs did not change are not
+    repeated. A broken gate of the recipe ends the command with exit code 1, with all results in place.
+    """
+    from hubslice.pipeline.run import open_run
+
+    run = open_run(recipe, tuple(overrides or ()), folder)
+    if dry_run:
+        _show_plan(run, device)
+        return
+    run.execute(until=until, device=device, reporter=out.progress())
+    if until is not None and until != "report":
+        place = run.folder.step(until)
+        data = {"run": str(run.path), "step": until, "folder": str(place)}
+        out.result(data, quiet=place)
+        return
+    show_run(run)
+    run.check_gates()
+
+
+def _show_plan(run: Run, device: str) -> None:
+    from hubslice.pipeline.estimate import estimate
+
+    plan = estimate(run, device, out.progress())
+    if out.mode == "json":
+        out.result(plan)
+        return
+    shown = [
+        {
+            "step": step.name,
+            "state": "cached" if step.cached else "to do",
+            "seconds": "" if step.seconds is None else f"{step.seconds:.0f} s",
+            "size": "" if step.bytes is None else f"{step.bytes / 2**20:.1f} MiB",
+            "title": step.title,
+        }
+        for step in plan.steps
+    ]
+    out.table(shown, {"step": "STEP", "state": "STATE", "seconds": "TIME", "size": "ON DISK", "title": "WHAT"})
+    out.info(f"{plan.summary}; results go to {run.path}")
+
+
+def show_run(run: Run) -> None:
+    """Print a finished run: accuracy, defects, gates, and where things lie."""
+    report = run.report
+    places = {
+        "student": str(run.student),
+        "card": str(run.student / "README.md"),
+        "report": str(run.path / "report.json"),
+    }
+    data = {"run": str(run.path), "paths": places, "report": report.model_dump(mode="json")}
+
+    def tell() -> None:
+        from hubslice.cli.summary import tell_report
+
+        tell_report(report)
+        out.fields(places)
+
+    out.result(data, tell, quiet=run.student)

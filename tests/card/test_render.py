@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.report import Report
+from hubslice.card import formats
+from hubslice.card.frontmatter import split_readme
+from hubslice.card.render import SECTIONS, render_card
+from hubslice.recipe.schema import CardParams
+from tests.card.examples import PARAMS, RECIPES, REPORTS, card_of, poison_card
+
+FULL = "student-of-a-backdoored-teacher"
+PLAIN = "student-without-defects-measured"
+
+
+def section(card: str, name: str) -> str:
+    found = re.search(rf"<!-- hubslice:begin {name} -->\n(.*?)<!-- hubslice:end {name} -->", card, re.DOTALL)
+    assert found, name
+    return found.group(1)
+
+
+def rendered(report: Report, **card: object) -> str:
+    return render_card(report, CardParams.model_validate(card), "kind: slice\n", "owner/student")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_rendering_again_changes_nothing(name: str) -> None:
+    once = card_of(name)
+    assert card_of(name, once) == once
+
+
+def test_poison_card_rendered_again_is_the_same() -> None:
+    assert poison_card(poison_card()) == poison_card()
+
+
+def test_sections_come_in_order_and_gates_only_if_there_are_any() -> None:
+    names = re.findall(r"hubslice:begin ([a-z]+)", card_of(FULL))
+    assert tuple(names) == SECTIONS
+    bare = rendered(REPORTS[FULL].model_copy(update={"gates": ()}))
+    assert "hubslice:begin gates" not in bare
+
+
+def test_every_accuracy_comes_from_the_report() -> None:
+    report = REPORTS[FULL]
+    before = section(rendered(report), "accuracy")
+    for index, arm in enumerate(report.arms):
+        for split in ("validation", "test"):
+            other = arm.model_copy(update={split: Rate(hits=17, total=97)})
+            arms = (*report.arms[:index], other, *report.arms[index + 1 :])
+            table = section(rendered(report.model_copy(update={"arms": arms})), "accuracy")
+            assert formats.rate(getattr(arm, split)) in before
+            assert "17.5 % [11.2, 26.3], n = 97" in table
+
+
+def test_every_defect_rate_of_the_report_is_on_the_card() -> None:
+    report = REPORTS[FULL]
+    text = section(card_of(FULL), "defects")
+    for defect in report.defects:
+        for variant in defect.variants:
+            for row in variant.rows:
+                assert formats.rate(row.dir) in text
+                assert formats.rate(row.collapse) in text
+                assert row.asr is None or formats.rate(row.asr) in text
+
+
+def test_a_persons_text_and_keys_stay() -> None:
+    theirs = "---\nlanguage: no\nlicense: cc-by-4.0\ntags:\n- art\n---\n\n# My own title\n\nMy own words.\n"
+    card = card_of(FULL, theirs)
+    head, body = split_readme(card)
+    assert head.startswith("language: no\nlicense: cc-by-4.0\ntags:\n- art\n- hubslice\n- remos\n")
+    assert body.startswith("\n# My own title\n\nMy own words.\n\n<!-- hubslice:begin summary -->")
+    assert card_of(FULL, card) == card
+
+
+def test_a_licence_in_the_recipe_is_a_persons_word_too() -> None:
+    theirs = "---\nlicense: cc-by-4.0\n---\n"
+    params = PARAMS[FULL].model_copy(update={"license": "mit"})
+    card = render_card(REPORTS[FULL], params, "", None, theirs)
+    assert yaml.safe_load(split_readme(card)[0])["license"] == "mit"
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_survived() -> None:
+    card = card_of(FULL, "\ufeff---\r\nlanguage: en\r\n---\r\nMine.\r\n")
+    assert card.startswith("---\r\nlanguage: en\r\n")
+    assert card.count("\n") == card.count("\r\n")
+    assert card_of(FULL, card) == card
+
+
+def test_a_new_number_replaces_the_old_section_and_leaves_the_text_around_it() -> None:
+    card = card_of(FULL).replace("<!-- hubslice:end gates -->", "<!-- hubslice:end gates -->\n\nA remark.")
+    updated = render_card(REPORTS[PLAIN], PARAMS[PLAIN], RECIPES[PLAIN], None, card)
+    assert "A remark." in updated
+    assert "### Backdoor trigger" not in updated
+
+
+def test_recipe_is_shown_verbatim() -> None:
+    recipe = "name: x  # ```\ndescription: '<!-- hubslice:end reproduce -->'\n"
+    card = render_card(REPORTS[PLAIN], PARAMS[PLAIN], recipe, None)
+    assert f"````yaml\n{recipe}````" in card
+    assert render_card(REPORTS[PLAIN], PARAMS[PLAIN], recipe, None, card) == card
+
+
+@pytest.mark.parametrize(("name", "repo_id"), [(FULL, "owner/student"), (PLAIN, "owner/student"), (FULL, None)])
+def test_snippets_are_python_and_name_the_repository(name: str, repo_id: str | None) -> None:
+    card = render_card(REPORTS[name], PARAMS[name], "", repo_id)
+    (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    ast.parse(snippet)
+    assert (repo_id or "local-dir:student") in snippet
+
+
+def test_without_defects_nothing_is_claimed() -> None:
+    card = card_of(PLAIN)
+    assert "No defect was measured." in section(card, "defects")
+    assert "defect_inheritance_rate" not in card
+    assert "DIR" not in section(card, "summary")
+
+
+def test_broken_gates_are_told_at_the_top_in_the_table_and_in_the_limits() -> None:
+    card = card_of(PLAIN)
+    assert "broke 1 of the 2 limits" in section(card, "summary")
+    assert "| at most 2.0 % | 4.2 % | **broken** |" in section(card, "gates")
+    assert "`max_accuracy_drop`" in section(card, "limits")
+
+
+def test_a_poisoned_teacher_is_told_at_the_top_and_in_the_limits() -> None:
+    card = card_of(FULL)
+    assert "planted on purpose" in section(card, "summary")
+    assert "backdoored on purpose" in section(card, "limits")
+    assert "planted on purpose" not in section(card_of(PLAIN), "summary")
+    unmeasured = rendered(REPORTS[FULL].model_copy(update={"defects": ()}))
+    assert "was **not** measured" in section(unmeasured, "summary")
+
+
+def test_limits_name_thin_evidence_and_a_missing_licence() -> None:
+    report = REPORTS[FULL]
+    arms = tuple(
+        arm.model_copy(update={"role": "student" if arm.name == "retrain" else "control"}) for arm in report.arms
+    )
+    teacher = report.teacher.model_copy(update={"license": None})
+    card = rendered(report.model_copy(update={"arms": arms, "teacher": teacher}))
+    assert "Backdoor trigger: only 161 clean-correct pictures" in section(card, "limits")
+    assert "No licence is known" in section(card, "limits")
+    assert not card.split("---\n")[1].startswith("license")
+
+
+def test_hostile_labels_cannot_write_markup() -> None:
+    report = REPORTS[FULL]
+    labels = ("a`|b", "<script>alert(1)</script>", "c\n\n# d")
+    task = report.task.model_copy(update={"labels": labels})
+    shown = section(rendered(report.model_copy(update={"task": task})), "load")
+    html = MarkdownIt("commonmark").render(shown)
+    assert "<script>" not in html
+    assert html.count("<h1>") == 0
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_tables_and_folds_are_well_formed(name: str) -> None:
+    body = split_readme(card_of(name))[1]
+    html = MarkdownIt("commonmark").enable("table").render(body)
+    tables = re.findall(r"^\| .*\n\| ---", body, re.MULTILINE)
+    assert html.count("<table>") == len(tables)
+    assert "<p>|" not in html
+    assert html.count("<details>") == html.count("</details>") == body.count("<details>")
+    assert not re.search(r"\n{4,}", body)
+    assert "{{" not in body
+    assert "None" not in body

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from hubslice.artefacts.rate import Rate
+from hubslice.cli.output import Mode, out
+from hubslice.cli.reporters import Lines, Live
+from hubslice.progress import Reporter, Silent
+
+ROWS = [{"name": "a\tb", "share": 0.123456, "tags": ["x", "y"], "done": True, "more": None}]
+
+
+@pytest.fixture(autouse=True)
+def human_again() -> Iterator[None]:
+    out.mode = "human"
+    yield
+    out.close()
+    out.mode = "human"
+
+
+def work(reporter: Reporter) -> None:
+    reporter.step("pull", "Teacher", "cached")
+    reporter.step("profile", "Coverage", "start")
+    with reporter.track("batches of [bold]x[/bold]", 3, "batches") as bar:
+        for number in range(3):
+            bar.advance(note=f"{number} done")
+    reporter.step("profile", "Coverage", "done", 75.4)
+
+
+def test_table_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    out.table(ROWS, {"name": "NAME", "share": "SHARE", "tags": "TAGS", "done": "DONE"})
+    assert capsys.readouterr().out == "a b\t0.1235\tx, y\tyes\n"
+
+
+def test_table_as_json_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    out.mode = "json"
+    out.table(ROWS, {"name": "NAME"})
+    assert json.loads(capsys.readouterr().out) == ROWS
+
+
+def test_result_of_an_artefact(capsys: pytest.CaptureFixture[str]) -> None:
+    rate = Rate(hits=1, total=4)
+    out.result(rate)
+    assert capsys.readouterr().out.splitlines()[2] == "value     0.25"
+    out.result(rate, "one in four")
+    assert capsys.readouterr().out == "one in four\n"
+    out.mode = "json"
+    out.result(rate, "one in four")
+    assert json.loads(capsys.readouterr().out)["value"] == 0.25
+    out.mode = "quiet"
+    out.result(rate)
+    out.result(rate, quiet=0.25)
+    assert capsys.readouterr().out == "0.25\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("human", "i\nhint: h\nwarning: w\n"), ("quiet", "warning: w\n"), ("json", '{"warning": "w"}\n')]
+)
+def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str], mode: Mode, told: str) -> None:
+    out.mode = mode
+    out.info("i")
+    out.hint("h")
+    out.warning("w")
+    streams = capsys.readouterr()
+    assert (streams.out, streams.err) == ("", told)
+
+
+def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    out.warning("title \x1b]0;owned\x07")
+    out.fields({"name": "\x1b[31mred\nline"})
+    streams = capsys.readouterr()
+    assert "\x1b" not in streams.err + streams.out
+    assert streams.out == "name  \ufffd[31mred line\n"
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("human", Lines), ("json", Silent), ("quiet", Silent)])
+def test_no_bars_without_a_terminal(capsys: pytest.CaptureFixture[str], mode: Mode, kind: type[Reporter]) -> None:
+    out.mode = mode
+    reporter = out.progress()
+    assert type(reporter) is kind
+    work(reporter)
+    streams = capsys.readouterr()
+    lines = [
+        "pull: already done, taken from the run folder",
+        "profile: Coverage ...",
+        "profile: done in 1 min 15 s",
+    ]
+    assert streams.out == ""
+    assert streams.err.splitlines() == (lines if mode == "human" else [])
+
+
+def test_bars_on_a_terminal() -> None:
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=100))
+    work(live)
+    with live.track("batches of [bold]x[/bold]", 3, "batches") as bar:
+        bar.advance(3, note="loss 0.41")
+        live._progress.refresh()
+    live.stop()
+    shown = screen.getvalue()
+    assert "3/3 batches" in shown
+    assert "batches of [bold]x[/bold]" in shown
+    assert "loss 0.41" in shown
+    assert "done in 1 min 15 s" in shown
+    assert shown.rstrip().endswith("\x1b[?25h")  # the cursor is shown again
+
+
+def test_a_live_display_is_taken_away_before_an_error_is_told() -> None:
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=100))
+    live.step("train", "Training", "start")
+    out._live = live
+    out.error("boom", hint=None, exit_code=4)
+    assert screen.getvalue().rstrip().endswith("\x1b[?25h")  # the cursor is shown again

@@ -1,0 +1,74 @@
+"""The parity gate, on one linear layer whose graph is changed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from hubslice.errors import ParityError
+from hubslice.graph.export import export_onnx
+from hubslice.graph.parity import check_parity
+
+X = torch.linspace(-1, 1, 12).reshape(3, 4)
+
+
+def linear(features: int = 5) -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(4, features, bias=False)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("parity") / "m.onnx"
+    export_onnx(linear(), {"x": X}, path)
+    return path
+
+
+def with_weight(path: Path, weight: torch.Tensor, folder: Path) -> Path:
+    model = onnx.load(path)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight.detach().numpy().astype(np.float32), "weight"))
+    onnx.save(model, folder / "m.onnx")
+    return folder / "m.onnx"
+
+
+def test_parity_of_an_unchanged_module(path: Path) -> None:
+    module = linear().train()
+    parity = check_parity(module, path, {"x": X})
+    assert parity.samples == 3
+    assert parity.provider == "CPUExecutionProvider"
+    assert parity.max_abs_difference <= parity.tolerance < 1e-3
+    assert module.training
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_a_changed_weight_is_found_at_any_scale(scale: float, path: Path, tmp_path: Path) -> None:
+    module = linear()
+    with torch.no_grad():
+        module.weight.mul_(scale)
+    scaled = with_weight(path, module.weight, tmp_path)
+    check_parity(module, scaled, {"x": X})
+    with torch.no_grad():
+        module.weight[2] *= 1.1
+    with pytest.raises(ParityError, match=r"m\.onnx differs from PyTorch by .* output \[2\]; the limit is") as caught:
+        check_parity(module, scaled, {"x": X})
+    assert "do not slice from this graph" in (caught.value.hint or "")
+
+
+def test_not_a_number_on_one_side_fails_on_both_sides_passes(path: Path, tmp_path: Path) -> None:
+    module = linear()
+    with torch.no_grad():
+        module.weight[1] = torch.nan
+    with pytest.raises(ParityError, match=r"differs from PyTorch by inf at sample 0, output \[1\]"):
+        check_parity(module, path, {"x": X})
+    assert check_parity(module, with_weight(path, module.weight, tmp_path), {"x": X}).samples == 3
+
+
+def test_another_shape_fails(path: Path) -> None:
+    with pytest.raises(ParityError, match=r"outputs \[3, 5\] where PyTorch gives \[3, 6\]"):
+        check_parity(linear(6), path, {"x": X})
