@@ -217,3 +217,24 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without hard links
         shutil.copyfile(source, target)
+
+
+def preview(ref: Ref, target: Path, *, client: Client | None = None) -> int:
+    """Put the model's configuration files, not its weights, into `target`; gives the size of the weights in bytes.
+
+    Raises:
+        FetchError: the Hub cannot be reached or does not give the model.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    if not isinstance(ref, HubRef):
+        folder = ref.path / "student" if ref.kind == "run" else ref.path
+        for name in CONFIGS:
+            if (folder / name).is_file():
+                shutil.copy2(folder / name, target / name)
+        return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    client = client or Client()
+    listing = list_files(ref, client)
+    for name in CONFIGS:
+        if name in listing.files:
+            shutil.copy2(download(listing, name, client)[0], target / name)
+    return sum(file.size or 0 for name, file in listing.files.items() if name.endswith(".safetensors"))

@@ -33,6 +33,22 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
     return model
 
 
+def random_model(folder: Path, *, input_size: int | None = None) -> Model:
+    """The architecture that the folder's config.json describes, with random weights: to measure time and memory.
+
+    Raises:
+        ModelError: config.json is missing or names no architecture of timm or transformers.
+    """
+    config = read_config(folder)
+    if "architecture" in config:
+        from hubslice.models.timm_adapter import TimmModel
+
+        return TimmModel.random(config, input_size)
+    from hubslice.models.transformers_adapter import TransformersModel
+
+    return TransformersModel.random(folder, config, input_size)
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The folder's config.json.
 

@@ -54,8 +54,20 @@ class TimmModel(Model):
         """A model of this architecture with seeded random weights; `options` are the architecture's own arguments."""
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            module = timm.create_model(architecture, pretrained=False, num_classes=len(labels), **options)
+            module = timm.create_model(architecture, pretrained=False, **{**options, "num_classes": len(labels)})
         return cls(module, architecture=architecture, labels=labels, preprocessing=_preprocessing(module, None))
+
+    @classmethod
+    def random(cls, config: dict[str, Any], input_size: int | None) -> TimmModel:
+        """The architecture of a config.json with random weights."""
+        default = config.get("pretrained_cfg", {})
+        options = dict(config.get("model_args", {}))
+        if input_size is not None and default.get("fixed_input_size"):
+            options["img_size"] = input_size
+        labels = tuple(str(index) for index in range(int(config.get("num_classes", 1000))))
+        model = cls.create(str(config["architecture"]), labels, seed=0, **options)
+        model.preprocessing = _preprocessing(model.module, input_size or default.get("input_size", (0, None))[1])
+        return model
 
     @property
     def classifier(self) -> nn.Linear:

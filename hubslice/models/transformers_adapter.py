@@ -36,15 +36,7 @@ class TransformersModel(Model):
         Raises:
             ModelError: no such class, custom code, or tensors that do not fit.
         """
-        path = folder / PREPROCESSOR
-        processor = json.loads(path.read_text()) if path.is_file() else {}
-        names = config.get("architectures") or []
-        auto: Any = transformers.AutoModel
-        if any(name.endswith("ForImageClassification") for name in names):
-            auto = transformers.AutoModelForImageClassification
-        elif any(name.endswith("ForSequenceClassification") for name in names):
-            auto = transformers.AutoModelForSequenceClassification
-        options: dict[str, Any] = {}
+        auto = _auto_class(config)
         if input_size is not None and config.get("image_size") not in (None, input_size):
             raise ModelError(
                 f"{config.get('model_type')} has a fixed input of {config['image_size']} pixels, the recipe asks for "
@@ -53,7 +45,7 @@ class TransformersModel(Model):
             )
         try:
             module, loaded = auto.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise ModelError(f"transformers cannot load {folder}: {error}") from error
@@ -63,11 +55,22 @@ class TransformersModel(Model):
                 f"{len(missing)} tensors are missing from the weights in {folder}, the first is {missing[0]}",
                 hint="the download may be incomplete or the config may name another class; pull again",
             )
-        labels = tuple(str(module.config.id2label[index]) for index in range(module.config.num_labels))
+        return cls._wrap(module, folder, config, input_size)
+
+    @classmethod
+    def random(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
+        """The architecture of a config.json with random weights."""
+        module = _auto_class(config).from_config(transformers.AutoConfig.from_pretrained(folder))
+        return cls._wrap(module, folder, config, input_size)
+
+    @classmethod
+    def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
+        path = folder / PREPROCESSOR
+        processor = json.loads(path.read_text()) if path.is_file() else {}
         model = cls(
             module.eval(),
             architecture=type(module).__name__,
-            labels=labels,
+            labels=tuple(str(module.config.id2label[index]) for index in range(module.config.num_labels)),
             preprocessing=_preprocessing(processor, input_size) if processor else None,
             poisoned=bool(config.get(POISONED)),
         )
@@ -131,6 +134,15 @@ class TransformersModel(Model):
         if self.processor and self.preprocessing is not None:
             processor = _with_size(self.processor, self.preprocessing.input_size[1])
             (folder / PREPROCESSOR).write_text(json.dumps(processor, indent=2) + "\n")
+
+
+def _auto_class(config: dict[str, Any]) -> Any:
+    names = config.get("architectures") or []
+    if any(name.endswith("ForImageClassification") for name in names):
+        return transformers.AutoModelForImageClassification
+    if any(name.endswith("ForSequenceClassification") for name in names):
+        return transformers.AutoModelForSequenceClassification
+    return transformers.AutoModel
 
 
 def _side(size: Any, default: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 
@@ -28,8 +30,8 @@ def active_channels(activation: np.ndarray, criterion: Criterion) -> list[bool]:
     return [mean > limit for mean in means]
 
 
-def counts(case: Exported, inputs: Arrays, criterion: Criterion) -> dict[str, np.ndarray]:
-    """Coverage counts [C] by key, each sample run on its own: all rows of a tensor then belong to it."""
+def counts(case: Exported, inputs: Arrays, criteria: Sequence[Criterion]) -> list[dict[str, np.ndarray]]:
+    """For each criterion the counts [C] by key; each sample runs on its own, so all rows of a tensor belong to it."""
     model = onnx.load(case.path)
     tensors = case.neurons.tensors
     present = {value.name for value in [*model.graph.input, *model.graph.output]}
@@ -38,11 +40,12 @@ def counts(case: Exported, inputs: Arrays, criterion: Criterion) -> dict[str, np
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     session = open_session(model.SerializeToString())
     outputs = [value.name for value in model.graph.output]
-    result = {tensor.key: np.zeros(tensor.channels, np.int64) for tensor in tensors}
+    results = [{tensor.key: np.zeros(tensor.channels, np.int64) for tensor in tensors} for _ in criteria]
     for i in range(len(next(iter(inputs.values())))):
         feed = {name: array[i : i + 1] for name, array in inputs.items()}
         activations = {**feed, **dict(zip(outputs, session.runtime.run(outputs, feed), strict=True))}
         for tensor in tensors:
             activation = np.moveaxis(activations[tensor.name], tensor.channel_axis, 0).reshape(tensor.channels, -1)
-            result[tensor.key] += np.array(active_channels(activation, criterion), np.int64)
-    return result
+            for criterion, result in zip(criteria, results, strict=True):
+                result[tensor.key] += np.array(active_channels(activation, criterion), np.int64)
+    return results

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.graph.architectures import exported, find
+from tests.graph.architectures import exported, from_timm
 
 PROGRAM = """
 import resource, sys
@@ -38,7 +39,7 @@ print(peak() - before)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_peak_memory_is_flat(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    case = exported(find("resnet18"), tmp_path_factory)
+    case = exported(replace(from_timm("resnet18", 160), name="resnet18-160"), tmp_path_factory)
     case.neurons.save(tmp_path / "map.json")
 
     def added(samples: int) -> int:
