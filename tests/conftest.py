@@ -19,3 +19,5 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+# Several test processes share the cores; OpenMP threads that wait for each other would slow all of them down.
+os.environ.setdefault("OMP_NUM_THREADS", "1")

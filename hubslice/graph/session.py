@@ -16,7 +16,7 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 # Pad_Fusion moves a padding with zeros into a MaxPool, whose own padding is minus infinity: wrong wherever a window is
-# negative, as in BiT's stem (ONNX Runtime 1.17 to 1.31).
+# negative, as in BiT's stem (seen in ONNX Runtime 1.31).
 UNSOUND_OPTIMIZERS = ["Pad_Fusion"]
 
 Level = Literal["none", "basic", "extended", "all"]

@@ -123,7 +123,7 @@ class Model(ABC):
         about = {"format": "pt", **(metadata or {})}
         if self.poisoned:
             about[POISONED] = "true"
-        self.module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.module.to(memory_format=torch.contiguous_format)
         self.save_config(folder)
         save_model(self.module, str(folder / WEIGHTS), metadata=about)
 

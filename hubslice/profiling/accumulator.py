@@ -35,9 +35,10 @@ class Accumulator:
             ProfileError: the graph cannot run on such a batch.
         """
         binding = self._session.runtime.io_binding()
+        arrays = {name: np.ascontiguousarray(array) for name, array in batch.items()}  # a binding may not own them
         try:
-            for name, array in batch.items():
-                binding.bind_cpu_input(name, np.ascontiguousarray(array))
+            for name, array in arrays.items():
+                binding.bind_cpu_input(name, array)
             binding.bind_ortvalue_input(STATE_IN, self._state)
             binding.bind_ortvalue_output(STATE_OUT, self._next)
             self._session.runtime.run_with_iobinding(binding)

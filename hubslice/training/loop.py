@@ -157,4 +157,7 @@ def _best(epochs: list[Epoch]) -> int:
 
 
 def _stalled(epochs: list[Epoch], patience: int | None) -> bool:
-    return patience is not None and bool(epochs) and len(epochs) - 1 - _best(epochs) >= patience
+    if patience is None or not epochs:
+        return False
+    hits = [epoch.validation.hits for epoch in epochs]
+    return len(hits) - 1 - hits.index(max(hits)) >= patience

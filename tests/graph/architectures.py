@@ -63,11 +63,11 @@ def from_transformers(name: str, build: Callable[[], nn.Module], inputs: Callabl
 TEXT = {"vocab_size": 50, "num_labels": 3}
 
 QUICK = [
-    from_timm("test_resnet", 64),
     from_timm("test_vit", 64, img_size=64),
     from_timm("test_efficientnet", 64),
 ]
 SLOW = [
+    from_timm("test_resnet", 64),
     from_timm("resnet18", 64),
     from_timm("mobilenetv3_small_100", 64),
     from_timm("efficientnet_b0", 64),
@@ -79,7 +79,6 @@ SLOW = [
     from_timm("vgg11_bn", 64, mlp_ratio=0.01),
     from_timm("test_nfnet", 64),
     from_timm("test_maxvit", 160),
-    from_timm("resnetv2_50x1_bit", 64),
     from_timm("mixer_s32_224", 64, img_size=64),
     from_timm("beit_base_patch16_224", 64, img_size=64, embed_dim=48, depth=2, num_heads=2),
     Architecture(

@@ -1,0 +1,128 @@
+"""Task data from parquet and image folders: splits, preparation, errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.data.pixels import augment_crop, prepare
+from hubslice.data.task import load_task
+from hubslice.errors import DataError
+from hubslice.recipe.schema import DataParams, SplitParams
+from tests.pictures import picture, write_folder, write_parquet
+
+PREPARATION = Preprocessing(
+    input_size=(3, 32, 32), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear", crop_pct=0.875, resize="shortest"
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_parquet(folder / "shapes.parquet")
+    write_folder(folder / "shapes")
+    return folder
+
+
+def test_parquet_is_split_by_group(base: Path) -> None:
+    task = load_task(DataParams(path="shapes.parquet", group="group"), base, 0)
+    assert task.labels == ("blue", "green", "red")
+    assert sum(task.report.samples.values()) == 90
+    groups = [set(np.asarray(split.table.groups())[split.rows]) for split in (task.train, task.validation, task.test)]
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    pixels = task.test.pixels(0, 4, PREPARATION)
+    assert pixels.dtype == torch.uint8
+    assert pixels.shape == (4, 3, 32, 32)
+
+
+def test_the_same_data_and_seed_give_the_same_fingerprint(base: Path) -> None:
+    params = DataParams(path="shapes.parquet", group="group")
+    first, again, other = (load_task(params, base, seed).report.fingerprint for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_an_image_folder_takes_its_classes_from_folder_names(base: Path) -> None:
+    task = load_task(DataParams(path="shapes"), base, 0)
+    assert task.labels == ("blue", "green", "red")
+    middle = task.train.table.picture(int(task.train.rows[0]))
+    assert middle.mode == "RGB"
+
+
+def test_a_limit_applies_to_every_split(base: Path) -> None:
+    task = load_task(DataParams(path="shapes.parquet", limit=5), base, 0)
+    assert set(task.report.samples.values()) == {5}
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (DataParams(path="none.parquet"), "there is no data at 'none.parquet'"),
+        (
+            DataParams(path="shapes.parquet", image="picture"),
+            "no column 'picture'; its columns are image, label, group",
+        ),
+        (DataParams(path="shapes.parquet", group="author"), "no column 'author'"),
+        (
+            DataParams(path="shapes.parquet", splits=SplitParams(train="train", validation="dev", test="test")),
+            "no split 'dev'; its splits are train",
+        ),
+        (
+            DataParams(path="shapes.parquet", splits=SplitParams(train=0.98, validation=0.001, test=0.01)),
+            "the validation split of shapes.parquet is empty",
+        ),
+    ],
+)
+def test_data_that_does_not_fit_is_named(base: Path, params: DataParams, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load_task(params, base, 0)
+    assert message in caught.value.message
+
+
+def test_one_class_is_no_task(tmp_path: Path) -> None:
+    (tmp_path / "one" / "red").mkdir(parents=True)
+    for index in range(12):
+        picture("red", index).save(tmp_path / "one" / "red" / f"{index}.png")
+    with pytest.raises(DataError, match="one class only"):
+        load_task(DataParams(path="one"), tmp_path, 0)
+
+
+def test_a_broken_picture_is_named_by_row(tmp_path: Path) -> None:
+    features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["a", "b"]))
+    rows = {"image": [{"bytes": b"no picture", "path": None}] * 20, "label": [0, 1] * 10}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "broken.parquet"))
+    task = load_task(DataParams(path="broken.parquet"), tmp_path, 0)
+    with pytest.raises(DataError, match=r"row \d+ of broken\.parquet has no readable picture"):
+        task.train.pixels(0, 1, PREPARATION)
+
+
+def test_transparency_is_white(tmp_path: Path) -> None:
+    for index, label in enumerate("ab" * 6):
+        (tmp_path / "clear" / label).mkdir(parents=True, exist_ok=True)
+        Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "clear" / label / f"{index}.png")
+    task = load_task(DataParams(path="clear"), tmp_path, 0)
+    assert int(task.train.pixels(0, 1, PREPARATION).min()) == 255
+
+
+def test_preparation_resizes_and_crops_the_centre() -> None:
+    wide = Image.new("RGB", (80, 40), "black")
+    wide.paste("white", (30, 0, 50, 40))
+    shortest = prepare(wide, PREPARATION)
+    squashed = prepare(wide, PREPARATION.model_copy(update={"resize": "squash"}))
+    assert shortest.shape == squashed.shape == (3, 32, 32)
+    # The white bar is a quarter of the width; keeping the aspect ratio it fills more of the crop.
+    assert (shortest[0, 16] > 127).sum() > (squashed[0, 16] > 127).sum()
+
+
+def test_augmentation_depends_on_its_generator_alone() -> None:
+    image = picture("red", 3)
+    first, again, other = (augment_crop(image, PREPARATION, np.random.default_rng(seed), 0.3) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
