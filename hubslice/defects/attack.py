@@ -36,7 +36,8 @@ class Variant:
     """One threat model in full.
 
     `settings` is plain data that, with the source, the seed and the pictures, determines the attack. `craft` gives the
-    attacked pictures, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited).
+    attacked pictures, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited);
+    variants of one `objective` that differ in it make a curve.
     """
 
     name: str
@@ -45,3 +46,4 @@ class Variant:
     settings: Mapping[str, int | float | str]
     craft: Callable[[Source, Batch], Tensor]
     budget: int | None = None
+    objective: str | None = None

@@ -185,6 +185,8 @@ def _report(variant: Variant, evidence: Evidence, file: str, seed: int) -> Defec
         name=variant.name,
         title=variant.title,
         headline=variant.headline,
+        objective=variant.objective,
+        budget=variant.budget,
         rows=evidence.rows(),
         reduction=reduction,
         evidence=file,

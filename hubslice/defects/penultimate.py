@@ -66,6 +66,7 @@ class Penultimate(Defect):
                 settings={"kind": self.kind, "objective": objective, "eps": eps, "steps": self.params.steps},
                 craft=partial(self._craft, objective, eps),
                 budget=eps,
+                objective=TITLES[objective],
             )
             for objective in objectives
             for eps in self.params.eps

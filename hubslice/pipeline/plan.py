@@ -13,6 +13,7 @@ from hubslice.pipeline.steps.report import report_step
 from hubslice.pipeline.steps.slicing import profile_step, slice_step
 from hubslice.pipeline.steps.teacher import export_step, pull_step
 from hubslice.pipeline.steps.training import init_step, train_step
+from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe
 
 
@@ -23,10 +24,11 @@ def plan(recipe: SliceRecipe, recipe_text: str, base: Path) -> list[Step]:
     """
     steps = [pull_step("pull", recipe.teacher, base)]
     clean = clean_teacher(recipe)
+    targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
     if clean is not None:
         steps.append(pull_step("pull.clean", recipe.teacher.model_copy(update={"model": clean}), base))
     steps += [
-        data_step(recipe.data, base, recipe.seed),
+        data_step(recipe.data, base, recipe.seed, targets),
         export_step(recipe.teacher, recipe.seed),
         profile_step(recipe, base),
     ]

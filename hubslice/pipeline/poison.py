@@ -13,7 +13,7 @@ import numpy as np
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
 from hubslice.device import resolve_device
-from hubslice.errors import DataError, RecipeError
+from hubslice.errors import RecipeError
 from hubslice.pipeline.execute import execute
 from hubslice.pipeline.publish import link_tree, swap
 from hubslice.pipeline.run_folder import RunFolder, RunManifest
@@ -73,7 +73,7 @@ def poison(
     run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
     steps = [
         pull_step("pull", recipe.teacher, loaded.base),
-        data_step(recipe.data, loaded.base, recipe.seed),
+        data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
         _plant_step(recipe, loaded),
     ]
     execute(steps, run, resolve_device(device), reporter or Silent())
@@ -95,11 +95,6 @@ def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
         from hubslice.training.predict import accuracy, predict
 
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        if recipe.poison.target not in task.labels:
-            raise DataError(
-                f"poison.target {recipe.poison.target!r} is not a class of the data",
-                hint=f"its classes are {', '.join(task.labels)}",
-            )
         stamped = partial(stamp, params=recipe.poison.trigger)
         target = task.labels.index(recipe.poison.target)
         chosen = _chosen(len(task.train), recipe)

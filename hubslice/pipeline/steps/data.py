@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +19,23 @@ if TYPE_CHECKING:
 TASK = "task.json"
 
 
-def data_step(data: DataParams, base: Path, seed: int) -> Step:
-    """Open and split the data; leaves its facts and fingerprint in `task.json`."""
+def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = ()) -> Step:
+    """Open and split the data; leaves its facts and fingerprint in `task.json`. It must have the `classes`."""
+    named = sorted(set(classes))
 
     def run(context: Context) -> None:
         open_task.cache_clear()
-        open_task(data, base, seed).report.save(context.out / TASK)
+        task = open_task(data, base, seed)
+        unknown = [name for name in named if name not in task.labels]
+        if unknown:
+            near = get_close_matches(unknown[0], task.labels, 1)
+            raise DataError(
+                f"the recipe names the class {unknown[0]!r}, which {data.path} does not have",
+                hint=f"did you mean {near[0]!r}?" if near else f"its classes are {', '.join(task.labels)}",
+            )
+        task.report.save(context.out / TASK)
 
-    parameters = {"data": data, "seed": seed, "local": _stamp(base / data.path)}
+    parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(base / data.path)}
     return Step("data", f"Open and split {data.path}", parameters, (), run)
 
 
