@@ -161,6 +161,7 @@ def plan_push(
         model,
         repo_id,
         poisoned=False,  # the plan looks for the mark itself
+        message="Upload a model made by hubslice",
         allow_poisoned=allow_poisoned,
         private=private,
         create_pr=create_pr,

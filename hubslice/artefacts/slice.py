@@ -53,7 +53,8 @@ class Slice:
         }
         packed = {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()}
         write_atomically(
-            path, to_safetensors(packed, metadata={"format": FORMAT, "slice": json.dumps(about, sort_keys=True)})
+            path,
+            to_safetensors(packed, metadata={"format": FORMAT, "slice": json.dumps(about)}),  # keeps graph order
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -18,17 +20,27 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "hubslice info runs/drawings",
             "hubslice info runs/drawings --json",
-            "hubslice info runs/drawings --quiet",
+            "hubslice info --schema",
         ),
     )(info)
 
 
 def info(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of report.json, which explains every field.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Show a run: its steps with cost and state, and its results if it is finished."""
+    if schema:
+        from hubslice.artefacts.report import Report
+
+        out.text(json.dumps(Report.model_json_schema(mode="serialization"), indent=2))
+        return
+    if run is None:
+        raise InputError("no run is named", hint="hubslice info RUN, for instance runs/drawings")
     from hubslice.cli.summary import tell_report
     from hubslice.pipeline.execute import cached
     from hubslice.pipeline.run import open_run

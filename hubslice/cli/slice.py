@@ -110,6 +110,7 @@ def show_run(run: Run) -> None:
         from hubslice.cli.summary import tell_report
 
         tell_report(report)
+        out.text("")
         out.fields(places)
 
     out.result(data, tell, quiet=run.student)

@@ -10,34 +10,41 @@ from hubslice.cli.output import out
 def tell_report(report: Report) -> None:
     """Print retention, accuracy of every arm, headline defect rates and broken gates."""
     kept = report.slice.relevant / report.slice.weights if report.slice.weights else 1.0
+    teacher = report.teacher.model + (f" @ {report.teacher.commit[:12]}" if report.teacher.commit else "")
     facts = {
         "run": f"{report.name}, seed {report.seed}",
-        "teacher": report.teacher.model + (f" @ {report.teacher.commit[:12]}" if report.teacher.commit else ""),
+        "teacher": teacher,
         "slice": f"{report.slice.title}: {kept:.1%} of {report.slice.weights:,} weights relevant",
     }
     out.fields(facts)
-    rows = [
-        {"model": arm.title, "validation": rate(arm.validation), "test": rate(arm.test), "how": arm.description}
-        for arm in report.arms
-    ]
-    out.table(rows, {"model": "ACCURACY", "validation": "VALIDATION", "test": "TEST", "how": ""})
-    defects = [
-        {
-            "defect": f"{defect.title}, {variant.title}",
-            "model": row.arm + ("" if row.source == "teacher" else f" ({row.source})"),
-            "dir": rate(row.dir),
-            "asr": rate(row.asr) if row.asr else "",
-        }
-        for defect in report.defects
-        for variant in defect.variants
-        if variant.headline
-        for row in variant.rows
-    ]
-    if defects:
-        out.table(defects, {"defect": "DEFECT", "model": "MODEL", "dir": "INHERITED (DIR)", "asr": "TO TARGET (ASR)"})
+    _columns(
+        ("accuracy", "validation", "test", ""),
+        [(arm.title, rate(arm.validation), rate(arm.test), arm.description) for arm in report.arms],
+    )
+    titles = {arm.name: arm.title for arm in report.arms} | {"teacher": "The teacher itself"}
+    for defect in report.defects:
+        for variant in defect.variants:
+            if variant.headline:
+                rows = [
+                    (
+                        titles[row.arm] + ("" if row.source == "teacher" else f" ({row.source})"),
+                        rate(row.dir),
+                        rate(row.asr) if row.asr else "",
+                    )
+                    for row in variant.rows
+                ]
+                _columns((f"{defect.title}: {variant.title}", "inherited (DIR)", "to the target (ASR)"), rows)
     for gate in report.gates:
         if not gate.passed:
             out.warning(f"gate {gate.name}: measured {gate.measured:.3f}, limit {gate.limit:.3f}")
+
+
+def _columns(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print rows under their headings, aligned also where the output is no terminal: logs are read by people, too."""
+    widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
+    out.text("")
+    for row in (headings, *rows):
+        out.text("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def rate(measured: Rate) -> str:
