@@ -35,7 +35,7 @@ class TimmModel(Model):
             options["img_size"] = input_size
         try:
             module = timm.create_model(f"local-dir:{folder}", pretrained=True, **options)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(
                 f"timm cannot build {config.get('architecture')!r} from {folder}: {error}",
                 hint="check that config.json and model.safetensors belong together, or upgrade timm",

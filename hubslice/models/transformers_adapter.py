@@ -47,7 +47,7 @@ class TransformersModel(Model):
             module, loaded = auto.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"transformers cannot load {folder}: {error}") from error
         missing = sorted(loaded["missing_keys"])
         if missing:

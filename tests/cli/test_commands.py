@@ -122,7 +122,14 @@ def test_recipes_schema(hubslice: Hubslice) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["validate"], ["doctor"], ["recipes", "ls"], ["recipes", "show"], ["recipes", "copy"], ["recipes", "schema"]],
+    [
+        [],
+        *(
+            [name]
+            for name in ("pull", "slice", "push", "validate", "profile", "audit", "card", "info", "poison", "doctor")
+        ),
+        *(["recipes", name] for name in ("ls", "show", "copy", "schema")),
+    ],
 )
 def test_help_has_examples(hubslice: Hubslice, command: list[str]) -> None:
     code, stdout, stderr = hubslice(*command, "--help")

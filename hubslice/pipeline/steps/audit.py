@@ -45,6 +45,7 @@ def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequ
     retrained = next((arm for arm in arms if arm.start == "random"), None)
 
     def run(context: Context) -> None:
+        import numpy as np
         import torch
 
         from hubslice.defects.registry import make_defect
@@ -59,7 +60,7 @@ def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequ
             pixels=test.pixels(0, len(test), teacher.image_preprocessing),
             labels=torch.from_numpy(test.targets),
             classes=task.labels,
-            indices=torch.from_numpy(test.rows),
+            indices=torch.from_numpy(np.searchsorted(task.test.rows, test.rows)),  # places within the test split
         )
         make_defect(params).measure(
             subjects,
