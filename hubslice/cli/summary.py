@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.cli.output import out
@@ -39,7 +41,7 @@ def tell_report(report: Report) -> None:
             out.warning(f"gate {gate.name}: measured {gate.measured:.3f}, limit {gate.limit:.3f}")
 
 
-def _columns(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _columns(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows under their headings, aligned also where the output is no terminal: logs are read by people, too."""
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     out.text("")
