@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,12 @@ from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.report import ParityReport
 from hubslice.device import resolve_device
 from hubslice.errors import InputError
+from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.pipeline.execute import execute
-from hubslice.pipeline.poison import Poisoned
+from hubslice.pipeline.poison import TEACHER, Poisoned
 from hubslice.pipeline.poison import poison as _poison
-from hubslice.pipeline.run import Run, open_run
-from hubslice.pipeline.run_folder import RunFolder
+from hubslice.pipeline.run import Run, open_run, student_recipe
+from hubslice.pipeline.run_folder import MANIFEST, RunFolder
 from hubslice.pipeline.steps.teacher import (
     FACTS,
     GRAPH,
@@ -73,8 +76,9 @@ def pull(
         ExportError: it cannot be exported.
         ParityError: the export computes something else.
     """
-    name = model.strip("./~").replace("/", "--").replace("@", "--") or "model"
-    run = RunFolder(out or cache_folder() / (f"{name}-{input_size}" if input_size else name))
+    if out is not None and (out / MANIFEST).is_file():
+        raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
+    run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
     teacher = TeacherParams(model=model, input_size=input_size)
     steps = [pull_step("pull", teacher, Path.cwd()), export_step(teacher, seed=0)]
     # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
@@ -84,6 +88,14 @@ def pull(
         parity=ParityReport.load(run.step("export") / PARITY),
         folder=run.path,
     )
+
+
+def _cache_name(model: str, input_size: int | None) -> str:
+    """A readable folder name that no other model, and no other local folder of the same name, has."""
+    ref = parse_ref(model, Path.cwd())
+    identity = f"{ref.path.resolve() if isinstance(ref, LocalRef) else ref} {input_size}"
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "--", str(ref)).strip("-.")[-60:]
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
 def cache_folder() -> Path:
@@ -136,16 +148,17 @@ def plan_push(
     from hubslice.hub.push import plan_push as make_plan
 
     path = Path(folder)
-    if (path / "run.json").is_file() and not (path / "teacher").is_dir():
+    if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
         run = open_run(str(path))
         report = run.report
+        published = student_recipe(run)
 
         def render(existing: str | None) -> bytes:
             from hubslice.card.render import render_card
 
-            return render_card(report, run.recipe.card, run.loaded.text, repo_id, existing).encode()
+            return render_card(report, published.card, published.text, repo_id, existing).encode()
 
-        return make_plan(
+        plan = make_plan(
             run.student,
             repo_id,
             poisoned=False,
@@ -154,7 +167,9 @@ def plan_push(
             create_pr=create_pr,
             revision=revision,
         )
-    model = path / "teacher" if (path / "teacher").is_dir() else path
+        local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
+        return replace(plan, warnings=(*plan.warnings, *local))
+    model = path / TEACHER if (path / TEACHER).is_dir() else path
     if not (model / "config.json").is_file():
         raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")
     return make_plan(
@@ -208,7 +223,6 @@ def load(model: str | Path, *, input_size: int | None = None) -> Model:
         ModelError: its files cannot be used.
     """
     from hubslice.hub.pull import fetch
-    from hubslice.hub.ref import parse_ref
     from hubslice.models.folder import load_model
 
     return load_model(fetch(parse_ref(str(model), Path.cwd())).folder, input_size=input_size)

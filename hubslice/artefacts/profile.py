@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from hubslice.artefacts.base import Artefact, write_atomically
+from hubslice.artefacts.header import sorted_header
 from hubslice.errors import RunError
 
 FORMAT = "hubslice-profile-1"
@@ -71,7 +72,7 @@ class Profile:
             "data": self.data,
         }
         metadata = {"format": FORMAT, "profile": json.dumps(about, sort_keys=True)}
-        write_atomically(path, to_safetensors(dict(self.counts), metadata=metadata))
+        write_atomically(path, sorted_header(to_safetensors(dict(self.counts), metadata=metadata)))
 
     @classmethod
     def load(cls, path: Path) -> Profile:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from hubslice.artefacts.base import write_atomically
+from hubslice.artefacts.header import sorted_header
 from hubslice.errors import RunError
 
 FORMAT = "hubslice-slice-1"
@@ -54,7 +55,7 @@ class Slice:
         packed = {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()}
         write_atomically(
             path,
-            to_safetensors(packed, metadata={"format": FORMAT, "slice": json.dumps(about)}),  # keeps graph order
+            sorted_header(to_safetensors(packed, metadata={"format": FORMAT, "slice": json.dumps(about)})),
         )
 
     @classmethod

@@ -43,11 +43,14 @@ def info(
         raise InputError("no run is named", hint="hubslice info RUN, for instance runs/drawings")
     from hubslice.cli.summary import tell_report
     from hubslice.pipeline.execute import cached
+    from hubslice.pipeline.poison import poison_steps
     from hubslice.pipeline.run import open_run
     from hubslice.pipeline.run_folder import RunFolder
+    from hubslice.recipe.schema import PoisonRecipe
 
     opened = open_run(str(RunFolder.existing(run).path))
-    steps = opened.steps()
+    poisoning = isinstance(opened.loaded.recipe, PoisonRecipe)
+    steps = poison_steps(opened.loaded) if poisoning else opened.steps()
     done = cached(steps, opened.folder)
     rows: list[dict[str, object]] = []
     for step in steps:
@@ -62,7 +65,7 @@ def info(
                 "mib": round(record.size / 2**20, 1) if record else None,
             }
         )
-    report = opened.report if all(done.values()) else None
+    report = opened.report if all(done.values()) and not poisoning else None
     data = {"run": str(run), "steps": rows, "report": report.model_dump(mode="json") if report else None}
 
     def tell() -> None:
@@ -70,7 +73,7 @@ def info(
         out.table(rows, headings)
         if report:
             tell_report(report)
-        else:
-            out.hint(f"go on with `hubslice slice {run}`")
+        elif not all(done.values()):
+            out.hint(f"go on with `hubslice {'poison' if poisoning else 'slice'} {run / 'recipe.yaml'} --out {run}`")
 
-    out.result(data, tell, quiet="done" if report else "unfinished")
+    out.result(data, tell, quiet="done" if all(done.values()) else "unfinished")

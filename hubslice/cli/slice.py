@@ -48,7 +48,7 @@ def slice_(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show steps, what is cached, estimated time and memory; do nothing.")
+        bool, typer.Option("--dry-run", help="Show steps, what is cached, estimated time and memory; fetch no weights.")
     ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -63,22 +63,22 @@ def slice_(
 
     run = open_run(recipe, tuple(overrides or ()), folder)
     if dry_run:
-        _show_plan(run, device)
+        _show_plan(run, until, device)
         return
     run.execute(until=until, device=device, reporter=out.progress())
     if until is not None and until != "report":
-        place = run.folder.step(until)
-        data = {"run": str(run.path), "step": until, "folder": str(place)}
-        out.result(data, quiet=place)
+        folders = [str(run.folder.step(name)) for name in run.ends(until)]
+        data = {"run": str(run.path), "until": until, "folders": folders}
+        out.result(data, quiet="\n".join(folders))
         return
     show_run(run)
     run.check_gates()
 
 
-def _show_plan(run: Run, device: str) -> None:
+def _show_plan(run: Run, until: str | None, device: str) -> None:
     from hubslice.pipeline.estimate import estimate
 
-    plan = estimate(run, device, out.progress())
+    plan = estimate(run, until, device, out.progress())
     if out.mode == "json":
         out.result(plan)
         return

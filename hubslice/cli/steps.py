@@ -104,7 +104,10 @@ def card(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Render report, plots and model card of a run again, for instance with other words for the card."""
+    """Render report, plots and model card of a run again, for instance with other words for the card.
+
+    Steps that are missing are run first.
+    """
     _renew(recipe, overrides, folder, "report", True, "auto")
 
 

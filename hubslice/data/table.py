@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from hubslice.errors import DataError, FetchError
+from hubslice.recipe.paths import place
 from hubslice.recipe.schema import DataParams
 
 datasets.disable_progress_bars()  # hubslice reports progress itself
@@ -29,10 +30,22 @@ class Table:
         return len(self.rows)
 
     def targets(self) -> np.ndarray:
-        """Class index of every row, int64 [rows]."""
-        column = self.rows.with_format(None)[self.params.label]
+        """Class index of every row, int64 [rows].
+
+        Raises:
+            DataError: a row has no label.
+        """
         known = {name: index for index, name in enumerate(self.labels)}
-        return np.array([value if isinstance(value, int) else known[str(value)] for value in column], dtype=np.int64)
+        found = [
+            value if isinstance(value, int) else known.get(str(value), -1) for value in self.rows[self.params.label]
+        ]
+        targets = np.array(found, dtype=np.int64)
+        if targets.min(initial=0) < 0:
+            raise DataError(
+                f"row {int(targets.argmin())} of {self.params.path} has no label in column {self.params.label!r}",
+                hint="remove the rows without a label, or name another column with data.label",
+            )
+        return targets
 
     def groups(self) -> np.ndarray:
         """Group number of every row, int64 [rows]; every row is its own group where the recipe names none."""
@@ -40,6 +53,11 @@ class Table:
             return np.arange(len(self), dtype=np.int64)
         _, numbers = np.unique(np.array([str(g) for g in self.rows[self.params.group]]), return_inverse=True)
         return numbers.astype(np.int64)
+
+    def group_names(self, rows: np.ndarray) -> set[str]:
+        """The groups that these rows belong to, as the data calls them."""
+        column = self.rows[self.params.group]
+        return {str(column[int(row)]) for row in rows}
 
     def picture(self, row: int) -> Image.Image:
         """The row's picture in RGB, transparency composited on white.
@@ -69,7 +87,7 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
         DataError: no such data, or the columns that the recipe names are missing.
         FetchError: the Hub data set cannot be fetched.
     """
-    local = base / params.path
+    local = place(params.path, base)
     if local.is_file():
         loaded = datasets.load_dataset("parquet", data_files=str(local))
         fingerprint, commit = _file_hash(local), None
@@ -117,7 +135,7 @@ def _checked(rows: Any, params: DataParams) -> Table:
     if isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)
     else:
-        labels = tuple(sorted({str(value) for value in rows[params.label]}))
+        labels = tuple(sorted({str(value) for value in rows[params.label] if value is not None}))
         rows = rows.map(lambda row: {params.label: str(row[params.label])}) if feature.dtype != "string" else rows
     if not isinstance(rows.features[params.image], datasets.Image):
         rows = rows.cast_column(params.image, datasets.Image())

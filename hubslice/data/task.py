@@ -58,10 +58,6 @@ class Task:
     test: Split
     report: TaskReport
 
-    def split(self, name: SplitName) -> Split:
-        """The split of this name."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
-
 
 def load_task(params: DataParams, base: Path, seed: int) -> Task:
     """Open the data and cut it into splits; the same parameters, data and seed give the same splits.
@@ -80,12 +76,12 @@ def load_task(params: DataParams, base: Path, seed: int) -> Task:
             raise DataError(f"the {name} split of {params.path} is empty", hint="change data.splits")
         if split.table.labels != labels:
             raise DataError(f"the {name} split of {params.path} has other classes than the train split")
-        if split.targets.min() < 0:
-            raise DataError(f"the {name} split of {params.path} has samples without a label")
     if len(np.unique(splits["train"].targets)) < 2:
         raise DataError(
             f"the train split of {params.path} has samples of one class only", hint="a task needs two classes or more"
         )
+    if params.group is not None:
+        _check_groups(splits, params)
     report = TaskReport(
         source=params.path if commit else Path(params.path).name,
         revision=commit,
@@ -130,6 +126,23 @@ def _shares(table: Table, shares: dict[SplitName, float], seed: int) -> dict[Spl
 
 def _whole(table: Table) -> Split:
     return Split(table, np.arange(len(table), dtype=np.int64), table.targets())
+
+
+def _check_groups(splits: dict[SplitName, Split], params: DataParams) -> None:
+    """Shares never tear a group; splits that the data set brings along may."""
+    groups = {name: split.table.group_names(split.rows) for name, split in splits.items()}
+    pairs: tuple[tuple[SplitName, SplitName], ...] = (
+        ("train", "validation"),
+        ("train", "test"),
+        ("validation", "test"),
+    )
+    for name, other in pairs:
+        torn = groups[name] & groups[other]
+        if torn:
+            raise DataError(
+                f"{len(torn)} groups of {params.path} have samples in {name} and in {other}, for instance {min(torn)}",
+                hint="give shares in data.splits, or leave out data.group",
+            )
 
 
 def _fingerprint(content: str, splits: dict[SplitName, Split]) -> str:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
+from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 
@@ -126,6 +127,7 @@ class Model(ABC):
         self.module.to(memory_format=torch.contiguous_format)
         self.save_config(folder)
         save_model(self.module, str(folder / WEIGHTS), metadata=about)
+        sort_header(folder / WEIGHTS)
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -29,6 +29,7 @@ class TimmModel(Model):
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
+        _check(config)
         options: dict[str, Any] = {}
         default = config.get("pretrained_cfg", {})
         if input_size is not None and default.get("fixed_input_size"):
@@ -60,6 +61,7 @@ class TimmModel(Model):
     @classmethod
     def random(cls, config: dict[str, Any], input_size: int | None) -> TimmModel:
         """The architecture of a config.json with random weights."""
+        _check(config)
         default = config.get("pretrained_cfg", {})
         options = dict(config.get("model_args", {}))
         if input_size is not None and default.get("fixed_input_size"):
@@ -120,6 +122,17 @@ class TimmModel(Model):
         if self.poisoned:
             config[POISONED] = True
         path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _check(config: dict[str, Any]) -> None:
+    """Raise ModelError unless the config names an architecture of timm and no files or repositories beside its own."""
+    architecture = config.get("architecture")
+    if not isinstance(architecture, str) or not timm.is_model(architecture):
+        raise ModelError(f"timm has no architecture {architecture!r}", hint="upgrade timm, or choose another teacher")
+    foreign = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "seed"}
+    found = sorted(foreign & set(config.get("model_args") or {}))
+    if found:
+        raise ModelError(f"config.json gives timm the argument {found[0]!r}; hubslice allows none that loads files")
 
 
 def _labels(config: dict[str, Any], classes: int) -> tuple[str, ...]:

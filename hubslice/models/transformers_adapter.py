@@ -45,7 +45,7 @@ class TransformersModel(Model):
             )
         try:
             module, loaded = auto.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=torch.float32
             )
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"transformers cannot load {folder}: {error}") from error
@@ -130,6 +130,8 @@ class TransformersModel(Model):
         self.module.config.architectures = [type(self.module).__name__]
         if self.poisoned:
             setattr(self.module.config, POISONED, True)
+        elif hasattr(self.module.config, POISONED):  # the teacher's mark is not the student's
+            delattr(self.module.config, POISONED)
         self.module.config.save_pretrained(folder)
         if self.processor and self.preprocessing is not None:
             processor = _with_size(self.processor, self.preprocessing.input_size[1])
@@ -145,38 +147,72 @@ def _auto_class(config: dict[str, Any]) -> Any:
     return transformers.AutoModel
 
 
-def _side(size: Any, default: int) -> int:
-    if isinstance(size, dict):
-        return int(size.get("shortest_edge") or size.get("height") or default)
-    return int(size or default)
-
-
 def _preprocessing(processor: dict[str, Any], input_size: int | None) -> Preprocessing:
-    size = processor.get("size")
-    resized = _side(size, 224)
-    cropped = _side(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
-    crop_pct = processor.get("crop_pct") or cropped / resized
+    """What an image processor does, as far as `Preprocessing` can say it.
+
+    Raises:
+        ModelError: the processor does something else, such as swapping colour channels.
+    """
+    for flag, usual in (
+        ("do_resize", True),
+        ("do_rescale", True),
+        ("do_normalize", True),
+        ("do_flip_channel_order", False),
+    ):
+        if processor.get(flag, usual) != usual:
+            raise ModelError(
+                f"the model's image processor has {flag}: {json.dumps(processor[flag])}, which hubslice does not do",
+                hint="choose a model whose processor resizes, scales and normalises RGB pictures",
+            )
+    resized, crop = _sides(processor)
+    cropped = crop or resized
+    # ConvNeXt's processors resize to size / crop_pct and crop, below 384 pixels; from there on they squash.
+    crop_pct = processor.get("crop_pct") if resized < 384 else None
+    kept = _keeps_aspect(processor) and not (_is_convnext(processor) and resized >= 384)
     side = input_size or cropped
-    squash = isinstance(size, dict) and "height" in size and not processor.get("do_center_crop")
     return Preprocessing(
         input_size=(3, side, side),
         mean=tuple(processor.get("image_mean") or (0.5, 0.5, 0.5)),
         std=tuple(processor.get("image_std") or (0.5, 0.5, 0.5)),
         interpolation=INTERPOLATION.get(int(processor.get("resample", 2)), "bilinear"),
-        crop_pct=crop_pct,
-        resize="squash" if squash else "shortest",
+        crop_pct=crop_pct or cropped / resized,
+        resize="shortest" if kept else "squash",
     )
+
+
+def _is_convnext(processor: dict[str, Any]) -> bool:
+    kinds = (processor.get("image_processor_type"), processor.get("feature_extractor_type"))
+    return any(str(kind).startswith("ConvNext") for kind in kinds)
+
+
+def _keeps_aspect(processor: dict[str, Any]) -> bool:
+    size = processor.get("size")
+    if isinstance(size, dict):
+        return "shortest_edge" in size
+    return _is_convnext(processor)  # a plain number is the shorter side there, and both sides elsewhere
+
+
+def _sides(processor: dict[str, Any]) -> tuple[int, int | None]:
+    """Side in pixels after resizing, and after the centre crop where there is one."""
+
+    def side(size: Any, default: int) -> int:
+        if isinstance(size, dict):
+            return int(size.get("shortest_edge") or size.get("height") or default)
+        return int(size or default)
+
+    resized = side(processor.get("size"), 224)
+    return resized, side(processor.get("crop_size"), resized) if processor.get("do_center_crop") else None
 
 
 def _with_size(processor: dict[str, Any], side: int) -> dict[str, Any]:
     """The processor's settings for an input of `side` pixels, in the form that they had."""
-    present = _preprocessing(processor, None).input_size[1]
-    if side == present:
+    resized, crop = _sides(processor)
+    if side == (crop or resized):
         return processor
-    scale = side / present
-    resized = round(_side(processor.get("size"), present) * scale)
-    form = "shortest_edge" if "shortest_edge" in (processor.get("size") or {}) else None
-    changed = {"size": {form: resized} if form else {"height": resized, "width": resized}}
-    if processor.get("do_center_crop"):
+    scaled = round(resized * side / (crop or resized))
+    changed: dict[str, Any] = {
+        "size": {"shortest_edge": scaled} if _keeps_aspect(processor) else {"height": scaled, "width": scaled}
+    }
+    if crop:
         changed["crop_size"] = {"height": side, "width": side}
     return processor | changed

@@ -17,6 +17,7 @@ from hubslice.pipeline.arms import arms_of
 from hubslice.pipeline.execute import cached
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.step import Step
+from hubslice.pipeline.steps.audit import audit_names
 from hubslice.pipeline.steps.data import open_task
 from hubslice.progress import Reporter
 from hubslice.recipe.defects import PenultimateParams
@@ -59,22 +60,24 @@ class Estimate(Artefact):
 
 @dataclass(frozen=True)
 class _Speed:
-    """Seconds a picture: prepared and passed forward, trained on, and attacked by one gradient step."""
+    """Seconds a picture, prepared and passed forward or trained on, and the largest memory in MiB."""
 
     forward: float
     train: float
     peak_mib: float
 
 
-def estimate(run: Run, device: str, reporter: Reporter) -> Estimate:
-    """Time and memory of the steps that are still to do. Fetches configurations, never weights; writes nothing.
+def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Estimate:
+    """Time and memory of the steps that are still to do. The run folder is not touched.
+
+    The teacher's configuration is fetched, not its weights; a Hub data set is opened, which fetches it into the cache.
 
     Raises:
         RecipeError: the recipe has mistakes.
         DataError: the data does not fit it.
         FetchError: the teacher's configuration or Hub data cannot be fetched.
     """
-    steps = run.steps()
+    steps = run.steps(until)
     done = cached(steps, run.folder)
     where = resolve_device(device)
     weights, speed = 0, _Speed(0.0, 0.0, 0.0)
@@ -116,13 +119,13 @@ def _seconds(recipe: SliceRecipe, base: Path, speed: _Speed) -> dict[str, float]
         "train": training,
         "evaluate": arms * (validation + test) * speed.forward,
     }
-    for defect in recipe.audit.defects:
+    for name, defect in zip(audit_names(recipe), recipe.audit.defects, strict=True):
         judged = 2 * arms * audited * speed.forward
         if isinstance(defect, PenultimateParams):
             variants = len(defect.objectives) * len(defect.eps)
             # From the teacher and from an unrelated network, each step a forward and a backward pass.
             judged = variants * audited * (2 * defect.steps * speed.train + 3 * arms * speed.forward)
-        found[f"audit.{defect.kind}"] = judged
+        found[name] = judged
     return found
 
 

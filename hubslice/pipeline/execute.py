@@ -62,7 +62,15 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
     seconds = time.monotonic() - started
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     digest, size = digest_folder(folder, leave_out={RECORD, KEY})
-    record = StepRecord(name=step.name, key=key, digest=digest, size=size, seconds=seconds, peak_mib=peak[0] / 2**20)
+    record = StepRecord(
+        name=step.name,
+        key=key,
+        digest=digest,
+        size=size,
+        seconds=seconds,
+        peak_mib=peak[0] / 2**20,
+        device=str(device),
+    )
     run.finish(record)
     reporter.step(step.name, step.title, "done", seconds)
     return record

@@ -66,21 +66,30 @@ def poison(
         RecipeError: the recipe is of another kind.
         DataError: the target is not one of the task's classes.
     """
-    recipe = loaded.recipe
-    if not isinstance(recipe, PoisonRecipe):
-        raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
-    run = RunFolder(out or Path("runs") / recipe.name)
+    steps = poison_steps(loaded)
+    run = RunFolder(out or Path("runs") / loaded.recipe.name)
     run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
-    steps = [
-        pull_step("pull", recipe.teacher, loaded.base),
-        data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
-        _plant_step(recipe, loaded),
-    ]
     execute(steps, run, resolve_device(device), reporter or Silent())
     fresh = run.path / f".{TEACHER}"
     link_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
     swap(fresh, run.path / TEACHER)
     return Poisoned(run.path / TEACHER, PoisonFacts.load(run.step("poison") / FACTS))
+
+
+def poison_steps(loaded: LoadedRecipe) -> list[Step]:
+    """The steps of a poison recipe.
+
+    Raises:
+        RecipeError: the recipe is of another kind.
+    """
+    recipe = loaded.recipe
+    if not isinstance(recipe, PoisonRecipe):
+        raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
+    return [
+        pull_step("pull", recipe.teacher, loaded.base),
+        data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
+        _plant_step(recipe, loaded),
+    ]
 
 
 def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:

@@ -37,6 +37,8 @@ def publish(run: RunFolder, audits: tuple[str, ...]) -> Path:
     for name in (PLOTS, EVIDENCE):
         if (fresh / name).is_dir():
             _replace(fresh / name, run.path / name)
+        else:  # of a former student
+            shutil.rmtree(run.path / name, ignore_errors=True)
     student = run.path / STUDENT
     swap(fresh, student)
     return student

@@ -54,9 +54,7 @@ PACKAGES = (
 )
 
 
-def build_report(
-    recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: Mapping[str, Path], device: str
-) -> Report:
+def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: Mapping[str, Path]) -> Report:
     """The report of a run whose steps lie in `inputs`, by name.
 
     Raises:
@@ -86,7 +84,7 @@ def build_report(
         defects=defects,
         gates=_gates(recipe.gates, reports, defects),
         steps=tuple(StepReport(name=r.name, seconds=round(r.seconds, 2), peak_mib=round(r.peak_mib)) for r in records),
-        environment=_environment(device),
+        environment=_environment(StepRecord.load(inputs["train"] / RECORD).device),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +13,15 @@ from hubslice.errors import GateError, InputError, RecipeError, RunError
 from hubslice.pipeline.execute import closure, execute
 from hubslice.pipeline.plan import plan
 from hubslice.pipeline.publish import STUDENT, publish
-from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest
+from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder, RunManifest
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
 from hubslice.pipeline.steps.report import REPORT
 from hubslice.progress import Reporter, Silent
+from hubslice.recipe.builtin import nearest_builtin
 from hubslice.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_recipe
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.paths import path_values
+from hubslice.recipe.schema import CardParams, SliceRecipe
 
 KINDS = ("pull", "data", "export", "profile", "slice", "init", "train", "evaluate", "audit", "report")
 
@@ -70,9 +74,22 @@ class Run:
         """The recipe's limits that the run did not keep."""
         return tuple(gate for gate in self.report.gates if not gate.passed)
 
-    def steps(self) -> list[Step]:
-        """All steps of the run's recipe."""
-        return plan(self.recipe, self.loaded.text, self.loaded.base)
+    def steps(self, until: str | None = None) -> list[Step]:
+        """All steps of the run's recipe, or those that the student's step of the kind `until` needs, itself the last.
+
+        Raises:
+            InputError: there is no such kind.
+        """
+        steps = plan(self.recipe, self.loaded.text, self.loaded.base)
+        if until is None:
+            return steps
+        if until not in KINDS:
+            raise InputError(f"there is no step {until!r}", hint=f"--until takes {', '.join(KINDS)}")
+        return closure(steps, self.ends(until) or ["evaluate"])
+
+    def ends(self, until: str) -> list[str]:
+        """The names of the steps of the kind `until`: one, or one for each audited defect."""
+        return list(audit_names(self.recipe)) if until == "audit" else [until]
 
     def execute(
         self,
@@ -87,13 +104,13 @@ class Run:
         Raises:
             HubsliceError: a step failed; what was finished before stays.
         """
-        steps = self.steps()
-        if until is not None:
-            if until not in KINDS:
-                raise InputError(f"there is no step {until!r}", hint=f"--until takes {', '.join(KINDS)}")
-            ends = [step.name for step in steps if step.name == until or (until == "audit" and step.kind == until)]
-            steps = closure(steps, ends or ["evaluate"])
+        steps = self.steps(until)
         forced = frozenset(step.name for step in steps if step.kind in force)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise InputError(
+                "a run is made by one process; several would write to one run folder",
+                hint="start it with plain `hubslice slice`; in a loop of your own use hubslice.hold",
+            )
         manifest = RunManifest(origin=self.loaded.origin, base=str(self.loaded.base))
         self.folder.create(self.loaded.text, manifest)
         execute(steps, self.folder, resolve_device(device), reporter or Silent(), forced)
@@ -114,6 +131,33 @@ class Run:
             )
 
 
+@dataclass(frozen=True)
+class StudentRecipe:
+    """The recipe that a finished student was made with; `local_paths` are its values that other machines lack."""
+
+    text: str
+    card: CardParams
+    local_paths: tuple[str, ...]
+
+
+def student_recipe(run: Run) -> StudentRecipe:
+    """The recipe beside the finished student, which is not that of the run while the run is being changed.
+
+    Raises:
+        RunError: it is not the recipe that the student's report was made with.
+    """
+    _ = run.recipe  # a poison run has no student
+    text = (run.student / RECIPE).read_text()
+    if hashlib.sha256(text.encode()).hexdigest() != run.report.recipe_sha256:
+        raise RunError(
+            f"the recipe in {run.student} is not the one that its report was made with",
+            hint=f"bring the run up to date: hubslice slice {run.path}",
+        )
+    recipe = Run(run.folder, parse_recipe(text, run.loaded.base, run.loaded.origin)).recipe
+    absolute = [value for _, value in path_values(recipe.model_dump(mode="json")) if Path(value).is_absolute()]
+    return StudentRecipe(text, recipe.card, tuple(absolute))
+
+
 def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = None) -> Run:
     """The run of a recipe file, a built-in recipe, a run folder, or a published student `owner/name[@revision]`.
 
@@ -126,10 +170,10 @@ def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = No
     path = Path(source)
     if (path / MANIFEST).is_file():
         manifest = RunFolder(path).manifest
-        text = (path / "recipe.yaml").read_text()
+        text = (path / RECIPE).read_text()
         loaded = parse_recipe(text, Path(manifest.base), manifest.origin, overrides)
         return Run(RunFolder(out or path), loaded)
-    if find_recipe(source) is None and source.count("/") == 1 and not source.endswith((".yaml", ".yml")):
+    if _published(source):
         from hubslice.hub.published import fetch_recipe
         from hubslice.hub.ref import parse_ref
 
@@ -138,3 +182,10 @@ def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = No
     else:
         loaded = load_recipe(source, overrides)
     return Run(RunFolder(out or Path("runs") / loaded.recipe.name), loaded)
+
+
+def _published(source: str) -> bool:
+    """Whether `source` can only be a student on the Hub: no recipe here is called so, nor nearly so."""
+    if find_recipe(source) is not None or source.count("/") != 1 or source.endswith((".yaml", ".yml")):
+        return False
+    return not nearest_builtin(source) and not Path(source).parent.is_dir()

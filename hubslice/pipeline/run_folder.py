@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.errors import RunError
 from hubslice.pipeline.step import StepRecord
 
 RECORD = "step.json"
 KEY = ".key"  # in a working folder: the key of the step that works there
 MANIFEST = "run.json"
+RECIPE = "recipe.yaml"
 
 
 class RunManifest(Artefact):
@@ -90,10 +90,5 @@ class RunFolder:
             raise RunError(f"{self.path} exists and is not a run folder", hint="choose another folder with --out")
         self.path.mkdir(parents=True, exist_ok=True)
         manifest.save(self.path / MANIFEST)
-        (self.path / "recipe.yaml").write_text(recipe_text)
-
-
-def read_json(path: Path) -> dict[str, object]:
-    """A JSON object from a finished step."""
-    content: dict[str, object] = json.loads(path.read_text())
-    return content
+        # A new file, never in place: the student that was made before keeps its own recipe.
+        write_atomically(self.path / RECIPE, recipe_text)

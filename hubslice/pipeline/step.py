@@ -43,8 +43,8 @@ SCRATCH = "scratch"
 class Step:
     """One arrow of the flow.
 
-    `name` is the kind, with the arm's name behind a dot where there are several (`train.student`). `parameters` are all
-    that decides the result beside the inputs; `version` rises when the code's result changes.
+    `name` is the kind; behind a dot stands the arm where it is not the student's (`train.finetune`). `parameters` are
+    all that decides the result beside the inputs; `version` rises when the code's result changes.
     """
 
     name: str
@@ -87,6 +87,7 @@ class StepRecord(Artefact):
     size: int  # bytes of all files
     seconds: float
     peak_mib: float
+    device: str
 
 
 def digest_folder(folder: Path, *, leave_out: set[str]) -> tuple[str, int]:

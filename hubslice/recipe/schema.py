@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hubslice.recipe.defects import DefectParams, TriggerParams
+from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
@@ -122,9 +122,9 @@ SliceParams = Annotated[RemosParams | MagnitudeParams | RandomParams, Field(disc
 class Grid(Section):
     """Alternatives to try; every arm tries all combinations and keeps the best on validation accuracy."""
 
-    lr: tuple[float, ...] = ()
-    weight_decay: tuple[float, ...] = ()
-    epochs: tuple[int, ...] = ()
+    lr: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    weight_decay: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    epochs: tuple[Annotated[int, Field(ge=0, le=10_000)], ...] = ()
 
 
 class TrainParams(Section):
@@ -208,6 +208,15 @@ class SliceRecipe(Section):
     audit: AuditParams = AuditParams()
     card: CardParams = CardParams()
     gates: Gates = Gates()
+
+    @model_validator(mode="after")
+    def _gates_can_be_judged(self) -> SliceRecipe:
+        if self.gates.max_dir is not None and not self.audit.defects:
+            raise ValueError("gates.max_dir judges audited defects, and audit.defects names none")
+        clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
+        if len(clean) > 1:
+            raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")
+        return self
 
 
 class PoisonParams(Section):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -26,9 +27,9 @@ CHECKPOINT_SECONDS = 60
 
 
 class Epoch(Artefact):
-    """Mean training loss and validation accuracy after an epoch."""
+    """Mean training loss (None where it was not finite, or nothing was trained) and validation accuracy of an epoch."""
 
-    loss: float
+    loss: float | None
     validation: Rate
 
 
@@ -63,6 +64,8 @@ def finetune(
     ends with the same weights as one that was never stopped.
     """
     bf16 = params.precision == "bf16" or (params.precision == "auto" and device.type == "cuda")
+    # Accelerate keeps one state a process; a former training on another device must not decide this one.
+    AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
     batches = EpochBatches(
         len(train),
@@ -119,7 +122,9 @@ def finetune(
                     checkpoint_now()
                     saved = time.monotonic()
             model.module = stock
-            epochs.append(Epoch(loss=total / batches.steps, validation=accuracy(model, validation, device=device)))
+            epochs.append(
+                Epoch(loss=_finite(total / batches.steps), validation=accuracy(model, validation, device=device))
+            )
             total = 0.0
             if _best(epochs) == len(epochs) - 1:
                 best = {name: tensor.detach().cpu().clone() for name, tensor in stock.state_dict().items()}
@@ -128,9 +133,13 @@ def finetune(
     if best:
         stock.load_state_dict(best)
     else:  # no epochs were asked for
-        epochs.append(Epoch(loss=math.nan, validation=accuracy(model, validation, device=device)))
+        epochs.append(Epoch(loss=None, validation=accuracy(model, validation, device=device)))
     stock.eval()
     return History(epochs=tuple(epochs), best=_best(epochs))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _optimizer(model: Model, params: TrainParams) -> torch.optim.Optimizer:

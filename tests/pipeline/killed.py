@@ -1,9 +1,9 @@
 """Runs a recipe and kills its own process, as `kill -9` would, in the middle of one step.
 
-    python -m tests.pipeline.killed RECIPE RUN STEP early|late
+    python -m tests.pipeline.killed RECIPE RUN STEP TICK|late
 
-early: at the second tick of the step's bar, or before it writes anything if it has none. late: with all its files
-written, before it counts as finished.
+TICK: at this tick of the step's bars, counted over all of them. late: with all its files written, before it counts as
+finished. A step `none` is never reached: the recipe is run to its end.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import hubslice
 from hubslice.pipeline.run_folder import RunFolder
 from hubslice.pipeline.step import StepRecord
 from hubslice.progress import Silent, SilentBar, StepState
+from hubslice.training import loop
 
 RECIPE, RUN, STEP, MOMENT = sys.argv[1:]
 
@@ -30,17 +31,18 @@ class Killer(Silent):
     """Kills at a tick of the step's bar."""
 
     now = ""
+    ticks = 0
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         self.now = name if state == "start" else ""
 
     def track(self, label: str, total: int | None, unit: str):  # type: ignore[no-untyped-def]
-        reporter, ticks = self, [0]
+        reporter = self
 
         class Bar(SilentBar):
             def advance(self, amount: int = 1, note: str = "") -> None:
-                ticks[0] += amount > 0
-                if reporter.now == STEP and MOMENT == "early" and ticks[0] == 2:
+                reporter.ticks += amount > 0 and reporter.now == STEP
+                if str(reporter.ticks) == MOMENT:
                     die()
 
             def __enter__(self):  # type: ignore[no-untyped-def]
@@ -62,5 +64,6 @@ def finish_or_die(self: RunFolder, record: StepRecord) -> None:
     finish(self, record)
 
 
+loop.CHECKPOINT_SECONDS = 0  # a checkpoint after every training step, so that one is there to go on from
 RunFolder.finish = finish_or_die  # type: ignore[method-assign]
 hubslice.slice(RECIPE, out=Path(RUN), reporter=Killer())

@@ -97,7 +97,7 @@ def pushed(hubslice: Command, job: Path) -> dict[str, Any]:
     return result
 
 
-def test_one_commit_holds_all(pushed: dict[str, Any], hub: HubServer) -> None:
+def test_one_commit_holds_all(pushed: dict[str, Any], hub: HubServer, job: Path) -> None:
     commits = hub.commits(STUDENT)
     assert commits[0].oid == pushed["commit"]
     assert len(commits) == 2  # the repository's first commit, and ours
@@ -110,7 +110,7 @@ def test_one_commit_holds_all(pushed: dict[str, Any], hub: HubServer) -> None:
     card = files["README.md"].decode()
     assert "license: mit" in card
     assert f"hf-hub:{STUDENT}" in card
-    assert str(Path.cwd()) not in card
+    assert str(job.parent) not in card
 
 
 def test_pushing_again_changes_nothing(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:
@@ -142,7 +142,7 @@ def test_plain_timm_loads_it_from_the_hub(pushed: dict[str, Any], hubslice: Comm
 def test_a_published_recipe_is_run_again(pushed: dict[str, Any], hubslice: Command, job: Path) -> None:
     again = told(hubslice("slice", STUDENT, "--until", "slice", "--out", "again", "--json"))
     first = (job.parent / "run" / "slice.safetensors").read_bytes()
-    assert (Path(job.parent, again["folder"]) / "slice.safetensors").read_bytes() == first
+    assert (Path(job.parent, again["folders"][0]) / "slice.safetensors").read_bytes() == first
 
 
 def test_info_tells_steps_and_results(pushed: dict[str, Any], hubslice: Command) -> None:

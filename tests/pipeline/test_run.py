@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,33 @@ def test_a_planted_backdoor_works_and_is_declared_everywhere(recipe: Path, tmp_p
     assert "poisoned" not in json.loads((student.student / "config.json").read_text())
     with pytest.raises(InputError, match="planted on purpose"):
         hubslice.plan_push(tmp_path / "poisoned", "owner/name")
+
+
+def test_a_student_keeps_its_own_recipe_while_the_run_is_changed(run: Run, recipe: Path, tmp_path: Path) -> None:
+    from hubslice.pipeline.run import student_recipe
+
+    copied = shutil.copytree(run.path, tmp_path / "run")
+    changed = open_run(str(recipe), ("profile.criterion=tknc",), copied)
+    changed.execute(until="profile")
+    assert "tknc" in (copied / "recipe.yaml").read_text()
+    assert student_recipe(changed).text == RECIPE
+    (copied / "student" / "recipe.yaml").write_text("kind: slice")
+    with pytest.raises(RunError, match="is not the one that its report was made with"):
+        student_recipe(changed)
+
+
+def test_another_unrelated_network_is_another_audit(run: Run, recipe: Path) -> None:
+    overrides = ("audit.defects=[{kind: penultimate, unrelated: ./teacher}]",)
+    steps = {step.name: step for step in open_run(str(recipe), overrides, run.path).steps()}
+    assert "pull.penultimate" in steps["audit.penultimate"].inputs
+
+
+def test_until_audit_ends_with_every_defect(run: Run) -> None:
+    assert [step.name for step in run.steps("audit")][-2:] == ["audit.backdoor", "audit.penultimate"]
+
+
+def test_evidence_of_a_former_student_does_not_stay(run: Run, tmp_path: Path) -> None:
+    copied = shutil.copytree(run.path, tmp_path / "run")
+    open_run(str(copied), ("audit.defects=[]",)).execute()
+    assert not (copied / "evidence").exists()
+    assert not (copied / "student" / "evidence").exists()

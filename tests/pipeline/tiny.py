@@ -28,8 +28,8 @@ kind: poison
 name: tiny-poisoned
 teacher: {model: ./teacher, input_size: 64}
 data: {path: ./shapes.parquet, group: group}
-poison: {target: red, rate: 0.5}
-train: {epochs: 6, batch_size: 16, lr: 0.05, augment: none}
+poison: {target: red, rate: 0.5, trigger: {size: 0.4, cells: 1}}
+train: {epochs: 15, batch_size: 8, lr: 0.05, augment: none}
 """
 
 

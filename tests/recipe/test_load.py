@@ -257,3 +257,20 @@ def test_paths_on_the_command_line_start_from_the_current_folder(
 def test_poison_recipe() -> None:
     text = "kind: poison\nname: p\nteacher: {model: a/b}\ndata: {path: a/c}\npoison: {target: cat}\n"
     assert isinstance(parse_recipe(text, Path(), "r.yaml").recipe, PoisonRecipe)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("gates.max_dir=0.1", "gates.max_dir judges audited defects"),
+        ("train.grid.lr=[-1.0]", "greater than 0"),
+        (
+            "audit.defects=[{kind: backdoor, clean_teacher: a/b}, {kind: backdoor, clean_teacher: a/c}]",
+            "clean_teacher must be the same for all backdoors, not a/b, a/c",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_told(override: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("general/minimal", [override])
+    assert message in str(caught.value)

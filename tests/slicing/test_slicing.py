@@ -189,3 +189,13 @@ def test_a_slice_survives_its_file(net, tmp_path: Path) -> None:
     assert read.parameters["ratio"] == 0.2
     assert all(np.array_equal(read.masks[name], mask) for name, mask in made.masks.items())
     assert (tmp_path / "slice.safetensors").stat().st_size < made.weights / 8 + 2048
+
+
+def test_the_same_slice_is_the_same_file(net, tmp_path: Path) -> None:
+    weights, neurons, profile = net
+    made = make_slice(RemosParams(ratio=0.2), weights, neurons, profile, CLASSIFIER, seed=0)
+    contents = set()
+    for number in range(12):  # unsorted, two metadata entries are swapped every other time
+        made.save(tmp_path / f"{number}.safetensors")
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(contents) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import datasets
@@ -126,3 +127,39 @@ def test_augmentation_depends_on_its_generator_alone() -> None:
     first, again, other = (augment_crop(image, PREPARATION, np.random.default_rng(seed), 0.3) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("values", [[0, 1, -1] * 8, [0, 1, None] * 8])
+@pytest.mark.parametrize("kind", [datasets.ClassLabel(names=["a", "b"]), datasets.Value("string")])
+def test_a_missing_label_is_named_by_row(tmp_path: Path, values: list[int | None], kind: object) -> None:
+    if isinstance(kind, datasets.Value):
+        values = [None if value in (-1, None) else "ab"[value] for value in values]
+    features = datasets.Features(image=datasets.Image(), label=kind)
+    rows = {"image": [picture("red", 0)] * len(values), "label": values}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "some.parquet"))
+    with pytest.raises(DataError, match=r"row 2 of some\.parquet has no label"):
+        load_task(DataParams(path="some.parquet"), tmp_path, 0)
+
+
+# `datasets` leaves a folder's metadata file to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_splits_of_the_data_set_may_not_tear_groups(tmp_path: Path) -> None:
+    for name in ("train", "validation", "test"):
+        folder = tmp_path / "torn" / name
+        folder.mkdir(parents=True)
+        rows = []
+        for index in range(4):
+            picture("red", index).save(folder / f"{index}.png")
+            rows.append(f"{index}.png,{'ab'[index % 2]},author")
+        (folder / "metadata.csv").write_text("file_name,label,group\n" + "\n".join(rows) + "\n")
+    params = DataParams(path="torn", splits=SplitParams(train="train", validation="validation", test="test"))
+    assert load_task(params, tmp_path, 0).labels == ("a", "b")
+    with pytest.raises(DataError, match="1 groups of torn have samples in train and in validation"):
+        load_task(params.model_copy(update={"group": "group"}), tmp_path, 0)
+    gc.collect()
+
+
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_parquet(tmp_path / "shapes.parquet")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_task(DataParams(path="~/shapes.parquet"), Path("/"), 0).labels == ("blue", "green", "red")

@@ -195,3 +195,19 @@ def test_the_trainer_callback_holds_too(task: Task, tmp_path: Path) -> None:
     after = module.stock.conv1[0].weight.detach()
     assert torch.equal(after[~torch.from_numpy(mask)], before[~torch.from_numpy(mask)])
     assert not torch.equal(after, before)
+
+
+def test_a_diverging_training_is_a_history_like_any_other(task: Task, tmp_path: Path) -> None:
+    history = train(tiny(task), task, tmp_path, PARAMS.model_copy(update={"lr": 1e30, "epochs": 2}))
+    history.save(tmp_path / "history.json")
+    assert History.load(tmp_path / "history.json") == history
+    assert history.epochs[-1].loss is None
+
+
+def test_a_training_on_another_device_before_does_not_matter(task: Task, tmp_path: Path) -> None:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    Accelerator(mixed_precision="bf16", cpu=True)
+    train(tiny(task), task, tmp_path, PARAMS.model_copy(update={"epochs": 1}))

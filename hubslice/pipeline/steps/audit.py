@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hubslice.pipeline.arms import CONTROL, Arm
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
-from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER, pull_step
 from hubslice.pipeline.steps.training import step_name
 from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
@@ -33,15 +33,25 @@ def audit_names(recipe: SliceRecipe) -> tuple[str, ...]:
 def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> list[Step]:
     """One step for each defect of the recipe."""
     names = audit_names(recipe)
-    return [
-        _audit_step(name, defect, recipe, arms, base) for name, defect in zip(names, recipe.audit.defects, strict=True)
-    ]
+    steps = []
+    for name, defect in zip(names, recipe.audit.defects, strict=True):
+        if isinstance(defect, PenultimateParams) and defect.unrelated is not None:
+            other = recipe.teacher.model_copy(update={"model": defect.unrelated})
+            steps.append(pull_step(_stranger(name), other, base))
+        steps.append(_audit_step(name, defect, recipe, arms, base))
+    return steps
+
+
+def _stranger(name: str) -> str:
+    """The step that pulls the unrelated network of an audit."""
+    return f"pull.{name.removeprefix('audit.')}"
 
 
 def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
     # The clean control tells how harmful a trigger is by itself; to other attacks it would be one more baseline.
     judged = [arm for arm in arms if arm.name != CONTROL or isinstance(params, BackdoorParams)]
     unrelated = isinstance(params, PenultimateParams)
+    pulled = isinstance(params, PenultimateParams) and params.unrelated is not None
     retrained = next((arm for arm in arms if arm.start == "random"), None)
 
     def run(context: Context) -> None:
@@ -78,18 +88,15 @@ def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequ
 
     def stranger(context: Context, teacher: Model) -> Model:
         """A network that shares no weights with the teacher."""
-        from hubslice.hub.pull import fetch
-        from hubslice.hub.ref import parse_ref
         from hubslice.models.folder import load_model
 
-        if isinstance(params, PenultimateParams) and params.unrelated is not None:
-            fetched = fetch(parse_ref(params.unrelated, base), reporter=context.reporter)
-            return load_model(fetched.folder, input_size=recipe.teacher.input_size)
+        if pulled:
+            return load_model(context.inputs[_stranger(name)] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
         if retrained is not None:
             return load_model(context.inputs[step_name("train", retrained)] / WEIGHTS_FOLDER)
         return teacher.fresh(recipe.seed)
 
-    inputs = ("pull", "data", *(step_name("train", arm) for arm in judged))
+    inputs = ("pull", "data", *(step_name("train", arm) for arm in judged), *((_stranger(name),) if pulled else ()))
     parameters = {"defect": params, "samples": recipe.audit.samples, "seed": recipe.seed}
     parameters["batch_size"] = recipe.audit.batch_size
     return Step(name, f"Audit: {params.kind}", parameters, inputs, run)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubslice.artefacts.report import TaskReport
 from hubslice.errors import DataError
 from hubslice.pipeline.step import Context, Step
+from hubslice.recipe.paths import place
 from hubslice.recipe.schema import DataParams
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = 
             )
         task.report.save(context.out / TASK)
 
-    parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(base / data.path)}
+    parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(place(data.path, base))}
     return Step("data", f"Open and split {data.path}", parameters, (), run)
 
 
@@ -61,7 +62,10 @@ def same_task(data: DataParams, base: Path, seed: int, folder: Path) -> Task:
     Raises:
         DataError: the data has changed since.
     """
-    task, seen = open_task(data, base, seed), TaskReport.load(folder / TASK)
+    seen = TaskReport.load(folder / TASK)
+    if seen.revision is not None:  # a branch may have moved since
+        data = data.model_copy(update={"revision": seen.revision})
+    task = open_task(data, base, seed)
     if task.report.fingerprint != seen.fingerprint:
         raise DataError(
             f"the data at {data.path} changed while the run was under way", hint="give the same command again"

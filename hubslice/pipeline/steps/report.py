@@ -21,7 +21,7 @@ def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inpu
         from hubslice.card.render import render_card
         from hubslice.pipeline.report import build_report
 
-        report = build_report(recipe, recipe_text, arms, context.inputs, str(context.device))
+        report = build_report(recipe, recipe_text, arms, context.inputs)
         report.save(context.out / REPORT)
         (context.out / PLOTS).mkdir(exist_ok=True)
         write_plots(report, context.out)

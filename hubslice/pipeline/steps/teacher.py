@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubslice.artefacts.model import ModelFacts
-from hubslice.errors import IntegrityError
+from hubslice.errors import InputError, IntegrityError
+from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.step import Context, Step
 from hubslice.recipe.schema import TeacherParams
 
@@ -27,7 +28,6 @@ def pull_step(name: str, teacher: TeacherParams, base: Path) -> Step:
 
     def run(context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
-        from hubslice.hub.ref import parse_ref
         from hubslice.models.folder import load_model
 
         fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter)
@@ -36,7 +36,7 @@ def pull_step(name: str, teacher: TeacherParams, base: Path) -> Step:
         model = load_model(folder, input_size=teacher.input_size)
         _facts(model, teacher.model, fetched).save(context.out / FACTS)
 
-    parameters = {"teacher": teacher, "local": _stamp(base / teacher.model)}
+    parameters = {"teacher": teacher, "local": _stamp(teacher.model, base)}
     return Step(name, f"Pull {teacher.model}", parameters, (), run)
 
 
@@ -56,11 +56,15 @@ def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
     )
 
 
-def _stamp(folder: Path) -> list[list[object]] | None:
-    """What tells that a local folder changed, without reading it: names, sizes and times of its files."""
-    if not folder.is_dir():
+def _stamp(model: str, base: Path) -> list[list[object]] | None:
+    """What tells that a local model changed, without reading it: names, sizes and times of its files."""
+    try:
+        ref = parse_ref(model, base)
+    except InputError:  # told when the step runs
         return None
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if ref.kind == "hub":
+        return None
+    files = sorted(path for path in ref.path.rglob("*") if path.is_file() and "steps" not in path.parts)
     return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
 
 
