@@ -25,10 +25,10 @@ DEFAULT_K = {"nc": 1, "tknc": 10, "snac": 2}  # those of the ReMoS code; nc has 
 
 
 class ModelInputs:
-    """A split as the teacher's graph takes it: normalised pixels, batch by batch."""
+    """A split as the teacher's graph takes it: normalised pixels, batch by batch. `task` is the task's fingerprint."""
 
-    def __init__(self, split: Split, model: Model) -> None:
-        self.split, self.model = split, model
+    def __init__(self, split: Split, model: Model, task: str) -> None:
+        self.split, self.model, self.task = split, model, task
 
     def __len__(self) -> int:
         return len(self.split)
@@ -36,7 +36,7 @@ class ModelInputs:
     @property
     def fingerprint(self) -> str:
         """Identity of the samples, their order and their preparation."""
-        about = [self.split.table.rows._fingerprint, self.split.rows.tolist(), str(self.model.preprocessing)]
+        about = [self.task, self.split.rows.tolist(), str(self.model.preprocessing)]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
     def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
@@ -58,7 +58,8 @@ def profile_step(recipe: SliceRecipe, base: Path) -> Step:
 
         params = recipe.profile
         model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
-        train = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).train
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        train = task.train
         if params.samples is not None:
             train = train.take(params.samples, recipe.seed)
         export = context.inputs["export"]
@@ -73,7 +74,7 @@ def profile_step(recipe: SliceRecipe, base: Path) -> Step:
             counted = profile(
                 export / GRAPH,
                 NeuronMap.load(export / NEURONS),
-                ModelInputs(train, model),
+                ModelInputs(train, model, task.report.fingerprint),
                 Criterion(name=params.criterion, threshold=params.threshold, k=params.k or DEFAULT_K[params.criterion]),
                 device=str(context.device),
                 batch_size=params.batch_size,
