@@ -7,9 +7,9 @@ import torch
 
 
 def ascending_ranks(values: np.ndarray) -> np.ndarray:
-    """Rank of each value, int64 from 0; equal values are ranked by position."""
-    # torch sorts on all cores; numpy's stable sort of float32 uses one.
-    order = torch.argsort(torch.from_numpy(values), stable=True).numpy()
+    """Rank of each value, int64 from 0; equal values are ranked by position. Values are float32 and not negative."""
+    # The bits of such numbers are ordered as the numbers are, and torch sorts integers four times as fast.
+    order = torch.argsort(torch.from_numpy(values.view(np.int32)), stable=True).numpy()
     ranks = np.empty(values.size, dtype=np.int64)
     ranks[order] = np.arange(values.size)
     return ranks
