@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hubslice.errors import InputError, ProviderError
+from hubslice.processes import local_rank
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ def resolve_device(name: str) -> torch.device:
         raise InputError(f"{name!r} is not a device", hint="use --device auto, cpu, cuda or cuda:N")
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
-    index = int(name.partition(":")[2] or 0)
+    index = int(name.partition(":")[2] or local_rank())
     if not torch.cuda.is_available() or index >= torch.cuda.device_count():
         raise ProviderError(
             f"{name} was asked for, PyTorch sees {torch.cuda.device_count()} CUDA devices",

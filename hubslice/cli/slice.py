@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
             "hubslice slice recipe.yaml --dry-run",
             "hubslice slice recipe.yaml --out runs/wide slice.ratio=0.2 train.epochs=20",
             "hubslice slice recipe.yaml --until init",
+            "accelerate launch --num_processes 4 -m hubslice slice recipe.yaml",
             "hubslice slice owner/name@v1 data.path=./my-pictures",
         ),
     )(slice_)
@@ -60,12 +61,16 @@ def slice_(
     repeated. A broken gate of the recipe ends the command with exit code 1, with all results in place.
     """
     from hubslice.pipeline.run import open_run
+    from hubslice.processes import leads
+    from hubslice.progress import Silent
 
     run = open_run(recipe, tuple(overrides or ()), folder)
     if dry_run:
         _show_plan(run, until, device)
         return
-    run.execute(until=until, device=device, reporter=out.progress())
+    run.execute(until=until, device=device, reporter=out.progress() if leads() else Silent())
+    if not leads():
+        return
     if until is not None and until != "report":
         folders = [str(run.folder.step(name)) for name in run.ends(until)]
         data = {"run": str(run.path), "until": until, "folders": folders}

@@ -13,7 +13,10 @@ import torch
 
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
-from hubslice.progress import Reporter
+from hubslice.processes import leads
+from hubslice.progress import Reporter, Silent
+
+POLL_SECONDS = 0.2
 
 
 def execute(
@@ -26,8 +29,10 @@ def execute(
         record = run.record(step.name)
         if record is not None and record.key == key and step.name not in force:
             reporter.step(step.name, step.title, "cached")
-        else:
+        elif leads():
             record = _run(step, key, run, device, reporter)
+        else:
+            record = _help(step, key, run, device)
         digests[step.name] = record.digest
 
 
@@ -73,6 +78,19 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
     )
     run.finish(record)
     reporter.step(step.name, step.title, "done", seconds)
+    return record
+
+
+def _help(step: Step, key: str, run: RunFolder, device: torch.device) -> StepRecord:
+    """The part of a process that does not lead: run a shared step along, then wait until it is finished."""
+    if step.shared:
+        note = run.partial(step.name) / KEY
+        while not note.is_file() or note.read_text() != key:
+            time.sleep(POLL_SECONDS)
+        inputs = {name: run.step(name) for name in step.inputs}
+        step.run(Context(run.partial(step.name), inputs, device, Silent()))
+    while (record := run.record(step.name)) is None or record.key != key:
+        time.sleep(POLL_SECONDS)
     return record
 
 

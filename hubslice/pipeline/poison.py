@@ -13,13 +13,14 @@ import numpy as np
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
 from hubslice.device import resolve_device
-from hubslice.errors import RecipeError
+from hubslice.errors import InputError, RecipeError
 from hubslice.pipeline.execute import execute
 from hubslice.pipeline.publish import link_tree, swap
 from hubslice.pipeline.run_folder import RunFolder, RunManifest
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import data_step, same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER, load_facts, pull_step
+from hubslice.processes import world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.defects import TriggerParams
 from hubslice.recipe.load import LoadedRecipe
@@ -67,6 +68,8 @@ def poison(
         DataError: the target is not one of the task's classes.
     """
     steps = poison_steps(loaded)
+    if world() > 1:
+        raise InputError("a backdoor is planted by one process", hint="start the command without a launcher")
     run = RunFolder(out or Path("runs") / loaded.recipe.name)
     run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
     execute(steps, run, resolve_device(device), reporter or Silent())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder, RunManifes
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
 from hubslice.pipeline.steps.report import REPORT
+from hubslice.processes import leads, world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.builtin import nearest_builtin
 from hubslice.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_recipe
@@ -106,15 +106,16 @@ class Run:
         """
         steps = self.steps(until)
         forced = frozenset(step.name for step in steps if step.kind in force)
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if force and world() > 1:
             raise InputError(
-                "a run is made by one process; several would write to one run folder",
-                hint="start it with plain `hubslice slice`; in a loop of your own use hubslice.hold",
+                "a step is forced by one process; several cannot agree on it",
+                hint="leave out --force, or start the command without a launcher",
             )
         manifest = RunManifest(origin=self.loaded.origin, base=str(self.loaded.base))
-        self.folder.create(self.loaded.text, manifest)
+        if leads():
+            self.folder.create(self.loaded.text, manifest)
         execute(steps, self.folder, resolve_device(device), reporter or Silent(), forced)
-        if steps[-1].name == "report":
+        if steps[-1].name == "report" and leads():
             publish(self.folder, audit_names(self.recipe))
 
     def check_gates(self) -> None:

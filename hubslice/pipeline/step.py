@@ -44,7 +44,8 @@ class Step:
     """One arrow of the flow.
 
     `name` is the kind; behind a dot stands the arm where it is not the student's (`train.finetune`). `parameters` are
-    all that decides the result beside the inputs; `version` rises when the code's result changes.
+    all that decides the result beside the inputs; `version` rises when the code's result changes. Where several
+    processes work on a run, all of them run a `shared` step together, and the leading one runs the others.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Step:
     inputs: tuple[str, ...]
     run: Callable[[Context], None]
     version: int = 1
+    shared: bool = False
 
     @property
     def kind(self) -> str:

@@ -49,10 +49,13 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of one epoch in seeded order; `epoch` and `skip` (batches already done) are set before iterating.
 
     The last, smaller batch is dropped where there is a whole one: a batch of one sample breaks batch normalisation.
+    Among `world` processes each takes its share of every batch, so that the batch size stays that of the recipe.
     """
 
-    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
-        self.samples, self.batch_size, self.seed = samples, min(batch_size, samples), seed
+    def __init__(self, samples: int, batch_size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+        self.samples, self.seed = samples, seed
+        self.batch_size = max(min(batch_size, samples) // world, 1) * world
+        self.rank, self.world = rank, world
         self.epoch, self.skip = 0, 0
 
     @property
@@ -67,7 +70,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
         for step in range(self.skip, self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield [(self.epoch, int(position)) for position in chosen]
+            yield [(self.epoch, int(position)) for position in chosen[self.rank :: self.world]]
 
 
 def collate(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:

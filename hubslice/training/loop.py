@@ -1,4 +1,4 @@
-"""The fine-tuning loop: short, seeded step by step, resumable at any step, on one device through Accelerate."""
+"""The fine-tuning loop: short, seeded step by step, resumable at any step, on the devices that Accelerate finds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from hubslice.artefacts.base import Artefact
@@ -17,6 +19,7 @@ from hubslice.artefacts.rate import Rate
 from hubslice.data.pixels import to_unit
 from hubslice.data.task import Split
 from hubslice.models.base import Model
+from hubslice.processes import world
 from hubslice.progress import Reporter
 from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, collate
@@ -64,10 +67,11 @@ def finetune(
     ends with the same weights as one that was never stopped.
     """
     bf16 = params.precision == "bf16" or (params.precision == "auto" and device.type == "cuda")
-    # Accelerate keeps one state a process; a former training on another device must not decide this one.
-    AcceleratorState._reset_state(reset_partial_state=True)
+    if world() == 1:  # one state a process: a former training on another device must not decide this one
+        AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
-    batches = EpochBatches(len(train), params.batch_size, seed)
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    batches = EpochBatches(len(train), params.batch_size, seed, rank=rank, world=processes)
     pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)
     workers = params.workers if params.workers is not None else (0 if device.type == "cpu" else 4)
     loader = DataLoader(pixels, batch_sampler=batches, collate_fn=collate, num_workers=workers)
@@ -86,8 +90,12 @@ def finetune(
         epochs = [Epoch.model_validate(epoch) for epoch in progress.facts["epochs"]]
     steps = batches.steps * params.epochs
     saved = time.monotonic()
+    # Gradients are averaged over the processes; each has the whole network.
+    trained = DistributedDataParallel(stock) if processes > 1 else stock
 
     def checkpoint_now() -> None:
+        if not accelerator.is_main_process:
+            return
         facts = {"loss": total, "epochs": [epoch.model_dump() for epoch in epochs]}
         save_checkpoint(checkpoint, stock, optimizer, best, Progress(step, facts))
 
@@ -95,7 +103,8 @@ def finetune(
         bar.advance(step)
         while step < steps and not _stalled(epochs, params.patience):
             batches.epoch, batches.skip = divmod(step, batches.steps)
-            stock.train()
+            model.module = trained
+            trained.train()
             for images, targets in loader:
                 torch.manual_seed((seed << 32) + step)  # dropout and drop path, the same after a resume
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -113,9 +122,9 @@ def finetune(
                 if time.monotonic() - saved > CHECKPOINT_SECONDS and step % batches.steps:
                     checkpoint_now()
                     saved = time.monotonic()
-            epochs.append(
-                Epoch(loss=_finite(total / batches.steps), validation=accuracy(model, validation, device=device))
-            )
+            model.module = stock
+            epoch = Epoch(loss=_finite(total / batches.steps), validation=accuracy(model, validation, device=device))
+            epochs.append(_agreed(epoch))
             total = 0.0
             if _best(epochs) == len(epochs) - 1:
                 best = {name: tensor.detach().cpu().clone() for name, tensor in stock.state_dict().items()}
@@ -127,6 +136,20 @@ def finetune(
         epochs.append(Epoch(loss=None, validation=accuracy(model, validation, device=device)))
     stock.eval()
     return History(epochs=tuple(epochs), best=_best(epochs))
+
+
+def together() -> None:
+    """Wait until all processes are here, where there are several."""
+    if world() > 1:
+        PartialState().wait_for_everyone()
+
+
+def _agreed(epoch: Epoch) -> Epoch:
+    """The leading process's epoch: statistics of normalisation layers, and so accuracies, differ between processes."""
+    if world() == 1:
+        return epoch
+    agreed: list[Epoch] = broadcast_object_list([epoch])
+    return agreed[0]
 
 
 def _finite(value: float) -> float | None:

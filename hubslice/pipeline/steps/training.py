@@ -12,6 +12,7 @@ from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.processes import leads
 from hubslice.recipe.schema import SliceRecipe
 
 CHOICE = "choice.json"
@@ -65,7 +66,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         from hubslice.artefacts.slice import Slice
         from hubslice.models.folder import load_model
         from hubslice.training.hold import hold
-        from hubslice.training.loop import History, finetune
+        from hubslice.training.loop import History, finetune, together
 
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         grid = recipe.train.candidates()
@@ -87,14 +88,18 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
                         reporter=context.reporter,
                         label=arm.title if len(grid) == 1 else f"{arm.title} {index + 1}/{len(grid)}",
                     )
-                model.save(folder / WEIGHTS_FOLDER)
-                history.save(folder / "history.json")
+                if leads():
+                    model.save(folder / WEIGHTS_FOLDER)
+                    history.save(folder / "history.json")
+                together()
             history = History.load(folder / "history.json")
             points.append(
                 Candidate(
                     settings=_varied(recipe, index), validation=history.validation, epochs_run=len(history.epochs)
                 )
             )
+        if not leads():
+            return
         chosen = max(range(len(points)), key=lambda i: (points[i].validation.hits, -i))
         kept = context.scratch / f"candidate-{chosen}"
         shutil.copytree(kept / WEIGHTS_FOLDER, context.out / WEIGHTS_FOLDER, dirs_exist_ok=True)
@@ -103,7 +108,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
 
     inputs = (start, "data", *((source,) if held else ()))
     parameters = {"train": recipe.train, "seed": recipe.seed, "held": held}
-    return Step(step_name("train", arm), f"Fine-tune ({arm.title.lower()})", parameters, inputs, run)
+    return Step(step_name("train", arm), f"Fine-tune ({arm.title.lower()})", parameters, inputs, run, shared=True)
 
 
 def _varied(recipe: SliceRecipe, index: int) -> dict[str, object]:
