@@ -8,6 +8,12 @@ from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
 
+# Names that rows of a report refer to: the arms that comparisons rest on, and the teacher itself.
+STUDENT = "student"
+BASELINE = "finetune"
+CONTROL = "control"  # fine-tuned from the clean teacher
+TEACHER = "teacher"
+
 
 class TaskReport(Artefact):
     """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split."""

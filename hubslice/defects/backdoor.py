@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from torch import Tensor
 
+from hubslice.artefacts.report import CONTROL
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.base import Defect
 from hubslice.defects.bench import Bench
@@ -21,8 +22,6 @@ from hubslice.defects.subjects import AuditSet
 from hubslice.defects.trigger import patch, placement, stamp
 from hubslice.errors import DataError
 from hubslice.recipe.defects import BackdoorParams
-
-CONTROL: Final = "control"  # the arm that starts from the clean teacher
 
 
 class Backdoor(Defect):

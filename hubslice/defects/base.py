@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubslice.artefacts.report import DefectReport, DefectVariant
+from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectReport, DefectVariant
 from hubslice.defects.attack import Source, Variant
 from hubslice.defects.bench import Bench
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.rates import paired_reduction
-from hubslice.defects.subjects import BASELINE, STUDENT, TEACHER, AuditSet, Subject, judged
+from hubslice.defects.subjects import AuditSet, Subject, judged
 from hubslice.errors import HubsliceError
 from hubslice.models.base import Model
 from hubslice.progress import Bar, Reporter, Silent

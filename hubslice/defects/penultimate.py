@@ -23,12 +23,12 @@ from typing import ClassVar, Final, Literal
 import torch
 from torch import Tensor
 
+from hubslice.artefacts.report import TEACHER
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.base import Defect
 from hubslice.defects.bench import Bench
 from hubslice.defects.draws import NOISE, START, picture_bytes
 from hubslice.defects.inference import as_floats
-from hubslice.defects.subjects import TEACHER
 from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.recipe.defects import PenultimateParams

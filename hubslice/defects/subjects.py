@@ -9,13 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hubslice.artefacts.report import TEACHER
 from hubslice.errors import DataError, ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
-
-TEACHER = "teacher"
-STUDENT = "student"
-BASELINE = "finetune"
 
 
 @dataclass(frozen=True)

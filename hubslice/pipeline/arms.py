@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
 from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import MagnitudeParams, RandomParams, SliceRecipe, Slicing
-
-STUDENT = "student"
-BASELINE = "finetune"
-CONTROL = "control"
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,11 @@ class Arm:
     slicing: Slicing | None = None
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
+
+
+def step_name(kind: str, arm: Arm) -> str:
+    """A step's name: the student's carries no arm."""
+    return kind if arm.name == STUDENT else f"{kind}.{arm.name}"
 
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:

@@ -13,6 +13,8 @@ from safetensors import safe_open
 
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
+    BASELINE,
+    STUDENT,
     ArmReport,
     DefectReport,
     Environment,
@@ -27,7 +29,7 @@ from hubslice.artefacts.report import (
 )
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.pipeline.arms import BASELINE, STUDENT, Arm
+from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord
 from hubslice.pipeline.steps.audit import DEFECT, audit_names
@@ -35,7 +37,7 @@ from hubslice.pipeline.steps.data import TASK
 from hubslice.pipeline.steps.evaluate import ACCURACY, Accuracies
 from hubslice.pipeline.steps.slicing import PROFILE, SLICE
 from hubslice.pipeline.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_facts
-from hubslice.pipeline.steps.training import CHOICE, Choice, step_name
+from hubslice.pipeline.steps.training import CHOICE, Choice
 from hubslice.recipe.schema import Gates, SliceRecipe
 from hubslice.slicing.registry import slicer
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.pipeline.arms import CONTROL, Arm
+from hubslice.artefacts.report import CONTROL
+from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER, pull_step
-from hubslice.pipeline.steps.training import step_name
 from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
 

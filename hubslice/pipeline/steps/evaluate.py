@@ -7,11 +7,10 @@ from pathlib import Path
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
-from hubslice.pipeline.arms import Arm
+from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
-from hubslice.pipeline.steps.training import step_name
 from hubslice.recipe.schema import SliceRecipe
 
 ACCURACY = "accuracy.json"

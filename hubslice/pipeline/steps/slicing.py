@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubslice.pipeline.arms import STUDENT, Arm
+from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
@@ -108,6 +108,5 @@ def slice_step(recipe: SliceRecipe, arm: Arm) -> Step:
             recipe.seed,
         ).save(context.out / SLICE)
 
-    name = "slice" if arm.name == STUDENT else f"slice.{arm.name}"
     parameters = {"slice": slicing, "seed": recipe.seed}
-    return Step(name, f"Slice ({arm.title.lower()})", parameters, ("pull", "export", "profile"), run)
+    return Step(step_name("slice", arm), f"Slice ({arm.title.lower()})", parameters, ("pull", "export", "profile"), run)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.report import Candidate
-from hubslice.pipeline.arms import STUDENT, Arm
+from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.slicing import SLICE
@@ -23,11 +23,6 @@ class Choice(Artefact):
 
     candidates: tuple[Candidate, ...]
     chosen: int
-
-
-def step_name(kind: str, arm: Arm) -> str:
-    """A step's name: the student's carries no arm."""
-    return kind if arm.name == STUDENT else f"{kind}.{arm.name}"
 
 
 def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
