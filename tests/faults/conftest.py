@@ -1,0 +1,34 @@
+"""What users meet every day: bad input, broken networks, full disks. Each fault as one test of the command line.
+
+Every test goes through `refused`: the exit code, what the message says, and that nobody sees a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.conftest import Finished, Hubslice, hubslice
+
+__all__ = ["Refused", "hubslice"]
+
+Refused = Callable[..., Finished]
+
+
+@pytest.fixture
+def refused(hubslice: Hubslice) -> Refused:
+    """Runs a command that must end with `code` and say all of `says` on stderr, error and hint alike."""
+
+    def call(*arguments: str, code: int, says: tuple[str, ...]) -> Finished:
+        finished = hubslice(*arguments)
+        told = " ".join(finished.stderr.split())  # as a reader sees it: lines may be wrapped anywhere
+        assert finished.code == code, told
+        assert finished.stdout == ""
+        assert "Traceback" not in told
+        assert "this is a fault of hubslice" not in told
+        missing = [phrase for phrase in says if phrase not in told]
+        assert not missing, told
+        return finished
+
+    return call
