@@ -86,7 +86,12 @@ def test_the_camera_s_orientation_is_followed(orientation: int, corner: tuple[in
 
 def test_a_single_pixel_is_a_picture() -> None:
     preparation = Preprocessing(
-        input_size=(3, 32, 32), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic", crop_pct=0.9, resize="shortest"
+        input_size=(3, 32, 32),
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
+        interpolation="bicubic",
+        crop_pct=0.9,
+        resize="shortest",
     )
     pixels = prepare(read_rgb(stored(Image.new("RGB", (1, 1), (9, 9, 9)), "PNG")), preparation)
     assert pixels.shape == (3, 32, 32)
