@@ -137,7 +137,7 @@ def _from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-    missing = f"there is no data at {params.path!r}: not a file or folder beside the recipe ({local})"
+    missing = f"there is no data at '{params.path}': not a file or folder beside the recipe ({local})"
     if params.path.endswith(".parquet") or params.path.startswith((".", "/")):
         raise DataError(missing, hint="set data.path to a parquet file, an image folder or a data set's Hub id")
     try:
