@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -182,6 +183,15 @@ def test_bad_folders(job: Path, refused: Refused, files: dict[str, bytes], says:
         (job / "pictures" / name).parent.mkdir(exist_ok=True)
         (job / "pictures" / name).write_bytes(content)
     refused(*COMMAND, "data.path=pictures", code=2, says=says)
+    assert nothing_is_left(job)
+
+
+def test_a_label_beyond_the_named_classes(job: Path, refused: Refused) -> None:
+    schema = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["red", "blue"])).arrow_schema
+    rows = [{"image": {"bytes": png("red", row), "path": None}, "label": row % 3} for row in range(12)]
+    pq.write_table(pa.Table.from_pylist(rows, schema), job / "x.parquet")
+    says = ("row 2 of x.parquet has the label 2, counted from 0", "'label' names only 2 classes", "class names")
+    refused(*COMMAND, code=2, says=says)
     assert nothing_is_left(job)
 
 
