@@ -164,6 +164,7 @@ def _checked(rows: Any, params: DataParams) -> Table:
                 f"{params.path} has no column {column!r}; its columns are {', '.join(rows.column_names)}",
                 hint=f"set data.{key} to one of them",
             )
+    rows = rows.select_columns(list(dict.fromkeys(wanted.values())))  # the others would be decoded with every row
     feature = rows.features[params.label]
     if isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)

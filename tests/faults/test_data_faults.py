@@ -186,6 +186,16 @@ def test_bad_folders(job: Path, refused: Refused, files: dict[str, bytes], says:
     assert nothing_is_left(job)
 
 
+def test_columns_that_nobody_asked_for_are_not_decoded(job: Path, hubslice: Hubslice) -> None:
+    columns = {"image": datasets.Image(), "mask": datasets.Image(), "label": datasets.Value("string")}
+    rows = [
+        {"image": {"bytes": png("red", row)}, "mask": {"bytes": b"broken"}, "label": ["red", "blue"][row % 2]}
+        for row in range(12)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, datasets.Features(columns).arrow_schema), job / "x.parquet")
+    assert hubslice(*COMMAND).code == 0
+
+
 def test_a_label_beyond_the_named_classes(job: Path, refused: Refused) -> None:
     schema = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["red", "blue"])).arrow_schema
     rows = [{"image": {"bytes": png("red", row), "path": None}, "label": row % 3} for row in range(12)]
