@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+TOLD = 50  # problems in the message of a RecipeError
+
 
 class HubsliceError(Exception):
     """Base of every error that hubslice raises on purpose."""
@@ -39,11 +41,14 @@ class InputError(HubsliceError):
 
 
 class RecipeError(InputError):
-    """One or more mistakes in a recipe; `problems` holds them all, in file order."""
+    """One or more mistakes in a recipe; `problems` holds them all, in file order, the message the first of them."""
 
     def __init__(self, message: str, problems: Sequence[str] = (), *, hint: str | None = None) -> None:
-        super().__init__("\n".join([message, *(f"  {problem}" for problem in problems)]), hint=hint)
-        self.problems = tuple(problems)
+        self.problems = tuple(_one_line(problem) for problem in problems)
+        told = [message, *(f"  {problem}" for problem in self.problems[:TOLD])]
+        if len(self.problems) > TOLD:
+            told.append(f"  and {len(self.problems) - TOLD:,} more")
+        super().__init__("\n".join(told), hint=hint)
 
 
 class DataError(InputError):
@@ -90,3 +95,9 @@ class IntegrityError(HubError):
 
 class PushError(HubError):
     """A commit could not be made; the repository is as it was."""
+
+
+def _one_line(text: str) -> str:
+    """What a recipe quotes must neither break lines nor steer a terminal, nor fill the screen."""
+    line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return line if len(line) <= 400 else f"{line[:399]}…"

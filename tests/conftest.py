@@ -10,6 +10,8 @@ import os
 import shutil
 import tempfile
 
+from hypothesis import settings
+
 _HOME = tempfile.mkdtemp(prefix="hubslice-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
@@ -21,3 +23,8 @@ os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 # Several test processes share the cores; OpenMP threads that wait for each other would slow all of them down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples in every run; `pytest --hypothesis-profile=long` searches on with new ones.
+settings.register_profile("repeatable", max_examples=100, deadline=None, database=None, derandomize=True)
+settings.register_profile("long", max_examples=5_000, deadline=None, database=None)
+settings.load_profile("repeatable")

@@ -22,7 +22,7 @@ def group_split(
         seed: draws the order in which groups are dealt.
     """
     order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(order) else []
     by_class: dict[int, list[np.ndarray]] = {}
     for rows in members:
         by_class.setdefault(int(np.bincount(targets[rows]).argmax()), []).append(rows)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+from datasets.exceptions import DatasetsError
 from PIL import Image
 
+from hubslice.data.picture import read_rgb
 from hubslice.errors import DataError, FetchError
-from hubslice.recipe.paths import place
+from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
 
-datasets.disable_progress_bars()  # hubslice reports progress itself
+datasets.disable_progress_bars()  # hubslice reports progress and errors itself
+datasets.logging.set_verbosity(datasets.logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,27 @@ class Table:
         """Class index of every row, int64 [rows].
 
         Raises:
-            DataError: a row has no label.
+            DataError: a row has no label, or one beyond the classes that the data names.
         """
-        known = {name: index for index, name in enumerate(self.labels)}
-        found = [
-            value if isinstance(value, int) else known.get(str(value), -1) for value in self.rows[self.params.label]
-        ]
+        column = self.rows[self.params.label]
+        if isinstance(self.rows.features[self.params.label], datasets.ClassLabel):
+            found = [-1 if value is None else value for value in column]
+        else:
+            known = {name: index for index, name in enumerate(self.labels)}
+            found = [known.get(str(value), -1) if value is not None else -1 for value in column]
         targets = np.array(found, dtype=np.int64)
         if targets.min(initial=0) < 0:
+            count, first = int((targets < 0).sum()), self.name(int((targets < 0).argmax()))
+            more = f"; {count:,} of {len(self):,} rows have none" if count > 1 else ""
             raise DataError(
-                f"row {int(targets.argmin())} of {self.params.path} has no label in column {self.params.label!r}",
+                f"{first} has no label in column '{self.params.label}'{more}",
                 hint="remove the rows without a label, or name another column with data.label",
+            )
+        if targets.max(initial=0) >= len(self.labels):
+            raise DataError(
+                f"{self.name(int(targets.argmax()))} has the label {targets.max()}, counted from 0, and column "
+                f"'{self.params.label}' names only {len(self.labels)} classes",
+                hint="mend the data set's class names",
             )
         return targets
 
@@ -59,44 +73,63 @@ class Table:
         column = self.rows[self.params.group]
         return {str(column[int(row)]) for row in rows}
 
+    def name(self, row: int) -> str:
+        """How to find a row: its file, or its number (from 0) and the split of the data set where it has several."""
+        stored = self._stored(row)
+        if stored and stored["bytes"] is None and stored["path"]:
+            return str(stored["path"])
+        split = f", split {self.rows.split}" if isinstance(self.params.splits.test, str) else ""
+        return f"row {row} of {self.params.path}{split}"
+
     def picture(self, row: int) -> Image.Image:
-        """The row's picture in RGB, transparency composited on white.
+        """The row's picture in RGB, as `read_rgb` gives it.
 
         Raises:
-            DataError: the picture cannot be decoded.
+            DataError: the picture cannot be read.
         """
+        stored = self._stored(row) or {"bytes": None, "path": None}
         try:
-            image = self.rows[int(row)][self.params.image]
-            if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            rgb: Image.Image = image.convert("RGB")
-            return rgb
-        except (OSError, ValueError, AttributeError, SyntaxError) as error:
+            if stored["bytes"] is not None:
+                return read_rgb(io.BytesIO(stored["bytes"]))
+            if stored["path"]:
+                return read_rgb(Path(stored["path"]))
+            raise ValueError(f"column '{self.params.image}' is empty there")
+        except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
-                f"row {row} of {self.params.path} has no readable picture in column {self.params.image!r}: {error}",
-                hint="mend or remove the row, or name another column with data.image",
+                f"{self.name(row)} has no readable picture: {str(error) or type(error).__name__}",
+                hint="mend or remove it, or name another column with data.image",
             ) from error
+
+    def _stored(self, row: int) -> dict[str, Any] | None:
+        """`bytes` of the file, or where these are None the `path` of the file; None where there is no picture."""
+        stored: dict[str, Any] | None = self.rows[int(row)][self.params.image]
+        return stored
 
 
 def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, str | None]:
     """All splits of the data by name, a fingerprint of their content, and the commit for Hub data.
 
     Raises:
-        DataError: no such data, or the columns that the recipe names are missing.
+        DataError: no such data, it cannot be read, or the columns that the recipe names are missing.
         FetchError: the Hub data set cannot be fetched.
     """
-    local = place(params.path, base)
-    if local.is_file():
-        loaded = datasets.load_dataset("parquet", data_files=str(local))
-        fingerprint, commit = _file_hash(local), None
-    elif local.is_dir():
-        loaded = datasets.load_dataset("imagefolder", data_dir=str(local), drop_labels=False)
-        fingerprint, commit = _folder_hash(local), None
-    else:
-        loaded, commit = _from_hub(params, local)
-        fingerprint = f"{params.path}@{commit}"
+    local = resolve_path(params.path, base)
+    try:
+        if local is None:
+            loaded, commit = _from_hub(params, place(params.path, base))
+            fingerprint = f"{params.path}@{commit}"
+        elif local.is_dir():
+            loaded = datasets.load_dataset("imagefolder", data_dir=str(local), drop_labels=False)
+            fingerprint, commit = _folder_hash(local), None
+        else:
+            loaded = datasets.load_dataset("parquet", data_files=str(local))
+            fingerprint, commit = _file_hash(local), None
+    except (DatasetsError, OSError, RuntimeError, TypeError, ValueError) as error:
+        kind = "as a folder of pictures" if local and local.is_dir() else "as parquet" if local else "with `datasets`"
+        raise DataError(
+            f"{params.path} cannot be read {kind}: {error.__cause__ or error}",
+            hint="data.path takes a folder with class/picture.png, a parquet file, or a data set's Hub id",
+        ) from error
     return {name: _checked(rows, params) for name, rows in loaded.items()}, fingerprint, commit
 
 
@@ -104,7 +137,7 @@ def _from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-    missing = f"there is no data at {params.path!r}: not a file or folder beside the recipe ({local})"
+    missing = f"there is no data at '{params.path}': not a file or folder beside the recipe ({local})"
     if params.path.endswith(".parquet") or params.path.startswith((".", "/")):
         raise DataError(missing, hint="set data.path to a parquet file, an image folder or a data set's Hub id")
     try:
@@ -131,15 +164,30 @@ def _checked(rows: Any, params: DataParams) -> Table:
                 f"{params.path} has no column {column!r}; its columns are {', '.join(rows.column_names)}",
                 hint=f"set data.{key} to one of them",
             )
+    rows = rows.select_columns(list(dict.fromkeys(wanted.values())))  # the others would be decoded with every row
     feature = rows.features[params.label]
     if isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)
-    else:
+    elif isinstance(feature, datasets.Value):
         labels = tuple(sorted({str(value) for value in rows[params.label] if value is not None}))
-        rows = rows.map(lambda row: {params.label: str(row[params.label])}) if feature.dtype != "string" else rows
-    if not isinstance(rows.features[params.image], datasets.Image):
-        rows = rows.cast_column(params.image, datasets.Image())
+    else:
+        raise DataError(
+            f"column '{params.label}' of {params.path} holds no labels but values of type {_kind(feature)}",
+            hint="set data.label to a column with one class name or number a row",
+        )
+    try:
+        rows = rows.cast_column(params.image, datasets.Image(decode=False))  # decoded by `read_rgb`
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"column '{params.image}' of {params.path} holds no pictures but values of type "
+            f"{_kind(rows.features[params.image])}",
+            hint="set data.image to a column with pictures: their files' bytes, or paths",
+        ) from error
     return Table(rows, labels, params)
+
+
+def _kind(feature: Any) -> str:
+    return str(feature.dtype) if isinstance(feature, datasets.Value) else type(feature).__name__.lower()
 
 
 def _file_hash(path: Path) -> str:

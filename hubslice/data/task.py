@@ -47,6 +47,15 @@ class Split:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
         return Split(self.table, self.rows[chosen], self.targets[chosen])
 
+    def limited(self, count: int, seed: int) -> Split:
+        """At most `count` samples as in `take`, but of every class one at least while there is room."""
+        if count >= len(self):
+            return self
+        order = np.random.default_rng(seed).permutation(len(self))
+        firsts = np.sort(np.unique(self.targets[order], return_index=True)[1])
+        chosen = np.sort(np.concatenate([order[firsts], np.delete(order, firsts)])[:count])
+        return Split(self.table, self.rows[chosen], self.targets[chosen])
+
 
 @dataclass(frozen=True)
 class Task:
@@ -69,17 +78,9 @@ def load_task(params: DataParams, base: Path, seed: int) -> Task:
     tables, fingerprint, commit = open_tables(params, base)
     splits = _cut(tables, params, seed)
     if params.limit is not None:
-        splits = {name: split.take(params.limit, seed) for name, split in splits.items()}
+        splits = {name: split.limited(params.limit, seed) for name, split in splits.items()}
     labels = splits["train"].table.labels
-    for name, split in splits.items():
-        if not len(split):
-            raise DataError(f"the {name} split of {params.path} is empty", hint="change data.splits")
-        if split.table.labels != labels:
-            raise DataError(f"the {name} split of {params.path} has other classes than the train split")
-    if len(np.unique(splits["train"].targets)) < 2:
-        raise DataError(
-            f"the train split of {params.path} has samples of one class only", hint="a task needs two classes or more"
-        )
+    _check_classes(splits, params)
     if params.group is not None:
         _check_groups(splits, params)
     report = TaskReport(
@@ -126,6 +127,35 @@ def _shares(table: Table, shares: dict[SplitName, float], seed: int) -> dict[Spl
 
 def _whole(table: Table) -> Split:
     return Split(table, np.arange(len(table), dtype=np.int64), table.targets())
+
+
+def _check_classes(splits: dict[SplitName, Split], params: DataParams) -> None:
+    """Every split has samples, and nothing is judged by a class that training never shows."""
+    path, hint = params.path, "change the shares in data.splits" + (", or raise data.limit" if params.limit else "")
+    if params.group is not None:
+        hint += f", or name finer groups than '{params.group}'"
+    labels, trained = splits["train"].table.labels, np.unique(splits["train"].targets)
+    for name, split in splits.items():
+        if not len(split):
+            raise DataError(f"the {name} split of {path} is empty", hint=hint)
+        differing = sorted(set(labels) ^ set(split.table.labels))
+        if differing:
+            raise DataError(
+                f"the {name} split of {path} has other classes than the train split: only one has '{differing[0]}'",
+                hint="name splits with the same classes, or give shares of one table in data.splits",
+            )
+    if len(trained) < 2:
+        raise DataError(
+            f"the train split of {path} has samples of one class only, '{labels[trained[0]]}'",
+            hint=f"a task needs two classes or more; {hint}",
+        )
+    for name, split in splits.items():
+        unknown = np.setdiff1d(split.targets, trained)
+        if len(unknown):
+            raise DataError(
+                f"the {name} split of {path} has samples of the class '{labels[unknown[0]]}', the train split none",
+                hint=hint,
+            )
 
 
 def _check_groups(splits: dict[SplitName, Split], params: DataParams) -> None:

@@ -26,7 +26,7 @@ def check(
     is replaced by a stand-in, so that the mistakes elsewhere are found in the same go.
     """
     found: dict[KeyPath, str] = {}
-    hidden: list[KeyPath] = list(known)
+    hidden = set(known)
     for _ in range(_ROUNDS):
         try:
             recipe = _ADAPTER.validate_json(json.dumps(data))
@@ -35,7 +35,7 @@ def check(
         else:
             return (None if found else recipe), list(found.items())
         for problem in problems:
-            if not any(problem.path[: len(path)] == path for path in hidden):
+            if not any(problem.path[:end] in hidden for end in range(len(problem.path) + 1)):
                 found.setdefault(problem.path, problem.message)
         stand_ins = [(problem.path, problem.stand_in) for problem in problems if problem.stand_in]
         if not stand_ins:
@@ -46,7 +46,7 @@ def check(
                 set_value(data, path, "poison" if isinstance(data, dict) and "poison" in data else word)
             else:
                 set_value(data, path[:-1], {str(path[-1]): word})
-                hidden.append(path[:-1])
+                hidden.add(path[:-1])
     return None, list(found.items())
 
 

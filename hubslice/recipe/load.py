@@ -14,7 +14,7 @@ from hubslice.recipe.overrides import apply_overrides
 from hubslice.recipe.paths import looks_local, path_values, place, resolve_path, set_value
 from hubslice.recipe.places import Places
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
-from hubslice.recipe.yaml_source import Plain, dump_yaml, read_yaml
+from hubslice.recipe.yaml_source import MAX_BYTES, Plain, dump_yaml, read_yaml
 
 _HINT = "`hubslice recipes show general/minimal` is an example, `hubslice recipes schema` describes every key"
 
@@ -51,7 +51,8 @@ def load_recipe(source: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
     """
     found = find_recipe(source)
     if found is None:
-        if Path(source).is_dir():
+        folder = resolve_path(source, Path.cwd())
+        if folder is not None and folder.is_dir():
             raise RecipeError(f"{source} is a folder, not a recipe file", hint="name the YAML file inside it")
         raise RecipeError(
             f"there is no recipe '{source}': neither a file nor a built-in recipe{nearest_builtin(source)}",
@@ -64,19 +65,25 @@ def find_recipe(source: str) -> RecipeSource | None:
     """The recipe file or built-in recipe of this name, or None; relative paths in it start from its folder.
 
     Raises:
-        RecipeError: the file is not UTF-8 text.
+        RecipeError: the file is huge, is not UTF-8 text, or cannot be read.
     """
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = place(source, Path.cwd())
+    if resolve_path(source, Path.cwd()) and path.is_file():
         origin = source
     elif builtin := find_builtin(source):
         path, origin = builtin.path, builtin.name
     else:
         return None
     try:
-        return RecipeSource(path.read_bytes().decode("utf-8-sig"), path.absolute().parent, origin)
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RecipeError(f"{source} is no recipe: longer than {MAX_BYTES // 1024} KiB")
+        return RecipeSource(content.decode("utf-8-sig"), path.parent, origin)
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{source} is no recipe: not UTF-8 text") from error
+        raise RecipeError(f"{source} is no recipe: not UTF-8 text", hint="save it as UTF-8") from error
+    except OSError as error:
+        raise RecipeError(f"{source} cannot be read: {error.strerror}", hint="check the file's permissions") from error
 
 
 def parse_recipe(text: str, base: Path, origin: str, overrides: Sequence[str] = ()) -> LoadedRecipe:

@@ -11,7 +11,7 @@ from hubslice.recipe.yaml_source import KeyPath, Plain
 
 def place(path: str, base: Path) -> Path:
     """Where `path` leads from `base`, whether or not anything is there."""
-    return Path(os.path.normpath(base / Path(path).expanduser()))
+    return Path(os.path.normpath(base / os.path.expanduser(path)))  # noqa: PTH111  # Path raises for ~nobody
 
 
 def resolve_path(path: str, base: Path) -> Path | None:

@@ -1,7 +1,8 @@
 """YAML text to plain data, with the place of every key.
 
 Scalars follow the YAML 1.2 core schema: `1e-3` is a number, while `no` and `2024-01-01` are text. Whatever could
-surprise is refused: repeated keys, tags, documents that grow absurdly when their aliases are written out.
+surprise is refused: repeated keys, tags, merge keys, characters that steer a terminal, documents that grow absurdly
+when their aliases are written out.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from hubslice.errors import RecipeError
 KeyPath = tuple[str | int, ...]
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
-MAX_CHARACTERS = 256 * 1024
+MAX_BYTES = 256 * 1024
 MAX_VALUES = 10_000  # counted after aliases are written out
 MAX_DEPTH = 32
+MAX_KEY = 100  # characters
+
+# Control characters but tab and line break, marks that turn the direction of writing round, halves of characters.
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _STR = "tag:yaml.org,2002:str"
 _CORE = {
@@ -83,8 +88,8 @@ def read_yaml(text: str, origin: str) -> YamlSource:
     Raises:
         RecipeError: the syntax is broken, or the document is too large; the message names `origin` and the line.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise RecipeError(f"{origin} is no recipe: longer than {MAX_CHARACTERS // 1024} KiB")
+    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+        raise RecipeError(f"{origin} is no recipe: longer than {MAX_BYTES // 1024} KiB")
     source = YamlSource()
     try:
         loader = _CoreLoader(text)
@@ -134,7 +139,7 @@ class _Reader:
             raise RecipeError(
                 f"{self.origin}:{_position(node).line}: the document grows beyond {limit} "
                 "when its aliases are written out",
-                hint="write the values out instead of using anchors (&) and aliases (*)",
+                hint="recipes are small; an alias (*) counts with all that it stands for",
             )
         self.source.positions.setdefault(path, _position(node))
         if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
@@ -143,7 +148,7 @@ class _Reader:
             return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and (node.tag == _STR or node.tag in _CORE):
             return self._scalar(node, path)
-        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")[:MAX_KEY]
         self._slip(path, node, f"the tag {tag} is not allowed; recipes hold plain values only")
         return None
 
@@ -154,6 +159,12 @@ class _Reader:
                 self._slip(path, key_node, "keys must be plain text", lost=False)
                 continue
             key: str = key_node.value
+            if len(key) > MAX_KEY or "\n" in key or _STEERING.search(key):
+                self._slip(path, key_node, f"keys must be one line of at most {MAX_KEY} printable characters", False)
+                continue
+            if key == "<<":
+                self._slip(path, key_node, "merge keys (<<) are not taken; write the keys out", lost=False)
+                continue
             below = (*path, key)
             if key in data:
                 first = self.source.positions[below].line
@@ -165,6 +176,9 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Plain:
         text: str = node.value
+        if found := _STEERING.search(text):
+            self._slip(path, node, f"character U+{ord(found[0]):04X} is not allowed")
+            return None
         fits = node.tag == _STR or _CORE[node.tag][0].match(text)  # an explicit tag such as !!int may not
         match node.tag.rpartition(":")[2] if fits else None:
             case "null":

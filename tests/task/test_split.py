@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hubslice.data.split import group_split
 
@@ -52,3 +54,39 @@ def test_a_huge_group_goes_whole_to_the_largest_share() -> None:
     groups = np.where(np.arange(100) < 50, 0, np.arange(100))
     splits = group_split(np.zeros(100, dtype=np.int64), groups, SHARES, 0)
     assert set(range(50)) <= set(splits["train"].tolist())
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, dict[str, float], int]:
+    """Targets, groups, shares and a seed."""
+    rows = draw(st.integers(0, 60))
+    targets = draw(st.lists(st.integers(0, draw(st.integers(0, 5))), min_size=rows, max_size=rows))
+    groups = draw(st.lists(st.integers(0, draw(st.integers(0, 60))), min_size=rows, max_size=rows))
+    parts = np.array(draw(st.tuples(*[st.integers(1, 9)] * 3, st.integers(0, 9))), dtype=np.float64)
+    shares = dict(zip(SHARES, (parts / parts.sum()).tolist(), strict=False))
+    return np.array(targets, dtype=np.int64), np.array(groups, dtype=np.int64), shares, draw(st.integers(0, 9))
+
+
+@given(tables())
+def test_whatever_the_table_groups_stay_whole_and_shares_hold(
+    drawn: tuple[np.ndarray, np.ndarray, dict[str, float], int],
+) -> None:
+    targets, groups, shares, seed = drawn
+    splits = group_split(targets, groups, shares, seed)
+    assert list(splits) == list(shares)
+    dealt = np.concatenate(list(splits.values()))
+    assert len(set(dealt.tolist())) == len(dealt), "no row is dealt twice"
+    assert all((np.diff(rows) > 0).all() for rows in splits.values())
+    sizes = np.bincount(groups) if len(groups) else np.zeros(1, dtype=np.int64)
+    for rows in splits.values():
+        for group in np.unique(groups[rows]):
+            assert (groups[rows] == group).sum() == sizes[group], "a group is dealt whole"
+    if sum(shares.values()) > 1 - 1e-9:
+        assert len(dealt) == len(targets)
+    # Groups are dealt within their most frequent class; each class may miss a share by one of its groups.
+    slack = len(np.unique(targets)) * int(sizes.max()) + 1e-6
+    for name, share in shares.items():
+        assert len(splits[name]) <= share * len(targets) + slack
+        assert len(splits[name]) >= share * len(targets) - 3 * slack
+    again = group_split(targets, groups, shares, seed)
+    assert all(np.array_equal(splits[name], again[name]) for name in shares)

@@ -21,23 +21,29 @@ TASK = "task.json"
 
 
 def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = ()) -> Step:
-    """Open and split the data; leaves its facts and fingerprint in `task.json`. It must have the `classes`."""
+    """Open and split the data, and read every picture once; leaves facts and fingerprint in `task.json`.
+
+    The data must have the `classes`.
+    """
     named = sorted(set(classes))
 
     def run(context: Context) -> None:
+        from hubslice.data.verify import verify_pictures
+
         open_task.cache_clear()
         task = open_task(data, base, seed)
         unknown = [name for name in named if name not in task.labels]
         if unknown:
             near = get_close_matches(unknown[0], task.labels, 1)
             raise DataError(
-                f"the recipe names the class {unknown[0]!r}, which {data.path} does not have",
-                hint=f"did you mean {near[0]!r}?" if near else f"its classes are {', '.join(task.labels)}",
+                f"the recipe names the class '{unknown[0]}', which {data.path} does not have",
+                hint=f"did you mean '{near[0]}'?" if near else f"its classes are {', '.join(task.labels)}",
             )
+        verify_pictures(task, context.reporter)
         task.report.save(context.out / TASK)
 
     parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(place(data.path, base))}
-    return Step("data", f"Open and split {data.path}", parameters, (), run)
+    return Step("data", f"Open and split {data.path}", parameters, (), run, version=2)
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -1,0 +1,152 @@
+"""Bad recipes: every mistake is told with its line, and nothing is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Hubslice
+from tests.faults.conftest import Refused
+from tests.pictures import write_parquet
+
+GOOD = """\
+kind: slice
+name: student
+teacher: {model: timm/resnet18.a1_in1k}
+data: {path: owner/pictures}
+train:
+  lr: 1e-3
+"""
+TENFOLD = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+BOMB = "\n".join(["a0: &a0 [x]", *TENFOLD])
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+FAULTS = {
+    "unknown key": (
+        GOOD.replace("lr:", "leraning_rate:"),
+        ("r.yaml:6: train.leraning_rate: unknown", "did you mean 'lr'?"),
+    ),
+    "key elsewhere": (GOOD + "epochs: 3\n", ("r.yaml:7: epochs: unknown key; did you mean 'train.epochs'?",)),
+    "wrong type": (GOOD.replace("1e-3", "fast"), ("r.yaml:6: train.lr: expected a number, got text 'fast'",)),
+    "kind missing": (
+        GOOD.replace("kind: slice\n", ""),
+        ("kind: missing; this key is required", "slice, poison"),
+    ),
+    "empty": ("", ("r.yaml is empty", "hubslice recipes show general/minimal")),
+    "comment only": ("# later\n", ("r.yaml is empty",)),
+    "a list": ("- slice\n", ("r.yaml:1: expected keys and values, got a list",)),
+    "twice": (GOOD + "name: other\n", ("r.yaml:7: name: given twice; it is already there on line 2",)),
+    "tab": (GOOD + "\tseed: 1\n", ("r.yaml:7: ", "indent with spaces, YAML takes no tabs")),
+    "open bracket": (GOOD + "baselines: [finetune\n", ("the recipe is not valid YAML", "r.yaml:8: ")),
+    "colon": (GOOD + "description: a: b\n", ("r.yaml:7: ", "put text that holds `: ` in quotes")),
+    "python object": (
+        GOOD + "description: !!python/object/apply:os.system [touch hacked]\n",
+        ("r.yaml:7: description: the tag !!python/object/apply:os.system is not allowed",),
+    ),
+    "custom tag": (GOOD + "card: !mine {title: x}\n", ("r.yaml:7: card: the tag !mine is not allowed",)),
+    "merge key": (GOOD.replace("  lr", "  <<: {lr: 1}\n  lr"), ("r.yaml:6: train: merge keys (<<) are not taken",)),
+    "alias bomb": (BOMB, ("grows beyond 10,000 values when its aliases are written out", "counts with all")),
+    "alias to itself": ("a: &a [*a]", ("grows beyond 32 levels",)),
+    "deep": ("[" * 100_000, ("r.yaml is no recipe: nested too deeply",)),
+    "deep blocks": ("- " * 100_000, ("r.yaml is no recipe: nested too deeply",)),
+    "long": (f"name: {'x' * 300_000}", ("r.yaml is no recipe: longer than 256 KiB",)),
+    "not UTF-8": (GOOD.encode("utf-16"), ("r.yaml is no recipe: not UTF-8 text", "save it as UTF-8")),
+    "Latin-1": ("description: Bär\n".encode("latin-1"), ("not UTF-8 text",)),
+    "binary": (bytes(range(128)) * 20, ("the recipe is not valid YAML", "r.yaml:1: character U+0000 is not allowed")),
+    "escape sequence in a key": (GOOD + '"\\e[2J": 1\n', ("r.yaml:7: keys must be one line of at most 100 printable",)),
+    "escape sequence in a value": (
+        GOOD.replace("timm/resnet18.a1_in1k", '"\\e]0;x\\a"'),
+        ("r.yaml:3: teacher.model: character U+001B is not allowed",),
+    ),
+    "contradiction": (
+        GOOD + "gates: {max_dir: 0.1}\n",
+        ("gates.max_dir judges audited defects, and audit.defects names none",),
+    ),
+    "limits": (
+        GOOD + "slice: {method: remos, ratio: 1.5}\nprofile: {samples: 0}\n",
+        (
+            "r.yaml has 2 mistakes",
+            "slice.ratio: must be at most 1, got 1.5",
+            "profile.samples: must be at least 1, got 0",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["validate", "slice"])
+@pytest.mark.parametrize(("text", "says"), FAULTS.values(), ids=FAULTS)
+def test_bad_recipes(job: Path, refused: Refused, command: str, text: str | bytes, says: tuple[str, ...]) -> None:
+    (job / "r.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    told = refused(command, "r.yaml", code=2, says=says).stderr
+    assert all(sign.isprintable() or sign == "\n" for sign in told)
+    assert sorted(path.name for path in job.iterdir()) == ["r.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("vision/drawing", ("there is no recipe 'vision/drawing'", "did you mean 'vision/drawings'?", "recipes ls")),
+        ("minimal.yaml", ("neither a file nor a built-in recipe", "did you mean 'general/minimal'?")),
+        ("nothing-like-it.yaml", ("there is no recipe 'nothing-like-it.yaml'", "hubslice recipes ls")),
+        ("folder", ("folder is a folder, not a recipe file", "name the YAML file inside it")),
+        ("~nobody-here/recipe.yaml", ("there is no recipe '~nobody-here/recipe.yaml'",)),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "slice"])
+def test_missing_recipes(job: Path, refused: Refused, command: str, name: str, says: tuple[str, ...]) -> None:
+    (job / "folder").mkdir()
+    refused(command, name, code=2, says=says)
+
+
+def test_a_huge_file_is_not_read_whole(job: Path, refused: Refused) -> None:
+    with (job / "r.yaml").open("wb") as file:
+        file.truncate(2**40)  # 1 TiB without content
+    refused("validate", "r.yaml", code=2, says=("r.yaml is no recipe: longer than 256 KiB",))
+
+
+def test_missing_files_are_told_with_their_line(job: Path, refused: Refused) -> None:
+    text = GOOD.replace("timm/resnet18.a1_in1k", "./teacher").replace("owner/pictures", "~nobody-here/there.parquet")
+    (job / "r.yaml").write_text(text)
+    says = ("r.yaml is well-formed, but files are missing", "r.yaml:3: teacher.model: no such file or folder")
+    refused("validate", "r.yaml", code=2, says=(*says, "r.yaml:4: data.path: no such file", f"start from {job}"))
+    says = ("there is no data at '~nobody-here/there.parquet'", "set data.path to a parquet file")
+    refused("slice", "r.yaml", "--until", "data", code=2, says=says)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.lr", ("override 'train.lr': is not of the form key.path=value", "e.g. train.lr=0.01")),
+        ("train.lr=fast", ("override 'train.lr=fast': train.lr: expected a number, got text 'fast'",)),
+        ("train.rate=1", ("override 'train.rate=1': train.rate: unknown key",)),
+        ("name.x=1", ("'name' holds a value, not keys",)),
+        ("seed=!!python/object:x 1", ("the tag !!python/object:x is not allowed",)),
+        ('card.title="\\e[31m"', ("character U+001B is not allowed",)),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "slice"])
+def test_bad_overrides(job: Path, refused: Refused, command: str, override: str, says: tuple[str, ...]) -> None:
+    (job / "r.yaml").write_text(GOOD)
+    refused(command, "r.yaml", override, code=2, says=says)
+
+
+def test_an_alias_that_stays_small_is_taken(job: Path, hubslice: Hubslice) -> None:
+    (job / "r.yaml").write_text(GOOD + "slice: {method: remos, ratio: &r 0.2}\nprofile: {threshold: *r}\n")
+    assert hubslice("validate", "r.yaml").code == 0
+
+
+def test_names_of_classes_are_checked_before_any_training(job: Path, refused: Refused) -> None:
+    write_parquet(job / "shapes.parquet", 30)
+    (job / "r.yaml").write_text(
+        GOOD.replace("owner/pictures", "shapes.parquet") + "audit: {defects: [{kind: backdoor, target: gren}]}\n"
+    )
+    says = ("the recipe names the class 'gren', which shapes.parquet does not have", "did you mean 'green'?")
+    refused("slice", "r.yaml", "--until", "data", code=2, says=says)
+    assert not (job / "runs/student/steps/data").exists()
