@@ -33,6 +33,9 @@ _COMPANIONS = re.compile(
     r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
 )
+_SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors", re.ASCII)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)  # devices, on Windows
+_DRIVE = re.compile(r"[A-Za-z]:")
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
 CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
@@ -103,29 +106,12 @@ def shards(index: Path, where: str) -> dict[str, set[str]]:
         raise ModelError(f"{where}: {INDEX} is not an index of shards ({type(error).__name__}: {error})") from error
     for shard in found:
         check_path(shard, where)
-        if not shard.endswith(".safetensors"):
-            raise ModelError(f"{where}: {INDEX} names {shard}, which is not a safetensors file")
+        if not _SHARD.fullmatch(shard) or _RESERVED.match(shard):
+            raise ModelError(
+                f"{where}: {INDEX} names {shard!r}, which cannot be a safetensors file of the model",
+                hint="choose another revision, or mend the index",
+            )
     return found
-
-
-def check_no_code(config: Path, where: str) -> None:
-    """Refuse a config that asks for code of the repository.
-
-    Raises:
-        ModelError: it does, or is not JSON.
-    """
-    try:
-        content = json.loads(config.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{where}: {config.name} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{where}: {config.name} is not a JSON object")
-    if content.get("auto_map"):
-        raise ModelError(
-            f"{where}: {config.name} asks for code of its own (auto_map); "
-            "hubslice runs no code from model repositories",
-            hint="choose a model whose class timm or transformers ships",
-        )
 
 
 def check_path(path: str, where: str) -> None:
@@ -135,8 +121,8 @@ def check_path(path: str, where: str) -> None:
         IntegrityError: it is absolute, has `..` in it, or is not a plain relative path.
     """
     parts = path.split("/")
-    drive = "\\" in path or ":" in parts[0]
-    if drive or "\0" in path or PurePosixPath(path).is_absolute() or any(part in ("", ".", "..") for part in parts):
+    elsewhere = "\\" in path or _DRIVE.match(path) or PurePosixPath(path).is_absolute()
+    if elsewhere or "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise IntegrityError(
             f"{where} lists a file {path!r}, which would lie outside the repository",
             hint="do not use this repository; report it to the Hub",

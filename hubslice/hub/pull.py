@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from huggingface_hub.utils.tqdm import tqdm
 
+from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
 from hubslice.errors import FetchError, ModelError
 from hubslice.hub import declared
@@ -21,7 +22,6 @@ from hubslice.hub.formats import (
     CONFIGS,
     INDEX,
     WEIGHTS,
-    check_no_code,
     check_weights,
     companions,
     pickles,
@@ -181,7 +181,7 @@ def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
     for path in companions(names):
         file = take(path)
         if path in CONFIGS:
-            check_no_code(file, where)
+            read_object(file, where)
         if path == CONFIG:
             folder = file.parent
     metadata = []
