@@ -48,7 +48,8 @@ class ModelFacts(Artefact):
     """What `hubslice pull` finds out about a model.
 
     `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder.
-    `poisoned` tells that the weights' metadata or the config declare a planted backdoor.
+    `poisoned` tells that the weights' metadata or the config declare a planted backdoor. `pickles` are the files that
+    the weights, with the user's consent, were converted from; `unused` the tensors that the architecture leaves aside.
     """
 
     model: str
@@ -62,3 +63,5 @@ class ModelFacts(Artefact):
     license: str | None
     poisoned: bool
     files: tuple[FileFact, ...]
+    pickles: tuple[FileFact, ...] = ()
+    unused: tuple[str, ...] = ()
