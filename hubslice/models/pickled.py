@@ -74,9 +74,11 @@ _HINT = "choose another revision with safetensors, or have the author save the s
 
 
 def _load(path: Path) -> Mapping[Any, Any]:
-    _check_archive(path)
     try:
+        _check_archive(path)
         content = torch.load(path, weights_only=True, map_location="cpu")
+    except ModelError:
+        raise
     except Exception as error:  # the interpreter of pickles meets any bytes
         # Torch's own message advises to load without its protection; the reason stands in what it was made from.
         reason = _first_sentence(error.__context__ or error)
