@@ -16,9 +16,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.model import FileFact, ModelFacts
+from hubslice.cli.summary import tell_report
 from hubslice.hub.client import Client
 from hubslice.models.timm_adapter import TimmModel
+from tests.card.examples import REPORTS
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.hub import HubServer, User
@@ -217,6 +219,30 @@ def test_the_whole_way(hub: HubServer, sound: Path, folder: Path, tmp_path: Path
     again = hubslice("pull", "alice/old", "--out", str(out))
     assert again.code == 2  # the consent is given anew each time that the model is fetched
     assert (out / "steps" / "pull" / "model.json").is_file()
+
+
+def test_a_run_consents_once(sound: Path, folder: Path, tmp_path: Path, refused: Refused, hubslice: Hubslice) -> None:
+    save(weights(sound))(folder / BIN)
+    (tmp_path / "pictures").mkdir()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("kind: slice\nname: x\nteacher: {model: ./model}\ndata: {path: ./pictures}\n")
+    command = ("slice", str(recipe), "--out", str(tmp_path / "run"), "--until", "pull")
+    refused(*command, code=2, says=("has its weights only as pickle", "--allow-pickle"))
+    for options in (("--allow-pickle",), ()):  # what was converted is there for the steps to come
+        done = hubslice(*command, *options)
+        assert done.code == 0, done.stderr
+    assert "pull: already done" in done.stderr
+    facts = ModelFacts.load(tmp_path / "run" / "steps" / "pull" / "model.json")
+    assert [pickle.path for pickle in facts.pickles] == [BIN]
+
+
+def test_info_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    report = REPORTS["student-of-a-backdoored-teacher"]
+    pickle = FileFact(path=BIN, size=10, sha256="ab" * 32)
+    teacher = report.teacher.model_copy(update={"pickles": (pickle,)})
+    tell_report(report.model_copy(update={"teacher": teacher}))
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"the teacher's weights were converted from a pickle: {BIN}, sha256 {pickle.sha256}" in told
 
 
 def test_no_recipe_consents(tmp_path: Path, refused: Refused) -> None:
