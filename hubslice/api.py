@@ -63,11 +63,17 @@ class Pulled:
 
 
 def pull(
-    model: str, *, input_size: int | None = None, out: Path | None = None, reporter: Reporter | None = None
+    model: str,
+    *,
+    input_size: int | None = None,
+    out: Path | None = None,
+    allow_pickle: bool = False,
+    reporter: Reporter | None = None,
 ) -> Pulled:
     """Fetch a model, check its bytes, load it, export it to ONNX and check that the export computes the same.
 
     `model` is a Hub id, with `@revision` if need be, or a local folder. `out` defaults to a folder of hubslice's cache.
+    `allow_pickle` lets the tensors, and nothing else, be read from pickled weights where there are no safetensors.
 
     Raises:
         FetchError: the Hub does not give it.
@@ -80,7 +86,7 @@ def pull(
         raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
     run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
     teacher = TeacherParams(model=model, input_size=input_size)
-    steps = [pull_step("pull", teacher, Path.cwd()), export_step(teacher, seed=0)]
+    steps = [pull_step("pull", teacher, Path.cwd(), allow_pickle=allow_pickle), export_step(teacher, seed=0)]
     # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
     execute(steps, run, resolve_device("cpu"), reporter or Silent(), force=frozenset({"pull"}))
     return Pulled(
@@ -111,19 +117,20 @@ def slice(  # noqa: A001 (the verb's name)
     overrides: Sequence[str] = (),
     until: str | None = None,
     device: str = "auto",
+    allow_pickle: bool = False,
     reporter: Reporter | None = None,
 ) -> Run:
     """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
 
     `recipe` is a file, a built-in recipe, a run folder, or `owner/name[@revision]` of a published student. Gates are
-    not judged here: see `Run.check_gates`.
+    not judged here: see `Run.check_gates`. `allow_pickle` is as in `pull`.
 
     Raises:
         RecipeError: the recipe has mistakes.
         HubsliceError: a step failed.
     """
     run = open_run(str(recipe), tuple(overrides), out)
-    run.execute(until=until, device=device, reporter=reporter)
+    run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
     return run
 
 

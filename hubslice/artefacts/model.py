@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from hubslice.artefacts.base import Artefact
+
+Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
+Channels = Annotated[int, Field(ge=1, le=64)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class FileFact(Artefact):
@@ -22,19 +29,27 @@ class Preprocessing(Artefact):
     the shorter side to input / crop_pct and keeps the aspect ratio; `squash` resizes both sides to it.
     """
 
-    input_size: tuple[int, int, int]  # channels, height, width
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    input_size: tuple[Channels, Side, Side]  # channels, height, width
+    mean: tuple[Finite, ...] = Field(min_length=1)
+    std: tuple[Positive, ...] = Field(min_length=1)
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
-    crop_pct: float
+    crop_pct: Annotated[float, Field(ge=0.05, le=20)]
     resize: Literal["shortest", "squash"]
+
+    @model_validator(mode="after")
+    def _channels(self) -> Preprocessing:
+        for numbers in (self.mean, self.std):
+            if len(numbers) not in (1, self.input_size[0]):
+                raise ValueError(f"{len(numbers)} means or deviations for {self.input_size[0]} channels")
+        return self
 
 
 class ModelFacts(Artefact):
     """What `hubslice pull` finds out about a model.
 
     `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder.
-    `poisoned` tells that the weights' metadata or the config declare a planted backdoor.
+    `poisoned` tells that the weights' metadata or the config declare a planted backdoor. `pickles` are the files that
+    the weights, with the user's consent, were converted from; `unused` the tensors that the architecture leaves aside.
     """
 
     model: str
@@ -48,3 +63,5 @@ class ModelFacts(Artefact):
     license: str | None
     poisoned: bool
     files: tuple[FileFact, ...]
+    pickles: tuple[FileFact, ...] = ()
+    unused: tuple[str, ...] = ()

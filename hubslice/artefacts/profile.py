@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 
-from hubslice.artefacts.base import Artefact, write_atomically
-from hubslice.artefacts.header import sorted_header
-from hubslice.errors import RunError
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.sealed import read_sealed, write_sealed
 
-FORMAT = "hubslice-profile-1"
+KIND = "profile"
 
 
 class Criterion(Artefact):
@@ -71,8 +67,7 @@ class Profile:
             "model": self.model,
             "data": self.data,
         }
-        metadata = {"format": FORMAT, "profile": json.dumps(about, sort_keys=True)}
-        write_atomically(path, sorted_header(to_safetensors(dict(self.counts), metadata=metadata)))
+        write_sealed(path, KIND, about, self.counts)
 
     @classmethod
     def load(cls, path: Path) -> Profile:
@@ -81,14 +76,8 @@ class Profile:
         Raises:
             RunError: the file is missing, damaged or not a profile.
         """
-        try:
-            with safe_open(path, framework="np") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise RunError(f"{path} is a safetensors file but not a profile of this version")
-                about = json.loads(metadata["profile"])
-                counts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            criterion = Criterion.model_validate(about.pop("criterion"))
-            return cls(counts=counts, criterion=criterion, **about)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path} cannot be read as a profile: {error}", hint="run the profiling again") from error
+        return read_sealed(path, KIND, cls._of)
+
+    @classmethod
+    def _of(cls, about: dict[str, Any], counts: dict[str, np.ndarray]) -> Profile:
+        return cls(counts=counts, criterion=Criterion.model_validate(about.pop("criterion")), **about)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.header import sorted_header
-from hubslice.errors import RunError
+from hubslice.artefacts.sealed import read_sealed, write_sealed
 
-FORMAT = "hubslice-slice-1"
+KIND = "slice"
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,7 @@ class Slice:
             "parameters": self.parameters,
             "shapes": {name: list(mask.shape) for name, mask in self.masks.items()},
         }
-        packed = {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()}
-        write_atomically(
-            path,
-            sorted_header(to_safetensors(packed, metadata={"format": FORMAT, "slice": json.dumps(about)})),
-        )
+        write_sealed(path, KIND, about, {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()})
 
     @classmethod
     def load(cls, path: Path) -> Slice:
@@ -65,20 +58,16 @@ class Slice:
         Raises:
             RunError: the file is missing, damaged or not a slice.
         """
-        try:
-            with safe_open(path, framework="np") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise RunError(f"{path} is a safetensors file but not a slice of this version")
-                about = json.loads(metadata["slice"])
-                masks = {name: _unpack(file.get_tensor(name), shape) for name, shape in about["shapes"].items()}
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise RunError(f"{path} cannot be read as a slice: {error}", hint="run `hubslice slice` again") from error
+        return read_sealed(path, KIND, cls._of)
+
+    @classmethod
+    def _of(cls, about: dict[str, Any], packed: dict[str, np.ndarray]) -> Slice:
+        masks = {name: _unpack(packed[name], shape) for name, shape in about["shapes"].items()}
         return cls(masks, about["method"], about["parameters"])
 
 
 def _unpack(packed: np.ndarray, shape: list[int]) -> np.ndarray:
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
     if packed.size != -(-size // 8):
         raise ValueError(f"{packed.size} bytes for a mask of shape {shape}")
     return np.unpackbits(packed, count=size).astype(bool).reshape(shape)

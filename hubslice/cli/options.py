@@ -51,6 +51,14 @@ DeviceOption = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="Where models run; auto: CUDA where there is one.")
 ]
 
+AllowPickleOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle",
+        help="Where a model has no safetensors: read the tensors, and nothing else, of its pickled weights.",
+    ),
+]
+
 
 def examples(*lines: str) -> str:
     """The examples at the end of a command's help, one command line each."""

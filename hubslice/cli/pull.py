@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubslice.cli.options import JsonOption, QuietOption, examples
+from hubslice.cli.options import AllowPickleOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
             "hubslice pull google/vit-base-patch16-224@main --json",
             "hubslice pull owner/name@1a2b3c4 --out teachers/name",
             "hubslice pull ./my-model --input-size 96",
+            "hubslice pull owner/old-model --allow-pickle",
         ),
     )(pull)
 
@@ -37,17 +38,18 @@ def pull(
     folder: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to put it; default: hubslice's cache.")
     ] = None,
+    allow_pickle: AllowPickleOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fetch a model at one commit, check it, and export it to ONNX.
 
-    Safetensors only; every file's checksum is verified. The export must compute what PyTorch computes, or the command
-    fails with exit code 1.
+    Safetensors, unless --allow-pickle; every file's checksum is verified. The export must compute what PyTorch
+    computes, or the command fails with exit code 1.
     """
     from hubslice.api import pull as pull_model
 
-    pulled = pull_model(model, input_size=input_size, out=folder, reporter=out.progress())
+    pulled = pull_model(model, input_size=input_size, out=folder, allow_pickle=allow_pickle, reporter=out.progress())
     places = {"model": str(pulled.model), "onnx": str(pulled.graph), "neurons": str(pulled.neurons)}
     data = {**pulled.facts.model_dump(mode="json"), "parity": pulled.parity.model_dump(mode="json"), "paths": places}
     out.result(data, lambda: _tell(pulled, places), quiet=pulled.model)
@@ -75,6 +77,10 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
     out.fields(told | places)
     for file in facts.files:
         out.fields({file.path: f"{file.size:,} bytes  sha256 {file.sha256}"})
+    for pickle in facts.pickles:
+        out.warning(f"the weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")
+    if facts.unused:
+        out.warning(f"{facts.architecture} has no use for {len(facts.unused)} tensors, such as {facts.unused[0]}")
     if facts.poisoned:
         out.warning("this model declares a backdoor that was planted on purpose")
 

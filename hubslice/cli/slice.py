@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubslice.cli.options import (
+    AllowPickleOption,
     DeviceOption,
     JsonOption,
     OutOption,
@@ -52,6 +53,7 @@ def slice_(
         bool, typer.Option("--dry-run", help="Show steps, what is cached, estimated time and memory; fetch no weights.")
     ] = False,
     device: DeviceOption = "auto",
+    allow_pickle: AllowPickleOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -68,7 +70,8 @@ def slice_(
     if dry_run:
         _show_plan(run, until, device)
         return
-    run.execute(until=until, device=device, reporter=out.progress() if leads() else Silent())
+    reporter = out.progress() if leads() else Silent()
+    run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
     if not leads():
         return
     if until is not None and until != "report":

@@ -19,6 +19,8 @@ def tell_report(report: Report) -> None:
         "slice": f"{report.slice.title}: {kept:.1%} of {report.slice.weights:,} weights relevant",
     }
     out.fields(facts)
+    for pickle in report.teacher.pickles:
+        out.warning(f"the teacher's weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")
     _columns(
         ("accuracy", "validation", "test", ""),
         [(arm.title, rate(arm.validation), rate(arm.test), arm.description) for arm in report.arms],

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hubslice.artefacts.report import ParityReport
-from hubslice.errors import ParityError
+from hubslice.errors import ModelError, ParityError
 from hubslice.graph.calling import Call, eval_mode
 from hubslice.graph.export import OUTPUT
 from hubslice.graph.session import open_session
@@ -32,6 +32,7 @@ def check_parity(
 
     Raises:
         ParityError: shapes differ, or a value differs by more than the tolerance or is finite on one side only.
+        ModelError: both agree on values that are not finite.
         ProviderError: `device` cannot be used.
     """
     session = open_session(path, device)
@@ -54,6 +55,11 @@ def check_parity(
             f"{path.name} differs from PyTorch by {worst:.3g} at sample {sample}, output {index}; the limit is "
             f"{tolerance:.3g} = {atol:g} + {rtol:g} x {scale:.3g}, the largest output",
             hint="export it again; do not slice from this graph. A model that is random in eval mode cannot pass",
+        )
+    if not np.isfinite(expected).all():
+        raise ModelError(
+            f"{type(module).__name__} computes values that are not finite numbers from ordinary inputs",
+            hint="its weights are damaged, or their training diverged; choose another revision or train again",
         )
     return ParityReport(
         max_abs_difference=worst, tolerance=tolerance, samples=int(expected.shape[0]), provider=session.provider

@@ -18,6 +18,8 @@ CARD = "README.md"
 RECIPE = "recipe.yaml"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+PICKLE = "pytorch_model.bin"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
 
 # Files that may name code of the repository under `auto_map`.
 CONFIGS = (
@@ -33,6 +35,10 @@ _COMPANIONS = re.compile(
     r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
 )
+_TRAINING_STATE = re.compile(r"(optimizer|scheduler|scaler|rng_state|training_args|trainer_state)", re.IGNORECASE)
+_SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}", re.ASCII)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)  # devices, on Windows
+_DRIVE = re.compile(r"[A-Za-z]:")
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
 CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
@@ -64,21 +70,24 @@ def is_pickle(path: Path) -> bool:
     return _PICKLE_START.match(start) is not None
 
 
-def check_weights(paths: Collection[str], where: str, *, on_hub: bool) -> str:
-    """The file that leads to the weights: `model.safetensors`, or the index of shards.
+def check_weights(paths: Collection[str], where: str, *, on_hub: bool, allow_pickle: bool = False) -> str:
+    """The file that leads to the weights: `model.safetensors`, or the index of shards; with consent a pickle's.
 
     Raises:
-        ModelError: there is neither; pickles are named.
+        ModelError: there is none; pickles are named.
     """
-    if WEIGHTS in paths:
-        return WEIGHTS
-    if INDEX in paths:
-        return INDEX
+    for first in (WEIGHTS, INDEX):
+        if first in paths:
+            return first
     if found := pickles(paths):
-        after = f", then name {where}@refs/pr/N, the pull request that it opens" if on_hub else ""
+        if allow_pickle:
+            return _pickled(paths, found, where)
+        safer = "name a revision that has safetensors"
+        if on_hub:
+            safer = f"convert them with {CONVERTER}, then name {where}@refs/pr/N, the pull request that it opens"
         raise ModelError(
             f"{where} has its weights only as pickle ({_some(found)}); a pickle can run any code when it is opened",
-            hint=f"convert them to safetensors with {CONVERTER}{after}",
+            hint=f"{safer}; or let `hubslice pull` or `hubslice slice` read the tensors alone: --allow-pickle",
         )
     others = [path for path in paths if path.endswith((".safetensors", ".h5", ".msgpack", ".onnx", ".gguf"))]
     found_instead = f"; it has {_some(sorted(others))}" if others else ""
@@ -87,8 +96,22 @@ def check_weights(paths: Collection[str], where: str, *, on_hub: bool) -> str:
     )
 
 
+def _pickled(paths: Collection[str], found: list[str], where: str) -> str:
+    """The pickle with the weights, or the index of several."""
+    for usual in (PICKLE, PICKLE_INDEX):
+        if usual in paths:
+            return usual
+    likely = [path for path in found if "/" not in path and not _TRAINING_STATE.match(path)]
+    if len(likely) != 1:
+        raise ModelError(
+            f"{where} has {len(likely)} pickles that could be its weights ({_some(likely or found)})",
+            hint=f"rename the right one to {PICKLE}, or name a revision that has safetensors",
+        )
+    return likely[0]
+
+
 def shards(index: Path, where: str) -> dict[str, set[str]]:
-    """The names of the tensors in each shard, by the shard's path.
+    """The names of the tensors in each shard, by the shard's path; shards are what the index is for.
 
     Raises:
         ModelError: the index is not one.
@@ -100,32 +123,19 @@ def shards(index: Path, where: str) -> dict[str, set[str]]:
         for tensor, shard in weight_map.items():
             found.setdefault(str(shard), set()).add(tensor)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{where}: {INDEX} is not an index of shards ({type(error).__name__}: {error})") from error
+        raise ModelError(
+            f"{where}: {index.name} is not an index of shards ({type(error).__name__}: {error})",
+            hint="mend the index, or choose another revision",
+        ) from error
+    suffix = ".safetensors" if index.name == INDEX else ".bin"
     for shard in found:
         check_path(shard, where)
-        if not shard.endswith(".safetensors"):
-            raise ModelError(f"{where}: {INDEX} names {shard}, which is not a safetensors file")
+        if not _SHARD.fullmatch(shard) or _RESERVED.match(shard) or not shard.endswith(suffix):
+            raise ModelError(
+                f"{where}: {index.name} names {shard!r}, which cannot be a {suffix} file of the model",
+                hint="mend the index, or choose another revision",
+            )
     return found
-
-
-def check_no_code(config: Path, where: str) -> None:
-    """Refuse a config that asks for code of the repository.
-
-    Raises:
-        ModelError: it does, or is not JSON.
-    """
-    try:
-        content = json.loads(config.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{where}: {config.name} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{where}: {config.name} is not a JSON object")
-    if content.get("auto_map"):
-        raise ModelError(
-            f"{where}: {config.name} asks for code of its own (auto_map); "
-            "hubslice runs no code from model repositories",
-            hint="choose a model whose class timm or transformers ships",
-        )
 
 
 def check_path(path: str, where: str) -> None:
@@ -135,8 +145,8 @@ def check_path(path: str, where: str) -> None:
         IntegrityError: it is absolute, has `..` in it, or is not a plain relative path.
     """
     parts = path.split("/")
-    drive = "\\" in path or ":" in parts[0]
-    if drive or "\0" in path or PurePosixPath(path).is_absolute() or any(part in ("", ".", "..") for part in parts):
+    elsewhere = "\\" in path or _DRIVE.match(path) or PurePosixPath(path).is_absolute()
+    if elsewhere or "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise IntegrityError(
             f"{where} lists a file {path!r}, which would lie outside the repository",
             hint="do not use this repository; report it to the Hub",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from hubslice.artefacts.tensor_file import read_header
 from hubslice.errors import IntegrityError, ModelError
 
 _CHUNK = 1 << 22
@@ -78,23 +79,23 @@ def verify(path: Path, expected: Expected, *, name: str, repo_id: str) -> Digest
     return found
 
 
-def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -> dict[str, str]:
+def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -> Mapping[str, str]:
     """The metadata of a safetensors file whose header fits its size; `tensors` are names it must hold.
 
     Raises:
         ModelError: the header cannot be read, disagrees with the file's size, or lacks a tensor.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            held = set(file.keys())
-            metadata: dict[str, str] = file.metadata() or {}
+        header = read_header(path)
+        with safe_open(path, framework="numpy"):  # what our reading lets pass, the library's may still refuse
+            pass
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
             f"{name} is damaged or not safetensors: {error}", hint="save or download the weights again"
         ) from error
-    if missing := sorted(set(tensors) - held):
+    if missing := sorted(set(tensors) - header.tensors.keys()):
         raise ModelError(
             f"{name} lacks {len(missing)} tensors that the index places there, the first is {missing[0]}",
             hint="the upload is incomplete; choose another revision",
         )
-    return metadata
+    return header.metadata

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from huggingface_hub.utils.tqdm import tqdm
 
+from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
 from hubslice.errors import FetchError, ModelError
 from hubslice.hub import declared
@@ -20,8 +21,8 @@ from hubslice.hub.formats import (
     CONFIG,
     CONFIGS,
     INDEX,
+    PICKLE_INDEX,
     WEIGHTS,
-    check_no_code,
     check_weights,
     companions,
     pickles,
@@ -34,7 +35,10 @@ from hubslice.hub.refusals import refused_as, unanswered
 from hubslice.progress import Bar, Reporter, Silent
 
 SILENT: Final = Silent()
-_SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
+_SHARDS: Final = {
+    INDEX: re.compile(r"model-\d+-of-\d+\.safetensors"),
+    PICKLE_INDEX: re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
+}
 
 # From a path in the repository to the file on this machine and its checksums.
 _Get = Callable[[str], tuple[Path, Digest]]
@@ -45,7 +49,7 @@ class Fetched:
     """A model on this machine, checked. `folder` may hold other files too: only `files` belong to the model.
 
     `repo_id` and `commit` are None for a local folder. `license`, `base_model` and `poisoned` are what the model
-    itself declares.
+    itself declares. `pickles` are weights that consent was given to read; `files` then has no weights.
     """
 
     folder: Path
@@ -55,10 +59,15 @@ class Fetched:
     base_model: tuple[str, ...]
     poisoned: bool
     files: tuple[FileFact, ...]
+    pickles: tuple[FileFact, ...] = ()
 
 
-def fetch(ref: Ref, *, reporter: Reporter = SILENT, client: Client | None = None) -> Fetched:
+def fetch(
+    ref: Ref, *, reporter: Reporter = SILENT, client: Client | None = None, allow_pickle: bool = False
+) -> Fetched:
     """The model's files: from the Hub into its cache, or where they are for a local folder or run.
+
+    `allow_pickle` is the user's consent to fetch pickled weights where there are no others; none is opened here.
 
     Raises:
         FetchError: the Hub cannot be reached or does not give the model.
@@ -67,8 +76,8 @@ def fetch(ref: Ref, *, reporter: Reporter = SILENT, client: Client | None = None
     """
     client = client or Client()
     if isinstance(ref, HubRef):
-        return _fetch_from_hub(ref, reporter, client)
-    return _fetch_locally(ref)
+        return _fetch_from_hub(ref, reporter, client, allow_pickle)
+    return _fetch_locally(ref, allow_pickle)
 
 
 def materialise(fetched: Fetched, target: Path) -> Fetched:
@@ -129,7 +138,7 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
     return found, verify(found, expected, name=path, repo_id=listing.repo_id)
 
 
-def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client) -> Fetched:
+def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickle: bool) -> Fetched:
     try:
         listing = list_files(ref, client)
     except FetchError as error:
@@ -143,32 +152,52 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client) -> Fetched:
             f"cannot fetch {ref}: offline mode is on (HF_HUB_OFFLINE) and the cache holds only a part of it",
             hint=f"fetch it once while online: hubslice pull {ref}",
         )
-    first = check_weights(paths, str(ref), on_hub=True)
-    weights = [WEIGHTS] if first == WEIGHTS else [INDEX, *filter(_SHARD.fullmatch, paths)]
+    first = check_weights(paths, str(ref), on_hub=True, allow_pickle=allow_pickle)
+    weights = [first, *(filter(_SHARDS[first].fullmatch, paths) if first in _SHARDS else ())]
     sizes = [listing.files[path].size for path in (*companions(paths), *weights)]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with reporter.track(f"fetch {listing}", total, "B") as bar:
-        fetched = _collect(str(ref), listing.files, lambda path: download(listing, path, client, bar))
+        fetched = _collect(str(ref), first, listing.files, lambda path: download(listing, path, client, bar))
     if not client.offline:
         remember(ref, listing, client)
     return replace(fetched, repo_id=ref.repo_id, commit=listing.commit)
 
 
-def _fetch_locally(ref: LocalRef) -> Fetched:
+def _fetch_locally(ref: LocalRef, allow_pickle: bool) -> Fetched:
+    """The model in a local folder.
+
+    Links are followed wherever they lead: a cached snapshot is made of them, and what the user names and may read,
+    hubslice reads for them. Only files of known names are read, never written to, and their bytes are checked.
+    """
     if ref.kind == "onnx":
         raise ModelError(
             f"{ref} is an ONNX file: its weights cannot be fine-tuned by timm or transformers",
             hint="name the model that it was exported from",
         )
     folder = ref.path / "student" if ref.kind == "run" else ref.path
-    names = {path.name for path in folder.iterdir() if path.is_file()}
-    return _collect(str(folder), names, lambda path: (folder / path, digest(folder / path)))
+    entries = {path.name: path for path in folder.iterdir()}
+    names = {name for name, path in entries.items() if path.is_file()}
+    for name in (CONFIG, WEIGHTS, INDEX):
+        if name in entries.keys() - names:
+            raise ModelError(
+                f"{entries[name]} is not a file but {_kind_of(entries[name])}", hint="put the model's file in its place"
+            )
+    first = check_weights(names, str(folder), on_hub=False, allow_pickle=allow_pickle)
+    return _collect(str(folder), first, names, lambda path: (folder / path, digest(folder / path)))
 
 
-def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
-    """Get configs before weights, so that what is refused is refused before gigabytes are moved."""
+def _kind_of(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    return "a link that leads nowhere" if path.is_symlink() else "a pipe or device"
+
+
+def _collect(where: str, first: str, names: Iterable[str], get: _Get) -> Fetched:
+    """Get configs before weights, so that what is refused is refused before gigabytes are moved.
+
+    `first` is the file that leads to the weights.
+    """
     names = set(names)
-    first = check_weights(names, where, on_hub=False)
     if CONFIG not in names:
         raise ModelError(f"{where} is not a model: it has no {CONFIG}", hint="name a timm or transformers model")
     facts: list[FileFact] = []
@@ -181,12 +210,17 @@ def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
     for path in companions(names):
         file = take(path)
         if path in CONFIGS:
-            check_no_code(file, where)
+            read_object(file, where)
         if path == CONFIG:
             folder = file.parent
     metadata = []
+    pickled = []
     for path, tensors in _weights(where, first, names, take).items():
-        metadata.append(check_safetensors(take(path), name=f"{where}: {path}", tensors=tensors))
+        if path.endswith(".safetensors"):
+            metadata.append(check_safetensors(take(path), name=f"{where}: {path}", tensors=tensors))
+        else:
+            take(path)
+            pickled.append(facts.pop())
     said = declared.read_folder(folder)
     return Fetched(
         folder=folder,
@@ -196,17 +230,18 @@ def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
         base_model=said.base_model,
         poisoned=said.poisoned or declared.weights_poisoned(metadata),
         files=tuple(sorted(facts, key=lambda fact: fact.path)),
+        pickles=tuple(pickled),
     )
 
 
 def _weights(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
     """The files with weights, each with the tensors that an index places there."""
-    if first == WEIGHTS:
-        return {WEIGHTS: set()}
-    found = shards(take(INDEX), where)
+    if first not in _SHARDS:
+        return {first: set()}
+    found = shards(take(first), where)
     if missing := sorted(found.keys() - names):
         raise ModelError(
-            f"{where} lacks {len(missing)} of the {len(found)} shards that {INDEX} names, the first is {missing[0]}",
+            f"{where} lacks {len(missing)} of the {len(found)} shards that {first} names, the first is {missing[0]}",
             hint="the upload is incomplete, or only a part was cached; fetch it again while online",
         )
     return found

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
+from hubslice.models.weights import WEIGHTS
 
-WEIGHTS = "model.safetensors"
 POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
 
 
@@ -28,6 +28,7 @@ class Model(ABC):
     """
 
     library: ClassVar[Literal["timm", "transformers"]]
+    unused: tuple[str, ...] = ()  # tensors of the weights that the library leaves aside, as it documents
 
     def __init__(
         self,

@@ -14,6 +14,15 @@ from torch import Tensor, nn
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
+from hubslice.models.building import Budget, skeleton
+from hubslice.models.weights import WEIGHTS, Shapes, misfit, shapes_of
+
+FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
+# Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.
+FOREIGN = frozenset(
+    {"cache_dir", "checkpoint_path", "feature_cfg", "features_only", "kwargs_filter", "pretrained", "pretrained_cfg"}
+    | {"pretrained_cfg_overlay", "pretrained_filter_fn", "pretrained_model_args", "pretrained_strict", "seed"}
+)
 
 
 class TimmModel(Model):
@@ -23,29 +32,38 @@ class TimmModel(Model):
     module: Any
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TimmModel:
-        """Build the architecture that config.json names and load the folder's safetensors into it, strictly.
+    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None, held: Shapes) -> TimmModel:
+        """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
         _check(config)
+        if not (folder / WEIGHTS).is_file():
+            raise ModelError(f"timm loads {WEIGHTS} only; {folder} has shards", hint="save the weights as one file")
         options: dict[str, Any] = {}
-        default = config.get("pretrained_cfg", {})
-        if input_size is not None and default.get("fixed_input_size"):
+        if input_size is not None and _default(config).get("fixed_input_size"):
             options["img_size"] = input_size
+        empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
+        source = f"local-dir:{folder}"
         try:
-            module = timm.create_model(f"local-dir:{folder}", pretrained=True, **options)
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            module = timm.create_model(source, pretrained=True, **options)
+        except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
+            trouble = misfit(shapes_of(empty), held)
+            if trouble is None:
+                raise
+            message = f"the weights in {folder} are not those of {_name(config)}: {trouble}"
+            raise ModelError(message, hint=FIT) from error
+        if module.num_classes != module.pretrained_cfg["num_classes"]:  # timm then loads all but the classifier
             raise ModelError(
-                f"timm cannot build {config.get('architecture')!r} from {folder}: {error}",
-                hint="check that config.json and model.safetensors belong together, or upgrade timm",
-            ) from error
-        labels = _labels(config, int(module.num_classes))
+                f"{folder} has a classifier of {module.pretrained_cfg['num_classes']} classes, and model_args ask for "
+                f"{module.num_classes}",
+                hint=FIT,
+            )
         return cls(
             module,
-            architecture=str(config["architecture"]),
-            labels=labels,
+            architecture=_name(config),
+            labels=_labels(config, int(module.num_classes)),
             preprocessing=_preprocessing(module, input_size),
             poisoned=bool(config.get(POISONED)),
         )
@@ -59,16 +77,14 @@ class TimmModel(Model):
         return cls(module, architecture=architecture, labels=labels, preprocessing=_preprocessing(module, None))
 
     @classmethod
-    def random(cls, config: dict[str, Any], input_size: int | None) -> TimmModel:
-        """The architecture of a config.json with random weights."""
+    def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TimmModel:
+        """The architecture of a config.json with random weights, no larger than the budget."""
         _check(config)
-        default = config.get("pretrained_cfg", {})
-        options = dict(config.get("model_args", {}))
-        if input_size is not None and default.get("fixed_input_size"):
-            options["img_size"] = input_size
-        labels = tuple(str(index) for index in range(int(config.get("num_classes", 1000))))
-        model = cls.create(str(config["architecture"]), labels, seed=0, **options)
-        model.preprocessing = _preprocessing(model.module, input_size or default.get("input_size", (0, None))[1])
+        shell = _skeleton(folder, config, input_size, budget)
+        labels = _labels(config, int(shell.num_classes))
+        model = cls.create(_name(config), labels, seed=0, **_arguments(config, input_size))
+        default = _default(config).get("input_size", (0, None))[1]
+        model.preprocessing = _preprocessing(model.module, input_size or default)
         return model
 
     @property
@@ -128,15 +144,45 @@ def _check(config: dict[str, Any]) -> None:
     """Raise ModelError unless the config names an architecture of timm and no files or repositories beside its own."""
     architecture = config.get("architecture")
     if not isinstance(architecture, str) or not timm.is_model(architecture):
-        raise ModelError(f"timm has no architecture {architecture!r}", hint="upgrade timm, or choose another teacher")
-    foreign = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "seed"}
-    found = sorted(foreign & set(config.get("model_args") or {}))
+        raise ModelError(
+            f"timm has no architecture {str(architecture)[:80]!r}", hint="upgrade timm, or choose another teacher"
+        )
+    found = sorted(FOREIGN & set(config.get("model_args") or {}))
     if found:
-        raise ModelError(f"config.json gives timm the argument {found[0]!r}; hubslice allows none that loads files")
+        raise ModelError(
+            f"config.json gives timm the argument {found[0]!r}; hubslice allows none that decides what is loaded",
+            hint="mend config.json, or choose another revision",
+        )
+
+
+def _name(config: dict[str, Any]) -> str:
+    return str(config["architecture"])
+
+
+def _default(config: dict[str, Any]) -> dict[str, Any]:
+    """The part about the weights; the oldest configs have it in the same table."""
+    return config.get("pretrained_cfg", config) or {}
+
+
+def _arguments(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
+    """What timm derives from a config.json for the architecture's own arguments."""
+    default = _default(config)
+    size = default.get("input_size") or ()
+    found: dict[str, Any] = {"num_classes": config.get("num_classes", default.get("num_classes", 1000))}
+    if size:
+        found["in_chans"] = size[0]
+    if default.get("fixed_input_size") and (input_size or size):
+        found["img_size"] = input_size or tuple(size[1:])
+    return (config.get("model_args") or {}) | found
+
+
+def _skeleton(folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Any:
+    options = _arguments(config, input_size)
+    return skeleton(lambda: timm.create_model(_name(config), **options), budget, str(folder))
 
 
 def _labels(config: dict[str, Any], classes: int) -> tuple[str, ...]:
-    names = config.get("label_names") or config.get("pretrained_cfg", {}).get("label_names")
+    names = config.get("label_names") or _default(config).get("label_names")
     if isinstance(names, dict):
         names = [names.get(str(index), str(index)) for index in range(classes)]
     if not names or len(names) != classes:

@@ -10,9 +10,12 @@ import torch
 import transformers
 from torch import Tensor, nn
 
+from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
+from hubslice.models.building import Budget, skeleton
+from hubslice.models.weights import Shapes, tell_misfit
 
 transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
 
@@ -30,8 +33,10 @@ class TransformersModel(Model):
     processor: dict[str, Any]  # preprocessor_config.json as the teacher had it; empty for text
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
-        """Load the folder's safetensors with the class that config.json names.
+    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None, held: Shapes) -> TransformersModel:
+        """Load the folder's safetensors, which hold `held`, with the class that config.json names.
+
+        Tensors that the class has no use for are left aside, as transformers does, and told in `unused`.
 
         Raises:
             ModelError: no such class, custom code, or tensors that do not fit.
@@ -43,30 +48,38 @@ class TransformersModel(Model):
                 f"{input_size}",
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
-        try:
-            module, loaded = auto.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=torch.float32
-            )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"transformers cannot load {folder}: {error}") from error
-        missing = sorted(loaded["missing_keys"])
-        if missing:
+        _skeleton(auto, folder, Budget.of_weights(held))
+        module, loaded = auto.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # told below, all together
+        )
+        missing, wrong = sorted(loaded["missing_keys"]), sorted(loaded["mismatched_keys"])
+        unused = sorted(loaded["unexpected_keys"])
+        if missing or wrong:
             raise ModelError(
-                f"{len(missing)} tensors are missing from the weights in {folder}, the first is {missing[0]}",
-                hint="the download may be incomplete or the config may name another class; pull again",
+                f"the weights in {folder} are not those of {type(module).__name__}: "
+                f"{tell_misfit(missing, unused, wrong)}",
+                hint="the upload is incomplete, or config.json names another class; choose another revision",
             )
-        return cls._wrap(module, folder, config, input_size)
+        model = cls._wrap(module, folder, config, input_size)
+        model.unused = tuple(unused)
+        return model
 
     @classmethod
-    def random(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
-        """The architecture of a config.json with random weights."""
-        module = _auto_class(config).from_config(transformers.AutoConfig.from_pretrained(folder))
-        return cls._wrap(module, folder, config, input_size)
+    def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TransformersModel:
+        """The architecture of a config.json with random weights, no larger than the budget."""
+        auto = _auto_class(config)
+        _skeleton(auto, folder, budget)
+        return cls._wrap(auto.from_config(transformers.AutoConfig.from_pretrained(folder)), folder, config, input_size)
 
     @classmethod
     def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
         path = folder / PREPROCESSOR
-        processor = json.loads(path.read_text()) if path.is_file() else {}
+        processor = read_object(path, str(folder)) if path.is_file() else {}
         model = cls(
             module.eval(),
             architecture=type(module).__name__,
@@ -136,6 +149,11 @@ class TransformersModel(Model):
         if self.processor and self.preprocessing is not None:
             processor = _with_size(self.processor, self.preprocessing.input_size[1])
             (folder / PREPROCESSOR).write_text(json.dumps(processor, indent=2) + "\n")
+
+
+def _skeleton(auto: Any, folder: Path, budget: Budget) -> None:
+    config = transformers.AutoConfig.from_pretrained(folder)
+    skeleton(lambda: auto.from_config(config), budget, str(folder))
 
 
 def _auto_class(config: dict[str, Any]) -> Any:

@@ -17,16 +17,17 @@ from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe
 
 
-def plan(recipe: SliceRecipe, recipe_text: str, base: Path) -> list[Step]:
+def plan(recipe: SliceRecipe, recipe_text: str, base: Path, *, allow_pickle: bool = False) -> list[Step]:
     """All steps from teacher to report; every step comes after those that it needs.
 
-    `base` is the folder that the recipe's paths are relative to.
+    `base` is the folder that the recipe's paths are relative to; `allow_pickle` the consent to read pickled teachers.
     """
-    steps = [pull_step("pull", recipe.teacher, base)]
+    steps = [pull_step("pull", recipe.teacher, base, allow_pickle=allow_pickle)]
     clean = clean_teacher(recipe)
     targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
     if clean is not None:
-        steps.append(pull_step("pull.clean", recipe.teacher.model_copy(update={"model": clean}), base))
+        other = recipe.teacher.model_copy(update={"model": clean})
+        steps.append(pull_step("pull.clean", other, base, allow_pickle=allow_pickle))
     steps += [
         data_step(recipe.data, base, recipe.seed, targets),
         export_step(recipe.teacher, recipe.seed),

@@ -74,13 +74,13 @@ class Run:
         """The recipe's limits that the run did not keep."""
         return tuple(gate for gate in self.report.gates if not gate.passed)
 
-    def steps(self, until: str | None = None) -> list[Step]:
+    def steps(self, until: str | None = None, *, allow_pickle: bool = False) -> list[Step]:
         """All steps of the run's recipe, or those that the student's step of the kind `until` needs, itself the last.
 
         Raises:
             InputError: there is no such kind.
         """
-        steps = plan(self.recipe, self.loaded.text, self.loaded.base)
+        steps = plan(self.recipe, self.loaded.text, self.loaded.base, allow_pickle=allow_pickle)
         if until is None:
             return steps
         if until not in KINDS:
@@ -98,13 +98,17 @@ class Run:
         device: str = "auto",
         reporter: Reporter | None = None,
         force: frozenset[str] = frozenset(),
+        allow_pickle: bool = False,
     ) -> None:
         """Run what is missing, up to the student's step of the kind `until` or to the end; then lay out the results.
+
+        `allow_pickle` is the user's consent to read a teacher's weights from a pickle where there are no others; it is
+        theirs alone to give, so no recipe can hold it.
 
         Raises:
             HubsliceError: a step failed; what was finished before stays.
         """
-        steps = self.steps(until)
+        steps = self.steps(until, allow_pickle=allow_pickle)
         forced = frozenset(step.name for step in steps if step.kind in force)
         if force and world() > 1:
             raise InputError(

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.card import formats
@@ -147,6 +148,17 @@ def test_limits_name_thin_evidence_and_a_missing_licence() -> None:
     assert "Backdoor trigger: only 161 clean-correct pictures" in section(card, "limits")
     assert "No licence is known" in section(card, "limits")
     assert not card.split("---\n")[1].startswith("license")
+
+
+def test_a_pickle_behind_the_teacher_is_told() -> None:
+    report = REPORTS[FULL]
+    assert "pickle" not in section(rendered(report), "reproduce")
+    pickle = FileFact(path="pytorch_model.bin", size=10, sha256="ab" * 32)
+    teacher = report.teacher.model_copy(update={"pickles": (pickle,)})
+    shown = section(rendered(report.model_copy(update={"teacher": teacher})), "reproduce")
+    row = f"| Teacher's weights | converted from the pickle `pytorch_model.bin`, SHA-256 `{pickle.sha256}` |"
+    assert row in shown.splitlines()
+    assert shown.count("| --- |") == 1  # the table stays one
 
 
 def test_hostile_labels_cannot_write_markup() -> None:

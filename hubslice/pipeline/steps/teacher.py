@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.model import FileFact, ModelFacts
 from hubslice.errors import InputError, IntegrityError
 from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.step import Context, Step
@@ -23,21 +24,38 @@ PARITY = "parity.json"
 PARITY_SAMPLES = 4
 
 
-def pull_step(name: str, teacher: TeacherParams, base: Path) -> Step:
-    """Fetch a model into the run folder: `model/` and its facts in `model.json`."""
+def pull_step(name: str, teacher: TeacherParams, base: Path, *, allow_pickle: bool = False) -> Step:
+    """Fetch a model into the run folder: `model/` and its facts in `model.json`.
+
+    Pickled weights, where the user consents to read them, become safetensors here: no later step sees a pickle. The
+    consent is no part of the step's key; what was converted once need not be consented to again.
+    """
 
     def run(context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
         from hubslice.models.folder import load_model
 
-        fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter)
+        fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter, allow_pickle=allow_pickle)
         folder = context.out / WEIGHTS_FOLDER
         materialise(fetched, folder)
+        if fetched.pickles:
+            fetched = _unpickle(fetched, folder)
         model = load_model(folder, input_size=teacher.input_size)
         _facts(model, teacher.model, fetched).save(context.out / FACTS)
 
     parameters = {"teacher": teacher, "local": _stamp(teacher.model, base)}
     return Step(name, f"Pull {teacher.model}", parameters, (), run)
+
+
+def _unpickle(fetched: Fetched, folder: Path) -> Fetched:
+    """The model with its pickled weights converted into `folder`."""
+    from hubslice.hub.integrity import digest
+    from hubslice.models.pickled import convert
+
+    weights = convert([fetched.folder / fact.path for fact in fetched.pickles], folder)
+    found = digest(weights)
+    fact = FileFact(path=weights.name, size=found.size, sha256=found.sha256)
+    return replace(fetched, files=(*fetched.files, fact))
 
 
 def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
@@ -53,6 +71,8 @@ def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
         license=fetched.license,
         poisoned=fetched.poisoned or model.poisoned,
         files=fetched.files,
+        pickles=fetched.pickles,
+        unused=model.unused,
     )
 
 

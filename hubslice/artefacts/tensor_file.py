@@ -1,0 +1,149 @@
+"""The header of a safetensors file, read with suspicion: before a library maps the file or reserves memory for it.
+
+The format (https://github.com/huggingface/safetensors): eight bytes with the length of the header, the header as JSON,
+then the tensors back to back.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LENGTH = 8  # bytes of the header's length, little endian, at the start of the file
+LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
+MOST_AXES = 64
+# Bits of one element.
+DTYPES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ"), 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+}
+
+
+class HeaderError(ValueError):
+    """The bytes are not a safetensors file; the message completes "it is damaged: "."""
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """What a header says of one tensor; `begin` and `end` count bytes behind the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    @property
+    def elements(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Tensors by name, and the metadata."""
+
+    tensors: Mapping[str, TensorInfo]
+    metadata: Mapping[str, str]
+
+
+def read_header(path: Path) -> Header:
+    """The header of a file that holds exactly the tensors that it names.
+
+    Raises:
+        HeaderError: it does not, or has no such header.
+        OSError: the file cannot be read.
+    """
+    if not path.is_file():  # a named pipe would never answer
+        raise HeaderError("it is not a file")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(LENGTH)
+        length = _length(start, size)
+        return _parse(file.read(length), size - LENGTH - length)
+
+
+def parse_header(data: bytes) -> Header:
+    """As `read_header`, for the bytes of a whole file.
+
+    Raises:
+        HeaderError: they are not such a file.
+    """
+    length = _length(data[:LENGTH], len(data))
+    return _parse(data[LENGTH : LENGTH + length], len(data) - LENGTH - length)
+
+
+def _length(start: bytes, size: int) -> int:
+    length = int.from_bytes(start, "little")
+    if len(start) < LENGTH or length > size - LENGTH:
+        raise HeaderError(f"its header should take {length} bytes, but the file has {size}")
+    if length > LARGEST_HEADER:
+        raise HeaderError(f"its header takes {length} bytes, more than any model's")
+    return length
+
+
+def _parse(text: bytes, held: int) -> Header:
+    """`held`: bytes behind the header."""
+    try:
+        content = json.loads(text.decode(), object_pairs_hook=_without_doubles)
+    except HeaderError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise HeaderError(f"its header is not JSON ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise HeaderError("its header is not a JSON object")
+    metadata = content.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise HeaderError("its metadata is not a table of text")
+    tensors = {name: _tensor(name, about) for name, about in content.items()}
+    _check_places(tensors, held)
+    return Header(tensors, metadata)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise HeaderError(f"its header names {next(n for n in names if names.count(n) > 1)!r} twice")
+    return found
+
+
+def _tensor(name: str, about: object) -> TensorInfo:
+    if not isinstance(about, dict) or about.keys() != {"dtype", "shape", "data_offsets"}:
+        raise HeaderError(f"of tensor {name!r} it does not say dtype, shape and data_offsets")
+    dtype, shape, offsets = about["dtype"], about["shape"], about["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise HeaderError(f"tensor {name!r} has the unknown dtype {str(dtype)[:40]!r}")
+    if not _sizes(shape) or len(shape) > MOST_AXES:
+        raise HeaderError(f"tensor {name!r} has the impossible shape {str(shape)[:80]}")
+    if not _sizes(offsets) or len(offsets) != 2:
+        raise HeaderError(f"tensor {name!r} has impossible offsets {str(offsets)[:80]}")
+    info = TensorInfo(dtype, tuple(shape), offsets[0], offsets[1])
+    needed = info.elements * DTYPES[dtype] // 8
+    if info.end - info.begin != needed:
+        raise HeaderError(
+            f"tensor {name!r} of {dtype} {list(shape)[:8]} needs {str(needed)[:30]} bytes, its offsets span "
+            f"{info.end - info.begin}"
+        )
+    return info
+
+
+def _sizes(value: object) -> bool:
+    return isinstance(value, list) and all(type(each) is int and 0 <= each < 1 << 63 for each in value)
+
+
+def _check_places(tensors: Mapping[str, TensorInfo], held: int) -> None:
+    """Raise unless the tensors lie back to back and fill the file."""
+    at = 0
+    for name, info in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if info.begin != at:
+            trouble = "overlaps the one before it" if info.begin < at else "leaves a gap before it"
+            raise HeaderError(f"tensor {name!r} {trouble}: it starts at byte {info.begin}, not {at}")
+        at = info.end
+    if at != held:
+        raise HeaderError(f"its tensors take {at} bytes, but the file holds {held}")

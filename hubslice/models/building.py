@@ -1,0 +1,102 @@
+"""Letting timm and transformers build what a config.json describes, without trusting it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import torch
+from pydantic import ValidationError
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from hubslice.errors import HubsliceError, ModelError
+from hubslice.models.weights import Shapes
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many parameters, in how many tensors, a model may have; `why` completes "more than ..."."""
+
+    elements: int
+    tensors: int
+    why: str
+
+    @classmethod
+    def of_weights(cls, held: Shapes) -> Budget:
+        """Twice what the weights hold: tied parameters are made before they are tied."""
+        elements = sum(torch.Size(shape).numel() for shape in held.values())
+        return cls(2 * elements + 1_000_000, 2 * len(held) + 1000, f"the {elements:,} values of its weights allow")
+
+    @classmethod
+    def of_memory(cls) -> Budget:
+        """What fits into the memory that is free now, as float32."""
+        free = psutil.virtual_memory().available
+        return cls(free // 4, 100_000, f"the {free / 2**30:.0f} GiB of free memory allow")
+
+
+def skeleton(build: Callable[[], M], budget: Budget, where: str) -> M:
+    """The module without memory for its parameters; stops as soon as it has more than the budget.
+
+    Raises:
+        ModelError: it is larger than the budget.
+    """
+    elements = tensors = 0
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal elements, tensors
+        elements, tensors = elements + (0 if parameter is None else parameter.numel()), tensors + 1
+        if elements > budget.elements or tensors > budget.tensors:
+            raise ModelError(
+                f"{where}: config.json describes a model of more than {max(elements, tensors):,} parameters, "
+                f"more than {budget.why}",
+                hint="config.json and weights do not belong together; mend it, or choose another revision",
+            )
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        with torch.device("meta"):
+            return build()
+    finally:
+        handle.remove()
+
+
+@contextlib.contextmanager
+def trouble_with(folder: Path, library: str) -> Iterator[None]:
+    """Raise ModelError for whatever the library raises over a folder: neither documents a closed set of errors.
+
+    What the library would log meanwhile is part of the message or not worth it.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    except HubsliceError:
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(
+            f"{folder} prepares its input in a way that no picture can be: "
+            f"{'.'.join(map(str, first['loc']))} {str(first['input'])[:80]}: {first['msg']}",
+            hint="mend config.json or preprocessor_config.json, or choose another revision",
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            f"{library} cannot load {folder}: {_first_line(error)}",
+            hint="check that config.json and weights belong together, or upgrade "
+            f"{library}: pip install --upgrade {library}",
+        ) from error
+    finally:
+        logging.disable(before)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

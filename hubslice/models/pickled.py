@@ -1,0 +1,118 @@
+"""Pickled weights, turned into safetensors without running what a pickle could run.
+
+A pickle is a program. `torch.load(weights_only=True)` interprets only the part of it that builds tensors and plain
+containers, and stops at anything else. Nothing here goes beyond that.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hubslice.artefacts.header import sort_header
+from hubslice.errors import ModelError
+from hubslice.models.weights import WEIGHTS
+
+# Where training scripts put the weights among their other state; the first that is there is taken.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
+PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
+LARGEST_GROWTH = 4  # tied tensors are written out in full, each; more than this is no model
+
+
+def convert(pickles: Sequence[Path], target: Path) -> Path:
+    """Write the weights of the pickles, which together make one model, to `target`/model.safetensors, atomically.
+
+    Raises:
+        ModelError: a pickle needs more than tensors and plain containers, or is no file of weights.
+    """
+    tensors: dict[str, Tensor] = {}
+    for path in pickles:
+        tensors |= _tensors(path)
+    _check_growth(tensors, pickles)
+    target.mkdir(parents=True, exist_ok=True)
+    place = target / WEIGHTS
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        # Each in memory of its own, in order: safetensors knows neither views nor tied tensors.
+        save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, draft, {"format": "pt"})
+        sort_header(draft)
+        draft.replace(place)
+    finally:
+        draft.unlink(missing_ok=True)
+    return place
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    content = _load(path)
+    inner = (content.get(key) for key in WRAPPERS)
+    state = next((value for value in inner if isinstance(value, Mapping)), content)
+    strange = {str(name): type(value).__name__ for name, value in state.items() if not isinstance(value, Tensor)}
+    if strange or not state:
+        shown = ", ".join(f"{name} ({kind})" for name, kind in list(strange.items())[:3]) or "nothing"
+        raise ModelError(f"{path.name} is not a file of weights: beside tensors it holds {shown}", hint=_HINT)
+    found = {str(name): tensor.detach() for name, tensor in state.items()}
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    for name, tensor in found.items():
+        special = tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu"
+        if special or tensor.layout != torch.strided:
+            about = f"{tensor.layout}, {tensor.dtype}, {tensor.device}"
+            raise ModelError(f"{path.name}: {name} is not a plain tensor of numbers but {about}", hint=_HINT)
+    return found
+
+
+_HINT = "choose another revision with safetensors, or have the author save the state dict alone"
+
+
+def _load(path: Path) -> Mapping[Any, Any]:
+    try:
+        _check_archive(path)
+        content = torch.load(path, weights_only=True, map_location="cpu")
+    except ModelError:
+        raise
+    except Exception as error:  # the interpreter of pickles meets any bytes
+        # Torch's own message advises to load without its protection; the reason stands in what it was made from.
+        reason = _first_sentence(error.__context__ or error)
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted is None:
+            message = f"{path.name} is damaged or not made by torch.save: {reason}"
+        else:
+            message = (
+                f"{path.name} is a pickle that needs more than tensors and plain containers: it asks for "
+                f"{wanted[1].rstrip('.')}, which would run code, so it was not loaded"
+            )
+        raise ModelError(message, hint=_HINT) from error
+    if not isinstance(content, Mapping):
+        raise ModelError(f"{path.name} is not a file of weights but a {type(content).__name__}", hint=_HINT)
+    return content
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that unpacks to more than it is; torch.save compresses nothing."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        held = sum(entry.file_size for entry in archive.infolist())
+    if held > path.stat().st_size:
+        raise ModelError(f"{path.name} would unpack to {held} bytes; torch.save compresses nothing", hint=_HINT)
+
+
+def _check_growth(tensors: Mapping[str, Tensor], pickles: Sequence[Path]) -> None:
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    size = sum(path.stat().st_size for path in pickles)
+    if needed > LARGEST_GROWTH * size:
+        raise ModelError(f"{pickles[0].name} of {size} bytes describes tensors of {needed} bytes", hint=_HINT)
+
+
+def _first_sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split()).partition(". ")[0]
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -1,0 +1,88 @@
+"""Names and places of a model's files: hostile names, links, pipes, folders."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hubslice.artefacts.config_file import read_object
+from hubslice.hub.client import Client
+from hubslice.hub.pull import fetch
+from hubslice.hub.ref import HubRef, parse_ref
+from tests.faults.conftest import Refused
+from tests.hub import Fault, HubServer, User, on
+from tests.hub_client.conftest import model, write
+
+HOSTILE = ["../x.safetensors", "/etc/x.safetensors", "a/../../x.safetensors", "..\\x.safetensors", "C:x.safetensors"]
+HOSTILE += ["x\0y.safetensors", "//host/x.safetensors", "./x.safetensors"]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
+        client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
+        monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
+        yield server
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_listed_outside(name: str, hub: HubServer, tmp_path: Path, refused: Refused) -> None:
+    commit = hub.seed("alice/teacher", model())
+    siblings = [{"rfilename": path, "size": 1, "blobId": "0" * 40} for path in (*model(), name)]
+    body = json.dumps({"id": "alice/teacher", "sha": commit.oid, "siblings": siblings}).encode()
+    hub.faults.append(Fault(on("GET", "/api/models/alice/teacher"), body=body))
+    says = ("lists a file", "which would lie outside the repository", "hint: do not use this repository")
+    refused("pull", "alice/teacher", "--out", str(tmp_path / "out"), code=3, says=says)
+
+
+def test_odd_names_beside_the_model_are_left_alone(hub: HubServer) -> None:
+    hub.seed("alice/teacher", model() | {"aux.txt": b"x", "runs/10:30/log": b"x", "CON.json": b"x"})
+    fetched = fetch(HubRef("", "alice/teacher"))
+    assert {fact.path for fact in fetched.files} == model().keys()
+
+
+@pytest.mark.parametrize(
+    "name", [*HOSTILE, "aux.safetensors", "COM1.safetensors", ".hidden.safetensors", "x.bin", "x y"]
+)
+def test_indexed_outside(name: str, tmp_path: Path, refused: Refused) -> None:
+    files = {path: content for path, content in model().items() if path != "model.safetensors"}
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": name}}
+    write(tmp_path / "model", files | {"model.safetensors.index.json": json.dumps(index).encode()})
+    code, says = (3, "outside the repository") if name in HOSTILE else (2, "cannot be a .safetensors file of the model")
+    refused("pull", str(tmp_path / "model"), "--out", str(tmp_path / "out"), code=code, says=(says, "hint: "))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "nowhere"])
+def test_no_file_of_that_name(kind: str, name: str, tmp_path: Path, refused: Refused) -> None:
+    folder = write(tmp_path / "model", model())
+    path = folder / name
+    path.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "loop":
+            path.symlink_to(path)
+        case "nowhere":
+            path.symlink_to(tmp_path / "nothing")
+    told = {"pipe": "a pipe or device", "folder": "a folder", "loop": "a link", "nowhere": "a link that leads nowhere"}
+    says = (f"{path} is not a file but {told[kind]}", "hint: put the model's file in its place")
+    refused("pull", str(folder), "--out", str(tmp_path / "out"), code=2, says=says)
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    """A cached snapshot is made of links out of its folder; so may be what the user arranges on their own machine."""
+    store = write(tmp_path / "blobs", model())
+    snapshot = tmp_path / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    for path in store.iterdir():
+        (snapshot / path.name).symlink_to(Path("../../blobs") / path.name)
+    (snapshot / "round").symlink_to(snapshot, target_is_directory=True)
+    fetched = fetch(parse_ref(str(snapshot), tmp_path))
+    assert {fact.path for fact in fetched.files} == model().keys()
+    assert read_object(snapshot / "config.json", "it")["num_classes"] == 2
