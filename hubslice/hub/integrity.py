@@ -92,9 +92,18 @@ def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -
         raise ModelError(
             f"{name} is damaged or not safetensors: {error}", hint="save or download the weights again"
         ) from error
-    if missing := sorted(set(tensors) - held):
+    check_held(held, tensors, name=name)
+    return metadata
+
+
+def check_held(held: Collection[str], tensors: Collection[str], *, name: str) -> None:
+    """Refuse a file that lacks some of the tensors that an index places there.
+
+    Raises:
+        ModelError: it does; the first is named.
+    """
+    if missing := sorted(set(tensors) - set(held)):
         raise ModelError(
             f"{name} lacks {len(missing)} tensors that the index places there, the first is {missing[0]}",
             hint="the upload is incomplete; choose another revision",
         )
-    return metadata

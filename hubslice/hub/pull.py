@@ -31,6 +31,7 @@ from hubslice.hub.integrity import Digest, check_safetensors, digest, verify
 from hubslice.hub.listing import Listing, cached_commit, list_files, remember
 from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.hub.room import require_room
 from hubslice.progress import Bar, Reporter, Silent
 
 SILENT: Final = Silent()
@@ -145,7 +146,9 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client) -> Fetched:
         )
     first = check_weights(paths, str(ref), on_hub=True)
     weights = [WEIGHTS] if first == WEIGHTS else [INDEX, *filter(_SHARD.fullmatch, paths)]
-    sizes = [listing.files[path].size for path in (*companions(paths), *weights)]
+    wanted = [*companions(paths), *weights]
+    require_room(listing, wanted, client)
+    sizes = [listing.files[path].size for path in wanted]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with reporter.track(f"fetch {listing}", total, "B") as bar:
         fetched = _collect(str(ref), listing.files, lambda path: download(listing, path, client, bar))
@@ -154,13 +157,22 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client) -> Fetched:
     return replace(fetched, repo_id=ref.repo_id, commit=listing.commit)
 
 
-def _fetch_locally(ref: LocalRef) -> Fetched:
+def local_folder(ref: LocalRef) -> Path:
+    """The folder of a local model: of a run its student's.
+
+    Raises:
+        ModelError: it is an ONNX file.
+    """
     if ref.kind == "onnx":
         raise ModelError(
             f"{ref} is an ONNX file: its weights cannot be fine-tuned by timm or transformers",
             hint="name the model that it was exported from",
         )
-    folder = ref.path / "student" if ref.kind == "run" else ref.path
+    return ref.path / "student" if ref.kind == "run" else ref.path
+
+
+def _fetch_locally(ref: LocalRef) -> Fetched:
+    folder = local_folder(ref)
     names = {path.name for path in folder.iterdir() if path.is_file()}
     return _collect(str(folder), names, lambda path: (folder / path, digest(folder / path)))
 
@@ -185,7 +197,7 @@ def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
         if path == CONFIG:
             folder = file.parent
     metadata = []
-    for path, tensors in _weights(where, first, names, take).items():
+    for path, tensors in weight_files(where, first, names, take).items():
         metadata.append(check_safetensors(take(path), name=f"{where}: {path}", tensors=tensors))
     said = declared.read_folder(folder)
     return Fetched(
@@ -199,8 +211,12 @@ def _collect(where: str, names: Iterable[str], get: _Get) -> Fetched:
     )
 
 
-def _weights(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
-    """The files with weights, each with the tensors that an index places there."""
+def weight_files(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
+    """The files with weights, each with the tensors that an index places there.
+
+    Raises:
+        ModelError: the index is broken, or names a file that is not there.
+    """
     if first == WEIGHTS:
         return {WEIGHTS: set()}
     found = shards(take(INDEX), where)
@@ -217,24 +233,3 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without hard links
         shutil.copyfile(source, target)
-
-
-def preview(ref: Ref, target: Path, *, client: Client | None = None) -> int:
-    """Put the model's configuration files, not its weights, into `target`; gives the size of the weights in bytes.
-
-    Raises:
-        FetchError: the Hub cannot be reached or does not give the model.
-    """
-    target.mkdir(parents=True, exist_ok=True)
-    if not isinstance(ref, HubRef):
-        folder = ref.path / "student" if ref.kind == "run" else ref.path
-        for name in CONFIGS:
-            if (folder / name).is_file():
-                shutil.copy2(folder / name, target / name)
-        return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    client = client or Client()
-    listing = list_files(ref, client)
-    for name in CONFIGS:
-        if name in listing.files:
-            shutil.copy2(download(listing, name, client)[0], target / name)
-    return sum(file.size or 0 for name, file in listing.files.items() if name.endswith(".safetensors"))

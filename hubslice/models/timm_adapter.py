@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,12 @@ class TimmModel(Model):
     module: Any
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TimmModel:
+    def load(
+        cls, folder: Path, config: dict[str, Any], input_size: int | None, tensors: Mapping[str, Tensor] | None = None
+    ) -> TimmModel:
         """Build the architecture that config.json names and load the folder's safetensors into it, strictly.
+
+        `tensors` are taken in place of those in the folder, for instance on the meta device (`hollow_model`).
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
@@ -34,6 +39,8 @@ class TimmModel(Model):
         default = config.get("pretrained_cfg", {})
         if input_size is not None and default.get("fixed_input_size"):
             options["img_size"] = input_size
+        if tensors is not None:
+            options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         try:
             module = timm.create_model(f"local-dir:{folder}", pretrained=True, **options)
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:

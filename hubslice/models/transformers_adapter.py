@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ class TransformersModel(Model):
     processor: dict[str, Any]  # preprocessor_config.json as the teacher had it; empty for text
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
+    def load(
+        cls, folder: Path, config: dict[str, Any], input_size: int | None, tensors: Mapping[str, Tensor] | None = None
+    ) -> TransformersModel:
         """Load the folder's safetensors with the class that config.json names.
+
+        `tensors` on the meta device are taken in place of those in the folder (`hollow_model`).
 
         Raises:
             ModelError: no such class, custom code, or tensors that do not fit.
@@ -43,9 +48,14 @@ class TransformersModel(Model):
                 f"{input_size}",
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
+        usual = {"output_loading_info": True, "dtype": torch.float32}
         try:
-            module, loaded = auto.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=torch.float32
+            module, loaded = (
+                auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, **usual)
+                if tensors is None
+                else _hollow_class(auto, folder).from_pretrained(
+                    None, config=_config(folder), state_dict=dict(tensors), device_map={"": "meta"}, **usual
+                )
             )
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"transformers cannot load {folder}: {error}") from error
@@ -60,7 +70,7 @@ class TransformersModel(Model):
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
         """The architecture of a config.json with random weights."""
-        module = _auto_class(config).from_config(transformers.AutoConfig.from_pretrained(folder))
+        module = _auto_class(config).from_config(_config(folder))
         return cls._wrap(module, folder, config, input_size)
 
     @classmethod
@@ -145,6 +155,16 @@ def _auto_class(config: dict[str, Any]) -> Any:
     if any(name.endswith("ForSequenceClassification") for name in names):
         return transformers.AutoModelForSequenceClassification
     return transformers.AutoModel
+
+
+def _config(folder: Path) -> Any:
+    return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
+def _hollow_class(auto: Any, folder: Path) -> Any:
+    """The class that `auto` chooses, which takes tensors in place of a folder; `auto` itself does not."""
+    with torch.device("meta"):
+        return type(auto.from_config(_config(folder)))
 
 
 def _preprocessing(processor: dict[str, Any], input_size: int | None) -> Preprocessing:
