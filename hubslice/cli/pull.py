@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
             "hubslice pull google/vit-base-patch16-224@main --json",
             "hubslice pull owner/name@1a2b3c4 --out teachers/name",
             "hubslice pull ./my-model --input-size 96",
+            "hubslice pull timm/resnet18.a1_in1k --dry-run",
         ),
     )(pull)
 
@@ -37,6 +38,9 @@ def pull(
     folder: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to put it; default: hubslice's cache.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what the model is and whether it will export; fetch no weights.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -45,6 +49,11 @@ def pull(
     Safetensors only; every file's checksum is verified. The export must compute what PyTorch computes, or the command
     fails with exit code 1.
     """
+    if dry_run:
+        from hubslice.cli.preflight import show_pull
+
+        show_pull(model, input_size)
+        return
     from hubslice.api import pull as pull_model
 
     pulled = pull_model(model, input_size=input_size, out=folder, reporter=out.progress())
