@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hubslice.artefacts.report import CONTROL
-from hubslice.data.task import Task
 from hubslice.pipeline.arms import Arm, arms_of, step_name
 from hubslice.pipeline.preflight import TeacherPreview
-from hubslice.pipeline.rehearsal import Costs
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
 from hubslice.recipe.defects import DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe, TrainParams
+
+if TYPE_CHECKING:
+    from hubslice.data.task import Task
+    from hubslice.pipeline.rehearsal import Costs
 
 BANDWIDTH: Final = 20e6  # bytes a second from the Hub; cannot be known without fetching
 REPORT_SECONDS: Final = 3.0  # plots and card, the same for every run
@@ -33,12 +35,22 @@ class StepCost:
 
 
 class CostModel:
-    """What each step of a recipe takes on this machine."""
+    """What each step of a recipe takes on this machine.
+
+    `looking` are the seconds that a first look took, at each model to pull and at the data: pulling and opening begin
+    with the same work.
+    """
 
     def __init__(
-        self, recipe: SliceRecipe, costs: Costs, teachers: dict[str, TeacherPreview], task: Task | None, opening: float
+        self,
+        recipe: SliceRecipe,
+        costs: Costs,
+        teachers: dict[str, TeacherPreview],
+        task: Task | None,
+        looking: dict[str, float],
     ) -> None:
-        self.recipe, self.costs, self.teachers, self.task, self.opening = recipe, costs, teachers, task, opening
+        self.recipe, self.costs, self.teachers, self.task = recipe, costs, teachers, task
+        self.looking = looking
         self.arms = {arm.name: arm for arm in arms_of(recipe)}
         self.audits = dict(zip(audit_names(recipe), recipe.audit.defects, strict=True))
 
@@ -47,9 +59,9 @@ class CostModel:
         costs, sizes = self.costs, self.costs.sizes
         match step.kind:
             case "pull":
-                return self._pull(self.teachers[step.name])
+                return self._pull(step.name)
             case "data":
-                return StepCost(self.opening, SMALL_FILE)
+                return StepCost(self.looking[step.name], SMALL_FILE)
             case "export":
                 size = sizes["export"]
                 return StepCost(costs.loading + costs.exporting + size * costs.keeping, size)
@@ -63,7 +75,7 @@ class CostModel:
                 building = costs.building if self._arm(step).start == "random" else 0.0
                 return StepCost(costs.loading + building + sizes["train"] * costs.keeping, sizes["train"])
             case "train":
-                return self._train()
+                return self._train(first=step.name == "train")
             case "evaluate":
                 pictures = self._count("validation") + self._count("test")
                 each = costs.loading + pictures * (costs.decoding + costs.passing)
@@ -80,16 +92,18 @@ class CostModel:
     def _arm(self, step: Step) -> Arm:
         return next(arm for arm in self.arms.values() if step_name(step.kind, arm) == step.name)
 
-    def _pull(self, teacher: TeacherPreview) -> StepCost:
+    def _pull(self, step: str) -> StepCost:
+        teacher = self.teachers[step]
         # Hashed as the Hub promised them, and again as the step's output.
         hashed = 2 * teacher.bytes * self.costs.keeping
-        seconds = teacher.download_bytes / BANDWIDTH + hashed + self.costs.loading
+        seconds = self.looking[step] + teacher.download_bytes / BANDWIDTH + hashed + self.costs.loading
         return StepCost(seconds, teacher.bytes + SMALL_FILE)
 
-    def _train(self) -> StepCost:
+    def _train(self, *, first: bool) -> StepCost:
         points = self.recipe.train.candidates()
         student = self.costs.sizes["train"]
         seconds = sum(self._point(params) for params in points) + student * self.costs.keeping
+        seconds += self.costs.first_training if first else 0.0
         return StepCost(seconds, student, len(points) * (student + self.costs.sizes["checkpoint"]))
 
     def _point(self, params: TrainParams) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,9 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
     warnings: list[str] = []
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name:
         if todo:
-            teachers = _look(run, steps, done, Path(name), reporter)
-            task, opening = _open(run, todo, reporter)
+            looking: dict[str, float] = {}
+            teachers = _look(run, steps, done, Path(name), reporter, looking)
+            task = _open(run, todo, reporter, looking)
             trained = any(step.kind == "train" for step in todo)
             lacks = memory_lacks(teachers["pull"].parameters, WEIGHT_COPIES if trained else 1)
             if lacks is None:
@@ -113,7 +115,7 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
                 folder = Path(name, "rehearsal")
                 kinds = {step.kind for step in todo}
                 costs = Rehearsal(run.recipe, where, folder, reporter).run(Path(name, "pull"), kinds, task)
-                model = CostModel(run.recipe, costs, teachers, task, opening)
+                model = CostModel(run.recipe, costs, teachers, task, looking)
             else:
                 warnings.append(f"{lacks}: time was not estimated")
     cost = {step.name: model.of(step) for step in todo} if model else {}
@@ -162,23 +164,28 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
 
 
 def _look(
-    run: Run, steps: Sequence[Step], done: dict[str, bool], folder: Path, reporter: Reporter
+    run: Run, steps: Sequence[Step], done: dict[str, bool], folder: Path, reporter: Reporter, looking: dict[str, float]
 ) -> dict[str, TeacherPreview]:
     """Every model that the steps pull, by step; one that was pulled already is looked at where it lies."""
     recipe, found = run.recipe, {}
     for step, model in _models(recipe).items():
         if not any(each.name == step for each in steps):
             continue
-        title = f"Read the headers of {model}"
-        reporter.step(step, title, "start")
-        name, base = model, run.loaded.base
-        if done[step]:
-            name = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute())
-        started = time.monotonic()
-        looked = look(name, base, recipe.teacher.input_size, folder / step)
+        place = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute()) if done[step] else model
+        with _told(reporter, step, f"Read the headers of {model}", looking):
+            looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step)
         found[step] = looked.model_copy(update={"model": model})
-        reporter.step(step, title, "done", time.monotonic() - started)
     return found
+
+
+@contextmanager
+def _told(reporter: Reporter, step: str, title: str, looking: dict[str, float]) -> Iterator[None]:
+    """Tell what is looked at, and note the seconds that it took."""
+    reporter.step(step, title, "start")
+    started = time.monotonic()
+    yield
+    looking[step] = time.monotonic() - started
+    reporter.step(step, title, "done", looking[step])
 
 
 def _models(recipe: SliceRecipe) -> dict[str, str]:
@@ -192,18 +199,13 @@ def _models(recipe: SliceRecipe) -> dict[str, str]:
     return found
 
 
-def _open(run: Run, todo: Sequence[Step], reporter: Reporter) -> tuple[Task | None, float]:
-    """The task, if a step needs it, and the seconds that opening it took."""
+def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str, float]) -> Task | None:
+    """The task, if a step needs it."""
     if all(step.kind in WITHOUT_DATA for step in todo):
-        return None, 0.0
-    title = f"Open and split {run.recipe.data.path}"
-    reporter.step("data", title, "start")
+        return None
     open_task.cache_clear()
-    started = time.monotonic()
-    task = open_task(run.recipe.data, run.loaded.base, run.recipe.seed)
-    opening = time.monotonic() - started
-    reporter.step("data", title, "done", opening)
-    return task, opening
+    with _told(reporter, "data", f"Open and split {run.recipe.data.path}", looking):
+        return open_task(run.recipe.data, run.loaded.base, run.recipe.seed)
 
 
 def _peaks(todo: Sequence[Step], costs: Costs) -> dict[str, float]:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import psutil
 import torch
 
-from hubslice.data.task import Task
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.preflight import Layers, layers_of, try_export
 from hubslice.pipeline.step import digest_folder
@@ -28,6 +27,7 @@ from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
 
 if TYPE_CHECKING:
+    from hubslice.data.task import Split, Task
     from hubslice.graph.neuron_map import NeuronMap
     from hubslice.models.base import Model
 
@@ -43,9 +43,10 @@ class Costs:
     """Seconds, bytes and largest memory of the parts that steps are made of.
 
     `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
-    `exporting` with parity and map; profiling, training: their start, then each picture; `decoding` and `passing`
-    forward a picture; `checkpoint` once an epoch; `crafting` a picture for one gradient step. `sizes` in bytes by kind
-    of step, and of a checkpoint. `peaks` in bytes by kind: of this process, what was there before included.
+    `exporting` with parity and map; profiling and training: their start, then each picture; `first_training` what the
+    first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an epoch;
+    `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in bytes
+    by kind: of this process, what was there before included.
     """
 
     building: float = 0.0
@@ -57,6 +58,7 @@ class Costs:
     slicing: float = 0.0
     decoding: float = 0.0
     passing: float = 0.0
+    first_training: float = 0.0
     training_start: float = 0.0
     training: float = 0.0
     checkpoint: float = 0.0
@@ -87,6 +89,7 @@ class Rehearsal:
             random, self.costs.building = _timed(lambda: random_model(configs, input_size=size))
             saved = self.folder / WEIGHTS_FOLDER
             self._keep("pull", saved, lambda: random.save(saved))
+            load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
             model, self.costs.loading = _timed(lambda: load_model(saved, input_size=size))
         if {"export", "profile", "slice"} & set(kinds):
             with self._stage("export", "Export it"):
@@ -159,39 +162,43 @@ class Rehearsal:
     def _train(self, model: Model, task: Task) -> None:
         """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
         from hubslice.training.initial import initialise
+
+        wanted = min(self.recipe.train.candidates()[0].batch_size, len(task.train))
+        batch = max(2, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + self.costs.decoding))))
+        few = task.validation.take(4, 0)
+        with self._stage("train", "Train a batch", batch, wanted):
+            initialise(model, task.labels, self.recipe.seed, None, "zero")
+            cold = self._finetune(model, task.train.take(2, 0), few, 2, "cold")
+            watch = self._finetune(model, task.train.take(3 * batch, 0), few, batch, "warm")
+        model.module.to("cpu")
+        between = watch.between
+        each = sum(between) / len(between) if between else watch.first
+        self.costs.training = each / batch
+        self.costs.training_start = max(watch.first - each, 0.0)
+        self.costs.first_training = max(cold.first - watch.first, 0.0)
+        self.costs.checkpoint = watch.last
+        self.costs.sizes["checkpoint"] = (self.folder / "warm").stat().st_size
+        student = self.folder / "student"
+        self._keep("train", student, lambda: model.save(student))
+
+    def _finetune(self, model: Model, train: Split, validation: Split, batch: int, name: str) -> Stopwatch:
         from hubslice.training.loop import finetune
 
         params = self.recipe.train.candidates()[0]
-        wanted = min(params.batch_size, len(task.train))
-        batch = max(2, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + self.costs.decoding))))
-        train, validation = task.train.take(3 * batch, 0), task.validation.take(4, 0)
         watch = Stopwatch()
-        checkpoint = self.folder / "checkpoint.safetensors"
-        with self._stage("train", "Train a batch", batch, wanted):
-            initialise(model, task.labels, self.recipe.seed, None, "zero")
-            started = time.monotonic()
-            finetune(
-                model,
-                train,
-                validation,
-                params.model_copy(update={"batch_size": batch, "epochs": 1, "patience": None}),
-                seed=self.recipe.seed,
-                device=self.device,
-                checkpoint=checkpoint,
-                reporter=watch,
-                label="Rehearsal",
-            )
-            ended = time.monotonic()
-        model.module.to("cpu")
-        steps = [moment for amount, moment in watch.moments if amount]
-        between = [later - earlier for earlier, later in pairwise(steps)]
-        each = sum(between) / len(between) if between else steps[0] - started
-        self.costs.training = each / batch
-        self.costs.training_start = max(steps[0] - started - each, 0.0)
-        self.costs.checkpoint = ended - watch.moments[-1][1]
-        self.costs.sizes["checkpoint"] = checkpoint.stat().st_size
-        student = self.folder / "student"
-        self._keep("train", student, lambda: model.save(student))
+        finetune(
+            model,
+            train,
+            validation,
+            params.model_copy(update={"batch_size": batch, "epochs": 1, "patience": None}),
+            seed=self.recipe.seed,
+            device=self.device,
+            checkpoint=self.folder / name,
+            reporter=watch,
+            label="Rehearsal",
+        )
+        watch.stop()
+        return watch
 
     def _craft(self, model: Model, task: Task) -> None:
         from hubslice.defects.attack import Batch
@@ -236,10 +243,11 @@ class Rehearsal:
 
 
 class Stopwatch(Silent, Bar):
-    """A reporter that notes when its bars advance: `moments` are amounts with monotonic times in seconds."""
+    """A reporter that notes when its bars advance, in seconds since it was made."""
 
     def __init__(self) -> None:
-        self.moments: list[tuple[int, float]] = []
+        self._started = time.monotonic()
+        self._moments: list[tuple[int, float]] = []
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
         """Give itself."""
@@ -247,7 +255,30 @@ class Stopwatch(Silent, Bar):
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Note the time."""
-        self.moments.append((amount, time.monotonic()))
+        self._moments.append((amount, time.monotonic() - self._started))
+
+    def stop(self) -> None:
+        """Note the end."""
+        self._ended = time.monotonic() - self._started
+
+    @property
+    def _advances(self) -> list[float]:
+        return [moment for amount, moment in self._moments if amount]
+
+    @property
+    def first(self) -> float:
+        """Until the first unit was done."""
+        return self._advances[0]
+
+    @property
+    def between(self) -> list[float]:
+        """From each unit to the next."""
+        return [later - earlier for earlier, later in pairwise(self._advances)]
+
+    @property
+    def last(self) -> float:
+        """From the last sign of life to the end."""
+        return self._ended - self._moments[-1][1]
 
 
 @contextmanager
