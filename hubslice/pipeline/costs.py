@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from hubslice.pipeline.rehearsal import Costs
 
 BANDWIDTH: Final = 20e6  # bytes a second from the Hub; cannot be known without fetching
-REPORT_SECONDS: Final = 3.0  # plots and card, the same for every run
-REPORT_BYTES: Final = 400_000
-SMALL_FILE: Final = 4_000  # bytes of a step's JSON
+REPORT_SECONDS: Final = 1.5  # plots and card, the same for every run
+REPORT_BYTES: Final = 150_000
+SMALL_FILE: Final = 1_000  # bytes of a step's JSON
 STORED_TRIGGERED: Final = 16  # pictures that the evidence of a backdoor keeps
 WEIGHT_COPIES: Final = 4  # in memory while training: weights, gradients, momentum, the best so far
 

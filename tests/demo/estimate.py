@@ -52,9 +52,11 @@ def afresh(run: Run, folder: Path) -> Run:
 def rows(plan: Estimate, records: dict[str, StepRecord]) -> list[tuple[str, ...]]:
     """A row a step, and one for the whole."""
     found = []
-    total = 0.0
+    estimated = total = 0.0
     for step in plan.steps:
-        record = records[step.name]
+        if (record := records.get(step.name)) is None:
+            continue  # the run was broken off
+        estimated += step.seconds or 0.0
         total += record.seconds
         found.append(
             (
@@ -66,7 +68,7 @@ def rows(plan: Estimate, records: dict[str, StepRecord]) -> list[tuple[str, ...]
             )
         )
     peak = max(record.peak_mib for record in records.values())
-    found.append(("all", *_against(plan.seconds, total, 2), *_against(plan.peak_mib, peak, 0), "", ""))
+    found.append(("all", *_against(estimated, total, 2), *_against(plan.peak_mib, peak, 0), "", ""))
     return found
 
 
