@@ -174,7 +174,7 @@ def test_a_good_teacher_is_told_in_full(
     told = " ".join(human.stdout.split())
     for phrase in ("license other", "test_resnet (timm), 372,979 parameters", "weights in 15 layers", "export works"):
         assert phrase in told
-    assert "fc.weight F32 3 x 384" in told
+    assert "fc.weight F32 3 x 96 1,152" in told
     assert "has a license of its own (other)" in human.stderr
     found = json.loads(hubslice("pull", TEACHER, "--dry-run", "--json").stdout)
     weights = (tmp_path / "teacher" / "model.safetensors").stat().st_size
