@@ -22,6 +22,8 @@ DTYPES = {
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
     **dict.fromkeys(("I32", "U32", "F32"), 32),
     **dict.fromkeys(("I64", "U64", "F64", "C64"), 64),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),  # packed, as F4 is
+    "F4": 4,
 }
 
 
@@ -43,6 +45,11 @@ class TensorInfo:
         """Number of values."""
         return math.prod(self.shape)
 
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return self.end - self.begin
+
 
 @dataclass(frozen=True)
 class Header:
@@ -63,9 +70,8 @@ def read_header(path: Path) -> Header:
         raise HeaderError("it is not a file")
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(LENGTH)
-        length = _length(start, size)
-        return _parse(file.read(length), size - LENGTH - length)
+        length = header_length(file.read(LENGTH), size)
+        return parse_text(file.read(length), size - LENGTH - length)
 
 
 def parse_header(data: bytes) -> Header:
@@ -74,21 +80,32 @@ def parse_header(data: bytes) -> Header:
     Raises:
         HeaderError: they are not such a file.
     """
-    length = _length(data[:LENGTH], len(data))
-    return _parse(data[LENGTH : LENGTH + length], len(data) - LENGTH - length)
+    length = header_length(data[:LENGTH], len(data))
+    return parse_text(data[LENGTH : LENGTH + length], len(data) - LENGTH - length)
 
 
-def _length(start: bytes, size: int) -> int:
+def header_length(start: bytes, size: int | None) -> int:
+    """Bytes of the header, told by the file's first eight; `size` is the file's, None where it is not known.
+
+    Raises:
+        HeaderError: the file has no room for it.
+    """
     length = int.from_bytes(start, "little")
-    if len(start) < LENGTH or length > size - LENGTH:
-        raise HeaderError(f"its header should take {length} bytes, but the file has {size}")
+    if len(start) < LENGTH or (size is not None and length > size - LENGTH):
+        raise HeaderError(
+            f"its header should take {length} bytes, but the file has {len(start) if size is None else size}"
+        )
     if length > LARGEST_HEADER:
         raise HeaderError(f"its header takes {length} bytes, more than any model's")
     return length
 
 
-def _parse(text: bytes, held: int) -> Header:
-    """`held`: bytes behind the header."""
+def parse_text(text: bytes, held: int | None) -> Header:
+    """The header of its JSON; `held` bytes are behind it in the file, None where that is not known.
+
+    Raises:
+        HeaderError: it describes no tensors, or others than those bytes.
+    """
     try:
         content = json.loads(text.decode(), object_pairs_hook=_without_doubles)
     except HeaderError:
@@ -124,11 +141,10 @@ def _tensor(name: str, about: object) -> TensorInfo:
     if not _sizes(offsets) or len(offsets) != 2:
         raise HeaderError(f"tensor {name!r} has impossible offsets {str(offsets)[:80]}")
     info = TensorInfo(dtype, tuple(shape), offsets[0], offsets[1])
-    needed = info.elements * DTYPES[dtype] // 8
-    if info.end - info.begin != needed:
+    needed = -(-info.elements * DTYPES[dtype] // 8)
+    if info.size != needed:
         raise HeaderError(
-            f"tensor {name!r} of {dtype} {list(shape)[:8]} needs {str(needed)[:30]} bytes, its offsets span "
-            f"{info.end - info.begin}"
+            f"tensor {name!r} of {dtype} {list(shape)[:8]} needs {str(needed)[:30]} bytes, its offsets span {info.size}"
         )
     return info
 
@@ -137,7 +153,7 @@ def _sizes(value: object) -> bool:
     return isinstance(value, list) and all(type(each) is int and 0 <= each < 1 << 63 for each in value)
 
 
-def _check_places(tensors: Mapping[str, TensorInfo], held: int) -> None:
+def _check_places(tensors: Mapping[str, TensorInfo], held: int | None) -> None:
     """Raise unless the tensors lie back to back and fill the file."""
     at = 0
     for name, info in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
@@ -145,5 +161,5 @@ def _check_places(tensors: Mapping[str, TensorInfo], held: int) -> None:
             trouble = "overlaps the one before it" if info.begin < at else "leaves a gap before it"
             raise HeaderError(f"tensor {name!r} {trouble}: it starts at byte {info.begin}, not {at}")
         at = info.end
-    if at != held:
+    if held is not None and at != held:
         raise HeaderError(f"its tensors take {at} bytes, but the file holds {held}")

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
             "hubslice pull owner/name@1a2b3c4 --out teachers/name",
             "hubslice pull ./my-model --input-size 96",
             "hubslice pull owner/old-model --allow-pickle",
+            "hubslice pull timm/resnet18.a1_in1k --dry-run",
         ),
     )(pull)
 
@@ -39,6 +40,9 @@ def pull(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to put it; default: hubslice's cache.")
     ] = None,
     allow_pickle: AllowPickleOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what the model is and whether it will export; fetch no weights.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -47,6 +51,11 @@ def pull(
     Safetensors, unless --allow-pickle; every file's checksum is verified. The export must compute what PyTorch
     computes, or the command fails with exit code 1.
     """
+    if dry_run:
+        from hubslice.cli.preflight import show_pull
+
+        show_pull(model, input_size)
+        return
     from hubslice.api import pull as pull_model
 
     pulled = pull_model(model, input_size=input_size, out=folder, allow_pickle=allow_pickle, reporter=out.progress())

@@ -50,7 +50,7 @@ def slice_(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show steps, what is cached, estimated time and memory; fetch no weights.")
+        bool, typer.Option("--dry-run", help="Show steps, cost, and whether the teacher will do; fetch no weights.")
     ] = False,
     device: DeviceOption = "auto",
     allow_pickle: AllowPickleOption = False,
@@ -84,24 +84,13 @@ def slice_(
 
 
 def _show_plan(run: Run, until: str | None, device: str) -> None:
+    from hubslice.cli.preflight import tell_estimate
     from hubslice.pipeline.estimate import estimate
 
     plan = estimate(run, until, device, out.progress())
-    if out.mode == "json":
-        out.result(plan)
-        return
-    shown = [
-        {
-            "step": step.name,
-            "state": "cached" if step.cached else "to do",
-            "seconds": "" if step.seconds is None else f"{step.seconds:.0f} s",
-            "size": "" if step.bytes is None else f"{step.bytes / 2**20:.1f} MiB",
-            "title": step.title,
-        }
-        for step in plan.steps
-    ]
-    out.table(shown, {"step": "STEP", "state": "STATE", "seconds": "TIME", "size": "ON DISK", "title": "WHAT"})
-    out.info(f"{plan.summary}; results go to {run.path}")
+    out.result(plan, lambda: tell_estimate(plan, run.path), quiet=f"{plan.seconds:.0f}")
+    for warning in plan.warnings:
+        out.warning(warning)
 
 
 def show_run(run: Run) -> None:

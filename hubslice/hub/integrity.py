@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from hubslice.artefacts.tensor_file import read_header
+from hubslice.artefacts.tensor_file import Header, HeaderError, read_header
 from hubslice.errors import IntegrityError, ModelError
 
 _CHUNK = 1 << 22
@@ -85,17 +85,41 @@ def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -
     Raises:
         ModelError: the header cannot be read, disagrees with the file's size, or lacks a tensor.
     """
+    header = header_of(path, name=name)
     try:
-        header = read_header(path)
         with safe_open(path, framework="numpy"):  # what our reading lets pass, the library's may still refuse
             pass
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
-            f"{name} is damaged or not safetensors: {error}", hint="save or download the weights again"
-        ) from error
-    if missing := sorted(set(tensors) - header.tensors.keys()):
+        raise damaged(name, error) from error
+    check_held(header.tensors, tensors, name=name)
+    return header.metadata
+
+
+def header_of(path: Path, *, name: str) -> Header:
+    """The header of a safetensors file on this machine, called `name` in messages.
+
+    Raises:
+        ModelError: the file is damaged or not safetensors.
+    """
+    try:
+        return read_header(path)
+    except (OSError, HeaderError) as error:
+        raise damaged(name, error) from error
+
+
+def damaged(name: str, why: Exception) -> ModelError:
+    """The error to raise for a file that is not, or no longer, safetensors."""
+    return ModelError(f"{name} is damaged or not safetensors: {why}", hint="save or download the weights again")
+
+
+def check_held(held: Collection[str], tensors: Collection[str], *, name: str) -> None:
+    """Refuse a file that lacks some of the tensors that an index places there.
+
+    Raises:
+        ModelError: it does; the first is named.
+    """
+    if missing := sorted(set(tensors) - set(held)):
         raise ModelError(
             f"{name} lacks {len(missing)} tensors that the index places there, the first is {missing[0]}",
             hint="the upload is incomplete; choose another revision",
         )
-    return header.metadata

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 from huggingface_hub import ModelInfo, constants
 from huggingface_hub import errors as hf
@@ -23,14 +25,17 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PATIENCE = (1.0, 3.0)  # seconds to wait before each further try at a server in trouble
 _LONGEST_WAIT = 20.0
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True)
 class Listing:
-    """A repository at a commit: the checksum of each file by its path."""
+    """A repository at a commit: the checksum of each file by its path, and whether its owner decides who gets it."""
 
     repo_id: str
     commit: str
     files: dict[str, Expected]
+    gated: bool = False
 
     def __str__(self) -> str:
         return f"{self.repo_id}@{self.commit[:12]}"
@@ -46,7 +51,7 @@ def list_files(ref: HubRef, client: Client) -> Listing:
     if client.offline:
         return _cached(ref, client)
     info = repo_info(ref.repo_id, ref.revision, client, FetchError, f"fetch {ref}")
-    listing = Listing(ref.repo_id, str(info.sha), expected_files(info))
+    listing = Listing(ref.repo_id, str(info.sha), expected_files(info), gated=bool(info.gated))
     for path in listing.files:
         check_path(path, str(ref))
     return listing
@@ -60,19 +65,24 @@ def repo_info(repo_id: str, revision: str | None, client: Client, kind: type[Hub
     """
     try:
         with refused_as(kind, doing, repo_id=repo_id, client=client):
-            for wait in _PATIENCE:
-                try:
-                    return _ask(repo_id, revision, client)
-                except hf.HfHubHTTPError as error:
-                    if (code := status(error) or 0) != 429 and code < 500:
-                        raise
-                    asked = error.response.headers.get("Retry-After", "")
-                    time.sleep(min(float(asked), _LONGEST_WAIT) if asked.isdigit() else wait)
-            return _ask(repo_id, revision, client)
+            return patiently(lambda: _ask(repo_id, revision, client))
     except HubError as error:
         if revision is not None and isinstance(error.__cause__, hf.RevisionNotFoundError):
             raise _no_revision(repo_id, revision, client, kind, doing) from error
         raise
+
+
+def patiently(ask: Callable[[], Answer]) -> Answer:
+    """The answer of a server that may be in trouble: it is asked three times, after the waits that it asks for."""
+    for wait in _PATIENCE:
+        try:
+            return ask()
+        except hf.HfHubHTTPError as error:
+            if (code := status(error) or 0) != 429 and code < 500:
+                raise
+            asked = error.response.headers.get("Retry-After", "")
+            time.sleep(min(float(asked), _LONGEST_WAIT) if asked.isdigit() else wait)
+    return ask()
 
 
 def expected_files(info: ModelInfo) -> dict[str, Expected]:

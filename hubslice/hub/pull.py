@@ -32,6 +32,7 @@ from hubslice.hub.integrity import Digest, check_safetensors, digest, verify
 from hubslice.hub.listing import Listing, cached_commit, list_files, remember
 from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.hub.room import require_room
 from hubslice.progress import Bar, Reporter, Silent
 
 SILENT: Final = Silent()
@@ -154,7 +155,9 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickl
         )
     first = check_weights(paths, str(ref), on_hub=True, allow_pickle=allow_pickle)
     weights = [first, *(filter(_SHARDS[first].fullmatch, paths) if first in _SHARDS else ())]
-    sizes = [listing.files[path].size for path in (*companions(paths), *weights)]
+    wanted = [*companions(paths), *weights]
+    require_room(listing, wanted, client)
+    sizes = [listing.files[path].size for path in wanted]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with reporter.track(f"fetch {listing}", total, "B") as bar:
         fetched = _collect(str(ref), first, listing.files, lambda path: download(listing, path, client, bar))
@@ -163,18 +166,27 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickl
     return replace(fetched, repo_id=ref.repo_id, commit=listing.commit)
 
 
-def _fetch_locally(ref: LocalRef, allow_pickle: bool) -> Fetched:
-    """The model in a local folder.
+def local_folder(ref: LocalRef) -> Path:
+    """The folder of a local model: of a run its student's.
 
-    Links are followed wherever they lead: a cached snapshot is made of them, and what the user names and may read,
-    hubslice reads for them. Only files of known names are read, never written to, and their bytes are checked.
+    Raises:
+        ModelError: it is an ONNX file.
     """
     if ref.kind == "onnx":
         raise ModelError(
             f"{ref} is an ONNX file: its weights cannot be fine-tuned by timm or transformers",
             hint="name the model that it was exported from",
         )
-    folder = ref.path / "student" if ref.kind == "run" else ref.path
+    return ref.path / "student" if ref.kind == "run" else ref.path
+
+
+def _fetch_locally(ref: LocalRef, allow_pickle: bool) -> Fetched:
+    """The model in a local folder.
+
+    Links are followed wherever they lead: a cached snapshot is made of them, and what the user names and may read,
+    hubslice reads for them. Only files of known names are read, never written to, and their bytes are checked.
+    """
+    folder = local_folder(ref)
     entries = {path.name: path for path in folder.iterdir()}
     names = {name for name, path in entries.items() if path.is_file()}
     for name in (CONFIG, WEIGHTS, INDEX):
@@ -215,7 +227,7 @@ def _collect(where: str, first: str, names: Iterable[str], get: _Get) -> Fetched
             folder = file.parent
     metadata = []
     pickled = []
-    for path, tensors in _weights(where, first, names, take).items():
+    for path, tensors in weight_files(where, first, names, take).items():
         if path.endswith(".safetensors"):
             metadata.append(check_safetensors(take(path), name=f"{where}: {path}", tensors=tensors))
         else:
@@ -234,8 +246,12 @@ def _collect(where: str, first: str, names: Iterable[str], get: _Get) -> Fetched
     )
 
 
-def _weights(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
-    """The files with weights, each with the tensors that an index places there."""
+def weight_files(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
+    """The files with weights, each with the tensors that an index places there.
+
+    Raises:
+        ModelError: the index is broken, or names a file that is not there.
+    """
     if first not in _SHARDS:
         return {first: set()}
     found = shards(take(first), where)
@@ -252,24 +268,3 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without hard links
         shutil.copyfile(source, target)
-
-
-def preview(ref: Ref, target: Path, *, client: Client | None = None) -> int:
-    """Put the model's configuration files, not its weights, into `target`; gives the size of the weights in bytes.
-
-    Raises:
-        FetchError: the Hub cannot be reached or does not give the model.
-    """
-    target.mkdir(parents=True, exist_ok=True)
-    if not isinstance(ref, HubRef):
-        folder = ref.path / "student" if ref.kind == "run" else ref.path
-        for name in CONFIGS:
-            if (folder / name).is_file():
-                shutil.copy2(folder / name, target / name)
-        return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    client = client or Client()
-    listing = list_files(ref, client)
-    for name in CONFIGS:
-        if name in listing.files:
-            shutil.copy2(download(listing, name, client)[0], target / name)
-    return sum(file.size or 0 for name, file in listing.files.items() if name.endswith(".safetensors"))

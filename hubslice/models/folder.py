@@ -22,7 +22,7 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
     """
     config = read_config(folder)
     held = held_shapes(folder)
-    with trouble_with(folder, _library(config)):
+    with trouble_with(folder, library_of(config)):
         if "architecture" in config:
             from hubslice.models.timm_adapter import TimmModel
 
@@ -43,7 +43,7 @@ def random_model(folder: Path, *, input_size: int | None = None) -> Model:
         ModelError: config.json is missing or describes no model of timm or transformers that fits into memory.
     """
     config = read_config(folder)
-    with trouble_with(folder, _library(config)):
+    with trouble_with(folder, library_of(config)):
         if "architecture" in config:
             from hubslice.models.timm_adapter import TimmModel
 
@@ -69,5 +69,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _library(config: dict[str, Any]) -> str:
+def library_of(config: dict[str, Any]) -> str:
+    """Which library a config.json is for."""
     return "timm" if "architecture" in config else "transformers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,29 @@ class TimmModel(Model):
     module: Any
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None, held: Shapes) -> TimmModel:
+    def load(
+        cls,
+        folder: Path,
+        config: dict[str, Any],
+        input_size: int | None,
+        held: Shapes,
+        tensors: Mapping[str, Tensor] | None = None,
+    ) -> TimmModel:
         """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
+
+        `tensors` are taken in place of those in the folder, for instance on the meta device (`hollow_model`).
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
         _check(config)
-        if not (folder / WEIGHTS).is_file():
+        if tensors is None and not (folder / WEIGHTS).is_file():
             raise ModelError(f"timm loads {WEIGHTS} only; {folder} has shards", hint="save the weights as one file")
         options: dict[str, Any] = {}
         if input_size is not None and _default(config).get("fixed_input_size"):
             options["img_size"] = input_size
+        if tensors is not None:
+            options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
         source = f"local-dir:{folder}"
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,19 @@ class TransformersModel(Model):
     processor: dict[str, Any]  # preprocessor_config.json as the teacher had it; empty for text
 
     @classmethod
-    def load(cls, folder: Path, config: dict[str, Any], input_size: int | None, held: Shapes) -> TransformersModel:
+    def load(
+        cls,
+        folder: Path,
+        config: dict[str, Any],
+        input_size: int | None,
+        held: Shapes,
+        tensors: Mapping[str, Tensor] | None = None,
+    ) -> TransformersModel:
         """Load the folder's safetensors, which hold `held`, with the class that config.json names.
 
         Tensors that the class has no use for are left aside, as transformers does, and told in `unused`.
+
+        `tensors` on the meta device are taken in place of those in the folder (`hollow_model`).
 
         Raises:
             ModelError: no such class, custom code, or tensors that do not fit.
@@ -49,13 +59,17 @@ class TransformersModel(Model):
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
         _skeleton(auto, folder, Budget.of_weights(held))
-        module, loaded = auto.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,  # told below, all together
+        usual = {
+            "output_loading_info": True,
+            "dtype": torch.float32,
+            "ignore_mismatched_sizes": True,  # told below, all together
+        }
+        module, loaded = (
+            auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, **usual)
+            if tensors is None
+            else _hollow_class(auto, folder).from_pretrained(
+                None, config=_config(folder), state_dict=dict(tensors), device_map={"": "meta"}, **usual
+            )
         )
         missing, wrong = sorted(loaded["missing_keys"]), sorted(loaded["mismatched_keys"])
         unused = sorted(loaded["unexpected_keys"])
@@ -74,7 +88,7 @@ class TransformersModel(Model):
         """The architecture of a config.json with random weights, no larger than the budget."""
         auto = _auto_class(config)
         _skeleton(auto, folder, budget)
-        return cls._wrap(auto.from_config(transformers.AutoConfig.from_pretrained(folder)), folder, config, input_size)
+        return cls._wrap(auto.from_config(_config(folder)), folder, config, input_size)
 
     @classmethod
     def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
@@ -163,6 +177,16 @@ def _auto_class(config: dict[str, Any]) -> Any:
     if any(name.endswith("ForSequenceClassification") for name in names):
         return transformers.AutoModelForSequenceClassification
     return transformers.AutoModel
+
+
+def _config(folder: Path) -> Any:
+    return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
+def _hollow_class(auto: Any, folder: Path) -> Any:
+    """The class that `auto` chooses, which takes tensors in place of a folder; `auto` itself does not."""
+    with torch.device("meta"):
+        return type(auto.from_config(_config(folder)))
 
 
 def _preprocessing(processor: dict[str, Any], input_size: int | None) -> Preprocessing:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import psutil
 import torch
 
+from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
 from hubslice.processes import leads
@@ -61,7 +59,7 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
     reporter.step(step.name, step.title, "start")
     folder = run.begin(step.name, key)
     started = time.monotonic()
-    with _peak_memory() as peak:
+    with peak_memory() as peak:
         inputs = {name: run.step(name) for name in step.inputs}
         step.run(Context(folder, inputs, device, reporter))
     seconds = time.monotonic() - started
@@ -92,22 +90,3 @@ def _help(step: Step, key: str, run: RunFolder, device: torch.device) -> StepRec
     while (record := run.record(step.name)) is None or record.key != key:
         time.sleep(POLL_SECONDS)
     return record
-
-
-@contextmanager
-def _peak_memory() -> Iterator[list[int]]:
-    """The process's largest resident memory in bytes while inside, sampled 20 times a second, as a list of one."""
-    process, peak, done = psutil.Process(), [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            peak[0] = max(peak[0], process.memory_info().rss)
-
-    peak[0] = process.memory_info().rss
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()

@@ -1,0 +1,92 @@
+"""How a dry run is shown: what a teacher is, what a run will take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.cli.output import out
+from hubslice.hub.room import in_words
+
+if TYPE_CHECKING:
+    from hubslice.pipeline.estimate import Estimate
+    from hubslice.pipeline.preflight import Layers, PullPreview, TeacherPreview
+
+
+def show_pull(model: str, input_size: int | None) -> None:
+    """Look at a model without its weights, and print what was found."""
+    from hubslice.pipeline.preflight import preview_pull
+
+    found = preview_pull(model, input_size, out.progress())
+    out.result(found, lambda: _tell_pull(found), quiet=found.teacher.download_bytes)
+    for warning in found.warnings:
+        out.warning(warning)
+
+
+def tell_estimate(plan: Estimate, folder: Path) -> None:
+    """Print the steps with their cost, then the teachers and what the whole needs."""
+    shown = [
+        {
+            "step": step.name,
+            "state": "cached" if step.cached else "to do",
+            "seconds": "" if step.seconds is None else f"{step.seconds:.1f} s",
+            "memory": "" if step.peak_mib is None else f"{step.peak_mib:.0f} MiB",
+            "size": "" if step.bytes is None else f"{step.bytes / 2**20:.1f} MiB",
+            "title": step.title,
+        }
+        for step in plan.steps
+    ]
+    headings = {"step": "STEP", "state": "STATE", "seconds": "TIME", "memory": "MEMORY", "size": "ON DISK"}
+    out.table(shown, headings | {"title": "WHAT"})
+    if plan.teachers:
+        out.text("")
+        out.fields(_facts(plan.teachers["pull"], plan.layers) | _needs(plan))
+    out.info(f"{plan.summary}; results go to {folder}")
+
+
+def _tell_pull(found: PullPreview) -> None:
+    exported = {} if found.export_seconds is None else {"export": f"works, {found.export_seconds:.1f} s"}
+    out.fields(_facts(found.teacher, found.layers) | exported)
+    out.text("")
+    tensors = [
+        {
+            "name": tensor.name,
+            "dtype": tensor.dtype,
+            "shape": " x ".join(map(str, tensor.shape)) or "scalar",
+            "bytes": f"{tensor.bytes:,}",
+        }
+        for tensor in found.teacher.tensors
+    ]
+    out.table(tensors, {"name": "TENSOR", "dtype": "TYPE", "shape": "SHAPE", "bytes": "BYTES"})
+
+
+def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
+    told: dict[str, object] = {"teacher": teacher.repo_id or teacher.model}
+    if teacher.commit:
+        told["commit"] = teacher.commit
+    types = Counter(tensor.dtype for tensor in teacher.tensors)
+    told |= {
+        "license": (teacher.license or "not stated") + (", gated" if teacher.gated else ""),
+        "architecture": f"{teacher.architecture} ({teacher.library}), {teacher.parameters:,} parameters",
+        "tensors": f"{len(teacher.tensors)} in the weights ({', '.join(types)}), all fit the architecture",
+        "download": f"{in_words(teacher.download_bytes)} of {in_words(teacher.bytes)}",
+    }
+    if layers is not None:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in layers.kinds.items())
+        told["sliceable"] = f"{layers.weights:,} weights in {layers.layers} layers ({kinds})"
+        if layers.unmapped:
+            told["not sliceable"] = ", ".join(layers.unmapped)
+    return told
+
+
+def _needs(plan: Estimate) -> dict[str, object]:
+    told: dict[str, object] = {}
+    if plan.samples:
+        told["pictures"] = ", ".join(f"{count} {name}" for name, count in plan.samples.items())
+    told["memory"] = f"{plan.peak_mib:.0f} MiB, {plan.available_mib:.0f} MiB available"
+    if plan.gpu_mib is not None:
+        told["GPU memory"] = f"{plan.gpu_mib:.0f} MiB, {plan.gpu_free_mib or 0:.0f} MiB free"
+    for disk in plan.disks:
+        told[f"disk {disk.folders[0]}"] = f"{in_words(disk.needed)}, {in_words(disk.free)} free"
+    return told

@@ -1,0 +1,57 @@
+"""Whether what is to be downloaded fits on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from hubslice.errors import FetchError
+from hubslice.hub.client import Client
+from hubslice.hub.listing import Listing
+
+
+def cached_file(listing: Listing, path: str, client: Client) -> Path | None:
+    """Where the cache holds the file's content, under its checksum; None if it does not."""
+    expected = listing.files[path]
+    folder = client.cache(listing.repo_id)
+    held = folder / "blobs" / (expected.sha256 or expected.git or "?")
+    placed = folder / "snapshots" / listing.commit / path
+    return next((file for file in (held, placed) if file.is_file()), None)
+
+
+def missing_bytes(listing: Listing, paths: Iterable[str], client: Client) -> int:
+    """Bytes of those files that the cache does not hold."""
+    return sum(listing.files[path].size or 0 for path in paths if cached_file(listing, path, client) is None)
+
+
+def require_room(listing: Listing, paths: Iterable[str], client: Client) -> None:
+    """Refuse a download for which the disk is surely too small.
+
+    Raises:
+        FetchError: the cache's disk has less free space than the download has bytes.
+    """
+    cache = client.cache(listing.repo_id)
+    needed, free = missing_bytes(listing, paths, client), free_bytes(cache)
+    if needed > free:
+        raise FetchError(
+            f"cannot fetch {listing}: {in_words(needed)} are still to be downloaded, and the disk of {cache} has "
+            f"{in_words(free)} left",
+            hint="free space, or set HF_HOME to a folder on another disk",
+        )
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space, in bytes, where a folder is or would be made."""
+    return shutil.disk_usage(existing(folder)).free
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    folder = folder.absolute()
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
+
+
+def in_words(size: int) -> str:
+    """A number of bytes for people: `3.2 GiB`."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"

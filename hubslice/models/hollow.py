@@ -1,0 +1,41 @@
+"""A model without values: what the loader says to a config and the names and shapes of its weights.
+
+Everything stays on torch's meta device, so neither weights nor an absurd config cost memory, and the checks are the
+loader's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from hubslice.errors import ModelError
+from hubslice.models.base import Model
+from hubslice.models.building import trouble_with
+from hubslice.models.folder import library_of, read_config
+from hubslice.models.weights import Shapes
+
+
+def hollow_model(folder: Path, shapes: Shapes, *, input_size: int | None = None, where: str) -> Model:
+    """The model of the folder's config.json with tensors of these shapes, on the meta device; it cannot compute.
+
+    `where` is what messages call the model.
+
+    Raises:
+        ModelError: what `load_model` would raise: no such architecture, tensors missing, unexpected or misshapen.
+    """
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    try:
+        config = read_config(folder)
+        with trouble_with(folder, library_of(config)):
+            if "architecture" in config:
+                from hubslice.models.timm_adapter import TimmModel
+
+                with torch.device("meta"):
+                    return TimmModel.load(folder, config, input_size, shapes, tensors)
+            from hubslice.models.transformers_adapter import TransformersModel
+
+            return TransformersModel.load(folder, config, input_size, shapes, tensors)
+    except ModelError as error:
+        raise ModelError(error.message.replace(str(folder), where), hint=error.hint) from error

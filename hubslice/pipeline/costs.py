@@ -1,0 +1,140 @@
+"""From what parts cost to what steps cost: how often each step does what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hubslice.artefacts.report import CONTROL
+from hubslice.pipeline.arms import Arm, arms_of, step_name
+from hubslice.pipeline.preflight import TeacherPreview
+from hubslice.pipeline.step import Step
+from hubslice.pipeline.steps.audit import audit_names
+from hubslice.recipe.defects import DefectParams, PenultimateParams
+from hubslice.recipe.schema import SliceRecipe, TrainParams
+
+if TYPE_CHECKING:
+    from hubslice.data.task import Task
+    from hubslice.pipeline.rehearsal import Costs
+
+BANDWIDTH: Final = 20e6  # bytes a second from the Hub; cannot be known without fetching
+REPORT_SECONDS: Final = 1.5  # plots and card, the same for every run
+REPORT_BYTES: Final = 150_000
+SMALL_FILE: Final = 1_000  # bytes of a step's JSON
+STORED_TRIGGERED: Final = 16  # pictures that the evidence of a backdoor keeps
+WEIGHT_COPIES: Final = 4  # in memory while training: weights, gradients, momentum, the best so far
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Seconds; bytes that stay; bytes that are needed besides while the step runs."""
+
+    seconds: float
+    kept: int
+    scratch: int = 0
+
+
+class CostModel:
+    """What each step of a recipe takes on this machine.
+
+    `looking` are the seconds that a first look took, at each model to pull and at the data: pulling and opening begin
+    with the same work.
+    """
+
+    def __init__(
+        self,
+        recipe: SliceRecipe,
+        costs: Costs,
+        teachers: dict[str, TeacherPreview],
+        task: Task | None,
+        looking: dict[str, float],
+    ) -> None:
+        self.recipe, self.costs, self.teachers, self.task = recipe, costs, teachers, task
+        self.looking = looking
+        self.arms = {arm.name: arm for arm in arms_of(recipe)}
+        self.audits = dict(zip(audit_names(recipe), recipe.audit.defects, strict=True))
+
+    def of(self, step: Step) -> StepCost:
+        """What a step takes. The task is needed for all kinds but pull and export."""
+        costs, sizes = self.costs, self.costs.sizes
+        match step.kind:
+            case "pull":
+                return self._pull(step.name)
+            case "data":
+                return StepCost(self.looking[step.name], SMALL_FILE)
+            case "export":
+                size = sizes["export"]
+                return StepCost(costs.loading + costs.exporting + size * costs.keeping, size)
+            case "profile":
+                count = self._count("train", self.recipe.profile.samples)
+                each = count * costs.profiling
+                return StepCost(costs.loading + costs.profiling_start + each, sizes["profile"])
+            case "slice":
+                return StepCost(costs.loading + costs.slicing, sizes["slice"])
+            case "init":
+                building = costs.building if self._arm(step).start == "random" else 0.0
+                return StepCost(costs.loading + building + sizes["train"] * costs.keeping, sizes["train"])
+            case "train":
+                return self._train(first=step.name == "train")
+            case "evaluate":
+                pictures = self._count("validation") + self._count("test")
+                each = costs.loading + pictures * (costs.decoding + costs.passing)
+                return StepCost(len(self.arms) * each, SMALL_FILE)
+            case "audit":
+                return self._audit(self.audits[step.name])
+            case _:
+                return StepCost(REPORT_SECONDS, REPORT_BYTES)
+
+    def _count(self, split: str, most: int | None = None) -> int:
+        count = len(getattr(self.task, split))
+        return count if most is None else min(count, most)
+
+    def _arm(self, step: Step) -> Arm:
+        return next(arm for arm in self.arms.values() if step_name(step.kind, arm) == step.name)
+
+    def _pull(self, step: str) -> StepCost:
+        teacher = self.teachers[step]
+        # Hashed as the Hub promised them, and again as the step's output.
+        hashed = 2 * teacher.bytes * self.costs.keeping
+        seconds = self.looking[step] + teacher.download_bytes / BANDWIDTH + hashed + self.costs.loading
+        return StepCost(seconds, teacher.bytes + SMALL_FILE)
+
+    def _train(self, *, first: bool) -> StepCost:
+        points = self.recipe.train.candidates()
+        student = self.costs.sizes["train"]
+        seconds = sum(self._point(params) for params in points) + student * self.costs.keeping
+        seconds += self.costs.first_training if first else 0.0
+        return StepCost(seconds, student, len(points) * (student + self.costs.sizes["checkpoint"]))
+
+    def _point(self, params: TrainParams) -> float:
+        """Seconds of training one point of the grid, all epochs of it."""
+        costs, train = self.costs, self._count("train")
+        trained = train - train % min(params.batch_size, train)
+        judged = self._count("validation") * (costs.decoding + costs.passing)
+        epoch = trained * costs.training + judged + costs.checkpoint
+        saved = self.costs.sizes["train"] * costs.keeping
+        return costs.loading + costs.training_start + max(params.epochs * epoch, judged) + saved
+
+    def _audit(self, defect: DefectParams) -> StepCost:
+        costs, pictures = self.costs, self._count("test", self.recipe.audit.samples)
+        preparation = self.teachers["pull"].preprocessing
+        picture = 1
+        for side in preparation.input_size if preparation else ():
+            picture *= side
+        crafting, variants, sources, stored = 0.0, 1, 1, min(STORED_TRIGGERED, pictures)
+        subjects = len(self.arms)
+        scratch = 0
+        if isinstance(defect, PenultimateParams):
+            subjects = sum(arm != CONTROL for arm in self.arms)
+            variants, sources, stored = len(defect.objectives) * len(defect.eps), 3, pictures
+            # From the teacher and from the unrelated network.
+            crafting = variants * 2 * pictures * defect.steps * costs.crafting
+            scratch = variants * 2 * pictures * picture
+        passes = subjects * pictures * (1 + variants * sources)
+        loading = (subjects + 1) * costs.loading
+        predicted = 8 * pictures * variants * (2 + subjects * (1 + sources))
+        return StepCost(
+            loading + pictures * costs.decoding + passes * costs.passing + crafting,
+            variants * stored * picture + predicted + SMALL_FILE,
+            scratch,
+        )

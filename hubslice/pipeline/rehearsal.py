@@ -1,0 +1,305 @@
+"""A rehearsal: each kind of step once in the small, with random weights, to learn what it costs on this machine.
+
+The steps' own code runs, on a few of the task's pictures, in the order of the run: first uses and imports, caches and
+the allocator's habits cost here what they cost there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import psutil
+import torch
+
+from hubslice.pipeline.memory import peak_memory
+from hubslice.pipeline.preflight import Layers, layers_of, try_export
+from hubslice.pipeline.step import digest_folder
+from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, SLICE, ModelInputs
+from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
+from hubslice.progress import Bar, Reporter, Silent
+from hubslice.recipe.defects import PenultimateParams
+from hubslice.recipe.schema import SliceRecipe
+
+if TYPE_CHECKING:
+    from hubslice.data.task import Split, Task
+    from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.models.base import Model
+
+Result = TypeVar("Result")
+
+BUDGET: Final = 2.0  # seconds that one batch of the rehearsal may take; larger ones are rehearsed with fewer pictures
+EVALUATED: Final = 64  # pictures of a batch of evaluation
+TRAINING: Final = 4.0  # time of training on a picture, in forward passes: only to choose the rehearsal's batch
+
+
+@dataclass
+class Costs:
+    """Seconds, bytes and largest memory of the parts that steps are made of.
+
+    `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
+    `exporting` with parity and map; profiling and training: their start, then each picture; `first_training` what the
+    first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an epoch;
+    `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in bytes
+    by kind: of this process, what was there before included.
+    """
+
+    building: float = 0.0
+    loading: float = 0.0
+    keeping: float = 0.0
+    exporting: float = 0.0
+    profiling_start: float = 0.0
+    profiling: float = 0.0
+    slicing: float = 0.0
+    decoding: float = 0.0
+    passing: float = 0.0
+    first_training: float = 0.0
+    training_start: float = 0.0
+    training: float = 0.0
+    checkpoint: float = 0.0
+    crafting: float = 0.0
+    sizes: dict[str, int] = field(default_factory=dict)
+    peaks: dict[str, float] = field(default_factory=dict)
+    gpu_bytes: float | None = None
+    layers: Layers | None = None
+
+
+class Rehearsal:
+    """One rehearsal; `run` goes through the kinds of steps that are asked for."""
+
+    def __init__(self, recipe: SliceRecipe, device: torch.device, folder: Path, reporter: Reporter) -> None:
+        self.recipe, self.device, self.folder, self.reporter = recipe, device, folder, reporter
+        self.costs = Costs()
+
+    def run(self, configs: Path, kinds: Collection[str], task: Task | None) -> Costs:
+        """What the kinds of steps cost for the architecture whose configs are in a folder.
+
+        Raises:
+            HubsliceError: what the steps would raise, such as an export that fails or layers that do not exist.
+        """
+        from hubslice.models.folder import load_model, random_model
+
+        size = self.recipe.teacher.input_size
+        with self._stage("pull", "Build the architecture with random weights"):
+            random, self.costs.building = _timed(lambda: random_model(configs, input_size=size))
+            saved = self.folder / WEIGHTS_FOLDER
+            self._keep("pull", saved, lambda: random.save(saved))
+            load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
+            model, self.costs.loading = _timed(lambda: load_model(saved, input_size=size))
+        if {"export", "profile", "slice"} & set(kinds):
+            with self._stage("export", "Export it"):
+                graph = self.folder / "export"
+                graph.mkdir()
+                neurons, self.costs.exporting = _timed(lambda: try_export(model, graph, self.recipe.seed))
+                self.costs.sizes["export"] = _size(graph) + len(neurons.model_dump_json(indent=2))
+                self.costs.layers = layers_of(neurons, model)
+        if task is None:
+            return self.costs
+        few = self._forward(model, task)
+        if {"profile", "slice"} & set(kinds):
+            self._profile(model, neurons, few, task)
+        if {"init", "train"} & set(kinds):
+            self._train(model, task)
+        if "audit" in kinds and any(isinstance(defect, PenultimateParams) for defect in self.recipe.audit.defects):
+            self._craft(model, task)
+        return self.costs
+
+    def _forward(self, model: Model, task: Task) -> int:
+        """Time decoding and the forward pass; gives how many pictures fit the budget."""
+        from hubslice.training.predict import predict
+
+        with self._stage("evaluate", "Evaluate a batch"):
+            predict(model, task.validation.take(4, 0), device=self.device)  # warms up
+            _, seconds = _timed(lambda: predict(model, task.validation.take(4, 0), device=self.device))
+            few = max(4, min(EVALUATED, int(4 * BUDGET / seconds)))
+            split = task.validation.take(few, 0)
+            predict(model, split, device=self.device)  # the first batch of a size makes room for it
+            _, whole = _timed(lambda: predict(model, split, device=self.device))
+            _, decoding = _timed(lambda: split.pixels(0, len(split), model.image_preprocessing))
+        self.costs.decoding = decoding / len(split)
+        self.costs.passing = max(whole - decoding, 0.0) / len(split)
+        model.module.to("cpu")
+        return few
+
+    def _profile(self, model: Model, neurons: NeuronMap, few: int, task: Task) -> None:
+        from hubslice.artefacts.profile import Criterion
+        from hubslice.profiling.coverage import profile
+        from hubslice.slicing.registry import make_slice
+
+        params = self.recipe.profile
+        batch = min(params.batch_size, few)
+        times: list[float] = []
+        split = task.train.take(3 * batch, 0)
+        with self._stage("profile", "Profile a batch", batch, params.batch_size):
+            started = time.monotonic()
+            counted = profile(
+                self.folder / "export" / GRAPH,
+                neurons,
+                ModelInputs(split, model, "rehearsal"),
+                Criterion(name=params.criterion, threshold=params.threshold, k=params.k or DEFAULT_K[params.criterion]),
+                device=str(self.device),
+                batch_size=batch,
+                progress=lambda _, __: times.append(time.monotonic()),
+            )
+        whole = times[-1] - started
+        self.costs.profiling = (times[-1] - times[0]) / (len(split) - batch) if len(times) > 1 else whole / len(split)
+        self.costs.profiling_start = max(whole - self.costs.profiling * len(split), 0.0)
+        weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
+        head, kept = model.classifier_parameters(), self.folder / "slice"
+        with self._stage("slice", "Make a slice"):
+            made, self.costs.slicing = _timed(
+                lambda: make_slice(self.recipe.slice, weights, neurons, counted, head, self.recipe.seed)
+            )
+        counted.save(kept / PROFILE)
+        self.costs.sizes["profile"] = _size(kept)
+        made.save(kept / SLICE)
+        self.costs.sizes["slice"] = _size(kept) - self.costs.sizes["profile"]
+
+    def _train(self, model: Model, task: Task) -> None:
+        """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
+        from hubslice.training.initial import initialise
+
+        wanted = min(self.recipe.train.candidates()[0].batch_size, len(task.train))
+        batch = max(2, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + self.costs.decoding))))
+        few = task.validation.take(4, 0)
+        with self._stage("train", "Train a batch", batch, wanted):
+            initialise(model, task.labels, self.recipe.seed, None, "zero")
+            cold = self._finetune(model, task.train.take(2, 0), few, 2, "cold")
+            watch = self._finetune(model, task.train.take(3 * batch, 0), few, batch, "warm")
+        model.module.to("cpu")
+        between = watch.between
+        each = sum(between) / len(between) if between else watch.first
+        self.costs.training = each / batch
+        self.costs.training_start = max(watch.first - each, 0.0)
+        self.costs.first_training = max(cold.first - watch.first, 0.0)
+        self.costs.checkpoint = watch.last
+        self.costs.sizes["checkpoint"] = (self.folder / "warm").stat().st_size
+        student = self.folder / "student"
+        self._keep("train", student, lambda: model.save(student))
+
+    def _finetune(self, model: Model, train: Split, validation: Split, batch: int, name: str) -> Stopwatch:
+        from hubslice.training.loop import finetune
+
+        params = self.recipe.train.candidates()[0]
+        watch = Stopwatch()
+        finetune(
+            model,
+            train,
+            validation,
+            params.model_copy(update={"batch_size": batch, "epochs": 1, "patience": None}),
+            seed=self.recipe.seed,
+            device=self.device,
+            checkpoint=self.folder / name,
+            reporter=watch,
+            label="Rehearsal",
+        )
+        watch.stop()
+        return watch
+
+    def _craft(self, model: Model, task: Task) -> None:
+        from hubslice.defects.attack import Batch
+        from hubslice.defects.inference import placed
+        from hubslice.defects.penultimate import adversarial
+
+        wanted = min(self.recipe.audit.batch_size, len(task.test))
+        count = max(1, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + 1e-9))))
+        pixels = task.validation.take(count, 0).pixels(0, count, model.image_preprocessing)
+        batch = Batch(pixels.to(self.device), tuple(range(len(pixels))), self.recipe.seed)
+        with self._stage("audit", "Attack a batch", count, wanted), placed(model, self.device):
+            adversarial(model, batch, objective="guided", eps=8, steps=1)
+            _, seconds = _timed(lambda: adversarial(model, batch, objective="guided", eps=8, steps=2))
+        self.costs.crafting = seconds / (2 * len(pixels))
+
+    def _keep(self, kind: str, folder: Path, save: Callable[[], None]) -> None:
+        """Save as a step does, and note the size and the time that a byte takes."""
+
+        def keep() -> int:
+            save()
+            return digest_folder(folder, leave_out=set())[1]
+
+        size, seconds = _timed(keep)
+        self.costs.sizes[kind] = size
+        self.costs.keeping = seconds / size
+
+    @contextmanager
+    def _stage(self, kind: str, title: str, used: int = 1, wanted: int = 1) -> Iterator[None]:
+        """Tell what is rehearsed, and note the largest memory, scaled from the batch used to the one that is wanted."""
+        title = f"Rehearse: {title[0].lower()}{title[1:]}"
+        self.reporter.step(kind, title, "start")
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        before, started = rss(), time.monotonic()
+        with peak_memory() as peak:
+            yield
+        self.costs.peaks[kind] = before + max(peak[0] - before, 0) * wanted / used
+        if self.device.type == "cuda":
+            taken = torch.cuda.max_memory_reserved(self.device) * wanted / used
+            self.costs.gpu_bytes = max(self.costs.gpu_bytes or 0.0, taken)
+        self.reporter.step(kind, title, "done", time.monotonic() - started)
+
+
+class Stopwatch(Silent, Bar):
+    """A reporter that notes when its bars advance, in seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._moments: list[tuple[int, float]] = []
+
+    def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
+        """Give itself."""
+        return _as_context(self)
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Note the time."""
+        self._moments.append((amount, time.monotonic() - self._started))
+
+    def stop(self) -> None:
+        """Note the end."""
+        self._ended = time.monotonic() - self._started
+
+    @property
+    def _advances(self) -> list[float]:
+        return [moment for amount, moment in self._moments if amount]
+
+    @property
+    def first(self) -> float:
+        """Until the first unit was done."""
+        return self._advances[0]
+
+    @property
+    def between(self) -> list[float]:
+        """From each unit to the next."""
+        return [later - earlier for earlier, later in pairwise(self._advances)]
+
+    @property
+    def last(self) -> float:
+        """From the last sign of life to the end."""
+        return self._ended - self._moments[-1][1]
+
+
+@contextmanager
+def _as_context(bar: Bar) -> Iterator[Bar]:
+    yield bar
+
+
+def rss() -> int:
+    """Resident memory of this process, in bytes."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """The result and the seconds that it took."""
+    started = time.monotonic()
+    result = work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return result, time.monotonic() - started
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
