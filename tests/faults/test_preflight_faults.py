@@ -97,7 +97,7 @@ FAULTS: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "absurd config": (
         config(model_args={"channels": [10**6, 10**6, 10**6, 10**6]}),
-        (TEACHER, "config.json describes a model of more than"),
+        (TEACHER, "describes a model of more than"),
     ),
     "cut file": (cut, ("model.safetensors is damaged or not safetensors", "but the file holds", "download")),
     "custom code": (config(auto_map={"AutoModel": "x.Y"}), ("auto_map", "runs no code from model repositories")),
