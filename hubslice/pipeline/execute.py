@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psutil
 import torch
 
+from hubslice.machine import faults_told
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
 from hubslice.processes import leads
@@ -61,7 +62,7 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
     reporter.step(step.name, step.title, "start")
     folder = run.begin(step.name, key)
     started = time.monotonic()
-    with _peak_memory() as peak:
+    with _peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
         inputs = {name: run.step(name) for name in step.inputs}
         step.run(Context(folder, inputs, device, reporter))
     seconds = time.monotonic() - started

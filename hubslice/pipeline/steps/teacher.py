@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ def pull_step(name: str, teacher: TeacherParams, base: Path) -> Step:
 
         fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter)
         folder = context.out / WEIGHTS_FOLDER
+        shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left files of another commit
         materialise(fetched, folder)
         model = load_model(folder, input_size=teacher.input_size)
         _facts(model, teacher.model, fetched).save(context.out / FACTS)
