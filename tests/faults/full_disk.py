@@ -1,10 +1,10 @@
 """A run whose disk is full, again and again, until it is finished nevertheless. Prints what came of it as JSON.
 
-    python -m tests.faults.full_disk writes FOLDER
-    unshare -Urm python -m tests.faults.full_disk tmpfs FOLDER
+    unshare -Urm python -m tests.faults.full_disk FOLDER
 
-writes: every file, folder and link that Python makes for the run fails once. tmpfs: the run is on a file system of a
-few kilobytes that grows a little whenever it is full; here the native libraries' writes fail, too, and in their middle.
+In two ways. writes: every file, folder and link that Python makes for the run fails once. tmpfs, where this process may
+mount one: the run is on a file system of a few kilobytes that grows a little whenever it is full; here the native
+libraries' writes fail, too, and in their middle.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from hubslice.training import loop
 from tests.pipeline.lives import SMALL, result, strays
 from tests.pipeline.tiny import write_job
 
+# One grid point and one defect: no write of another kind goes missing.
+SHORT = re.sub(r", grid: .*|\n    - {kind: penultimate.*", "", SMALL).replace("lr: 0.02", "lr: 0.02}")
 MAKES = {"os.mkdir": 0, "os.link": 1}  # which argument is the path that is made
 
 
@@ -65,29 +67,29 @@ def finish(recipe: Path, out: Path, after: Callable[[], object] = lambda: None) 
         after()
 
 
-def main(way: str, folder: Path) -> None:
+def main(folder: Path) -> None:
     loop.CHECKPOINT_SECONDS = 0
-    recipe = write_job(folder, SMALL)
+    recipe = write_job(folder, SHORT)
     finish(recipe, folder / "whole")
-    if way == "tmpfs":
-        disk, size = folder / "disk", 16  # KiB
-        disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(disk)], check=True)
+    run, disk, size = folder / "run", folder / "disk", 1200  # KiB: less than the teacher
 
-        def grow() -> None:
-            nonlocal size
-            size = size * 4 // 3
-            subprocess.run(["mount", "-o", f"remount,size={size}k", str(disk)], check=True)
+    def grow() -> None:
+        nonlocal size
+        size = size * 6 // 5
+        subprocess.run(["mount", "-o", f"remount,size={size}k", str(disk)], check=True)
 
-        out = disk / "run"
-        said = finish(recipe, out, grow)
-    else:
-        out = folder / "run"
-        FailingWrites(out)
-        said = finish(recipe, out)
-    same = result(out) == result(folder / "whole")
-    print(json.dumps({"said": said, "same": same, "left": strays(out)}))
+    FailingWrites(run)
+    told = {"writes": (run, finish(recipe, run))}
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
+        told["tmpfs"] = (disk / "run", finish(recipe, disk / "run", grow))
+    whole = result(folder / "whole")
+    found = {
+        way: {"said": said, "same": result(out) == whole, "left": strays(out)} for way, (out, said) in told.items()
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Many short lives of one run, each forked from a parent that has imported everything, and what a run must be in the end.
+"""Many short lives of one run, each forked from a parent that has imported all, and what a run must be in the end.
 
 Torch takes seconds to import and a fork takes none, so a test can afford dozens of processes.
 """
@@ -28,7 +28,7 @@ SMALL = (
 
 
 def fork(life: Callable[[], object]) -> int:
-    """Live in a child of this process; gives its id. It ends with 0, or with 1 after an error, and cleans nothing up."""
+    """Live in a child of this process; gives its id. It ends with 0, or 1 after an error, and cleans nothing up."""
     pid = os.fork()
     if pid:
         return pid
