@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from hubslice.pipeline.steps.teacher import (
     export_step,
     pull_step,
 )
+from hubslice.pipeline.working import alone_in
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import TeacherParams
@@ -88,12 +90,13 @@ def pull(
     teacher = TeacherParams(model=model, input_size=input_size)
     steps = [pull_step("pull", teacher, Path.cwd(), allow_pickle=allow_pickle), export_step(teacher, seed=0)]
     # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
-    execute(steps, run, resolve_device("cpu"), reporter or Silent(), force=frozenset({"pull"}))
-    return Pulled(
-        facts=ModelFacts.load(run.step("pull") / FACTS),
-        parity=ParityReport.load(run.step("export") / PARITY),
-        folder=run.path,
-    )
+    with run.working(mark="steps"):
+        execute(steps, run, resolve_device("cpu"), reporter or Silent(), force=frozenset({"pull"}))
+        return Pulled(
+            facts=ModelFacts.load(run.step("pull") / FACTS),
+            parity=ParityReport.load(run.step("export") / PARITY),
+            folder=run.path,
+        )
 
 
 def _cache_name(model: str, input_size: int | None) -> str:
@@ -203,21 +206,36 @@ def push(
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
     Raises:
+        RunError: the run is being worked on.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: somebody else pushed in between, or the Hub refused; it is as it was.
     """
     from hubslice.hub.push import push as carry_out
 
-    return carry_out(
-        plan_push(
-            folder,
-            repo_id,
-            private=private,
-            create_pr=create_pr,
-            revision=revision,
-            allow_poisoned=allow_poisoned,
+    with undisturbed(Path(folder)):
+        return carry_out(
+            plan_push(
+                folder,
+                repo_id,
+                private=private,
+                create_pr=create_pr,
+                revision=revision,
+                allow_poisoned=allow_poisoned,
+            )
         )
-    )
+
+
+@contextmanager
+def undisturbed(folder: Path) -> Iterator[None]:
+    """Keep the run that `folder` is, or is a part of, from being changed while its files are read one after the other.
+
+    Raises:
+        RunError: it is being worked on.
+    """
+    run = next((path for path in (folder, folder.parent) if (path / MANIFEST).is_file()), None)
+    # Where this user may not write there is no lock to take.
+    with alone_in(run) if run and os.access(run, os.W_OK) else nullcontext():
+        yield
 
 
 def load(model: str | Path, *, input_size: int | None = None) -> Model:

@@ -75,8 +75,16 @@ class RunError(InputError):
     """A run folder is not what the command needs."""
 
 
+class DiskError(InputError):
+    """A file could not be written: the disk is full or read-only, or this user has no right to."""
+
+
+class MemoryShortError(InputError):
+    """The machine or its GPU has too little memory for the work."""
+
+
 class ProfileError(HubsliceError):
-    """Profiling could not go on, for instance out of memory at a batch of one sample."""
+    """Profiling could not go on: the data does not fit the graph."""
 
 
 class HubError(HubsliceError):

@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hubslice.errors import RunError
 
+DRAFT = ".draft"  # ends the name of what is being written; the leading dot keeps it out of what is published
+
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Put `content` at `path` whole or not at all: written beside it, flushed to disk, renamed."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

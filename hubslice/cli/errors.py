@@ -8,6 +8,7 @@ from typing import NamedTuple
 from typer import TyperException
 
 from hubslice.errors import HubsliceError
+from hubslice.machine import first_line, machine_fault
 
 INTERRUPTED = 130  # what shells use for a process that Ctrl-C ended
 
@@ -56,6 +57,7 @@ _STATUS = {
 
 def describe(error: BaseException) -> Failure:
     """What to tell about this exception."""
+    error = machine_fault(error) or error
     if isinstance(error, HubsliceError):
         return Failure(error.message, error.hint, error.exit_code)
     if isinstance(error, TyperException):
@@ -63,7 +65,7 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, KeyboardInterrupt):
         return Failure("interrupted", "give the same command again: it goes on where it stopped", INTERRUPTED)
     return _hub_failure(error) or Failure(
-        f"{type(error).__name__}: {_first_line(error)}",
+        f"{type(error).__name__}: {first_line(error)}",
         "this is a fault of hubslice: run again with HUBSLICE_TRACEBACK=1 and report the traceback",
         4,
     )
@@ -74,7 +76,7 @@ def _hub_failure(error: BaseException) -> Failure | None:
         if _is(error, "huggingface_hub.errors", name):
             return Failure(f"{message}{_address(error)}", hint, 3)
     if _is(error, "huggingface_hub.errors", "HFValidationError"):
-        return Failure(_first_line(error), "a Hub id looks like owner/name", 2)
+        return Failure(first_line(error), "a Hub id looks like owner/name", 2)
     if _is(error, "huggingface_hub.errors", "HfHubHTTPError"):
         status = int(getattr(getattr(error, "response", None), "status_code", 0))
         if status >= 500:
@@ -82,9 +84,9 @@ def _hub_failure(error: BaseException) -> Failure | None:
         if status in _STATUS:
             message, hint = _STATUS[status]
             return Failure(f"{message}{_address(error)}", hint, 3)
-        return Failure(f"the Hub answers: {_first_line(error)}", None, 3)
+        return Failure(f"the Hub answers: {first_line(error)}", None, 3)
     if _is(error, "huggingface_hub.errors", "HTTPError") or isinstance(error, ConnectionError | TimeoutError):
-        return Failure(f"the connection failed: {_first_line(error)}", _ONLINE, 3)
+        return Failure(f"the connection failed: {first_line(error)}", _ONLINE, 3)
     return None
 
 
@@ -97,8 +99,3 @@ def _is(error: BaseException, module: str, name: str) -> bool:
 def _address(error: BaseException) -> str:
     url = getattr(getattr(error, "response", None), "url", None)
     return f" ({str(url).partition('?')[0]})" if url else ""
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"

@@ -47,18 +47,19 @@ def push(
     What people wrote in the README on the Hub is kept; only hubslice's marked sections are replaced. If somebody else
     pushed in between, nothing is changed and the command ends with exit code 3.
     """
-    from hubslice.api import plan_push
+    from hubslice.api import plan_push, undisturbed
     from hubslice.hub.push import push as carry_out
 
-    plan = plan_push(
-        run, repo_id, private=private, create_pr=create_pr, revision=revision, allow_poisoned=allow_poisoned
-    )
-    for warning in plan.warnings:
-        out.warning(warning)
-    if dry_run:
-        out.result(_plain(plan), lambda: _tell(plan), quiet=plan.url)
-        return
-    result = carry_out(plan)
+    with undisturbed(run):
+        plan = plan_push(
+            run, repo_id, private=private, create_pr=create_pr, revision=revision, allow_poisoned=allow_poisoned
+        )
+        for warning in plan.warnings:
+            out.warning(warning)
+        if dry_run:
+            out.result(_plain(plan), lambda: _tell(plan), quiet=plan.url)
+            return
+        result = carry_out(plan)
     data = {
         "repo_id": result.repo_id,
         "commit": result.commit,

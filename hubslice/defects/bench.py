@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hubslice.batching import Batches
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.inference import fingerprint, placed, predictions, tensor_bytes
@@ -38,6 +39,7 @@ class Bench:
         self.audit_set = audit_set
         self.seed = seed
         self._batch_size = batch_size
+        self._crafting = Batches(batch_size)  # what fits into memory is found once
         self._device = device
         self._checkpoints = checkpoints
         self._seen: dict[str, dict[str, np.ndarray]] = {}
@@ -88,8 +90,11 @@ class Bench:
         return self._checkpoints.attacked(about, lambda: self._made(variant, source, pixels, indices))
 
     def _made(self, variant: Variant, source: Source, pixels: Tensor, indices: Tensor) -> Tensor:
-        batch = Batch(pixels.to(self._device), tuple(indices.tolist()), self.seed)
-        attacked = variant.craft(source, batch).cpu()
+        def craft(start: int, stop: int) -> Tensor:
+            places = tuple(indices[start:stop].tolist())
+            return variant.craft(source, Batch(pixels[start:stop].to(self._device), places, self.seed)).cpu()
+
+        attacked = torch.cat(list(self._crafting.over(0, len(pixels), craft)))
         if attacked.dtype != torch.uint8 or attacked.shape != pixels.shape:
             raise HubsliceError(
                 f"{variant.name} gave {attacked.dtype} {list(attacked.shape)} for uint8 {list(pixels.shape)}"

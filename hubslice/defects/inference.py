@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hubslice.batching import Batches
 from hubslice.models.base import Model
 
 
@@ -39,11 +40,16 @@ def as_floats(pixels: Tensor) -> Tensor:
 
 
 def predictions(model: Model, pixels: Tensor, *, batch_size: int, device: torch.device) -> np.ndarray:
-    """The most likely class of each picture: int64 [n] for uint8 [n, 3, H, W], computed in float32."""
-    found = []
+    """The most likely class of each picture: int64 [n] for uint8 [n, 3, H, W], computed in float32.
+
+    A batch that does not fit into memory is halved.
+    """
+
+    def classes(start: int, stop: int) -> Tensor:
+        return model.logits(as_floats(pixels[start:stop].to(device))).argmax(1).cpu()
+
     with placed(model, device), torch.inference_mode():
-        for batch in pixels.split(batch_size):
-            found.append(model.logits(as_floats(batch.to(device))).argmax(1).cpu())
+        found = list(Batches(batch_size).over(0, len(pixels), classes))
     return np.asarray(torch.cat(found).numpy())
 
 

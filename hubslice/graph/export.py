@@ -22,6 +22,7 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from hubslice.artefacts.base import DRAFT
 from hubslice.errors import ExportError
 from hubslice.graph.calling import Call, eval_mode
 
@@ -127,7 +128,7 @@ def _restore_names(model: Any, names: Mapping[str, str]) -> None:
 
 def _save(program: torch.onnx.ONNXProgram, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
         # The same file name: the graph refers to its data file by name.
         program.save(str(Path(folder) / path.name))
         # The data first, so that a graph is never seen without it.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from huggingface_hub.utils.tqdm import tqdm
 
+from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
 from hubslice.errors import FetchError, ModelError
@@ -95,7 +96,7 @@ def materialise(fetched: Fetched, target: Path) -> Fetched:
             if place.exists() and place.samefile(source):
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
-            draft = place.with_name(f".{place.name}.{os.getpid()}")
+            draft = place.with_name(f".{place.name}.{os.getpid()}{DRAFT}")
             draft.unlink(missing_ok=True)
             _link_or_copy(source, draft)
             draft.replace(place)

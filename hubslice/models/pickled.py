@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.header import sort_header
 from hubslice.errors import ModelError
 from hubslice.models.weights import WEIGHTS
@@ -39,7 +40,7 @@ def convert(pickles: Sequence[Path], target: Path) -> Path:
     _check_growth(tensors, pickles)
     target.mkdir(parents=True, exist_ok=True)
     place = target / WEIGHTS
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    draft = place.with_name(f".{place.name}.{os.getpid()}{DRAFT}")
     try:
         # Each in memory of its own, in order: safetensors knows neither views nor tied tensors.
         save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, draft, {"format": "pt"})

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from hubslice.machine import faults_told
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
@@ -59,7 +60,7 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
     reporter.step(step.name, step.title, "start")
     folder = run.begin(step.name, key)
     started = time.monotonic()
-    with peak_memory() as peak:
+    with peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
         inputs = {name: run.step(name) for name in step.inputs}
         step.run(Context(folder, inputs, device, reporter))
     seconds = time.monotonic() - started

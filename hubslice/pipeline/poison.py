@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.base import DRAFT, Artefact
 from hubslice.artefacts.rate import Rate
 from hubslice.device import resolve_device
 from hubslice.errors import InputError, RecipeError
@@ -71,11 +71,12 @@ def poison(
     if world() > 1:
         raise InputError("a backdoor is planted by one process", hint="start the command without a launcher")
     run = RunFolder(out or Path("runs") / loaded.recipe.name)
-    run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
-    execute(steps, run, resolve_device(device), reporter or Silent())
-    fresh = run.path / f".{TEACHER}"
-    link_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
-    swap(fresh, run.path / TEACHER)
+    with run.working():
+        run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
+        execute(steps, run, resolve_device(device), reporter or Silent())
+        fresh = run.path / f".{TEACHER}{DRAFT}"
+        link_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
+        swap(fresh, run.path / TEACHER)
     return Poisoned(run.path / TEACHER, PoisonFacts.load(run.step("poison") / FACTS))
 
 

@@ -6,8 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
+from hubslice.artefacts.base import DRAFT
 from hubslice.errors import RunError
-from hubslice.pipeline.run_folder import RunFolder
+from hubslice.pipeline.run_folder import OLD, RunFolder
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.report import CARD, PLOTS, REPORT
 from hubslice.pipeline.steps.slicing import SLICE
@@ -25,7 +26,7 @@ def publish(run: RunFolder, audits: tuple[str, ...]) -> Path:
     if run.record("report") is None:
         raise RunError(f"{run.path} is not finished", hint=f"go on with `hubslice slice {run.path / 'recipe.yaml'}`")
     report = run.step("report")
-    fresh = run.path / f".{STUDENT}"
+    fresh = run.path / f".{STUDENT}{DRAFT}"
     link_tree(run.step("train") / WEIGHTS_FOLDER, fresh, clear=True)
     link_tree(report / PLOTS, fresh / PLOTS)
     for name in audits:
@@ -62,7 +63,7 @@ def link_tree(source: Path, target: Path, *, clear: bool = False) -> None:
 
 
 def _replace(source: Path, target: Path) -> None:
-    fresh = target.with_name(f".{target.name}")
+    fresh = target.with_name(f".{target.name}{DRAFT}")
     if source.is_dir():
         link_tree(source, fresh, clear=True)
     else:
@@ -73,9 +74,11 @@ def _replace(source: Path, target: Path) -> None:
 
 def swap(fresh: Path, target: Path) -> None:
     """Put `fresh` where `target` is; a folder is moved aside first, since a rename cannot replace a full one."""
-    old = target.with_name(f".{target.name}.old")
+    old = target.with_name(f".{target.name}{OLD}")
     if target.is_dir():
         shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
     fresh.replace(target)
+    if fresh.is_file():  # both were links to one file; a rename then does nothing
+        fresh.unlink()
     shutil.rmtree(old, ignore_errors=True)

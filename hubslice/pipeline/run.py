@@ -106,7 +106,7 @@ class Run:
         theirs alone to give, so no recipe can hold it.
 
         Raises:
-            HubsliceError: a step failed; what was finished before stays.
+            HubsliceError: a step failed, or another process works in the folder; what was finished before stays.
         """
         steps = self.steps(until, allow_pickle=allow_pickle)
         forced = frozenset(step.name for step in steps if step.kind in force)
@@ -116,11 +116,12 @@ class Run:
                 hint="leave out --force, or start the command without a launcher",
             )
         manifest = RunManifest(origin=self.loaded.origin, base=str(self.loaded.base))
-        if leads():
-            self.folder.create(self.loaded.text, manifest)
-        execute(steps, self.folder, resolve_device(device), reporter or Silent(), forced)
-        if steps[-1].name == "report" and leads():
-            publish(self.folder, audit_names(self.recipe))
+        with self.folder.working():
+            if leads():
+                self.folder.create(self.loaded.text, manifest)
+            execute(steps, self.folder, resolve_device(device), reporter or Silent(), forced)
+            if steps[-1].name == "report" and leads():
+                publish(self.folder, audit_names(self.recipe))
 
     def check_gates(self) -> None:
         """Nothing where all limits were kept.
@@ -175,8 +176,7 @@ def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = No
     path = Path(source)
     if (path / MANIFEST).is_file():
         manifest = RunFolder(path).manifest
-        text = (path / RECIPE).read_text()
-        loaded = parse_recipe(text, Path(manifest.base), manifest.origin, overrides)
+        loaded = parse_recipe(RunFolder(path).recipe_text, Path(manifest.base), manifest.origin, overrides)
         return Run(RunFolder(out or path), loaded)
     if _published(source):
         from hubslice.hub.published import fetch_recipe

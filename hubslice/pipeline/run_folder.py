@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubslice.artefacts.base import Artefact, write_atomically
+from hubslice.artefacts.base import DRAFT, Artefact, write_atomically
 from hubslice.errors import RunError
+from hubslice.machine import faults_told
 from hubslice.pipeline.step import StepRecord
+from hubslice.pipeline.working import LOCK, alone_in
+from hubslice.processes import leads
 
 RECORD = "step.json"
-KEY = ".key"  # in a working folder: the key of the step that works there
+KEY = ".key"  # in a step's folder: the key of the step that works, or worked, there
+OLD = ".old"  # ends the name of what is being replaced by something new
 MANIFEST = "run.json"
 RECIPE = "recipe.yaml"
 
@@ -48,20 +54,19 @@ class RunFolder:
         folder = self.partial(name)
         note = folder / KEY
         if not note.is_file() or note.read_text() != key:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(folder)
             folder.mkdir(parents=True)
-            note.write_text(key)
+            write_atomically(note, key)
         return folder
 
     def finish(self, record: StepRecord) -> None:
         """Turn the working folder into the finished step."""
-        folder, final, old = self.partial(record.name), self.step(record.name), self.partial(f"{record.name}.old")
+        folder, final, old = self.partial(record.name), self.step(record.name), self.partial(f"{record.name}{OLD}")
         record.save(folder / RECORD)
-        shutil.rmtree(old, ignore_errors=True)
         if final.exists():
             final.rename(old)
         folder.rename(final)
-        (final / KEY).unlink()
         shutil.rmtree(old, ignore_errors=True)
 
     @classmethod
@@ -80,15 +85,72 @@ class RunFolder:
         """Origin and base of the run's recipe."""
         return RunManifest.load(self.path / MANIFEST)
 
-    def create(self, recipe_text: str, manifest: RunManifest) -> None:
-        """Make the folder, or refresh its recipe; finished steps stay.
+    @property
+    def recipe_text(self) -> str:
+        """The run's recipe as it was given, overrides and all.
 
         Raises:
-            RunError: the folder holds something else.
+            RunError: it is missing.
         """
-        if self.path.exists() and not (self.path / MANIFEST).is_file() and any(self.path.iterdir()):
-            raise RunError(f"{self.path} exists and is not a run folder", hint="choose another folder with --out")
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            return (self.path / RECIPE).read_text()
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{self.path / RECIPE} is missing", hint="give the command that made the run again"
+            ) from error
+
+    @contextmanager
+    def working(self, mark: str = MANIFEST) -> Iterator[None]:
+        """Hold the folder while inside, made if need be; what a killed process left half-done is cleared away.
+
+        A folder that holds `mark`, or nothing, is ours. Of several processes of one launch the leading one holds it.
+
+        Raises:
+            RunError: the folder holds something else, or another process works there.
+            DiskError: a file could not be written.
+            MemoryShortError: memory did not suffice.
+        """
+        with faults_told(f"working on {self.path}", self.path):
+            if not leads():
+                yield
+                return
+            self._check(mark)
+            self.path.mkdir(parents=True, exist_ok=True)
+            with alone_in(self.path):
+                self._clear()
+                try:
+                    yield
+                finally:
+                    self._clear()
+
+    def _check(self, mark: str) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file, not a folder", hint="choose another folder with --out")
+        if self.path.is_dir() and not (self.path / mark).exists():
+            foreign = [p for p in self.path.iterdir() if not p.name.startswith(LOCK) and p.suffix != DRAFT]
+            if foreign:
+                raise RunError(f"{self.path} exists and is not a run folder", hint="choose another folder with --out")
+
+    def _clear(self) -> None:
+        """Drop what was being written, and finish or undo what was being replaced."""
+        for draft in [*self.path.glob(f".*{DRAFT}"), *self.path.glob(f"steps/.*/**/.*{DRAFT}")]:
+            _remove(draft)
+        for old in [*self.path.glob(f".*{OLD}"), *self.path.glob(f"steps/.*{OLD}")]:
+            target = old.with_name(old.name.removeprefix(".").removesuffix(OLD))
+            if target.exists():
+                _remove(old)
+            else:
+                old.rename(target)
+
+    def create(self, recipe_text: str, manifest: RunManifest) -> None:
+        """Note what the run is made from; finished steps stay."""
         manifest.save(self.path / MANIFEST)
         # A new file, never in place: the student that was made before keeps its own recipe.
         write_atomically(self.path / RECIPE, recipe_text)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,10 +9,8 @@ import onnxruntime as ort
 
 from hubslice.errors import ProfileError
 from hubslice.graph.session import Session
+from hubslice.machine import out_of_memory
 from hubslice.profiling.instrument import STATE_IN, STATE_OUT
-
-# How the providers' allocators, CUDA, cuBLAS and cuDNN word it.
-OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate|bad[_ ]alloc|ALLOC_FAILED", re.IGNORECASE)
 
 
 class Accumulator:
@@ -31,8 +28,10 @@ class Accumulator:
         """Add the counts of one batch, arrays [N, ...] by graph input name.
 
         Raises:
-            MemoryError: the batch does not fit; the state is as it was, so a part of the batch can be tried.
             ProfileError: the graph cannot run on such a batch.
+
+        Whatever says that the batch does not fit into memory is raised as it is. The state is then as it was, so a part
+        of the batch can be tried.
         """
         binding = self._session.runtime.io_binding()
         arrays = {name: np.ascontiguousarray(array) for name, array in batch.items()}  # a binding may not own them
@@ -43,11 +42,9 @@ class Accumulator:
             binding.bind_ortvalue_output(STATE_OUT, self._next)
             self._session.runtime.run_with_iobinding(binding)
             binding.synchronize_outputs()
-        except MemoryError:
-            raise
         except Exception as error:  # ONNX Runtime's exceptions have no common base
-            if OUT_OF_MEMORY.search(str(error)):
-                raise MemoryError(str(error)) from error
+            if out_of_memory(error):
+                raise
             raise ProfileError(f"the graph cannot run on this batch: {error}") from error
         # Swapped only after success. They are two because ONNX Runtime does not let an output overwrite its input.
         self._state, self._next = self._next, self._state

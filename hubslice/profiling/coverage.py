@@ -18,6 +18,7 @@ import onnx
 from onnx import TensorProto
 
 from hubslice.artefacts.profile import Criterion, Profile
+from hubslice.batching import Batches
 from hubslice.errors import ProfileError
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.graph.session import open_session
@@ -62,7 +63,8 @@ def profile(
     called after each batch.
 
     Raises:
-        ProfileError: no samples, a sample that does not fit the graph, or out of memory at a batch of one sample.
+        ProfileError: no samples, or a sample that does not fit the graph.
+        MemoryShortError: a single sample does not fit into memory.
         ProviderError: `device` cannot be used.
     """
     total = len(data)
@@ -80,23 +82,14 @@ def profile(
     digest = _digest(model, *(model.parent / name for name in files))
     key = _key(digest, data.fingerprint, total, criterion, counted.places)
     found = load_checkpoint(checkpoint, key) if checkpoint else None
-    done = found.done if found else 0
+    resumed = found.done if found else 0
     totals = Accumulator(session, found.state if found else np.zeros(counted.size, np.int64))
 
-    size, batches = batch_size, 0
-    while done < total:
-        stop = min(done + size, total)
-        try:
-            totals.add(_checked(data.batch(done, stop), session.input_names[:-1], stop - done))
-        except MemoryError as error:
-            if stop - done == 1:
-                raise ProfileError(
-                    f"out of memory on {device} with a single sample",
-                    hint="profile at a smaller input size, or with --device cpu on a machine with more memory",
-                ) from error
-            size = (stop - done) // 2
-            continue
-        done, batches = stop, batches + 1
+    def count(start: int, stop: int) -> int:
+        totals.add(_checked(data.batch(start, stop), session.input_names[:-1], stop - start))
+        return stop
+
+    for batches, done in enumerate(Batches(batch_size).over(resumed, total, count), 1):
         if checkpoint and done < total and batches % checkpoint_every == 0:
             Checkpoint(key, done, totals.state()).save(checkpoint)
         if progress:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,6 +20,8 @@ from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
 from hubslice.data.pixels import to_unit
 from hubslice.data.task import Split
+from hubslice.errors import MemoryShortError
+from hubslice.machine import first_line, out_of_memory
 from hubslice.models.base import Model
 from hubslice.processes import world
 from hubslice.progress import Reporter
@@ -65,6 +69,9 @@ def finetune(
 
     Order, augmentation and dropout follow from (seed, step) alone; a run that finds `checkpoint` goes on from there and
     ends with the same weights as one that was never stopped.
+
+    Raises:
+        MemoryShortError: memory does not suffice for a batch of this size.
     """
     bf16 = params.precision == "bf16" or (params.precision == "auto" and device.type == "cuda")
     if world() == 1:  # one state a process: a former training on another device must not decide this one
@@ -99,7 +106,7 @@ def finetune(
         facts = {"loss": total, "epochs": [epoch.model_dump() for epoch in epochs]}
         save_checkpoint(checkpoint, stock, optimizer, best, Progress(step, facts))
 
-    with reporter.track(label, steps, "step") as bar:
+    with reporter.track(label, steps, "step") as bar, _room_for(params.batch_size):
         bar.advance(step)
         while step < steps and not _stalled(epochs, params.patience):
             batches.epoch, batches.skip = divmod(step, batches.steps)
@@ -136,6 +143,25 @@ def finetune(
         epochs.append(Epoch(loss=None, validation=accuracy(model, validation, device=device)))
     stock.eval()
     return History(epochs=tuple(epochs), best=_best(epochs))
+
+
+@contextmanager
+def _room_for(batch_size: int) -> Iterator[None]:
+    """Say what helps where memory does not suffice.
+
+    The batch is not halved as elsewhere: the steps, or with gradients summed over halves the statistics of batch
+    normalisation, would be others, and so would the student. The recipe decides on that.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        smaller = f"with train.batch_size={batch_size // 2}" if batch_size > 1 else "with a smaller teacher.input_size"
+        raise MemoryShortError(
+            f"out of memory in training with {batch_size} pictures a step ({first_line(error)})",
+            hint=f"give the command again {smaller}; all arms are then trained so",
+        ) from error
 
 
 def together() -> None:

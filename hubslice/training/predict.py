@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hubslice.artefacts.rate import Rate
+from hubslice.batching import Batches
 from hubslice.data.pixels import to_unit
 from hubslice.data.task import Split
 from hubslice.models.base import Model
@@ -24,14 +25,16 @@ def predict(
 ) -> Tensor:
     """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
 
-    `change` is done to the prepared pictures, uint8 [N, 3, H, W], for instance a trigger stamped on them.
+    `change` is done to the prepared pictures, uint8 [N, 3, H, W], for instance a trigger stamped on them. A batch that
+    does not fit into memory is halved.
     """
     model.module.eval().to(device)
-    logits = []
-    for start in range(0, len(split), batch_size):
-        pixels = change(split.pixels(start, start + batch_size, model.image_preprocessing)).to(device)
-        logits.append(model.logits(to_unit(pixels)).float().cpu())
-    return torch.cat(logits)
+
+    def logits(start: int, stop: int) -> Tensor:
+        pixels = change(split.pixels(start, stop, model.image_preprocessing)).to(device)
+        return model.logits(to_unit(pixels)).float().cpu()
+
+    return torch.cat(list(Batches(batch_size).over(0, len(split), logits)))
 
 
 def accuracy(model: Model, split: Split, *, device: torch.device, batch_size: int = 64) -> Rate:

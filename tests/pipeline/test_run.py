@@ -19,6 +19,7 @@ from hubslice.errors import GateError, InputError, RunError
 from hubslice.pipeline.execute import cached
 from hubslice.pipeline.run import Run, open_run
 from hubslice.progress import Silent, StepState
+from tests.pipeline.lives import strays
 from tests.pipeline.tiny import RECIPE, write_job
 
 pytestmark = pytest.mark.slow
@@ -123,6 +124,7 @@ def test_a_second_run_repeats_nothing(run: Run) -> None:
     run.execute(reporter=steps)
     assert steps.ran == []
     assert len(steps.cached) == len(run.steps())
+    assert strays(run.path) == []
 
 
 def test_a_changed_setting_repeats_only_what_depends_on_it(run: Run, recipe: Path) -> None:

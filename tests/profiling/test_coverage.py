@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from hubslice.artefacts.profile import NC, SNAC, TKNC, Criterion, Profile
-from hubslice.errors import ProfileError, ProviderError
+from hubslice.errors import MemoryShortError, ProfileError, ProviderError
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.profiling.accumulator import OUT_OF_MEMORY, Accumulator
+from hubslice.machine import out_of_memory
+from hubslice.profiling.accumulator import Accumulator
 from hubslice.profiling.coverage import profile
 from tests.graph.architectures import Exported, exported, find
 from tests.profiling.reference import counts
@@ -168,7 +169,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_wordings_of_out_of_memory(message: str) -> None:
-    assert OUT_OF_MEMORY.search(message)
+    assert out_of_memory(RuntimeError(message))
 
 
 def test_out_of_memory_halves_the_batch(case: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +183,7 @@ def test_out_of_memory_halves_the_batch(case: Exported, monkeypatch: pytest.Monk
 
 def test_out_of_memory_with_one_sample(case: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, 0, MESSAGES[0])
-    with pytest.raises(ProfileError, match="out of memory on cpu with a single sample"):
+    with pytest.raises(MemoryShortError, match=r"out of memory with a single picture .*1234"):
         profile(case.path, case.neurons, Samples(case, N), SNAC)
 
 

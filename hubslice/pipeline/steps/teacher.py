@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ def pull_step(name: str, teacher: TeacherParams, base: Path, *, allow_pickle: bo
 
         fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter, allow_pickle=allow_pickle)
         folder = context.out / WEIGHTS_FOLDER
+        shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left files of another commit
         materialise(fetched, folder)
         if fetched.pickles:
             fetched = _unpickle(fetched, folder)
