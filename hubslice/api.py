@@ -110,19 +110,21 @@ def slice(  # noqa: A001 (the verb's name)
     out: Path | None = None,
     overrides: Sequence[str] = (),
     until: str | None = None,
+    locked: bool = False,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Run:
     """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
 
     `recipe` is a file, a built-in recipe, a run folder, or `owner/name[@revision]` of a published student. Gates are
-    not judged here: see `Run.check_gates`.
+    not judged here: see `Run.check_gates`. With `locked` the run keeps to its lock: see `open_run`.
 
     Raises:
+        LockError: the run would not be the locked one.
         RecipeError: the recipe has mistakes.
         HubsliceError: a step failed.
     """
-    run = open_run(str(recipe), tuple(overrides), out)
+    run = open_run(str(recipe), tuple(overrides), out, locked=locked)
     run.execute(until=until, device=device, reporter=reporter)
     return run
 

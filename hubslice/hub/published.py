@@ -1,4 +1,4 @@
-"""The recipe of a published student, so that others can make it again."""
+"""The recipe of a published student, and files beside it, so that others can make it again."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:
             origin = str(folder / RECIPE)
             return PublishedRecipe(_read(folder / RECIPE, origin), origin)
     raise _missing(str(ref))
+
+
+def fetch_file(ref: Ref, name: str, *, client: Client | None = None) -> Path | None:
+    """A file that was published with a student, as it lies on this machine; None if there is none.
+
+    Raises:
+        FetchError: the Hub cannot be reached or does not give it.
+        IntegrityError: the file is not what the Hub promised.
+    """
+    if isinstance(ref, HubRef):
+        client = client or Client()
+        listing = list_files(ref, client)
+        return download(listing, name, client)[0] if name in listing.files else None
+    places = (ref.path / name, ref.path / "student" / name)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _read(path: Path, origin: str) -> str:

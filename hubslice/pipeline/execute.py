@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psutil
 import torch
 
+from hubslice.pipeline.environment import environment
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
 from hubslice.processes import leads
@@ -20,9 +21,17 @@ POLL_SECONDS = 0.2
 
 
 def execute(
-    steps: Sequence[Step], run: RunFolder, device: torch.device, reporter: Reporter, force: frozenset[str] = frozenset()
+    steps: Sequence[Step],
+    run: RunFolder,
+    device: torch.device,
+    reporter: Reporter,
+    force: frozenset[str] = frozenset(),
+    finished: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run the steps in order; finished ones whose key still fits are left alone, unless `force` names them."""
+    """Run the steps in order; finished ones whose key still fits are left alone, unless `force` names them.
+
+    `finished` is told each step's name as soon as its result is there, cached or new.
+    """
     digests: dict[str, str] = {}
     for step in steps:
         key = step.key(digests)
@@ -34,6 +43,7 @@ def execute(
         else:
             record = _help(step, key, run, device)
         digests[step.name] = record.digest
+        finished(step.name)
 
 
 def cached(steps: Sequence[Step], run: RunFolder) -> dict[str, bool]:
@@ -75,6 +85,7 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
         seconds=seconds,
         peak_mib=peak[0] / 2**20,
         device=str(device),
+        environment=environment(str(device)),
     )
     run.finish(record)
     reporter.step(step.name, step.title, "done", seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,20 +24,28 @@ PARITY = "parity.json"
 PARITY_SAMPLES = 4
 
 
-def pull_step(name: str, teacher: TeacherParams, base: Path) -> Step:
-    """Fetch a model into the run folder: `model/` and its facts in `model.json`."""
+def pull_step(name: str, teacher: TeacherParams, base: Path, commit: str | None = None) -> Step:
+    """Fetch a model into the run folder: `model/` and its facts in `model.json`.
+
+    A model on the Hub is taken at `commit`, whatever its revision means by now.
+    """
 
     def run(context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
         from hubslice.models.folder import load_model
 
-        fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter)
+        ref = parse_ref(teacher.model, base)
+        if commit is not None and ref.kind == "hub":
+            ref = replace(ref, revision=commit)
+        fetched = fetch(ref, reporter=context.reporter)
         folder = context.out / WEIGHTS_FOLDER
         materialise(fetched, folder)
         model = load_model(folder, input_size=teacher.input_size)
         _facts(model, teacher.model, fetched).save(context.out / FACTS)
 
-    parameters = {"teacher": teacher, "local": _stamp(teacher.model, base)}
+    parameters: dict[str, object] = {"teacher": teacher, "local": _stamp(teacher.model, base)}
+    if commit is not None:
+        parameters["commit"] = commit
     return Step(name, f"Pull {teacher.model}", parameters, (), run)
 
 
