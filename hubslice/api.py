@@ -1,4 +1,4 @@
-"""The Python side of every verb: `pull`, `slice`, `push`, `load` and `poison`."""
+"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load` and `poison`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import TeacherParams
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
 
@@ -213,6 +214,29 @@ def push(
             allow_poisoned=allow_poisoned,
         )
     )
+
+
+def verify(
+    target: str | Path,
+    *,
+    sample: int = 64,
+    full: bool = False,
+    data: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
+
+    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies.
+
+    Raises:
+        InputError: the target makes no claims, or `data` cannot be opened.
+        HubError: the target cannot be fetched.
+    """
+    from hubslice.pipeline.verify import verify as check
+
+    where = Path(data) if data is not None else None
+    return check(str(target), sample=sample, full=full, data=where, device=device, reporter=reporter)
 
 
 def load(model: str | Path, *, input_size: int | None = None) -> Model:

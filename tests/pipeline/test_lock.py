@@ -23,32 +23,21 @@ from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord, digest_folder
 from tests.hub import HubServer
 from tests.pictures import COLOURS, write_parquet
-from tests.pipeline.tiny import write_job
+from tests.pipeline.quick import QUICK, quick_run
 
-QUICK = """\
-kind: slice
-name: quick
-teacher: {model: ./teacher, input_size: 32}
-data: {path: ./shapes.parquet, group: group}
-train: {epochs: 1, batch_size: 32}
-audit: {defects: [{kind: backdoor, target: red}]}
-"""
 TEACHER = "hubslice-tests/tiny"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    recipe = write_job(tmp_path_factory.mktemp("job"), QUICK)
-    return hubslice.slice(recipe, out=recipe.parent / "run")
+def finished() -> Run:
+    return open_run(str(quick_run()))
 
 
 @pytest.fixture
 def job(finished: Run, tmp_path: Path) -> Path:
     """A copy of the job with its finished run; gives the recipe's path."""
-    folder = tmp_path / "job"
     # The copies keep their times: steps whose sources did not change stay cached.
-    shutil.copytree(finished.path.parent, folder)
-    return folder / "recipe.yaml"
+    return shutil.copytree(finished.path.parent, tmp_path / "job") / "recipe.yaml"
 
 
 def slice_again(recipe: Path, **options: object) -> Run:
