@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import pytest
 
 from hubslice.artefacts.lock import LOCK
@@ -15,6 +16,8 @@ from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.pictures import COLOURS, write_parquet
 from tests.pipeline.quick import quick_run
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -80,15 +83,20 @@ def test_nothing_to_verify(refused: Refused, run: Path, tmp_path: Path) -> None:
     refused("verify", str(tmp_path / "nothing"), code=2, says=("neither a local model nor a Hub id",))
     shutil.rmtree(run / "student")
     refused("verify", str(run), code=2, says=("has no finished student", "hubslice slice"))
-    refused("verify", str(quick_run()), "--data", str(tmp_path / "none"), code=2, says=("none' does not exist",))
+    refused("verify", str(quick_run()), "--data", str(tmp_path / "none"), code=2, says=("Invalid value for '--data'",))
     refused("verify", str(quick_run()), "--sample", "0", code=2, says=("--sample",))
 
 
-def test_data_that_is_not_pictures(refused: Refused, tmp_path: Path) -> None:
-    (tmp_path / "data.parquet").write_bytes(b"nonsense")
-    (tmp_path / "empty").mkdir()
-    for name in ("empty",):
-        refused("verify", str(quick_run()), "--data", str(tmp_path / name), code=2, says=(name,))
+def test_data_of_another_kind(refused: Refused, tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"text": ["a", "b"]}).to_parquet(str(tmp_path / "texts.parquet"))
+    refused(
+        "verify",
+        str(quick_run()),
+        "--data",
+        str(tmp_path / "texts.parquet"),
+        code=2,
+        says=("texts.parquet has no column 'image'", "its columns are text"),
+    )
 
 
 def test_locked_refuses_what_drifted(refused: Refused, run: Path) -> None:

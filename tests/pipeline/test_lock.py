@@ -25,6 +25,8 @@ from tests.hub import HubServer
 from tests.pictures import COLOURS, write_parquet
 from tests.pipeline.quick import QUICK, quick_run
 
+pytestmark = pytest.mark.slow
+
 TEACHER = "hubslice-tests/tiny"
 
 

@@ -31,6 +31,8 @@ from hubslice.pipeline.verify.judging import NEAR_TIE, judge
 from tests.hub import HubServer
 from tests.pipeline.quick import QUICK, quick_run
 
+pytestmark = pytest.mark.slow
+
 BACKDOOR = "evidence/backdoor-trigger.safetensors"
 
 

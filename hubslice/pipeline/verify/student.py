@@ -82,14 +82,15 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterat
     fingerprint = task.report.fingerprint
     wrong = [] if fingerprint == claims.report.task.fingerprint else ["it is not that of the report: other data"]
     yield compared(PART, "data fingerprint", wrong, fingerprint[:12])
-    if wrong or claims.report.predictions is None:
+    if wrong:
         return
-    stored = Predictions.load(claims.place.folder / EVIDENCE / claims.report.predictions)
-    chosen = effort.choose(len(task.test), claims.report.seed)
-    pixels = _pixels(task, chosen, models[STUDENT])
-    for arm, model in models.items():
-        found = judge(model, pixels, stored.arms["test"][arm][chosen], chosen, effort.device)
-        yield compared(PART, f"{arm} on test pictures", found.differences, found.agreeing)
+    if claims.report.predictions is not None:
+        stored = Predictions.load(claims.place.folder / EVIDENCE / claims.report.predictions)
+        chosen = effort.choose(len(task.test), claims.report.seed)
+        pixels = _pixels(task, chosen, models[STUDENT])
+        for arm, model in models.items():
+            found = judge(model, pixels, stored.arms["test"][arm][chosen], chosen, effort.device)
+            yield compared(PART, f"{arm} on test pictures", found.differences, found.agreeing)
     for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
         attacks = {variant.name: variant for variant in make_defect(params).variants()}
         for variant in defect.variants:
