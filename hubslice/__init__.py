@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api import load, plan_push, poison, pull, push, slice  # noqa: A004
+    from hubslice.api import load, plan_push, poison, pull, push, slice, verify  # noqa: A004
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
@@ -20,12 +20,13 @@ _HOMES = {
     "pull": "hubslice.api",
     "push": "hubslice.api",
     "slice": "hubslice.api",
+    "verify": "hubslice.api",
     "Slice": "hubslice.artefacts.slice",
     "hold": "hubslice.training.hold",
     "hold_callback": "hubslice.training.hold",
 }
 
-__all__ = ["Slice", "hold", "hold_callback", "load", "plan_push", "poison", "pull", "push", "slice"]
+__all__ = ["Slice", "hold", "hold_callback", "load", "plan_push", "poison", "pull", "push", "slice", "verify"]
 
 
 def __getattr__(name: str) -> Any:

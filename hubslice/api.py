@@ -1,4 +1,4 @@
-"""The Python side of every verb: `pull`, `slice`, `push`, `load` and `poison`."""
+"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load` and `poison`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import TeacherParams
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
 
@@ -119,6 +120,7 @@ def slice(  # noqa: A001 (the verb's name)
     out: Path | None = None,
     overrides: Sequence[str] = (),
     until: str | None = None,
+    locked: bool = False,
     device: str = "auto",
     allow_pickle: bool = False,
     reporter: Reporter | None = None,
@@ -126,13 +128,15 @@ def slice(  # noqa: A001 (the verb's name)
     """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
 
     `recipe` is a file, a built-in recipe, a run folder, or `owner/name[@revision]` of a published student. Gates are
-    not judged here: see `Run.check_gates`. `allow_pickle` is as in `pull`.
+    not judged here: see `Run.check_gates`. With `locked` the run keeps to its lock: see `open_run`. `allow_pickle` is
+    as in `pull`.
 
     Raises:
+        LockError: the run would not be the locked one.
         RecipeError: the recipe has mistakes.
         HubsliceError: a step failed.
     """
-    run = open_run(str(recipe), tuple(overrides), out)
+    run = open_run(str(recipe), tuple(overrides), out, locked=locked)
     run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
     return run
 
@@ -236,6 +240,29 @@ def undisturbed(folder: Path) -> Iterator[None]:
     # Where this user may not write there is no lock to take.
     with alone_in(run) if run and os.access(run, os.W_OK) else nullcontext():
         yield
+
+
+def verify(
+    target: str | Path,
+    *,
+    sample: int = 64,
+    full: bool = False,
+    data: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
+
+    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies.
+
+    Raises:
+        InputError: the target makes no claims, or `data` cannot be opened.
+        HubError: the target cannot be fetched.
+    """
+    from hubslice.pipeline.verify import verify as check
+
+    where = Path(data) if data is not None else None
+    return check(str(target), sample=sample, full=full, data=where, device=device, reporter=reporter)
 
 
 def load(model: str | Path, *, input_size: int | None = None) -> Model:

@@ -30,6 +30,10 @@ class GateError(HubsliceError):
     exit_code = 1
 
 
+class VerificationError(GateError):
+    """Published or stored claims do not agree with what they were made of."""
+
+
 class ParityError(GateError):
     """The exported ONNX graph does not compute what the PyTorch model computes."""
 
@@ -69,6 +73,10 @@ class ExportError(InputError):
 
 class ProviderError(InputError):
     """The device that was asked for is not the one ONNX Runtime or PyTorch would use."""
+
+
+class LockError(InputError):
+    """A run would not be the one that its lock pins, or there is no lock."""
 
 
 class RunError(InputError):

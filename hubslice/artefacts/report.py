@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
@@ -153,7 +155,7 @@ class StepReport(Artefact):
 
 
 class Environment(Artefact):
-    """What the run was made with."""
+    """What something was computed with: versions, platform, device."""
 
     hubslice: str
     python: str
@@ -163,7 +165,11 @@ class Environment(Artefact):
 
 
 class Report(Artefact):
-    """Everything that was measured in a run, by the names of the vocabulary."""
+    """Everything that was measured in a run, by the names of the vocabulary.
+
+    `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
+    what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
+    """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
     name: str
@@ -180,6 +186,8 @@ class Report(Artefact):
     gates: tuple[GateReport, ...]
     steps: tuple[StepReport, ...]
     environment: Environment
+    deviating: dict[str, dict[str, str]] = Field(default_factory=dict)
+    predictions: str | None = None
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hubslice.artefacts.lock import LOCK
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import InputError
@@ -66,11 +67,14 @@ def info(
             }
         )
     report = opened.report if all(done.values()) and not poisoning else None
-    data = {"run": str(run), "steps": rows, "report": report.model_dump(mode="json") if report else None}
+    lock = str(run / LOCK) if (run / LOCK).is_file() else None
+    data = {"run": str(run), "steps": rows, "lock": lock, "report": report.model_dump(mode="json") if report else None}
 
     def tell() -> None:
         headings = {"step": "STEP", "state": "STATE", "seconds": "SECONDS", "peak_mib": "PEAK MiB", "mib": "MiB"}
         out.table(rows, headings)
+        if lock:
+            out.fields({"lock": f"{lock}; copied beside the recipe as recipe.lock, it pins `hubslice slice --locked`"})
         if report:
             tell_report(report)
         elif not all(done.values()):

@@ -18,7 +18,7 @@ from hubslice.progress import Reporter, Silent
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "differs": "bold red", "not checked": "yellow"}
 
 Mode = Literal["human", "json", "quiet"]
 Data = Mapping[str, object] | BaseModel

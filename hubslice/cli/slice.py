@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubslice.artefacts.lock import LOCK
 from hubslice.cli.options import (
     AllowPickleOption,
     DeviceOption,
@@ -32,7 +33,8 @@ def register(app: typer.Typer) -> None:
             "hubslice slice recipe.yaml --out runs/wide slice.ratio=0.2 train.epochs=20",
             "hubslice slice recipe.yaml --until init",
             "accelerate launch --num_processes 4 -m hubslice slice recipe.yaml",
-            "hubslice slice owner/name@v1 data.path=./my-pictures",
+            "hubslice slice recipe.yaml --locked",
+            "hubslice slice owner/name@v1 --locked data.path=./my-pictures",
         ),
     )(slice_)
 
@@ -52,6 +54,14 @@ def slice_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show steps, cost, and whether the teacher will do; fetch no weights.")
     ] = False,
+    locked: Annotated[
+        bool,
+        typer.Option(
+            "--locked",
+            help="Refuse to make anything but what the lock pins: recipe.lock beside recipe.yaml, else hubslice.lock "
+            "in the run's folder; of owner/name, the one published with it.",
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     allow_pickle: AllowPickleOption = False,
     as_json: JsonOption = False,
@@ -61,12 +71,20 @@ def slice_(
 
     A run that was killed goes on when the same command is given again; steps whose inputs did not change are not
     repeated. A broken gate of the recipe ends the command with exit code 1, with all results in place.
+
+    Every run writes DIR/hubslice.lock: teacher, data and versions by content. Copy it beside your recipe as recipe.lock
+    to share it. With --locked, models are taken at the locked commits, and a change of settings, of model files, of the
+    data, or of a version of hubslice, torch, torchvision, timm, transformers, onnxruntime or pillow ends the command
+    with exit code 2, each named on a line of its own. Other packages, Python, platform and device only give a warning:
+    they change digits at most, but CPU and CUDA never give the same ones. To accept a change, run without --locked.
     """
     from hubslice.pipeline.run import open_run
     from hubslice.processes import leads
     from hubslice.progress import Silent
 
-    run = open_run(recipe, tuple(overrides or ()), folder)
+    run = open_run(recipe, tuple(overrides or ()), folder, locked=locked)
+    for difference in run.check_lock(device) if leads() else ():
+        out.warning(difference)
     if dry_run:
         _show_plan(run, until, device)
         return
@@ -100,6 +118,7 @@ def show_run(run: Run) -> None:
         "student": str(run.student),
         "card": str(run.student / "README.md"),
         "report": str(run.path / "report.json"),
+        "lock": str(run.path / LOCK),
     }
     data = {"run": str(run.path), "paths": places, "report": report.model_dump(mode="json")}
 

@@ -18,7 +18,6 @@ from hubslice.defects.bench import Bench
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
-from hubslice.defects.rates import paired_reduction
 from hubslice.defects.subjects import AuditSet, Subject, judged
 from hubslice.errors import HubsliceError
 from hubslice.models.base import Model
@@ -121,7 +120,7 @@ class Defect(ABC):
                 evidence = self._attack(variant, sources, bench, clean, target, bar)
             file = f"{name or self.kind}-{variant.name}.safetensors"
             evidence.save(evidence_folder / file)
-            reported.append(_report(variant, evidence, file, seed))
+            reported.append(_report(variant, evidence, file))
         return DefectReport(
             kind=self.kind,
             title=self.title,
@@ -173,14 +172,7 @@ class Defect(ABC):
         )
 
 
-def _report(variant: Variant, evidence: Evidence, file: str, seed: int) -> DefectVariant:
-    reduction = None
-    if {STUDENT, BASELINE} <= evidence.clean.keys():
-        wrong = {arm: evidence.attacked[TEACHER][arm] != evidence.truth for arm in (STUDENT, BASELINE)}
-        correct = {arm: evidence.clean[arm] == evidence.truth for arm in (STUDENT, BASELINE)}
-        reduction = paired_reduction(
-            wrong[STUDENT], correct[STUDENT], wrong[BASELINE], correct[BASELINE], seed, baseline=BASELINE
-        )
+def _report(variant: Variant, evidence: Evidence, file: str) -> DefectVariant:
     return DefectVariant(
         name=variant.name,
         title=variant.title,
@@ -188,7 +180,7 @@ def _report(variant: Variant, evidence: Evidence, file: str, seed: int) -> Defec
         objective=variant.objective,
         budget=variant.budget,
         rows=evidence.rows(),
-        reduction=reduction,
+        reduction=evidence.reduction(),
         evidence=file,
     )
 

@@ -15,8 +15,9 @@ from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
 from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.report import DefectRow
-from hubslice.defects.rates import defect_row
+from hubslice.artefacts.rate import Reduction
+from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectRow
+from hubslice.defects.rates import defect_row, paired_reduction
 from hubslice.errors import RunError
 
 FORMAT: Final = "hubslice-evidence-1"
@@ -48,6 +49,16 @@ class Evidence:
             )
             for source, arms in self.attacked.items()
             for arm, found in arms.items()
+        )
+
+    def reduction(self) -> Reduction | None:
+        """How much smaller the student's rate is than the baseline's; None where one of them is missing."""
+        if not {STUDENT, BASELINE} <= self.clean.keys():
+            return None
+        wrong = {arm: self.attacked[TEACHER][arm] != self.truth for arm in (STUDENT, BASELINE)}
+        correct = {arm: self.clean[arm] == self.truth for arm in (STUDENT, BASELINE)}
+        return paired_reduction(
+            wrong[STUDENT], correct[STUDENT], wrong[BASELINE], correct[BASELINE], self.about["seed"], baseline=BASELINE
         )
 
     def save(self, path: Path) -> None:

@@ -1,18 +1,25 @@
-"""The recipe of a published student, so that others can make it again."""
+"""The recipe of a published student, and files beside it, so that others can make it again."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from hubslice.errors import InputError
 from hubslice.hub.client import Client
 from hubslice.hub.formats import RECIPE
-from hubslice.hub.listing import list_files
+from hubslice.hub.listing import list_files, remember
 from hubslice.hub.pull import download
 from hubslice.hub.ref import HubRef, Ref
 
+REPORT = "report.json"
 _LARGEST = 1 << 20  # bytes
+_USUAL = re.compile(
+    r"(config|preprocessor_config|report)\.json|README\.md|recipe\.yaml|(model|slice)\.safetensors|hubslice\.lock"
+    r"|evidence/[^/]+\.safetensors|plots/[^/]+\.png"
+)
 
 
 class PublishedRecipe(NamedTuple):
@@ -20,6 +27,47 @@ class PublishedRecipe(NamedTuple):
 
     text: str
     origin: str
+
+
+class PublishedStudent(NamedTuple):
+    """A student's files: `names` within `folder`, which may hold others too. `offline`: only what was cached."""
+
+    folder: Path
+    commit: str
+    names: frozenset[str]
+    offline: bool
+
+
+def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> PublishedStudent:
+    """All of a published student: what its lock (the file of that name) lists, or files of the usual names.
+
+    Raises:
+        InputError: it was not made by hubslice.
+        FetchError: the Hub cannot be reached or does not give it.
+        IntegrityError: a file is not what the Hub promised.
+    """
+    client = client or Client()
+    listing = list_files(ref, client)
+    if REPORT not in listing.files:
+        raise InputError(
+            f"{listing} makes no claims that could be verified: it has no {REPORT}",
+            hint="name a student that hubslice published",
+        )
+    usual = {name for name in listing.files if _USUAL.fullmatch(name)}
+    listed = _listed(download(listing, lock, client)[0]) if lock in listing.files else set()
+    for name in sorted(usual | listed & listing.files.keys()):
+        folder = download(listing, name, client)[0].parents[name.count("/")]
+    if not client.offline:
+        remember(ref, listing, client)
+    return PublishedStudent(folder, listing.commit, frozenset(listing.files), client.offline)
+
+
+def _listed(lock: Path) -> set[str]:
+    """The paths that a lock lists; a damaged one lists none, which is told when it is read in earnest."""
+    try:
+        return {str(file["path"]) for file in json.loads(lock.read_bytes())["files"]}
+    except (ValueError, KeyError, TypeError):
+        return set()
 
 
 def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:
@@ -43,6 +91,21 @@ def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:
             origin = str(folder / RECIPE)
             return PublishedRecipe(_read(folder / RECIPE, origin), origin)
     raise _missing(str(ref))
+
+
+def fetch_file(ref: Ref, name: str, *, client: Client | None = None) -> Path | None:
+    """A file that was published with a student, as it lies on this machine; None if there is none.
+
+    Raises:
+        FetchError: the Hub cannot be reached or does not give it.
+        IntegrityError: the file is not what the Hub promised.
+    """
+    if isinstance(ref, HubRef):
+        client = client or Client()
+        listing = list_files(ref, client)
+        return download(listing, name, client)[0] if name in listing.files else None
+    places = (ref.path / name, ref.path / "student" / name)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _read(path: Path, origin: str) -> str:

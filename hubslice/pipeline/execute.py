@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from hubslice.machine import faults_told
+from hubslice.pipeline.environment import environment
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
@@ -19,9 +20,17 @@ POLL_SECONDS = 0.2
 
 
 def execute(
-    steps: Sequence[Step], run: RunFolder, device: torch.device, reporter: Reporter, force: frozenset[str] = frozenset()
+    steps: Sequence[Step],
+    run: RunFolder,
+    device: torch.device,
+    reporter: Reporter,
+    force: frozenset[str] = frozenset(),
+    finished: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run the steps in order; finished ones whose key still fits are left alone, unless `force` names them."""
+    """Run the steps in order; finished ones whose key still fits are left alone, unless `force` names them.
+
+    `finished` is told each step's name as soon as its result is there, cached or new.
+    """
     digests: dict[str, str] = {}
     for step in steps:
         key = step.key(digests)
@@ -33,6 +42,7 @@ def execute(
         else:
             record = _help(step, key, run, device)
         digests[step.name] = record.digest
+        finished(step.name)
 
 
 def cached(steps: Sequence[Step], run: RunFolder) -> dict[str, bool]:
@@ -74,6 +84,7 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
         seconds=seconds,
         peak_mib=peak[0] / 2**20,
         device=str(device),
+        environment=environment(str(device)),
     )
     run.finish(record)
     reporter.step(step.name, step.title, "done", seconds)

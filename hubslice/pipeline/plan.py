@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from hubslice.artefacts.lock import Lock
 from hubslice.pipeline.arms import arms_of, clean_teacher
 from hubslice.pipeline.step import Step
-from hubslice.pipeline.steps.audit import audit_steps
+from hubslice.pipeline.steps.audit import audit_steps, strangers
 from hubslice.pipeline.steps.data import data_step
 from hubslice.pipeline.steps.evaluate import evaluate_step
 from hubslice.pipeline.steps.report import report_step
@@ -17,19 +19,35 @@ from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe
 
 
-def plan(recipe: SliceRecipe, recipe_text: str, base: Path, *, allow_pickle: bool = False) -> list[Step]:
-    """All steps from teacher to report; every step comes after those that it needs.
+def plan(
+    recipe: SliceRecipe, recipe_text: str, base: Path, locked: Lock | None = None, *, allow_pickle: bool = False
+) -> list[Step]:
+    """All steps from teacher to report, sources first; every step comes after those that it needs.
 
-    `base` is the folder that the recipe's paths are relative to; `allow_pickle` the consent to read pickled teachers.
+    `base` is the folder that the recipe's paths are relative to. Models and Hub data that `locked` names are taken at
+    its commits. `allow_pickle` is the consent to read pickled models.
     """
-    steps = [pull_step("pull", recipe.teacher, base, allow_pickle=allow_pickle)]
+    commits: Mapping[str, str] = locked.commits if locked else {}
+    data = recipe.data
+    if locked and locked.data.revision:
+        data = data.model_copy(update={"revision": locked.data.revision})
+    models = {"pull": recipe.teacher.model} | strangers(recipe)
     clean = clean_teacher(recipe)
-    targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
     if clean is not None:
-        other = recipe.teacher.model_copy(update={"model": clean})
-        steps.append(pull_step("pull.clean", other, base, allow_pickle=allow_pickle))
+        models["pull.clean"] = clean
+    targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
+    steps = [
+        pull_step(
+            name,
+            recipe.teacher.model_copy(update={"model": model}),
+            base,
+            commit=commits.get(name),
+            allow_pickle=allow_pickle,
+        )
+        for name, model in models.items()
+    ]
     steps += [
-        data_step(recipe.data, base, recipe.seed, targets),
+        data_step(data, base, recipe.seed, targets),
         export_step(recipe.teacher, recipe.seed),
         profile_step(recipe, base),
     ]

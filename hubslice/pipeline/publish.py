@@ -1,4 +1,4 @@
-"""What the user came for, on top of the run folder: student/ as push sends it, report, slice, evidence, plots."""
+"""What the user came for, on top of the run folder: student/ as push sends it, report, slice, lock, evidence, plots."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import shutil
 from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT
+from hubslice.artefacts.lock import LOCK
 from hubslice.errors import RunError
-from hubslice.pipeline.run_folder import OLD, RunFolder
+from hubslice.pipeline.run_folder import OLD, RECIPE, RunFolder
 from hubslice.pipeline.steps.audit import EVIDENCE
-from hubslice.pipeline.steps.report import CARD, PLOTS, REPORT
+from hubslice.pipeline.steps.report import PLOTS, REPORT, student_files
 from hubslice.pipeline.steps.slicing import SLICE
-from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.recipe.schema import SliceRecipe
 
 STUDENT = "student"
 
 
-def publish(run: RunFolder, audits: tuple[str, ...]) -> Path:
+def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
     """Lay out the finished run; gives the student's folder. Files are hard links into the steps where possible.
 
     Raises:
@@ -25,21 +26,15 @@ def publish(run: RunFolder, audits: tuple[str, ...]) -> Path:
     """
     if run.record("report") is None:
         raise RunError(f"{run.path} is not finished", hint=f"go on with `hubslice slice {run.path / 'recipe.yaml'}`")
-    report = run.step("report")
     fresh = run.path / f".{STUDENT}{DRAFT}"
-    link_tree(run.step("train") / WEIGHTS_FOLDER, fresh, clear=True)
-    link_tree(report / PLOTS, fresh / PLOTS)
-    for name in audits:
-        link_tree(run.step(name) / EVIDENCE, fresh / EVIDENCE)
-    for source in (report / REPORT, report / CARD, run.step("slice") / SLICE, run.path / "recipe.yaml"):
-        _link(source, fresh / source.name)
-    for name in (REPORT, SLICE):
+    shutil.rmtree(fresh, ignore_errors=True)
+    files = student_files(run.step, recipe) | {RECIPE: run.path / RECIPE, LOCK: run.step("report") / LOCK}
+    for name, source in files.items():
+        _link(source, fresh / name)
+    for name in (REPORT, SLICE, LOCK):
         _replace(fresh / name, run.path / name)
     for name in (PLOTS, EVIDENCE):
-        if (fresh / name).is_dir():
-            _replace(fresh / name, run.path / name)
-        else:  # of a former student
-            shutil.rmtree(run.path / name, ignore_errors=True)
+        _replace(fresh / name, run.path / name)
     student = run.path / STUDENT
     swap(fresh, student)
     return student

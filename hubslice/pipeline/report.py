@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,6 @@ from hubslice.artefacts.report import (
     STUDENT,
     ArmReport,
     DefectReport,
-    Environment,
     GateReport,
     LayerReport,
     ParityReport,
@@ -29,31 +26,19 @@ from hubslice.artefacts.report import (
 )
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
+from hubslice.models.weights import WEIGHTS
 from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.environment import deviations, environment
 from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord
 from hubslice.pipeline.steps.audit import DEFECT, audit_names
 from hubslice.pipeline.steps.data import TASK
-from hubslice.pipeline.steps.evaluate import ACCURACY, Accuracies
+from hubslice.pipeline.steps.evaluate import ACCURACY, PREDICTIONS, Accuracies
 from hubslice.pipeline.steps.slicing import PROFILE, SLICE
 from hubslice.pipeline.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_facts
 from hubslice.pipeline.steps.training import CHOICE, Choice
 from hubslice.recipe.schema import Gates, SliceRecipe
 from hubslice.slicing.registry import slicer
-
-PACKAGES = (
-    "torch",
-    "timm",
-    "transformers",
-    "onnx",
-    "onnxruntime-gpu",
-    "onnxruntime",
-    "huggingface_hub",
-    "datasets",
-    "accelerate",
-    "safetensors",
-    "numpy",
-)
 
 
 def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: Mapping[str, Path]) -> Report:
@@ -67,6 +52,9 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
     defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
     profile = Profile.load(inputs["profile"] / PROFILE)
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
+    trained = next(record for record in records if record.name == "train")
+    now = environment(trained.device)  # its hubslice writes this report
+    usual = (trained.environment or now).model_copy(update={"hubslice": now.hubslice})
     return Report(
         name=recipe.name,
         description=recipe.description,
@@ -81,12 +69,18 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
             neurons=profile.neurons,
             provider=profile.provider,
         ),
-        slice=_slice(recipe, inputs),
+        slice=count_slice(
+            Slice.load(inputs["slice"] / SLICE),
+            inputs["train"] / WEIGHTS_FOLDER / WEIGHTS,
+            {layer.parameter: layer.kind for layer in NeuronMap.load(inputs["export"] / NEURONS).layers},
+        ),
         arms=reports,
         defects=defects,
-        gates=_gates(recipe.gates, reports, defects),
+        gates=judge_gates(recipe.gates, reports, defects),
         steps=tuple(StepReport(name=r.name, seconds=round(r.seconds, 2), peak_mib=round(r.peak_mib)) for r in records),
-        environment=_environment(StepRecord.load(inputs["train"] / RECORD).device),
+        environment=usual,
+        deviating=deviations(usual, {r.name: r.environment for r in records}),
+        predictions=PREDICTIONS,
     )
 
 
@@ -104,11 +98,10 @@ def _arm(arm: Arm, folder: Path, accuracies: Accuracies) -> ArmReport:
     )
 
 
-def _slice(recipe: SliceRecipe, inputs: Mapping[str, Path]) -> SliceReport:
-    slice_ = Slice.load(inputs["slice"] / SLICE)
-    kinds = {layer.parameter: layer.kind for layer in NeuronMap.load(inputs["export"] / NEURONS).layers}
+def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str]) -> SliceReport:
+    """What the slice kept of each layer (of the kinds given by parameter), and what is not zero in the weights now."""
     layers = []
-    with safe_open(inputs["train"] / WEIGHTS_FOLDER / "model.safetensors", framework="np") as trained:
+    with safe_open(weights, framework="np") as trained:
         size = sum(int(np.prod(trained.get_slice(name).get_shape())) for name in _parameters(trained.keys()))
         for name, mask in slice_.masks.items():
             nonzero = int(np.count_nonzero(trained.get_tensor(name)))
@@ -140,7 +133,8 @@ def _parameters(names: Sequence[str]) -> list[str]:
     return [name for name in names if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
 
 
-def _gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[DefectReport]) -> tuple[GateReport, ...]:
+def judge_gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[DefectReport]) -> tuple[GateReport, ...]:
+    """The recipe's limits against what was measured."""
     by_name = {arm.name: arm for arm in arms}
     test = by_name[STUDENT].test.value or 0.0
     found = []
@@ -169,20 +163,4 @@ def _student_dir(defect: DefectReport) -> float:
             if row.arm == STUDENT and row.source == "teacher"
         ),
         default=1.0,
-    )
-
-
-def _environment(device: str) -> Environment:
-    installed = {}
-    for name in PACKAGES:
-        try:
-            installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return Environment(
-        hubslice=metadata.version("hubslice"),
-        python=platform.python_version(),
-        platform=f"{platform.system()} {platform.machine()}",
-        device=device,
-        packages=installed,
     )

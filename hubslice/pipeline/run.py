@@ -6,10 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.report import GateReport, Report
 from hubslice.device import resolve_device
 from hubslice.errors import GateError, InputError, RecipeError, RunError
-from hubslice.pipeline.execute import closure, execute
+from hubslice.pipeline.drift import environment_drift, refuse, settings_drift, source_drift
+from hubslice.pipeline.environment import environment
+from hubslice.pipeline.execute import cached, closure, execute
+from hubslice.pipeline.lock import SOURCES, make_lock, note_sources, published_lock, read_lock, read_sources
 from hubslice.pipeline.plan import plan
 from hubslice.pipeline.publish import STUDENT, publish
 from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder, RunManifest
@@ -28,10 +32,11 @@ KINDS = ("pull", "data", "export", "profile", "slice", "init", "train", "evaluat
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and the recipe that makes it."""
+    """A run folder, the recipe that makes it, and the lock that it shall keep to, with the name to call that by."""
 
     folder: RunFolder
     loaded: LoadedRecipe
+    locked: tuple[Lock, str] | None = None
 
     @property
     def recipe(self) -> SliceRecipe:
@@ -80,7 +85,8 @@ class Run:
         Raises:
             InputError: there is no such kind.
         """
-        steps = plan(self.recipe, self.loaded.text, self.loaded.base, allow_pickle=allow_pickle)
+        lock = self.locked[0] if self.locked else None
+        steps = plan(self.recipe, self.loaded.text, self.loaded.base, lock, allow_pickle=allow_pickle)
         if until is None:
             return steps
         if until not in KINDS:
@@ -90,6 +96,19 @@ class Run:
     def ends(self, until: str) -> list[str]:
         """The names of the steps of the kind `until`: one, or one for each audited defect."""
         return list(audit_names(self.recipe)) if until == "audit" else [until]
+
+    def check_lock(self, device: str = "auto") -> tuple[str, ...]:
+        """What differs from the lock and may change results a little; nothing where no lock is to be kept to.
+
+        Raises:
+            LockError: the recipe, or a version that changes bits, is not the locked one.
+        """
+        if self.locked is None:
+            return ()
+        lock, name = self.locked
+        decisive, other = environment_drift(lock, environment(str(resolve_device(device))))
+        refuse([*settings_drift(lock, self.recipe), *decisive], name)
+        return tuple(other)
 
     def execute(
         self,
@@ -102,12 +121,15 @@ class Run:
     ) -> None:
         """Run what is missing, up to the student's step of the kind `until` or to the end; then lay out the results.
 
-        `allow_pickle` is the user's consent to read a teacher's weights from a pickle where there are no others; it is
-        theirs alone to give, so no recipe can hold it.
+        As soon as models and data are there they are held against the lock that the run shall keep to, if any, and
+        noted in the run's own. `allow_pickle` is the user's consent to read a teacher's weights from a pickle where
+        there are no others; it is theirs alone to give, so no recipe can hold it.
 
         Raises:
+            LockError: the run would not be the locked one.
             HubsliceError: a step failed, or another process works in the folder; what was finished before stays.
         """
+        self.check_lock(device)
         steps = self.steps(until, allow_pickle=allow_pickle)
         forced = frozenset(step.name for step in steps if step.kind in force)
         if force and world() > 1:
@@ -116,12 +138,30 @@ class Run:
                 hint="leave out --force, or start the command without a launcher",
             )
         manifest = RunManifest(origin=self.loaded.origin, base=str(self.loaded.base))
+        where = resolve_device(device)
+        sources = [step.name for step in steps if step.kind in SOURCES]
+
+        def finished(name: str) -> None:
+            if leads() and name == sources[-1]:
+                self._note(str(where))
+
         with self.folder.working():
             if leads():
                 self.folder.create(self.loaded.text, manifest)
-            execute(steps, self.folder, resolve_device(device), reporter or Silent(), forced)
+            execute(steps, self.folder, where, reporter or Silent(), forced, finished)
             if steps[-1].name == "report" and leads():
-                publish(self.folder, audit_names(self.recipe))
+                publish(self.folder, self.recipe)
+
+    def _note(self, device: str) -> None:
+        """Hold the sources that are there against the lock to keep to, then write them into the run's own."""
+        done = cached([step for step in self.steps() if step.kind in SOURCES], self.folder)
+        found = read_sources((name for name, there in done.items() if there), self.folder.step)
+        if self.locked is not None:
+            lock, name = self.locked
+            refuse(source_drift(lock, found), name)
+        if found.data is not None and "pull" in found.models:
+            lock = make_lock(self.recipe, self.loaded.text, found, environment(device))
+            note_sources(self.path, lock)
 
     def check_gates(self) -> None:
         """Nothing where all limits were kept.
@@ -164,12 +204,15 @@ def student_recipe(run: Run) -> StudentRecipe:
     return StudentRecipe(text, recipe.card, tuple(absolute))
 
 
-def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = None) -> Run:
+def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = None, *, locked: bool = False) -> Run:
     """The run of a recipe file, a built-in recipe, a run folder, or a published student `owner/name[@revision]`.
 
-    Nothing is written. `out` is the run's folder, by default runs/NAME with the recipe's name.
+    Nothing is written. `out` is the run's folder, by default runs/NAME with the recipe's name. With `locked`, the run
+    keeps to a lock: of a recipe file the one beside it (recipe.lock), else the one in the run's folder; of a run its
+    own; of a published student the one that was published with it.
 
     Raises:
+        LockError: a lock shall be kept to, and there is none.
         RecipeError: no such recipe, or it has mistakes.
         FetchError: a published student's recipe cannot be fetched.
     """
@@ -177,16 +220,19 @@ def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = No
     if (path / MANIFEST).is_file():
         manifest = RunFolder(path).manifest
         loaded = parse_recipe(RunFolder(path).recipe_text, Path(manifest.base), manifest.origin, overrides)
-        return Run(RunFolder(out or path), loaded)
+        return Run(RunFolder(out or path), loaded, read_lock(source, [path / LOCK]) if locked else None)
     if _published(source):
         from hubslice.hub.published import fetch_recipe
         from hubslice.hub.ref import parse_ref
 
         found = fetch_recipe(parse_ref(source, Path.cwd()))
         loaded = parse_recipe(found.text, Path.cwd(), found.origin, overrides)
-    else:
-        loaded = load_recipe(source, overrides)
-    return Run(RunFolder(out or Path("runs") / loaded.recipe.name), loaded)
+        lock = published_lock(found.origin) if locked else None
+        return Run(RunFolder(out or Path("runs") / loaded.recipe.name), loaded, lock)
+    loaded = load_recipe(source, overrides)
+    folder = RunFolder(out or Path("runs") / loaded.recipe.name)
+    beside = [path.with_suffix(".lock")] if path.is_file() else []
+    return Run(folder, loaded, read_lock(source, [*beside, folder.path / LOCK]) if locked else None)
 
 
 def _published(source: str) -> bool:

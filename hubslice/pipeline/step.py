@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel
 
 from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.report import Environment
 from hubslice.progress import Reporter
 
 
@@ -81,7 +82,7 @@ def _plain(value: object) -> object:
 
 
 class StepRecord(Artefact):
-    """Beside a finished step's files: its key, a digest of their content, and what it cost."""
+    """Beside a finished step's files: its key, a digest of their content, what it cost, and what computed it."""
 
     name: str
     key: str
@@ -90,6 +91,7 @@ class StepRecord(Artefact):
     seconds: float
     peak_mib: float
     device: str
+    environment: Environment | None = None  # None: of a version that did not note it
 
 
 def digest_folder(folder: Path, *, leave_out: set[str]) -> tuple[str, int]:

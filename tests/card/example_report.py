@@ -170,6 +170,8 @@ def backdoored_timm() -> Report:
             StepReport(name="audit", seconds=388, peak_mib=2410),
         ),
         environment=environment("NVIDIA A10G"),
+        deviating={"profile": {"device": "cpu", "onnxruntime": "1.30.0"}},
+        predictions="accuracy.safetensors",
     )
 
 

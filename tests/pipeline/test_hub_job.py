@@ -134,13 +134,23 @@ HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo="README.md", rep
     assert "Another title" in card
 
 
+def test_a_stranger_verifies_it(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:
+    """After a person wrote into the card."""
+    found = told(hubslice("verify", STUDENT, "--sample", "8", "--json"))
+    assert found["commit"] == hub.commits(STUDENT)[0].oid
+    assert found["verified"]
+    assert [f["name"] for f in found["findings"] if f["state"] == "not checked"] == ["accuracy on the data"]
+    assert f"hubslice verify {STUDENT}\n" in hub.files(STUDENT)["README.md"].decode()
+    assert told(hubslice("verify", "run", "--sample", "8", "--json"))["verified"]
+
+
 def test_plain_timm_loads_it_from_the_hub(pushed: dict[str, Any], hubslice: Command) -> None:
     done = hubslice(python=f'import timm; print(timm.create_model("hf-hub:{STUDENT}", pretrained=True).num_classes)')
     assert done.stdout.strip() == "3", done.stderr
 
 
 def test_a_published_recipe_is_run_again(pushed: dict[str, Any], hubslice: Command, job: Path) -> None:
-    again = told(hubslice("slice", STUDENT, "--until", "slice", "--out", "again", "--json"))
+    again = told(hubslice("slice", STUDENT, "--locked", "--until", "slice", "--out", "again", "--json"))
     first = (job.parent / "run" / "slice.safetensors").read_bytes()
     assert (Path(job.parent, again["folders"][0]) / "slice.safetensors").read_bytes() == first
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import hubslice
+from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import Report
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import GateError, InputError, RunError
@@ -117,6 +118,14 @@ def test_evidence_reproduces_the_rates(run: Run) -> None:
         for variant in defect.variants:
             evidence = Evidence.load(run.path / "evidence" / variant.evidence)
             assert evidence.rows() == variant.rows
+            assert evidence.reduction() == variant.reduction
+
+
+def test_accuracies_are_counted_from_stored_predictions(run: Run) -> None:
+    found = Predictions.load(run.path / "evidence" / str(run.report.predictions))
+    for arm in run.report.arms:
+        assert found.accuracy("test", arm.name) == arm.test
+        assert found.accuracy("validation", arm.name) == arm.validation
 
 
 def test_a_second_run_repeats_nothing(run: Run) -> None:
@@ -232,5 +241,5 @@ def test_until_audit_ends_with_every_defect(run: Run) -> None:
 def test_evidence_of_a_former_student_does_not_stay(run: Run, tmp_path: Path) -> None:
     copied = shutil.copytree(run.path, tmp_path / "run")
     open_run(str(copied), ("audit.defects=[]",)).execute()
-    assert not (copied / "evidence").exists()
-    assert not (copied / "student" / "evidence").exists()
+    for folder in (copied, copied / "student"):
+        assert [path.name for path in (folder / "evidence").iterdir()] == ["accuracy.safetensors"]

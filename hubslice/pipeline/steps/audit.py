@@ -10,7 +10,7 @@ from hubslice.artefacts.report import CONTROL
 from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
-from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER, pull_step
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
 
@@ -31,15 +31,19 @@ def audit_names(recipe: SliceRecipe) -> tuple[str, ...]:
 
 
 def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> list[Step]:
-    """One step for each defect of the recipe."""
-    names = audit_names(recipe)
-    steps = []
-    for name, defect in zip(names, recipe.audit.defects, strict=True):
-        if isinstance(defect, PenultimateParams) and defect.unrelated is not None:
-            other = recipe.teacher.model_copy(update={"model": defect.unrelated})
-            steps.append(pull_step(_stranger(name), other, base))
-        steps.append(_audit_step(name, defect, recipe, arms, base))
-    return steps
+    """One step for each defect of the recipe; those of `strangers` come before."""
+    audits = zip(audit_names(recipe), recipe.audit.defects, strict=True)
+    return [_audit_step(name, defect, recipe, arms, base) for name, defect in audits]
+
+
+def strangers(recipe: SliceRecipe) -> dict[str, str]:
+    """The unrelated networks that audits use as a control, by the step that pulls them."""
+    audits = zip(audit_names(recipe), recipe.audit.defects, strict=True)
+    return {
+        _stranger(name): defect.unrelated
+        for name, defect in audits
+        if isinstance(defect, PenultimateParams) and defect.unrelated is not None
+    }
 
 
 def _stranger(name: str) -> str:

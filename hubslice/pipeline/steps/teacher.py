@@ -25,18 +25,24 @@ PARITY = "parity.json"
 PARITY_SAMPLES = 4
 
 
-def pull_step(name: str, teacher: TeacherParams, base: Path, *, allow_pickle: bool = False) -> Step:
+def pull_step(
+    name: str, teacher: TeacherParams, base: Path, *, commit: str | None = None, allow_pickle: bool = False
+) -> Step:
     """Fetch a model into the run folder: `model/` and its facts in `model.json`.
 
-    Pickled weights, where the user consents to read them, become safetensors here: no later step sees a pickle. The
-    consent is no part of the step's key; what was converted once need not be consented to again.
+    A model on the Hub is taken at `commit`, whatever its revision means by now. Pickled weights, where the user
+    consents to read them, become safetensors here: no later step sees a pickle. The consent is no part of the step's
+    key; what was converted once need not be consented to again.
     """
 
     def run(context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
         from hubslice.models.folder import load_model
 
-        fetched = fetch(parse_ref(teacher.model, base), reporter=context.reporter, allow_pickle=allow_pickle)
+        ref = parse_ref(teacher.model, base)
+        if commit is not None and ref.kind == "hub":
+            ref = replace(ref, revision=commit)
+        fetched = fetch(ref, reporter=context.reporter, allow_pickle=allow_pickle)
         folder = context.out / WEIGHTS_FOLDER
         shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left files of another commit
         materialise(fetched, folder)
@@ -45,7 +51,9 @@ def pull_step(name: str, teacher: TeacherParams, base: Path, *, allow_pickle: bo
         model = load_model(folder, input_size=teacher.input_size)
         _facts(model, teacher.model, fetched).save(context.out / FACTS)
 
-    parameters = {"teacher": teacher, "local": _stamp(teacher.model, base)}
+    parameters: dict[str, object] = {"teacher": teacher, "local": _stamp(teacher.model, base)}
+    if commit is not None:
+        parameters["commit"] = commit
     return Step(name, f"Pull {teacher.model}", parameters, (), run)
 
 

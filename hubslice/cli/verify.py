@@ -1,0 +1,81 @@
+"""`hubslice verify`: an audit of everything that a student claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+from hubslice.errors import VerificationError
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.verification import Verification
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "verify",
+        epilog=examples(
+            "hubslice verify runs/drawings",
+            "hubslice verify owner/name",
+            "hubslice verify owner/name@v1 --data ./my-pictures --json",
+            "hubslice verify owner/name --full --device cuda:0",
+        ),
+    )(verify)
+
+
+def verify(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="A run, owner/name[@revision] of a published student, or its folder."),
+    ],
+    sample: Annotated[
+        int, typer.Option("--sample", metavar="N", min=1, help="Pictures of each kind that the student judges again.")
+    ] = 64,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="All pictures, every arm of a run, and the teacher's weights fetched and hashed."),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="A copy of the data: clean pictures are judged again, too.", exists=True
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Check every claim of a student against what it was made of.
+
+    Files against the lock's checksums, the teacher against the Hub's, every rate, reduction, gate and retention counted
+    again from evidence, masks and weights, the card rendered again, and the saved student shown a sample of the
+    pictures. Ends with exit code 1 where something does not agree; what is not at hand is told as not checked.
+
+    An answer of the student may differ from the stored one only by a near tie: the stored class is at most 0.5 % of the
+    logits' spread below the highest. Other machines and devices round that much.
+    """
+    from hubslice.pipeline.verify import verify as check
+
+    found = check(target, sample=sample, full=full, data=data, device=device, reporter=out.progress())
+    out.result(found, lambda: _tell(found), quiet="verified" if found.verified else "differs")
+    if not found.verified:
+        differing = found.of("differs")
+        lines = [f"{finding.part}, {finding}" for finding in differing]
+        raise VerificationError(
+            "\n  ".join([f"{len(differing)} claims of {target} do not agree with what they were made of:", *lines]),
+            hint="do not rely on it; whoever has the run can publish it again with hubslice push",
+        )
+
+
+def _tell(found: Verification) -> None:
+    rows = [finding.model_dump() for finding in found.findings]
+    out.table(rows, {"part": "PART", "name": "CLAIM", "state": "STATE", "detail": "DETAIL"})
+    counts = [(len(found.of(state)), state) for state in ("agrees", "differs", "not checked")]
+    out.text("")
+    summary = ", ".join(f"{number} {'agree' if state == 'agrees' else state}" for number, state in counts if number)
+    out.text(f"{'verified' if found.verified else 'not verified'}: {summary}")

@@ -1,0 +1,98 @@
+"""What changed since a lock was made: line by line, and whether it can change a student's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hubslice.artefacts.lock import Lock, LockedModel
+from hubslice.artefacts.report import Environment
+from hubslice.errors import LockError
+from hubslice.pipeline.environment import flat
+from hubslice.pipeline.lock import Sources
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.settings import settings_of
+
+# Whose versions change the numbers that are computed, or the pixels that are computed on.
+DECISIVE = ("hubslice", "torch", "torchvision", "timm", "transformers", "onnxruntime", "pillow")
+ROLES = {"pull": "teacher", "pull.clean": "clean teacher"}
+
+
+def settings_drift(lock: Lock, recipe: SliceRecipe) -> list[str]:
+    """The recipe's values that are not the locked ones."""
+    return _differences(lock.settings, settings_of(recipe))
+
+
+def environment_drift(lock: Lock, now: Environment) -> tuple[list[str], list[str]]:
+    """Versions that change bits, and what may be told as a warning: other versions, platform, device."""
+    locked, found = _one_runtime(flat(lock.environment)), _one_runtime(flat(now))
+    locked["device"], found["device"] = (each["device"].partition(":")[0] for each in (locked, found))
+    decisive: list[str] = []
+    other: list[str] = []
+    for name in sorted(locked.keys() | found.keys()):
+        before, after = locked.get(name, "none"), found.get(name, "none")
+        if before == after:
+            continue
+        # Builds of one version for other devices differ in their local part alone: 2.9.1+cpu, 2.9.1+cu130.
+        same_version = before.partition("+")[0] == after.partition("+")[0]
+        (decisive if name in DECISIVE and not same_version else other).append(f"{name}: locked {before}, now {after}")
+    return decisive, other
+
+
+def source_drift(lock: Lock, sources: Sources) -> list[str]:
+    """Models and data that are not the locked ones."""
+    lines = []
+    for step, model in sources.models.items():
+        role = ROLES.get(step, f"unrelated network of {step.removeprefix('pull.')}")
+        locked = lock.models.get(step)
+        lines += [f"{role}: not in the lock"] if locked is None else _model_drift(role, locked, model)
+    if sources.data is not None and sources.data != lock.data:
+        now = sources.data
+        if lock.data.revision != now.revision:
+            lines.append(f"data revision: locked {lock.data.revision}, now {now.revision}")
+        for split, number in lock.data.samples.items():
+            if now.samples.get(split) != number:
+                lines.append(f"data, {split} samples: locked {number}, now {now.samples.get(split)}")
+        if lock.data.fingerprint != now.fingerprint:
+            lines.append(f"data fingerprint: locked {lock.data.fingerprint[:12]}, now {now.fingerprint[:12]}")
+    return lines
+
+
+def refuse(lines: Sequence[str], where: str) -> None:
+    """Nothing where there are no lines.
+
+    Raises:
+        LockError: naming each of them.
+    """
+    if lines:
+        raise LockError(
+            "\n  ".join([f"this would not be the run that {where} pins:", *lines]),
+            hint="undo the change, or accept it: run without --locked, which writes a new lock",
+        )
+
+
+def _model_drift(role: str, locked: LockedModel, now: LockedModel) -> list[str]:
+    lines = []
+    on_hub = locked.repo_id is not None and now.repo_id is not None
+    if on_hub and locked.model != now.model:
+        lines.append(f"{role}: locked {locked.model}, now {now.model}")
+    if on_hub and locked.commit != now.commit:
+        lines.append(f"{role} commit: locked {locked.commit}, now {now.commit}")
+    before, after = ({file.path: file.sha256 for file in model.files} for model in (locked, now))
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            shown = (found[:12] if found else "no such file" for found in (before.get(path), after.get(path)))
+            lines.append(f"{role}, {path}: locked {next(shown)}, now {next(shown)}")
+    return lines
+
+
+def _differences(locked: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    return [
+        f"recipe, {key}: locked {locked.get(key, 'not given')}, now {now.get(key, 'not given')}"
+        for key in sorted(locked.keys() | now.keys())
+        if locked.get(key) != now.get(key)
+    ]
+
+
+def _one_runtime(versions: dict[str, str]) -> dict[str, str]:
+    """ONNX Runtime under one name, whichever of its packages is installed."""
+    return {name.removesuffix("-gpu"): version for name, version in versions.items()}

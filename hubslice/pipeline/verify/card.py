@@ -1,0 +1,53 @@
+"""The model card against the report: rendered again around what people wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from hubslice.artefacts.verification import Finding, compared, unchecked
+from hubslice.card.render import SECTIONS, render_card
+from hubslice.hub.formats import CARD
+from hubslice.pipeline.verify.claims import Claims
+
+PART = "card"
+_HOME = re.compile(r"^hubslice verify ([\w.-]+/[\w.-]+)$", re.MULTILINE)  # as the card's own command names it
+
+
+def check_card(claims: Claims) -> Iterator[Finding]:
+    """Head and sections are what the report says; what people wrote outside them is theirs and is not looked at."""
+    if CARD not in claims.place.names:
+        yield compared(PART, CARD, ["there is none"], "")
+        return
+    text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
+    homes = [claims.place.repo_id] if claims.place.repo_id else [None, *_HOME.findall(text)[:1]]
+    rendered = [render_card(claims.report, claims.recipe.card, claims.loaded.text, home, text) for home in homes]
+    if text in rendered:
+        yield compared(PART, CARD, [], "head and sections are rendered again to the same text")
+        return
+    wrote, here = claims.report.environment.hubslice, version("hubslice")
+    if wrote != here:
+        yield unchecked(PART, CARD, f"hubslice {wrote} wrote it and this is {here}: pip install hubslice=={wrote}")
+        return
+    yield compared(PART, CARD, min((_changed(text, again) for again in rendered), key=len), "")
+
+
+def _changed(text: str, again: str) -> list[str]:
+    """The parts that are not what the report says, with the first line that is not."""
+    parts = (("head", _head), *((name, _section(name)) for name in SECTIONS))
+    found = []
+    for name, pattern in parts:
+        is_, should = ((match[0] if (match := pattern.search(card)) else "") for card in (text, again))
+        if is_ != should:
+            pairs = zip([*is_.splitlines(), "nothing"], [*should.splitlines(), "nothing"], strict=False)
+            line = next(((one, other) for one, other in pairs if one != other), ("", ""))
+            found.append(f"{name}: {line[0].strip()[:100]!r} should be {line[1].strip()[:100]!r}")
+    return found or ["its sections or their marks are not as hubslice writes them"]
+
+
+_head = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+
+
+def _section(name: str) -> re.Pattern[str]:
+    return re.compile(rf"<!-- hubslice:begin {name} -->.*?<!-- hubslice:end {name} -->", re.DOTALL)

@@ -1,0 +1,100 @@
+"""Checksums: the student's files and the run's steps against the lock and the records."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.verification import Finding, compared, unchecked
+from hubslice.hub.formats import CARD, check_path
+from hubslice.hub.integrity import digest
+from hubslice.pipeline.drift import settings_drift
+from hubslice.pipeline.lock import locked_data, locked_model
+from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
+from hubslice.pipeline.step import digest_folder
+from hubslice.pipeline.verify.claims import Claims, Place
+
+FILES, LOCKED = "files", "lock"
+_COMMON = (".gitattributes", CARD, LOCK)  # the Hub's own; the card has a check of its own; the lock itself
+
+
+def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
+    """Every file that the lock lists, by its SHA-256."""
+    if lock is None:
+        yield unchecked(FILES, LOCK, "there is none: made by an older hubslice, so no checksums are known")
+        return
+    if not lock.files:
+        yield compared(LOCKED, LOCK, ["it lists no files: it is that of an unfinished run"], "")
+    if not lock.is_text_of(place.folder / LOCK):
+        yield compared(LOCKED, LOCK, ["it is not as hubslice writes it"], "")
+    good = 0
+    for fact in lock.files:
+        check_path(fact.path, LOCK)
+        if fact.path not in place.names:
+            if place.lacking:
+                yield unchecked(FILES, fact.path, place.lacking)
+            else:
+                yield compared(FILES, fact.path, ["the lock lists it, and it is missing"], "")
+            continue
+        found = digest(place.folder / fact.path)
+        if found.sha256 == fact.sha256 and found.size == fact.size:
+            good += 1
+        else:
+            yield compared(FILES, fact.path, [f"sha256 is {found.sha256}, the lock says {fact.sha256}"], "")
+    yield compared(FILES, "checksums", [], f"{good} of {len(lock.files)} files are those that the lock lists")
+    others = sorted(place.names - {fact.path for fact in lock.files} - set(_COMMON))
+    if others:
+        yield unchecked(FILES, "other files", f"not hubslice's: {', '.join(others[:8])}{' ...' * (len(others) > 8)}")
+
+
+def check_lock(claims: Claims) -> Iterator[Finding]:
+    """The recipe's checksum, and everything that the lock says twice."""
+    report, lock = claims.report, claims.lock
+    sha256 = hashlib.sha256(claims.loaded.text.encode()).hexdigest()
+    wrong = [] if sha256 == report.recipe_sha256 else [f"sha256 is {sha256}, the report says {report.recipe_sha256}"]
+    if claims.recipe.seed != report.seed:
+        wrong.append(f"seed is {claims.recipe.seed}, the report says {report.seed}")
+    yield compared("report", "recipe", wrong, "it is the one that the report was made with")
+    if lock is None:
+        return
+    wrong = [] if sha256 == lock.recipe_sha256 else [f"recipe sha256 is {sha256}, the lock says {lock.recipe_sha256}"]
+    wrong += settings_drift(lock, claims.recipe)
+    if lock.seed != report.seed:
+        wrong.append(f"seed: the lock says {lock.seed}, the report {report.seed}")
+    yield compared(LOCKED, "recipe", wrong, f"{len(lock.settings)} settings are the recipe's")
+    pairs = {
+        "teacher": (lock.models.get("pull"), locked_model(report.teacher)),
+        "data": (lock.data, locked_data(report.task)),
+        "versions": (lock.environment, report.environment),
+        "versions of single steps": (lock.deviating, report.deviating),
+    }
+    for name, (locked, reported) in pairs.items():
+        wrong = [] if locked == reported else ["lock and report do not say the same"]
+        yield compared(LOCKED, name, wrong, "lock and report say the same")
+
+
+def check_run(run: RunFolder, student: Path) -> Iterator[Finding]:
+    """A run's steps against their records, and what lies on top of it against the student's."""
+    steps, wrong = 0, []
+    for path in sorted((run.path / "steps").glob(f"[!.]*/{RECORD}")):
+        record = run.record(path.parent.name)
+        steps += 1
+        if record and digest_folder(path.parent, leave_out={RECORD, KEY})[0] != record.digest:
+            wrong.append(f"{path.parent} does not hold what the step left there")
+    yield compared(FILES, "steps", wrong, f"{steps} steps hold what they left")
+    names = [path.relative_to(student) for path in sorted(student.rglob("*")) if path.is_file()]
+    copies = [name for name in names if (run.path / name).is_file() and name.as_posix() != "recipe.yaml"]
+    # A lock without files is that of a run that is under way again; the student keeps its own.
+    wrong = [
+        f"{run.path / name} is not the student's"
+        for name in copies
+        if not filecmp.cmp(run.path / name, student / name, shallow=False) and not _under_way(run.path / name)
+    ]
+    yield compared(FILES, "copies on top", wrong, f"{len(copies)} files are the student's")
+
+
+def _under_way(path: Path) -> bool:
+    return path.name == LOCK and not Lock.load(path).files

@@ -1,0 +1,148 @@
+"""The report's numbers, counted again from evidence, masks and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from hubslice.artefacts.predictions import Predictions
+from hubslice.artefacts.report import DefectReport, DefectVariant
+from hubslice.artefacts.slice import Slice
+from hubslice.artefacts.verification import Finding, compared, unchecked
+from hubslice.defects.evidence import Evidence
+from hubslice.defects.inference import tensor_bytes
+from hubslice.defects.registry import make_defect
+from hubslice.models.weights import WEIGHTS
+from hubslice.pipeline.environment import environment
+from hubslice.pipeline.report import count_slice, judge_gates
+from hubslice.pipeline.steps.audit import EVIDENCE
+from hubslice.pipeline.steps.report import REPORT
+from hubslice.pipeline.steps.slicing import SLICE
+from hubslice.pipeline.verify.claims import Claims
+from hubslice.pipeline.verify.differences import differences
+from hubslice.recipe.defects import DefectParams
+
+PART = "report"
+OTHER_NUMPY = 0.02  # how far a bootstrap interval may move where another NumPy draws another sample
+
+
+def check_report(claims: Claims) -> Iterator[Finding]:
+    """Values that the report works out itself: rates from hits, intervals; and what it shares with the recipe."""
+    raw = json.loads((claims.place.folder / REPORT).read_bytes())
+    wrong = differences(raw, claims.report.model_dump(mode="json"))
+    kinds = [defect.kind for defect in claims.report.defects]
+    if kinds != [params.kind for params in claims.recipe.audit.defects]:
+        wrong.append(f"it has the defects {', '.join(kinds) or 'none'}, which are not those of the recipe")
+    yield compared(PART, "rates and intervals", wrong, "every rate and interval follows from hits and total")
+
+
+def check_accuracies(claims: Claims) -> Iterator[Finding]:
+    """Accuracy of every arm from the stored predictions; the choice among grid points from validation alone."""
+    report = claims.report
+    if report.predictions is None:
+        yield unchecked(PART, "accuracies", "made by an older hubslice, which did not store the predictions")
+    else:
+        found = Predictions.load(claims.place.folder / EVIDENCE / report.predictions)
+        for arm in report.arms:
+            wrong = []
+            for split, claimed in (("validation", arm.validation), ("test", arm.test)):
+                counted = found.accuracy(split, arm.name)
+                wrong += differences(claimed.model_dump(), counted.model_dump(), path=split)
+                if report.task.samples[split] != counted.total:  # type: ignore[index]
+                    wrong.append(f"{split} has {counted.total} predictions")
+            counts = f"test {arm.test.hits} of {arm.test.total}, validation {arm.validation.hits}"
+            yield compared(PART, f"accuracy of {arm.name}", wrong, f"{counts} of {arm.validation.total}")
+    best = {arm.name: max(c.validation.hits for c in arm.candidates) for arm in report.arms if arm.candidates}
+    wrong = [
+        f"{arm.name}: point {arm.chosen} was chosen, which is not the best on validation"
+        for arm in report.arms
+        if arm.candidates and arm.candidates[arm.chosen].validation.hits != best[arm.name]
+    ]
+    yield compared(PART, "choice of settings", wrong, "each arm's is the best on validation")
+
+
+def check_defects(claims: Claims) -> Iterator[Finding]:
+    """Every rate and reduction from the stored predictions, under the threat model that the recipe states."""
+    for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
+        for variant in defect.variants:
+            yield from _variant(claims, defect, variant, params)
+
+
+def check_slice(claims: Claims) -> Iterator[Finding]:
+    """Retention of every layer: relevant weights from the masks, non-zero ones from the weights."""
+    claimed = claims.report.slice
+    folder = claims.place.folder
+    kinds = {layer.parameter: layer.kind for layer in claimed.layers}
+    slice_ = Slice.load(folder / SLICE)
+    unknown = sorted(slice_.masks.keys() - kinds.keys())
+    if unknown:
+        yield compared(PART, "retention", [f"{unknown[0]} is in {SLICE}, not in the report"], "")
+        return
+    counted = count_slice(slice_, folder / WEIGHTS, kinds)
+    wrong = differences(claimed.model_dump(mode="json"), counted.model_dump(mode="json"))
+    agreeing = f"{counted.relevant:,} of {counted.weights:,} weights in {len(kinds)} layers are relevant"
+    yield compared(PART, "retention", wrong, agreeing)
+
+
+def check_gates(claims: Claims) -> Iterator[Finding]:
+    """The recipe's limits against the report's rates."""
+    report = claims.report
+    judged = judge_gates(claims.recipe.gates, report.arms, report.defects)
+    wrong = differences(
+        [gate.model_dump() for gate in report.gates], [gate.model_dump() for gate in judged], path="gates"
+    )
+    yield compared(PART, "gates", wrong, f"{len(judged)} judged again")
+
+
+def _variant(claims: Claims, defect: DefectReport, variant: DefectVariant, params: DefectParams) -> Iterator[Finding]:
+    name = f"{defect.kind}, {variant.name}"
+    evidence = Evidence.load(evidence_file(claims, variant))
+    rows = [row.model_dump(mode="json") for row in evidence.rows()]
+    wrong = differences([row.model_dump(mode="json") for row in variant.rows], rows)
+    if not evidence.truth.size == evidence.indices.size == defect.samples:
+        wrong.append(f"the evidence has {evidence.truth.size} pictures, the report says {defect.samples}")
+    yield compared(PART, f"rates of {name}", wrong, f"{len(rows)} rows from {defect.samples} predictions each")
+
+    reduction = evidence.reduction()
+    same_draws = claims.report.environment.packages.get("numpy") == environment("").packages.get("numpy")
+    wrong = differences(
+        variant.reduction.model_dump() if variant.reduction else None,
+        reduction.model_dump() if reduction else None,
+        tolerance=1e-9 if same_draws else OTHER_NUMPY,
+        path="reduction",
+    )
+    yield compared(PART, f"reduction in {name}", wrong, "point and bootstrap interval again")
+    wrong = _terms(claims, variant, params, evidence)
+    yield compared(PART, f"evidence of {name}", wrong, "it was made as recipe and report say")
+
+
+def _terms(claims: Claims, variant: DefectVariant, params: DefectParams, evidence: Evidence) -> list[str]:
+    """Where the evidence is not what recipe and report say it is."""
+    about, report, wrong = evidence.about, claims.report, []
+    planned = {each.name: each for each in make_defect(params).variants()}.get(variant.name)
+    if planned is None:
+        wrong.append(f"the recipe has no attack {variant.name!r}")
+    elif dict(planned.settings) != about.get("settings"):
+        wrong.append("it was made with other settings than the recipe's")
+    elif (planned.headline, planned.budget) != (variant.headline, variant.budget):
+        wrong.append("headline or budget are not the recipe's")
+    if tuple(about.get("classes", ())) != report.task.labels:
+        wrong.append("its classes are not the report's")
+    if about.get("seed") != report.seed:
+        wrong.append(f"its seed is {about.get('seed')}, the report's {report.seed}")
+    stored = len(evidence.pictures)
+    promised = about.get("pictures_sha256", {}).get("teacher")
+    if stored == evidence.truth.size and hashlib.sha256(tensor_bytes(evidence.pictures)).hexdigest() != promised:
+        wrong.append("its attacked pictures are not those of its checksum")
+    if report.predictions is not None:
+        labels = Predictions.load(claims.place.folder / EVIDENCE / report.predictions).labels["test"]
+        if not (labels[evidence.indices] == evidence.truth).all():
+            wrong.append("its labels are not those of the test split")
+    return wrong
+
+
+def evidence_file(claims: Claims, variant: DefectVariant) -> Path:
+    """Where the evidence of a variant lies."""
+    return claims.place.folder / EVIDENCE / Path(variant.evidence).name

@@ -1,0 +1,148 @@
+"""The saved student at work: stock code loads it, and it answers as the evidence says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubslice.artefacts.predictions import Predictions
+from hubslice.artefacts.report import STUDENT, TEACHER
+from hubslice.artefacts.verification import Finding, compared, unchecked
+from hubslice.data.task import Task, load_task
+from hubslice.defects.attack import Batch, Source
+from hubslice.defects.evidence import Evidence
+from hubslice.defects.registry import make_defect
+from hubslice.errors import DataError, FetchError
+from hubslice.models.base import Model
+from hubslice.models.folder import load_model
+from hubslice.pipeline.arms import arms_of, step_name
+from hubslice.pipeline.steps.audit import EVIDENCE
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.pipeline.verify.claims import Claims
+from hubslice.pipeline.verify.judging import NEAR_TIE, judge, logits
+from hubslice.pipeline.verify.numbers import evidence_file
+from hubslice.recipe.paths import place
+
+PART = "student"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to judge again: `sample` pictures of each kind, or all and every arm that is there (`full`)."""
+
+    sample: int
+    full: bool
+    data: Path | None
+    device: torch.device
+
+    def choose(self, count: int, seed: int) -> np.ndarray:
+        """The pictures to judge among `count`, int64, ascending."""
+        if self.full or count <= self.sample:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(seed).permutation(count)[: self.sample])
+
+
+def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
+    """Load it with the stock library; judge attacked pictures, and test pictures where the data is at hand, again."""
+    models = {STUDENT: load_model(claims.place.folder)}
+    yield _stock(claims.place.folder, models[STUDENT], effort.device)
+    if effort.full and claims.place.run is not None:
+        for arm in arms_of(claims.recipe)[1:]:
+            models[arm.name] = load_model(claims.place.run.step(step_name("train", arm)) / WEIGHTS_FOLDER)
+    for defect in claims.report.defects:
+        for variant in defect.variants:
+            evidence = Evidence.load(evidence_file(claims, variant))
+            chosen = effort.choose(len(evidence.pictures), claims.report.seed)
+            name = f"{defect.kind}, {variant.name}"
+            yield from _judged(name, models, evidence, evidence.pictures[chosen], chosen, effort)
+    yield from _on_data(claims, models, effort)
+
+
+def _judged(
+    name: str, models: dict[str, Model], evidence: Evidence, pixels: Tensor, chosen: np.ndarray, effort: Effort
+) -> Iterator[Finding]:
+    for arm, model in models.items():
+        if arm in evidence.attacked[TEACHER]:
+            stored = evidence.attacked[TEACHER][arm][chosen]
+            found = judge(model, pixels, stored, evidence.indices[chosen], effort.device)
+            yield compared(PART, f"{arm} on {name}", found.differences, found.agreeing)
+
+
+def _on_data(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
+    """Clean test pictures, and attacks that the evidence tells how to make instead of keeping their pictures."""
+    task = _open(claims, effort)
+    if isinstance(task, str):
+        yield unchecked(PART, "accuracy on the data", task)
+        return
+    fingerprint = task.report.fingerprint
+    wrong = [] if fingerprint == claims.report.task.fingerprint else ["it is not that of the report: other data"]
+    yield compared(PART, "data fingerprint", wrong, fingerprint[:12])
+    if wrong:
+        return
+    if claims.report.predictions is not None:
+        stored = Predictions.load(claims.place.folder / EVIDENCE / claims.report.predictions)
+        chosen = effort.choose(len(task.test), claims.report.seed)
+        pixels = _pixels(task, chosen, models[STUDENT])
+        for arm, model in models.items():
+            found = judge(model, pixels, stored.arms["test"][arm][chosen], chosen, effort.device)
+            yield compared(PART, f"{arm} on test pictures", found.differences, found.agreeing)
+    for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
+        attacks = {variant.name: variant for variant in make_defect(params).variants()}
+        for variant in defect.variants:
+            evidence = Evidence.load(evidence_file(claims, variant))
+            if len(evidence.pictures) == evidence.truth.size:
+                continue  # all of them are stored, and were judged already
+            shown = effort.choose(evidence.truth.size, claims.report.seed)
+            places = evidence.indices[shown]
+            clean = Batch(_pixels(task, places, models[STUDENT]), tuple(places.tolist()), claims.report.seed)
+            attacked = attacks[variant.name].craft(Source(TEACHER), clean)
+            name = f"{defect.kind}, {variant.name}, made again"
+            yield from _judged(name, models, evidence, attacked, shown, effort)
+
+
+def _open(claims: Claims, effort: Effort) -> Task | str:
+    """The task, or why it cannot be opened."""
+    params, revision = claims.recipe.data, claims.report.task.revision
+    if effort.data is not None:
+        params = params.model_copy(update={"path": str(effort.data.absolute())})
+    elif revision is not None and effort.full:
+        params = params.model_copy(update={"revision": revision})
+    elif revision is not None or claims.place.run is None or not place(params.path, claims.loaded.base).exists():
+        return "the data is not at hand: --data PATH names a copy" + (", --full fetches it" if revision else "")
+    try:
+        return load_task(params, claims.loaded.base, claims.recipe.seed)
+    except (DataError, FetchError) as error:
+        if effort.data is not None:
+            raise
+        return error.message
+
+
+def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
+    """Test pictures by their places in the split, as the model takes them: uint8 [n, 3, H, W]."""
+    return torch.cat([task.test.pixels(int(i), int(i) + 1, model.image_preprocessing) for i in places])
+
+
+def _stock(folder: Path, model: Model, device: torch.device) -> Finding:
+    """The student, loaded as the card says, computes the same."""
+    height, width = model.image_preprocessing.input_size[1:]
+    pixels = torch.randint(256, (4, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    ours = logits(model, pixels, device)
+    inputs = model.pixels_to_inputs(pixels.float() / 255)
+    with torch.inference_mode():
+        if model.library == "timm":
+            import timm
+
+            theirs = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()(inputs)
+        else:
+            from transformers import AutoModelForImageClassification
+
+            theirs = AutoModelForImageClassification.from_pretrained(folder).eval()(inputs).logits
+    largest = float((ours - theirs).abs().max())
+    limit = NEAR_TIE * float(theirs.max() - theirs.min())
+    wrong = [] if largest <= limit else [f"its outputs differ from hubslice's by up to {largest:.3g}"]
+    return compared(PART, f"plain {model.library}", wrong, f"loads it; outputs differ by at most {largest:.1e}")

@@ -1,0 +1,34 @@
+"""A recipe's settings as one flat table: what decides the numbers, by dotted key."""
+
+from __future__ import annotations
+
+from hubslice.recipe.paths import path_values
+from hubslice.recipe.schema import SliceRecipe
+
+_WORDS = ("kind", "name", "description", "card")  # for people; no number depends on them
+
+
+def settings_of(recipe: SliceRecipe) -> dict[str, object]:
+    """Values such as {"train.epochs": 10}, sorted by key.
+
+    Left out are words for people, and places of models and data: what lies there counts, not what it is called.
+    """
+    data = recipe.model_dump(mode="json")
+    places = {".".join(map(str, path)) for path, _ in path_values(data)} | {"data.revision"}
+    found: dict[str, object] = {}
+    for key, value in data.items():
+        if key not in _WORDS:
+            _flatten(key, value, found)
+    return {key: found[key] for key in sorted(found) if key not in places}
+
+
+def _flatten(key: str, value: object, found: dict[str, object]) -> None:
+    if isinstance(value, dict):
+        parts = list(value.items())
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        parts = list(enumerate(value))
+    else:
+        found[key] = value
+        return
+    for name, part in parts:
+        _flatten(f"{key}.{name}", part, found)

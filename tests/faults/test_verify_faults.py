@@ -1,0 +1,129 @@
+"""Locks and verification on the command line: what is refused, with which code and words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import pytest
+
+from hubslice.artefacts.lock import LOCK
+from hubslice.models.timm_adapter import TimmModel
+from tests.cli.conftest import Hubslice
+from tests.faults.conftest import Refused
+from tests.pictures import COLOURS, write_parquet
+from tests.pipeline.quick import quick_run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return shutil.copytree(quick_run().parent, tmp_path / "job") / "run"
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def swap(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+# One bit or number in each thing that is claimed, and what names it.
+SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
+    "report": (lambda run: swap(run / "student/report.json", '"value": ', '"value": 9'), "files, report.json: sha256"),
+    "card": (lambda run: swap(run / "student/README.md", "n = 12", "n = 13"), "card, README.md:"),
+    "weights": (lambda run: flip(run / "student/model.safetensors"), "files, model.safetensors: sha256"),
+    "mask": (lambda run: flip(run / "student/slice.safetensors"), "files, slice.safetensors: sha256"),
+    "evidence": (
+        lambda run: flip(run / "student/evidence/backdoor-trigger.safetensors"),
+        "files, evidence/backdoor-trigger.safetensors: sha256",
+    ),
+    "recipe": (lambda run: swap(run / "student/recipe.yaml", "epochs: 1", "epochs: 3"), "files, recipe.yaml: sha256"),
+    "lock": (lambda run: swap(run / "student" / LOCK, '"timm": "', '"timm": "9'), "lock, versions: lock and report"),
+    "teacher": (lambda run: flip(run / "steps/pull/model/model.safetensors"), "sources, teacher: model.safetensors"),
+    "step": (lambda run: flip(run / "steps/train.finetune/model/model.safetensors"), "steps/train.finetune does not"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_what_was_spoilt_is_named(hubslice: Hubslice, run: Path, what: str) -> None:
+    spoil, says = SPOILT[what]
+    spoil(run)
+    done = hubslice("verify", str(run), "--sample", "2")
+    told = " ".join(done.stderr.split())
+    assert done.code == 1
+    assert "claims of" in told
+    assert "do not agree with what they were made of" in told
+    assert says in told
+    assert "Traceback" not in told
+    assert "\nnot verified: " in done.stdout
+    assert "\tdiffers\t" in done.stdout
+
+
+def test_a_good_run_is_verified(hubslice: Hubslice, run: Path) -> None:
+    done = hubslice("verify", str(run), "--sample", "2", "--json")
+    assert (done.code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["verified"] is True
+    assert {finding["state"] for finding in found["findings"]} == {"agrees"}
+    assert hubslice("verify", str(run), "--sample", "2", "-q").stdout == "verified\n"
+
+
+def test_nothing_to_verify(refused: Refused, run: Path, tmp_path: Path) -> None:
+    refused("verify", str(run.parent / "teacher"), code=2, says=("makes no claims", "report.json", "name a run"))
+    refused("verify", str(tmp_path / "nothing"), code=2, says=("neither a local model nor a Hub id",))
+    shutil.rmtree(run / "student")
+    refused("verify", str(run), code=2, says=("has no finished student", "hubslice slice"))
+    refused("verify", str(quick_run()), "--data", str(tmp_path / "none"), code=2, says=("Invalid value for '--data'",))
+    refused("verify", str(quick_run()), "--sample", "0", code=2, says=("--sample",))
+
+
+def test_data_of_another_kind(refused: Refused, tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"text": ["a", "b"]}).to_parquet(str(tmp_path / "texts.parquet"))
+    refused(
+        "verify",
+        str(quick_run()),
+        "--data",
+        str(tmp_path / "texts.parquet"),
+        code=2,
+        says=("texts.parquet has no column 'image'", "its columns are text"),
+    )
+
+
+def test_locked_refuses_what_drifted(refused: Refused, run: Path) -> None:
+    recipe, job = str(run.parent / "recipe.yaml"), run.parent
+    before = (run / LOCK).read_bytes()
+    again = ("slice", recipe, "--locked", "--out", str(run))
+    refused(*again, "train.epochs=2", code=2, says=("recipe, train.epochs: locked 1, now 2", "run without --locked"))
+    refused(*again, "--dry-run", "seed=5", code=2, says=("recipe, seed: locked 0, now 5",))
+    student = (run / "student" / "model.safetensors").read_bytes()
+    TimmModel.create("test_resnet", tuple(COLOURS), seed=2).save(job / "teacher")
+    write_parquet(job / "shapes.parquet", samples=60)
+    refused(
+        *again,
+        "-q",
+        code=2,
+        says=("teacher, model.safetensors: locked", "data, train samples: locked 66, now 42", "data fingerprint"),
+    )
+    assert (run / LOCK).read_bytes() == before
+    assert (run / "student" / "model.safetensors").read_bytes() == student
+    swap(run / LOCK, '"torch": "', '"torch": "0.')
+    refused(*again, code=2, says=("torch: locked 0.", ", now "))
+    (run / LOCK).unlink()
+    refused(*again, code=2, says=("there is no lock for", "recipe.lock", "run once without --locked"))
+
+
+def test_a_smaller_difference_is_a_warning(hubslice: Hubslice, run: Path) -> None:
+    swap(run / LOCK, '"python": "', '"python": "0')
+    done = hubslice("slice", str(run), "--locked")
+    assert done.code == 0, done.stderr
+    assert "warning: python: locked 0" in done.stderr

@@ -1,0 +1,380 @@
+"""Verification: what agrees, what a forger cannot make agree, and what is told as not checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, safe_open, save_file
+
+import hubslice
+from hubslice.artefacts.header import sort_header
+from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.predictions import Predictions
+from hubslice.artefacts.report import Report
+from hubslice.artefacts.slice import Slice
+from hubslice.artefacts.verification import Verification
+from hubslice.card.formats import percent
+from hubslice.card.render import render_card
+from hubslice.defects.evidence import Evidence
+from hubslice.errors import InputError
+from hubslice.hub.client import Client
+from hubslice.hub.integrity import digest
+from hubslice.pipeline.run import open_run
+from hubslice.pipeline.verify.differences import differences
+from hubslice.pipeline.verify.judging import NEAR_TIE, judge
+from tests.hub import HubServer
+from tests.pipeline.quick import QUICK, quick_run
+
+pytestmark = pytest.mark.slow
+
+BACKDOOR = "evidence/backdoor-trigger.safetensors"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A copy of a finished run that may be spoilt."""
+    shutil.copytree(quick_run().parent, tmp_path / "job")
+    return tmp_path / "job" / "run"
+
+
+@pytest.fixture
+def student(tmp_path: Path) -> Path:
+    """A student without its run, as whoever downloads it has it."""
+    return shutil.copytree(quick_run() / "student", tmp_path / "student")
+
+
+def differing(found: Verification) -> dict[str, str]:
+    """Detail by part and name of what differs."""
+    return {f"{finding.part}, {finding.name}": finding.detail for finding in found.of("differs")}
+
+
+def relock(student: Path) -> None:
+    """What a forger does last: the lock lists the files as they are now."""
+    lock = Lock.load(student / LOCK)
+    found = {file.path: digest(student / file.path) for file in lock.files}
+    files = tuple(
+        file.model_copy(update={"size": found[file.path].size, "sha256": found[file.path].sha256})
+        for file in lock.files
+    )
+    lock.model_copy(update={"files": files}).save(student / LOCK)
+
+
+def test_a_run_agrees_in_every_claim() -> None:
+    found = hubslice.verify(quick_run(), sample=8)
+    assert found.verified
+    assert {finding.state for finding in found.findings} == {"agrees"}
+    names = {f"{finding.part}, {finding.name}" for finding in found.findings}
+    assert {
+        "files, checksums",
+        "files, steps",
+        "files, copies on top",
+        "sources, teacher",
+        "report, accuracy of student",
+        "report, rates of backdoor, trigger",
+        "report, reduction in penultimate, guided-eps8",
+        "report, retention",
+        "report, gates",
+        "card, README.md",
+        "student, plain timm",
+        "student, student on penultimate, guided-eps8",
+        "student, student on test pictures",
+    } <= names
+    assert next(f for f in found.findings if f.name == "student on test pictures").detail.startswith("8 of 8")
+
+
+def test_full_judges_every_arm_and_makes_the_trigger_again(run: Path) -> None:
+    evidence = Evidence.load(run / "student" / BACKDOOR)
+    fewer = Evidence(**(vars(evidence) | {"pictures": evidence.pictures[:3]}))
+    fewer.save(run / "student" / BACKDOOR)
+    found = hubslice.verify(run, full=True)
+    states = {finding.name: finding for finding in found.findings if finding.part == "student"}
+    for arm in ("student", "finetune"):
+        assert states[f"{arm} on test pictures"].state == "agrees"
+        assert states[f"{arm} on backdoor, trigger"].detail.startswith("3 of 3")
+        assert states[f"{arm} on backdoor, trigger, made again"].detail.startswith("12 of 12")
+
+
+def test_without_the_run_what_is_not_at_hand_is_told(student: Path) -> None:
+    found = hubslice.verify(student, sample=4)
+    assert found.verified
+    open_ = {finding.name: finding.detail for finding in found.of("not checked")}
+    assert open_.keys() == {"teacher", "accuracy on the data"}
+    assert "--data PATH" in open_["accuracy on the data"]
+    data = quick_run().parent / "shapes.parquet"
+    found = hubslice.verify(student, sample=4, data=data)
+    assert {finding.name for finding in found.of("not checked")} == {"teacher"}
+
+
+def test_other_data_is_not_the_reports(student: Path, tmp_path: Path) -> None:
+    from tests.pictures import write_parquet
+
+    found = hubslice.verify(student, data=write_parquet(tmp_path / "other.parquet", samples=60))
+    assert differing(found) == {"student, data fingerprint": "it is not that of the report: other data"}
+
+
+def test_a_person_may_write_into_the_card_and_add_files(student: Path) -> None:
+    card = student / "README.md"
+    card.write_text(card.read_text() + "\n## A note\nMind the gap.\n")
+    (student / "NOTES.txt").write_text("mine")
+    found = hubslice.verify(student, sample=4)
+    assert found.verified
+    assert "not hubslice's: NOTES.txt" in next(f.detail for f in found.findings if f.name == "other files")
+
+
+def test_a_student_of_an_older_version_says_what_it_lacks(student: Path) -> None:
+    (student / LOCK).unlink()
+    (student / "evidence" / "accuracy.safetensors").unlink()
+    report = json.loads((student / "report.json").read_text())
+    del report["deviating"], report["predictions"]
+    (student / "report.json").write_text(json.dumps(report, indent=2))
+    recipe = open_run(str(quick_run())).recipe
+    (student / "README.md").write_text(render_card(Report.load(student / "report.json"), recipe.card, QUICK, None))
+    found = hubslice.verify(student, sample=4)
+    assert found.verified, differing(found)
+    assert {finding.name for finding in found.of("not checked")} >= {LOCK, "accuracies"}
+
+
+def rate_value(student: Path) -> None:
+    report = json.loads((student / "report.json").read_text())
+    report["defects"][0]["variants"][0]["rows"][0]["dir"]["value"] = 0.01
+    (student / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def rate_hits(student: Path) -> None:
+    report = json.loads((student / "report.json").read_text())
+    report["arms"][0]["test"]["hits"] += 1
+    (student / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    report_ = Report.load(student / "report.json")
+    report_.save(student / "report.json")
+    recipe = open_run(str(quick_run())).recipe
+    (student / "README.md").write_text(render_card(report_, recipe.card, QUICK, None))
+
+
+def card_number(student: Path) -> None:
+    card = (student / "README.md").read_text()
+    accuracy = percent(Report.load(student / "report.json").arms[0].test.value)
+    assert accuracy in card
+    (student / "README.md").write_text(card.replace(accuracy, "99.9", 1))
+
+
+def weights(student: Path) -> None:
+    path = student / "model.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    answer = Evidence.load(student / BACKDOOR).attacked["teacher"]["student"][0]
+    tensors["fc.bias"][(answer + 1) % 3] += 100
+    save_file(tensors, path, metadata=metadata)
+    sort_header(path)
+
+
+def mask(student: Path) -> None:
+    slice_ = Slice.load(student / "slice.safetensors")
+    name = next(iter(slice_.masks))
+    slice_.masks[name].reshape(-1)[0] ^= True
+    slice_.save(student / "slice.safetensors")
+
+
+def prediction(student: Path) -> None:
+    evidence = Evidence.load(student / BACKDOOR)
+    found = evidence.attacked["teacher"]["student"]
+    found[0] = (found[0] + 1) % 3
+    evidence.save(student / BACKDOOR)
+
+
+def clean_prediction(student: Path) -> None:
+    path = student / "evidence" / "accuracy.safetensors"
+    found = Predictions.load(path)
+    answers = found.arms["test"]["student"]
+    right = int(np.flatnonzero(answers == found.labels["test"])[0])
+    answers[right] = (answers[right] + 1) % 3
+    found.save(path)
+
+
+def picture(student: Path) -> None:
+    evidence = Evidence.load(student / BACKDOOR)
+    evidence.pictures[0, 0, 0, 0] ^= 1
+    evidence.save(student / BACKDOOR)
+
+
+def recipe(student: Path) -> None:
+    path = student / "recipe.yaml"
+    path.write_text(path.read_text().replace("epochs: 1", "epochs: 2"))
+
+
+def lock(student: Path) -> None:
+    path = student / LOCK
+    path.write_text(path.read_text().replace('"torch": "', '"torch": "9'))
+
+
+def setting(student: Path) -> None:
+    path = student / LOCK
+    path.write_text(path.read_text().replace('"train.epochs": 1', '"train.epochs": 3'))
+
+
+# What is spoilt, the file that the lock gives away, and the claim that gives it away to whoever forged the lock, too.
+SPOILT: dict[str, tuple[Callable[[Path], None], str | None, str, str]] = {
+    "rate": (rate_value, "report.json", "report, rates and intervals", "defects.backdoor.variants.trigger.rows."),
+    "count": (rate_hits, "report.json", "report, accuracy of student", "test.hits is"),
+    "card": (card_number, None, "card, README.md", "99.9"),
+    "weights": (weights, "model.safetensors", "student, student on backdoor, trigger", "answers are not the stored"),
+    "mask": (mask, "slice.safetensors", "report, retention", "relevant is"),
+    "prediction": (prediction, BACKDOOR, "report, rates of backdoor, trigger", "hits is"),
+    "clean prediction": (clean_prediction, "evidence/accuracy.safetensors", "report, accuracy of student", "test.hits"),
+    "picture": (picture, BACKDOOR, "report, evidence of backdoor, trigger", "pictures are not those of its checksum"),
+    "recipe": (recipe, "recipe.yaml", "lock, recipe", "recipe, train.epochs: locked 1, now 2"),
+    "lock": (lock, None, "lock, versions", "lock and report do not say the same"),
+    "setting": (setting, None, "lock, recipe", "recipe, train.epochs: locked 3, now 1"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_whatever_is_spoilt_is_named(student: Path, name: str) -> None:
+    spoil, file, claim, says = SPOILT[name]
+    spoil(student)
+    found = hubslice.verify(student, sample=12)
+    if file is not None:
+        assert "the lock says" in differing(found)[f"files, {file}"]
+        relock(student)
+        found = hubslice.verify(student, sample=12)
+        assert not any(key.startswith("files, ") for key in differing(found))
+    assert says in differing(found)[claim]
+
+
+def test_a_consistent_forgery_fails_at_the_students_answers(student: Path) -> None:
+    """Evidence, report, card and lock all say that the student withstands the trigger; the student itself does not."""
+    path = student / BACKDOOR
+    evidence, report = Evidence.load(path), Report.load(student / "report.json")
+    evidence.attacked["teacher"]["student"][:] = evidence.truth
+    evidence.save(path)
+    forged = (
+        report.defects[0].variants[0].model_copy(update={"rows": evidence.rows(), "reduction": evidence.reduction()})
+    )
+    defects = (report.defects[0].model_copy(update={"variants": (forged,)}), *report.defects[1:])
+    gates = tuple(
+        gate.model_copy(update={"measured": 0.0}) if gate.name == "max_dir (backdoor)" else gate
+        for gate in report.gates
+    )
+    report = report.model_copy(update={"defects": defects, "gates": gates})
+    report.save(student / "report.json")
+    recipe = open_run(str(quick_run())).recipe
+    (student / "README.md").write_text(render_card(report, recipe.card, QUICK, None))
+    relock(student)
+    found = hubslice.verify(student)
+    assert differing(found).keys() == {"student, student on backdoor, trigger"}
+
+
+def test_a_teacher_that_changed_in_the_run_is_named(run: Path) -> None:
+    path = run / "steps" / "pull" / "model" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    found = differing(hubslice.verify(run, sample=4))
+    assert "model.safetensors: sha256 is" in found["sources, teacher"]
+    assert "steps/pull does not hold what the step left there" in found["files, steps"]
+    (run / "report.json").write_text("{}")
+    assert "run/report.json is not the student's" in differing(hubslice.verify(run, sample=4))["files, copies on top"]
+
+
+@pytest.mark.parametrize("name", ["report.json", LOCK, "recipe.yaml", "slice.safetensors", BACKDOOR])
+def test_a_file_that_cannot_be_read_is_a_difference(student: Path, name: str) -> None:
+    (student / name).write_bytes(b"nonsense")
+    assert not hubslice.verify(student, sample=4).verified
+
+
+@pytest.mark.parametrize("name", ["recipe.yaml", "slice.safetensors", BACKDOOR, "README.md"])
+def test_a_missing_file_is_a_difference(student: Path, name: str) -> None:
+    (student / name).unlink()
+    found = hubslice.verify(student, sample=4)
+    assert any(finding.name == name or name in finding.detail for finding in found.of("differs"))
+
+
+def test_near_ties_are_told_and_others_count() -> None:
+    """A model whose logits are its pixels: one picture is a tie to within rounding, one is not."""
+    student = hubslice.load(quick_run() / "student")
+    logits = torch.tensor([[0.0, 1.0, 1.0 - NEAR_TIE / 2], [0.0, 1.0, 1.0 - NEAR_TIE * 4], [0.0, 1.0, 0.5]])
+    student.logits = lambda pixels: logits[: len(pixels)]  # type: ignore[method-assign]
+    pixels = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
+    pictures, cpu = np.array([7, 8, 9]), torch.device("cpu")
+    found = judge(student, pixels, np.array([2, 1, 1]), pictures, cpu)
+    assert found.differences == []
+    assert found.agreeing == "2 of 3 answers are the stored ones, 1 are near ties (by at most 0.25% of the spread)"
+    found = judge(student, pixels, np.array([2, 2, 1]), pictures, cpu)
+    assert "1 of 3 answers are not the stored ones" in found.differences[0]
+    assert "picture 8 (by 2%)" in found.differences[0]
+    assert judge(student, pixels, np.array([1, 1, 5]), pictures, cpu).differences  # no such class
+
+
+def test_differences_are_named_by_path() -> None:
+    claimed = {"arms": [{"name": "student", "hits": 3, "rate": 0.5}], "n": 2}
+    assert differences(claimed, {**claimed, "new": 1}) == []
+    counted = {"arms": [{"name": "student", "hits": 4, "rate": 0.5 + 1e-12}], "n": 2}
+    assert differences(claimed, counted) == ["arms.student.hits is 3, counted 4"]
+    assert differences({"arms": []}, counted) == ["arms is 0 entries, counted 1 entries"]
+
+
+def test_what_makes_no_claims_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="makes no claims that could be verified"):
+        hubslice.verify(quick_run().parent / "teacher")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A Hub that `Client()` means; its files land in a cache of their own."""
+    with HubServer(tmp_path / "hub", tokens={}) as server:
+        made = Client.__init__
+
+        def init(self: Client, *_: object, **__: object) -> None:
+            made(self, endpoint=server.url, cache_dir=tmp_path / "cache")
+
+        monkeypatch.setattr(Client, "__init__", init)
+        yield server
+
+
+def test_a_stranger_audits_a_published_student(
+    hub: HubServer, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, path = "hubslice-tests/tiny", run.parent / "recipe.yaml"
+    hub.seed(teacher, run.parent / "teacher")
+    path.write_text(QUICK.replace("./teacher", teacher))
+    made = hubslice.slice(path, out=run)
+    card = render_card(made.report, made.recipe.card, made.loaded.text, "alice/student")
+    (tmp_path / "published").mkdir()
+    shutil.copytree(made.student, tmp_path / "published", dirs_exist_ok=True)
+    (tmp_path / "published" / "README.md").unlink()
+    (tmp_path / "published" / "README.md").write_text(card)
+    commit = hub.seed("alice/student", tmp_path / "published").oid
+
+    hub.log.clear()
+    found = hubslice.verify("alice/student", sample=4)
+    assert (found.verified, found.commit) == (True, commit), differing(found)
+    assert {finding.name for finding in found.of("not checked")} == {"accuracy on the data"}
+    detail = next(f.detail for f in found.findings if (f.part, f.name) == ("sources", "teacher"))
+    assert "2 files of hubslice-tests/tiny@" in detail
+    cache = tmp_path / "cache" / "models--hubslice-tests--tiny"
+    shutil.rmtree(cache)
+    assert hubslice.verify("alice/student", sample=4).verified
+    assert {file.name for file in cache.glob("snapshots/*/*")} == {"config.json"}  # weights by the Hub's promise alone
+    assert hubslice.verify("alice/student", sample=4, full=True).verified
+    assert {file.name for file in cache.glob("snapshots/*/*")} == {"config.json", "model.safetensors"}
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert hubslice.verify("alice/student", sample=4).verified
+    shutil.rmtree(cache)
+    offline = hubslice.verify("alice/student", sample=4)
+    assert offline.verified
+    assert "offline mode is on" in next(f.detail for f in offline.of("not checked") if f.part == "sources")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+    lock = (tmp_path / "published" / LOCK).read_text()
+    sha256 = Lock.load(tmp_path / "published" / LOCK).models["pull"].files[-1].sha256
+    hub.seed("alice/student", {LOCK: lock.replace(sha256, "0" * 64).encode()})
+    found = hubslice.verify("alice/student", sample=4)
+    assert f"model.safetensors: sha256 is {sha256}, locked {'0' * 64}" in differing(found)["sources, teacher"]
+    assert hubslice.verify(f"alice/student@{commit}", sample=4).verified
