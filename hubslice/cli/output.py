@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from hubslice.hub.secret import masked
 from hubslice.progress import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ class Output:
         if hint:
             self._say("hint: ", hint, "cyan")
 
+    def trace(self, text: str) -> None:
+        """Show where an error came from, on stderr, in every mode."""
+        self.close()
+        sys.stderr.write(masked(text))
+
     def progress(self) -> Reporter:
         """The reporter for a run: bars on a terminal, a line a step elsewhere, silent for machines."""
         self.close()
@@ -144,7 +150,7 @@ class Output:
             stop()
 
     def _say(self, label: str, message: str, style: str) -> None:
-        message = printable(message)
+        message = masked(printable(message))
         if self.mode == "json" or not sys.stderr.isatty():
             sys.stderr.write(f"{label}{message}\n")
             return

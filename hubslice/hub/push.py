@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
+from typing import Final
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
 from hubslice.errors import PushError
 from hubslice.hub.formats import CARD
-from hubslice.hub.listing import expected_files
+from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
-from hubslice.hub.refusals import HTTPError, refused_as, unanswered
+from hubslice.hub.refusals import refused_as, unanswered
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
+
+# Else a .gitignore in the repository would keep files out of the commit without a word.
+_IGNORE_NOTHING: Final = "# all files of the plan are pushed\n"
 
 
 @dataclass(frozen=True)
@@ -41,37 +46,67 @@ def push(plan: PushPlan) -> PushResult:
         return PushResult(plan.repo_id, parent, f"{plan.url}/commit/{parent}", None, pushed=False)
     if parent is not None:
         return _commit(plan, parent)
-    with refused_as(PushError, f"create {plan.repo_id}", repo_id=plan.repo_id, client=client):
-        client.api.create_repo(plan.repo_id, private=plan.private, exist_ok=False)
     try:
-        with refused_as(PushError, f"push to {plan.repo_id}", repo_id=plan.repo_id, client=client):
-            parent = str(client.api.model_info(plan.repo_id).sha)
-        return _commit(plan, parent)
+        with refused_as(PushError, f"create {plan.repo_id}", repo_id=plan.repo_id, client=client):
+            client.api.create_repo(plan.repo_id, private=plan.private, exist_ok=False)
+    except PushError as error:
+        if error.__cause__ is not None and unanswered(error.__cause__):
+            error.hint = f"{error.hint}; the repository {plan.repo_id} may have been created, then it is empty so far"
+        raise
+    try:
+        created = repo_info(plan.repo_id, None, client, PushError, f"push to {plan.repo_id}")
+        return _commit(plan, str(created.sha))
     except PushError as error:
         error.hint = f"{error.hint}; the repository {plan.repo_id} was created and is empty so far"
         raise
 
 
 def _commit(plan: PushPlan, parent: str) -> PushResult:
-    with refused_as(PushError, f"push to {plan.repo_id}", repo_id=plan.repo_id, client=plan.client):
+    try:
+        with refused_as(PushError, f"push to {plan.repo_id}", repo_id=plan.repo_id, client=plan.client):
+            made = _create_commit(plan, parent)
+    except PushError as error:
+        if error.__cause__ is None or not unanswered(error.__cause__):
+            raise
+        # The commit may have been made all the same: its answer was lost, or is not one.
+        if plan.create_pr:
+            error.hint = f"{error.hint}; the pull request may have been opened: see {plan.url}/discussions"
+            raise
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the plan has shown them
-                made = plan.client.api.create_commit(
-                    plan.repo_id,
-                    [_operation(plan, file) for file in plan.changes],
-                    commit_message=plan.message,
-                    revision=plan.revision,
-                    create_pr=plan.create_pr,
-                    parent_commit=parent,
-                )
-        except (HTTPError, RuntimeError) as error:
-            # The answer may have been lost after the commit was made.
-            found = _landed(plan, parent) if unanswered(error) and not plan.create_pr else None
-            if found is None:
-                raise
-            return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
+            found = _landed(plan, parent)
+        except PushError:
+            error.hint = f"{error.hint}; whether the commit was made is not known: see {plan.url}/commits/main"
+            raise error from error.__cause__
+        if found is None:
+            raise
+        return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
     return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
+
+
+def _create_commit(plan: PushPlan, parent: str) -> CommitInfo:
+    operations = [_operation(plan, file) for file in plan.changes]
+    api, additions = plan.client.api, [each for each in operations if isinstance(each, CommitOperationAdd)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the plan has shown them
+        api.preupload_lfs_files(
+            plan.repo_id,
+            additions,
+            revision=plan.revision,
+            create_pr=plan.create_pr,
+            free_memory=False,
+            gitignore_content=_IGNORE_NOTHING,
+        )
+        made = api.create_commit(
+            plan.repo_id,
+            operations,
+            commit_message=plan.message,
+            revision=plan.revision,
+            create_pr=plan.create_pr,
+            parent_commit=parent,
+        )
+    if not isinstance(made.oid, str) or not re.fullmatch(r"[0-9a-f]{40}", made.oid):
+        raise ValueError(f"the new commit is called {made.oid!r}")
+    return made
 
 
 def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | CommitOperationDelete:
@@ -84,10 +119,7 @@ def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | Commit
 
 def _landed(plan: PushPlan, parent: str) -> str | None:
     """The commit on the Hub, if the branch has moved and now holds what the plan wanted."""
-    try:
-        info = plan.client.api.model_info(plan.repo_id, revision=plan.revision, files_metadata=True)
-    except (HTTPError, OSError):
-        return None
+    info = repo_info(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
     held = expected_files(info)
     done = all(
         (file.path not in held) if file.digest is None else file.path in held and held[file.path].met_by(file.digest)
