@@ -62,41 +62,38 @@ def push(plan: PushPlan) -> PushResult:
 
 
 def _commit(plan: PushPlan, parent: str) -> PushResult:
-    try:
-        with refused_as(PushError, f"push to {plan.repo_id}", repo_id=plan.repo_id, client=plan.client):
-            made = _create_commit(plan, parent)
-    except PushError as error:
-        if error.__cause__ is None or not unanswered(error.__cause__):
-            raise
-        # The commit may have been made all the same: its answer was lost, or is not one.
-        if plan.create_pr:
-            error.hint = f"{error.hint}; the pull request may have been opened: see {plan.url}/discussions"
-            raise
-        try:
-            found = _landed(plan, parent)
-        except PushError:
-            error.hint = f"{error.hint}; whether the commit was made is not known: see {plan.url}/commits/main"
-            raise error from error.__cause__
-        if found is None:
-            raise
-        return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
-    return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
-
-
-def _create_commit(plan: PushPlan, parent: str) -> CommitInfo:
+    doing = f"push to {plan.repo_id}"
     operations = [_operation(plan, file) for file in plan.changes]
-    api, additions = plan.client.api, [each for each in operations if isinstance(each, CommitOperationAdd)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the plan has shown them
-        api.preupload_lfs_files(
+    with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client):
+        plan.client.api.preupload_lfs_files(
             plan.repo_id,
-            additions,
+            [each for each in operations if isinstance(each, CommitOperationAdd)],
             revision=plan.revision,
             create_pr=plan.create_pr,
             free_memory=False,
             gitignore_content=_IGNORE_NOTHING,
         )
-        made = api.create_commit(
+    try:
+        with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client):
+            made = _create_commit(plan, operations, parent)
+    except PushError as error:
+        if error.__cause__ is None or not unanswered(error.__cause__):
+            raise
+        found = None if plan.create_pr else _landed(plan, parent)
+        if found is None:
+            page = "discussions" if plan.create_pr else "commits/main"
+            error.hint = f"{error.hint}; the commit may still be made: see {plan.url}/{page}"
+            raise
+        return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
+    return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
+
+
+def _create_commit(
+    plan: PushPlan, operations: list[CommitOperationAdd | CommitOperationDelete], parent: str
+) -> CommitInfo:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the plan has shown them
+        made = plan.client.api.create_commit(
             plan.repo_id,
             operations,
             commit_message=plan.message,
@@ -118,8 +115,11 @@ def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | Commit
 
 
 def _landed(plan: PushPlan, parent: str) -> str | None:
-    """The commit on the Hub, if the branch has moved and now holds what the plan wanted."""
-    info = repo_info(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
+    """The commit on the Hub, if the branch has moved and now holds what the plan wanted; None if that is not known."""
+    try:
+        info = repo_info(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
+    except PushError:
+        return None
     held = expected_files(info)
     done = all(
         (file.path not in held) if file.digest is None else file.path in held and held[file.path].met_by(file.digest)

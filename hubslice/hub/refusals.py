@@ -10,7 +10,7 @@ from huggingface_hub import errors as hf
 
 from hubslice.errors import HubError, HubsliceError
 from hubslice.hub.client import LOGIN, Client
-from hubslice.hub.session import GaveUp, HTTPError, retry_after
+from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_after
 
 _WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, GaveUp)
 # What huggingface_hub raises while it reads an answer that has not the shape it expects.
@@ -90,6 +90,8 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
             f"what {client.url} answers is not what a Hub answers ({type(error).__name__}: {_first_line(error)})",
             "check HF_ENDPOINT; a proxy or the login page of a network may answer in the Hub's place",
         )
+    if isinstance(error, TooManyRedirects):
+        return f"{client.url} sends requests in circles", "check HF_ENDPOINT"
     if isinstance(error, HTTPError):
         return (
             f"the Hub at {client.url} cannot be reached ({type(error).__name__}: {_first_line(error)})",

@@ -23,13 +23,14 @@ from hubslice.errors import IntegrityError
 # The base class of whichever httpx the installed huggingface_hub speaks, and that library.
 HTTPError: type[Exception] = hf.HTTPError  # type: ignore[attr-defined]
 _httpx: Any = import_module(HTTPError.__module__.partition(".")[0])
+TooManyRedirects: type[Exception] = _httpx.TooManyRedirects
 
 LONGEST_WAIT = 20.0  # seconds that a server may ask us to wait before we rather tell the user
 _PATIENCE = (1.0, 3.0)  # seconds to wait before each further try at a server in trouble
 _CONNECT = 5.0  # seconds to find the server
 _ANSWER = 90.0  # seconds that the Hub may work on what it is sent, such as a commit of many files
 _ONCE = re.compile(r"/commit/|/repos/create$|/discussions")  # done twice, these would leave something behind
-_IDS = re.compile(r'(W/)?"?[\w.:+=-]*"?')  # headers that huggingface_hub makes file names of
+_IDS = re.compile(r'(W/)?"?[\w.:+=-]+"?')  # headers that huggingface_hub makes file names of
 _LOST = (_httpx.TimeoutException, _httpx.NetworkError, _httpx.RemoteProtocolError)
 _NOT_FOUND = (_httpx.ConnectError, _httpx.ConnectTimeout)
 
@@ -136,7 +137,7 @@ def _refuse(response: Any) -> None:
 
 def _check_ids(response: Any) -> None:
     for name in ("ETag", "X-Linked-ETag", "X-Repo-Commit"):
-        value = response.headers.get(name, "")
+        value = response.headers.get(name, "none")
         if "/resolve/" in response.request.url.path and not _IDS.fullmatch(value):
             response.close()
             raise IntegrityError(

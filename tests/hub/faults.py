@@ -27,9 +27,9 @@ class Fault:
         when: which requests, see `on`.
         status: answer with this status, without handling the request.
         retry_after: seconds or a date, sent as `Retry-After` beside the status.
-        redirect: send the client to this address, without handling the request.
+        redirect: send the client to this address (and `headers`), without handling the request.
         delay: seconds to wait before anything else.
-        headers: handle the request, then send these headers in place of the right ones.
+        headers: handle the request, then send these headers in place of the right ones (None: leave it out).
         body: handle the request, then send these bytes in place of the right body, under the right headers.
         cut_after: handle the request, then close the connection after so many bytes of the body.
         trickle: handle the request, then send the body in eight pieces, with so many seconds before each.
@@ -43,7 +43,7 @@ class Fault:
     retry_after: int | str | None = None
     redirect: str | None = None
     delay: float = 0.0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
     body: bytes | None = None
     cut_after: int | None = None
     trickle: float = 0.0
@@ -72,12 +72,16 @@ def handle(faults: Iterable[Fault], request: Request, handler: Callable[[Request
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         return Response.refusal(HubError(fault.status, "Fault", f"Injected fault {fault.status}", headers=headers))
     if fault.redirect is not None:
-        return Response(302, headers={"Location": fault.redirect})
+        return Response(302, headers={"Location": fault.redirect} | _given(fault.headers))
     response = handler(request)
     if fault.lost:
         return None
-    response.headers |= fault.headers
+    response.headers = _given(response.headers | dict(fault.headers))
     if fault.body is not None and request.method != "HEAD":
         response.body = fault.body
     response.cut_after, response.trickle = fault.cut_after, fault.trickle
     return response
+
+
+def _given(headers: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value is not None}
