@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,7 +66,7 @@ def push(plan: PushPlan) -> PushResult:
 def _commit(plan: PushPlan, parent: str) -> PushResult:
     doing = f"push to {plan.repo_id}"
     operations = [_operation(plan, file) for file in plan.changes]
-    with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client):
+    with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
         plan.client.api.preupload_lfs_files(
             plan.repo_id,
             [each for each in operations if isinstance(each, CommitOperationAdd)],
@@ -74,7 +76,7 @@ def _commit(plan: PushPlan, parent: str) -> PushResult:
             gitignore_content=_IGNORE_NOTHING,
         )
     try:
-        with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client):
+        with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
             made = _create_commit(plan, operations, parent)
     except PushError as error:
         if error.__cause__ is None or not unanswered(error.__cause__):
@@ -91,19 +93,25 @@ def _commit(plan: PushPlan, parent: str) -> PushResult:
 def _create_commit(
     plan: PushPlan, operations: list[CommitOperationAdd | CommitOperationDelete], parent: str
 ) -> CommitInfo:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the plan has shown them
-        made = plan.client.api.create_commit(
-            plan.repo_id,
-            operations,
-            commit_message=plan.message,
-            revision=plan.revision,
-            create_pr=plan.create_pr,
-            parent_commit=parent,
-        )
+    made = plan.client.api.create_commit(
+        plan.repo_id,
+        operations,
+        commit_message=plan.message,
+        revision=plan.revision,
+        create_pr=plan.create_pr,
+        parent_commit=parent,
+    )
     if not isinstance(made.oid, str) or not re.fullmatch(r"[0-9a-f]{40}", made.oid):
         raise ValueError(f"the new commit is called {made.oid!r}")
     return made
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Those about the card, which the plan has shown, and huggingface_hub's about its own HTTP library."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | CommitOperationDelete:

@@ -19,7 +19,7 @@ from tests.faults.conftest import Refused
 from tests.faults.hub_faults import TOKEN
 from tests.hub import HubServer, User
 
-__all__ = ["hub", "impatient", "never_seen", "student", "teacher"]
+__all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
 
 RECIPE = """\
 kind: slice
@@ -52,14 +52,19 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teacher: dict[str, byte
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause before the next try, and short time limits."""
+    """No pause before the next try."""
     monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
-    monkeypatch.setattr("hubslice.hub.session._ANSWER", 0.2)
-    for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
-        monkeypatch.setattr(constants, name, 0.2)
     for module in ("file_download", "utils._http"):
         monkeypatch.setattr(f"huggingface_hub.{module}.time", SimpleNamespace(sleep=lambda _: None))
     close_session()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second for an answer; a Hub that is `late` takes longer."""
+    monkeypatch.setattr("hubslice.hub.session._ANSWER", 0.5)
+    for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
+        monkeypatch.setattr(constants, name, 0.5)
 
 
 @pytest.fixture(autouse=True)

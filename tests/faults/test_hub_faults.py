@@ -12,6 +12,7 @@ from tests.faults.hub_faults import (
     ALWAYS,
     NOT_A_HUB,
     PASSING,
+    SOME,
     TOKEN,
     UNREACHABLE,
     WRONG_ANSWERS,
@@ -19,10 +20,10 @@ from tests.faults.hub_faults import (
     listings,
     rows,
 )
-from tests.faults.hub_setup import REPO, hub, impatient, never_seen, pulls, refuse, student, teacher, use
+from tests.faults.hub_setup import REPO, hasty, hub, impatient, never_seen, pulls, refuse, student, teacher, use
 from tests.hub import Fault, HubServer, on
 
-__all__ = ["hub", "impatient", "never_seen", "student", "teacher"]
+__all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
 
 INFO = ("GET", "^/api/models/alice/teacher")
 HEAD = ("HEAD", "/resolve/.*/model.safetensors$")
@@ -30,11 +31,17 @@ WEIGHTS = ("GET", "/resolve/.*/model.safetensors$")
 ANOTHER = b"another file"
 
 
-@pytest.mark.parametrize("path", [INFO, HEAD, WEIGHTS], ids=["listing", "head", "file"])
-@pytest.mark.parametrize("trouble", rows(ALWAYS))
+@pytest.mark.parametrize(
+    ("path", "trouble"),
+    [
+        *(pytest.param(INFO, trouble, id=f"{trouble.name}-listing") for trouble in ALWAYS),
+        *(pytest.param(HEAD, trouble, id=f"{trouble.name}-head") for trouble in SOME),
+        *(pytest.param(WEIGHTS, trouble, id=f"{trouble.name}-file") for trouble in SOME),
+    ],
+)
 def test_pull_ends_clearly(
-    trouble: Trouble,
     path: tuple[str, str],
+    trouble: Trouble,
     hub: HubServer,
     refused: Refused,
     hubslice: Hubslice,
@@ -84,6 +91,14 @@ WRONG_FILES = (
     (SMALL, Trouble("no-commit", NOT_A_HUB, {"headers": {"X-Repo-Commit": None}})),
     (HEAD, Trouble("gone", ("not found", "see what"), {"status": 404})),
 )
+
+
+@pytest.mark.parametrize("path", [INFO, HEAD, WEIGHTS], ids=["listing", "head", "file"])
+@pytest.mark.usefixtures("hasty")
+def test_pull_from_a_hub_that_is_late(path: tuple[str, str], hub: HubServer, refused: Refused) -> None:
+    hub.faults.append(Fault(on(*path), delay=0.8, times=None))
+    refuse(refused, "pull", "alice/teacher", says=("cannot fetch", "ReadTimeout", *UNREACHABLE))
+    assert not list(Path("cache").rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize(("path", "trouble"), [pytest.param(*each, id=each[1].name) for each in WRONG_FILES])
