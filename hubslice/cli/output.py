@@ -150,7 +150,7 @@ class Output:
             stop()
 
     def _say(self, label: str, message: str, style: str) -> None:
-        message = masked(printable(message))
+        message = printable(message)
         if self.mode == "json" or not sys.stderr.isatty():
             sys.stderr.write(f"{label}{message}\n")
             return
@@ -173,8 +173,9 @@ class Output:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which a recipe or model card from elsewhere could aim at the terminal."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    """The text without tokens, and without control characters, which text from elsewhere could aim at the terminal."""
+    signs = (sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in masked(text))
+    return "".join(signs)
 
 
 def _cell(value: object) -> str:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -86,9 +87,12 @@ def leaks(text: str, token: str = TOKEN) -> bool:
 
 def use(monkeypatch: pytest.MonkeyPatch, url: str, home: Path, token: str = TOKEN) -> None:
     """Point the command line of this process at a Hub."""
-    monkeypatch.setattr(
-        "hubslice.hub.client.HfApi", lambda endpoint=None, **options: HfApi(endpoint=endpoint or url, **options)
-    )
+
+    def api(endpoint: str | None = None, **options: Any) -> HfApi:
+        return HfApi(endpoint=endpoint or url, **options)
+
+    monkeypatch.setattr("hubslice.hub.client.HfApi", api)
+    monkeypatch.setattr("huggingface_hub.HfApi", api)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hf"))
     monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setenv("HUBSLICE_CACHE", str(home / "cache"))

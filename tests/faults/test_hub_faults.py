@@ -20,7 +20,7 @@ from tests.faults.hub_faults import (
     listings,
     rows,
 )
-from tests.faults.hub_setup import REPO, hasty, hub, impatient, never_seen, pulls, refuse, student, teacher, use
+from tests.faults.hub_setup import RECIPE, REPO, hasty, hub, impatient, never_seen, pulls, refuse, student, teacher, use
 from tests.hub import Fault, HubServer, on
 
 __all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
@@ -73,6 +73,35 @@ def test_pull_of_an_odd_listing(
     assert not list(Path("hf").rglob("*"))
     hub.faults.clear()
     pulls(hubslice, teacher)
+
+
+@pytest.mark.parametrize(
+    "path", [("GET", "/api/models/alice/student"), ("*", "/recipe.yaml$")], ids=["listing", "file"]
+)
+@pytest.mark.parametrize("trouble", rows(SOME))
+def test_a_published_recipe(trouble: Trouble, path: tuple[str, str], hub: HubServer, refused: Refused) -> None:
+    hub.seed(REPO, {"recipe.yaml": RECIPE.encode()})
+    trouble.lay(hub, path)
+    refuse(refused, "slice", REPO, says=("cannot fetch", REPO, *trouble.says))
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"status": 503}, "503"),
+        ({"status": 429, "retry_after": 3600}, "429"),
+        ({"lost": True}, "RemoteProtocolError"),
+        ({"body": b"<html>"}, "Expecting value"),
+        ({"body": b"[]"}, "must be a mapping"),
+    ],
+    ids=["503", "429", "lost", "html", "list"],
+)
+def test_data_of_the_hub(fault: dict[str, object], says: str, hub: HubServer, refused: Refused) -> None:
+    hub.seed("alice/pictures", {"data.csv": b"x"}, kind="datasets")
+    Path("recipe.yaml").write_text(RECIPE.replace("./pictures", "alice/pictures"))
+    hub.faults.append(Fault(on("GET", "/api/datasets/"), times=None, **fault))  # type: ignore[arg-type]
+    refuse(refused, "slice", "recipe.yaml", "--until", "data", says=("alice/pictures", says, "check data.path"))
 
 
 FALSE = ("it was taken out of the cache, so run it again",)
