@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         code = exit_.code
     except Exception as error:
         if out.traceback:
-            traceback.print_exc()
+            out.trace(traceback.format_exc())
         failure = describe(error)
         out.error(failure.message, hint=failure.hint, exit_code=failure.exit_code)
         return failure.exit_code

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from hubslice.errors import HubsliceError
+
 State = Literal["ok", "warn", "fail"]
 
 _PACKAGES = (
@@ -34,10 +36,12 @@ class Finding:
 def examine() -> Iterable[Finding]:
     """Run every check, in the order of the report."""
     for check in CHECKS:
+        name = check.__name__.removeprefix("_")
         try:
             yield from check()
+        except HubsliceError as error:
+            yield Finding(name, "fail", error.message, error.hint or "")
         except Exception as error:  # a broken installation raises anything; that is the finding
-            name = check.__name__.removeprefix("_")
             yield Finding(
                 name, "fail", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", "reinstall hubslice"
             )
@@ -99,9 +103,11 @@ def _onnx_runtime() -> Iterable[Finding]:
 
 
 def _hub() -> Iterable[Finding]:
-    from huggingface_hub import get_session, get_token
+    from huggingface_hub import get_session
+    from huggingface_hub.utils._http import hf_raise_for_status
 
     from hubslice.hub.client import LOGIN, Client
+    from hubslice.hub.refusals import cause, explain
 
     client = Client()
     if client.offline:
@@ -110,19 +116,19 @@ def _hub() -> Iterable[Finding]:
         return
     try:
         answer = get_session().get(f"{client.url}/api/whoami-v2", headers=client.headers, timeout=_TIMEOUT)
-    except Exception as error:
-        why = client.without_token(str(error).partition("\n")[0]) or type(error).__name__
-        hint = "local folders work; HF_ENDPOINT chooses another Hub"
-        yield Finding("hub", "warn", f"{client.url} cannot be reached: {why}", hint)
+        refused = answer.status_code in (401, 403)
+        if not refused:
+            hf_raise_for_status(answer)
+        token = _token("") if refused else _rights(answer.json())
+    except Exception as error:  # no answer, or anything else than a Hub's
+        why, hint = explain(cause(error), repo_id="", client=client)
+        yield Finding("hub", "warn", client.without_token(why), f"{hint}; local folders work")
         yield _token("not checked")
         return
     yield Finding("hub", "ok", f"{client.url} answers")
-    if not get_token():
-        yield _token("")
-    elif answer.status_code == 200:
-        yield _rights(answer.json())
-    else:
-        yield Finding("token", "fail", f"the Hub does not accept it (HTTP {answer.status_code})", LOGIN)
+    if refused and client.login_token:
+        token = Finding("token", "fail", f"the Hub does not accept it (HTTP {answer.status_code})", LOGIN)
+    yield token
 
 
 def _disk() -> Iterable[Finding]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from hubslice.hub.secret import masked
 from hubslice.progress import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ class Output:
         if hint:
             self._say("hint: ", hint, "cyan")
 
+    def trace(self, text: str) -> None:
+        """Show where an error came from, on stderr, in every mode."""
+        self.close()
+        sys.stderr.write(masked(text))
+
     def progress(self) -> Reporter:
         """The reporter for a run: bars on a terminal, a line a step elsewhere, silent for machines."""
         self.close()
@@ -167,8 +173,9 @@ class Output:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which a recipe or model card from elsewhere could aim at the terminal."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    """The text without tokens, and without control characters, which text from elsewhere could aim at the terminal."""
+    signs = (sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in masked(text))
+    return "".join(signs)
 
 
 def _cell(value: object) -> str:

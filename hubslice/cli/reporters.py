@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from hubslice.cli.output import printable
 from hubslice.progress import Bar, Reporter, SilentBar, StepState
 
 
@@ -28,7 +29,7 @@ class Lines(Reporter):
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         """Write the line."""
-        sys.stderr.write(f"{name}: {_told(title, state, seconds)}\n")
+        sys.stderr.write(f"{name}: {printable(_told(title, state, seconds))}\n")
         sys.stderr.flush()
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
@@ -60,7 +61,9 @@ class Live(Reporter):
         if name in self._steps:
             self._remove(self._steps.pop(name))
         mark = Text("✓ " if state == "done" else "· ", style="green" if state == "done" else "dim")
-        self._progress.console.print(mark.append(f"{title}  ", "default").append(_told("", state, seconds), "dim"))
+        self._progress.console.print(
+            mark.append(f"{printable(title)}  ", "default").append(_told("", state, seconds), "dim")
+        )
 
     @contextmanager
     def track(self, label: str, total: int | None, unit: str) -> Iterator[Bar]:
@@ -79,7 +82,7 @@ class Live(Reporter):
 
     def _add(self, label: str, total: int | None, unit: str) -> TaskID:
         self._progress.start()
-        return self._progress.add_task(label, total=total, unit=unit, note="")
+        return self._progress.add_task(printable(label), total=total, unit=unit, note="")
 
     def _remove(self, task: TaskID) -> None:
         if task in self._progress.task_ids:

@@ -135,7 +135,7 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
 
 def _from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined]
 
     missing = f"there is no data at '{params.path}': not a file or folder beside the recipe ({local})"
     if params.path.endswith(".parquet") or params.path.startswith((".", "/")):
@@ -149,7 +149,7 @@ def _from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
         raise FetchError(
             f"{missing}, and the Hub is switched off (HF_HUB_OFFLINE)", hint="unset HF_HUB_OFFLINE or use local data"
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError, ValueError, TypeError, LookupError, AttributeError) as error:  # odd answers, too
         raise FetchError(
             f"{missing}, and the Hub has no readable data set of this id: {error}",
             hint="check data.path; private data needs `hf auth login`",

@@ -16,7 +16,7 @@ from hubslice.artefacts.tensor_file import LENGTH, Header, HeaderError, header_l
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.integrity import damaged
-from hubslice.hub.listing import Listing, patiently
+from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
 
 _FIRST: Final = 100_000  # bytes asked for at once: nearly every header fits, which saves a second request
@@ -51,7 +51,7 @@ def _range(listing: Listing, path: str, start: int, stop: int, client: Client) -
     # Compressed, the bytes of a range would be those of another file.
     headers = client.headers | {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
 
-    def ask() -> bytes:
+    with refused_as(FetchError, f"read the header of {path} of {listing}", repo_id=listing.repo_id, client=client):
         found = bytearray()
         with get_session().stream("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
             hf_raise_for_status(response)
@@ -61,9 +61,6 @@ def _range(listing: Listing, path: str, start: int, stop: int, client: Client) -
                 if len(found) >= skipped + stop - start:
                     break
         return bytes(found[skipped : skipped + stop - start])
-
-    with refused_as(FetchError, f"read the header of {path} of {listing}", repo_id=listing.repo_id, client=client):
-        return patiently(ask)
 
 
 def _read_header(read: _Read, size: int | None, name: str) -> Header:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
 
 from huggingface_hub import ModelInfo, constants
 from huggingface_hub import errors as hf
@@ -19,13 +16,10 @@ from hubslice.hub.client import Client
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import Expected
 from hubslice.hub.ref import HubRef
-from hubslice.hub.refusals import refused_as, status
+from hubslice.hub.refusals import refused_as
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_PATIENCE = (1.0, 3.0)  # seconds to wait before each further try at a server in trouble
-_LONGEST_WAIT = 20.0
-
-Answer = TypeVar("Answer")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -58,41 +52,45 @@ def list_files(ref: HubRef, client: Client) -> Listing:
 
 
 def repo_info(repo_id: str, revision: str | None, client: Client, kind: type[HubError], doing: str) -> ModelInfo:
-    """What the Hub says of a repository and its files; a server in trouble is asked three times.
+    """What the Hub says of a repository and its files.
 
     Raises:
         HubError: of the given kind, with the nearest branches and tags if the revision does not exist.
     """
     try:
         with refused_as(kind, doing, repo_id=repo_id, client=client):
-            return patiently(lambda: _ask(repo_id, revision, client))
+            info = client.api.model_info(
+                repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
+            )
+            if not _is(_COMMIT, info.sha):
+                raise ValueError(f"the commit of {repo_id} is {info.sha!r}")
+            expected_files(info)
+            return info
     except HubError as error:
         if revision is not None and isinstance(error.__cause__, hf.RevisionNotFoundError):
             raise _no_revision(repo_id, revision, client, kind, doing) from error
         raise
 
 
-def patiently(ask: Callable[[], Answer]) -> Answer:
-    """The answer of a server that may be in trouble: it is asked three times, after the waits that it asks for."""
-    for wait in _PATIENCE:
-        try:
-            return ask()
-        except hf.HfHubHTTPError as error:
-            if (code := status(error) or 0) != 429 and code < 500:
-                raise
-            asked = error.response.headers.get("Retry-After", "")
-            time.sleep(min(float(asked), _LONGEST_WAIT) if asked.isdigit() else wait)
-    return ask()
-
-
 def expected_files(info: ModelInfo) -> dict[str, Expected]:
-    """The checksum of each file by its path."""
-    return {
-        each.rfilename: Expected(each.size, sha256=each.lfs.sha256)
-        if each.lfs
-        else Expected(each.size, git=each.blob_id)
-        for each in info.siblings or []
-    }
+    """The checksum of each file by its path.
+
+    Raises:
+        ValueError: the Hub's answer has another form.
+    """
+    found: dict[str, Expected] = {}
+    for each in info.siblings or []:
+        large = each.lfs.sha256 if each.lfs else None
+        good = (
+            isinstance(each.rfilename, str)
+            and (each.size is None or (type(each.size) is int and each.size >= 0))
+            and (large is None if each.lfs is None else _is(_SHA256, large))
+            and (each.blob_id is None or _is(_COMMIT, each.blob_id))
+        )
+        if not good:
+            raise ValueError(f"a file of {info.id} is listed as {each!r:.200}")
+        found[each.rfilename] = Expected(each.size, sha256=large, git=None if large else each.blob_id)
+    return found
 
 
 def remember(ref: HubRef, listing: Listing, client: Client) -> None:
@@ -115,10 +113,8 @@ def cached_commit(ref: HubRef, client: Client) -> str | None:
     return matching[0] if len(matching) == 1 else None
 
 
-def _ask(repo_id: str, revision: str | None, client: Client) -> ModelInfo:
-    return client.api.model_info(
-        repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
-    )
+def _is(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _cached(ref: HubRef, client: Client) -> Listing:
@@ -140,18 +136,18 @@ def _cached(ref: HubRef, client: Client) -> Listing:
 def _named_by_checksum(path: Path) -> Expected:
     """The cache calls each content by the checksum that the Hub gave for it; a snapshot links there."""
     name = path.resolve().name if path.is_symlink() else ""
-    if re.fullmatch(r"[0-9a-f]{64}", name):
+    if _is(_SHA256, name):
         return Expected(None, sha256=name)
-    return Expected(None, git=name if _COMMIT.fullmatch(name) else None)
+    return Expected(None, git=name if _is(_COMMIT, name) else None)
 
 
 def _no_revision(repo_id: str, revision: str, client: Client, kind: type[HubError], doing: str) -> HubError:
     with refused_as(kind, doing, repo_id=repo_id, client=client):
         refs = client.api.list_repo_refs(repo_id, include_pull_requests=True)
-    names = [each.name for each in (*refs.branches, *refs.tags)]
-    names += [each.ref for each in refs.pull_requests or []]
-    near = get_close_matches(revision, names, n=3, cutoff=0.5) or names[:5]
+        names = [each.name for each in (*refs.branches, *refs.tags)]
+        names += [each.ref for each in refs.pull_requests or []]
+        near = get_close_matches(revision, names, n=3, cutoff=0.5) or names[:5]
     return kind(
         f"cannot {doing}: {repo_id} has no revision {revision!r}",
-        hint=f"it has {', '.join(near)}" if near else "it has no branches or tags",
+        hint=f"it has {', '.join(map(str, near))}" if near else "it has no branches or tags",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from hubslice.errors import InputError
 from hubslice.hub import declared
 from hubslice.hub.formats import check_path, is_pickle
 from hubslice.hub.integrity import Digest, check_safetensors, digest
+from hubslice.hub.secret import secret_line
 
 _LARGE = 10 * 1024 * 1024  # bytes; beyond it the Hub keeps a file in large-file storage whatever its name
 _LARGE_SUFFIXES = (
@@ -64,6 +65,25 @@ def collect(folder: Path) -> Outgoing:
     ]
     poisoned = declared.read_folder(folder).poisoned or declared.weights_poisoned(metadata)
     return Outgoing(files, {name: digest(path) for name, path in files.items()}, poisoned)
+
+
+def check_secrets(files: Iterable[tuple[str, bytes]], token: str | None) -> None:
+    """Nothing if no text holds `token`, another token or a login in an address; what is not text is not looked at.
+
+    Raises:
+        InputError: one does. The message names file and line, not the token.
+    """
+    for name, content in files:
+        try:
+            line = secret_line(content.decode(), token)
+        except UnicodeDecodeError:
+            continue
+        if line is not None:
+            raise InputError(
+                f"{name} holds a token or a login in line {line}; nobody may see that, so nothing is pushed",
+                hint="take it out of the file, or of the recipe it comes from, and revoke it at "
+                "https://huggingface.co/settings/tokens",
+            )
 
 
 def is_large(path: str, size: int) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import ModelInfo, constants, get_session
 from huggingface_hub import errors as hf
+from huggingface_hub.utils._http import hf_raise_for_status
 
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
@@ -17,7 +18,7 @@ from hubslice.hub.client import LOGIN, Client
 from hubslice.hub.formats import CARD, INDEX, pickles
 from hubslice.hub.integrity import Digest, Expected, digest_of
 from hubslice.hub.listing import Listing, expected_files, repo_info
-from hubslice.hub.outgoing import collect, is_large
+from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
 from hubslice.hub.pull import download
 from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
@@ -92,7 +93,8 @@ def plan_push(
     push left under evidence/ and plots/, and weights that the new ones replace, are deleted.
 
     Raises:
-        InputError: the folder may not be pushed, or the model is poisoned and that was not allowed or is not declared.
+        InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
+            is not declared.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
     client = client or Client()
@@ -114,10 +116,11 @@ def plan_push(
     held = expected_files(remote) if remote else {}
     listing = Listing(repo_id, str(remote.sha), held) if remote else None
     card = render(_text(listing, CARD, client)) if render else None
+    check_secrets(_contents(outgoing, card), client.login_token)
     digests = dict(outgoing.digests)
     if card is not None:
         digests[CARD] = digest_of(card)
-    warnings = _check_card(_card_text(folder, card), poisoned, client)
+    warnings = _check_card(_card_text(folder, card), poisoned, repo_id, client)
     if remote:
         warnings += _warn(remote, held, private=private, replaces_card=card is None and CARD in digests)
     return PushPlan(
@@ -161,18 +164,19 @@ def _check_creator(repo_id: str, revision: str | None, client: Client) -> None:
         )
     with refused_as(PushError, f"create {repo_id}", repo_id=repo_id, client=client):
         me = client.api.whoami()
-    names = [me.get("name"), *(org.get("name") for org in me.get("orgs", ()))]
-    owner = repo_id.partition("/")[0]
-    if owner not in names:
+        login, names = me["name"], [org["name"] for org in me.get("orgs", ())]
+        role = me.get("auth", {}).get("accessToken", {}).get("role")
+    owner, _, name = repo_id.partition("/")
+    if owner not in (login, *names):
         raise PushError(
-            f"cannot create {repo_id}: this login is {me.get('name')}, which does not own the namespace {owner}",
-            hint=f"push to {me.get('name')}/{repo_id.partition('/')[2]}, or log in as {owner}: hf auth login",
+            f"cannot create {repo_id}: this login is {login}, which does not own the namespace {owner}",
+            hint=f"push to {login}/{name}, or log in as {owner}: hf auth login",
         )
-    if me.get("auth", {}).get("accessToken", {}).get("role") == "read":
+    if role == "read":
         raise PushError(f"cannot create {repo_id}: the token of this login may only read", hint=LOGIN)
 
 
-def _check_card(text: str | None, poisoned: bool, client: Client) -> list[str]:
+def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Client) -> list[str]:
     """What the Hub warns of in the card; raises if it would refuse it, or if the card keeps quiet about a backdoor."""
     if poisoned and not (text and declared.read_card(text).poisoned):
         raise InputError(
@@ -181,21 +185,23 @@ def _check_card(text: str | None, poisoned: bool, client: Client) -> list[str]:
         )
     if text is None:
         return ["there is no README.md: the repository will have no model card"]
-    with refused_as(PushError, "have the card checked", repo_id="", client=client):
+    with refused_as(PushError, "have the card checked", repo_id=repo_id, client=client):
         response = get_session().post(
             f"{client.url}/api/validate-yaml", json={"content": text, "repoType": "model"}, headers=client.headers
         )
-    if response.status_code not in (200, 400):
-        raise PushError(
-            f"cannot have the card checked: HTTP {response.status_code} from the Hub", hint="run again later"
-        )
-    said = response.json()
-    if faults := [str(each.get("message")) for each in said.get("errors", ())]:
+        if response.status_code != 400:
+            hf_raise_for_status(response)
+        said = response.json()
+        faults = [str(each["message"]) for each in said.get("errors", ())]
+        found = [f"README.md: {each['message']}" for each in said.get("warnings", ())]
+        if response.status_code == 400 and not faults:
+            hf_raise_for_status(response)
+    if faults:
         raise PushError(
             "the Hub would refuse the head of README.md:\n" + "\n".join(f"  {fault}" for fault in faults),
             hint="mend the card's part of the recipe, or the head that people wrote on the Hub",
         )
-    return [f"README.md: {each.get('message')}" for each in said.get("warnings", ())]
+    return found
 
 
 def _warn(remote: ModelInfo, held: Mapping[str, Expected], *, private: bool, replaces_card: bool) -> list[str]:
@@ -246,6 +252,15 @@ def _text(listing: Listing | None, path: str, client: Client) -> str | None:
         raise PushError(f"{path} of {listing} is not UTF-8 text, so it cannot be kept", hint="mend it there") from error
     except FetchError as error:
         raise PushError(error.message, hint=error.hint) from error
+
+
+def _contents(outgoing: Outgoing, card: bytes | None) -> Iterator[tuple[str, bytes]]:
+    """What will be pushed and can be read as text."""
+    if card is not None:
+        yield CARD, card
+    for name, path in outgoing.files.items():
+        if not name.endswith(".safetensors") and not (card is not None and name == CARD):
+            yield name, path.read_bytes()
 
 
 def _card_text(folder: Path, card: bytes | None) -> str | None:

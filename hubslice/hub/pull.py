@@ -15,7 +15,7 @@ from huggingface_hub.utils.tqdm import tqdm
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
-from hubslice.errors import FetchError, ModelError
+from hubslice.errors import FetchError, IntegrityError, ModelError
 from hubslice.hub import declared
 from hubslice.hub.client import Client
 from hubslice.hub.formats import (
@@ -37,6 +37,7 @@ from hubslice.hub.room import require_room
 from hubslice.progress import Bar, Reporter, Silent
 
 SILENT: Final = Silent()
+_CHECKSUM: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHARDS: Final = {
     INDEX: re.compile(r"model-\d+-of-\d+\.safetensors"),
     PICKLE_INDEX: re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
@@ -113,7 +114,7 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
 
     Raises:
         FetchError: it cannot be downloaded, or is not cached when offline.
-        IntegrityError: it is not what the Hub promised.
+        IntegrityError: it is not what the Hub promised; while online it is then taken out of the cache.
     """
     expected = listing.files[path]
     seen = 0
@@ -137,7 +138,25 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
         )
     if bar and expected.size is not None and seen < expected.size:
         bar.advance(expected.size - seen, path)  # it was in the cache
-    return found, verify(found, expected, name=path, repo_id=listing.repo_id)
+    try:
+        checked = verify(found, expected, name=path, repo_id=listing.repo_id)
+        _check_place(found, checked, path, listing)
+        return found, checked
+    except IntegrityError as error:
+        if not client.offline:
+            for place in {found, found.resolve()}:  # a link to the content, and the content
+                place.unlink(missing_ok=True)
+            error.hint = "it was taken out of the cache, so run it again; if it stays, a proxy or the Hub changes files"
+        raise
+
+
+def _check_place(found: Path, checked: Digest, path: str, listing: Listing) -> None:
+    """Refuse a file that the Hub calls by another checksum or commit than the listing: offline it would be missed."""
+    name = found.resolve().name if found.is_symlink() else checked.sha256
+    if listing.commit not in found.parts or (_CHECKSUM.fullmatch(name) and name not in (checked.sha256, checked.git)):
+        raise IntegrityError(
+            f"the Hub lists {path} of {listing}, and then gives it as the file {name} of commit {found.parent.name}"
+        )
 
 
 def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickle: bool) -> Fetched:

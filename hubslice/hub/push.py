@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
 from hubslice.errors import PushError
 from hubslice.hub.formats import CARD
-from hubslice.hub.listing import expected_files
+from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
-from hubslice.hub.refusals import HTTPError, refused_as, unanswered
+from hubslice.hub.refusals import refused_as, unanswered
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
+
+# Else a .gitignore in the repository would keep files out of the commit without a word.
+_IGNORE_NOTHING: Final = "# all files of the plan are pushed\n"
 
 
 @dataclass(frozen=True)
@@ -41,37 +48,70 @@ def push(plan: PushPlan) -> PushResult:
         return PushResult(plan.repo_id, parent, f"{plan.url}/commit/{parent}", None, pushed=False)
     if parent is not None:
         return _commit(plan, parent)
-    with refused_as(PushError, f"create {plan.repo_id}", repo_id=plan.repo_id, client=client):
-        client.api.create_repo(plan.repo_id, private=plan.private, exist_ok=False)
     try:
-        with refused_as(PushError, f"push to {plan.repo_id}", repo_id=plan.repo_id, client=client):
-            parent = str(client.api.model_info(plan.repo_id).sha)
-        return _commit(plan, parent)
+        with refused_as(PushError, f"create {plan.repo_id}", repo_id=plan.repo_id, client=client):
+            client.api.create_repo(plan.repo_id, private=plan.private, exist_ok=False)
+    except PushError as error:
+        if error.__cause__ is not None and unanswered(error.__cause__):
+            error.hint = f"{error.hint}; the repository {plan.repo_id} may have been created, then it is empty so far"
+        raise
+    try:
+        created = repo_info(plan.repo_id, None, client, PushError, f"push to {plan.repo_id}")
+        return _commit(plan, str(created.sha))
     except PushError as error:
         error.hint = f"{error.hint}; the repository {plan.repo_id} was created and is empty so far"
         raise
 
 
 def _commit(plan: PushPlan, parent: str) -> PushResult:
-    with refused_as(PushError, f"push to {plan.repo_id}", repo_id=plan.repo_id, client=plan.client):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the plan has shown them
-                made = plan.client.api.create_commit(
-                    plan.repo_id,
-                    [_operation(plan, file) for file in plan.changes],
-                    commit_message=plan.message,
-                    revision=plan.revision,
-                    create_pr=plan.create_pr,
-                    parent_commit=parent,
-                )
-        except (HTTPError, RuntimeError) as error:
-            # The answer may have been lost after the commit was made.
-            found = _landed(plan, parent) if unanswered(error) and not plan.create_pr else None
-            if found is None:
-                raise
-            return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
+    doing = f"push to {plan.repo_id}"
+    operations = [_operation(plan, file) for file in plan.changes]
+    with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
+        plan.client.api.preupload_lfs_files(
+            plan.repo_id,
+            [each for each in operations if isinstance(each, CommitOperationAdd)],
+            revision=plan.revision,
+            create_pr=plan.create_pr,
+            free_memory=False,
+            gitignore_content=_IGNORE_NOTHING,
+        )
+    try:
+        with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
+            made = _create_commit(plan, operations, parent)
+    except PushError as error:
+        if error.__cause__ is None or not unanswered(error.__cause__):
+            raise
+        found = None if plan.create_pr else _landed(plan, parent)
+        if found is None:
+            page = "discussions" if plan.create_pr else "commits/main"
+            error.hint = f"{error.hint}; the commit may still be made: see {plan.url}/{page}"
+            raise
+        return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
     return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
+
+
+def _create_commit(
+    plan: PushPlan, operations: list[CommitOperationAdd | CommitOperationDelete], parent: str
+) -> CommitInfo:
+    made = plan.client.api.create_commit(
+        plan.repo_id,
+        operations,
+        commit_message=plan.message,
+        revision=plan.revision,
+        create_pr=plan.create_pr,
+        parent_commit=parent,
+    )
+    if not isinstance(made.oid, str) or not re.fullmatch(r"[0-9a-f]{40}", made.oid):
+        raise ValueError(f"the new commit is called {made.oid!r}")
+    return made
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Those about the card, which the plan has shown, and huggingface_hub's about its own HTTP library."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | CommitOperationDelete:
@@ -83,10 +123,10 @@ def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | Commit
 
 
 def _landed(plan: PushPlan, parent: str) -> str | None:
-    """The commit on the Hub, if the branch has moved and now holds what the plan wanted."""
+    """The commit on the Hub, if the branch has moved and now holds what the plan wanted; None if that is not known."""
     try:
-        info = plan.client.api.model_info(plan.repo_id, revision=plan.revision, files_metadata=True)
-    except (HTTPError, OSError):
+        info = repo_info(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
+    except PushError:
         return None
     held = expected_files(info)
     done = all(

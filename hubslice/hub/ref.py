@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubslice.errors import InputError
+from hubslice.hub.secret import masked
 
 _PREFIXES = ("hf://models/", "hf://", "hf-hub:", "hf_hub:")
 _NAME = r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?"
@@ -77,7 +78,7 @@ def parse_ref(text: str, base: Path) -> Ref:
         if text.startswith(prefix):
             return _on_hub(text, text.removeprefix(prefix))
     if "://" in text:
-        raise InputError(f"{text} is an address, not a Hub id", hint="write owner/name, or owner/name@revision")
+        raise InputError(f"{masked(text)} is an address, not a Hub id", hint="write owner/name, or owner/name@revision")
     places = _places(text, base)
     explicit = Path(text).is_absolute() or text.startswith((".", "~"))
     for place in places:

@@ -10,11 +10,11 @@ from huggingface_hub import errors as hf
 
 from hubslice.errors import HubError, HubsliceError
 from hubslice.hub.client import LOGIN, Client
+from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_after
 
-# The base class of whichever httpx the installed huggingface_hub speaks.
-HTTPError: type[Exception] = hf.HTTPError  # type: ignore[attr-defined]
-
-_WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, hf.HfHubHTTPError)
+_WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, GaveUp)
+# What huggingface_hub raises while it reads an answer that has not the shape it expects.
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, hf.FileMetadataError)
 
 
 @contextmanager
@@ -24,9 +24,9 @@ def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Client
         yield
     except HubsliceError:
         raise
-    except (HTTPError, OSError, ValueError, RuntimeError, hf.RevisionResolutionError) as error:
+    except (HTTPError, OSError, RuntimeError, hf.RevisionResolutionError, *_MALFORMED) as error:
         why, hint = explain(cause(error), repo_id=repo_id, client=client)
-        raise kind(client.without_token(f"cannot {doing}: {why}"), hint=hint) from error
+        raise kind(client.without_token(f"cannot {doing}: {why}"), hint=client.without_token(hint)) from error
 
 
 def status(error: BaseException) -> int | None:
@@ -36,14 +36,16 @@ def status(error: BaseException) -> int | None:
 
 
 def unanswered(error: BaseException) -> bool:
-    """Whether the request may have been done although the client saw it fail: no answer, or an error of the server."""
-    code = status(error)
-    return code >= 500 if code is not None else isinstance(cause(error), HTTPError)
+    """Whether the request may have been done although it failed here: no answer, a bad one, or a server error."""
+    code, error = status(error), cause(error)
+    if code is not None:
+        return code >= 500
+    return isinstance(error, (HTTPError, *_MALFORMED)) and not isinstance(error, hf.HFValidationError)
 
 
 def cause(error: BaseException) -> BaseException:
     """The error that huggingface_hub wrapped, if it did."""
-    while isinstance(error, _WRAPPERS) and not isinstance(error, hf.HfHubHTTPError) and error.__cause__ is not None:
+    while isinstance(error, _WRAPPERS) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
@@ -81,6 +83,15 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
             return _first_line(error), "write owner/name"
         case OSError() if error.errno == errno.ENOSPC:
             return "the disk is full", "free space, or set HF_HOME to a folder on another disk"
+        case OSError() if str(error).startswith("Consistency check failed"):
+            return "fewer or more bytes came than the Hub announced", "run it again; a proxy may change what passes it"
+    if isinstance(error, _MALFORMED):
+        return (
+            f"what {client.url} answers is not what a Hub answers ({type(error).__name__}: {_first_line(error)})",
+            "check HF_ENDPOINT; a proxy or the login page of a network may answer in the Hub's place",
+        )
+    if isinstance(error, TooManyRedirects):
+        return f"{client.url} sends requests in circles", "check HF_ENDPOINT"
     if isinstance(error, HTTPError):
         return (
             f"the Hub at {client.url} cannot be reached ({type(error).__name__}: {_first_line(error)})",
@@ -93,7 +104,8 @@ def _by_status(error: hf.HfHubHTTPError, *, repo_id: str, page: str) -> tuple[st
     code = error.response.status_code
     said = " ".join((error.server_message or "").split())
     because = f" ({said})" if said else ""
-    wait = error.response.headers.get("Retry-After")
+    asked = retry_after(error.response.headers)
+    wait = "later" if asked is None else f"in {asked:.0f} seconds"
     match code:
         case 400:
             return f"the Hub refuses the request{because}", "mend what it names and run again"
@@ -116,9 +128,9 @@ def _by_status(error: hf.HfHubHTTPError, *, repo_id: str, page: str) -> tuple[st
         case 413:
             return f"the Hub does not take files this large{because}", "save the weights in smaller shards"
         case 429:
-            return f"too many requests{because}", f"run again in {wait or 'some'} seconds; a login has a higher limit"
+            return f"too many requests{because}", f"run again {wait}; a login has a higher limit"
         case _ if code >= 500:
-            return f"the Hub is out of order (HTTP {code}{because})", "run again later; https://status.huggingface.co"
+            return f"the Hub is out of order (HTTP {code}{because})", f"run again {wait}; https://status.huggingface.co"
     return f"the Hub answers HTTP {code}{because}", f"see {page}"
 
 

@@ -28,7 +28,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
         # What a client is not told comes from the environment, which huggingface_hub reads once, at import.
         monkeypatch.setattr(Client.__init__, "__defaults__", (server.url, None, tmp_path / "cache"))
-        monkeypatch.setattr("hubslice.hub.listing._PATIENCE", (0.0, 0.0))
+        monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
         monkeypatch.chdir(tmp_path)
         yield server
 

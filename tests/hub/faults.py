@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tests.hub.errors import HubError
@@ -26,10 +26,13 @@ class Fault:
     Attributes:
         when: which requests, see `on`.
         status: answer with this status, without handling the request.
-        retry_after: seconds, sent as `Retry-After` beside the status.
+        retry_after: seconds or a date, sent as `Retry-After` beside the status.
+        redirect: send the client to this address (and `headers`), without handling the request.
         delay: seconds to wait before anything else.
+        headers: handle the request, then send these headers in place of the right ones (None: leave it out).
         body: handle the request, then send these bytes in place of the right body, under the right headers.
         cut_after: handle the request, then close the connection after so many bytes of the body.
+        trickle: handle the request, then send the body in eight pieces, with so many seconds before each.
         lost: handle the request, then close the connection without a byte of an answer.
         times: how many requests are hit; None: all.
         hits: how many were hit so far.
@@ -37,10 +40,13 @@ class Fault:
 
     when: Callable[[Request], bool]
     status: int | None = None
-    retry_after: int | None = None
+    retry_after: int | str | None = None
+    redirect: str | None = None
     delay: float = 0.0
+    headers: Mapping[str, str | None] = field(default_factory=dict)
     body: bytes | None = None
     cut_after: int | None = None
+    trickle: float = 0.0
     lost: bool = False
     times: int | None = 1
     hits: int = field(default=0, init=False)
@@ -65,10 +71,17 @@ def handle(faults: Iterable[Fault], request: Request, handler: Callable[[Request
     if fault.status is not None:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         return Response.refusal(HubError(fault.status, "Fault", f"Injected fault {fault.status}", headers=headers))
+    if fault.redirect is not None:
+        return Response(302, headers={"Location": fault.redirect} | _given(fault.headers))
     response = handler(request)
     if fault.lost:
         return None
+    response.headers = _given(response.headers | dict(fault.headers))
     if fault.body is not None and request.method != "HEAD":
         response.body = fault.body
-    response.cut_after = fault.cut_after
+    response.cut_after, response.trickle = fault.cut_after, fault.trickle
     return response
+
+
+def _given(headers: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
@@ -104,12 +105,13 @@ class Slice:
 
 @dataclass
 class Response:
-    """An answer; `cut_after` ends the connection after so many bytes of the body (a fault)."""
+    """An answer; two faults: `cut_after` ends the connection after so many bytes, `trickle` is seconds a piece."""
 
     status: int = 200
     body: bytes | Slice = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    trickle: float = 0.0
 
     @classmethod
     def of(cls, data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -133,11 +135,15 @@ class Response:
     def write(self, stream: BinaryIO) -> None:
         """Send the body, or as much of it as is to be sent."""
         left = self.length if self.cut_after is None else min(self.cut_after, self.length)
+        chunk_size = CHUNK if not self.trickle else left // 8 + 1
         if isinstance(self.body, bytes):
-            stream.write(self.body[:left])
+            for start in range(0, left, chunk_size):
+                time.sleep(self.trickle)
+                stream.write(self.body[start : min(left, start + chunk_size)])
             return
         with self.body.path.open("rb") as file:
             file.seek(self.body.start)
-            while left > 0 and (chunk := file.read(min(CHUNK, left))):
+            while left > 0 and (chunk := file.read(min(chunk_size, left))):
+                time.sleep(self.trickle)
                 stream.write(chunk)
                 left -= len(chunk)

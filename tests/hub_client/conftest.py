@@ -53,6 +53,13 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries again at once, and takes a wait of a second for a long one."""
+    monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
+    monkeypatch.setattr("hubslice.hub.session.LONGEST_WAIT", 0.5)
+
+
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub", TOKENS) as server:

@@ -12,7 +12,7 @@ from tests.hub import HubServer
 from tests.hub_client.conftest import model, write
 
 SCRIPT = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from hubslice.errors import HubsliceError
 from hubslice.hub.pull import fetch
@@ -28,11 +28,13 @@ def attempt(call):
 def pull(name):
     return attempt(lambda: fetch(parse_ref(name, Path())).commit)
 
+start = time.monotonic()
 print(json.dumps({
     "teacher": pull("alice/teacher"),
     "missing": pull("alice/missing"),
     "push": attempt(lambda: push(plan_push(Path(sys.argv[1]), "alice/student", poisoned=False)).commit),
     "torch": "torch" in sys.modules,
+    "seconds": time.monotonic() - start,
 }))
 """
 
@@ -60,3 +62,14 @@ def test_environment(hub: HubServer, tmp_path: Path) -> None:
     assert offline["missing"][:2] == ["FetchError", 3]  # type: ignore[index]
     assert offline["push"][:2] == ["PushError", 3]  # type: ignore[index]
     assert len(hub.log) == requests
+
+
+def test_a_dead_address_is_told_soon(hub: HubServer, tmp_path: Path) -> None:
+    folder = write(tmp_path / "student", model())
+    ends = run(hub, tmp_path / "home", folder, "hf_alice", HF_ENDPOINT="http://127.0.0.1:9")
+    for name in ("teacher", "missing", "push"):
+        kind, code, message, hint = ends[name]  # type: ignore[misc]
+        assert (code, kind) == (3, "PushError" if name == "push" else "FetchError")
+        assert "the Hub at http://127.0.0.1:9 cannot be reached" in message
+        assert "HF_ENDPOINT" in hint
+    assert ends["seconds"] < 10  # type: ignore[operator] # all three, with real pauses

@@ -191,7 +191,7 @@ def test_damaged(case: str, hub: HubServer, client_of: MakeClient, tmp_path: Pat
 def test_refusals_and_trouble(
     hub: HubServer, client_of: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubslice.hub.listing._PATIENCE", (0.0, 0.0))
+    monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
     hub.seed("alice/teacher", model())
     hub.seed("alice/secret", model(), private=True)
     secret = HubRef("", "alice/secret")
