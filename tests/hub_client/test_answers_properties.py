@@ -31,7 +31,7 @@ from tests.hub.wire import Body, Request, Response
 from tests.hub_client.conftest import TOKENS, model, write
 
 # huggingface_hub warns of files that are larger than the disk; a server can claim any size.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 FILES = model() | {"recipe.yaml": b"kind: slice\n"}
 NAMES = st.sampled_from(

@@ -58,7 +58,9 @@ def _stamp(path: Path) -> list[int] | None:
 def open_task(data: DataParams, base: Path, seed: int) -> Task:
     """The task, opened once a process."""
     from hubslice.data.task import load_task
+    from hubslice.hub.session import install
 
+    install()  # the data may be on the Hub
     return load_task(data, base, seed)
 
 
