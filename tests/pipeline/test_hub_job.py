@@ -200,6 +200,7 @@ def test_a_transformers_student_loads_with_automodel(hubslice: Command, hub: Hub
     assert report["teacher"]["library"] == "transformers"
     assert {layer["kind"] for layer in report["slice"]["layers"]} == {"conv", "linear"}
     told(hubslice("push", "vit-run", "alice/tiny-vit-student", "--private", "--json"))
+    assert told(hubslice("verify", "vit-run", "--json"))["verified"]
     done = hubslice(
         python="""
 import torch
