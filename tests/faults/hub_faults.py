@@ -80,7 +80,7 @@ WRONG_ANSWERS = (
     Trouble("html", NOT_A_HUB, {"body": b"<html><body>Please log in to the network</body></html>"}),
     Trouble("garbage", NOT_A_HUB, {"body": bytes(range(256))}),
     Trouble("nothing", NOT_A_HUB, {"body": b""}),
-    Trouble("cut", UNREACHABLE, {"cut_after": 30}),
+    Trouble("cut", UNREACHABLE, {"cut_after": 12}),
     *(Trouble(f"json-{json.dumps(value)[:12]}", NOT_A_HUB, {"body": json.dumps(value).encode()})
       for value in ([], None, 7, "x", {}, [[]])),
 )  # fmt: skip

@@ -198,7 +198,7 @@ def test_a_tampered_pickle_is_not_opened(hub: HubServer, folder: Path, tmp_path:
     commit = hub.seed("alice/old", folder)
     stored = hub.store.objects.path(commit.tree[BIN].sha256)
     stored.write_bytes(stored.read_bytes()[:-1] + b"!")
-    says = (f"{BIN} of alice/old is not the file that the Hub promised", "hint: delete the cached file")
+    says = (f"{BIN} of alice/old is not the file that the Hub promised", "hint: it was taken out of the cache")
     refused("pull", "alice/old", "--allow-pickle", "--out", str(tmp_path / "out"), code=3, says=says)
     assert not (tmp_path / "it-ran").exists()
 
