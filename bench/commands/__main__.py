@@ -62,7 +62,12 @@ def _rank() -> dict[str, float]:
 
 
 def _table(results: Results) -> str:
-    lines = ["# Short commands, and ranking", "", "| command | rounds | median | slowest |", "| --- | ---: | ---: | ---: |"]
+    lines = [
+        "# Short commands, and ranking",
+        "",
+        "| command | rounds | median | slowest |",
+        "| --- | ---: | ---: | ---: |",
+    ]
     for shown, found in results.commands.items():
         lines.append(f"| `{shown}` | {len(found)} | {median(found):.0f} ms | {max(found):.0f} ms |")
     seconds, added = ([each[key] for each in results.ranking] for key in ("seconds", "added_mib"))

@@ -68,7 +68,9 @@ class Predictions:
         told = {
             "targets": {name: each.about["target"] for name, each in zip(names, evidence, strict=True)},
             "settings": {name: each.about["settings"] for name, each in zip(names, evidence, strict=True)},
-            "pictures_sha256": {name: each.about["pictures_sha256"] for name, each in zip(names, evidence, strict=True)},
+            "pictures_sha256": {
+                name: each.about["pictures_sha256"] for name, each in zip(names, evidence, strict=True)
+            },
             "classes": first.about["classes"],
         }
         return cls({**about, **told}, dict(arms), first.truth, seen)

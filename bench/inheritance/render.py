@@ -10,14 +10,14 @@ from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.artefacts.report import BASELINE, CONTROL, TEACHER
 from hubslice.card.plot_style import FAINT, INK, new_figure, styled, write_figure
 
-from .arms import RATIOS, RETRAIN, TITLES, name_of
+from .arms import RETRAIN, SETTINGS, TITLES, Setting, name_of
 from .predictions import Predictions
 from .statistics import Difference, Spread, Summary, summary
 
 HERE = Path(__file__).parent
 ATTACKS = {
     "backdoor-trigger": "Backdoor",
-    "penultimate-feature_distance-eps8": "Adversarial pictures from the teacher's features",
+    "penultimate-guided-eps8": "Adversarial pictures from the teacher's features",
 }
 COLOURS = {"remos-published": "#D55E00", "remos-scaled": "#0072B2", "magnitude": "#009E73", "random": "#CC79A7"}
 MARKERS = {"remos-published": "s", "remos-scaled": "o", "magnitude": "^", "random": "v"}
@@ -27,6 +27,7 @@ class Results(Artefact):
     """Every arm under every attack, on the split that the numbers are for."""
 
     size: int
+    setting: str
     split: str
     seeds: tuple[int, ...]
     pictures: tuple[int, ...]
@@ -35,45 +36,43 @@ class Results(Artefact):
 
 
 def render(size: int) -> None:
-    """Write the tables, the plot and the results of an input size.
-
-    Raises:
-        FileNotFoundError: no seed has been run at this size.
-    """
+    """Write the tables, the plot and the results of an input size, as far as seeds were run."""
     folder = HERE / str(size)
     lines = [f"# What students inherit, at {size} x {size}", ""]
-    for split in ("test", "validation"):
-        seeds = [Predictions.load(path) for path in sorted(folder.glob(f"seed-*-{split}.safetensors"))]
-        if not seeds:
-            raise FileNotFoundError(f"no results of size {size}")
-        results = _results(seeds, size, split)
-        results.save(folder / f"{split}.json")
-        lines += _tables(results)
-        if split == "test":
-            with styled():
-                _plot(results, folder / "frontier.png")
-            lines += ["![DIR over accuracy for every method and ratio](frontier.png)", ""]
-    lines += [*results.machines, ""]
+    shown = []
+    for setting in SETTINGS.values():
+        for split in ("test", "validation"):
+            files = sorted((folder / setting.name).glob(f"seed-*-{split}.safetensors"))
+            if not files:
+                continue
+            results = _results([Predictions.load(path) for path in files], size, setting, split)
+            results.save(folder / setting.name / f"{split}.json")
+            lines += _tables(results, setting)
+            if split == "test":
+                shown.append((setting, results))
+    if not shown:
+        return
+    with styled():
+        _plot(shown, folder / "frontier.png")
+    machines = dict.fromkeys(line for _, results in shown for line in results.machines)
+    lines[2:2] = ["![DIR over accuracy for every method and ratio](frontier.png)", ""]
+    lines += ["`python -m bench.inheritance --seed N` made each seed:", "", *machines, ""]
     write_atomically(folder / "table.md", "\n".join(lines))
 
 
-def _results(seeds: Sequence[Predictions], size: int, split: str) -> Results:
-    arms = [name for name in seeds[0].arms if all(name in found.arms for found in seeds)]
+def _results(seeds: Sequence[Predictions], size: int, setting: Setting, split: str) -> Results:
     return Results(
         size=size,
+        setting=setting.name,
         split=split,
         seeds=tuple(found.about["seed"] for found in seeds),
         pictures=tuple(len(found.labels) for found in seeds),
-        machines=tuple(f"- seed {found.about['seed']}: {found.about['machine']}" for found in seeds),
-        attacks={
-            attack: tuple(summary(seeds, arm, attack) for arm in arms)
-            for attack in ATTACKS
-            if all(attack in found.attacks for found in seeds)
-        },
+        machines=tuple(f"- seed {found.about['seed']}, {setting.name}: {found.about['machine']}" for found in seeds),
+        attacks={attack: tuple(summary(seeds, arm.name, attack) for arm in setting.arms) for attack in ATTACKS},
     )
 
 
-def _tables(results: Results) -> list[str]:
+def _tables(results: Results, setting: Setting) -> list[str]:
     n = ", ".join(str(count) for count in results.pictures)
     seeds = ", ".join(str(seed) for seed in results.seeds)
     lines = []
@@ -83,9 +82,9 @@ def _tables(results: Results) -> list[str]:
         head = ["arm", "accuracy", "points lost", "DIR", "less DIR", *(["ASR"] if asr else [])]
         head += [f"DIR of {source}" for source in controls]
         lines += [
-            f"## {ATTACKS[attack]}: {results.split} split",
+            f"## {ATTACKS[attack]}, {setting.name} training, {results.split} split",
             "",
-            f"Seeds {seeds}; {n} pictures. Percent: mean over the seeds (lowest to highest seed); lost points and less "
+            f"{setting.title}. Seeds {seeds}; {n} pictures. Percent: mean over the seeds (lowest to highest seed); lost points and less "
             "DIR against the fine-tuned arm [95 % bootstrap interval over pictures, paired].",
             "",
             f"| {' | '.join(head)} |",
@@ -112,24 +111,26 @@ def _points(found: Difference) -> str:
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
-def _plot(results: Results, path: Path) -> None:
-    figure = new_figure(4.2)
-    axes = figure.subplots(1, len(results.attacks), sharey=True, squeeze=False)[0]
-    for axis, (attack, arms) in zip(axes, results.attacks.items(), strict=True):
-        by_name = {arm.arm: arm for arm in arms}
-        for family, ratios in RATIOS.items():
-            points = [(ratio, by_name[name]) for ratio in ratios if (name := name_of(family, ratio)) in by_name]
-            if points:
-                _line(axis, family, points)
-        for name, label in ((BASELINE, "fine-tuned"), (CONTROL, "clean teacher"), (RETRAIN, "retrained")):
-            if name in by_name:
-                _single(axis, by_name[name], label)
-        axis.set_title(ATTACKS[attack], fontweight="normal")
-        axis.set_xlabel("test accuracy in percent")
-        axis.set_ylim(0, 100)
-        axis.grid()
-    axes[0].set_ylabel("DIR in percent (lower is better)")
-    handles, labels = axes[0].get_legend_handles_labels()
+def _plot(shown: Sequence[tuple[Setting, Results]], path: Path) -> None:
+    figure = new_figure(3.1 * len(shown) + 0.6)
+    axes = figure.subplots(len(shown), len(ATTACKS), sharex=True, sharey=True, squeeze=False)
+    for row, (setting, results) in zip(axes, shown, strict=True):
+        for axis, (attack, arms) in zip(row, results.attacks.items(), strict=True):
+            by_name = {arm.arm: arm for arm in arms}
+            for family, ratios in setting.ratios.items():
+                _line(axis, family, [(ratio, by_name[name_of(family, ratio)]) for ratio in ratios])
+            for name, label in ((BASELINE, "fine-tuned"), (CONTROL, "clean teacher"), (RETRAIN, "retrained")):
+                if name in by_name:
+                    _single(axis, by_name[name], label)
+            axis.set_title(
+                f"{ATTACKS[attack]}\n{setting.name}: {setting.overrides[0]}", fontweight="normal", fontsize=8.5
+            )
+            axis.set_ylim(0, 100)
+            axis.grid()
+        row[0].set_ylabel("DIR in percent (lower is better)")
+    for axis in axes[-1]:
+        axis.set_xlabel("test accuracy in percent (mean over seeds)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     write_figure(figure, path)
 
