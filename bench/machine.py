@@ -28,7 +28,7 @@ class Machine(Artefact):
 
     @classmethod
     def here(cls, threads: int) -> Self:
-        """This machine, and the commit of this checkout (with a + where files differ from it)."""
+        """The machine at hand and the commit of the checkout, with a + where hubslice differs from it."""
         return cls(
             date=datetime.now(UTC).date().isoformat(),
             commit=_git("rev-parse", "--short=12", "HEAD") + ("+" if _git("status", "--porcelain", "hubslice") else ""),
