@@ -84,8 +84,8 @@ def _tables(results: Results, setting: Setting) -> list[str]:
         lines += [
             f"## {ATTACKS[attack]}, {setting.name} training, {results.split} split",
             "",
-            f"{setting.title}. Seeds {seeds}; {n} pictures. Percent: mean over the seeds (lowest to highest seed). Lost "
-            "points and less DIR are against the fine-tuned arm [95 % bootstrap interval over pictures, paired].",
+            f"{setting.title}. Seeds {seeds}; {n} pictures. Percent: mean over the seeds (lowest to highest seed). "
+            "Lost points and less DIR are against the fine-tuned arm [95 % bootstrap interval over pictures, paired].",
             "",
             f"| {' | '.join(head)} |",
             f"| --- |{' ---: |' * (len(head) - 1)}",
