@@ -10,7 +10,10 @@ from hubslice.pipeline.arms import Arm
 from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, Slicing
 
 RETRAIN = "retrain"
-SPARED = ("conv", "linear")  # depthwise kernels left alone
+ALL, SPARED = (
+    ("conv", "depthwise", "linear"),
+    ("conv", "linear"),
+)  # of convolutions, depthwise kernels left alone or not
 TITLES = {
     "remos-published": "ReMoS as published",
     "remos-scaled": "ReMoS, layer-scaled, depthwise spared",
@@ -80,10 +83,10 @@ def _arm(family: str, ratio: float) -> Arm:
 def _slicing(family: str, ratio: float) -> Slicing:
     match family:
         case "remos-published":
-            return RemosParams(ratio=ratio)
+            return RemosParams(ratio=ratio, magnitude="absolute", layers=ALL)
         case "remos-scaled":
             return RemosParams(ratio=ratio, magnitude="layer_scaled", layers=SPARED)
         case "magnitude":
-            return MagnitudeParams(ratio=ratio)
+            return MagnitudeParams(ratio=ratio, layers=ALL)
         case _:
-            return RandomParams(ratio=ratio)
+            return RandomParams(ratio=ratio, layers=ALL)
