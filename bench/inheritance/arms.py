@@ -10,10 +10,8 @@ from hubslice.pipeline.arms import Arm
 from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, Slicing
 
 RETRAIN = "retrain"
-ALL, SPARED = (
-    ("conv", "depthwise", "linear"),
-    ("conv", "linear"),
-)  # of convolutions, depthwise kernels left alone or not
+ALL = ("conv", "depthwise", "linear")
+SPARED = ("conv", "linear")  # depthwise kernels left alone
 TITLES = {
     "remos-published": "ReMoS as published",
     "remos-scaled": "ReMoS, layer-scaled, depthwise spared",

@@ -99,7 +99,7 @@ class RemosParams(Slicing):
 
     method: Literal["remos"] = "remos"
     ratio: Ratio = Field(
-        0.03, description="Fraction of the sliceable weights judged irrelevant; published: 0.03 to 0.1."
+        0.03, description="Fraction of the sliceable weights judged irrelevant (published: 0.03, 0.1)."
     )
     magnitude: Literal["absolute", "layer_scaled"] = Field(
         "layer_scaled",
