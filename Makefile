@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: setup demo test quick check gpu assets clean
+.PHONY: setup demo test quick check gpu bench assets clean
 
 setup: $(VENV)/.installed
 
@@ -35,6 +35,10 @@ quick: check
 
 test: check assets
 	$(PYTEST) -m "not gpu"
+
+# Hours on two cores. Results under bench/ are committed; what is already measured is not measured again.
+bench: setup assets
+	$(BIN)/python -m bench
 
 gpu: setup
 	$(BIN)/python -m pytest -m gpu

@@ -14,9 +14,13 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from hubslice import verify
+from hubslice.artefacts.report import Report
 from hubslice.card.facts import pictures_of
 from hubslice.card.plots import write_plots
-from hubslice.recipe.schema import Recipe
+from hubslice.card.render import render_card
+from hubslice.recipe.load import parse_recipe
+from hubslice.recipe.schema import Recipe, SliceRecipe
 from hubslice.resources import resource_folder
 from tests.card import example_recipes
 from tests.card.examples import POISONED, REPORTS, card_of, poison_card
@@ -43,6 +47,19 @@ def test_student_card_is_the_golden_one(name: str) -> None:
 
 def test_poison_card_is_the_golden_one() -> None:
     check(EXAMPLES / POISONED / "README.md", poison_card())
+
+
+def test_the_demos_card_stands() -> None:
+    """The card of a real run, against the report and evidence beside it."""
+    folder = EXAMPLES.parent / "demo"
+    if UPDATE:
+        loaded = parse_recipe((folder / "recipe.yaml").read_text(), folder, "the demo's recipe")
+        assert isinstance(loaded.recipe, SliceRecipe)
+        card = render_card(Report.load(folder / "report.json"), loaded.recipe.card, loaded.text, None)
+        check(folder / "README.md", card)
+    found = verify(folder)
+    assert found.verified, found.of("differs")
+    assert len(found.of("agrees")) > 10
 
 
 @pytest.mark.parametrize("recipe", [example_recipes.REMOS, example_recipes.VIT, example_recipes.POISON])

@@ -2,7 +2,7 @@
 
 A loopback Hub is seeded with an ImageNet teacher under its real name. Somebody plants a backdoor in it and uploads the
 result. The user pulls that teacher, slices it for ten classes of drawings, and pushes the student; a downstream user
-loads the student with plain timm and tries the backdoor on it.
+audits it, loads it with plain timm and tries the backdoor on it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,14 @@ def main() -> None:
 
         say("You pull that teacher, slice it for your task, and push the student")
         hubslice(environment, "pull", POISONED, "--input-size", "96", "--out", RUNS / "demo-pull")
+        hubslice(environment, "slice", "vision/drawings", "--out", RUN, "--dry-run")
         hubslice(environment, "slice", "vision/drawings", "--out", RUN)
         hubslice(environment, "push", RUN, STUDENT)
 
-        say("Somebody downstream loads the student with plain timm and tries the backdoor")
+        say("Somebody downstream audits every claim of the student's card")
+        hubslice(environment, "verify", STUDENT)
+
+        say("They load the student with plain timm and try the backdoor")
         baseline = RUN / "steps" / "train.finetune" / "model"
         run(environment, sys.executable, "-m", "tests.demo.downstream", STUDENT, str(baseline))
     say(f"Done in {(time.monotonic() - started) / 60:.1f} minutes")

@@ -295,6 +295,15 @@ def test_a_missing_file_is_a_difference(student: Path, name: str) -> None:
     assert any(finding.name == name or name in finding.detail for finding in found.of("differs"))
 
 
+def test_a_card_may_be_shown_without_its_weights(student: Path) -> None:
+    (student / "model.safetensors").unlink()
+    found = hubslice.verify(student)
+    assert not differing(found)
+    assert {finding.name for finding in found.of("not checked")} >= {"model.safetensors", "retention", "answers"}
+    (student / "config.json").unlink()
+    assert list(differing(hubslice.verify(student))) == ["files, config.json"]
+
+
 def test_near_ties_are_told_and_others_count() -> None:
     """A model whose logits are its pixels: one picture is a tie to within rounding, one is not."""
     student = hubslice.load(quick_run() / "student")

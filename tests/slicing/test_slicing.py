@@ -14,7 +14,7 @@ from hubslice.errors import SliceError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import NeuronMap, map_neurons
 from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams
-from hubslice.slicing.candidates import candidates
+from hubslice.slicing.candidates import KINDS, candidates
 from hubslice.slicing.ranking import ascending_ranks
 from hubslice.slicing.registry import SLICERS, make_slice
 
@@ -92,7 +92,7 @@ def reference_remos(
 @pytest.mark.parametrize("ratio", [0.03, 0.1, 0.5])
 def test_remos_equals_the_nested_loops(net, ratio: float, magnitude: str) -> None:
     weights, neurons, profile = net
-    params = RemosParams(ratio=ratio, magnitude=magnitude)
+    params = RemosParams(ratio=ratio, magnitude=magnitude, layers=KINDS)
     made = make_slice(params, weights, neurons, profile, CLASSIFIER, seed=0)
     expected = reference_remos(weights, neurons, profile, ratio, magnitude == "layer_scaled")
     assert made.masks.keys() == expected.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
@@ -32,6 +33,18 @@ class Place:
     repo_id: str | None = None
     commit: str | None = None
     lacking: str | None = None
+
+    @property
+    def without_weights(self) -> str | None:
+        """Why the student's weights need not be here: a plain folder may show its card and evidence alone."""
+        if self.run is None and self.repo_id is None and not any(map(is_weights, self.names)):
+            return "this folder has the card and its evidence, without the weights"
+        return None
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file of this name holds a student's weights."""
+    return fnmatchcase(name, "model*.safetensors*")
 
 
 @dataclass(frozen=True)

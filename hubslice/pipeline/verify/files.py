@@ -15,7 +15,7 @@ from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.lock import locked_data, locked_model
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import digest_folder
-from hubslice.pipeline.verify.claims import Claims, Place
+from hubslice.pipeline.verify.claims import Claims, Place, is_weights
 
 FILES, LOCKED = "files", "lock"
 _COMMON = (".gitattributes", CARD, LOCK)  # the Hub's own; the card has a check of its own; the lock itself
@@ -34,8 +34,9 @@ def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
     for fact in lock.files:
         check_path(fact.path, LOCK)
         if fact.path not in place.names:
-            if place.lacking:
-                yield unchecked(FILES, fact.path, place.lacking)
+            why = place.lacking or (place.without_weights if is_weights(fact.path) else None)
+            if why:
+                yield unchecked(FILES, fact.path, why)
             else:
                 yield compared(FILES, fact.path, ["the lock lists it, and it is missing"], "")
             continue

@@ -49,6 +49,9 @@ class Effort:
 
 def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
     """Load it with the stock library; judge attacked pictures, and test pictures where the data is at hand, again."""
+    if claims.place.without_weights:
+        yield unchecked(PART, "answers", claims.place.without_weights)
+        return
     models = {STUDENT: load_model(claims.place.folder)}
     yield _stock(claims.place.folder, models[STUDENT], effort.device)
     if effort.full and claims.place.run is not None:

@@ -1,0 +1,1 @@
+"""How long the short commands take, and what it costs to rank eleven million weights."""

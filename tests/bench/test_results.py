@@ -1,0 +1,67 @@
+"""Committed benchmark results: what is told follows from what was measured, and is not out of date."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.inheritance import render as inheritance
+from bench.inheritance.predictions import Predictions
+from bench.inheritance.statistics import accuracy, summary
+from bench.profiling import render as profiling
+
+SIZES = sorted(int(path.name) for path in inheritance.HERE.glob("[0-9]*") if path.is_dir())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_inheritance_is_told_as_predicted(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = inheritance.HERE / str(size)
+    shutil.copytree(committed, tmp_path / str(size))
+    told = [path.relative_to(committed) for path in committed.rglob("*") if path.suffix in {".json", ".md"}]
+    assert len(told) > 1
+    for path in told:
+        (tmp_path / str(size) / path).unlink()
+    monkeypatch.setattr(inheritance, "HERE", tmp_path)
+    inheritance.render(size)
+    for path in told:
+        assert (tmp_path / str(size) / path).read_text() == (committed / path).read_text(), path
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_rates_are_counted_right(size: int) -> None:
+    """Against the plain definition, picture by picture."""
+    for path in sorted((inheritance.HERE / str(size)).rglob("seed-*-test.safetensors")):
+        found = Predictions.load(path)
+        attack, sources = next(iter(found.attacks.items()))
+        for arm in found.arms:
+            right = [index for index, label in enumerate(found.labels) if found.clean(arm)[index] == label]
+            wrong = [index for index in right if found.seen[attack, sources[0], arm][index] != found.labels[index]]
+            row = found.row(attack, sources[0], arm)
+            assert (row.dir.hits, row.dir.total) == (len(wrong), len(right))
+            assert accuracy(found, arm).hits == len(right)
+
+
+def test_a_known_difference_is_found() -> None:
+    """An arm that withstands every attack, beside a baseline that withstands none."""
+    labels = np.arange(100) % 4
+    fooled = (labels + 1) % 4
+    seen = {
+        ("clean", "clean", "finetune"): labels,
+        ("clean", "clean", "firm"): np.where(np.arange(100) < 90, labels, fooled),
+        ("trick", "teacher", "finetune"): fooled,
+        ("trick", "teacher", "firm"): labels,
+    }
+    about = {"targets": {"trick": None}}
+    found = summary([Predictions(about, {"finetune": "", "firm": ""}, labels, seen)], "firm", "trick")
+    assert (found.reduction.value, found.reduction.low) == (1.0, 1.0)
+    assert found.drop.value == pytest.approx(0.1)
+    assert found.drop.low < 0.1 < found.drop.high
+
+
+def test_profiling_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "HERE", tmp_path)
+    profiling.render(profiling.Results.load(profiling.RESULTS))
+    assert (tmp_path / "table.md").read_text() == (profiling.RESULTS.parent / "table.md").read_text()
