@@ -259,9 +259,13 @@ def test_ctrl_c_in_training(
         if len(saved) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_checkpoint", interrupted)
-        refused("slice", str(run), "--quiet", code=130, says=("interrupted", "give the same command again"))
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # test workers may ignore it
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "save_checkpoint", interrupted)
+            refused("slice", str(run), "--quiet", code=130, says=("interrupted", "give the same command again"))
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert strays(run) == ["steps/.train"]
     assert not (run / "student").exists()
     assert hubslice("slice", str(run), "--quiet").code == 0

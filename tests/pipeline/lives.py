@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.report import Report
 from tests.pipeline.tiny import RECIPE
 
@@ -61,16 +62,23 @@ def import_what(life: Callable[[], object], note: Path) -> None:
             importlib.import_module(name)
 
 
+def lock_of(run: Path) -> Lock:
+    """The run's lock without the checksum of the report, which tells of time."""
+    lock = Lock.load(run / LOCK)
+    return lock.model_copy(update={"files": tuple(file for file in lock.files if file.path != "report.json")})
+
+
 def result(run: Path) -> dict[str, Any]:
-    """All of a finished run that does not tell of time and place: sha256 of the student's files, and the report."""
+    """All of a finished run that does not tell of time and place: the student's files by sha256, report and lock."""
     found: dict[str, Any] = {
         path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in ("student", "evidence")
         for path in sorted((run / folder).rglob("*"))
-        if path.is_file() and path.name not in {"report.json", "README.md"}
+        if path.is_file() and path.name not in {"report.json", "README.md", LOCK}
     }
     report = Report.load(run / "report.json").model_dump(mode="json", exclude={"steps"})
-    return found | {"slice": hashlib.sha256((run / "slice.safetensors").read_bytes()).hexdigest(), "report": report}
+    sliced = hashlib.sha256((run / "slice.safetensors").read_bytes()).hexdigest()
+    return found | {"slice": sliced, "report": report, "lock": lock_of(run)}
 
 
 def strays(run: Path) -> list[str]:

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.pipeline.run import open_run
+from tests.pipeline.lives import result
 from tests.pipeline.tiny import RECIPE, write_job
 
 pytestmark = pytest.mark.slow
 
 # Two arms are enough: the others take the same steps.
 SHORT = RECIPE.replace("[finetune, retrain, magnitude, random]", "[finetune]").replace(", clean_teacher: ./teacher", "")
-
-
-def fingerprints(run: Path) -> dict[str, str]:
-    """sha256 of everything in the student that does not tell of time and place."""
-    return {
-        path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((run / "student").rglob("*"))
-        if path.is_file() and path.name not in {"report.json", "README.md", LOCK}
-    }
-
-
-def lock_of(run: Path) -> Lock:
-    """The run's lock without the checksum of the report, which tells of time."""
-    lock = Lock.load(run / LOCK)
-    return lock.model_copy(update={"files": tuple(file for file in lock.files if file.path != "report.json")})
 
 
 def run_killed(recipe: Path, run: Path, step: str, moment: str) -> subprocess.CompletedProcess[str]:
@@ -51,5 +35,4 @@ def test_the_same_bytes_whatever_was_killed(tmp_path: Path) -> None:
             assert ended.returncode == -9, f"{step.name} {moment}: {ended.stderr}"
             assert not open_run(str(recipe), (), cut).folder.step(step.name).exists()
     assert run_killed(recipe, cut, "none", "late").returncode == 0
-    assert fingerprints(cut) == fingerprints(whole)
-    assert lock_of(cut) == lock_of(whole)
+    assert result(cut) == result(whole)
