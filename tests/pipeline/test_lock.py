@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import hubslice
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.report import Environment, Report
 from hubslice.errors import LockError
-from hubslice.hub.client import Client
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.drift import environment_drift
 from hubslice.pipeline.environment import deviations, environment
@@ -178,19 +176,6 @@ def test_deviations_tell_what_is_missing_and_unknown() -> None:
         "b": {"device": "cuda:0", "timm": "absent"},
         "c": {"hubslice": "unknown"},
     }
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A Hub that `Client()` means; its files land in a cache of their own."""
-    with HubServer(tmp_path / "hub", tokens={}) as server:
-        made = Client.__init__
-
-        def init(self: Client, *_: object, **__: object) -> None:
-            made(self, endpoint=server.url, cache_dir=tmp_path / "cache")
-
-        monkeypatch.setattr(Client, "__init__", init)
-        yield server
 
 
 def test_a_branch_that_moved_is_taken_at_the_locked_commit(hub: HubServer, job: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from hubslice.card.formats import percent
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
 from hubslice.errors import InputError
-from hubslice.hub.client import Client
 from hubslice.hub.integrity import digest
 from hubslice.pipeline.run import open_run
 from hubslice.pipeline.verify.differences import differences
@@ -331,19 +330,6 @@ def test_differences_are_named_by_path() -> None:
 def test_what_makes_no_claims_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="makes no claims that could be verified"):
         hubslice.verify(quick_run().parent / "teacher")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A Hub that `Client()` means; its files land in a cache of their own."""
-    with HubServer(tmp_path / "hub", tokens={}) as server:
-        made = Client.__init__
-
-        def init(self: Client, *_: object, **__: object) -> None:
-            made(self, endpoint=server.url, cache_dir=tmp_path / "cache")
-
-        monkeypatch.setattr(Client, "__init__", init)
-        yield server
 
 
 def test_a_stranger_audits_a_published_student(
