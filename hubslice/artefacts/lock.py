@@ -13,12 +13,16 @@ LOCK = "hubslice.lock"
 
 
 class LockedModel(Artefact):
-    """A model that went in: repository and commit (None: a local folder, `model` is its name), and its files."""
+    """A model that went in: repository and commit (None: a local folder, `model` is its name), and its files.
+
+    `pickles` are the files that its weights were converted from, where it had no safetensors.
+    """
 
     model: str
     repo_id: str | None
     commit: str | None
     files: tuple[FileFact, ...]
+    pickles: tuple[FileFact, ...] = ()
 
 
 class LockedData(Artefact):

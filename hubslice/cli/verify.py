@@ -78,4 +78,10 @@ def _tell(found: Verification) -> None:
     counts = [(len(found.of(state)), state) for state in ("agrees", "differs", "not checked")]
     out.text("")
     summary = ", ".join(f"{number} {'agree' if state == 'agrees' else state}" for number, state in counts if number)
-    out.text(f"{'verified' if found.verified else 'not verified'}: {summary}")
+    out.text(f"{_verdict(found)}: {summary}")
+
+
+def _verdict(found: Verification) -> str:
+    if not found.verified:
+        return "not verified"
+    return "verified" if any(finding.part == "card" for finding in found.of("agrees")) else "nothing contradicts it"

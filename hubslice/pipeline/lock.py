@@ -38,7 +38,7 @@ def read_sources(names: Iterable[str], step: Callable[[str], Path]) -> Sources:
 def locked_model(facts: ModelFacts) -> LockedModel:
     """The model as the lock pins it."""
     name = facts.model if facts.repo_id else Path(facts.model).name  # no path of this machine
-    return LockedModel(model=name, repo_id=facts.repo_id, commit=facts.commit, files=facts.files)
+    return LockedModel(model=name, repo_id=facts.repo_id, commit=facts.commit, files=facts.files, pickles=facts.pickles)
 
 
 def locked_data(task: TaskReport) -> LockedData:

@@ -16,7 +16,7 @@ from hubslice.pipeline.execute import cached, closure, execute
 from hubslice.pipeline.lock import SOURCES, make_lock, note_sources, published_lock, read_lock, read_sources
 from hubslice.pipeline.plan import plan
 from hubslice.pipeline.publish import STUDENT, publish
-from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder, RunManifest
+from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder, RunManifest, read_recipe
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
 from hubslice.pipeline.steps.report import REPORT
@@ -193,7 +193,7 @@ def student_recipe(run: Run) -> StudentRecipe:
         RunError: it is not the recipe that the student's report was made with.
     """
     _ = run.recipe  # a poison run has no student
-    text = (run.student / RECIPE).read_text()
+    text = read_recipe(run.student / RECIPE)
     if hashlib.sha256(text.encode()).hexdigest() != run.report.recipe_sha256:
         raise RunError(
             f"the recipe in {run.student} is not the one that its report was made with",

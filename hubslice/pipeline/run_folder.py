@@ -90,14 +90,9 @@ class RunFolder:
         """The run's recipe as it was given, overrides and all.
 
         Raises:
-            RunError: it is missing.
+            RunError: it is missing or damaged.
         """
-        try:
-            return (self.path / RECIPE).read_text()
-        except FileNotFoundError as error:
-            raise RunError(
-                f"{self.path / RECIPE} is missing", hint="give the command that made the run again"
-            ) from error
+        return read_recipe(self.path / RECIPE)
 
     @contextmanager
     def working(self, mark: str = MANIFEST) -> Iterator[None]:
@@ -147,6 +142,22 @@ class RunFolder:
         manifest.save(self.path / MANIFEST)
         # A new file, never in place: the student that was made before keeps its own recipe.
         write_atomically(self.path / RECIPE, recipe_text)
+
+
+def read_recipe(path: Path) -> str:
+    """The text of a recipe that a run keeps.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing", hint="give the command that made the run again") from error
+    except UnicodeDecodeError as error:
+        raise RunError(
+            f"{path} is damaged: it is not UTF-8 text", hint="give the command that made the run again"
+        ) from error
 
 
 def _remove(path: Path) -> None:

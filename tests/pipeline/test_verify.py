@@ -22,7 +22,7 @@ from hubslice.artefacts.verification import Verification
 from hubslice.card.formats import percent
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
-from hubslice.errors import InputError
+from hubslice.errors import InputError, RunError
 from hubslice.hub.integrity import digest
 from hubslice.pipeline.run import open_run
 from hubslice.pipeline.verify.differences import differences
@@ -287,11 +287,27 @@ def test_a_file_that_cannot_be_read_is_a_difference(student: Path, name: str) ->
     assert not hubslice.verify(student, sample=4).verified
 
 
-@pytest.mark.parametrize("name", ["recipe.yaml", "slice.safetensors", BACKDOOR, "README.md"])
+@pytest.mark.parametrize("name", ["recipe.yaml", "slice.safetensors", BACKDOOR, "README.md", LOCK])
 def test_a_missing_file_is_a_difference(student: Path, name: str) -> None:
     (student / name).unlink()
     found = hubslice.verify(student, sample=4)
     assert any(finding.name == name or name in finding.detail for finding in found.of("differs"))
+
+
+def test_a_student_that_is_not_its_steps_is_named(run: Path) -> None:
+    config = run / "student" / "config.json"
+    text = config.read_text()
+    config.unlink()  # the step's own file shares its content
+    config.write_text(text.replace("{", "{ ", 1))
+    (run / "student" / LOCK).unlink()
+    found = differing(hubslice.verify(run, sample=4))
+    assert "config.json is not what the steps left" in found["files, student"]
+
+
+def test_a_damaged_recipe_is_told(run: Path) -> None:
+    (run / "recipe.yaml").write_bytes(b"kind: \xff")
+    with pytest.raises(RunError, match="is damaged: it is not UTF-8 text"):
+        hubslice.verify(run)
 
 
 def test_a_card_may_be_shown_without_its_weights(student: Path) -> None:

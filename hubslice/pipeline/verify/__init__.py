@@ -11,11 +11,11 @@ from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.report import Report
 from hubslice.artefacts.verification import Finding, Verification, compared
 from hubslice.device import resolve_device
-from hubslice.errors import DataError, HubError, HubsliceError
+from hubslice.errors import DataError, FetchError, HubsliceError
 from hubslice.pipeline.steps.report import REPORT
 from hubslice.pipeline.verify.card import check_card
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
-from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run
+from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
 from hubslice.pipeline.verify.numbers import check_accuracies, check_defects, check_gates, check_report, check_slice
 from hubslice.pipeline.verify.sources import check_sources
 from hubslice.pipeline.verify.student import PART as STUDENT
@@ -23,7 +23,10 @@ from hubslice.pipeline.verify.student import Effort, check_student
 from hubslice.progress import Reporter, Silent
 
 # What a damaged file makes of the code that reads it; that it cannot be read is the finding.
-_UNREADABLE = (HubsliceError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError)
+_UNREADABLE = (
+    *(HubsliceError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError),
+    *(AttributeError, AssertionError, RuntimeError),
+)
 
 
 def verify(
@@ -73,6 +76,7 @@ def _findings(place: Place, effort: Effort) -> Iterator[Finding]:
     except HubsliceError as error:
         yield compared(FILES, "report and recipe", [error.message], "")
         return
+    yield from _guarded(FILES, lambda: check_student_files(claims))
     yield from _guarded(LOCKED, lambda: check_lock(claims))
     yield from _guarded("sources", lambda: check_sources(claims, full=effort.full))
     for check in (check_report, check_accuracies, check_defects, check_slice, check_gates):
@@ -95,7 +99,7 @@ def _guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Find
     """The check's findings; where a file cannot be read, that is one."""
     try:
         yield from check()
-    except (HubError, DataError):
+    except (FetchError, DataError):
         raise
     except _UNREADABLE as error:
         what = error.message if isinstance(error, HubsliceError) else f"{type(error).__name__}: {error}"

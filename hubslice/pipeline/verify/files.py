@@ -15,6 +15,7 @@ from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.lock import locked_data, locked_model
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import digest_folder
+from hubslice.pipeline.steps.report import student_files
 from hubslice.pipeline.verify.claims import Claims, Place, is_weights
 
 FILES, LOCKED = "files", "lock"
@@ -60,6 +61,8 @@ def check_lock(claims: Claims) -> Iterator[Finding]:
         wrong.append(f"seed is {claims.recipe.seed}, the report says {report.seed}")
     yield compared("report", "recipe", wrong, "it is the one that the report was made with")
     if lock is None:
+        if report.predictions is not None and LOCK not in claims.place.names and not claims.place.lacking:
+            yield compared(LOCKED, LOCK, ["it is missing, and whatever made this report writes one"], "")
         return
     wrong = [] if sha256 == lock.recipe_sha256 else [f"recipe sha256 is {sha256}, the lock says {lock.recipe_sha256}"]
     wrong += settings_drift(lock, claims.recipe)
@@ -95,6 +98,24 @@ def check_run(run: RunFolder, student: Path) -> Iterator[Finding]:
         if not filecmp.cmp(run.path / name, student / name, shallow=False) and not _under_way(run.path / name)
     ]
     yield compared(FILES, "copies on top", wrong, f"{len(copies)} files are the student's")
+
+
+def check_student_files(claims: Claims) -> Iterator[Finding]:
+    """A run's student against the steps that it was put together from; its card, into which people write, aside."""
+    run = claims.place.run
+    if run is None:
+        return
+    if _under_way(run.path / LOCK):
+        yield unchecked(FILES, "student", "the run is under way again, with other steps than this student's")
+        return
+    sources = {name: path for name, path in student_files(run.step, claims.recipe).items() if name != CARD}
+    wrong = [
+        f"{name} is not what the steps left"
+        for name, source in sources.items()
+        if not (source.is_file() and name in claims.place.names)
+        or not filecmp.cmp(source, claims.place.folder / name, shallow=False)
+    ]
+    yield compared(FILES, "student", wrong, f"{len(sources)} files are what the steps left")
 
 
 def _under_way(path: Path) -> bool:

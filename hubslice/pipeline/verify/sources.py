@@ -9,6 +9,7 @@ from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
+from hubslice.hub.formats import WEIGHTS
 from hubslice.hub.integrity import digest
 from hubslice.hub.listing import Listing, list_files
 from hubslice.hub.pull import download
@@ -56,13 +57,15 @@ def _on_hub(name: str, model: LockedModel, *, full: bool) -> Finding:
     client = Client()
     try:
         listing = list_files(HubRef(where, str(model.repo_id), model.commit), client)
-        wrong = [line for fact in model.files if (line := _promise(fact, listing, client, full=full))]
+        # What was converted here is not on the Hub; what it was converted from is.
+        there = [*model.pickles, *(fact for fact in model.files if not (model.pickles and fact.path == WEIGHTS))]
+        wrong = [line for fact in there if (line := _promise(fact, listing, client, full=full))]
     except FetchError as error:
         return unchecked(PART, name, error.message)
     if not model.files:
         return unchecked(PART, name, "its files were not noted")
     how = "fetched and hashed" if full else "weights by the checksums that the Hub promises (--full fetches them)"
-    return compared(PART, name, wrong, f"{len(model.files)} files of {where} are the locked ones; {how}")
+    return compared(PART, name, wrong, f"{len(there)} files of {where} are the locked ones; {how}")
 
 
 def _promise(fact: FileFact, listing: Listing, client: Client, *, full: bool) -> str | None:
