@@ -20,6 +20,7 @@ from hubslice.recipe.schema import DataParams
 
 datasets.disable_progress_bars()  # hubslice reports progress and errors itself
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
 
 
 @dataclass(frozen=True)
