@@ -19,6 +19,8 @@ from tests.faults.conftest import Refused
 from tests.hub import HubServer
 from tests.pictures import picture, write_folder, write_parquet
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """\
 kind: slice
 name: faulty

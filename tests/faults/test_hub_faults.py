@@ -23,6 +23,8 @@ from tests.faults.hub_faults import (
 from tests.faults.hub_setup import RECIPE, REPO, hasty, hub, impatient, never_seen, pulls, refuse, student, teacher, use
 from tests.hub import Fault, HubServer, on
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
 
 INFO = ("GET", "^/api/models/alice/teacher")

@@ -15,6 +15,8 @@ from tests.hub import Fault, HubServer, on
 from tests.hub.records import Commit
 from tests.hub.wire import Request
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
 
 COMMIT = "/api/models/alice/student/commit/main"

@@ -20,6 +20,8 @@ from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.yaml_source import dump_yaml, read_yaml
 from tests.recipe.drawn import sections
 
+pytestmark = pytest.mark.slow
+
 GOOD = tuple(recipe.text for recipe in builtin_recipes())
 MARKS = st.sampled_from(
     ["\x1b[31m", "\x07", "\x9b", "\u202e", "\u2028", "\x00", "\ud800", "\N{FIRE}", "\t", "&a ", "*a"]
