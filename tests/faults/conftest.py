@@ -5,15 +5,27 @@ Every test goes through `refused`: the exit code, what the message says, and tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from hubslice.hub.client import Client
 from tests.cli.conftest import Finished, Hubslice, hubslice
+from tests.hub import HubServer, User
 
 __all__ = ["Refused", "hubslice"]
 
 Refused = Callable[..., Finished]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A Hub that models are pulled from, with a cache of its own."""
+    with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
+        client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
+        monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
+        yield server
 
 
 @pytest.fixture

@@ -9,23 +9,14 @@ from pathlib import Path
 import pytest
 
 from hubslice.artefacts.config_file import read_object
-from hubslice.hub.client import Client
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.faults.conftest import Refused
-from tests.hub import Fault, HubServer, User, on
+from tests.hub import Fault, HubServer, on
 from tests.hub_client.conftest import model, write
 
 HOSTILE = ["../x.safetensors", "/etc/x.safetensors", "a/../../x.safetensors", "..\\x.safetensors", "C:x.safetensors"]
 HOSTILE += ["x\0y.safetensors", "//host/x.safetensors", "./x.safetensors"]
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
-        client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
-        monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
-        yield server
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -18,12 +18,11 @@ from safetensors.torch import load_file
 
 from hubslice.artefacts.model import FileFact, ModelFacts
 from hubslice.cli.summary import tell_report
-from hubslice.hub.client import Client
 from hubslice.models.timm_adapter import TimmModel
 from tests.card.examples import REPORTS
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
-from tests.hub import HubServer, User
+from tests.hub import HubServer
 
 BIN = "pytorch_model.bin"
 
@@ -172,14 +171,6 @@ def test_tied_tensors_and_shards(sound: Path, folder: Path, tmp_path: Path) -> N
     (folder / f"{BIN}.index.json").write_text(json.dumps(index))
     found = convert(folder, tmp_path)
     assert all(torch.equal(found[name], held[name]) for name in held)
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
-        client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
-        monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
-        yield server
 
 
 def test_the_refusal_names_the_ways_out(hub: HubServer, folder: Path, tmp_path: Path, refused: Refused) -> None:
