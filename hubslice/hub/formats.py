@@ -11,13 +11,10 @@ import zipfile
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
+from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.errors import IntegrityError, ModelError
 
 CONFIG = "config.json"
-CARD = "README.md"
-RECIPE = "recipe.yaml"
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 

@@ -12,10 +12,11 @@ from huggingface_hub import ModelInfo, constants, get_session
 from huggingface_hub import errors as hf
 from huggingface_hub.utils._http import hf_raise_for_status
 
+from hubslice.artefacts.names import CARD, INDEX, REPORT
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
-from hubslice.hub.formats import CARD, INDEX, pickles
+from hubslice.hub.formats import pickles
 from hubslice.hub.integrity import Digest, Expected, digest_of
 from hubslice.hub.listing import Listing, expected_files, repo_info
 from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
@@ -23,7 +24,6 @@ from hubslice.hub.pull import download
 from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
 
-REPORT = "report.json"
 _OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + re.escape(INDEX))
 

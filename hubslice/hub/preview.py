@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubslice.artefacts.config_file import read_object
+from hubslice.artefacts.names import CARD, INDEX, WEIGHTS
 from hubslice.artefacts.tensor_file import Header, TensorInfo
 from hubslice.hub import declared
 from hubslice.hub.client import Client
-from hubslice.hub.formats import CARD, CONFIGS, INDEX, WEIGHTS, check_weights, companions
+from hubslice.hub.formats import CONFIGS, check_weights, companions
 from hubslice.hub.headers import remote_headers
 from hubslice.hub.integrity import check_held, header_of
 from hubslice.hub.listing import list_files

@@ -7,14 +7,13 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from hubslice.artefacts.names import RECIPE, REPORT
 from hubslice.errors import InputError
 from hubslice.hub.client import Client
-from hubslice.hub.formats import RECIPE
 from hubslice.hub.listing import list_files, remember
 from hubslice.hub.pull import download
 from hubslice.hub.ref import HubRef, Ref
 
-REPORT = "report.json"
 _LARGEST = 1 << 20  # bytes
 _USUAL = re.compile(
     r"(config|preprocessor_config|report)\.json|README\.md|recipe\.yaml|(model|slice)\.safetensors|hubslice\.lock"

@@ -15,15 +15,14 @@ from huggingface_hub.utils.tqdm import tqdm
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.errors import FetchError, IntegrityError, ModelError
 from hubslice.hub import declared
 from hubslice.hub.client import Client
 from hubslice.hub.formats import (
     CONFIG,
     CONFIGS,
-    INDEX,
     PICKLE_INDEX,
-    WEIGHTS,
     check_weights,
     companions,
     pickles,

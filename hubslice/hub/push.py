@@ -11,8 +11,8 @@ from typing import Final
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
+from hubslice.artefacts.names import CARD
 from hubslice.errors import PushError
-from hubslice.hub.formats import CARD
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
 from hubslice.hub.refusals import refused_as, unanswered

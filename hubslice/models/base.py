@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
+from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
-from hubslice.models.weights import WEIGHTS
 
 POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
 

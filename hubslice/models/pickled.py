@@ -19,8 +19,8 @@ from torch import Tensor
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.header import sort_header
+from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
-from hubslice.models.weights import WEIGHTS
 
 # Where training scripts put the weights among their other state; the first that is there is taken.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")

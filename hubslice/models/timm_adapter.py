@@ -13,10 +13,11 @@ from timm.models import save_for_hf
 from torch import Tensor, nn
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
-from hubslice.models.weights import WEIGHTS, Shapes, misfit, shapes_of
+from hubslice.models.weights import Shapes, misfit, shapes_of
 
 FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
 # Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.

@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.artefacts.tensor_file import HeaderError, read_header
 from hubslice.errors import ModelError
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 Shapes = Mapping[str, tuple[int, ...]]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
@@ -26,7 +27,6 @@ from hubslice.artefacts.report import (
 )
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.models.weights import WEIGHTS
 from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.environment import deviations, environment
 from hubslice.pipeline.run_folder import RECORD

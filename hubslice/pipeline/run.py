@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.names import RECIPE, REPORT
 from hubslice.artefacts.report import GateReport, Report
 from hubslice.device import resolve_device
 from hubslice.errors import GateError, InputError, RecipeError, RunError
@@ -16,10 +17,9 @@ from hubslice.pipeline.execute import cached, closure, execute
 from hubslice.pipeline.lock import SOURCES, make_lock, note_sources, published_lock, read_lock, read_sources
 from hubslice.pipeline.plan import plan
 from hubslice.pipeline.publish import STUDENT, publish
-from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder, RunManifest, read_recipe
+from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest, read_recipe
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
-from hubslice.pipeline.steps.report import REPORT
 from hubslice.processes import leads, world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.builtin import nearest_builtin

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT, Artefact, write_atomically
+from hubslice.artefacts.names import RECIPE
 from hubslice.errors import RunError
 from hubslice.machine import faults_told
 from hubslice.pipeline.step import StepRecord
@@ -19,7 +20,6 @@ RECORD = "step.json"
 KEY = ".key"  # in a step's folder: the key of the step that works, or worked, there
 OLD = ".old"  # ends the name of what is being replaced by something new
 MANIFEST = "run.json"
-RECIPE = "recipe.yaml"
 
 
 class RunManifest(Artefact):

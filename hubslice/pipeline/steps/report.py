@@ -7,17 +7,15 @@ from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import CARD, RECIPE, REPORT
 from hubslice.pipeline.arms import Arm
-from hubslice.pipeline.run_folder import RECIPE
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.audit import EVIDENCE, audit_names
 from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.recipe.schema import SliceRecipe
 
-REPORT = "report.json"
 PLOTS = "plots"
-CARD = "README.md"
 
 
 def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: tuple[str, ...]) -> Step:

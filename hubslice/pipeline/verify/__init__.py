@@ -8,11 +8,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.names import REPORT
 from hubslice.artefacts.report import Report
 from hubslice.artefacts.verification import Finding, Verification, compared
 from hubslice.device import resolve_device
 from hubslice.errors import DataError, FetchError, HubsliceError
-from hubslice.pipeline.steps.report import REPORT
 from hubslice.pipeline.verify.card import check_card
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
 from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from hubslice.artefacts.names import CARD
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.card.render import SECTIONS, render_card
-from hubslice.hub.formats import CARD
 from hubslice.pipeline.verify.claims import Claims
 
 PART = "card"

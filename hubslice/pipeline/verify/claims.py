@@ -7,12 +7,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.names import RECIPE, REPORT
 from hubslice.artefacts.report import Report
 from hubslice.errors import InputError
 from hubslice.hub.ref import HubRef, parse_ref
 from hubslice.pipeline.run import Run, open_run
-from hubslice.pipeline.run_folder import MANIFEST, RECIPE, RunFolder
-from hubslice.pipeline.steps.report import REPORT
+from hubslice.pipeline.run_folder import MANIFEST, RunFolder
 from hubslice.recipe.load import LoadedRecipe, parse_recipe
 from hubslice.recipe.schema import SliceRecipe
 

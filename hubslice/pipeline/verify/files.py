@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.names import CARD
 from hubslice.artefacts.verification import Finding, compared, unchecked
-from hubslice.hub.formats import CARD, check_path
+from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import digest
 from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.lock import locked_data, locked_model

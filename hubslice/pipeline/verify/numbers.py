@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from hubslice.artefacts.names import REPORT, WEIGHTS
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import DefectReport, DefectVariant
 from hubslice.artefacts.slice import Slice
@@ -14,11 +15,9 @@ from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.registry import make_defect
-from hubslice.models.weights import WEIGHTS
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.report import count_slice, judge_gates
 from hubslice.pipeline.steps.audit import EVIDENCE
-from hubslice.pipeline.steps.report import REPORT
 from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences

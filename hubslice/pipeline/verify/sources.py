@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from hubslice.artefacts.lock import LockedModel
 from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
-from hubslice.hub.formats import WEIGHTS
 from hubslice.hub.integrity import digest
 from hubslice.hub.listing import Listing, list_files
 from hubslice.hub.pull import download

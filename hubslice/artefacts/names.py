@@ -1,0 +1,11 @@
+"""The names of the files that make up a model and a published student."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CARD: Final = "README.md"
+RECIPE: Final = "recipe.yaml"
+REPORT: Final = "report.json"
+WEIGHTS: Final = "model.safetensors"
+INDEX: Final = "model.safetensors.index.json"
