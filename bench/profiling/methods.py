@@ -22,7 +22,7 @@ from hubslice.models.folder import load_model
 from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
 from hubslice.profiling.coverage import profile
 
-BATCH = 32
+BATCH = 8  # what a recipe profiles with by default
 EXPORTED = Path("steps", "export", GRAPH)
 INPUT = "pixel_values"
 

@@ -9,7 +9,7 @@ from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.card.plot_style import COLOURS, new_figure, styled, write_figure
 
 from ..machine import Machine
-from .methods import METHODS, TITLES
+from .methods import BATCH, METHODS, TITLES
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -53,9 +53,9 @@ def render(results: Results) -> None:
     lines = [
         "# Counting neuron coverage: speed and memory",
         "",
-        "EfficientNet-Lite0 at 224 x 224, real ImageNet weights, prepared pictures in memory, batches of 32. Time "
-        "includes making the session; memory is the process's peak above what it held before. Each method in a process "
-        "of its own, in turns; *times plain* is paired within a round. Medians over the rounds.",
+        "EfficientNet-Lite0 at 224 x 224, real ImageNet weights, prepared pictures in memory, batches of "
+        f"{BATCH}. Time includes making the session; memory is the process's peak above what it held before. Each "
+        "method in a process of its own, in turns; *times plain* is paired within a round. Medians over the rounds.",
         "",
         "| method | pictures | rounds | pictures a second | times plain | added MiB |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -49,7 +49,7 @@ def profile(
     criterion: Criterion,
     *,
     device: str = "cpu",
-    batch_size: int = 32,
+    batch_size: int = 8,
     threads: int | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = CHECKPOINT_EVERY,

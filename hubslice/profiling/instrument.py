@@ -1,7 +1,8 @@
 """Adds coverage counting to an ONNX graph.
 
-The counts are reduced where the tensors arise, and travel through the graph as one running total: `state_out = state_in
-+ counts`. Per batch nothing but that vector leaves the graph, and no activation outlives its consumers.
+Each tensor is reduced to a mean a channel where it arises, so that no activation outlives its consumers. What is
+active is then decided for all tensors together: few nodes, and a session is quickly made. The counts travel through
+the graph as one running total, `state_out = state_in + counts`; per batch nothing but that vector leaves it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from onnx import TensorProto, helper
 from hubslice.artefacts.profile import Criterion
 from hubslice.errors import ProfileError
 from hubslice.graph.layer import TensorRef
-from hubslice.profiling.criteria import write_criterion
+from hubslice.profiling.criteria import Measured, write_criterion
 from hubslice.profiling.node_writer import NodeWriter
 
 STATE_IN = "hubslice/state_in"
@@ -52,24 +53,24 @@ def instrument(model: Any, tensors: Sequence[TensorRef], criterion: Criterion) -
     for tensor in tensors:
         wanted[tensor.name].append(tensor)
     writer = NodeWriter()
-    first_input = model.graph.input[0].name
-    batch = writer.op("Gather", writer.op("Shape", first_input), writer.ints(0))
-    counts: dict[str, str] = {}
+    batch = writer.op("Gather", writer.op("Shape", model.graph.input[0].name), writer.ints(0))
+    measured: dict[str, Measured] = {}
 
-    def counters(names: Sequence[str]) -> list[Any]:
+    def measures(names: Sequence[str]) -> list[Any]:
         for name in names:
             for tensor in wanted.get(name, ()):
-                counts[tensor.key] = _write_counts(writer, tensor, criterion, batch)
+                measured[tensor.key] = _measure(writer, tensor, criterion, batch)
         return writer.take()
 
-    nodes = counters([value.name for value in model.graph.input])
+    nodes = measures([value.name for value in model.graph.input])
     for node in model.graph.node:
         nodes.append(node)
-        nodes.extend(counters(node.output))
-    missing = [tensor.name for tensor in tensors if tensor.key not in counts]
+        nodes.extend(measures(node.output))
+    missing = [tensor.name for tensor in tensors if tensor.key not in measured]
     if missing:
         raise ProfileError(f"the graph has no tensor {missing[0]}", hint="the neuron map was made from another graph")
-    total = writer.op("Concat", *(counts[tensor.key] for tensor in tensors), axis=0)
+    active = write_criterion(writer, criterion, [measured[tensor.key] for tensor in tensors])
+    total = writer.op("ReduceSum", writer.op("Cast", active, to=TensorProto.INT64), writer.ints(0), keepdims=0)
     nodes.extend(writer.take())
     nodes.append(helper.make_node("Add", [STATE_IN, total], [STATE_OUT], name=STATE_OUT))
 
@@ -80,27 +81,24 @@ def instrument(model: Any, tensors: Sequence[TensorRef], criterion: Criterion) -
     return Instrumented(_rebuild(model, nodes, writer.initializers, size), places, size)
 
 
-def _write_counts(writer: NodeWriter, tensor: TensorRef, criterion: Criterion, batch: str) -> str:
-    """The name of an int64 tensor [C]: on how many samples of this batch each channel is active."""
-
-    def extreme(op: str) -> str:
-        return _extreme(writer, tensor, op, batch)
-
-    active = write_criterion(writer, criterion, _means(writer, tensor, batch), tensor.channels, extreme)
-    count = writer.op("ReduceSum", writer.op("Cast", active, to=TensorProto.INT64), writer.ints(0), keepdims=0)
-    # The same on all samples: there was one row to count.
-    return count if tensor.sample_axis is not None else writer.op("Mul", count, batch)
+def _measure(writer: NodeWriter, tensor: TensorRef, criterion: Criterion, batch: str) -> Measured:
+    """What the criterion needs to know of a tensor. One that is the same for all samples gets equal rows."""
+    means = _means(writer, tensor, batch)
+    if criterion.name != "nc":
+        return Measured(tensor.channels, means)
+    low, high = (_extreme(writer, tensor, op, batch) for op in ("ReduceMin", "ReduceMax"))
+    return Measured(tensor.channels, means, low, high)
 
 
 def _means(writer: NodeWriter, tensor: TensorRef, batch: str) -> str:
-    """Mean of each channel over all its positions: [N, C], or [1, C] for a tensor that is the same for all samples."""
+    """Mean of each channel over all its positions: [N, C]."""
     kept = {tensor.channel_axis, tensor.sample_axis}
     means = tensor.name
     positions = [axis for axis in range(tensor.rank) if axis not in kept]
     if positions:
         means = writer.op("ReduceMean", means, writer.ints(*positions), keepdims=0)
     if tensor.sample_axis is None:
-        return writer.op("Unsqueeze", means, writer.ints(0))
+        return writer.op("Expand", means, writer.op("Concat", batch, writer.ints(tensor.channels), axis=0))
     if tensor.channel_axis < tensor.sample_axis:
         means = writer.op("Transpose", means, perm=[1, 0])
     if tensor.windows:
@@ -111,13 +109,15 @@ def _means(writer: NodeWriter, tensor: TensorRef, batch: str) -> str:
 
 
 def _extreme(writer: NodeWriter, tensor: TensorRef, op: str, batch: str) -> str:
-    """Smallest or largest value of the whole tensor for each sample: [N, 1], or [1, 1]."""
+    """Smallest or largest value of the whole tensor for each sample: [N]."""
     axes = [axis for axis in range(tensor.rank) if axis != tensor.sample_axis]
     value = writer.op(op, tensor.name, writer.ints(*axes), keepdims=0)
+    if tensor.sample_axis is None:
+        return writer.op("Expand", value, batch)
     if tensor.windows:
         shape = writer.op("Concat", batch, writer.ints(-1), axis=0)
-        return writer.op(op, writer.op("Reshape", value, shape), writer.ints(1), keepdims=1)
-    return writer.op("Reshape", value, writer.ints(-1, 1))
+        return writer.op(op, writer.op("Reshape", value, shape), writer.ints(1), keepdims=0)
+    return value
 
 
 def _rebuild(model: Any, nodes: list[Any], initializers: list[Any], size: int) -> Any:

@@ -16,6 +16,7 @@ from bench.profiling import render as profiling
 SIZES = sorted(int(path.name) for path in inheritance.HERE.glob("[0-9]*") if path.is_dir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_inheritance_is_told_as_predicted(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = inheritance.HERE / str(size)

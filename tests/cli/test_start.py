@@ -88,6 +88,7 @@ class Whoami(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_doctor_against_a_hub(tmp_path: Path) -> None:
     with HTTPServer(("127.0.0.1", 0), Whoami) as server:
         Thread(target=server.serve_forever, daemon=True).start()

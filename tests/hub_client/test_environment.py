@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.hub import HubServer
 from tests.hub_client.conftest import model, write
 
@@ -64,6 +66,7 @@ def test_environment(hub: HubServer, tmp_path: Path) -> None:
     assert len(hub.log) == requests
 
 
+@pytest.mark.slow
 def test_a_dead_address_is_told_soon(hub: HubServer, tmp_path: Path) -> None:
     folder = write(tmp_path / "student", model())
     ends = run(hub, tmp_path / "home", folder, "hf_alice", HF_ENDPOINT="http://127.0.0.1:9")

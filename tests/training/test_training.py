@@ -78,6 +78,7 @@ class Interrupt(Silent):
         return Bar()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_an_interrupted_training_ends_with_the_same_weights(
     task: Task, tmp_path: Path, optimizer: str, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +122,7 @@ def some_slice(model: TimmModel) -> Slice:
     return Slice({name: rng.random(shape) < 0.7 for name, shape in shapes.items()}, "random")
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_held_weights_stay_where_they_are(task: Task, tmp_path: Path, optimizer: str) -> None:
     model = tiny(task)
     slice_ = some_slice(model)
@@ -134,6 +135,7 @@ def test_held_weights_stay_where_they_are(task: Task, tmp_path: Path, optimizer:
         assert weight[mask].any(), name
 
 
+@pytest.mark.slow
 def test_weights_grow_again_where_nothing_holds_them(task: Task, tmp_path: Path) -> None:
     model = tiny(task)
     slice_ = some_slice(model)
