@@ -50,20 +50,25 @@ class LayerReport(Artefact):
     """One sliced parameter: its size, the relevant weights at slice time, and the non-zero weights after training."""
 
     parameter: str
-    kind: str  # conv, depthwise, linear
+    kind: str  # conv, depthwise, linear, other
     weights: int
     relevant: int
     nonzero_after: int
 
 
 class SliceReport(Artefact):
-    """What the slice kept. `model_weights` counts all parameters of the model, sliceable or not."""
+    """What the slice kept.
+
+    `model_weights` counts all parameters before slicing, sliceable or not, `student_weights` those that the student
+    has (None: as many).
+    """
 
     method: str
     title: str
     reference: str
     parameters: dict[str, Any]
     model_weights: int
+    student_weights: int | None = None
     weights: int
     relevant: int
     nonzero_after: int
@@ -179,7 +184,7 @@ class Report(Artefact):
     teacher: ModelFacts
     task: TaskReport
     parity: ParityReport
-    profile: ProfileReport
+    profile: ProfileReport | None  # None: the method does without
     slice: SliceReport
     arms: tuple[ArmReport, ...]
     defects: tuple[DefectReport, ...]

@@ -71,6 +71,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "dense": slice_.nonzero_after >= 0.99 * slice_.weights,
         "start": "drawn anew at random" if slice_.parameters.get("init") == "fresh" else "set to zero",
         "frozen": slice_.parameters.get("irrelevant") == "freeze",
+        "compact": slice_.parameters.get("irrelevant") == "compact",
         "long": len(slice_.layers) > LONG_TABLE,
         "headlines": facts.headlines,
         "defect_words": facts.defect_words,

@@ -8,7 +8,7 @@ from hubslice.cli.options import JsonOption, OverridesArgument, QuietOption, Rec
 from hubslice.cli.output import out
 from hubslice.errors import RecipeError
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SeamParams, SliceRecipe, Slicing
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +56,7 @@ def _tell(loaded: LoadedRecipe) -> None:
     told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": recipe.teacher.model}
     told["data"] = recipe.data.path
     if isinstance(recipe, SliceRecipe):
-        told["slice"] = f"{recipe.slice.method}, {recipe.slice.ratio:.3g} of {', '.join(recipe.slice.layers)}"
+        told["slice"] = f"{recipe.slice.method}, {_share(recipe.slice)} of {', '.join(recipe.slice.layers)}"
         told["baselines"] = recipe.baselines
         told["defects"] = [defect.kind for defect in recipe.audit.defects] or "none"
     else:
@@ -65,3 +65,11 @@ def _tell(loaded: LoadedRecipe) -> None:
     told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
     out.fields(told)
     out.info(f"{loaded.origin} is valid")
+
+
+def _share(params: Slicing) -> str:
+    """How much a method takes away, in a few words."""
+    if isinstance(params, SeamParams):
+        whole = "whole channels" if params.granularity == "channel" else "weights"
+        return f"{whole} that are not needed" + (f", to {params.retention:.1%}" if params.retention else "")
+    return f"{params.model_dump()['ratio']:.3g}"

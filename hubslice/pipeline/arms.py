@@ -7,7 +7,15 @@ from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
 from hubslice.recipe.defects import BackdoorParams
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, SliceRecipe, Slicing
+from hubslice.recipe.schema import (
+    ChannelSlicing,
+    MagnitudeParams,
+    RandomParams,
+    RemosParams,
+    SeamParams,
+    SliceRecipe,
+    Slicing,
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,7 @@ class Arm:
     role: Literal["student", "baseline", "control"]
     description: str
     slicing: Slicing | None = None
+    matched: bool = False  # keeps as much as the student does, instead of what its own parameters say
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
 
@@ -45,18 +54,46 @@ def clean_teacher(recipe: SliceRecipe) -> str | None:
     return named[0] if named else None
 
 
+def uses_coverage(recipe: SliceRecipe) -> bool:
+    """Whether the recipe's method ranks by neuron coverage, so that the teacher is profiled."""
+    return isinstance(recipe.slice, RemosParams)
+
+
+def reuses_classifier(recipe: SliceRecipe) -> bool:
+    """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
+    return isinstance(recipe.slice, SeamParams) and recipe.slice.reuse == "direct"
+
+
+def known_labels(
+    recipe: SliceRecipe, teacher: tuple[str, ...], task: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...] | None:
+    """Under direct reuse, the teacher's labels behind each of the task's labels; else None."""
+    if not reuses_classifier(recipe):
+        return None
+    if recipe.data.against_rest:
+        wanted = recipe.data.classes
+        return wanted, tuple(label for label in teacher if label not in wanted)
+    return tuple((label,) for label in task)
+
+
 def _baseline(name: str, recipe: SliceRecipe) -> Arm:
-    shared = recipe.slice.model_dump(include=set(Slicing.model_fields)) | {"ratio": recipe.slice.ratio}
     match name:
         case "retrain":
             return Arm(name, "Retrained", "baseline", "the architecture trained from random weights", start="random")
         case "magnitude":
-            params: Slicing = MagnitudeParams(**shared)
-            return Arm(
-                name, "Magnitude slice", "baseline", "the smallest weights started anew, then fine-tuned", params
-            )
+            about = "the smallest weights started anew, then fine-tuned"
+            return _sliced(name, "Magnitude slice", about, recipe, MagnitudeParams)
         case "random":
-            params = RandomParams(**shared)
-            return Arm(name, "Random slice", "baseline", "as many weights started anew by chance, fine-tuned", params)
+            about = "as many weights started anew by chance, fine-tuned"
+            return _sliced(name, "Random slice", about, recipe, RandomParams)
         case _:
             return Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way")
+
+
+def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:
+    """A baseline that slices as much as the student, of the same layers, by another choice."""
+    student = recipe.slice
+    given = student.model_dump(include=set(ChannelSlicing.model_fields))
+    if isinstance(student, SeamParams):
+        return Arm(name, title, "baseline", about, method.model_validate(given), matched=True)
+    return Arm(name, title, "baseline", about, method.model_validate({**given, "ratio": student.ratio}))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hubslice.artefacts.lock import Lock
-from hubslice.pipeline.arms import arms_of, clean_teacher
+from hubslice.pipeline.arms import arms_of, clean_teacher, uses_coverage
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_steps, strangers
 from hubslice.pipeline.steps.data import data_step
@@ -49,12 +49,13 @@ def plan(
     steps += [
         data_step(data, base, recipe.seed, targets),
         export_step(recipe.teacher, recipe.seed),
-        profile_step(recipe, base),
     ]
+    if uses_coverage(recipe):
+        steps.append(profile_step(recipe, base))
     arms = arms_of(recipe)
     for arm in arms:
         if arm.slicing is not None:
-            steps.append(slice_step(recipe, arm))
+            steps.append(slice_step(recipe, arm, base))
         steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
     steps.append(evaluate_step(recipe, arms, base))
     steps += audit_steps(recipe, arms, base)

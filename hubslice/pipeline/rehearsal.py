@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import psutil
 import torch
 
+from hubslice.artefacts.names import SLICE
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.preflight import Layers, layers_of, try_export
 from hubslice.pipeline.step import digest_folder
-from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, SLICE, ModelInputs
+from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, ModelInputs
 from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
 from hubslice.progress import Bar, Reporter, Silent
 from hubslice.recipe.defects import PenultimateParams

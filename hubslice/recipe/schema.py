@@ -6,7 +6,7 @@ Field descriptions become the JSON Schema that editors show, so they are written
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -85,12 +85,35 @@ class Slicing(Section):
     """What every slicing method shares."""
 
     layers: Layers = ("conv", "linear")
-    irrelevant: Literal["regrow", "freeze"] = Field(
-        "regrow", description="regrow: irrelevant weights are trained from their new start; freeze: they stay there."
+    irrelevant: Literal["regrow", "freeze", "compact"] = Field(
+        "regrow",
+        description="regrow: irrelevant weights are trained from their new start; freeze: they stay there; compact: "
+        "irrelevant channels are taken out of the network, which gets smaller and faster.",
     )
     init: Literal["zero", "fresh"] = Field(
         "zero", description="Start of irrelevant weights: zero (as published) or a fresh random initialisation."
     )
+
+
+Granularity = Annotated[
+    Literal["weight", "channel"],
+    Field(
+        description="weight: any single weight may be irrelevant; channel: channels, heads and features as a whole, "
+        "with all that sums and concatenations tie to them, so that they can be taken out."
+    ),
+]
+
+
+class ChannelSlicing(Slicing):
+    """A method that judges single weights or whole channels."""
+
+    granularity: Granularity = "weight"
+
+    @model_validator(mode="after")
+    def _whole_channels(self) -> Self:
+        if self.irrelevant == "compact" and self.granularity != "channel":
+            raise ValueError("irrelevant: compact takes whole channels out, and needs granularity: channel")
+        return self
 
 
 class RemosParams(Slicing):
@@ -110,21 +133,61 @@ class RemosParams(Slicing):
     )
 
 
-class MagnitudeParams(Slicing):
+class MagnitudeParams(ChannelSlicing):
     """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
 
     method: Literal["magnitude"] = "magnitude"
     ratio: Ratio = 0.1
 
 
-class RandomParams(Slicing):
+class RandomParams(ChannelSlicing):
     """A random slice of the same size (a baseline)."""
 
     method: Literal["random"] = "random"
     ratio: Ratio = 0.1
 
 
-SliceParams = Annotated[RemosParams | MagnitudeParams | RandomParams, Field(discriminator="method")]
+class SeamParams(ChannelSlicing):
+    """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
+
+    Every weight (or channel) has a score that starts at 1 and is kept while it is positive; the loss is that of the
+    task plus alpha times the share of weights kept. The classifier learns along.
+    """
+
+    method: Literal["seam"] = "seam"
+    layers: Layers = ("conv", "depthwise", "linear")
+    reuse: Literal["transfer", "direct"] = Field(
+        "transfer",
+        description="transfer: the slice of a new task, which is then trained like any other; direct: the teacher "
+        "knows these classes, and what they need of it is used as it is, under a classifier made from the teacher's.",
+    )
+    retention: Ratio | None = Field(
+        None, gt=0, description="Stop at the first epoch that keeps no more than this; default: judge by accuracy."
+    )
+    max_accuracy_drop: Ratio | None = Field(
+        None,
+        description="Validation accuracy that the search may lose against all weights under the same classifier. "
+        "Without `retention` the epoch that keeps least within it is chosen (default 0); with it, to miss it is an "
+        "error.",
+    )
+    epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
+    head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
+    cycle: int | None = Field(
+        None, ge=2, description="Every so many epochs the classifier learns alone for one (published for direct: 5)."
+    )
+    batch_size: int = Field(64, ge=1)
+    alpha: float = Field(1.0, gt=0, description="Weight of the retention in the loss (published: 0.5 to 2).")
+    lr_mask: float = Field(0.05, gt=0, description="Learning rate of the scores (published: 0.01 to 0.12).")
+    lr_head: float = Field(0.001, gt=0, description="Learning rate of the classifier.")
+
+    def moves(self, epoch: int) -> bool:
+        """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
+        if epoch < self.head_epochs:
+            return False
+        return self.cycle is None or epoch % self.cycle != 0
+
+
+SliceParams = Annotated[RemosParams | SeamParams | MagnitudeParams | RandomParams, Field(discriminator="method")]
 
 
 class Grid(Section):
@@ -141,6 +204,9 @@ class TrainParams(Section):
     epochs: int = Field(10, ge=0, le=10_000)
     batch_size: int = Field(64, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
+    part: Literal["all", "classifier"] = Field(
+        "all", description="classifier: all else stays as it is, running statistics of normalisation included."
+    )
     lr: float = Field(0.01, gt=0)
     head_lr_factor: float = Field(10.0, gt=0, description="The new classifier learns this many times faster.")
     momentum: float = Field(0.9, ge=0, lt=1)

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.names import SLICE
 from hubslice.artefacts.report import Candidate
-from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.arms import Arm, known_labels, reuses_classifier, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
-from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.processes import leads
 from hubslice.recipe.schema import SliceRecipe
@@ -29,9 +29,11 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm's untrained model, as stock code loads it."""
     slicing = arm.slicing
     source = step_name("slice", arm)
+    compacted = slicing is not None and slicing.irrelevant == "compact"
 
     def run(context: Context) -> None:
         from hubslice.artefacts.slice import Slice
+        from hubslice.conversion.compact import compact
         from hubslice.models.folder import load_model
         from hubslice.training.initial import initialise
 
@@ -41,11 +43,18 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
             model = model.fresh(recipe.seed)
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
-        initialise(model, task.labels, recipe.seed, slice_, slicing.init if slicing else "zero")
+        known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
+        initialise(model, task.labels, recipe.seed, slice_, slicing.init if slicing else "zero", known)
+        if slice_ is not None and compacted:
+            model = compact(model, slice_)
         model.save(context.out / WEIGHTS_FOLDER)
 
     inputs = (arm.teacher, "data", *((source,) if slicing else ()))
     parameters = {"start": arm.start, "init": slicing.init if slicing else None, "seed": recipe.seed}
+    if compacted:
+        parameters["compact"] = True
+    if reuses_classifier(recipe):
+        parameters["known"] = True
     return Step(step_name("init", arm), f"Initialise ({arm.title.lower()})", parameters, inputs, run)
 
 

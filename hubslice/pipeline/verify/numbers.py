@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hubslice.artefacts.names import REPORT, WEIGHTS
+from hubslice.artefacts.names import REPORT, SLICE, WEIGHTS
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import DefectReport, DefectVariant
 from hubslice.artefacts.slice import Slice
@@ -18,7 +18,6 @@ from hubslice.defects.registry import make_defect
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.report import count_slice, judge_gates
 from hubslice.pipeline.steps.audit import EVIDENCE
-from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
 from hubslice.recipe.defects import DefectParams
