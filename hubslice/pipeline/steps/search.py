@@ -80,13 +80,14 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
 
 def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Model], Gates]:
     """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched."""
-    from hubslice.graph.channels import channel_map
     from hubslice.slicing.candidates import candidates
     from hubslice.slicing.cutting import eligible
     from hubslice.slicing.gates import ChannelGates, WeightGates
     from hubslice.slicing.registry import kinds_of
 
     if params.granularity == "channel":
+        from hubslice.graph.channels import channel_map
+
         groups = eligible(channel_map(model), kinds_of(neurons), params.layers)
         return lambda placed: ChannelGates(placed.module, groups, placed.classifier)
     weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
