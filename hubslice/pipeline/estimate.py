@@ -80,11 +80,12 @@ class Estimate(Artefact):
         return f"{todo} of {len(self.steps)} steps to do, {cost}"
 
 
-def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Estimate:
+def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, allow_pickle: bool = False) -> Estimate:
     """Time, memory and disk of the steps that are still to do. The run folder is not touched.
 
     Configs, cards and headers of the teachers are fetched, not their weights; a Hub data set is opened, which fetches
-    it into the cache. Each kind of step is rehearsed in the small with random weights.
+    it into the cache. Each kind of step is rehearsed in the small with random weights. `allow_pickle` is the consent
+    that pulling a pickled teacher would need.
 
     Raises:
         RecipeError: the recipe has mistakes.
@@ -105,7 +106,7 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name:
         if todo:
             looking: dict[str, float] = {}
-            teachers = _look(run, steps, done, Path(name), reporter, looking)
+            teachers = _look(run, steps, done, Path(name), reporter, looking, allow_pickle)
             task = _open(run, todo, reporter, looking)
             trained = any(step.kind == "train" for step in todo)
             lacks = memory_lacks(teachers["pull"].parameters, WEIGHT_COPIES if trained else 1)
@@ -164,7 +165,13 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
 
 
 def _look(
-    run: Run, steps: Sequence[Step], done: dict[str, bool], folder: Path, reporter: Reporter, looking: dict[str, float]
+    run: Run,
+    steps: Sequence[Step],
+    done: dict[str, bool],
+    folder: Path,
+    reporter: Reporter,
+    looking: dict[str, float],
+    allow_pickle: bool,
 ) -> dict[str, TeacherPreview]:
     """Every model that the steps pull, by step; one that was pulled already is looked at where it lies."""
     recipe, found = run.recipe, {}
@@ -173,7 +180,7 @@ def _look(
             continue
         place = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute()) if done[step] else model
         with _told(reporter, step, f"Read the headers of {model}", looking):
-            looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step)
+            looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step, allow_pickle=allow_pickle)
         found[step] = looked.model_copy(update={"model": model})
     return found
 
@@ -229,13 +236,13 @@ def _download(teachers: dict[str, TeacherPreview], done: dict[str, bool]) -> int
 def _disks(
     run: Run, teachers: dict[str, TeacherPreview], cost: dict[str, StepCost], download: int
 ) -> tuple[DiskNeed, ...]:
-    """What goes into the run folder and into the Hub's cache; pulled files are links where that is possible."""
+    """What goes into the run folder and the Hub's cache; pulled files are links if possible, but for converted ones."""
     kept = 0
     for name, own in cost.items():
         teacher = teachers.get(name)
         if teacher is None:
             kept += own.kept
-        elif not linked(_source(run, teacher), run.path):
+        elif teacher.pickles or not linked(_source(run, teacher), run.path):
             kept += teacher.bytes
     writes = [(run.path, kept + max((own.scratch for own in cost.values()), default=0))]
     if download:
