@@ -20,7 +20,7 @@ from hubslice.errors import InputError, RunError
 from hubslice.pipeline.run import open_run
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
-from tests.hub import HubServer
+from tests.hub import Fault, HubServer, on
 from tests.pipeline.quick import QUICK, quick_run
 from tests.pipeline.spoiling import BACKDOOR, SPOILT, relock
 
@@ -270,7 +270,22 @@ def test_a_stranger_audits_a_published_student(
     assert "offline mode is on" in next(f.detail for f in offline.of("not checked") if f.part == "sources")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
 
+    hub.faults.append(Fault(on("GET", f"^/api/models/{teacher}"), status=503, times=None))
+    monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
+    unreached = hubslice.verify("alice/student", sample=4)
+    assert unreached.verified
+    assert "out of order (HTTP 503" in next(f.detail for f in unreached.of("not checked") if f.part == "sources")
+    hub.faults.clear()
+
     lock = (tmp_path / "published" / LOCK).read_text()
+    for old, new, says in (
+        (hub.commits(teacher)[0].oid, "0" * 40, f"{teacher} has no revision '{'0' * 40}'"),
+        (f'"{teacher}"', '"hubslice-tests/gone"', "there is no public repository hubslice-tests/gone"),
+    ):
+        assert old in lock
+        hub.seed("alice/student", {LOCK: lock.replace(old, new).encode()})
+        found = hubslice.verify("alice/student", sample=4)
+        assert says in differing(found)["sources, teacher"]
     sha256 = Lock.load(tmp_path / "published" / LOCK).models["pull"].files[-1].sha256
     hub.seed("alice/student", {LOCK: lock.replace(sha256, "0" * 64).encode()})
     found = hubslice.verify("alice/student", sample=4)
