@@ -20,6 +20,7 @@ from hubslice.errors import InputError, RunError
 from hubslice.pipeline.run import open_run
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
+from hubslice.pipeline.verify.loaded import loaded
 from tests.hub import Fault, HubServer, on
 from tests.pipeline.quick import QUICK, quick_run
 from tests.pipeline.spoiling import BACKDOOR, SPOILT, relock
@@ -105,6 +106,30 @@ def test_a_person_may_write_into_the_card_and_add_files(student: Path) -> None:
     found = hubslice.verify(student, sample=4)
     assert found.verified
     assert "not hubslice's: NOTES.txt" in next(f.detail for f in found.findings if f.name == "other files")
+
+
+RISKY = (
+    *("adapter_config.json", "adapter_model.safetensors", "processor_config.json", "generation_config.json"),
+    *("pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "checkpoints/last.pt", "optimizer.PKL", "tf_model.h5"),
+    *("model.fp16.safetensors", "model.safetensors.index.json", "onnx/model.onnx", "flax_model.msgpack", "arrays.npz"),
+    *("modeling.py", "custom_generate/generate.py", "hubconf.py", "requirements.txt", "chat_template.jinja"),
+    *("tokenizer.json", "vocab.txt", "spiece.model", "modules.json", "1_Pooling/config.json", "config.yaml"),
+)
+HARMLESS = (
+    *(".gitattributes", ".gitignore", "NOTES.txt", "CHANGELOG.md", "LICENSE", "LICENSE.txt", "CITATION.cff"),
+    *("pictures/first.png", "plots/mine.svg", "results.csv", "eval_results.json", "paper.pdf", "demo.ipynb"),
+)
+
+
+def test_what_a_loader_would_take_must_be_listed(student: Path) -> None:
+    assert loaded((*RISKY, *HARMLESS)) == sorted(RISKY)
+    for name in HARMLESS:
+        (student / name).parent.mkdir(exist_ok=True)
+        (student / name).write_text("mine")
+    assert hubslice.verify(student, sample=4).verified
+    (student / "adapter_config.json").write_text("{}")
+    says = "adapter_config.json: the lock does not list it, and loaders read or run such files"
+    assert differing(hubslice.verify(student, sample=4)) == {"files, unlisted files": says}
 
 
 def test_a_student_of_an_older_version_says_what_it_lacks(student: Path) -> None:
