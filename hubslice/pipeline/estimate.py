@@ -15,19 +15,16 @@ from hubslice.artefacts.base import Artefact
 from hubslice.device import resolve_device
 from hubslice.hub.client import Client
 from hubslice.hub.ref import LocalRef, parse_ref
-from hubslice.pipeline.arms import clean_teacher
 from hubslice.pipeline.costs import WEIGHT_COPIES, CostModel, StepCost
 from hubslice.pipeline.execute import cached
+from hubslice.pipeline.plan import models_of
 from hubslice.pipeline.preflight import Layers, TeacherPreview, look, memory_lacks
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.space import DiskNeed, disk_needs, linked
 from hubslice.pipeline.step import Step
-from hubslice.pipeline.steps.audit import audit_names
 from hubslice.pipeline.steps.data import open_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.progress import Reporter
-from hubslice.recipe.defects import PenultimateParams
-from hubslice.recipe.schema import SliceRecipe
 
 if TYPE_CHECKING:
     from hubslice.data.task import Task
@@ -175,7 +172,7 @@ def _look(
 ) -> dict[str, TeacherPreview]:
     """Every model that the steps pull, by step; one that was pulled already is looked at where it lies."""
     recipe, found = run.recipe, {}
-    for step, model in _models(recipe).items():
+    for step, model in models_of(recipe).items():
         if not any(each.name == step for each in steps):
             continue
         place = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute()) if done[step] else model
@@ -193,17 +190,6 @@ def _told(reporter: Reporter, step: str, title: str, looking: dict[str, float]) 
     yield
     looking[step] = time.monotonic() - started
     reporter.step(step, title, "done", looking[step])
-
-
-def _models(recipe: SliceRecipe) -> dict[str, str]:
-    """The models that a recipe names, by the step that pulls them."""
-    found = {"pull": recipe.teacher.model}
-    if clean := clean_teacher(recipe):
-        found["pull.clean"] = clean
-    for name, defect in zip(audit_names(recipe), recipe.audit.defects, strict=True):
-        if isinstance(defect, PenultimateParams) and defect.unrelated is not None:
-            found[f"pull.{name.removeprefix('audit.')}"] = defect.unrelated
-    return found
 
 
 def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str, float]) -> Task | None:

@@ -63,8 +63,17 @@ class RunFolder:
 
     def finish(self, record: StepRecord) -> None:
         """Turn the working folder into the finished step."""
-        folder, final, old = self.partial(record.name), self.step(record.name), self.partial(f"{record.name}{OLD}")
+        folder = self.partial(record.name)
         record.save(folder / RECORD)
+        self._publish(folder, record.name)
+
+    def adopt(self, other: RunFolder, name: str) -> None:
+        """Take over a step that was finished in another folder on the same file system."""
+        self._publish(other.step(name), name)
+
+    def _publish(self, folder: Path, name: str) -> None:
+        final, old = self.step(name), self.partial(f"{name}{OLD}")
+        final.parent.mkdir(exist_ok=True)
         if final.exists():
             final.rename(old)
         folder.rename(final)
