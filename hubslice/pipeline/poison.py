@@ -15,7 +15,7 @@ from hubslice.artefacts.rate import Rate
 from hubslice.device import resolve_device
 from hubslice.errors import InputError, RecipeError
 from hubslice.pipeline.execute import execute
-from hubslice.pipeline.publish import link_tree, swap
+from hubslice.pipeline.publish import put_tree, swap
 from hubslice.pipeline.run_folder import RunFolder, RunManifest
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import data_step, same_task
@@ -75,7 +75,7 @@ def poison(
         run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
         execute(steps, run, resolve_device(device), reporter or Silent())
         fresh = run.path / f".{TEACHER}{DRAFT}"
-        link_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
+        put_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
         swap(fresh, run.path / TEACHER)
     return Poisoned(run.path / TEACHER, PoisonFacts.load(run.step("poison") / FACTS))
 

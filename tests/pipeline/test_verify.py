@@ -17,7 +17,10 @@ from hubslice.artefacts.verification import Verification
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
 from hubslice.errors import InputError, RunError
+from hubslice.pipeline.publish import publish
 from hubslice.pipeline.run import open_run
+from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
+from hubslice.pipeline.step import StepRecord, digest_folder
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
 from hubslice.pipeline.verify.loaded import loaded
@@ -206,10 +209,22 @@ def test_a_missing_file_is_a_difference(student: Path, name: str) -> None:
     assert any(finding.name == name or name in finding.detail for finding in found.of("differs"))
 
 
+def test_editing_the_student_in_place_leaves_the_evidence_alone(run: Path) -> None:
+    recipe = open_run(str(run)).recipe
+    publish(RunFolder(run), recipe)  # a copy of a folder has no links
+    for path in [*run.glob("*.*"), *(run / "student").rglob("*"), *(run / "plots").rglob("*")]:
+        if path.is_file() and path.suffix != ".safetensors":
+            with path.open("ab") as file:
+                file.write(b"\nMind the gap.\n")
+    for step in run.glob("steps/*/step.json"):
+        record = StepRecord.load(step)
+        assert digest_folder(step.parent, leave_out={RECORD, KEY})[0] == record.digest, step
+    assert (run / "student" / "model.safetensors").samefile(run / "steps" / "train" / "model" / "model.safetensors")
+
+
 def test_a_student_that_is_not_its_steps_is_named(run: Path) -> None:
     config = run / "student" / "config.json"
     text = config.read_text()
-    config.unlink()  # the step's own file shares its content
     config.write_text(text.replace("{", "{ ", 1))
     (run / "student" / LOCK).unlink()
     found = differing(hubslice.verify(run, sample=4))
