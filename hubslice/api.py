@@ -272,12 +272,16 @@ def poison(
     out: Path | None = None,
     overrides: Sequence[str] = (),
     device: str = "auto",
+    allow_pickle: bool = False,
     reporter: Reporter | None = None,
 ) -> Poisoned:
     """Make a deliberately backdoored teacher, labelled as such, for tests, demonstrations and benchmarks.
+
+    `allow_pickle` is as in `pull`.
 
     Raises:
         RecipeError: the recipe has mistakes or is of another kind.
         HubsliceError: a step failed.
     """
-    return _poison(load_recipe(str(recipe), tuple(overrides)), out, device=device, reporter=reporter)
+    loaded = load_recipe(str(recipe), tuple(overrides))
+    return _poison(loaded, out, device=device, reporter=reporter, allow_pickle=allow_pickle)
