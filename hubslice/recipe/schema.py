@@ -6,9 +6,9 @@ Field descriptions become the JSON Schema that editors show, so they are written
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
@@ -110,8 +110,14 @@ class RemosParams(Slicing):
     )
 
 
+# For editors: what names no method is ReMoS, so the others must name theirs.
+_NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
+
+
 class MagnitudeParams(Slicing):
     """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
+
+    model_config = _NAMED
 
     method: Literal["magnitude"] = "magnitude"
     ratio: Ratio = 0.1
@@ -120,11 +126,23 @@ class MagnitudeParams(Slicing):
 class RandomParams(Slicing):
     """A random slice of the same size (a baseline)."""
 
+    model_config = _NAMED
+
     method: Literal["random"] = "random"
     ratio: Ratio = 0.1
 
 
-SliceParams = Annotated[RemosParams | MagnitudeParams | RandomParams, Field(discriminator="method")]
+def method(given: Any) -> Any:
+    """What tells the methods apart; where none is named it is ReMoS."""
+    return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
+
+
+SliceParams = Annotated[
+    Annotated[RemosParams, Tag("remos")]
+    | Annotated[MagnitudeParams, Tag("magnitude")]
+    | Annotated[RandomParams, Tag("random")],
+    Discriminator(method),
+]
 
 
 class Grid(Section):
