@@ -19,9 +19,15 @@ DECISIVE = ("hubslice", "torch", "torchvision", "timm", "transformers", "onnxrun
 ROLES = {"pull": "teacher", "pull.clean": "clean teacher"}
 
 
-def settings_drift(lock: Lock, recipe: SliceRecipe) -> list[str]:
-    """The recipe's values that are not the locked ones."""
-    return _differences(lock.settings, settings_of(recipe))
+def settings_drift(lock: Lock, recipe: SliceRecipe) -> tuple[list[str], list[str]]:
+    """The recipe's values that are not the locked ones: those that it gives; defaults, which versions may change."""
+    now, given = settings_of(recipe), settings_of(recipe, given=True).keys()
+    drifted = [key for key in sorted(lock.settings.keys() | now.keys()) if lock.settings.get(key) != now.get(key)]
+    lines = {
+        key: f"recipe, {key}: locked {lock.settings.get(key, 'not given')}, now {now.get(key, 'not given')}"
+        for key in drifted
+    }
+    return [lines[key] for key in drifted if key in given], [lines[key] for key in drifted if key not in given]
 
 
 def model_drift(lock: Lock, models: Mapping[str, str], base: Path) -> list[str]:
@@ -108,14 +114,6 @@ def _model_drift(role: str, locked: LockedModel, now: LockedModel) -> list[str]:
             shown = (found[:12] if found else "no such file" for found in (before.get(path), after.get(path)))
             lines.append(f"{role}, {path}: locked {next(shown)}, now {next(shown)}")
     return lines
-
-
-def _differences(locked: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    return [
-        f"recipe, {key}: locked {locked.get(key, 'not given')}, now {now.get(key, 'not given')}"
-        for key in sorted(locked.keys() | now.keys())
-        if locked.get(key) != now.get(key)
-    ]
 
 
 def _one_runtime(versions: dict[str, str]) -> dict[str, str]:

@@ -113,7 +113,8 @@ class Run:
         lock, name = self.locked
         decisive, other = environment_drift(lock, environment(str(resolve_device(device))))
         models = model_drift(lock, models_of(self.recipe), self.loaded.base)
-        refuse([*settings_drift(lock, self.recipe), *models, *decisive], name)
+        given, defaults = settings_drift(lock, self.recipe)
+        refuse([*given, *defaults, *models, *decisive], name)
         return tuple(other)
 
     def execute(

@@ -148,6 +148,15 @@ def test_a_student_of_an_older_version_says_what_it_lacks(student: Path) -> None
     assert {finding.name for finding in found.of("not checked")} >= {LOCK, "accuracies"}
 
 
+def test_defaults_of_another_version_are_told(student: Path) -> None:
+    path = student / LOCK
+    path.write_text(path.read_text().replace('"profile.batch_size": 8', '"profile.batch_size": 32'))
+    found = hubslice.verify(student, sample=4)
+    assert found.verified, differing(found)
+    (told,) = [finding for finding in found.of("not checked") if finding.name == "defaults"]
+    assert "recipe, profile.batch_size: locked 32, now 8" in told.detail
+
+
 @pytest.mark.parametrize("name", SPOILT)
 def test_whatever_is_spoilt_is_named(student: Path, name: str) -> None:
     spoil, file, claim, says = SPOILT[name]

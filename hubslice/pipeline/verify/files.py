@@ -72,10 +72,15 @@ def check_lock(claims: Claims) -> Iterator[Finding]:
             yield compared(LOCKED, LOCK, ["it is missing, and whatever made this report writes one"], "")
         return
     wrong = [] if sha256 == lock.recipe_sha256 else [f"recipe sha256 is {sha256}, the lock says {lock.recipe_sha256}"]
-    wrong += settings_drift(lock, claims.recipe)
+    given, defaults = settings_drift(lock, claims.recipe)
+    wrong += given
     if lock.seed != report.seed:
         wrong.append(f"seed: the lock says {lock.seed}, the report {report.seed}")
-    yield compared(LOCKED, "recipe", wrong, f"{len(lock.settings)} settings are the recipe's")
+    yield compared(LOCKED, "recipe", wrong, f"{len(lock.settings) - len(defaults)} settings are the recipe's")
+    if defaults:
+        yield unchecked(
+            LOCKED, "defaults", f"this version has others, and the recipe does not say: {'; '.join(defaults)}"
+        )
     pairs = {
         "teacher": (lock.models.get("pull"), locked_model(report.teacher)),
         "data": (lock.data, locked_data(report.task)),
