@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from hubslice.pipeline.execute import execute
 from hubslice.pipeline.poison import TEACHER, Poisoned
 from hubslice.pipeline.poison import poison as _poison
 from hubslice.pipeline.run import Run, open_run, student_recipe
-from hubslice.pipeline.run_folder import MANIFEST, RunFolder
+from hubslice.pipeline.run_folder import MANIFEST, RunFolder, undisturbed
 from hubslice.pipeline.steps.teacher import (
     FACTS,
     GRAPH,
@@ -30,7 +29,6 @@ from hubslice.pipeline.steps.teacher import (
     export_step,
     pull_step,
 )
-from hubslice.pipeline.working import alone_in
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import TeacherParams
@@ -229,19 +227,6 @@ def push(
         )
 
 
-@contextmanager
-def undisturbed(folder: Path) -> Iterator[None]:
-    """Keep the run that `folder` is, or is a part of, from being changed while its files are read one after the other.
-
-    Raises:
-        RunError: it is being worked on.
-    """
-    run = next((path for path in (folder, folder.parent) if (path / MANIFEST).is_file()), None)
-    # Where this user may not write there is no lock to take.
-    with alone_in(run) if run and os.access(run, os.W_OK) else nullcontext():
-        yield
-
-
 def verify(
     target: str | Path,
     *,
@@ -257,6 +242,7 @@ def verify(
 
     Raises:
         InputError: the target makes no claims, or `data` cannot be opened.
+        RunError: the run is being worked on.
         HubError: the target cannot be fetched.
     """
     from hubslice.pipeline.verify import verify as check
@@ -286,12 +272,16 @@ def poison(
     out: Path | None = None,
     overrides: Sequence[str] = (),
     device: str = "auto",
+    allow_pickle: bool = False,
     reporter: Reporter | None = None,
 ) -> Poisoned:
     """Make a deliberately backdoored teacher, labelled as such, for tests, demonstrations and benchmarks.
+
+    `allow_pickle` is as in `pull`.
 
     Raises:
         RecipeError: the recipe has mistakes or is of another kind.
         HubsliceError: a step failed.
     """
-    return _poison(load_recipe(str(recipe), tuple(overrides)), out, device=device, reporter=reporter)
+    loaded = load_recipe(str(recipe), tuple(overrides))
+    return _poison(loaded, out, device=device, reporter=reporter, allow_pickle=allow_pickle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from hubslice.cli.options import (
+    AllowPickleOption,
     DeviceOption,
     JsonOption,
     OutOption,
@@ -33,6 +34,7 @@ def poison(
     overrides: OverridesArgument = None,
     folder: OutOption = None,
     device: DeviceOption = "auto",
+    allow_pickle: AllowPickleOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -43,7 +45,14 @@ def poison(
     from hubslice.api import poison as make
     from hubslice.cli.summary import rate
 
-    made = make(recipe, out=folder, overrides=overrides or (), device=device, reporter=out.progress())
+    made = make(
+        recipe,
+        out=folder,
+        overrides=overrides or (),
+        device=device,
+        allow_pickle=allow_pickle,
+        reporter=out.progress(),
+    )
     facts = made.facts
     told = {
         "teacher": str(made.teacher),

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from hubslice.pipeline.preflight import Layers, PullPreview, TeacherPreview
 
 
-def show_pull(model: str, input_size: int | None) -> None:
+def show_pull(model: str, input_size: int | None, *, allow_pickle: bool = False) -> None:
     """Look at a model without its weights, and print what was found."""
     from hubslice.pipeline.preflight import preview_pull
 
-    found = preview_pull(model, input_size, out.progress())
+    found = preview_pull(model, input_size, out.progress(), allow_pickle=allow_pickle)
     out.result(found, lambda: _tell_pull(found), quiet=found.teacher.download_bytes)
     for warning in found.warnings:
         out.warning(warning)
@@ -58,7 +58,8 @@ def _tell_pull(found: PullPreview) -> None:
         }
         for tensor in found.teacher.tensors
     ]
-    out.table(tensors, {"name": "TENSOR", "dtype": "TYPE", "shape": "SHAPE", "bytes": "BYTES"})
+    if tensors:
+        out.table(tensors, {"name": "TENSOR", "dtype": "TYPE", "shape": "SHAPE", "bytes": "BYTES"})
 
 
 def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
@@ -69,7 +70,9 @@ def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
     told |= {
         "license": (teacher.license or "not stated") + (", gated" if teacher.gated else ""),
         "architecture": f"{teacher.architecture} ({teacher.library}), {teacher.parameters:,} parameters",
-        "tensors": f"{len(teacher.tensors)} in the weights ({', '.join(types)}), all fit the architecture",
+        "tensors": f"{len(teacher.tensors)} in the weights ({', '.join(types)}), all fit the architecture"
+        if teacher.tensors
+        else f"not known before the download: {', '.join(teacher.pickles)} has no header that tells names and shapes",
         "download": f"{in_words(teacher.download_bytes)} of {in_words(teacher.bytes)}",
     }
     if layers is not None:

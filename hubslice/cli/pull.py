@@ -54,7 +54,7 @@ def pull(
     if dry_run:
         from hubslice.cli.preflight import show_pull
 
-        show_pull(model, input_size)
+        show_pull(model, input_size, allow_pickle=allow_pickle)
         return
     from hubslice.api import pull as pull_model
 

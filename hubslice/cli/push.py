@@ -47,8 +47,9 @@ def push(
     What people wrote in the README on the Hub is kept; only hubslice's marked sections are replaced. If somebody else
     pushed in between, nothing is changed and the command ends with exit code 3.
     """
-    from hubslice.api import plan_push, undisturbed
+    from hubslice.api import plan_push
     from hubslice.hub.push import push as carry_out
+    from hubslice.pipeline.run_folder import undisturbed
 
     with undisturbed(run):
         plan = plan_push(

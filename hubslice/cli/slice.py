@@ -86,7 +86,7 @@ def slice_(
     for difference in run.check_lock(device) if leads() else ():
         out.warning(difference)
     if dry_run:
-        _show_plan(run, until, device)
+        _show_plan(run, until, device, allow_pickle=allow_pickle)
         return
     reporter = out.progress() if leads() else Silent()
     run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
@@ -101,11 +101,11 @@ def slice_(
     run.check_gates()
 
 
-def _show_plan(run: Run, until: str | None, device: str) -> None:
+def _show_plan(run: Run, until: str | None, device: str, *, allow_pickle: bool) -> None:
     from hubslice.cli.preflight import tell_estimate
     from hubslice.pipeline.estimate import estimate
 
-    plan = estimate(run, until, device, out.progress())
+    plan = estimate(run, until, device, out.progress(), allow_pickle=allow_pickle)
     out.result(plan, lambda: tell_estimate(plan, run.path), quiet=f"{plan.seconds:.0f}")
     for warning in plan.warnings:
         out.warning(warning)

@@ -52,9 +52,10 @@ def verify(
 ) -> None:
     """Check every claim of a student against what it was made of.
 
-    Files against the lock's checksums, the teacher against the Hub's, every rate, reduction, gate and retention counted
-    again from evidence, masks and weights, the card rendered again, and the saved student shown a sample of the
-    pictures. Ends with exit code 1 where something does not agree; what is not at hand is told as not checked.
+    Files against the lock's checksums, and none besides that a loader would read or run; the teacher against the Hub's;
+    every rate, reduction, gate and retention counted again from evidence, masks and weights; the card rendered again;
+    and the saved student shown a sample of the pictures. Ends with exit code 1 where something does not agree; what is
+    not at hand is told as not checked, what the Hub answers not to have does not agree.
 
     An answer of the student may differ from the stored one only by a near tie: the stored class is at most 0.5 % of the
     logits' spread below the highest. Other machines and devices round that much.

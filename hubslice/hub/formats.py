@@ -84,7 +84,7 @@ def check_weights(paths: Collection[str], where: str, *, on_hub: bool, allow_pic
             safer = f"convert them with {CONVERTER}, then name {where}@refs/pr/N, the pull request that it opens"
         raise ModelError(
             f"{where} has its weights only as pickle ({_some(found)}); a pickle can run any code when it is opened",
-            hint=f"{safer}; or let `hubslice pull` or `hubslice slice` read the tensors alone: --allow-pickle",
+            hint=f"{safer}; or let `hubslice pull`, `slice` or `poison` read the tensors alone: --allow-pickle",
         )
     others = [path for path in paths if path.endswith((".safetensors", ".h5", ".msgpack", ".onnx", ".gguf"))]
     found_instead = f"; it has {_some(sorted(others))}" if others else ""

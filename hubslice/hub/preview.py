@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.names import CARD, INDEX, WEIGHTS
+from hubslice.artefacts.names import CARD, INDEX
 from hubslice.artefacts.tensor_file import Header, TensorInfo
 from hubslice.hub import declared
 from hubslice.hub.client import Client
-from hubslice.hub.formats import CONFIGS, check_weights, companions
+from hubslice.hub.formats import CONFIGS, PICKLE_INDEX, check_weights, companions, pickles
 from hubslice.hub.headers import remote_headers
 from hubslice.hub.integrity import check_held, header_of
 from hubslice.hub.listing import list_files
 from hubslice.hub.pull import download, local_folder, weight_files
 from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.room import cached_file, missing_bytes
+
+_INDICES = {INDEX, PICKLE_INDEX}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Preview:
 
     `folder` holds its configs and card. `files` are the sizes in bytes of all files that `fetch` would take, `weights`
     the headers of those with tensors; `missing` is how many bytes of `files` are still to be downloaded. `repo_id` and
-    `commit` are None for a local folder.
+    `commit` are None for a local folder. `pickles` are weights that consent was given to read, which have no headers:
+    where each lies on this machine, None where it is still to be downloaded.
     """
 
     folder: Path
@@ -39,6 +42,7 @@ class Preview:
     files: dict[str, int]
     weights: dict[str, Header]
     missing: int
+    pickles: Mapping[str, Path | None]
 
     @property
     def tensors(self) -> dict[str, TensorInfo]:
@@ -51,8 +55,10 @@ class Preview:
         return sum(self.files.values())
 
 
-def preview(ref: Ref, target: Path, *, client: Client | None = None) -> Preview:
+def preview(ref: Ref, target: Path, *, client: Client | None = None, allow_pickle: bool = False) -> Preview:
     """Put the model's configs and card, not its weights, into `target`, and read the headers of its weights.
+
+    `allow_pickle` is the consent that `fetch` would need; no pickle is opened here.
 
     Raises:
         FetchError: the Hub cannot be reached or does not give the model.
@@ -60,37 +66,44 @@ def preview(ref: Ref, target: Path, *, client: Client | None = None) -> Preview:
     """
     target.mkdir(parents=True, exist_ok=True)
     if isinstance(ref, HubRef):
-        return _of_repository(ref, target, client or Client())
+        return _of_repository(ref, target, client or Client(), allow_pickle)
     folder = local_folder(ref)
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-    paths = _take_small(str(folder), sizes, target, lambda name: folder / name, on_hub=False)
-    return _preview(target, sizes, {path: _local(folder / path, str(folder), path, paths[path]) for path in paths})
+    first = check_weights(sizes, str(folder), on_hub=False, allow_pickle=allow_pickle)
+    paths = _take_small(str(folder), first, sizes, target, lambda name: folder / name)
+    pickled = {path: folder / path for path in pickles(paths)}
+    headers = {path: _local(folder / path, str(folder), path, paths[path]) for path in paths if path not in pickled}
+    return _preview(target, first, sizes, headers, pickled)
 
 
-def _of_repository(ref: HubRef, target: Path, client: Client) -> Preview:
+def _of_repository(ref: HubRef, target: Path, client: Client, allow_pickle: bool) -> Preview:
     listing = list_files(ref, client)
     sizes = {path: expected.size or 0 for path, expected in listing.files.items()}
-    paths = _take_small(str(ref), sizes, target, lambda name: download(listing, name, client)[0], on_hub=True)
+    first = check_weights(sizes, str(ref), on_hub=True, allow_pickle=allow_pickle)
+    paths = _take_small(str(ref), first, sizes, target, lambda name: download(listing, name, client)[0])
     cached = {path: held for path in paths if (held := cached_file(listing, path, client))}
-    headers = remote_headers(listing, [path for path in paths if path not in cached], client)
-    for path, tensors in paths.items():
+    sizes |= {path: held.stat().st_size for path, held in cached.items()}  # unknown to the listing when offline
+    pickled = {path: cached.get(path) for path in pickles(paths)}
+    headers = remote_headers(listing, [path for path in paths if path not in {*cached, *pickled}], client)
+    for path in paths.keys() - pickled.keys():
         if path in cached:
-            headers[path] = _local(cached[path], str(ref), path, tensors)
-            sizes[path] = cached[path].stat().st_size  # unknown to the listing when offline
+            headers[path] = _local(cached[path], str(ref), path, paths[path])
         else:
-            check_held(headers[path].tensors, tensors, name=f"{ref}: {path}")
-    found = _preview(target, sizes, {path: headers[path] for path in paths})
+            check_held(headers[path].tensors, paths[path], name=f"{ref}: {path}")
+    found = _preview(target, first, sizes, {path: headers[path] for path in paths if path in headers}, pickled)
     missing = missing_bytes(listing, found.files, client)
     return replace(found, repo_id=ref.repo_id, commit=listing.commit, gated=listing.gated, missing=missing)
 
 
 def _take_small(
-    where: str, names: Iterable[str], target: Path, get: Callable[[str], Path], *, on_hub: bool
+    where: str, first: str, names: Iterable[str], target: Path, get: Callable[[str], Path]
 ) -> dict[str, set[str]]:
-    """Copy configs, card and index; gives the files with weights, each with the tensors that an index places there."""
+    """Copy configs, card and index; gives the files with weights, each with the tensors that an index places there.
+
+    `first` is the file that leads to the weights.
+    """
     names = set(names)
-    first = check_weights(names, where, on_hub=on_hub)
-    for name in (*CONFIGS, CARD, INDEX):
+    for name in (*CONFIGS, CARD, *({first} & _INDICES)):
         if name in names:
             shutil.copyfile(get(name), target / name)
         if name in CONFIGS and name in names:
@@ -104,9 +117,11 @@ def _local(file: Path, where: str, path: str, tensors: set[str]) -> Header:
     return header
 
 
-def _preview(folder: Path, sizes: Mapping[str, int], weights: dict[str, Header]) -> Preview:
+def _preview(
+    folder: Path, first: str, sizes: Mapping[str, int], weights: dict[str, Header], pickled: Mapping[str, Path | None]
+) -> Preview:
     said = declared.read_folder(folder)
-    index = [] if WEIGHTS in weights else [INDEX]
+    index = {first} & _INDICES
     return Preview(
         folder=folder,
         repo_id=None,
@@ -114,7 +129,8 @@ def _preview(folder: Path, sizes: Mapping[str, int], weights: dict[str, Header])
         license=said.license,
         gated=False,
         poisoned=said.poisoned or declared.weights_poisoned(header.metadata for header in weights.values()),
-        files={path: sizes[path] for path in (*companions(sizes), *index, *weights)},
+        files={path: sizes[path] for path in (*companions(sizes), *index, *weights, *pickled)},
         weights=weights,
         missing=0,
+        pickles=pickled,
     )

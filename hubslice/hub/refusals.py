@@ -43,6 +43,18 @@ def unanswered(error: BaseException) -> bool:
     return isinstance(error, (HTTPError, *_MALFORMED)) and not isinstance(error, hf.HFValidationError)
 
 
+def absent(error: BaseException) -> bool:
+    """Whether the Hub answered that it has no such repository, revision or file, or none that this login may see.
+
+    A gated or disabled repository is there.
+    """
+    while isinstance(error, HubsliceError) and error.__cause__ is not None:
+        error = error.__cause__
+    gone = (hf.RepositoryNotFoundError, hf.RevisionNotFoundError, hf.RemoteEntryNotFoundError)
+    error = cause(error)
+    return isinstance(error, gone) and not isinstance(error, hf.GatedRepoError)
+
+
 def cause(error: BaseException) -> BaseException:
     """The error that huggingface_hub wrapped, if it did."""
     while isinstance(error, _WRAPPERS) and error.__cause__ is not None:

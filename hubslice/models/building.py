@@ -36,6 +36,11 @@ class Budget:
         return cls(2 * elements + 1_000_000, 2 * len(held) + 1000, f"the {elements:,} values of its weights allow")
 
     @classmethod
+    def of_pickles(cls, size: int) -> Budget:
+        """What pickles of `size` bytes can hold, of which nothing else is known; tied parameters are made twice."""
+        return cls(2 * size + 1_000_000, 100_000, f"the {size:,} bytes of its weights allow")
+
+    @classmethod
     def of_memory(cls) -> Budget:
         """What fits into the memory that is free now, as float32."""
         free = psutil.virtual_memory().available

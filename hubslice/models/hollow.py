@@ -12,20 +12,19 @@ import torch
 
 from hubslice.errors import ModelError
 from hubslice.models.base import Model
-from hubslice.models.building import trouble_with
+from hubslice.models.building import Budget, trouble_with
 from hubslice.models.folder import library_of, read_config
 from hubslice.models.weights import Shapes
 
 
-def hollow_model(folder: Path, shapes: Shapes, *, input_size: int | None = None, where: str) -> Model:
+def hollow_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | None = None, where: str) -> Model:
     """The model of the folder's config.json with tensors of these shapes, on the meta device; it cannot compute.
 
-    `where` is what messages call the model.
+    Where the shapes are not known, a budget is what its weights can hold at most. `where` is what messages call it.
 
     Raises:
         ModelError: what `load_model` would raise: no such architecture, tensors missing, unexpected or misshapen.
     """
-    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
     try:
         config = read_config(folder)
         with trouble_with(folder, library_of(config)):
@@ -33,9 +32,18 @@ def hollow_model(folder: Path, shapes: Shapes, *, input_size: int | None = None,
                 from hubslice.models.timm_adapter import TimmModel
 
                 with torch.device("meta"):
-                    return TimmModel.load(folder, config, input_size, shapes, tensors)
+                    if isinstance(shapes, Budget):
+                        return TimmModel.random(folder, config, input_size, shapes)
+                    return TimmModel.load(folder, config, input_size, shapes, _tensors(shapes))
             from hubslice.models.transformers_adapter import TransformersModel
 
-            return TransformersModel.load(folder, config, input_size, shapes, tensors)
+            if isinstance(shapes, Budget):
+                with torch.device("meta"):
+                    return TransformersModel.random(folder, config, input_size, shapes)
+            return TransformersModel.load(folder, config, input_size, shapes, _tensors(shapes))
     except ModelError as error:
         raise ModelError(error.message.replace(str(folder), where), hint=error.hint) from error
+
+
+def _tensors(shapes: Shapes) -> dict[str, torch.Tensor]:
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}

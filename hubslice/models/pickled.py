@@ -10,16 +10,18 @@ import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.names import WEIGHTS
+from hubslice.artefacts.tensor_file import parse_header
 from hubslice.errors import ModelError
 
 # Where training scripts put the weights among their other state; the first that is there is taken.
@@ -34,10 +36,7 @@ def convert(pickles: Sequence[Path], target: Path) -> Path:
     Raises:
         ModelError: a pickle needs more than tensors and plain containers, or is no file of weights.
     """
-    tensors: dict[str, Tensor] = {}
-    for path in pickles:
-        tensors |= _tensors(path)
-    _check_growth(tensors, pickles)
+    tensors = _read({path.name: path for path in pickles}, "cpu")
     target.mkdir(parents=True, exist_ok=True)
     place = target / WEIGHTS
     draft = place.with_name(f".{place.name}.{os.getpid()}{DRAFT}")
@@ -51,33 +50,60 @@ def convert(pickles: Sequence[Path], target: Path) -> Path:
     return place
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    content = _load(path)
+def outline(pickles: Mapping[str, Path]) -> dict[str, tuple[str, tuple[int, ...], int]]:
+    """Type in the words of safetensors, shape and bytes of each tensor of the pickles, whose values are not read.
+
+    `pickles` are files by what messages call them.
+
+    Raises:
+        ModelError: what `convert` would raise.
+    """
+
+    @cache
+    def word(dtype: torch.dtype) -> str:
+        return parse_header(save({"": torch.empty(0, dtype=dtype)})).tensors[""].dtype
+
+    return {
+        name: (word(tensor.dtype), tuple(tensor.shape), tensor.numel() * tensor.element_size())
+        for name, tensor in _read(pickles, "meta").items()
+    }
+
+
+def _read(pickles: Mapping[str, Path], device: str) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, path in pickles.items():
+        tensors |= _tensors(path, name, device)
+    _check_growth(tensors, pickles)
+    return tensors
+
+
+def _tensors(path: Path, called: str, device: str) -> dict[str, Tensor]:
+    content = _load(path, called, device)
     inner = (content.get(key) for key in WRAPPERS)
     state = next((value for value in inner if isinstance(value, Mapping)), content)
     strange = {str(name): type(value).__name__ for name, value in state.items() if not isinstance(value, Tensor)}
     if strange or not state:
         shown = ", ".join(f"{name} ({kind})" for name, kind in list(strange.items())[:3]) or "nothing"
-        raise ModelError(f"{path.name} is not a file of weights: beside tensors it holds {shown}", hint=_HINT)
+        raise ModelError(f"{called} is not a file of weights: beside tensors it holds {shown}", hint=_HINT)
     found = {str(name): tensor.detach() for name, tensor in state.items()}
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in found):
             found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
     for name, tensor in found.items():
-        special = tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu"
+        special = tensor.is_quantized or tensor.is_complex() or tensor.device.type != device
         if special or tensor.layout != torch.strided:
             about = f"{tensor.layout}, {tensor.dtype}, {tensor.device}"
-            raise ModelError(f"{path.name}: {name} is not a plain tensor of numbers but {about}", hint=_HINT)
+            raise ModelError(f"{called}: {name} is not a plain tensor of numbers but {about}", hint=_HINT)
     return found
 
 
 _HINT = "choose another revision with safetensors, or have the author save the state dict alone"
 
 
-def _load(path: Path) -> Mapping[Any, Any]:
+def _load(path: Path, called: str, device: str) -> Mapping[Any, Any]:
     try:
-        _check_archive(path)
-        content = torch.load(path, weights_only=True, map_location="cpu")
+        _check_archive(path, called)
+        content = torch.load(path, weights_only=True, map_location=device)
     except ModelError:
         raise
     except Exception as error:  # the interpreter of pickles meets any bytes
@@ -85,33 +111,33 @@ def _load(path: Path) -> Mapping[Any, Any]:
         reason = _first_sentence(error.__context__ or error)
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted is None:
-            message = f"{path.name} is damaged or not made by torch.save: {reason}"
+            message = f"{called} is damaged or not made by torch.save: {reason}"
         else:
             message = (
-                f"{path.name} is a pickle that needs more than tensors and plain containers: it asks for "
+                f"{called} is a pickle that needs more than tensors and plain containers: it asks for "
                 f"{wanted[1].rstrip('.')}, which would run code, so it was not loaded"
             )
         raise ModelError(message, hint=_HINT) from error
     if not isinstance(content, Mapping):
-        raise ModelError(f"{path.name} is not a file of weights but a {type(content).__name__}", hint=_HINT)
+        raise ModelError(f"{called} is not a file of weights but a {type(content).__name__}", hint=_HINT)
     return content
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path, called: str) -> None:
     """Refuse an archive that unpacks to more than it is; torch.save compresses nothing."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         held = sum(entry.file_size for entry in archive.infolist())
     if held > path.stat().st_size:
-        raise ModelError(f"{path.name} would unpack to {held} bytes; torch.save compresses nothing", hint=_HINT)
+        raise ModelError(f"{called} would unpack to {held} bytes; torch.save compresses nothing", hint=_HINT)
 
 
-def _check_growth(tensors: Mapping[str, Tensor], pickles: Sequence[Path]) -> None:
+def _check_growth(tensors: Mapping[str, Tensor], pickles: Mapping[str, Path]) -> None:
     needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    size = sum(path.stat().st_size for path in pickles)
+    size = sum(path.stat().st_size for path in pickles.values())
     if needed > LARGEST_GROWTH * size:
-        raise ModelError(f"{pickles[0].name} of {size} bytes describes tensors of {needed} bytes", hint=_HINT)
+        raise ModelError(f"{next(iter(pickles))} of {size} bytes describes tensors of {needed} bytes", hint=_HINT)
 
 
 def _first_sentence(error: BaseException) -> str:

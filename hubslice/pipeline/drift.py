@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from hubslice.artefacts.lock import Lock, LockedModel
 from hubslice.artefacts.report import Environment
-from hubslice.errors import LockError
+from hubslice.errors import InputError, LockError
+from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.environment import flat
 from hubslice.pipeline.lock import Sources
 from hubslice.recipe.schema import SliceRecipe
@@ -17,9 +19,30 @@ DECISIVE = ("hubslice", "torch", "torchvision", "timm", "transformers", "onnxrun
 ROLES = {"pull": "teacher", "pull.clean": "clean teacher"}
 
 
-def settings_drift(lock: Lock, recipe: SliceRecipe) -> list[str]:
-    """The recipe's values that are not the locked ones."""
-    return _differences(lock.settings, settings_of(recipe))
+def settings_drift(lock: Lock, recipe: SliceRecipe) -> tuple[list[str], list[str]]:
+    """The recipe's values that are not the locked ones: those that it gives; defaults, which versions may change."""
+    now, given = settings_of(recipe), settings_of(recipe, given=True).keys()
+    drifted = [key for key in sorted(lock.settings.keys() | now.keys()) if lock.settings.get(key) != now.get(key)]
+    lines = {
+        key: f"recipe, {key}: locked {lock.settings.get(key, 'not given')}, now {now.get(key, 'not given')}"
+        for key in drifted
+    }
+    return [lines[key] for key in drifted if key in given], [lines[key] for key in drifted if key not in given]
+
+
+def model_drift(lock: Lock, models: Mapping[str, str], base: Path) -> list[str]:
+    """Models on the Hub, by the step that pulls them, in whose place the lock has others: told before any is fetched.
+
+    One in a local folder is known by its content alone, see `source_drift`.
+    """
+    lines = []
+    for step, model in models.items():
+        locked = lock.models.get(step)
+        if locked is None or locked.repo_id is None or locked.model == model:
+            continue
+        if _on_hub(model, base):
+            lines.append(f"{_role(step)}: locked {locked.model}, now {model}")
+    return lines
 
 
 def environment_drift(lock: Lock, now: Environment) -> tuple[list[str], list[str]]:
@@ -42,7 +65,7 @@ def source_drift(lock: Lock, sources: Sources) -> list[str]:
     """Models and data that are not the locked ones."""
     lines = []
     for step, model in sources.models.items():
-        role = ROLES.get(step, f"unrelated network of {step.removeprefix('pull.')}")
+        role = _role(step)
         locked = lock.models.get(step)
         lines += [f"{role}: not in the lock"] if locked is None else _model_drift(role, locked, model)
     if sources.data is not None and sources.data != lock.data:
@@ -70,12 +93,20 @@ def refuse(lines: Sequence[str], where: str) -> None:
         )
 
 
+def _role(step: str) -> str:
+    return ROLES.get(step, f"unrelated network of {step.removeprefix('pull.')}")
+
+
+def _on_hub(model: str, base: Path) -> bool:
+    try:
+        return parse_ref(model, base).kind == "hub"
+    except InputError:  # told when it is to be pulled
+        return False
+
+
 def _model_drift(role: str, locked: LockedModel, now: LockedModel) -> list[str]:
     lines = []
-    on_hub = locked.repo_id is not None and now.repo_id is not None
-    if on_hub and locked.model != now.model:
-        lines.append(f"{role}: locked {locked.model}, now {now.model}")
-    if on_hub and locked.commit != now.commit:
+    if locked.repo_id is not None and now.repo_id is not None and locked.commit != now.commit:
         lines.append(f"{role} commit: locked {locked.commit}, now {now.commit}")
     before, after = ({file.path: file.sha256 for file in model.files} for model in (locked, now))
     for path in sorted(before.keys() | after.keys()):
@@ -83,14 +114,6 @@ def _model_drift(role: str, locked: LockedModel, now: LockedModel) -> list[str]:
             shown = (found[:12] if found else "no such file" for found in (before.get(path), after.get(path)))
             lines.append(f"{role}, {path}: locked {next(shown)}, now {next(shown)}")
     return lines
-
-
-def _differences(locked: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    return [
-        f"recipe, {key}: locked {locked.get(key, 'not given')}, now {now.get(key, 'not given')}"
-        for key in sorted(locked.keys() | now.keys())
-        if locked.get(key) != now.get(key)
-    ]
 
 
 def _one_runtime(versions: dict[str, str]) -> dict[str, str]:

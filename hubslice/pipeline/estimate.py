@@ -15,19 +15,16 @@ from hubslice.artefacts.base import Artefact
 from hubslice.device import resolve_device
 from hubslice.hub.client import Client
 from hubslice.hub.ref import LocalRef, parse_ref
-from hubslice.pipeline.arms import clean_teacher
 from hubslice.pipeline.costs import WEIGHT_COPIES, CostModel, StepCost
 from hubslice.pipeline.execute import cached
+from hubslice.pipeline.plan import models_of
 from hubslice.pipeline.preflight import Layers, TeacherPreview, look, memory_lacks
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.space import DiskNeed, disk_needs, linked
 from hubslice.pipeline.step import Step
-from hubslice.pipeline.steps.audit import audit_names
 from hubslice.pipeline.steps.data import open_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.progress import Reporter
-from hubslice.recipe.defects import PenultimateParams
-from hubslice.recipe.schema import SliceRecipe
 
 if TYPE_CHECKING:
     from hubslice.data.task import Task
@@ -80,11 +77,12 @@ class Estimate(Artefact):
         return f"{todo} of {len(self.steps)} steps to do, {cost}"
 
 
-def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Estimate:
+def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, allow_pickle: bool = False) -> Estimate:
     """Time, memory and disk of the steps that are still to do. The run folder is not touched.
 
     Configs, cards and headers of the teachers are fetched, not their weights; a Hub data set is opened, which fetches
-    it into the cache. Each kind of step is rehearsed in the small with random weights.
+    it into the cache. Each kind of step is rehearsed in the small with random weights. `allow_pickle` is the consent
+    that pulling a pickled teacher would need.
 
     Raises:
         RecipeError: the recipe has mistakes.
@@ -105,7 +103,7 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name:
         if todo:
             looking: dict[str, float] = {}
-            teachers = _look(run, steps, done, Path(name), reporter, looking)
+            teachers = _look(run, steps, done, Path(name), reporter, looking, allow_pickle)
             task = _open(run, todo, reporter, looking)
             trained = any(step.kind == "train" for step in todo)
             lacks = memory_lacks(teachers["pull"].parameters, WEIGHT_COPIES if trained else 1)
@@ -164,16 +162,22 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter) -> Es
 
 
 def _look(
-    run: Run, steps: Sequence[Step], done: dict[str, bool], folder: Path, reporter: Reporter, looking: dict[str, float]
+    run: Run,
+    steps: Sequence[Step],
+    done: dict[str, bool],
+    folder: Path,
+    reporter: Reporter,
+    looking: dict[str, float],
+    allow_pickle: bool,
 ) -> dict[str, TeacherPreview]:
     """Every model that the steps pull, by step; one that was pulled already is looked at where it lies."""
     recipe, found = run.recipe, {}
-    for step, model in _models(recipe).items():
+    for step, model in models_of(recipe).items():
         if not any(each.name == step for each in steps):
             continue
         place = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute()) if done[step] else model
         with _told(reporter, step, f"Read the headers of {model}", looking):
-            looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step)
+            looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step, allow_pickle=allow_pickle)
         found[step] = looked.model_copy(update={"model": model})
     return found
 
@@ -186,17 +190,6 @@ def _told(reporter: Reporter, step: str, title: str, looking: dict[str, float]) 
     yield
     looking[step] = time.monotonic() - started
     reporter.step(step, title, "done", looking[step])
-
-
-def _models(recipe: SliceRecipe) -> dict[str, str]:
-    """The models that a recipe names, by the step that pulls them."""
-    found = {"pull": recipe.teacher.model}
-    if clean := clean_teacher(recipe):
-        found["pull.clean"] = clean
-    for name, defect in zip(audit_names(recipe), recipe.audit.defects, strict=True):
-        if isinstance(defect, PenultimateParams) and defect.unrelated is not None:
-            found[f"pull.{name.removeprefix('audit.')}"] = defect.unrelated
-    return found
 
 
 def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str, float]) -> Task | None:
@@ -229,13 +222,13 @@ def _download(teachers: dict[str, TeacherPreview], done: dict[str, bool]) -> int
 def _disks(
     run: Run, teachers: dict[str, TeacherPreview], cost: dict[str, StepCost], download: int
 ) -> tuple[DiskNeed, ...]:
-    """What goes into the run folder and into the Hub's cache; pulled files are links where that is possible."""
+    """What goes into the run folder and the Hub's cache; pulled files are links if possible, but for converted ones."""
     kept = 0
     for name, own in cost.items():
         teacher = teachers.get(name)
         if teacher is None:
             kept += own.kept
-        elif not linked(_source(run, teacher), run.path):
+        elif teacher.pickles or not linked(_source(run, teacher), run.path):
             kept += teacher.bytes
     writes = [(run.path, kept + max((own.scratch for own in cost.values()), default=0))]
     if download:

@@ -19,6 +19,12 @@ from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe
 
 
+def models_of(recipe: SliceRecipe) -> dict[str, str]:
+    """The models that a recipe names, by the step that pulls them."""
+    clean = clean_teacher(recipe)
+    return {"pull": recipe.teacher.model} | strangers(recipe) | ({"pull.clean": clean} if clean is not None else {})
+
+
 def plan(
     recipe: SliceRecipe, recipe_text: str, base: Path, locked: Lock | None = None, *, allow_pickle: bool = False
 ) -> list[Step]:
@@ -31,10 +37,6 @@ def plan(
     data = recipe.data
     if locked and locked.data.revision:
         data = data.model_copy(update={"revision": locked.data.revision})
-    models = {"pull": recipe.teacher.model} | strangers(recipe)
-    clean = clean_teacher(recipe)
-    if clean is not None:
-        models["pull.clean"] = clean
     targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
     steps = [
         pull_step(
@@ -44,7 +46,7 @@ def plan(
             commit=commits.get(name),
             allow_pickle=allow_pickle,
         )
-        for name, model in models.items()
+        for name, model in models_of(recipe).items()
     ]
     steps += [
         data_step(data, base, recipe.seed, targets),

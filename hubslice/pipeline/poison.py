@@ -15,7 +15,7 @@ from hubslice.artefacts.rate import Rate
 from hubslice.device import resolve_device
 from hubslice.errors import InputError, RecipeError
 from hubslice.pipeline.execute import execute
-from hubslice.pipeline.publish import link_tree, swap
+from hubslice.pipeline.publish import put_tree, swap
 from hubslice.pipeline.run_folder import RunFolder, RunManifest
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import data_step, same_task
@@ -57,17 +57,23 @@ class Poisoned:
 
 
 def poison(
-    loaded: LoadedRecipe, out: Path | None = None, *, device: str = "auto", reporter: Reporter | None = None
+    loaded: LoadedRecipe,
+    out: Path | None = None,
+    *,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+    allow_pickle: bool = False,
 ) -> Poisoned:
     """Fine-tune a teacher on the recipe's data with part of the samples triggered and relabelled (BadNets, 1708.06733).
 
     The result declares itself poisoned in config, weights' metadata and card; `push` refuses it unless told otherwise.
+    `allow_pickle` is the consent to read a pickled teacher.
 
     Raises:
         RecipeError: the recipe is of another kind.
         DataError: the target is not one of the task's classes.
     """
-    steps = poison_steps(loaded)
+    steps = poison_steps(loaded, allow_pickle=allow_pickle)
     if world() > 1:
         raise InputError("a backdoor is planted by one process", hint="start the command without a launcher")
     run = RunFolder(out or Path("runs") / loaded.recipe.name)
@@ -75,12 +81,12 @@ def poison(
         run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
         execute(steps, run, resolve_device(device), reporter or Silent())
         fresh = run.path / f".{TEACHER}{DRAFT}"
-        link_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
+        put_tree(run.step("poison") / WEIGHTS_FOLDER, fresh, clear=True)
         swap(fresh, run.path / TEACHER)
     return Poisoned(run.path / TEACHER, PoisonFacts.load(run.step("poison") / FACTS))
 
 
-def poison_steps(loaded: LoadedRecipe) -> list[Step]:
+def poison_steps(loaded: LoadedRecipe, *, allow_pickle: bool = False) -> list[Step]:
     """The steps of a poison recipe.
 
     Raises:
@@ -90,7 +96,7 @@ def poison_steps(loaded: LoadedRecipe) -> list[Step]:
     if not isinstance(recipe, PoisonRecipe):
         raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
     return [
-        pull_step("pull", recipe.teacher, loaded.base),
+        pull_step("pull", recipe.teacher, loaded.base, allow_pickle=allow_pickle),
         data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
         _plant_step(recipe, loaded),
     ]

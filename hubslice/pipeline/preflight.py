@@ -12,7 +12,7 @@ import psutil
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import Preprocessing
-from hubslice.hub.preview import preview
+from hubslice.hub.preview import Preview, preview
 from hubslice.hub.ref import parse_ref
 from hubslice.hub.room import in_words
 from hubslice.pipeline.memory import peak_memory
@@ -37,6 +37,8 @@ class TeacherPreview(Artefact):
     """A model whose weights were not touched, with tensors that fit its architecture.
 
     `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks.
+    `pickles` are those of them that weights would be converted from. Of pickles that are still to be downloaded no
+    tensors are known.
     """
 
     model: str
@@ -53,6 +55,7 @@ class TeacherPreview(Artefact):
     files: dict[str, int]
     download_bytes: int
     tensors: tuple[TensorFact, ...]
+    pickles: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -68,6 +71,8 @@ class TeacherPreview(Artefact):
             found.append(f"{self.model} {stated}: find out whether you may publish a model made from it")
         if self.poisoned:
             found.append(f"{self.model} declares a backdoor that was planted on purpose")
+        if self.pickles:
+            found.append(f"the weights of {self.model} would be converted from a pickle: {', '.join(self.pickles)}")
         return tuple(found)
 
 
@@ -93,18 +98,25 @@ class PullPreview(Artefact):
     warnings: tuple[str, ...]
 
 
-def look(model: str, base: Path, input_size: int | None, folder: Path) -> TeacherPreview:
+def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_pickle: bool = False) -> TeacherPreview:
     """Read configs, card and headers of a model, leave the configs in `folder`, and check that the tensors fit.
+
+    With the consent `allow_pickle`, pickles that are on this machine are read for their tensors' shapes.
 
     Raises:
         FetchError: the Hub does not give it.
         ModelError: what `pull` would refuse: an unknown architecture, tensors missing, unexpected or misshapen.
     """
+    from hubslice.models.building import Budget
     from hubslice.models.hollow import hollow_model
 
-    found = preview(parse_ref(model, base), folder)
-    shapes = {name: tensor.shape for name, tensor in found.tensors.items()}
-    hollow = hollow_model(folder, shapes, input_size=input_size, where=model)
+    found = preview(parse_ref(model, base), folder, allow_pickle=allow_pickle)
+    tensors = _tensors(found)
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
+    unknown = Budget.of_pickles(sum(found.files[path] for path in found.pickles))
+    hollow = hollow_model(
+        folder, unknown if found.pickles and not shapes else shapes, input_size=input_size, where=model
+    )
     return TeacherPreview(
         model=model,
         repo_id=found.repo_id,
@@ -119,11 +131,20 @@ def look(model: str, base: Path, input_size: int | None, folder: Path) -> Teache
         poisoned=found.poisoned,
         files=found.files,
         download_bytes=found.missing,
-        tensors=tuple(
-            TensorFact(name=name, dtype=tensor.dtype, shape=tensor.shape, bytes=tensor.size)
-            for name, tensor in found.tensors.items()
-        ),
+        tensors=tensors,
+        pickles=tuple(found.pickles),
     )
+
+
+def _tensors(found: Preview) -> tuple[TensorFact, ...]:
+    """All tensors by headers, or by pickles that are on this machine."""
+    from hubslice.models.pickled import outline
+
+    tensors = [(name, info.dtype, info.shape, info.size) for name, info in found.tensors.items()]
+    held = {path: file for path, file in found.pickles.items() if file is not None}
+    if len(held) == len(found.pickles):
+        tensors += [(name, *seen) for name, seen in outline(held).items()]
+    return tuple(TensorFact(name=name, dtype=dtype, shape=shape, bytes=size) for name, dtype, shape, size in tensors)
 
 
 def try_export(model: Model, folder: Path, seed: int) -> NeuronMap:
@@ -164,7 +185,7 @@ def memory_lacks(parameters: int, copies: int) -> str | None:
     return f"the weights alone need {in_words(needed)} of memory, {in_words(available)} are available"
 
 
-def preview_pull(model: str, input_size: int | None, reporter: Reporter) -> PullPreview:
+def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allow_pickle: bool = False) -> PullPreview:
     """What `hubslice pull` would fetch, and whether it would export; nothing but small files goes into the Hub's cache.
 
     Raises:
@@ -174,7 +195,7 @@ def preview_pull(model: str, input_size: int | None, reporter: Reporter) -> Pull
 
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name, peak_memory() as peak:
         reporter.step("look", f"Read the headers of {model}", "start")
-        teacher = look(model, Path.cwd(), input_size, Path(name))
+        teacher = look(model, Path.cwd(), input_size, Path(name), allow_pickle=allow_pickle)
         lacks = memory_lacks(teacher.parameters, 2)  # the module's and the graph's
         layers, seconds = None, None
         if lacks is None:

@@ -19,7 +19,7 @@ STUDENT = "student"
 
 
 def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
-    """Lay out the finished run; gives the student's folder. Files are hard links into the steps where possible.
+    """Lay out the finished run; gives the student's folder. Tensors are hard links into the steps where possible.
 
     Raises:
         RunError: the run is not finished.
@@ -30,7 +30,7 @@ def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     files = student_files(run.step, recipe) | {RECIPE: run.path / RECIPE, LOCK: run.step("report") / LOCK}
     for name, source in files.items():
-        _link(source, fresh / name)
+        _put(source, fresh / name)
     for name in (REPORT, SLICE, LOCK):
         _replace(fresh / name, run.path / name)
     for name in (PLOTS, EVIDENCE):
@@ -40,30 +40,34 @@ def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
     return student
 
 
-def _link(source: Path, target: Path) -> None:
+def _put(source: Path, target: Path) -> None:
+    """Tensors, which are large, as a link where possible; of what people may edit in place a copy of its own."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
+    if source.suffix == ".safetensors":
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # another file system, or one without links
+            pass
+    shutil.copy2(source, target)
 
 
-def link_tree(source: Path, target: Path, *, clear: bool = False) -> None:
-    """Put the files of `source` under `target`, by hard links where possible; `clear` empties it first."""
+def put_tree(source: Path, target: Path, *, clear: bool = False) -> None:
+    """Put the files of `source` under `target`, tensors as links where possible; `clear` empties it first."""
     if clear:
         shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
-        _link(path, target / path.relative_to(source))
+        _put(path, target / path.relative_to(source))
 
 
 def _replace(source: Path, target: Path) -> None:
     fresh = target.with_name(f".{target.name}{DRAFT}")
     if source.is_dir():
-        link_tree(source, fresh, clear=True)
+        put_tree(source, fresh, clear=True)
     else:
         fresh.unlink(missing_ok=True)
-        _link(source, fresh)
+        _put(source, fresh)
     swap(fresh, target)
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.names import RECIPE, REPORT
 from hubslice.artefacts.report import GateReport, Report
 from hubslice.device import resolve_device
 from hubslice.errors import GateError, InputError, RecipeError, RunError
-from hubslice.pipeline.drift import environment_drift, refuse, settings_drift, source_drift
+from hubslice.pipeline.drift import environment_drift, model_drift, refuse, settings_drift, source_drift
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.execute import cached, closure, execute
 from hubslice.pipeline.lock import SOURCES, make_lock, note_sources, published_lock, read_lock, read_sources
-from hubslice.pipeline.plan import plan
+from hubslice.pipeline.plan import models_of, plan
 from hubslice.pipeline.publish import STUDENT, publish
 from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest, read_recipe
 from hubslice.pipeline.step import Step
@@ -26,6 +28,9 @@ from hubslice.recipe.builtin import nearest_builtin
 from hubslice.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_recipe
 from hubslice.recipe.paths import path_values
 from hubslice.recipe.schema import CardParams, SliceRecipe
+
+if TYPE_CHECKING:
+    import torch
 
 KINDS = ("pull", "data", "export", "profile", "slice", "init", "train", "evaluate", "audit", "report")
 
@@ -101,13 +106,15 @@ class Run:
         """What differs from the lock and may change results a little; nothing where no lock is to be kept to.
 
         Raises:
-            LockError: the recipe, or a version that changes bits, is not the locked one.
+            LockError: the recipe, a model that it names, or a version that changes bits is not the locked one.
         """
         if self.locked is None:
             return ()
         lock, name = self.locked
         decisive, other = environment_drift(lock, environment(str(resolve_device(device))))
-        refuse([*settings_drift(lock, self.recipe), *decisive], name)
+        models = model_drift(lock, models_of(self.recipe), self.loaded.base)
+        given, defaults = settings_drift(lock, self.recipe)
+        refuse([*given, *defaults, *models, *decisive], name)
         return tuple(other)
 
     def execute(
@@ -121,9 +128,10 @@ class Run:
     ) -> None:
         """Run what is missing, up to the student's step of the kind `until` or to the end; then lay out the results.
 
-        As soon as models and data are there they are held against the lock that the run shall keep to, if any, and
-        noted in the run's own. `allow_pickle` is the user's consent to read a teacher's weights from a pickle where
-        there are no others; it is theirs alone to give, so no recipe can hold it.
+        As soon as models and data are there they are noted in the run's own lock. Where the run shall keep to one, they
+        are held against that first, and nothing of the run is changed before. `allow_pickle` is the user's consent to
+        read a teacher's weights from a pickle where there are no others; it is theirs alone to give, so no recipe can
+        hold it.
 
         Raises:
             LockError: the run would not be the locked one.
@@ -147,18 +155,34 @@ class Run:
 
         with self.folder.working():
             if leads():
+                self._keep_to_lock([step for step in steps if step.name in sources], where, reporter or Silent())
                 self.folder.create(self.loaded.text, manifest)
             execute(steps, self.folder, where, reporter or Silent(), forced, finished)
             if steps[-1].name == "report" and leads():
                 publish(self.folder, self.recipe)
 
+    def _keep_to_lock(self, sources: list[Step], device: torch.device, reporter: Reporter) -> None:
+        """Take in what is missing of the sources beside the run, and hold all against the lock to keep to, if any.
+
+        Raises:
+            LockError: they are not the locked ones; the run is as it was.
+        """
+        if self.locked is None:
+            return
+        done = cached(sources, self.folder)
+        aside = RunFolder(self.path / f".sources{DRAFT}")
+        execute([step for step in sources if not done[step.name]], aside, device, reporter)
+        found = read_sources(done, lambda name: (self.folder if done[name] else aside).step(name))
+        lock, name = self.locked
+        refuse(source_drift(lock, found), name)
+        for name in done:
+            if not done[name]:
+                self.folder.adopt(aside, name)
+
     def _note(self, device: str) -> None:
-        """Hold the sources that are there against the lock to keep to, then write them into the run's own."""
+        """Write the sources that are there into the run's own lock."""
         done = cached([step for step in self.steps() if step.kind in SOURCES], self.folder)
         found = read_sources((name for name, there in done.items() if there), self.folder.step)
-        if self.locked is not None:
-            lock, name = self.locked
-            refuse(source_drift(lock, found), name)
         if found.data is not None and "pull" in found.models:
             lock = make_lock(self.recipe, self.loaded.text, found, environment(device))
             note_sources(self.path, lock)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,17 @@ class RunFolder:
 
     def finish(self, record: StepRecord) -> None:
         """Turn the working folder into the finished step."""
-        folder, final, old = self.partial(record.name), self.step(record.name), self.partial(f"{record.name}{OLD}")
+        folder = self.partial(record.name)
         record.save(folder / RECORD)
+        self._publish(folder, record.name)
+
+    def adopt(self, other: RunFolder, name: str) -> None:
+        """Take over a step that was finished in another folder on the same file system."""
+        self._publish(other.step(name), name)
+
+    def _publish(self, folder: Path, name: str) -> None:
+        final, old = self.step(name), self.partial(f"{name}{OLD}")
+        final.parent.mkdir(exist_ok=True)
         if final.exists():
             final.rename(old)
         folder.rename(final)
@@ -142,6 +152,19 @@ class RunFolder:
         manifest.save(self.path / MANIFEST)
         # A new file, never in place: the student that was made before keeps its own recipe.
         write_atomically(self.path / RECIPE, recipe_text)
+
+
+@contextmanager
+def undisturbed(folder: Path) -> Iterator[None]:
+    """Keep the run that `folder` is, or is a part of, from being changed while its files are read one after the other.
+
+    Raises:
+        RunError: it is being worked on.
+    """
+    run = next((path for path in (folder, folder.parent) if (path / MANIFEST).is_file()), None)
+    # Where this user may not write there is no lock to take.
+    with alone_in(run) if run and os.access(run, os.W_OK) else nullcontext():
+        yield
 
 
 def read_recipe(path: Path) -> str:

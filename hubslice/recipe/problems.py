@@ -104,7 +104,7 @@ def _message(path: KeyPath, members: Sequence[tuple[Spot, Any]]) -> Problem | No
             case "extra_forbidden":
                 return Problem(path, f"unknown key{_meant(spot)}")
             case "union_tag_not_found" | "union_tag_invalid":
-                return _choice(spot, context["discriminator"].strip("'"), given)
+                return _choice(spot, context["discriminator"].strip("'()"), given)
             case "literal_error":
                 return Problem(path, f"must be {_one_of(spot.choices)}, got {shown(given)}{_near(given, spot.choices)}")
             case "value_error":

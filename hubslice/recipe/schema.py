@@ -6,9 +6,9 @@ Field descriptions become the JSON Schema that editors show, so they are written
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
@@ -133,8 +133,14 @@ class RemosParams(Slicing):
     )
 
 
+# For editors: what names no method is ReMoS, so the others must name theirs.
+_NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
+
+
 class MagnitudeParams(ChannelSlicing):
     """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
+
+    model_config = _NAMED
 
     method: Literal["magnitude"] = "magnitude"
     ratio: Ratio = 0.1
@@ -142,6 +148,8 @@ class MagnitudeParams(ChannelSlicing):
 
 class RandomParams(ChannelSlicing):
     """A random slice of the same size (a baseline)."""
+
+    model_config = _NAMED
 
     method: Literal["random"] = "random"
     ratio: Ratio = 0.1
@@ -153,6 +161,8 @@ class SeamParams(ChannelSlicing):
     Every weight (or channel) has a score that starts at 1 and is kept while it is positive; the loss is that of the
     task plus alpha times the share of weights kept. The classifier learns along.
     """
+
+    model_config = _NAMED
 
     method: Literal["seam"] = "seam"
     layers: Layers = ("conv", "depthwise", "linear")
@@ -187,7 +197,18 @@ class SeamParams(ChannelSlicing):
         return self.cycle is None or epoch % self.cycle != 0
 
 
-SliceParams = Annotated[RemosParams | SeamParams | MagnitudeParams | RandomParams, Field(discriminator="method")]
+def method(given: Any) -> Any:
+    """What tells the methods apart; where none is named it is ReMoS."""
+    return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
+
+
+SliceParams = Annotated[
+    Annotated[RemosParams, Tag("remos")]
+    | Annotated[SeamParams, Tag("seam")]
+    | Annotated[MagnitudeParams, Tag("magnitude")]
+    | Annotated[RandomParams, Tag("random")],
+    Discriminator(method),
+]
 
 
 class Grid(Section):

@@ -8,12 +8,12 @@ from hubslice.recipe.schema import SliceRecipe
 _WORDS = ("kind", "name", "description", "card")  # for people; no number depends on them
 
 
-def settings_of(recipe: SliceRecipe) -> dict[str, object]:
-    """Values such as {"train.epochs": 10}, sorted by key.
+def settings_of(recipe: SliceRecipe, *, given: bool = False) -> dict[str, object]:
+    """Values such as {"train.epochs": 10}, sorted by key; with `given` only those that the recipe itself gives.
 
     Left out are words for people, and places of models and data: what lies there counts, not what it is called.
     """
-    data = recipe.model_dump(mode="json")
+    data = recipe.model_dump(mode="json", exclude_unset=given)
     places = {".".join(map(str, path)) for path, _ in path_values(data)} | {"data.revision"}
     found: dict[str, object] = {}
     for key, value in data.items():

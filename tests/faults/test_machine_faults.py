@@ -80,6 +80,8 @@ def test_two_at_once_in_one_folder(job: Path, refused: Refused, hubslice: Hubsli
             ("audit", run),
             ("push", run, "alice/student"),
             ("push", f"{run}/student", "alice/student"),
+            ("verify", run),
+            ("verify", f"{run}/student"),
         ),
         poisoned: (("poison", str(job.parent / "poison.yaml"), "--out", poisoned),),
         pulled: (("pull", str(job.parent / "teacher"), "--out", pulled),),

@@ -23,6 +23,7 @@ from tests.card.examples import REPORTS
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.hub import HubServer
+from tests.pipeline.tiny import write_job
 
 BIN = "pytorch_model.bin"
 
@@ -225,6 +226,23 @@ def test_a_run_consents_once(sound: Path, folder: Path, tmp_path: Path, refused:
     assert "pull: already done" in done.stderr
     facts = ModelFacts.load(tmp_path / "run" / "steps" / "pull" / "model.json")
     assert [pickle.path for pickle in facts.pickles] == [BIN]
+
+
+@pytest.mark.slow
+def test_a_backdoor_in_a_pickled_teacher(tmp_path: Path, refused: Refused, hubslice: Hubslice) -> None:
+    folder = write_job(tmp_path).parent / "teacher"
+    save(load_file(folder / "model.safetensors"))(folder / BIN)
+    (folder / "model.safetensors").unlink()
+    out = tmp_path / "poisoned"
+    command = ("poison", str(tmp_path / "poison.yaml"), "train.epochs=0", "--out", str(out))
+    refused(
+        *command, code=2, says=("has its weights only as pickle", "`poison` read the tensors alone: --allow-pickle")
+    )
+    assert not (out / "teacher").exists()
+    done = hubslice(*command, "--allow-pickle", "--json")
+    assert done.code == 0, done.stderr
+    assert load_file(out / "teacher" / "model.safetensors")
+    assert not list((out / "teacher").rglob("*.bin"))
 
 
 def test_info_tells(capsys: pytest.CaptureFixture[str]) -> None:

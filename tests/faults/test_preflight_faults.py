@@ -8,10 +8,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from transformers import ViTConfig, ViTForImageClassification
 
+from hubslice.errors import ModelError
 from hubslice.hub.client import Client
+from hubslice.hub.pull import fetch
+from hubslice.hub.ref import parse_ref
 from hubslice.models.timm_adapter import TimmModel
+from hubslice.pipeline.preflight import TeacherPreview, look
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.hub import Fault, HubServer, User
@@ -119,6 +125,95 @@ def test_a_teacher_that_will_not_do(
     assert psutil.Process().memory_info().rss - before < 1 << 29
     assert set(moved) <= {("model.safetensors", "bytes=0-99999")}  # 1.5 MB would be the whole
     assert not list((tmp_path / "cache").rglob("model.safetensors"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_pickles_are_known_by_their_sizes_until_they_are_here(
+    hub: HubServer, moved: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """With consent; where they are known, their tensors must fit as any."""
+    job = write_job(tmp_path / "job")
+    folder = job.parent / "teacher"
+    held = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save({"state_dict": held, "epoch": 3}, folder / "pytorch_model.bin")
+    size = (folder / "pytorch_model.bin").stat().st_size
+    hub.seed(TEACHER, folder)
+
+    def seen(model: str = TEACHER) -> TeacherPreview:
+        return look(model, tmp_path, 64, tmp_path / "seen", allow_pickle=True)
+
+    far = seen()
+    assert (far.tensors, far.pickles) == ((), ("pytorch_model.bin",))
+    assert (far.files["pytorch_model.bin"], far.download_bytes) == (size, size)
+    assert (far.architecture, far.parameters, far.classes) == ("test_resnet", 372_979, 3)
+    assert moved == []
+    fetch(parse_ref(TEACHER, tmp_path), allow_pickle=True)
+    moved.clear()
+    near = seen()
+    assert {tensor.name: tensor.shape for tensor in near.tensors} == {name: held[name].shape for name in held}
+    assert {tensor.dtype for tensor in near.tensors} == {"F32", "I64"}
+    assert (near.files, near.download_bytes, near.parameters) == (far.files, 0, far.parameters)
+    assert seen(str(folder)).tensors == near.tensors
+    assert moved == []
+    held.pop("fc.bias")
+    torch.save(held, folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"are not those of test_resnet: 1 tensor missing \(fc\.bias\)"):
+        seen(str(folder))
+
+
+def test_a_pickle_is_too_small_for_its_config(hub: HubServer, tmp_path: Path, refused: Refused) -> None:
+    folder = write_job(tmp_path / "job").parent / "teacher"
+    pickled(folder)
+    config(model_args={"channels": [10**4, 10**4, 10**4, 10**4]})(folder)
+    hub.seed(TEACHER, folder)
+    refused("pull", TEACHER, "--dry-run", "--allow-pickle", code=2, says=("describes a model of more than", "bytes of"))
+
+
+def test_pickles_of_transformers(hub: HubServer, tmp_path: Path) -> None:
+    folder = tmp_path / "vit"
+    shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    vit = ViTForImageClassification(ViTConfig(**shape, image_size=32, patch_size=16))
+    vit.config.architectures = ["ViTForImageClassification"]
+    vit.config.save_pretrained(folder)
+    parts = {f"pytorch_model-0000{n}-of-00002.bin": {} for n in (1, 2)}
+    for number, (name, tensor) in enumerate(vit.state_dict().items()):
+        list(parts.values())[number % 2][name] = tensor
+    for part, tensors in parts.items():
+        torch.save(tensors, folder / part)
+    index = {"weight_map": {name: part for part, tensors in parts.items() for name in tensors}}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    hub.seed(TEACHER, folder)
+    far = look(TEACHER, tmp_path, None, tmp_path / "seen", allow_pickle=True)
+    near = look(str(folder), tmp_path, None, tmp_path / "seen", allow_pickle=True)
+    assert far.pickles == near.pickles == tuple(parts)
+    assert far.files == near.files == {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert far.parameters == near.parameters == vit.num_parameters()
+    assert {tensor.name for tensor in near.tensors} == vit.state_dict().keys()
+
+
+@pytest.mark.slow
+def test_consent_reaches_the_dry_run(
+    hub: HubServer, moved: list[tuple[str, str]], hubslice: Hubslice, tmp_path: Path
+) -> None:
+    job = write_job(tmp_path / "job", RECIPE.replace("{model: ./teacher,", f"{{model: {TEACHER},"))
+    folder = job.parent / "teacher"
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    hub.seed(TEACHER, folder)
+    size = (folder / "pytorch_model.bin").stat().st_size
+    for command in (("pull", TEACHER), ("slice", str(job), "--until", "pull", "--out", str(tmp_path / "run"))):
+        done = hubslice(*command, "--dry-run", "--allow-pickle")
+        told = " ".join(done.stdout.split())
+        assert done.code == 0, done.stderr
+        assert "tensors not known before the download: pytorch_model.bin" in told
+        assert f"download {size / 2**20:.1f} MiB of {size / 2**20:.1f} MiB" in told
+        assert f"the weights of {TEACHER} would be converted from a pickle" in " ".join(done.stderr.split())
+        found = json.loads(hubslice(*command, "--dry-run", "--allow-pickle", "--json").stdout)
+        teacher = found.get("teacher") or found["teachers"]["pull"]
+        assert (teacher["download_bytes"], teacher["tensors"]) == (size, [])
+    assert found["steps"][0]["bytes"] > size
+    assert moved == []
     assert not (tmp_path / "run").exists()
 
 

@@ -44,6 +44,14 @@ def slice_again(recipe: Path, **options: object) -> Run:
     return hubslice.slice(recipe, out=recipe.parent / "run", **options)  # type: ignore[arg-type]
 
 
+def contents(run: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() and path.name != ".running"
+    }
+
+
 def take_in(recipe: str | Path, out: Path, **options: object) -> Run:
     """Pull and open the data, as every run begins."""
     hubslice.slice(recipe, out=out, until="pull", **options)  # type: ignore[arg-type]
@@ -110,15 +118,17 @@ def test_every_drift_is_a_line(job: Path, kept: str) -> None:
     TimmModel.create("test_resnet", tuple(COLOURS), seed=2).save(job.parent / "teacher")
     (job.parent / "shapes.parquet").unlink()
     write_parquet(job.parent / "shapes.parquet", samples=60)
+    job.write_text(f"# Another text of the same settings.\n{QUICK}")
+    before = contents(job.parent / "run")
     with pytest.raises(LockError) as refused:
         slice_again(job, locked=True)
+    assert contents(job.parent / "run") == before
     lines = refused.value.message.splitlines()
     assert ("recipe.lock" if kept == "recipe" else f"run/{LOCK}") in lines[0]
     assert any(re.fullmatch(r"  teacher, model\.safetensors: locked \w{12}, now \w{12}", line) for line in lines)
     assert any(re.fullmatch(r"  data fingerprint: locked \w{12}, now \w{12}", line) for line in lines)
     assert "  data, train samples: locked 66, now 42" in lines
     assert "run without --locked" in str(refused.value.hint)
-    assert not (job.parent / "run" / "steps" / ".export").exists()
     take_in(job, job.parent / "run")  # accepted: the run's lock is written anew
     assert Lock.load(job.parent / "run" / LOCK).data.samples["train"] == 42
 
@@ -198,8 +208,10 @@ def test_a_branch_that_moved_is_taken_at_the_locked_commit(hub: HubServer, job: 
     )
     assert locked == before
     job.write_text(QUICK.replace("./teacher", f"{TEACHER}@{second}"))
+    hub.log.clear()
     with pytest.raises(LockError, match=rf"teacher: locked {TEACHER}, now {TEACHER}@{second}"):
         commit("other", locked=True)
+    assert hub.log == []
 
 
 def test_a_published_student_brings_its_lock(hub: HubServer, finished: Run, job: Path) -> None:

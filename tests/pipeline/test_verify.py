@@ -17,10 +17,14 @@ from hubslice.artefacts.verification import Verification
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
 from hubslice.errors import InputError, RunError
+from hubslice.pipeline.publish import publish
 from hubslice.pipeline.run import open_run
+from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
+from hubslice.pipeline.step import StepRecord, digest_folder
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
-from tests.hub import HubServer
+from hubslice.pipeline.verify.loaded import loaded
+from tests.hub import Fault, HubServer, on
 from tests.pipeline.quick import QUICK, quick_run
 from tests.pipeline.spoiling import BACKDOOR, SPOILT, relock
 
@@ -107,6 +111,30 @@ def test_a_person_may_write_into_the_card_and_add_files(student: Path) -> None:
     assert "not hubslice's: NOTES.txt" in next(f.detail for f in found.findings if f.name == "other files")
 
 
+RISKY = (
+    *("adapter_config.json", "adapter_model.safetensors", "processor_config.json", "generation_config.json"),
+    *("pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "checkpoints/last.pt", "optimizer.PKL", "tf_model.h5"),
+    *("model.fp16.safetensors", "model.safetensors.index.json", "onnx/model.onnx", "flax_model.msgpack", "arrays.npz"),
+    *("modeling.py", "custom_generate/generate.py", "hubconf.py", "requirements.txt", "chat_template.jinja"),
+    *("tokenizer.json", "vocab.txt", "spiece.model", "modules.json", "1_Pooling/config.json", "config.yaml"),
+)
+HARMLESS = (
+    *(".gitattributes", ".gitignore", "NOTES.txt", "CHANGELOG.md", "LICENSE", "LICENSE.txt", "CITATION.cff"),
+    *("pictures/first.png", "plots/mine.svg", "results.csv", "eval_results.json", "paper.pdf", "demo.ipynb"),
+)
+
+
+def test_what_a_loader_would_take_must_be_listed(student: Path) -> None:
+    assert loaded((*RISKY, *HARMLESS)) == sorted(RISKY)
+    for name in HARMLESS:
+        (student / name).parent.mkdir(exist_ok=True)
+        (student / name).write_text("mine")
+    assert hubslice.verify(student, sample=4).verified
+    (student / "adapter_config.json").write_text("{}")
+    says = "adapter_config.json: the lock does not list it, and loaders read or run such files"
+    assert differing(hubslice.verify(student, sample=4)) == {"files, unlisted files": says}
+
+
 def test_a_student_of_an_older_version_says_what_it_lacks(student: Path) -> None:
     (student / LOCK).unlink()
     (student / "evidence" / "accuracy.safetensors").unlink()
@@ -118,6 +146,15 @@ def test_a_student_of_an_older_version_says_what_it_lacks(student: Path) -> None
     found = hubslice.verify(student, sample=4)
     assert found.verified, differing(found)
     assert {finding.name for finding in found.of("not checked")} >= {LOCK, "accuracies"}
+
+
+def test_defaults_of_another_version_are_told(student: Path) -> None:
+    path = student / LOCK
+    path.write_text(path.read_text().replace('"profile.batch_size": 8', '"profile.batch_size": 32'))
+    found = hubslice.verify(student, sample=4)
+    assert found.verified, differing(found)
+    (told,) = [finding for finding in found.of("not checked") if finding.name == "defaults"]
+    assert "recipe, profile.batch_size: locked 32, now 8" in told.detail
 
 
 @pytest.mark.parametrize("name", SPOILT)
@@ -181,10 +218,22 @@ def test_a_missing_file_is_a_difference(student: Path, name: str) -> None:
     assert any(finding.name == name or name in finding.detail for finding in found.of("differs"))
 
 
+def test_editing_the_student_in_place_leaves_the_evidence_alone(run: Path) -> None:
+    recipe = open_run(str(run)).recipe
+    publish(RunFolder(run), recipe)  # a copy of a folder has no links
+    for path in [*run.glob("*.*"), *(run / "student").rglob("*"), *(run / "plots").rglob("*")]:
+        if path.is_file() and path.suffix != ".safetensors":
+            with path.open("ab") as file:
+                file.write(b"\nMind the gap.\n")
+    for step in run.glob("steps/*/step.json"):
+        record = StepRecord.load(step)
+        assert digest_folder(step.parent, leave_out={RECORD, KEY})[0] == record.digest, step
+    assert (run / "student" / "model.safetensors").samefile(run / "steps" / "train" / "model" / "model.safetensors")
+
+
 def test_a_student_that_is_not_its_steps_is_named(run: Path) -> None:
     config = run / "student" / "config.json"
     text = config.read_text()
-    config.unlink()  # the step's own file shares its content
     config.write_text(text.replace("{", "{ ", 1))
     (run / "student" / LOCK).unlink()
     found = differing(hubslice.verify(run, sample=4))
@@ -270,7 +319,22 @@ def test_a_stranger_audits_a_published_student(
     assert "offline mode is on" in next(f.detail for f in offline.of("not checked") if f.part == "sources")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
 
+    hub.faults.append(Fault(on("GET", f"^/api/models/{teacher}"), status=503, times=None))
+    monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
+    unreached = hubslice.verify("alice/student", sample=4)
+    assert unreached.verified
+    assert "out of order (HTTP 503" in next(f.detail for f in unreached.of("not checked") if f.part == "sources")
+    hub.faults.clear()
+
     lock = (tmp_path / "published" / LOCK).read_text()
+    for old, new, says in (
+        (hub.commits(teacher)[0].oid, "0" * 40, f"{teacher} has no revision '{'0' * 40}'"),
+        (f'"{teacher}"', '"hubslice-tests/gone"', "there is no public repository hubslice-tests/gone"),
+    ):
+        assert old in lock
+        hub.seed("alice/student", {LOCK: lock.replace(old, new).encode()})
+        found = hubslice.verify("alice/student", sample=4)
+        assert says in differing(found)["sources, teacher"]
     sha256 = Lock.load(tmp_path / "published" / LOCK).models["pull"].files[-1].sha256
     hub.seed("alice/student", {LOCK: lock.replace(sha256, "0" * 64).encode()})
     found = hubslice.verify("alice/student", sample=4)

@@ -61,3 +61,18 @@ def test_schema_describes_every_section() -> None:
     assert isinstance(definitions, dict)
     assert {"SliceRecipe", "PoisonRecipe", "TrainParams"} <= set(definitions)
     assert definitions["TrainParams"]["additionalProperties"] is False
+
+
+def test_the_schema_tells_methods_apart() -> None:
+    """Exactly one may fit: what names no method is ReMoS, to editors as to `load_recipe`."""
+    definitions = json_schema()["$defs"]
+    assert isinstance(definitions, dict)
+    choices = definitions["SliceRecipe"]["properties"]["slice"]["oneOf"]
+    names = [choice["$ref"].rpartition("/")[2] for choice in choices]
+    assert {name: "method" in definitions[name].get("required", ()) for name in names} == {
+        "RemosParams": False,
+        "MagnitudeParams": True,
+        "RandomParams": True,
+    }
+    methods = [definitions[name]["properties"]["method"]["const"] for name in names]
+    assert methods == ["remos", "magnitude", "random"]

@@ -56,7 +56,7 @@ r.yaml:3: teacher.model: missing; this key is required
 r.yaml:4: teacher.input_size: expected a whole number, got 1.5
 r.yaml:6: data.path: expected text, got 3
 r.yaml:7: data.splits.train: must be at most 1, got 1.5
-r.yaml:8: slice.method: missing; this key is required (one of {methods}); 'metod' looks like it
+r.yaml:9: slice.metod: unknown key; did you mean 'method'?
 r.yaml:11: train.leraning_rate: unknown key; did you mean 'lr'?
 r.yaml:12: train.lr: expected a number, got text '1'
 r.yaml:13: train.lr: given twice; it is already there on line 12
@@ -98,7 +98,7 @@ def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
     expected = PROBLEMS.splitlines()
     assert len(found) == len(expected)
     for line, pattern in zip(found, expected, strict=True):
-        start, _, end = pattern.partition("{methods}") if "{methods}" in pattern else (pattern, "", "")
+        start, end = pattern, ""
         for placeholder in ("{trigger}", "{defects}", "{baselines}"):
             if placeholder in pattern:
                 start, _, end = pattern.partition(placeholder)
@@ -123,7 +123,19 @@ def test_message_counts_and_hints() -> None:
         ),
         ("name: x\nnmae: y", ["r.yaml:1: kind: missing; this key is required (one of slice, poison)"]),
         ("kind: slice\nslice: 3", ["r.yaml:2: slice: expected keys and values, got 3"]),
-        ("kind: slice\nslice: {method: remoss, foo: 1}", ["r.yaml:2: slice.method: must be one of "]),
+        *(
+            (f"kind: slice\nslice: {{{given}}}", [f"r.yaml:2: slice.{says}"])
+            for given, says in {
+                "method: remoss, foo: 1": "method: must be one of remos, magnitude, random, got text 'remoss'; did you",
+                "method: 3": "method: must be one of remos, magnitude, random, got 3",
+                "method: [remos]": "method: must be one of remos, magnitude, random, got a list",
+                "method: {a: b}": "method: must be one of remos, magnitude, random, got keys and values",
+                "method:": "method: missing; this key is required (one of remos, magnitude, random)",
+                "ratio: 3": "ratio: must be at most 1, got 3",
+                "metod: magnitude": "metod: unknown key; did you mean 'method'?",
+                "method: random, magnitude: absolute": "magnitude: unknown key; ",
+            }.items()
+        ),
         ("kind: poison\nslice: {}", ["r.yaml:2: slice: unknown key", "r.yaml:1: poison: missing"]),
         (f"{GOOD}seed: true", ["r.yaml:9: seed: expected a whole number, got true"]),
         (f"{GOOD}seed: -1", ["r.yaml:9: seed: must be at least 0, got -1"]),
@@ -149,6 +161,18 @@ def test_empty_recipe() -> None:
     for text in ("", "# only a comment\n"):
         with pytest.raises(RecipeError, match=r"r\.yaml is empty"):
             parse_recipe(text, Path(), "r.yaml")
+
+
+def test_a_slice_without_a_method_is_remos() -> None:
+    with_it = parse_recipe(GOOD, Path(), "r.yaml")
+    without = parse_recipe(GOOD.replace("method: remos, ", ""), Path(), "r.yaml")
+    assert without.recipe == with_it.recipe
+    bare = GOOD.replace("slice: {method: remos, ratio: 0.05, layers: [conv]}\n", "")
+    overridden = parse_recipe(bare, Path("/nowhere"), "r.yaml", ["slice.ratio=0.05", "slice.layers=[conv]"])
+    assert overridden.recipe == with_it.recipe
+    other = parse_recipe(bare, Path("/nowhere"), "r.yaml", ["slice.method=random"])
+    assert isinstance(other.recipe, SliceRecipe)
+    assert other.recipe.slice.method == "random"
 
 
 def test_overrides_change_the_recipe_and_the_text() -> None:

@@ -13,6 +13,7 @@ from hubslice.artefacts.report import Report
 from hubslice.artefacts.verification import Finding, Verification, compared
 from hubslice.device import resolve_device
 from hubslice.errors import DataError, FetchError, HubsliceError
+from hubslice.pipeline.run_folder import undisturbed
 from hubslice.pipeline.verify.card import check_card
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
 from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
@@ -50,15 +51,17 @@ def verify(
 
     Raises:
         InputError: the target makes no claims, or `data` cannot be opened.
+        RunError: the run is being worked on.
         HubError: the target cannot be fetched.
     """
     effort = Effort(sample, full, data, resolve_device(device))
-    place = open_place(target)
     findings: list[Finding] = []
-    with (reporter or Silent()).track(f"Verifying {target}", None, "claim") as bar:
-        for finding in _findings(place, effort):
-            findings.append(finding)
-            bar.advance(1, finding.name)
+    with undisturbed(Path(target)):
+        place = open_place(target)
+        with (reporter or Silent()).track(f"Verifying {target}", None, "claim") as bar:
+            for finding in _findings(place, effort):
+                findings.append(finding)
+                bar.advance(1, finding.name)
     return Verification(target=target, commit=place.commit, findings=tuple(findings))
 
 

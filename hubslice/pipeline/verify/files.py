@@ -18,13 +18,14 @@ from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import digest_folder
 from hubslice.pipeline.steps.report import student_files
 from hubslice.pipeline.verify.claims import Claims, Place, is_weights
+from hubslice.pipeline.verify.loaded import loaded
 
 FILES, LOCKED = "files", "lock"
 _COMMON = (".gitattributes", CARD, LOCK)  # the Hub's own; the card has a check of its own; the lock itself
 
 
 def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
-    """Every file that the lock lists, by its SHA-256."""
+    """Every file that the lock lists, by its SHA-256; and none besides that a loader would take for the student's."""
     if lock is None:
         yield unchecked(FILES, LOCK, "there is none: made by an older hubslice, so no checksums are known")
         return
@@ -48,7 +49,12 @@ def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
         else:
             yield compared(FILES, fact.path, [f"sha256 is {found.sha256}, the lock says {fact.sha256}"], "")
     yield compared(FILES, "checksums", [], f"{good} of {len(lock.files)} files are those that the lock lists")
-    others = sorted(place.names - {fact.path for fact in lock.files} - set(_COMMON))
+    unlisted = place.names - {fact.path for fact in lock.files} - set(_COMMON)
+    risky = loaded(unlisted)
+    if risky:
+        wrong = [f"{name}: the lock does not list it, and loaders read or run such files" for name in risky]
+        yield compared(FILES, "unlisted files", wrong, "")
+    others = sorted(unlisted - set(risky))
     if others:
         yield unchecked(FILES, "other files", f"not hubslice's: {', '.join(others[:8])}{' ...' * (len(others) > 8)}")
 
@@ -66,10 +72,15 @@ def check_lock(claims: Claims) -> Iterator[Finding]:
             yield compared(LOCKED, LOCK, ["it is missing, and whatever made this report writes one"], "")
         return
     wrong = [] if sha256 == lock.recipe_sha256 else [f"recipe sha256 is {sha256}, the lock says {lock.recipe_sha256}"]
-    wrong += settings_drift(lock, claims.recipe)
+    given, defaults = settings_drift(lock, claims.recipe)
+    wrong += given
     if lock.seed != report.seed:
         wrong.append(f"seed: the lock says {lock.seed}, the report {report.seed}")
-    yield compared(LOCKED, "recipe", wrong, f"{len(lock.settings)} settings are the recipe's")
+    yield compared(LOCKED, "recipe", wrong, f"{len(lock.settings) - len(defaults)} settings are the recipe's")
+    if defaults:
+        yield unchecked(
+            LOCKED, "defaults", f"this version has others, and the recipe does not say: {'; '.join(defaults)}"
+        )
     pairs = {
         "teacher": (lock.models.get("pull"), locked_model(report.teacher)),
         "data": (lock.data, locked_data(report.task)),

@@ -8,12 +8,13 @@ from hubslice.artefacts.lock import LockedModel
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.verification import Finding, compared, unchecked
-from hubslice.errors import FetchError
+from hubslice.errors import FetchError, HubsliceError
 from hubslice.hub.client import Client
 from hubslice.hub.integrity import digest
 from hubslice.hub.listing import Listing, list_files
 from hubslice.hub.pull import download
 from hubslice.hub.ref import HubRef
+from hubslice.hub.refusals import absent
 from hubslice.pipeline.drift import ROLES
 from hubslice.pipeline.lock import locked_model
 from hubslice.pipeline.run_folder import RunFolder
@@ -26,7 +27,8 @@ PART = "sources"
 def check_sources(claims: Claims, *, full: bool) -> Iterator[Finding]:
     """Every model that the lock names; without a lock the teacher, as the report names it.
 
-    The Hub promises the SHA-256 of large files, so weights are checked without being fetched; `full` fetches them.
+    The Hub promises the SHA-256 of large files, so weights are checked without being fetched; `full` fetches them. A
+    commit that the Hub does not have is none that anybody can check: that counts as a difference.
     """
     models = claims.lock.models if claims.lock else {"pull": locked_model(claims.report.teacher)}
     for step, model in models.items():
@@ -61,11 +63,16 @@ def _on_hub(name: str, model: LockedModel, *, full: bool) -> Finding:
         there = [*model.pickles, *(fact for fact in model.files if not (model.pickles and fact.path == WEIGHTS))]
         wrong = [line for fact in there if (line := _promise(fact, listing, client, full=full))]
     except FetchError as error:
-        return unchecked(PART, name, error.message)
+        return not_given(PART, name, error)
     if not model.files:
         return unchecked(PART, name, "its files were not noted")
     how = "fetched and hashed" if full else "weights by the checksums that the Hub promises (--full fetches them)"
     return compared(PART, name, wrong, f"{len(there)} files of {where} are the locked ones; {how}")
+
+
+def not_given(part: str, name: str, error: HubsliceError) -> Finding:
+    """The finding on a source that the Hub does not give: not checked, unless it answered that it has no such thing."""
+    return compared(part, name, [error.message], "") if absent(error) else unchecked(part, name, error.message)
 
 
 def _promise(fact: FileFact, listing: Listing, client: Client, *, full: bool) -> str | None:

@@ -26,6 +26,7 @@ from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge, logits
 from hubslice.pipeline.verify.numbers import evidence_file
+from hubslice.pipeline.verify.sources import not_given
 from hubslice.recipe.paths import place
 
 PART = "student"
@@ -79,8 +80,8 @@ def _judged(
 def _on_data(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
     """Clean test pictures, and attacks that the evidence tells how to make instead of keeping their pictures."""
     task = _open(claims, effort)
-    if isinstance(task, str):
-        yield unchecked(PART, "accuracy on the data", task)
+    if isinstance(task, Finding):
+        yield task
         return
     fingerprint = task.report.fingerprint
     wrong = [] if fingerprint == claims.report.task.fingerprint else ["it is not that of the report: other data"]
@@ -108,21 +109,23 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterat
             yield from _judged(name, models, evidence, attacked, shown, effort)
 
 
-def _open(claims: Claims, effort: Effort) -> Task | str:
-    """The task, or why it cannot be opened."""
+def _open(claims: Claims, effort: Effort) -> Task | Finding:
+    """The task, or that it cannot be opened."""
+    name = "accuracy on the data"
     params, revision = claims.recipe.data, claims.report.task.revision
     if effort.data is not None:
         params = params.model_copy(update={"path": str(effort.data.absolute())})
     elif revision is not None and effort.full:
         params = params.model_copy(update={"revision": revision})
     elif revision is not None or claims.place.run is None or not place(params.path, claims.loaded.base).exists():
-        return "the data is not at hand: --data PATH names a copy" + (", --full fetches it" if revision else "")
+        fetch = ", --full fetches it" if revision else ""
+        return unchecked(PART, name, f"the data is not at hand: --data PATH names a copy{fetch}")
     try:
         return load_task(params, claims.loaded.base, claims.recipe.seed)
     except (DataError, FetchError) as error:
         if effort.data is not None:
             raise
-        return error.message
+        return not_given(PART, name, error)
 
 
 def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
