@@ -169,7 +169,8 @@ class ChannelGates(Gates):
         parameter, given = self._given[part.tensor]
         if parameter.grad is None:
             return None
-        return (parameter.grad * given).float().sum([axis for axis in range(given.ndim) if axis != part.axis])
+        gradient: Tensor = (parameter.grad * given).float()
+        return gradient.sum([axis for axis in range(gradient.ndim) if axis != part.axis])
 
     def kept(self) -> int:
         return self._cutting.kept(self._open())
