@@ -10,7 +10,7 @@ from hubslice.errors import LockError
 from hubslice.pipeline.environment import flat
 from hubslice.pipeline.lock import Sources
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.settings import settings_of
+from hubslice.recipe.settings import defaults_of, settings_of
 
 # Whose versions change the numbers that are computed, or the pixels that are computed on.
 DECISIVE = ("hubslice", "torch", "torchvision", "timm", "transformers", "onnxruntime", "pillow")
@@ -18,8 +18,10 @@ ROLES = {"pull": "teacher", "pull.clean": "clean teacher"}
 
 
 def settings_drift(lock: Lock, recipe: SliceRecipe) -> list[str]:
-    """The recipe's values that are not the locked ones."""
-    return _differences(lock.settings, settings_of(recipe))
+    """The recipe's values that are not the locked ones; what a lock of an older version lacks had its default."""
+    now = settings_of(recipe)
+    later = {key: value for key, value in defaults_of(recipe).items() if key in now}
+    return _differences(later | lock.settings, now)
 
 
 def environment_drift(lock: Lock, now: Environment) -> tuple[list[str], list[str]]:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
 
+REST = "rest"  # what the classes that `data.against_rest` does not name are called together
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 
 
@@ -56,7 +57,24 @@ class DataParams(Section):
     label: str = Field("label", description="Column with the class.")
     group: str | None = Field(None, description="Column naming groups that must not straddle splits.")
     splits: SplitParams = SplitParams()
+    classes: tuple[str, ...] = Field((), description="Use the pictures of these classes only, in this order.")
+    against_rest: bool = Field(
+        False, description="Tell the pictures of `classes` from as many others: two classes, the second is `rest`."
+    )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
+
+    @model_validator(mode="after")
+    def _classes_make_a_task(self) -> DataParams:
+        repeated = [name for index, name in enumerate(self.classes) if name in self.classes[:index]]
+        if repeated:
+            raise ValueError(f"classes names '{repeated[0]}' twice")
+        if self.against_rest and not self.classes:
+            raise ValueError("against_rest needs classes: those that shall be told from the rest")
+        if self.against_rest and self.classes == (REST,):
+            raise ValueError(f"against_rest calls all others '{REST}', which is the name of the class itself")
+        if len(self.classes) == 1 and not self.against_rest:
+            raise ValueError("a task needs two classes or more: name another in classes, or add against_rest: true")
+        return self
 
 
 class ProfileParams(Section):

@@ -69,6 +69,22 @@ FAULTS = {
         GOOD + "gates: {max_dir: 0.1}\n",
         ("gates.max_dir judges audited defects, and audit.defects names none",),
     ),
+    "a class twice": (
+        GOOD.replace("pictures}", "pictures, classes: [cat, dog, cat]}"),
+        ("r.yaml:4: data: classes names 'cat' twice",),
+    ),
+    "one class": (
+        GOOD.replace("pictures}", "pictures, classes: [cat]}"),
+        ("data: a task needs two classes or more", "add against_rest: true"),
+    ),
+    "the rest of nothing": (
+        GOOD.replace("pictures}", "pictures, against_rest: true}"),
+        ("data: against_rest needs classes",),
+    ),
+    "the rest is called rest": (
+        GOOD.replace("pictures}", "pictures, classes: [rest], against_rest: true}"),
+        ("data: against_rest calls all others 'rest', which is the name of the class itself",),
+    ),
     "limits": (
         GOOD + "slice: {method: remos, ratio: 1.5}\nprofile: {samples: 0}\n",
         (
@@ -148,5 +164,13 @@ def test_names_of_classes_are_checked_before_any_training(job: Path, refused: Re
         GOOD.replace("owner/pictures", "shapes.parquet") + "audit: {defects: [{kind: backdoor, target: gren}]}\n"
     )
     says = ("the recipe names the class 'gren', which shapes.parquet does not have", "did you mean 'green'?")
+    refused("slice", "r.yaml", "--until", "data", code=2, says=says)
+    assert not (job / "runs/student/steps/data").exists()
+
+
+def test_chosen_classes_are_checked_before_any_training(job: Path, refused: Refused) -> None:
+    write_parquet(job / "shapes.parquet", 30)
+    (job / "r.yaml").write_text(GOOD.replace("owner/pictures", "shapes.parquet, classes: [red, gren]"))
+    says = ("data.classes names 'gren', which shapes.parquet does not have; did you mean 'green'?", "blue, green, red")
     refused("slice", "r.yaml", "--until", "data", code=2, says=says)
     assert not (job / "runs/student/steps/data").exists()
