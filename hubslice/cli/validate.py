@@ -7,8 +7,9 @@ import typer
 from hubslice.cli.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
 from hubslice.cli.output import out
 from hubslice.errors import RecipeError
+from hubslice.pipeline.arms import arms_of
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import NoSlice, SliceRecipe
 
 
 def register(app: typer.Typer) -> None:
@@ -53,11 +54,16 @@ def validate(
 
 def _tell(loaded: LoadedRecipe) -> None:
     recipe = loaded.recipe
-    told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": recipe.teacher.model}
+    teacher = recipe.teacher.model + (" with random weights" if recipe.teacher.weights == "random" else "")
+    told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": teacher}
     told["data"] = recipe.data.path
     if isinstance(recipe, SliceRecipe):
-        told["slice"] = f"{recipe.slice.method}, {recipe.slice.ratio:.3g} of {', '.join(recipe.slice.layers)}"
-        told["baselines"] = recipe.baselines
+        told["slice"] = (
+            "none"
+            if isinstance(recipe.slice, NoSlice)
+            else f"{recipe.slice.method}, {recipe.slice.ratio:.3g} of {', '.join(recipe.slice.layers)}"
+        )
+        told["baselines"] = [arm.name for arm in arms_of(recipe) if arm.role == "baseline"] or "none"
         told["defects"] = [defect.kind for defect in recipe.audit.defects] or "none"
     else:
         told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.3g} of the training samples"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
 from hubslice.recipe.defects import BackdoorParams
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, SliceRecipe, Slicing
+from hubslice.recipe.schema import MagnitudeParams, NoSlice, RandomParams, SliceRecipe, Slicing
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Arm:
     title: str
     role: Literal["student", "baseline", "control"]
     description: str
-    slicing: Slicing | None = None
+    slicing: Slicing | NoSlice | None = None
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
 
@@ -30,8 +30,10 @@ def step_name(kind: str, arm: Arm) -> str:
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
     """The student first, then the baselines in the recipe's order, then the control where a clean teacher is known."""
-    arms = [Arm(STUDENT, "Student", "student", f"sliced with {recipe.slice.method}, then fine-tuned", recipe.slice)]
-    arms += [_baseline(name, recipe) for name in dict.fromkeys((BASELINE, *recipe.baselines))]
+    whole = isinstance(recipe.slice, NoSlice)
+    arms = [Arm(STUDENT, "Student", "student", _student(recipe), recipe.slice)]
+    names = dict.fromkeys((BASELINE, *recipe.baselines))
+    arms += [_baseline(name, recipe) for name in names if not (whole and name == BASELINE)]
     if clean_teacher(recipe) is not None:
         arms.append(
             Arm(CONTROL, "Clean control", "control", "the clean teacher, fine-tuned as a whole", teacher="pull.clean")
@@ -45,8 +47,14 @@ def clean_teacher(recipe: SliceRecipe) -> str | None:
     return named[0] if named else None
 
 
+def _student(recipe: SliceRecipe) -> str:
+    if not isinstance(recipe.slice, NoSlice):
+        return f"sliced with {recipe.slice.method}, then fine-tuned"
+    return "trained from random weights" if recipe.teacher.weights == "random" else "the whole teacher fine-tuned"
+
+
 def _baseline(name: str, recipe: SliceRecipe) -> Arm:
-    shared = recipe.slice.model_dump(include=set(Slicing.model_fields)) | {"ratio": recipe.slice.ratio}
+    shared = recipe.slice.model_dump(include={*Slicing.model_fields, "ratio"})
     match name:
         case "retrain":
             return Arm(name, "Retrained", "baseline", "the architecture trained from random weights", start="random")

@@ -172,10 +172,20 @@ def _look(
         if not any(each.name == step for each in steps):
             continue
         place = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute()) if done[step] else model
-        with _told(reporter, step, f"Read the headers of {model}", looking):
+        made = step == "pull" and recipe.teacher.weights == "random"
+        with _told(reporter, step, f"{'Make' if made else 'Read the headers of'} {model}", looking):
+            if made and not done[step]:
+                place = str(_made(recipe, folder / "made"))
             looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step)
-        found[step] = looked.model_copy(update={"model": model})
+        found[step] = looked.model_copy(update={"model": model, "random": made})
     return found
+
+
+def _made(recipe: SliceRecipe, folder: Path) -> Path:
+    from hubslice.models.creation import create_model
+
+    create_model(recipe.teacher, recipe.seed).save(folder)
+    return folder
 
 
 @contextmanager
@@ -235,7 +245,7 @@ def _disks(
         teacher = teachers.get(name)
         if teacher is None:
             kept += own.kept
-        elif not linked(_source(run, teacher), run.path):
+        elif teacher.random or not linked(_source(run, teacher), run.path):
             kept += teacher.bytes
     writes = [(run.path, kept + max((own.scratch for own in cost.values()), default=0))]
     if download:

@@ -90,7 +90,7 @@ def poison_steps(loaded: LoadedRecipe) -> list[Step]:
     if not isinstance(recipe, PoisonRecipe):
         raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
     return [
-        pull_step("pull", recipe.teacher, loaded.base),
+        pull_step("pull", recipe.teacher, loaded.base, seed=recipe.seed),
         data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
         _plant_step(recipe, loaded),
     ]

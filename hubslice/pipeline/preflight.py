@@ -36,7 +36,8 @@ class TensorFact(Artefact):
 class TeacherPreview(Artefact):
     """A model whose weights were not touched, with tensors that fit its architecture.
 
-    `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks.
+    `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks. With
+    `random` nothing is taken: the weights are drawn.
     """
 
     model: str
@@ -53,6 +54,7 @@ class TeacherPreview(Artefact):
     files: dict[str, int]
     download_bytes: int
     tensors: tuple[TensorFact, ...]
+    random: bool = False
 
     @property
     def bytes(self) -> int:
@@ -63,7 +65,7 @@ class TeacherPreview(Artefact):
     def warnings(self) -> tuple[str, ...]:
         """What somebody should know before starting from this model."""
         found = []
-        if self.license is None or self.license == "other":
+        if not self.random and (self.license is None or self.license == "other"):
             stated = "states no license" if self.license is None else "has a license of its own (other)"
             found.append(f"{self.model} {stated}: find out whether you may publish a model made from it")
         if self.poisoned:

@@ -13,7 +13,7 @@ from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.processes import leads
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, Slicing
 
 CHOICE = "choice.json"
 
@@ -28,6 +28,7 @@ class Choice(Artefact):
 def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm's untrained model, as stock code loads it."""
     slicing = arm.slicing
+    start = slicing.init if isinstance(slicing, Slicing) else None
     source = step_name("slice", arm)
 
     def run(context: Context) -> None:
@@ -41,11 +42,11 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
             model = model.fresh(recipe.seed)
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
-        initialise(model, task.labels, recipe.seed, slice_, slicing.init if slicing else "zero")
+        initialise(model, task.labels, recipe.seed, slice_, start or "zero")
         model.save(context.out / WEIGHTS_FOLDER)
 
     inputs = (arm.teacher, "data", *((source,) if slicing else ()))
-    parameters = {"start": arm.start, "init": slicing.init if slicing else None, "seed": recipe.seed}
+    parameters = {"start": arm.start, "init": start, "seed": recipe.seed}
     return Step(step_name("init", arm), f"Initialise ({arm.title.lower()})", parameters, inputs, run)
 
 
@@ -53,7 +54,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm trained at every point of the grid; the best on validation is kept."""
     slicing = arm.slicing
     source, start = step_name("slice", arm), step_name("init", arm)
-    held = slicing is not None and slicing.irrelevant == "freeze"
+    held = isinstance(slicing, Slicing) and slicing.irrelevant == "freeze"
 
     def run(context: Context) -> None:
         from contextlib import nullcontext
