@@ -65,7 +65,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder / 'config.json'} names no architecture of timm or transformers",
             hint="name a model that timm or transformers saved",
         )
-    check_numbers(config, str(folder))
+    check_numbers(config, f"{folder}: config.json")
     return config
 
 

@@ -17,8 +17,11 @@ from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.small import hubslice_vgg
 from hubslice.models.weights import Shapes, misfit, shapes_of
 
+_ = hubslice_vgg  # imported, it is an architecture of timm
 FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
 # Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.
 FOREIGN = frozenset(
@@ -88,6 +91,26 @@ class TimmModel(Model):
             torch.manual_seed(seed)
             module = timm.create_model(architecture, pretrained=False, **{**options, "num_classes": len(labels)})
         return cls(module, architecture=architecture, labels=labels, preprocessing=_preprocessing(module, None))
+
+    @classmethod
+    def anew(
+        cls, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
+    ) -> TimmModel:
+        """A model of an architecture that a recipe names, no larger than memory; its input `input_size` pixels wide.
+
+        Raises:
+            ModelError: timm has no such architecture, or the arguments are about more than the architecture.
+        """
+        if "." in architecture or not timm.is_model(architecture):
+            raise no_such("timm", "architecture", architecture, timm.list_models())
+        refuse_foreign(arguments, FOREIGN)
+        fixed = timm.models.get_pretrained_cfg(architecture)
+        if input_size is not None and fixed is not None and fixed.fixed_input_size:
+            arguments = {"img_size": input_size} | arguments
+        skeleton(lambda: timm.create_model(architecture, **arguments), Budget.of_memory(), architecture)
+        model = cls.create(architecture, labels, seed=seed, **arguments)
+        model.preprocessing = _preprocessing(model.module, input_size)
+        return model
 
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TimmModel:
@@ -191,7 +214,7 @@ def _arguments(config: dict[str, Any], input_size: int | None) -> dict[str, Any]
 
 def _skeleton(folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Any:
     options = _arguments(config, input_size)
-    return skeleton(lambda: timm.create_model(_name(config), **options), budget, str(folder))
+    return skeleton(lambda: timm.create_model(_name(config), **options), budget, f"{folder}: config.json")
 
 
 def _labels(config: dict[str, Any], classes: int) -> tuple[str, ...]:

@@ -10,17 +10,27 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.creation import no_such, refuse_foreign
 from hubslice.models.weights import Shapes, tell_misfit
+from hubslice.recipe.problems import suggest
 
 transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
 
 PREPROCESSOR = "preprocessor_config.json"
+# Arguments of a transformers config that are about files, other models or labels, not about the architecture.
+FOREIGN = frozenset(
+    {"architectures", "auto_map", "backbone", "backbone_config", "backbone_kwargs", "dtype", "name_or_path"}
+    | {"pretrained_cfg", "torch_dtype", "transformers_version", "trust_remote_code", "use_pretrained_backbone"}
+    | {"use_timm_backbone"}
+)
+USUAL_SIDE = 224  # pixels, where neither recipe nor config say
 # PIL's codes, as image processors store them.
 INTERPOLATION = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 TEXT_LENGTH = 32  # tokens of an example input
@@ -81,6 +91,43 @@ class TransformersModel(Model):
             )
         model = cls._wrap(module, folder, config, input_size)
         model.unused = tuple(unused)
+        return model
+
+    @classmethod
+    def create(
+        cls, kind: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
+    ) -> TransformersModel:
+        """An image classifier of this model type with seeded random weights, no larger than memory.
+
+        `arguments` are those of its config class. Pictures are squashed to the input and normalised to [-1, 1].
+
+        Raises:
+            ModelError: transformers has no such image classifier, or its config no such argument.
+        """
+        auto = transformers.AutoModelForImageClassification
+        if kind not in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
+            known = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
+            raise no_such("transformers", "image classifier of model type", kind, known)
+        refuse_foreign(arguments, FOREIGN)
+        configs = transformers.CONFIG_MAPPING[kind]
+        taken = configs().to_dict()
+        unknown = [name for name in arguments if name not in taken]
+        if unknown:  # transformers would keep it and use it nowhere
+            raise ModelError(
+                f"the config of {kind} has no {unknown[0]!r}{suggest(unknown[0], taken)}",
+                hint=f"see the arguments of {configs.__name__} in the documentation of transformers",
+            )
+        if input_size is not None and "image_size" in taken:
+            arguments = {"image_size": input_size} | arguments
+        config = configs(**arguments, num_labels=len(labels))
+        skeleton(lambda: auto.from_config(config), Budget.of_memory(), f"{kind} with these arguments")
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            module = auto.from_config(config)
+        side = input_size or config.to_dict().get("image_size") or USUAL_SIDE
+        model = cls(module, architecture=type(module).__name__, labels=labels, preprocessing=None)
+        model.processor = _plain_processor(side)
+        model.preprocessing = _preprocessing(model.processor, None)
         return model
 
     @classmethod
@@ -165,9 +212,24 @@ class TransformersModel(Model):
             (folder / PREPROCESSOR).write_text(json.dumps(processor, indent=2) + "\n")
 
 
+def _plain_processor(side: int) -> dict[str, Any]:
+    """The settings of an image processor that squashes pictures to `side` pixels and normalises them to [-1, 1]."""
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": side, "width": side},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
+
+
 def _skeleton(auto: Any, folder: Path, budget: Budget) -> None:
     config = transformers.AutoConfig.from_pretrained(folder)
-    skeleton(lambda: auto.from_config(config), budget, str(folder))
+    skeleton(lambda: auto.from_config(config), budget, f"{folder}: config.json")
 
 
 def _auto_class(config: dict[str, Any]) -> Any:

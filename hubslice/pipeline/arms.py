@@ -10,6 +10,7 @@ from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import (
     ChannelSlicing,
     MagnitudeParams,
+    NoSlice,
     RandomParams,
     RemosParams,
     SeamParams,
@@ -26,7 +27,7 @@ class Arm:
     title: str
     role: Literal["student", "baseline", "control"]
     description: str
-    slicing: Slicing | None = None
+    slicing: Slicing | NoSlice | None = None
     matched: bool = False  # keeps as much as the student does, instead of what its own parameters say
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
@@ -39,8 +40,10 @@ def step_name(kind: str, arm: Arm) -> str:
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
     """The student first, then the baselines in the recipe's order, then the control where a clean teacher is known."""
-    arms = [Arm(STUDENT, "Student", "student", f"sliced with {recipe.slice.method}, then fine-tuned", recipe.slice)]
-    arms += [_baseline(name, recipe) for name in dict.fromkeys((BASELINE, *recipe.baselines))]
+    whole = isinstance(recipe.slice, NoSlice)
+    arms = [Arm(STUDENT, "Student", "student", _student(recipe), recipe.slice)]
+    names = dict.fromkeys((BASELINE, *recipe.baselines))
+    arms += [_baseline(name, recipe) for name in names if not (whole and name == BASELINE)]
     if clean_teacher(recipe) is not None:
         arms.append(
             Arm(CONTROL, "Clean control", "control", "the clean teacher, fine-tuned as a whole", teacher="pull.clean")
@@ -76,6 +79,12 @@ def known_labels(
     return tuple((label,) for label in task)
 
 
+def _student(recipe: SliceRecipe) -> str:
+    if not isinstance(recipe.slice, NoSlice):
+        return f"sliced with {recipe.slice.method}, then fine-tuned"
+    return "trained from random weights" if recipe.teacher.weights == "random" else "the whole teacher fine-tuned"
+
+
 def _baseline(name: str, recipe: SliceRecipe) -> Arm:
     match name:
         case "retrain":
@@ -92,8 +101,6 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
 
 def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:
     """A baseline that slices as much as the student, of the same layers, by another choice."""
-    student = recipe.slice
-    given = student.model_dump(include=set(ChannelSlicing.model_fields))
-    if isinstance(student, SeamParams):
-        return Arm(name, title, "baseline", about, method.model_validate(given), matched=True)
-    return Arm(name, title, "baseline", about, method.model_validate({**given, "ratio": student.ratio}))
+    given = recipe.slice.model_dump(include={*ChannelSlicing.model_fields, "ratio"})
+    matched = isinstance(recipe.slice, SeamParams)
+    return Arm(name, title, "baseline", about, method.model_validate(given), matched=matched)

@@ -16,7 +16,7 @@ from hubslice.pipeline.steps.slicing import profile_step, slice_step
 from hubslice.pipeline.steps.teacher import export_step, pull_step
 from hubslice.pipeline.steps.training import init_step, train_step
 from hubslice.recipe.defects import BackdoorParams
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, TeacherParams
 
 
 def models_of(recipe: SliceRecipe) -> dict[str, str]:
@@ -41,8 +41,9 @@ def plan(
     steps = [
         pull_step(
             name,
-            recipe.teacher.model_copy(update={"model": model}),
+            recipe.teacher if name == "pull" else TeacherParams(model=model, input_size=recipe.teacher.input_size),
             base,
+            seed=recipe.seed,
             commit=commits.get(name),
             allow_pickle=allow_pickle,
         )

@@ -48,6 +48,9 @@ def locate(location: Sequence[str | int]) -> Spot:
             above = types
             known = sections[0].model_fields.get(str(part))
             types = _alternatives(known.annotation) if known else ()
+        elif any(get_origin(kind) is dict for kind in types):
+            path.append(part)
+            types = tuple(inner for kind in types for inner in _alternatives(get_args(kind)[1]))
         elif isinstance(part, int):
             path.append(part)
             types = tuple(

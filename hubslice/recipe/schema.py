@@ -13,16 +13,37 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
 
+REST = "rest"  # what the classes that `data.against_rest` does not name are called together
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
+
+
+Plain = bool | int | float | str
+Argument = Plain | tuple[Plain, ...]
 
 
 class TeacherParams(Section):
     """Which model to start from."""
 
-    model: str = Field(description="Hub id (`timm/resnet18.a1_in1k`, `owner/name@revision`) or a local folder.")
+    model: str = Field(
+        description="Hub id (`timm/resnet18.a1_in1k`, `owner/name@revision`) or a local folder. With random weights: "
+        "an architecture of timm (`resnet18`), or a model type of transformers (`transformers:resnet`)."
+    )
+    weights: Literal["given", "random"] = Field(
+        "given", description="random: the architecture with random weights, seeded by the recipe's seed."
+    )
+    arguments: dict[str, Argument] = Field(
+        {},
+        description="With random weights: the architecture's arguments, as timm or the transformers config take them.",
+    )
     input_size: int | None = Field(
         None, ge=16, le=2048, description="Side of the square input in pixels; default: the teacher's own."
     )
+
+    @model_validator(mode="after")
+    def _arguments_are_of_new_models(self) -> TeacherParams:
+        if self.arguments and self.weights == "given":
+            raise ValueError("arguments describe a model with weights: random; a given model has its own")
+        return self
 
 
 class SplitParams(Section):
@@ -50,13 +71,33 @@ class SplitParams(Section):
 class DataParams(Section):
     """The task's labelled pictures."""
 
-    path: str = Field(description="A parquet file, an image folder (class/picture.png), or a data set's Hub id.")
+    path: str = Field(
+        description="A parquet file, a folder of them (train.parquet, test.parquet), an image folder "
+        "(class/picture.png), or a data set's Hub id."
+    )
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
     image: str = Field("image", description="Column with the picture.")
     label: str = Field("label", description="Column with the class.")
     group: str | None = Field(None, description="Column naming groups that must not straddle splits.")
     splits: SplitParams = SplitParams()
+    classes: tuple[str, ...] = Field((), description="Use the pictures of these classes only, in this order.")
+    against_rest: bool = Field(
+        False, description="Tell the pictures of `classes` from as many others: two classes, the second is `rest`."
+    )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
+
+    @model_validator(mode="after")
+    def _classes_make_a_task(self) -> DataParams:
+        repeated = [name for index, name in enumerate(self.classes) if name in self.classes[:index]]
+        if repeated:
+            raise ValueError(f"classes names '{repeated[0]}' twice")
+        if self.against_rest and not self.classes:
+            raise ValueError("against_rest needs classes: those that shall be told from the rest")
+        if self.against_rest and self.classes == (REST,):
+            raise ValueError(f"against_rest calls all others '{REST}', which is the name of the class itself")
+        if len(self.classes) == 1 and not self.against_rest:
+            raise ValueError("a task needs two classes or more: name another in classes, or add against_rest: true")
+        return self
 
 
 class ProfileParams(Section):
@@ -197,6 +238,14 @@ class SeamParams(ChannelSlicing):
         return self.cycle is None or epoch % self.cycle != 0
 
 
+class NoSlice(Section):
+    """No slice: the whole teacher is trained, and the student is its own baseline."""
+
+    model_config = _NAMED
+
+    method: Literal["none"] = "none"
+
+
 def method(given: Any) -> Any:
     """What tells the methods apart; where none is named it is ReMoS."""
     return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
@@ -206,7 +255,8 @@ SliceParams = Annotated[
     Annotated[RemosParams, Tag("remos")]
     | Annotated[SeamParams, Tag("seam")]
     | Annotated[MagnitudeParams, Tag("magnitude")]
-    | Annotated[RandomParams, Tag("random")],
+    | Annotated[RandomParams, Tag("random")]
+    | Annotated[NoSlice, Tag("none")],
     Discriminator(method),
 ]
 
@@ -311,6 +361,24 @@ class SliceRecipe(Section):
         clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
         if len(clean) > 1:
             raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_differ_from_the_student(self) -> SliceRecipe:
+        scratch, whole = self.teacher.weights == "random", isinstance(self.slice, NoSlice)
+        sliced = [name for name in self.baselines if name in ("magnitude", "random")]
+        if scratch and self.audit.defects:
+            raise ValueError("audit.defects measures what a teacher passes on, and random weights hold nothing")
+        if whole and sliced:
+            raise ValueError(
+                f"baselines: {sliced[0]} slices as much as the student, and slice.method none slices nothing"
+            )
+        if whole and scratch and "retrain" in self.baselines:
+            raise ValueError("baselines: retrain starts from random weights, as this student does")
+        if whole and self.gates.max_accuracy_drop is not None:
+            raise ValueError(
+                "gates.max_accuracy_drop compares with plain fine-tuning, which slice.method none is itself"
+            )
         return self
 
 

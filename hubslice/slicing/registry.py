@@ -12,7 +12,8 @@ from hubslice.artefacts.channels import ChannelMap
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, SeamParams, Slicing
+from hubslice.recipe.schema import MagnitudeParams, NoSlice, RandomParams, RemosParams, SeamParams
+from hubslice.recipe.section import Section
 from hubslice.slicing.candidates import candidates
 from hubslice.slicing.cutting import Cutting, eligible
 from hubslice.slicing.remos import remos
@@ -32,7 +33,7 @@ class Slicer:
     name: str
     title: str
     reference: str
-    params: type[Slicing]
+    params: type[Section]
     run: Callable[..., np.ndarray] | None = None
     units: Callable[..., list[np.ndarray]] | None = None
 
@@ -40,6 +41,7 @@ class Slicer:
 SLICERS = (
     Slicer("remos", "ReMoS relevance slice", "https://doi.org/10.1145/3510003.3510191", RemosParams, remos),
     Slicer("seam", "SeaM re-engineering", "https://arxiv.org/abs/2304.00245", SeamParams),
+    Slicer("none", "No slice", "", NoSlice),
     Slicer(
         "magnitude",
         "Magnitude pruning",
@@ -65,7 +67,7 @@ def make_slice(
     classifier: frozenset[str],
     seed: int,
 ) -> Slice:
-    """The slice of single weights that the method of `params` makes.
+    """The slice of single weights that the method of `params` makes; of `none` it judges no parameter.
 
     `weights` are the model's parameters by name, `classifier` the names of those that are never sliced; `profile` is
     for methods that use coverage.
@@ -74,6 +76,8 @@ def make_slice(
         SliceError: the layers that the recipe selects do not exist, or the profile is of another model.
     """
     entry = slicer(params.method)
+    if isinstance(params, NoSlice):
+        return Slice({}, params.method)
     assert entry.run is not None
     chosen = candidates(weights, neurons, params.layers, classifier)
     flat = entry.run(chosen, profile, params, seed)

@@ -15,7 +15,7 @@ from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.search import search_step
 from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
-from hubslice.recipe.schema import ChannelSlicing, RemosParams, SeamParams, SliceRecipe, Slicing
+from hubslice.recipe.schema import ChannelSlicing, NoSlice, RemosParams, SeamParams, SliceRecipe, Slicing
 
 if TYPE_CHECKING:
     from hubslice.data.task import Split
@@ -96,7 +96,7 @@ def slice_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     return _ranking_step(recipe, arm, arm.slicing)
 
 
-def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing) -> Step:
+def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> Step:
     profiled = isinstance(params, RemosParams)
     whole_channels = isinstance(params, ChannelSlicing) and params.granularity == "channel"
 

@@ -13,7 +13,7 @@ from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.processes import leads
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, Slicing
 
 CHOICE = "choice.json"
 
@@ -28,8 +28,9 @@ class Choice(Artefact):
 def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm's untrained model, as stock code loads it."""
     slicing = arm.slicing
+    start = slicing.init if isinstance(slicing, Slicing) else None
     source = step_name("slice", arm)
-    compacted = slicing is not None and slicing.irrelevant == "compact"
+    compacted = isinstance(slicing, Slicing) and slicing.irrelevant == "compact"
 
     def run(context: Context) -> None:
         from hubslice.artefacts.slice import Slice
@@ -43,7 +44,7 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
         known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
-        initialise(model, task.labels, recipe.seed, slice_, slicing.init if slicing else "zero", known)
+        initialise(model, task.labels, recipe.seed, slice_, start or "zero", known)
         if slice_ is not None and compacted:
             from hubslice.conversion.compact import compact
 
@@ -51,7 +52,7 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         model.save(context.out / WEIGHTS_FOLDER)
 
     inputs = (arm.teacher, "data", *((source,) if slicing else ()))
-    parameters = {"start": arm.start, "init": slicing.init if slicing else None, "seed": recipe.seed}
+    parameters = {"start": arm.start, "init": start, "seed": recipe.seed}
     if compacted:
         parameters["compact"] = True
     if reuses_classifier(recipe):
@@ -63,7 +64,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm trained at every point of the grid; the best on validation is kept."""
     slicing = arm.slicing
     source, start = step_name("slice", arm), step_name("init", arm)
-    held = slicing is not None and slicing.irrelevant == "freeze"
+    held = isinstance(slicing, Slicing) and slicing.irrelevant == "freeze"
 
     def run(context: Context) -> None:
         from contextlib import nullcontext
