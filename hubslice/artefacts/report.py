@@ -99,6 +99,16 @@ class ArmReport(Artefact):
     test: Rate
 
 
+class ReferenceReport(Artefact):
+    """The teacher's own answers to the task, read in one way; rates are accuracies."""
+
+    name: str
+    title: str
+    description: str
+    validation: Rate
+    test: Rate
+
+
 class DefectRow(Artefact):
     """One model under one attack.
 
@@ -174,6 +184,7 @@ class Report(Artefact):
 
     `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
+    `references` are there where the teacher knows the task's classes.
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -193,6 +204,7 @@ class Report(Artefact):
     environment: Environment
     deviating: dict[str, dict[str, str]] = Field(default_factory=dict)
     predictions: str | None = None
+    references: tuple[ReferenceReport, ...] = ()
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

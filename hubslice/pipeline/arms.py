@@ -96,6 +96,9 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
             about = "as many weights started anew by chance, fine-tuned"
             return _sliced(name, "Random slice", about, recipe, RandomParams)
         case _:
+            if recipe.train.part == "classifier":
+                about = "the whole teacher under the same classifier, trained likewise"
+                return Arm(BASELINE, "Whole teacher", "baseline", about)
             return Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way")
 
 

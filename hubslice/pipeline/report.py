@@ -21,6 +21,7 @@ from hubslice.artefacts.report import (
     LayerReport,
     ParityReport,
     ProfileReport,
+    ReferenceReport,
     Report,
     SliceReport,
     StepReport,
@@ -28,8 +29,9 @@ from hubslice.artefacts.report import (
 )
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.arms import Arm, reuses_classifier, step_name
 from hubslice.pipeline.environment import deviations, environment
+from hubslice.pipeline.references import references
 from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord
 from hubslice.pipeline.steps.audit import DEFECT, audit_names
@@ -76,6 +78,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         environment=usual,
         deviating=deviations(usual, {r.name: r.environment for r in records}),
         predictions=PREDICTIONS,
+        references=_references(recipe, accuracies),
     )
 
 
@@ -100,6 +103,21 @@ def _arm(arm: Arm, folder: Path, accuracies: Accuracies) -> ArmReport:
         chosen=choice.chosen,
         validation=measured.validation,
         test=measured.test,
+    )
+
+
+def _references(recipe: SliceRecipe, accuracies: Accuracies) -> tuple[ReferenceReport, ...]:
+    if not reuses_classifier(recipe):
+        return ()
+    return tuple(
+        ReferenceReport(
+            name=each.name,
+            title=each.title,
+            description=each.description,
+            validation=accuracies.arms[each.name].validation,
+            test=accuracies.arms[each.name].test,
+        )
+        for each in references(against_rest=recipe.data.against_rest)
     )
 
 

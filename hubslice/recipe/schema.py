@@ -199,8 +199,8 @@ class RandomParams(ChannelSlicing):
 class SeamParams(ChannelSlicing):
     """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
 
-    Every weight (or channel) has a score that starts at 1 and is kept while it is positive; the loss is that of the
-    task plus alpha times the share of weights kept. The classifier learns along.
+    Every weight (or channel) has a score and is kept while that is positive; the loss is that of the task plus alpha
+    times the share of weights kept. The classifier learns along.
     """
 
     model_config = _NAMED
@@ -220,6 +220,11 @@ class SeamParams(ChannelSlicing):
         description="Validation accuracy that the search may lose against all weights under the same classifier. "
         "Without `retention` the epoch that keeps least within it is chosen (default 0); with it, to miss it is an "
         "error.",
+    )
+    start: Literal["magnitude", "equal"] = Field(
+        "magnitude",
+        description="Where scores start. equal: all at 1 (as published), so that many weights fall at the same time; "
+        "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first.",
     )
     epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
     head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
@@ -358,6 +363,8 @@ class SliceRecipe(Section):
     def _gates_can_be_judged(self) -> SliceRecipe:
         if self.gates.max_dir is not None and not self.audit.defects:
             raise ValueError("gates.max_dir judges audited defects, and audit.defects names none")
+        if self.train.part == "classifier" and "retrain" in self.baselines:
+            raise ValueError("a retrained baseline trains all weights, and train.part is classifier")
         clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
         if len(clean) > 1:
             raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")

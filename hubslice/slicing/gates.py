@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelGroup, Part
 from hubslice.slicing.cutting import Cutting
+from hubslice.slicing.units import unit_magnitudes
 
 
 class Gates(ABC):
-    """Scores, all 1 at first, and the gates that they open where they are positive.
+    """Scores, and the gates that they open where they are positive.
 
-    `scores` are what an optimizer moves. Published bounds: the gradient of each score is clipped to [-1, 1].
+    `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude. The
+    published bound: the gradient of each score is clipped to [-1, 1].
     """
 
     scores: Sequence[Tensor]
@@ -63,12 +65,15 @@ class Gates(ABC):
 class WeightGates(Gates):
     """A gate for every single weight of the named parameters, as published."""
 
-    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
+    def __init__(self, module: nn.Module, names: Sequence[str], *, by_rank: bool = False) -> None:
         parameters = dict(module.named_parameters())
         self._names = tuple(names)
         self._parameters = [parameters[name] for name in names]
         self._given = [parameter.detach().clone() for parameter in self._parameters]
         self.scores = [torch.ones_like(given, dtype=torch.float32) for given in self._given]
+        if by_rank:
+            # Relative to their layer's root mean square: layers differ in scale more than in importance.
+            _rank(self.scores, [given.float().abs() / given.float().square().mean().sqrt() for given in self._given])
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -107,7 +112,9 @@ class ChannelGates(Gates):
     classifier's own weights are trained meanwhile and in no mask, so its input is gated instead.
     """
 
-    def __init__(self, module: nn.Module, groups: Sequence[ChannelGroup], classifier: nn.Linear) -> None:
+    def __init__(
+        self, module: nn.Module, groups: Sequence[ChannelGroup], classifier: nn.Linear, *, by_rank: bool = False
+    ) -> None:
         state = module.state_dict(keep_vars=True)
         own = {name for name, tensor in state.items() if any(tensor is mine for mine in classifier.parameters())}
         self._cutting = Cutting(
@@ -120,6 +127,9 @@ class ChannelGates(Gates):
         self._features = torch.ones(classifier.in_features, device=device, requires_grad=True)
         classifier.register_forward_pre_hook(lambda _, args: (args[0] * self._features, *args[1:]))
         self.scores = [torch.ones(group.units, device=device) for group in groups]
+        if by_rank:
+            weights = {name: tensor.detach().cpu().numpy() for name, tensor in module.named_parameters()}
+            _rank(self.scores, [torch.from_numpy(norm) for norm in unit_magnitudes(groups, weights, 0)])
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -180,3 +190,12 @@ class ChannelGates(Gates):
 
     def _open(self) -> list[np.ndarray]:
         return [(score > 0).cpu().numpy() for score in self.scores]
+
+
+def _rank(scores: Sequence[Tensor], sizes: Sequence[Tensor]) -> None:
+    """Set each score to the rank of its size among all of them, in (0, 1]; equal sizes by position."""
+    flat = torch.cat([size.reshape(-1).cpu() for size in sizes])
+    ranks = torch.empty(len(flat))
+    ranks[flat.argsort(stable=True)] = torch.arange(1, len(flat) + 1) / len(flat)
+    for score, part in zip(scores, ranks.split([size.numel() for size in sizes]), strict=True):
+        score.copy_(part.view(score.shape))

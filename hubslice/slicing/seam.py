@@ -4,7 +4,8 @@ Qi et al., *Reusing Deep Neural Network Models through Model Re-engineering*, IC
 plus alpha times the share of weights kept; the network's own weights never change, its BatchNorm stays in evaluation
 mode, and a classifier learns along. Where we differ from the authors' code: epochs are judged on a validation split,
 not on the test set; the classifier takes the place of the original one instead of following it, so that stock code
-loads the result; whole channels can be searched for.
+loads the result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps,
+which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude.
 """
 
 from __future__ import annotations

@@ -182,3 +182,19 @@ def test_masked_channels_are_what_closed_gates_compute(net: Net) -> None:
     assert "classifier.weight" not in masks
     assert not masks["norm.bias"][1]
     assert masks["norm.bias"][0]
+
+
+def test_scores_may_start_at_ranks(net: Net) -> None:
+    gates = WeightGates(net, NAMES, by_rank=True)
+    sizes = {}
+    for name in NAMES:
+        weight = dict(net.named_parameters())[name].detach().numpy()
+        scale = np.sqrt((weight**2).mean())
+        sizes |= {(name, place): abs(value) / scale for place, value in np.ndenumerate(weight)}
+    smaller = sorted(sizes.values())
+    scores = dict(zip(NAMES, gates.scores, strict=True))
+    for (name, place), size in list(sizes.items())[::17]:
+        assert float(scores[name][place]) == pytest.approx((smaller.index(size) + 1) / len(smaller), abs=2e-3)
+    units = ChannelGates(net, [STREAM, INNER], net.classifier, by_rank=True).scores
+    found = torch.cat(list(units)).sort().values
+    torch.testing.assert_close(found, torch.arange(1, 15) / 14)
