@@ -65,7 +65,7 @@ def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
 
 
 def _classifiers(module: nn.Module) -> list[str]:
-    """timm's classifiers; other libraries' models make new ones from the old."""
+    """Timm's classifiers; other libraries' models make new ones from the old."""
     get: Any = getattr(module, "get_classifier", lambda: None)
     found = get()
     return [name for name, part in module.named_modules() if part is found]
