@@ -52,7 +52,7 @@ PROBLEMS = {
     **{name: Problem(name, classes, False) for name, classes in GROUPS.items()},
 }
 SETTINGS = {
-    "weight": Setting("weight", alpha=100.0, lr_mask=0.01),
+    "weight": Setting("weight", alpha=30.0, lr_mask=0.01),
     "channel": Setting("channel", alpha=1.0, lr_mask=0.01),
 }
 EPOCHS, PICTURES = 6, 4000  # of a search

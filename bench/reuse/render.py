@@ -55,7 +55,8 @@ def render() -> None:
         "",
         "Fashion-MNIST, 64 pixels. Ten problems of one class against the rest (as many others), three groups of "
         "classes. Accuracy on the test split in percent, retention of the sliceable weights; gains in points. "
-        "*Told the task*: the teacher's odds with a limit tuned on validation (one class), or its answers among the group's classes. "
+        "*Told the task*: the teacher's odds with a limit tuned on validation (one class), or its answers among the "
+        "group's classes. "
         "*Best fair* is whichever of that and of all weights under the same classifier is better on validation. One "
         "seed, one teacher each; the interval of a single accuracy is about ±1 point (n = 2,000 to 4,000).",
         "",
