@@ -10,8 +10,8 @@ from hubslice.artefacts.base import Artefact
 class Timing(Artefact):
     """Milliseconds of one call at a batch size.
 
-    `ratio` is against the first model: the median over all rounds of the two times within a round, so that what slows
-    the machine down for a while slows down both.
+    `ratio` is against the first model: the median over ten stretches of the measurement of the quickest times in each,
+    so that what slows the machine down for a moment does not count, and what does for longer slows down both.
     """
 
     batch: int

@@ -39,7 +39,8 @@ def latency(
         int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads; default: one for each core.")
     ] = None,
     rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", min=5, help="Turns of every model; fewer where they take minutes.")
+        int,
+        typer.Option("--rounds", metavar="N", min=5, help="Turns of every model; quick ones get more."),
     ] = 30,
     input_size: Annotated[
         int | None,
@@ -55,9 +56,10 @@ def latency(
     """Time, memory and size of models with ONNX Runtime, as ratios to the first.
 
     The graph measured is the one to deploy: constants folded, BatchNorm in the weights; an ONNX file is measured as it
-    is. All models are called in turns, so that a busy machine hits all alike; a ratio compares the times within a turn.
-    Milliseconds are medians, with the 10th and 90th percentile in brackets. Memory is the peak of loading and running
-    the largest batch. Counted are multiply-accumulates of convolutions and matrix products for one picture.
+    is. All models are called in turns, so that a busy machine hits all alike; ratios compare the quickest calls of
+    stretches of that. Milliseconds are medians, with the 10th and 90th percentile in brackets. Memory is the peak of
+    loading and running the largest batch. Counted are multiply-accumulates of convolutions and matrix products for one
+    picture.
     """
     from hubslice.api import latency as measure
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from hubslice.models.timm_adapter import TimmModel
 from tests.faults.conftest import Refused
+from tests.hub import HubServer
 from tests.timing.graphs import convolution, write
 
 
@@ -66,6 +67,10 @@ def test_what_cannot_be_measured(
     before = sorted(place.rglob("*"))
     refused("latency", *arguments, code=2, says=says)
     assert sorted(place.rglob("*")) == before
+
+
+def test_a_model_that_the_hub_does_not_have(place: Path, hub: HubServer, refused: Refused) -> None:
+    refused("latency", "one.onnx", "owner/none", code=3, says=("owner/none",))
 
 
 @pytest.mark.parametrize("option", [("--batch", "0"), ("--threads", "0"), ("--rounds", "1")])

@@ -50,7 +50,7 @@ def test_ratios_are_to_the_first(place: Path) -> None:
         assert small.timings[index].ratio < 0.8, "a tenth of the multiplications"
         assert small.timings[index].batch == batch
         assert small.timings[index].p10_ms <= small.timings[index].median_ms <= small.timings[index].p90_ms
-        assert small.timings[index].runs == 30
+        assert small.timings[index].runs >= 30
     assert all(cost.added_mib is not None and 0 < cost.added_mib < 1000 for cost in found.models)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,12 @@ def test_the_card_says_so_and_claims_no_more(run: Run) -> None:
 def test_everything_it_claims_is_verified(run: Run) -> None:
     found = hubslice.verify(str(run.path))
     assert found.verified, found.of("differs")
+
+
+def test_alone_it_says_what_cannot_be_checked(run: Run, tmp_path: Path) -> None:
+    found = hubslice.verify(shutil.copytree(run.student, tmp_path / "student"))
+    assert found.verified, found.of("differs")
+    assert any("with random weights; only their checksums" in each.detail for each in found.of("not checked"))
 
 
 def test_the_lock_pins_architecture_arguments_and_seed(run: Run) -> None:

@@ -49,7 +49,17 @@ def test_a_machine_that_slows_down_moves_no_ratio(monkeypatch: pytest.MonkeyPatc
     assert np.median(times[:, 0]) > 5
 
 
-def test_long_calls_get_fewer_rounds_but_some(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_calls_get_more_rounds_and_long_ones_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
+    assert len(clock.alternate([machine.call("a", 0.01)], 5, 60, lambda: None)) in (37, 38)  # of 0.04 s in 1.5 s
     assert len(clock.alternate([machine.call("a", 100)], 50, 60, lambda: None)) == clock.LEAST
     assert 5 < len(clock.alternate([machine.call("a", 1)], 50, 40, lambda: None)) < 15
+
+
+def test_what_disturbs_single_runs_moves_no_ratio() -> None:
+    times = np.full((40, 2, clock.RUNS), 1.0)
+    times[:, 1] = 2.0
+    disturbed = times.copy()
+    disturbed[::3, 1] *= 5
+    disturbed[::2, 0, 1:] *= 3
+    assert clock.ratios(times).tolist() == clock.ratios(disturbed).tolist() == [1, 2]
