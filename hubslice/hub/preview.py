@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.names import CARD, INDEX, WEIGHTS
+from hubslice.artefacts.names import CARD, INDEX, SHAPES, WEIGHTS
 from hubslice.artefacts.tensor_file import Header, TensorInfo
 from hubslice.hub import declared
 from hubslice.hub.client import Client
@@ -90,7 +90,7 @@ def _take_small(
     """Copy configs, card and index; gives the files with weights, each with the tensors that an index places there."""
     names = set(names)
     first = check_weights(names, where, on_hub=on_hub)
-    for name in (*CONFIGS, CARD, INDEX):
+    for name in (*CONFIGS, SHAPES, CARD, INDEX):
         if name in names:
             shutil.copyfile(get(name), target / name)
         if name in CONFIGS and name in names:

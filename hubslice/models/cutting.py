@@ -78,8 +78,7 @@ def _count_heads(module: nn.Module, group: ChannelGroup, fewer: int) -> None:
     owners = {".".join(path[:depth]) for path in paths for depth in range(len(shared), len(path))}
     for owner in owners:
         part = module.get_submodule(owner)
-        for names, scale in ((HEADS, 1), (HEADS_WIDTH, 0)):
-            for name in names:
-                value = vars(part).get(name)
-                if type(value) is int and value % group.units == 0 and (not scale or value == group.units):
-                    setattr(part, name, value // group.units * (group.units - fewer))
+        for name in (*HEADS, *HEADS_WIDTH):
+            value = vars(part).get(name)
+            if type(value) is int and value % group.units == 0:
+                setattr(part, name, value // group.units * (group.units - fewer))
