@@ -9,8 +9,7 @@ import warnings
 from pathlib import Path
 
 import onnx
-import onnx_ir
-from onnxscript import optimizer
+from onnxscript import ir, optimizer
 
 from hubslice.artefacts.base import DRAFT, write_atomically
 from hubslice.artefacts.report import ParityReport
@@ -41,21 +40,19 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
         draft = Path(folder) / path.name
         export_onnx(model.module, inputs, draft)
-        graph = onnx_ir.load(draft)
+        graph = ir.load(draft)
         optimizer.optimize(graph)
-        proto = onnx_ir.to_proto(graph)
+        proto = ir.to_proto(graph)
         if half:
             proto = _halved(proto)
-        about = {"labels": list(model.labels)}
+        about: dict[str, object] = {"labels": list(model.labels)}
         if model.preprocessing is not None:
             about["preprocessing"] = model.preprocessing.model_dump(mode="json")
         onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in about.items()})
         content = proto.SerializeToString(deterministic=True)
         draft.write_bytes(content)
         try:
-            parity = check_parity(
-                model.module, draft, inputs, rtol=HALF_TOLERANCE if half else FULL_TOLERANCE
-            )
+            parity = check_parity(model.module, draft, inputs, rtol=HALF_TOLERANCE if half else FULL_TOLERANCE)
         except ParityError as error:
             error.hint = "leave out --half: this model needs float32" if half else "upgrade onnxscript and onnxruntime"
             raise

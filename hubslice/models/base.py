@@ -76,7 +76,7 @@ class Model(ABC):
     def save_config(self, folder: Path) -> None:
         """Write what stock code needs beside the weights: config.json, and how input is prepared."""
 
-    def express_shapes(self) -> None:
+    def express_shapes(self) -> None:  # noqa: B027 (most configs can say none)
         """Let the config say what it can of a compact model's widths: where it says all, stock code loads the model."""
 
     def pixels_to_inputs(self, pixels: Tensor) -> Tensor:

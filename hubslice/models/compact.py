@@ -17,7 +17,9 @@ from hubslice.models.shapes import HINT, CompactShapes, apply
 from hubslice.models.weights import Shapes, misfit, shapes_of
 
 
-def load_compact(build: Callable[[], nn.Module], shapes: CompactShapes, held: Shapes, folder: Path, hollow: bool) -> Any:
+def load_compact(
+    build: Callable[[], nn.Module], shapes: CompactShapes, held: Shapes, folder: Path, hollow: bool
+) -> Any:
     """The network that `build` makes, compact and with the folder's weights, which hold `held`; `hollow`: without.
 
     Nothing is reserved memory for before the widths fit the weights. The stock network must fit into memory.

@@ -50,7 +50,7 @@ def _refit(module: nn.Module, path: str) -> None:
             if was != layer.in_features:
                 _note_features(module, path, was, layer.in_features)
         case nn.modules.batchnorm._BatchNorm():
-            layer.num_features = layer.running_mean.shape[0]
+            layer.num_features = layer.weight.shape[0]
 
 
 def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
@@ -65,7 +65,7 @@ def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
 
 
 def _classifiers(module: nn.Module) -> list[str]:
-    """timm's classifiers; other libraries' models make new ones from the old."""
+    """Classifiers of timm; other libraries' models make new ones from the old."""
     get: Any = getattr(module, "get_classifier", lambda: None)
     found = get()
     return [name for name, part in module.named_modules() if part is found]

@@ -60,7 +60,11 @@ class TimmModel(Model):
         source = f"local-dir:{folder}"
         if (shapes := read_shapes(folder)) is not None:
             module = load_compact(
-                lambda: timm.create_model(source, pretrained=False, **options), shapes, held, folder, tensors is not None
+                lambda: timm.create_model(source, pretrained=False, **options),
+                shapes,
+                held,
+                folder,
+                tensors is not None,
             )
             model = cls._wrap(module, config, input_size)
             model.shapes = shapes

@@ -63,9 +63,7 @@ class TransformersModel(Model):
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
         if (shapes := read_shapes(folder)) is not None:
-            network = load_compact(
-                lambda: auto.from_config(_config(folder)), shapes, held, folder, tensors is not None
-            )
+            network = load_compact(lambda: auto.from_config(_config(folder)), shapes, held, folder, tensors is not None)
             model = cls._wrap(network, folder, config, input_size)
             model.shapes = shapes
             return model
@@ -176,10 +174,14 @@ class TransformersModel(Model):
             return
         parts = self.shapes.modules
         heads = {width for part in parts.values() for name, width in part.items() if name in HEADS}
-        mlps = {part.get("out_features") for name, part in parts.items() if name.rpartition(".")[2] in INTERMEDIATE}
+        mlps = {
+            part["out_features"]
+            for name, part in parts.items()
+            if name.rpartition(".")[2] in INTERMEDIATE and "out_features" in part
+        }
         config = self.module.config
         said: dict[str, int] = {}
-        if len(mlps := mlps - {None}) == 1:
+        if len(mlps) == 1:
             said["intermediate_size"] = mlps.pop()
         if len(heads) == 1:
             head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
