@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api import latency, load, plan_push, poison, pull, push, slice, verify  # noqa: A004
+    from hubslice.api import convert, latency, load, plan_push, poison, pull, push, slice, verify  # noqa: A004
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
 _HOMES = {
+    "convert": "hubslice.api",
     "latency": "hubslice.api",
     "load": "hubslice.api",
     "plan_push": "hubslice.api",
@@ -29,6 +30,7 @@ _HOMES = {
 
 __all__ = [
     "Slice",
+    "convert",
     "hold",
     "hold_callback",
     "latency",

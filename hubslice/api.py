@@ -1,4 +1,4 @@
-"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load`, `latency` and `poison`."""
+"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency` and `poison`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
+    from hubslice.pipeline.convert import Converted, Form
 
 
 @dataclass(frozen=True)
@@ -303,6 +304,24 @@ def latency(
         memory=memory,
         reporter=reporter or Silent(),
     )
+
+
+def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:
+    """Make a run's student, or any model, compact (channels that are zero are taken out), or an ONNX graph.
+
+    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. `out` is the folder to
+    write, by default one of the run, or one in the working directory called after the model.
+
+    Raises:
+        InputError: `out` holds something else.
+        SliceError: nothing can be taken out, or what the run's slice took out has grown again.
+        ModelError: the model cannot be used.
+        ParityError: the graph computes something else than the model.
+    """
+    from hubslice.pipeline.convert import convert as make
+
+    with undisturbed(Path(model)):
+        return make(str(model), form, half=half, out=out)
 
 
 def poison(

@@ -142,7 +142,7 @@ def _obstacle(module: nn.Module, tie: Tie, shared: set[str]) -> str | None:
             return f"{kind} shares its weights with another layer"
         if isinstance(layer, Norm) and not (layer.affine and layer.track_running_stats):
             return f"{kind} has no scale that could be zero"
-        if place.index >= _width(layer, place.side):
+        if place.channel >= _width(layer, place.side):
             return f"{kind} is tied in a way that torch-pruning does not describe"
     return None
 
@@ -180,7 +180,7 @@ def _group(module: nn.Module, members: list[Tie], rank: Mapping[str, int]) -> Ch
 def _by_layer(tie: Tie) -> dict[tuple[str, str], list[int]]:
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place in sorted(tie.places):
-        found[place.layer, place.side].append(place.index)
+        found[place.layer, place.side].append(place.channel)
     return found
 
 

@@ -23,7 +23,7 @@ class Place(NamedTuple):
 
     layer: str
     side: Literal["in", "out"]
-    index: int
+    channel: int
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _join_heads(module: nn.Module, joined: _Joined) -> list[Place]:
         for place in places:
             width = widths.get(place.layer, 0)
             if place.side == "in" and width % owners[owner] == 0:
-                found.append((place._replace(index=place.index - place.index % (width // owners[owner])), place))
+                found.append((place._replace(channel=place.channel - place.channel % (width // owners[owner])), place))
     for first, place in found:
         joined.join(first, place)
     return [first for first, _ in found]

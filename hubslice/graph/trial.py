@@ -59,7 +59,8 @@ class Trial:
     def logits(self, network: nn.Module) -> Tensor:
         """What a variant of the network gives for the inputs."""
         with torch.inference_mode():
-            return Call(network, tuple(self.inputs)).eval()(*self.inputs.values())
+            logits: Tensor = Call(network, tuple(self.inputs)).eval()(*self.inputs.values())
+        return logits
 
     def readers_blind(self, groups: Sequence[ChannelGroup]) -> bool:
         """Whether units whose makers are zero are zero where they are read: their readers' weights change nothing."""

@@ -50,7 +50,7 @@ def _refit(module: nn.Module, path: str) -> None:
             if was != layer.in_features:
                 _note_features(module, path, was, layer.in_features)
         case nn.modules.batchnorm._BatchNorm():
-            layer.num_features = layer.running_mean.shape[0]
+            layer.num_features = layer.weight.shape[0]
 
 
 def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
@@ -65,7 +65,7 @@ def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
 
 
 def _classifiers(module: nn.Module) -> list[str]:
-    """Timm's classifiers; other libraries' models make new ones from the old."""
+    """Classifiers of timm; other libraries' models make new ones from the old."""
     get: Any = getattr(module, "get_classifier", lambda: None)
     found = get()
     return [name for name, part in module.named_modules() if part is found]
@@ -78,8 +78,7 @@ def _count_heads(module: nn.Module, group: ChannelGroup, fewer: int) -> None:
     owners = {".".join(path[:depth]) for path in paths for depth in range(len(shared), len(path))}
     for owner in owners:
         part = module.get_submodule(owner)
-        for names, scale in ((HEADS, 1), (HEADS_WIDTH, 0)):
-            for name in names:
-                value = vars(part).get(name)
-                if type(value) is int and value % group.units == 0 and (not scale or value == group.units):
-                    setattr(part, name, value // group.units * (group.units - fewer))
+        for name in (*HEADS, *HEADS_WIDTH):
+            value = vars(part).get(name)
+            if type(value) is int and value % group.units == 0:
+                setattr(part, name, value // group.units * (group.units - fewer))

@@ -18,6 +18,7 @@ from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.config_file import LARGEST_FILE, LARGEST_NUMBER
 from hubslice.artefacts.names import SHAPES
 from hubslice.errors import ModelError
+from hubslice.graph.calling import Call
 
 # What a layer's widths are called, by its type; of all other modules those below.
 LAYERS: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
@@ -157,8 +158,6 @@ def check_runs(network: nn.Module, inputs: Mapping[str, Tensor], where: str) -> 
     Raises:
         ModelError: it does not.
     """
-    from hubslice.graph.calling import Call
-
     try:
         Call(network, tuple(inputs)).eval()(*inputs.values())
     except Exception as error:  # whatever a network raises whose parts do not go together

@@ -17,7 +17,9 @@ from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
 from hubslice.models.weights import Shapes, misfit, shapes_of
 
@@ -58,10 +60,21 @@ class TimmModel(Model):
         options: dict[str, Any] = {}
         if input_size is not None and _default(config).get("fixed_input_size"):
             options["img_size"] = input_size
+        source = f"local-dir:{folder}"
+        if (shapes := read_shapes(folder)) is not None:
+            module = load_compact(
+                lambda: timm.create_model(source, pretrained=False, **options),
+                shapes,
+                held,
+                folder,
+                tensors is not None,
+            )
+            model = cls._wrap(module, config, input_size)
+            model.shapes = shapes
+            return model
         if tensors is not None:
             options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
-        source = f"local-dir:{folder}"
         try:
             module = timm.create_model(source, pretrained=True, **options)
         except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
@@ -76,6 +89,10 @@ class TimmModel(Model):
                 f"{module.num_classes}",
                 hint=FIT,
             )
+        return cls._wrap(module, config, input_size)
+
+    @classmethod
+    def _wrap(cls, module: Any, config: dict[str, Any], input_size: int | None) -> TimmModel:
         return cls(
             module,
             architecture=_name(config),
@@ -121,6 +138,9 @@ class TimmModel(Model):
         model = cls.create(_name(config), labels, seed=0, **_arguments(config, input_size))
         default = _default(config).get("input_size", (0, None))[1]
         model.preprocessing = _preprocessing(model.module, input_size or default)
+        if (shapes := read_shapes(folder)) is not None:
+            apply(model.module, shapes, str(folder))
+            model.shapes = shapes
         return model
 
     @property
@@ -150,6 +170,9 @@ class TimmModel(Model):
         options = {k: v for k, v in getattr(self.module, "_model_args", {}).items() if k != "num_classes"}
         model = TimmModel.create(self.architecture, self.labels, seed=seed, **options)
         model.preprocessing = self.preprocessing
+        if self.shapes is not None:
+            apply(model.module, self.shapes, self.architecture)
+            model.shapes = self.shapes
         return model
 
     def save_config(self, folder: Path) -> None:

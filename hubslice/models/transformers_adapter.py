@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +18,10 @@ from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
-from hubslice.models.weights import Shapes, tell_misfit
+from hubslice.models.shapes import HEADS, apply, read_shapes, widths
+from hubslice.models.weights import Shapes, shapes_of, tell_misfit
 from hubslice.recipe.problems import suggest
 
 transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
@@ -33,6 +36,7 @@ FOREIGN = frozenset(
 USUAL_SIDE = 224  # pixels, where neither recipe nor config say
 # PIL's codes, as image processors store them.
 INTERPOLATION = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+INTERMEDIATE = ("fc1", "dense")  # what the first layer of an MLP is called
 TEXT_LENGTH = 32  # tokens of an example input
 
 
@@ -68,6 +72,11 @@ class TransformersModel(Model):
                 f"{input_size}",
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
+        if (shapes := read_shapes(folder)) is not None:
+            network = load_compact(lambda: auto.from_config(_config(folder)), shapes, held, folder, tensors is not None)
+            model = cls._wrap(network, folder, config, input_size)
+            model.shapes = shapes
+            return model
         _skeleton(auto, folder, Budget.of_weights(held))
         usual = {
             "output_loading_info": True,
@@ -135,7 +144,11 @@ class TransformersModel(Model):
         """The architecture of a config.json with random weights, no larger than the budget."""
         auto = _auto_class(config)
         _skeleton(auto, folder, budget)
-        return cls._wrap(auto.from_config(_config(folder)), folder, config, input_size)
+        model = cls._wrap(auto.from_config(_config(folder)), folder, config, input_size)
+        if (shapes := read_shapes(folder)) is not None:
+            apply(model.module, shapes, str(folder))
+            model.shapes = shapes
+        return model
 
     @classmethod
     def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
@@ -198,7 +211,39 @@ class TransformersModel(Model):
             module, architecture=self.architecture, labels=self.labels, preprocessing=self.preprocessing
         )
         model.processor = self.processor
+        if self.shapes is not None:
+            apply(module, self.shapes, self.architecture)
+            model.shapes = self.shapes
         return model
+
+    def express_shapes(self) -> None:
+        if self.shapes is None:
+            return
+        parts = self.shapes.modules
+        heads = {width for part in parts.values() for name, width in part.items() if name in HEADS}
+        mlps = {
+            part["out_features"]
+            for name, part in parts.items()
+            if name.rpartition(".")[2] in INTERMEDIATE and "out_features" in part
+        }
+        config = self.module.config
+        said: dict[str, int] = {}
+        if len(mlps) == 1:
+            said["intermediate_size"] = mlps.pop()
+        if len(heads) == 1:
+            head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+            said |= {"num_attention_heads": heads.pop(), "head_dim": head_dim}
+        # Whether these make the same network, or only most of its layers have them, is tried.
+        changed = copy.deepcopy(config)
+        _set(changed, said)
+        try:
+            with torch.device("meta"):
+                stock = type(self.module)(changed)
+        except Exception:  # a config that the class refuses says nothing
+            return
+        if shapes_of(stock) == shapes_of(self.module) and widths(stock) == widths(self.module):
+            _set(config, said)
+            self.shapes = None
 
     def save_config(self, folder: Path) -> None:
         self.module.config.architectures = [type(self.module).__name__]
@@ -225,6 +270,11 @@ def _plain_processor(side: int) -> dict[str, Any]:
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
     }
+
+
+def _set(config: Any, values: Mapping[str, int]) -> None:
+    for name, value in values.items():
+        setattr(config, name, value)
 
 
 def _skeleton(auto: Any, folder: Path, budget: Budget) -> None:
