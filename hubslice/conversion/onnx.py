@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 from onnxscript import ir, optimizer
 
-from hubslice.artefacts.base import DRAFT, write_atomically
+from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.report import ParityReport
 from hubslice.errors import ParityError
 from hubslice.graph.export import export_onnx
@@ -19,6 +19,7 @@ from hubslice.graph.parity import check_parity
 from hubslice.models.base import Model
 
 SAMPLES = 4
+INLINE = 1_500_000_000  # bytes of weights; a graph file holds no more than 2 GiB
 FULL_TOLERANCE = 1e-4  # of the largest logit: folded weights round otherwise
 HALF_TOLERANCE = 3e-2  # of the largest logit: float16 has three decimal digits, and layers add up their errors
 
@@ -29,7 +30,7 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
     The input is the module's (pictures normalised), float32 with a free batch axis, and so is the output, `logits`;
     with `half` all between is float16. Labels and preprocessing are in the graph's metadata. The plain export keeps
     the parameters of batch normalisation behind nodes that ONNX Runtime does not see through; here they are folded
-    into the convolutions before them.
+    into the convolutions before them. Weights of large models are in a file beside it, with `.data` behind its name.
 
     Raises:
         ExportError: the model cannot be exported.
@@ -49,14 +50,17 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
         if model.preprocessing is not None:
             about["preprocessing"] = model.preprocessing.model_dump(mode="json")
         onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in about.items()})
-        content = proto.SerializeToString(deterministic=True)
-        draft.write_bytes(content)
+        weights = draft.with_name(f"{path.name}.data")
+        large = proto.ByteSize() > INLINE
+        onnx.save(proto, draft, save_as_external_data=large, location=weights.name)
         try:
             parity = check_parity(model.module, draft, inputs, rtol=HALF_TOLERANCE if half else FULL_TOLERANCE)
         except ParityError as error:
             error.hint = "leave out --half: this model needs float32" if half else "upgrade onnxscript and onnxruntime"
             raise
-    write_atomically(path, content)
+        if large:  # first, so that the graph never lies there without them
+            weights.replace(path.with_name(weights.name))
+        draft.replace(path)
     return parity
 
 

@@ -52,7 +52,7 @@ def measure_latency(
     import onnxruntime
     import torch
 
-    from hubslice.timing.deployable import deployable_graph
+    from hubslice.conversion.onnx import write_onnx
     from hubslice.timing.macs import count_macs
     from hubslice.timing.memory import added_bytes
     from hubslice.timing.runner import open_runner
@@ -66,7 +66,7 @@ def measure_latency(
         for subject in subjects:
             if subject.model is not None:
                 with reporter.track(f"Export {subject.name}", None, ""):
-                    deployable_graph(subject.model, subject.graph)
+                    write_onnx(subject.model, subject.graph)
         runners = [open_runner(subject.name, subject.graph, where, threads) for subject in subjects]
         times = _times({batch: [runner.call(batch, size) for runner in runners] for batch in batches}, rounds, reporter)
         costs: list[ModelCost] = []

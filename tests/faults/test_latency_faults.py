@@ -82,7 +82,7 @@ def test_a_model_of_another_input_is_told_before_anything_is_exported(
     place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     TimmModel.create("test_resnet", ("a", "b"), seed=0).save(place / "model")
-    monkeypatch.setattr("hubslice.timing.deployable.deployable_graph", pytest.fail)
+    monkeypatch.setattr("hubslice.conversion.onnx.write_onnx", pytest.fail)
     says = ("one.onnx takes pictures of 3 x 16 x 16, ./model of 3 x 160 x 160", "--input-size")
     refused("latency", "./model", "one.onnx", code=2, says=says)
 

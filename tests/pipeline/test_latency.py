@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import hubslice as package
+from hubslice.conversion.onnx import write_onnx
 from hubslice.models.creation import create_model
 from hubslice.recipe.schema import TeacherParams
-from hubslice.timing.deployable import deployable_graph
 from tests.cli.conftest import Hubslice, hubslice
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = create_model(teacher, 0)
         model.save(folder / name)
         if name == "large":
-            deployable_graph(model, folder / "large.onnx")
+            write_onnx(model, folder / "large.onnx")
     return folder
 
 

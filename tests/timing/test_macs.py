@@ -12,10 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from hubslice.conversion.onnx import write_onnx
 from hubslice.graph.export import export_onnx
 from hubslice.models.creation import create_model
 from hubslice.recipe.schema import Argument, TeacherParams
-from hubslice.timing.deployable import deployable_graph
 from hubslice.timing.macs import count_macs, count_weights, file_bytes
 from tests.timing.graphs import convolution, write
 
@@ -37,7 +37,7 @@ def test_networks_have_the_multiplications_that_torch_counts(name: str, tmp_path
     model = create_model(TeacherParams(model=name, weights="random", arguments=NETS[name], input_size=32), 0)
     raw, deployed = tmp_path / "raw.onnx", tmp_path / "deployed.onnx"
     export_onnx(model.module, model.example_inputs(2, 0), raw)
-    deployable_graph(model, deployed)
+    write_onnx(model, deployed)
     pixels = torch.rand(1, 3, 32, 32)
     # The fused attention kernels of the CPU are not counted by torch.
     with FlopCounterMode(display=False) as counter, torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
