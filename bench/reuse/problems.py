@@ -53,6 +53,6 @@ PROBLEMS = {
 }
 SETTINGS = {
     "weight": Setting("weight", alpha=30.0, lr_mask=0.01),
-    "channel": Setting("channel", alpha=1.0, lr_mask=0.01),
+    "channel": Setting("channel", alpha=0.5, lr_mask=0.02),
 }
 EPOCHS, PICTURES = 6, 4000  # of a search

@@ -60,7 +60,7 @@ class SliceReport(Artefact):
     """What the slice kept.
 
     `model_weights` counts all parameters before slicing, sliceable or not, `student_weights` those that the student
-    has (None: as many).
+    has (None: as many). With `own_widths` its layers' widths are not those of any stock architecture.
     """
 
     method: str
@@ -69,6 +69,7 @@ class SliceReport(Artefact):
     parameters: dict[str, Any]
     model_weights: int
     student_weights: int | None = None
+    own_widths: bool = False
     weights: int
     relevant: int
     nonzero_after: int

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from hubslice.artefacts.names import SLICE, WEIGHTS
+from hubslice.artefacts.names import SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
@@ -148,6 +148,7 @@ def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str]) -> Slice
         parameters=dict(slice_.parameters),
         model_weights=size + taken,
         student_weights=size if taken else None,
+        own_widths=(weights.parent / SHAPES).is_file(),
         weights=slice_.weights,
         relevant=slice_.kept,
         nonzero_after=sum(layer.nonzero_after for layer in layers),
