@@ -31,7 +31,7 @@ def channel_map(model: Model) -> ChannelMap:
     """
     inputs = model.example_inputs(2, seed=0)
     module = copy.deepcopy(model.module).float().cpu().eval().requires_grad_(True)
-    sizes = _observe(module, inputs)
+    sizes = _observe(copy.deepcopy(module), inputs)  # never the copy that is traced: some networks keep tensors
     order = [*sizes, *(name for name, _ in module.named_modules() if name not in sizes)]
     layers = [name for name in order if isinstance(module.get_submodule(name), Layer)]
     try:
@@ -40,7 +40,7 @@ def channel_map(model: Model) -> ChannelMap:
         reason = f"the network cannot be traced ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
         return ChannelMap((), dict.fromkeys(layers, reason))
     groups, whole = _sort(module, ties, order)
-    trial = Trial.of(module, inputs)
+    trial = Trial.of(model.module, inputs)
     ungated = [_without_gates(module, group, sizes) for group in groups]
     blind = {group.name: group for group in passing(ungated, trial.readers_blind)[0]}
     rest, seen = passing([group for group in groups if group.name not in blind], trial.readers_blind)
