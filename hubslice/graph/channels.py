@@ -31,7 +31,7 @@ def channel_map(model: Model) -> ChannelMap:
     """
     inputs = model.example_inputs(2, seed=0)
     module = copy.deepcopy(model.module).float().cpu().eval().requires_grad_(True)
-    sizes = _observe(module, inputs)
+    sizes = _observe(copy.deepcopy(module), inputs)  # never the copy that is traced: some networks keep tensors
     order = [*sizes, *(name for name, _ in module.named_modules() if name not in sizes)]
     layers = [name for name in order if isinstance(module.get_submodule(name), Layer)]
     try:
@@ -40,7 +40,7 @@ def channel_map(model: Model) -> ChannelMap:
         reason = f"the network cannot be traced ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
         return ChannelMap((), dict.fromkeys(layers, reason))
     groups, whole = _sort(module, ties, order)
-    trial = Trial.of(module, inputs)
+    trial = Trial.of(model.module, inputs)
     ungated = [_without_gates(module, group, sizes) for group in groups]
     blind = {group.name: group for group in passing(ungated, trial.readers_blind)[0]}
     rest, seen = passing([group for group in groups if group.name not in blind], trial.readers_blind)
@@ -79,11 +79,17 @@ def _observe(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, int]:
 def _sort(module: nn.Module, ties: Iterable[Tie], order: list[str]) -> tuple[list[ChannelGroup], dict[str, str]]:
     """The ties as groups of like units in the order of the network, and why other layers stay whole."""
     rank = {name: number for number, name in enumerate(order)}
-    shared = _shared(module)
+    rigid = _rigid(module)
+    widths = {
+        (name, side): _width(part, side)
+        for name, part in module.named_modules()
+        if isinstance(part, Layer | Norm)
+        for side in ("in", "out")
+    }
     alike: dict[tuple[tuple[tuple[str, str], int], ...], list[Tie]] = defaultdict(list)
     whole: dict[str, str] = {}
     for tie in ties:
-        if reason := _obstacle(module, tie, shared):
+        if reason := _obstacle(tie, rigid, widths):
             whole |= dict.fromkeys((p.layer for p in tie.places if p.side == "out"), reason)
         else:
             alike[_signature(tie.places)].append(tie)
@@ -107,14 +113,6 @@ def _names(groups: list[ChannelGroup]) -> list[str]:
     return found
 
 
-def _shared(module: nn.Module) -> set[str]:
-    """Layers whose tensors another layer has, too."""
-    owners: dict[int, list[str]] = defaultdict(list)
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        owners[id(parameter)].append(name.rpartition(".")[0])
-    return {name for names in owners.values() if len(names) > 1 for name in names}
-
-
 def _signature(places: Iterable[Place]) -> tuple[tuple[tuple[str, str], int], ...]:
     count: dict[tuple[str, str], int] = defaultdict(int)
     for place in places:
@@ -122,29 +120,44 @@ def _signature(places: Iterable[Place]) -> tuple[tuple[tuple[str, str], int], ..
     return tuple(sorted(count.items()))
 
 
-def _obstacle(module: nn.Module, tie: Tie, shared: set[str]) -> str | None:
+def _obstacle(tie: Tie, rigid: Mapping[str, str], widths: Mapping[tuple[str, str], int]) -> str | None:
     """Why a tie cannot be a unit, None if nothing speaks against it."""
     if tie.obstacles:
         return f"tied to {tie.obstacles[0]}"
     if not any(place.side == "in" for place in tie.places):
         return "no layer reads it: these are the network's outputs"
     for place in tie.places:
-        layer: Any = module.get_submodule(place.layer)
-        kind = f"{place.layer} ({type(layer).__name__})"
-        if isinstance(layer, AVERAGING):
-            return f"{kind} averages over its channels"
-        if not isinstance(layer, Layer | Norm) or getattr(layer, "transposed", False):
-            return f"{kind} cannot be sliced"
-        known = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
-        if extra := {name for name, _ in (*layer.named_parameters(), *layer.named_buffers())} - known:
-            return f"{kind} has the tensor {min(extra)}, of which nothing is known"
-        if place.layer in shared:
-            return f"{kind} shares its weights with another layer"
-        if isinstance(layer, Norm) and not (layer.affine and layer.track_running_stats):
-            return f"{kind} has no scale that could be zero"
-        if place.channel >= _width(layer, place.side):
-            return f"{kind} is tied in a way that torch-pruning does not describe"
+        if place.layer in rigid:
+            return rigid[place.layer]
+        if place.channel >= widths[place.layer, place.side]:
+            return f"{place.layer} is tied in a way that torch-pruning does not describe"
     return None
+
+
+def _rigid(module: nn.Module) -> dict[str, str]:
+    """The layers that cannot lose channels, with the reason."""
+    owners: dict[int, list[str]] = defaultdict(list)
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        owners[id(parameter)].append(name.rpartition(".")[0])
+    shared = {name for names in owners.values() if len(names) > 1 for name in names}
+    known = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+    found = {}
+    for name, layer in module.named_modules():
+        extra = {tensor for tensor, _ in (*layer.named_parameters(), *layer.named_buffers())} - known
+        reason = None
+        if isinstance(layer, AVERAGING):
+            reason = "averages over its channels"
+        elif not isinstance(layer, Layer | Norm) or getattr(layer, "transposed", False):
+            reason = "cannot be sliced"
+        elif extra:
+            reason = f"has the tensor {min(extra)}, of which nothing is known"
+        elif name in shared:
+            reason = "shares its weights with another layer"
+        elif isinstance(layer, Norm) and not (layer.affine and layer.track_running_stats):
+            reason = "has no scale that could be zero"
+        if reason:
+            found[name] = f"{name} ({type(layer).__name__}) {reason}"
+    return found
 
 
 def _width(layer: Any, side: str) -> int:

@@ -88,6 +88,13 @@ def open_session(
     return Session(runtime, CUDA, "cuda", device_id)
 
 
+def open_plain(model: Path) -> Session:
+    """A session on the CPU with all of ONNX Runtime's defaults."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return Session(ort.InferenceSession(str(model), options, providers=[CPU]), CPU, "cpu", 0)
+
+
 def parse_device(device: str) -> tuple[str, int]:
     """Device type and number: "cpu" -> ("cpu", 0), "cuda" -> ("cuda", 0), "cuda:2" -> ("cuda", 2).
 

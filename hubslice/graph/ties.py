@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.graph.calling import Call
+from hubslice.models.shapes import HEADS
 
-HEADS = ("num_heads", "num_attention_heads", "n_heads")  # what attention layers call their number of heads
 OPERATION = "#"  # starts the names of what is no layer
 Layer = nn.modules.conv._ConvNd | nn.Linear
 
@@ -30,7 +30,7 @@ class Place(NamedTuple):
 class Tie:
     """Channels that can only be removed together.
 
-    `obstacles` are what else is tied to them and can lose none: parameters of no layer, the network's outputs.
+    `obstacles` are what else is tied to them and can lose none: parameters of no layer.
     `heads` tells that an attention layer cuts its channels into heads.
     """
 
@@ -67,7 +67,7 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
         hindered.setdefault(joined.root(place), {})[obstacle] = None
     cut = {joined.root(place) for place in heads}
     return [
-        Tie(tuple(sorted(places)), tuple(hindered.get(root, ())), root in cut)
+        Tie(tuple(sorted(places)), tuple(sorted(hindered.get(root, ()))), root in cut)
         for root, places in joined.classes().items()
     ]
 
@@ -184,12 +184,12 @@ def _join_heads(module: nn.Module, joined: _Joined) -> list[Place]:
     Heads are what comes out of a layer right below a module that counts heads, and stays within that module's parent:
     what leaves it, as the projection's sum with its input does, is not cut into heads.
     """
-    owners = {name: heads for name, part in module.named_modules() if (heads := count_heads(part))}
+    owners = {name: heads for name, part in module.named_modules() if (heads := _count_heads(part))}
     widths = {name: part.in_features for name, part in module.named_modules() if isinstance(part, nn.Linear)}
     found = []
     for places in joined.classes().values():
         above = {place.layer.rpartition(".")[0] for place in places if place.side == "out"}
-        owner = next((name for name in above if name in owners), None)
+        owner = min((name for name in above if name in owners), default=None)
         if owner is None or not all(_within(place.layer, owner.rpartition(".")[0]) for place in places):
             continue
         for place in places:
@@ -205,6 +205,6 @@ def _within(layer: str, part: str) -> bool:
     return not part or layer.startswith(f"{part}.")
 
 
-def count_heads(part: nn.Module) -> int | None:
+def _count_heads(part: nn.Module) -> int | None:
     """The number of heads of an attention layer; None for other modules."""
     return next((vars(part)[name] for name in HEADS if type(vars(part).get(name)) is int), None)

@@ -149,6 +149,12 @@ class ChannelSlicing(Slicing):
     """A method that judges single weights or whole channels."""
 
     granularity: Granularity = "weight"
+    align: int = Field(
+        8,
+        ge=1,
+        description="Of a layer with as many channels, a multiple of this is kept: runtimes compute others no faster "
+        "than the next multiple, often slower. 1: any number.",
+    )
 
     @model_validator(mode="after")
     def _whole_channels(self) -> Self:

@@ -16,6 +16,18 @@ from hubslice.slicing.candidates import KINDS
 Open = Sequence[np.ndarray]  # for each group, which units are kept: bool [units]
 
 
+def aligned(group: ChannelGroup, scores: np.ndarray, wanted: int, align: int) -> np.ndarray:
+    """The `wanted` units with the highest scores, and as many of the next as make a multiple of `align`: bool [units].
+
+    Heads, and groups of fewer units than `align`, are kept in any number. Equal scores: the earlier unit.
+    """
+    if wanted and group.kind != "heads" and group.units >= align:
+        wanted = min(-(-wanted // align) * align, group.units)
+    kept = np.zeros(group.units, bool)
+    kept[np.argsort(-scores, kind="stable")[:wanted]] = True
+    return kept
+
+
 class Cutting:
     """Counts and marks the weights that are left when some units of the groups are kept.
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelGroup, Part
-from hubslice.slicing.cutting import Cutting
+from hubslice.slicing.cutting import Cutting, aligned
 from hubslice.slicing.units import unit_magnitudes
 
 
@@ -108,13 +108,21 @@ class ChannelGates(Gates):
 
     A gate multiplies the weights that read its unit. That is the unit's activation gated, for every reader and after
     whatever normalisation and activation come between, and leaves what makes the unit alone, so that a closed gate
-    still learns what opening it would change. The masks take away the weights that make the unit, too; the
+    still learns what opening it would change. Beside the units with positive scores those are open that make their
+    number a multiple of `align`. The masks take away the weights that make the unit, too; the
     classifier's own weights are trained meanwhile and in no mask, so its input is gated instead.
     """
 
     def __init__(
-        self, module: nn.Module, groups: Sequence[ChannelGroup], classifier: nn.Linear, *, by_rank: bool = False
+        self,
+        module: nn.Module,
+        groups: Sequence[ChannelGroup],
+        classifier: nn.Linear,
+        *,
+        by_rank: bool = False,
+        align: int = 1,
     ) -> None:
+        self._align = align
         state = module.state_dict(keep_vars=True)
         own = {name for name, tensor in state.items() if any(tensor is mine for mine in classifier.parameters())}
         self._cutting = Cutting(
@@ -143,8 +151,8 @@ class ChannelGates(Gates):
     def write(self) -> None:
         factors: dict[str, Tensor] = {}
         self._features.fill_(1)
-        for group, entries, score in zip(self._cutting.groups, self._entries, self.scores, strict=True):
-            gate = (score > 0).float()
+        for group, entries, open_ in zip(self._cutting.groups, self._entries, self._open(), strict=True):
+            gate = torch.from_numpy(open_).to(self._features)
             for part, own in zip(group.reads, entries, strict=True):
                 values = gate.repeat_interleave(own.shape[1])
                 if part.tensor not in self._given:
@@ -189,7 +197,12 @@ class ChannelGates(Gates):
         return self._cutting.masks(self._open())
 
     def _open(self) -> list[np.ndarray]:
-        return [(score > 0).cpu().numpy() for score in self.scores]
+        """For each group, which units' gates are open: bool [units]."""
+        scores = [score.cpu().numpy() for score in self.scores]
+        return [
+            aligned(group, score, int((score > 0).sum()), self._align)
+            for group, score in zip(self._cutting.groups, scores, strict=True)
+        ]
 
 
 def _rank(scores: Sequence[Tensor], sizes: Sequence[Tensor]) -> None:

@@ -104,7 +104,7 @@ def make_channel_slice(
     groups = eligible(channels, kinds_of(neurons), params.layers)
     shapes = {name: weight.shape for name, weight in weights.items() if name not in classifier}
     cutting = Cutting(groups, shapes)
-    kept = most_important(cutting, entry.units(groups, weights, seed), 1 - params.ratio)
+    kept = most_important(cutting, entry.units(groups, weights, seed), 1 - params.ratio, params.align)
     return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"))
 
 

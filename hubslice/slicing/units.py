@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hubslice.artefacts.channels import ChannelGroup
-from hubslice.slicing.cutting import Cutting
+from hubslice.slicing.cutting import Cutting, aligned
 
 
 def unit_magnitudes(groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int) -> list[np.ndarray]:
@@ -37,21 +37,21 @@ def unit_chances(groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarra
     return [rng.random(group.units) for group in groups]
 
 
-def most_important(cutting: Cutting, importance: Sequence[np.ndarray], retention: float) -> list[np.ndarray]:
+def most_important(
+    cutting: Cutting, importance: Sequence[np.ndarray], retention: float, align: int = 1
+) -> list[np.ndarray]:
     """As many of the most important units as make up no more than this share of the weights: bool [units] each.
 
-    The best unit of every group stays, or the network would be cut through; `retention` is missed where these weigh
-    more.
+    The best unit of every group stays, or the network would be cut through; `retention` is missed where these, with
+    what aligns them, weigh more.
     """
-    pinned = [int(values.argmax()) for values in importance]
-    limits = np.sort(np.concatenate(importance))
-    limits = np.append(limits, np.inf)
+    limits = np.append(np.sort(np.concatenate(importance)), np.inf)
 
     def kept(limit: float) -> list[np.ndarray]:
-        units = [values >= limit for values in importance]
-        for unit, best in zip(units, pinned, strict=True):
-            unit[best] = True
-        return units
+        return [
+            aligned(group, values, max(int((values >= limit).sum()), 1), align)
+            for group, values in zip(cutting.groups, importance, strict=True)
+        ]
 
     low, high = 0, len(limits) - 1  # the lowest limit that is high enough lies in [low, high]
     while low < high:

@@ -164,6 +164,27 @@ class Twice(nn.Module):
         return self.two(self.one(x).relu())
 
 
+class Keeping(nn.Module):
+    """As LeViT keeps attention biases: what is made of a parameter in one call is used in the next."""
+
+    kept: Tensor | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out, self.scale = nn.Conv2d(8, 8, 1), nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept = 2 * self.scale if self.kept is None else self.kept
+        return self.out(x.relu() * self.kept)
+
+
+def test_a_network_that_keeps_tensors_between_calls_is_mapped() -> None:
+    model = by_hand(Body(Keeping()))
+    model.module.middle.kept = None
+    assert [group.name for group in channel_map(model).groups] == ["stem", "middle.out"]
+    assert model.module.middle.kept is None
+
+
 WHOLE: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "sigmoid": (lambda: nn.Sequential(nn.Sigmoid(), nn.Conv2d(8, 8, 1)), "do not stay zero"),
     "softplus": (lambda: nn.Sequential(nn.Softplus(), nn.Conv2d(8, 8, 1)), "do not stay zero"),

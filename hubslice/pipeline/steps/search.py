@@ -90,7 +90,9 @@ def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Mo
         from hubslice.graph.channels import channel_map
 
         groups = eligible(channel_map(model), kinds_of(neurons), params.layers)
-        return lambda placed: ChannelGates(placed.module, groups, placed.classifier, by_rank=by_rank)
+        return lambda placed: ChannelGates(
+            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align
+        )
     weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
     chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]
     return lambda placed: WeightGates(placed.module, chosen, by_rank=by_rank)
