@@ -150,7 +150,7 @@ class ChannelSlicing(Slicing):
 
     granularity: Granularity = "weight"
     align: int = Field(
-        8,
+        16,
         ge=1,
         description="Of a layer with as many channels, a multiple of this is kept: runtimes compute others no faster "
         "than the next multiple, often slower. 1: any number.",
