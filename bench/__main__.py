@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[1]
 EXPERIMENTS = (
     ("bench.commands",),
     ("bench.profiling",),
+    ("bench.reuse",),
+    ("bench.widths",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -63,14 +63,23 @@ def initialise(
         DataError: the teacher does not know a label in `known`.
     """
     start_classifier(model, labels, seed, known)
-    if slice_ is None:
-        return model
+    if slice_ is not None:
+        fresh = dict(model.fresh(seed).module.named_parameters()) if start == "fresh" else None
+        mask_weights(model, slice_, fresh)
+    return model
+
+
+@torch.no_grad()
+def mask_weights(model: Model, slice_: Slice, fresh: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Set the weights outside a slice to zero, or to those of `fresh`, in place.
+
+    Raises:
+        SliceError: the slice names a parameter that the model lacks or whose shape differs.
+    """
     parameters = dict(model.module.named_parameters())
-    fresh = dict(model.fresh(seed).module.named_parameters()) if start == "fresh" else {}
     for name, mask in slice_.masks.items():
         parameter = parameters.get(name)
         if parameter is None or tuple(parameter.shape) != mask.shape:
             raise SliceError(f"the slice does not fit {model.architecture}: no parameter {name} of shape {mask.shape}")
         outside = torch.from_numpy(~mask)
-        parameter[outside] = fresh[name][outside] if start == "fresh" else 0.0
-    return model
+        parameter[outside] = 0.0 if fresh is None else fresh[name][outside]

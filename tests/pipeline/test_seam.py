@@ -57,6 +57,29 @@ def test_transfer(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_channels_are_taken_out(tmp_path: Path) -> None:
+    given = ["slice.granularity=channel", "slice.irrelevant=compact", "slice.align=4", "slice.retention=0.7"]
+    run = hubslice.slice(write_job(tmp_path, TRANSFER), overrides=given, out=tmp_path / "run")
+    teacher, student = load_model(tmp_path / "teacher"), hubslice.load(run.path)
+    assert student.shapes is not None
+    slice_ = run.report.slice
+    assert slice_.own_widths
+    assert slice_.student_weights is not None
+    assert slice_.student_weights < 0.8 * slice_.model_weights
+    assert student.parameters == slice_.student_weights
+    assert teacher.parameters - len(teacher.labels) * 97 == slice_.model_weights - 3 * 97  # but for the classifier
+    assert all(layer.out_channels % 4 == 0 for layer in student.module.modules() if hasattr(layer, "out_channels"))
+    for arm in ("magnitude", "random"):
+        kept = Slice.load(run.path / "steps" / f"slice.{arm}" / "slice.safetensors").retention
+        assert kept <= slice_.relevant / slice_.weights + 1e-9
+    card = (run.path / "student" / "README.md").read_text()
+    assert "hubslice.load(" in card
+    assert "library_name: hubslice" in card
+    found = hubslice.verify(run.path, sample=4)
+    assert found.verified, found.of("differs")
+
+
+@pytest.mark.slow
 def test_direct(tmp_path: Path) -> None:
     run = hubslice.slice(write_job(tmp_path, DIRECT), out=tmp_path / "run")
     report = run.report
