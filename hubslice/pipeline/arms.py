@@ -81,7 +81,8 @@ def known_labels(
 
 def _student(recipe: SliceRecipe) -> str:
     if not isinstance(recipe.slice, NoSlice):
-        return f"sliced with {recipe.slice.method}, then fine-tuned"
+        trained = "its classifier trained" if recipe.train.part == "classifier" else "fine-tuned"
+        return f"sliced with {recipe.slice.method}, then {trained}"
     return "trained from random weights" if recipe.teacher.weights == "random" else "the whole teacher fine-tuned"
 
 
@@ -90,16 +91,23 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
         case "retrain":
             return Arm(name, "Retrained", "baseline", "the architecture trained from random weights", start="random")
         case "magnitude":
-            about = "the smallest weights started anew, then fine-tuned"
+            about = f"the smallest weights {_fate(recipe)}"
             return _sliced(name, "Magnitude slice", about, recipe, MagnitudeParams)
         case "random":
-            about = "as many weights started anew by chance, fine-tuned"
+            about = f"as many weights, by chance, {_fate(recipe)}"
             return _sliced(name, "Random slice", about, recipe, RandomParams)
         case _:
             if recipe.train.part == "classifier":
                 about = "the whole teacher under the same classifier, trained likewise"
                 return Arm(BASELINE, "Whole teacher", "baseline", about)
             return Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way")
+
+
+def _fate(recipe: SliceRecipe) -> str:
+    """What becomes of irrelevant weights, in a few words."""
+    out = isinstance(recipe.slice, ChannelSlicing) and recipe.slice.irrelevant == "compact"
+    trained = "the classifier trained" if recipe.train.part == "classifier" else "fine-tuned"
+    return f"{'taken out' if out else 'started anew'}, then {trained}"
 
 
 def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:
