@@ -11,6 +11,7 @@ import pytest
 from bench.inheritance import render as inheritance
 from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
+from bench.masks import __main__ as masks
 from bench.profiling import render as profiling
 from bench.widths import __main__ as widths
 
@@ -69,6 +70,6 @@ def test_profiling_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "table.md").read_text() == (profiling.RESULTS.parent / "table.md").read_text()
 
 
-def test_widths_are_told_as_measured() -> None:
-    results = widths.Results.load(widths.RESULTS)
-    assert widths.render(results) == (widths.HERE / "table.md").read_text()
+def test_widths_and_masks_are_told_as_measured() -> None:
+    assert widths.render(widths.Results.load(widths.RESULTS)) == (widths.HERE / "table.md").read_text()
+    assert masks.render(masks.Results.load(masks.RESULTS)) == (masks.HERE / "table.md").read_text()
