@@ -59,8 +59,9 @@ class LayerReport(Artefact):
 class SliceReport(Artefact):
     """What the slice kept.
 
-    `model_weights` counts all parameters before slicing, sliceable or not, `student_weights` those that the student
-    has (None: as many). With `own_widths` its layers' widths are not those of any stock architecture.
+    `model_weights` counts all parameters before slicing, sliceable or not (the classifier as the student has it),
+    `student_weights` those that the student has (None: as many). With `own_widths` its layers' widths are not those of
+    any stock architecture.
     """
 
     method: str

@@ -105,7 +105,9 @@ class Rehearsal:
             return self.costs
         few = self._forward(model, task)
         searched = "slice" in kinds and isinstance(self.recipe.slice, SeamParams)
-        counted = self._profile(model, neurons, few, task) if uses_coverage(self.recipe) else None
+        counted = None
+        if uses_coverage(self.recipe) and {"profile", "slice"} & set(kinds):
+            counted = self._profile(model, neurons, few, task)
         if "slice" in kinds:
             self._slice(model, neurons, counted)
         if searched or {"init", "train"} & set(kinds):

@@ -27,7 +27,6 @@ def test_a_lock_without_the_later_keys(override: str, drift: list[str]) -> None:
     recipe = parse_recipe((DEMO / "recipe.yaml").read_text(), DEMO, "demo", [override]).recipe
     assert isinstance(recipe, SliceRecipe)
     lock = Lock.load(DEMO / "hubslice.lock")
-    recipe = recipe.model_copy(update={"profile": recipe.profile.model_copy(update={"batch_size": 32})})
     later = [key for key in lock.settings if key.startswith(("data.classes", "data.against_rest"))]
     older = lock.model_copy(update={"settings": {k: v for k, v in lock.settings.items() if k not in later}})
     given, defaults = settings_drift(older, recipe)
