@@ -10,6 +10,9 @@ ROOT = Path(__file__).parents[1]
 EXPERIMENTS = (
     ("bench.commands",),
     ("bench.profiling",),
+    ("bench.masks",),
+    ("bench.reuse",),
+    ("bench.widths",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
 )
 

@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api import load, plan_push, poison, pull, push, slice, verify  # noqa: A004
+    from hubslice.api import convert, latency, load, plan_push, poison, pull, push, slice, verify  # noqa: A004
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
 _HOMES = {
+    "convert": "hubslice.api",
+    "latency": "hubslice.api",
     "load": "hubslice.api",
     "plan_push": "hubslice.api",
     "poison": "hubslice.api",
@@ -26,7 +28,20 @@ _HOMES = {
     "hold_callback": "hubslice.training.hold",
 }
 
-__all__ = ["Slice", "hold", "hold_callback", "load", "plan_push", "poison", "pull", "push", "slice", "verify"]
+__all__ = [
+    "Slice",
+    "convert",
+    "hold",
+    "hold_callback",
+    "latency",
+    "load",
+    "plan_push",
+    "poison",
+    "pull",
+    "push",
+    "slice",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load` and `poison`."""
+"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency` and `poison`."""
 
 from __future__ import annotations
 
@@ -34,9 +34,11 @@ from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import TeacherParams
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.latency import LatencyReport
     from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
+    from hubslice.pipeline.convert import Converted, Form
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,62 @@ def load(model: str | Path, *, input_size: int | None = None) -> Model:
     from hubslice.models.folder import load_model
 
     return load_model(fetch(parse_ref(str(model), Path.cwd())).folder, input_size=input_size)
+
+
+def latency(
+    models: Sequence[str | Path],
+    *,
+    batches: Sequence[int] = (1, 16),
+    threads: int | None = None,
+    rounds: int = 30,
+    input_size: int | None = None,
+    device: str = "auto",
+    memory: bool = True,
+    reporter: Reporter | None = None,
+) -> LatencyReport:
+    """What models cost to run with ONNX Runtime, as ratios to the first: time, memory, size, multiplications.
+
+    A model is a Hub id, a run folder, a model folder or an ONNX file. All but the last are exported as they would be
+    deployed, BatchNorm folded. They are called in turns at each of the batch sizes; `threads` defaults to torch's.
+    `input_size` is the side of the pictures in pixels where models do not fix it.
+
+    Raises:
+        InputError: no model, a batch size below 1, or models that take different pictures.
+        ModelError: a model cannot be used, or a graph cannot be run.
+        FetchError: the Hub does not give a model.
+    """
+    from hubslice.pipeline.latency import measure_latency
+
+    if not models or not batches or min(batches) < 1 or rounds < 1:
+        raise InputError("name a model, batches of 1 or more, and a round or more")
+    return measure_latency(
+        [str(model) for model in models],
+        batches=tuple(dict.fromkeys(batches)),
+        threads=threads,
+        rounds=rounds,
+        input_size=input_size,
+        device=device,
+        memory=memory,
+        reporter=reporter or Silent(),
+    )
+
+
+def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:
+    """Make a run's student, or any model, compact (channels that are zero are taken out), or an ONNX graph.
+
+    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. `out` is the folder to
+    write, by default one of the run, or one in the working directory called after the model.
+
+    Raises:
+        InputError: `out` holds something else.
+        SliceError: nothing can be taken out, or what the run's slice took out has grown again.
+        ModelError: the model cannot be used.
+        ParityError: the graph computes something else than the model.
+    """
+    from hubslice.pipeline.convert import convert as make
+
+    with undisturbed(Path(model)):
+        return make(str(model), form, half=half, out=out)
 
 
 def poison(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hubslice.artefacts.report import BASELINE, CONTROL
 from hubslice.pipeline.arms import Arm
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, Slicing
+from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, SeamParams, Slicing
 
 RETRAIN = "retrain"
 ALL = ("conv", "depthwise", "linear")
@@ -17,6 +17,7 @@ TITLES = {
     "remos-scaled": "ReMoS, layer-scaled, depthwise spared",
     "magnitude": "Smallest magnitudes",
     "random": "Random weights",
+    "seam": "SeaM, searched for down to",
 }
 BASELINES = {
     BASELINE: Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned"),
@@ -58,6 +59,13 @@ SETTINGS = {
             },
         ),
         Setting(
+            "searched",
+            "lr 0.06, as the demo trains; slices that are searched for",
+            ("train.lr=0.06", "train.head_lr_factor=1.5"),
+            (BASELINE,),
+            {"seam": (0.10, 0.25, 0.40, 0.60)},
+        ),
+        Setting(
             "gentle",
             "lr 0.01, which keeps the teacher's features, and with them its adversarial weaknesses",
             ("train.lr=0.01", "train.head_lr_factor=9"),
@@ -74,7 +82,7 @@ def name_of(family: str, ratio: float) -> str:
 
 
 def _arm(family: str, ratio: float) -> Arm:
-    title = f"{TITLES[family]}, {ratio:.0%}"
+    title = f"{TITLES[family]}, {ratio:.0%}" if family != "seam" else f"{TITLES[family]} {1 - ratio:.0%}"
     return Arm(name_of(family, ratio), title, "student", title, _slicing(family, ratio))
 
 
@@ -86,5 +94,7 @@ def _slicing(family: str, ratio: float) -> Slicing:
             return RemosParams(ratio=ratio, magnitude="layer_scaled", layers=SPARED)
         case "magnitude":
             return MagnitudeParams(ratio=ratio, layers=ALL)
+        case "seam":
+            return SeamParams(retention=1 - ratio, alpha=100.0, lr_mask=0.01, lr_head=0.003, head_epochs=3, epochs=20)
         case _:
             return RandomParams(ratio=ratio, layers=ALL)

@@ -71,6 +71,6 @@ def _steps(recipe: SliceRecipe, base: Path, setting: Setting, clean: Path) -> li
     ]
     for arm in setting.arms:
         if arm.slicing is not None:
-            steps.append(slice_step(recipe, arm))
+            steps.append(slice_step(recipe, arm, base))
         steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
     return steps

@@ -29,7 +29,9 @@ class ChannelGroup:
 
     `makes` are the tensors that compute the units: rows of weights, biases, scale and shift of normalisation and its
     running statistics. Where all of a unit's entries in them that are parameters are zero, the unit is zero for every
-    input, and what `reads` it does not matter. `name` is the module that computes the units first.
+    input, and what `reads` it does not matter: columns of weights, and all of the rows of a gate that multiplies the
+    unit (squeeze-excite). `name` is the module that computes the units first; where its channels fall into several
+    groups, those behind the first have "#2" and so on behind it.
     """
 
     name: str

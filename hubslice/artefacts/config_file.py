@@ -54,7 +54,7 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
         classes = key in CLASSES and not (type(value) is int and 0 <= value <= MOST_CLASSES) and value is not None
         if classes or (type(value) is int and abs(value) > LARGEST_NUMBER):
             raise ModelError(
-                f"{where}: config.json has {key}: {str(value)[:40]}, which no model can have",
+                f"{where} has {key}: {str(value)[:40]}, which no model can have",
                 hint="mend the file, or choose another revision",
             )
 

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from hubslice.artefacts.base import Artefact
 
+OWN = "hubslice_"  # begins the names of architectures that hubslice registers with timm
+
 Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
 Channels = Annotated[int, Field(ge=1, le=64)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -50,6 +52,7 @@ class ModelFacts(Artefact):
     `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder.
     `poisoned` tells that the weights' metadata or the config declare a planted backdoor. `pickles` are the files that
     the weights, with the user's consent, were converted from; `unused` the tensors that the architecture leaves aside.
+    `random_seed` is that of weights that were drawn here, where no trained ones were asked for.
     """
 
     model: str
@@ -65,3 +68,9 @@ class ModelFacts(Artefact):
     files: tuple[FileFact, ...]
     pickles: tuple[FileFact, ...] = ()
     unused: tuple[str, ...] = ()
+    random_seed: int | None = None
+
+    @property
+    def stock(self) -> bool:
+        """Whether timm or transformers know the architecture by themselves, without hubslice."""
+        return not self.architecture.startswith(OWN)

@@ -9,3 +9,5 @@ RECIPE: Final = "recipe.yaml"
 REPORT: Final = "report.json"
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
+SLICE: Final = "slice.safetensors"
+SHAPES: Final = "shapes.json"  # of a compact model: where its widths differ from its architecture's

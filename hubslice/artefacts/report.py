@@ -50,20 +50,27 @@ class LayerReport(Artefact):
     """One sliced parameter: its size, the relevant weights at slice time, and the non-zero weights after training."""
 
     parameter: str
-    kind: str  # conv, depthwise, linear
+    kind: str  # conv, depthwise, linear, other
     weights: int
     relevant: int
     nonzero_after: int
 
 
 class SliceReport(Artefact):
-    """What the slice kept. `model_weights` counts all parameters of the model, sliceable or not."""
+    """What the slice kept.
+
+    `model_weights` counts all parameters before slicing, sliceable or not (the classifier as the student has it),
+    `student_weights` those that the student has (None: as many). With `own_widths` its layers' widths are not those of
+    any stock architecture.
+    """
 
     method: str
     title: str
     reference: str
     parameters: dict[str, Any]
     model_weights: int
+    student_weights: int | None = None
+    own_widths: bool = False
     weights: int
     relevant: int
     nonzero_after: int
@@ -90,6 +97,16 @@ class ArmReport(Artefact):
     description: str
     candidates: tuple[Candidate, ...]
     chosen: int
+    validation: Rate
+    test: Rate
+
+
+class ReferenceReport(Artefact):
+    """The teacher's own answers to the task, read in one way; rates are accuracies."""
+
+    name: str
+    title: str
+    description: str
     validation: Rate
     test: Rate
 
@@ -169,6 +186,7 @@ class Report(Artefact):
 
     `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
+    `references` are there where the teacher knows the task's classes.
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -179,7 +197,7 @@ class Report(Artefact):
     teacher: ModelFacts
     task: TaskReport
     parity: ParityReport
-    profile: ProfileReport
+    profile: ProfileReport | None  # None: the method does without
     slice: SliceReport
     arms: tuple[ArmReport, ...]
     defects: tuple[DefectReport, ...]
@@ -188,6 +206,7 @@ class Report(Artefact):
     environment: Environment
     deviating: dict[str, dict[str, str]] = Field(default_factory=dict)
     predictions: str | None = None
+    references: tuple[ReferenceReport, ...] = ()
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

@@ -104,4 +104,5 @@ def curves_of(report: Report) -> tuple[Curve, ...]:
 
 def pictures_of(report: Report) -> tuple[str, ...]:
     """The plots that belong to this report's card, by path within the repository."""
-    return (ACCURACY_PLOT, RETENTION_PLOT, *((CURVE_PLOT,) if curves_of(report) else ()))
+    there = {ACCURACY_PLOT: True, RETENTION_PLOT: bool(report.slice.layers), CURVE_PLOT: bool(curves_of(report))}
+    return tuple(path for path, drawn in there.items() if drawn)

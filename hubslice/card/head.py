@@ -23,12 +23,12 @@ def student_head(report: Report, card: CardParams) -> Head:
     slice_ = report.slice
     head: Head = {
         **license_keys(card.license or report.teacher.license),
-        "library_name": report.teacher.library,
+        "library_name": report.teacher.library if report.teacher.stock and not report.slice.own_widths else "hubslice",
         "pipeline_tag": PIPELINE,
         "base_model": report.teacher.repo_id,
         "base_model_relation": RELATION if report.teacher.repo_id else None,
         "datasets": list(card.datasets) or None,
-        "tags": ["hubslice", slice_.method],
+        "tags": ["hubslice", *([slice_.method] if slice_.weights else [])],
         "model-index": [{"name": report.name, "results": [_result(report, card)]}],
         "hubslice": {
             "version": report.environment.hubslice,

@@ -38,9 +38,9 @@ def render_card(
     context["variant_block"] = lambda defect, variant: _variant(
         templates.get_template("variant.md.j2"), report, defect, variant
     )
-    left_out = set() if report.gates else {"gates"}
+    said = {"gates": bool(report.gates), "weights": context["sliced"], "defects": not context["scratch"]}
     sections = {
-        name: templates.get_template(f"{name}.md.j2").render(context) for name in SECTIONS if name not in left_out
+        name: templates.get_template(f"{name}.md.j2").render(context) for name in SECTIONS if said.get(name, True)
     }
     yielding = _LICENSE if card.license is None else frozenset()
     return assemble(student_head(report, card), sections, SECTIONS, existing, yielding=yielding)
@@ -66,11 +66,14 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "prepared": _preparation(report),
         "settings": _settings,
         "time": _time(report),
+        "sliced": slice_.weights > 0,
+        "scratch": report.teacher.random_seed is not None,
         "retention": kept,
         "nonzero": slice_.nonzero_after / slice_.weights if slice_.weights else 1.0,
         "dense": slice_.nonzero_after >= 0.99 * slice_.weights,
         "start": "drawn anew at random" if slice_.parameters.get("init") == "fresh" else "set to zero",
         "frozen": slice_.parameters.get("irrelevant") == "freeze",
+        "compact": slice_.parameters.get("irrelevant") == "compact",
         "long": len(slice_.layers) > LONG_TABLE,
         "headlines": facts.headlines,
         "defect_words": facts.defect_words,

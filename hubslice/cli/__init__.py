@@ -15,12 +15,25 @@ from typing import Annotated
 
 import typer
 
-from hubslice.cli import doctor, info, poison, pull, push, recipes, slice, steps, validate, verify  # noqa: A004
+from hubslice.cli import (
+    convert,
+    doctor,
+    info,
+    latency,
+    poison,
+    pull,
+    push,
+    recipes,
+    slice,  # noqa: A004
+    steps,
+    validate,
+    verify,
+)
 from hubslice.cli.errors import INTERRUPTED, describe
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
-COMMANDS = (pull, slice, push, verify, validate, recipes, steps, info, poison, doctor)
+COMMANDS = (pull, slice, push, verify, validate, recipes, steps, info, convert, latency, poison, doctor)
 
 app = typer.Typer(
     name="hubslice",

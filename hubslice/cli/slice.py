@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
             "hubslice slice recipe.yaml --dry-run",
             "hubslice slice recipe.yaml --out runs/wide slice.ratio=0.2 train.epochs=20",
             "hubslice slice recipe.yaml --until init",
+            "hubslice slice vision/fashion-vgg data.path=./fashion",
             "accelerate launch --num_processes 4 -m hubslice slice recipe.yaml",
             "hubslice slice recipe.yaml --locked",
             "hubslice slice owner/name@v1 --locked data.path=./my-pictures",

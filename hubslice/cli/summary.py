@@ -13,10 +13,13 @@ def tell_report(report: Report) -> None:
     """Print retention, accuracy of every arm, headline defect rates and broken gates."""
     kept = report.slice.relevant / report.slice.weights if report.slice.weights else 1.0
     teacher = report.teacher.model + (f" @ {report.teacher.commit[:12]}" if report.teacher.commit else "")
+    teacher += " with random weights" if report.teacher.random_seed is not None else ""
     facts = {
         "run": f"{report.name}, seed {report.seed}",
         "teacher": teacher,
-        "slice": f"{report.slice.title}: {kept:.1%} of {report.slice.weights:,} weights relevant",
+        "slice": f"{report.slice.title}: {kept:.1%} of {report.slice.weights:,} weights relevant"
+        if report.slice.weights
+        else report.slice.title,
     }
     out.fields(facts)
     for pickle in report.teacher.pickles:

@@ -7,8 +7,9 @@ import typer
 from hubslice.cli.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
 from hubslice.cli.output import out
 from hubslice.errors import RecipeError
+from hubslice.pipeline.arms import arms_of
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import NoSlice, SeamParams, SliceRecipe, Slicing
 
 
 def register(app: typer.Typer) -> None:
@@ -53,11 +54,12 @@ def validate(
 
 def _tell(loaded: LoadedRecipe) -> None:
     recipe = loaded.recipe
-    told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": recipe.teacher.model}
+    teacher = recipe.teacher.model + (" with random weights" if recipe.teacher.weights == "random" else "")
+    told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": teacher}
     told["data"] = recipe.data.path
     if isinstance(recipe, SliceRecipe):
-        told["slice"] = f"{recipe.slice.method}, {recipe.slice.ratio:.3g} of {', '.join(recipe.slice.layers)}"
-        told["baselines"] = recipe.baselines
+        told["slice"] = _sliced(recipe.slice)
+        told["baselines"] = [arm.name for arm in arms_of(recipe) if arm.role == "baseline"] or "none"
         told["defects"] = [defect.kind for defect in recipe.audit.defects] or "none"
     else:
         told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.3g} of the training samples"
@@ -65,3 +67,16 @@ def _tell(loaded: LoadedRecipe) -> None:
     told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
     out.fields(told)
     out.info(f"{loaded.origin} is valid")
+
+
+def _sliced(params: Slicing | NoSlice) -> str:
+    """How much is taken away of what, and by which method, in a few words."""
+    if isinstance(params, NoSlice):
+        return "none"
+    given = params.model_dump()
+    layers = ", ".join(params.layers)
+    if isinstance(params, SeamParams):
+        what = "channels" if params.granularity == "channel" else "weights"
+        limit = f", down to {params.retention:.1%}" if params.retention else ""
+        return f"{params.method}, {what} of {layers} that are not needed{limit}"
+    return f"{given['method']}, {given['ratio']:.3g} of {layers}"

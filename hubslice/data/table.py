@@ -120,7 +120,7 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
             loaded, commit = _from_hub(params, place(params.path, base))
             fingerprint = f"{params.path}@{commit}"
         elif local.is_dir():
-            loaded = datasets.load_dataset("imagefolder", data_dir=str(local), drop_labels=False)
+            loaded = _from_folder(local)
             fingerprint, commit = _folder_hash(local), None
         else:
             loaded = datasets.load_dataset("parquet", data_files=str(local))
@@ -132,6 +132,13 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
             hint="data.path takes a folder with class/picture.png, a parquet file, or a data set's Hub id",
         ) from error
     return {name: _checked(rows, params) for name, rows in loaded.items()}, fingerprint, commit
+
+
+def _from_folder(folder: Path) -> Any:
+    """Parquet files, each a split by its name, or else pictures."""
+    if any(path.name != "metadata.parquet" for path in folder.glob("*.parquet")):
+        return datasets.load_dataset("parquet", data_dir=str(folder))
+    return datasets.load_dataset("imagefolder", data_dir=str(folder), drop_labels=False)
 
 
 def _from_hub(params: DataParams, local: Path) -> tuple[Any, str]:

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.report import TaskReport
+from hubslice.data.choice import against_rest, only
 from hubslice.data.pixels import prepare
 from hubslice.data.split import group_split
 from hubslice.data.table import Table, open_tables
 from hubslice.errors import DataError
-from hubslice.recipe.schema import DataParams
+from hubslice.recipe.problems import suggest
+from hubslice.recipe.schema import REST, DataParams
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -77,10 +79,13 @@ def load_task(params: DataParams, base: Path, seed: int) -> Task:
     """
     tables, fingerprint, commit = open_tables(params, base)
     splits = _cut(tables, params, seed)
+    _check_splits(splits, params)
+    labels = splits["train"].table.labels
+    if params.classes:
+        labels, splits = _choose(splits, params, seed)
     if params.limit is not None:
         splits = {name: split.limited(params.limit, seed) for name, split in splits.items()}
-    labels = splits["train"].table.labels
-    _check_classes(splits, params)
+    _check_classes(labels, splits, params)
     if params.group is not None:
         _check_groups(splits, params)
     report = TaskReport(
@@ -129,21 +134,54 @@ def _whole(table: Table) -> Split:
     return Split(table, np.arange(len(table), dtype=np.int64), table.targets())
 
 
-def _check_classes(splits: dict[SplitName, Split], params: DataParams) -> None:
-    """Every split has samples, and nothing is judged by a class that training never shows."""
-    path, hint = params.path, "change the shares in data.splits" + (", or raise data.limit" if params.limit else "")
-    if params.group is not None:
-        hint += f", or name finer groups than '{params.group}'"
-    labels, trained = splits["train"].table.labels, np.unique(splits["train"].targets)
+def _check_splits(splits: dict[SplitName, Split], params: DataParams) -> None:
+    """Every split has samples, and the classes of the others."""
+    labels = splits["train"].table.labels
     for name, split in splits.items():
         if not len(split):
-            raise DataError(f"the {name} split of {path} is empty", hint=hint)
+            raise DataError(f"the {name} split of {params.path} is empty", hint=_mend(params))
         differing = sorted(set(labels) ^ set(split.table.labels))
         if differing:
             raise DataError(
-                f"the {name} split of {path} has other classes than the train split: only one has '{differing[0]}'",
+                f"the {name} split of {params.path} has other classes than the train split: only one has "
+                f"'{differing[0]}'",
                 hint="name splits with the same classes, or give shares of one table in data.splits",
             )
+
+
+def _choose(
+    splits: dict[SplitName, Split], params: DataParams, seed: int
+) -> tuple[tuple[str, ...], dict[SplitName, Split]]:
+    """The labels and samples of the task that `classes` and `against_rest` make of the whole."""
+    labels = splits["train"].table.labels
+    unknown = [name for name in params.classes if name not in labels]
+    if unknown:
+        raise DataError(
+            f"data.classes names '{unknown[0]}', which {params.path} does not have{suggest(unknown[0], labels)}",
+            hint=f"its classes are {', '.join(labels)}",
+        )
+    if params.against_rest and len(params.classes) == len(labels):
+        raise DataError(
+            f"data.classes names all classes of {params.path}: none is left for the rest", hint="name fewer of them"
+        )
+    chosen: dict[SplitName, Split] = {}
+    for name, split in splits.items():
+        classes = np.array([split.table.labels.index(label) for label in params.classes])
+        if params.against_rest:
+            places, targets = against_rest(split.targets, classes, seed)
+        else:
+            places, targets = only(split.targets, classes)
+        if not len(places):
+            raise DataError(
+                f"the {name} split of {params.path} has no samples of {', '.join(params.classes)}", hint=_mend(params)
+            )
+        chosen[name] = Split(split.table, split.rows[places], targets)
+    return ("+".join(params.classes), REST) if params.against_rest else params.classes, chosen
+
+
+def _check_classes(labels: tuple[str, ...], splits: dict[SplitName, Split], params: DataParams) -> None:
+    """Nothing is judged by a class that training never shows."""
+    path, hint, trained = params.path, _mend(params), np.unique(splits["train"].targets)
     if len(trained) < 2:
         raise DataError(
             f"the train split of {path} has samples of one class only, '{labels[trained[0]]}'",
@@ -156,6 +194,11 @@ def _check_classes(splits: dict[SplitName, Split], params: DataParams) -> None:
                 f"the {name} split of {path} has samples of the class '{labels[unknown[0]]}', the train split none",
                 hint=hint,
             )
+
+
+def _mend(params: DataParams) -> str:
+    hint = "change the shares in data.splits" + (", or raise data.limit" if params.limit else "")
+    return hint + (f", or name finer groups than '{params.group}'" if params.group is not None else "")
 
 
 def _check_groups(splits: dict[SplitName, Split], params: DataParams) -> None:

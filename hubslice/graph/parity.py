@@ -13,7 +13,7 @@ from hubslice.artefacts.report import ParityReport
 from hubslice.errors import ModelError, ParityError
 from hubslice.graph.calling import Call, eval_mode
 from hubslice.graph.export import OUTPUT
-from hubslice.graph.session import open_session
+from hubslice.graph.session import open_plain, open_session
 
 
 def check_parity(
@@ -24,18 +24,20 @@ def check_parity(
     rtol: float = 1e-4,
     atol: float = 1e-8,
     device: str = "cpu",
+    plain: bool = False,
 ) -> ParityReport:
     """Run `inputs` [N, ...] by graph input name through the module, in eval mode, and through the graph; compare.
 
     The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its
-    outputs, not with each of them. Take another N than the export's to check the dynamic batch axis as well.
+    outputs, not with each of them. Take another N than the export's to check the dynamic batch axis as well. `plain`
+    runs the graph as ONNX Runtime does by default, unsound optimisations and all: for graphs that others will run.
 
     Raises:
         ParityError: shapes differ, or a value differs by more than the tolerance or is finite on one side only.
         ModelError: both agree on values that are not finite.
         ProviderError: `device` cannot be used.
     """
-    session = open_session(path, device)
+    session = open_plain(path) if plain else open_session(path, device)
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in inputs.items()}
     (actual,) = session.runtime.run([OUTPUT], arrays)
     with eval_mode(module), torch.inference_mode():

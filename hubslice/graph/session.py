@@ -50,13 +50,15 @@ def open_session(
     level: Level = "extended",
     threads: int | None = None,
     external_data: Path | None = None,
+    shared: bool = False,
 ) -> Session:
     """A session on `device` ("cpu", "cuda" or "cuda:N") for a graph in a file or in memory.
 
     Nodes run in file order (priority-based) and layouts stay as they are up to level "extended": only together do
     these keep the memory of graphs with inline reductions flat; "all" is faster for plain inference. `threads` is the
     number of threads within an operator, by default torch's. `external_data` is the folder of the weight files that
-    an in-memory graph refers to.
+    an in-memory graph refers to. `shared` is for processes in which several sessions take turns: no thread waits
+    actively once its session's run is over.
 
     Raises:
         ProviderError: the device's name is unknown, there is no such device, or ONNX Runtime fell back to the CPU.
@@ -69,6 +71,8 @@ def open_session(
     options.log_severity_level = 3
     if external_data is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(external_data))
+    if shared:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     source = model if isinstance(model, bytes) else str(model)
     if device_type == "cpu":
         return Session(_session(source, options, [CPU]), CPU, "cpu", 0)
@@ -82,6 +86,13 @@ def open_session(
             hint="its CUDA and cuDNN libraries must match torch's; use --device cpu otherwise",
         )
     return Session(runtime, CUDA, "cuda", device_id)
+
+
+def open_plain(model: Path) -> Session:
+    """A session on the CPU with all of ONNX Runtime's defaults."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return Session(ort.InferenceSession(str(model), options, providers=[CPU]), CPU, "cpu", 0)
 
 
 def parse_device(device: str) -> tuple[str, int]:

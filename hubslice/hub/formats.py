@@ -28,7 +28,7 @@ CONFIGS = (
     "tokenizer_config.json",
 )
 _COMPANIONS = re.compile(
-    r"(generation_config|tokenizer|special_tokens_map|added_tokens|vocab|report|hubslice[\w.-]*)\.json"
+    r"(generation_config|tokenizer|special_tokens_map|added_tokens|vocab|report|shapes|hubslice[\w.-]*)\.json"
     r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
 )

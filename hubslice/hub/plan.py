@@ -12,7 +12,7 @@ from huggingface_hub import ModelInfo, constants, get_session
 from huggingface_hub import errors as hf
 from huggingface_hub.utils._http import hf_raise_for_status
 
-from hubslice.artefacts.names import CARD, INDEX, REPORT
+from hubslice.artefacts.names import CARD, INDEX, REPORT, SHAPES
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
@@ -25,7 +25,7 @@ from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
 
 _OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
-_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + re.escape(INDEX))
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + re.escape(INDEX) + "|" + re.escape(SHAPES))
 
 # The new card, given the text of the one on the Hub (None: there is none).
 Render = Callable[[str | None], bytes]

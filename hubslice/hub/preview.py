@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.names import CARD, INDEX
+from hubslice.artefacts.names import CARD, INDEX, SHAPES
 from hubslice.artefacts.tensor_file import Header, TensorInfo
 from hubslice.hub import declared
 from hubslice.hub.client import Client
@@ -103,7 +103,7 @@ def _take_small(
     `first` is the file that leads to the weights.
     """
     names = set(names)
-    for name in (*CONFIGS, CARD, *({first} & _INDICES)):
+    for name in (*CONFIGS, SHAPES, CARD, *({first} & _INDICES)):
         if name in names:
             shutil.copyfile(get(name), target / name)
         if name in CONFIGS and name in names:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
-from hubslice.artefacts.names import WEIGHTS
+from hubslice.artefacts.names import SHAPES, WEIGHTS
 from hubslice.errors import ModelError
+from hubslice.models.shapes import CompactShapes
 
 POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
 
@@ -29,6 +30,7 @@ class Model(ABC):
 
     library: ClassVar[Literal["timm", "transformers"]]
     unused: tuple[str, ...] = ()  # tensors of the weights that the library leaves aside, as it documents
+    shapes: CompactShapes | None = None  # of a compact model: in which widths it differs from its architecture
 
     def __init__(
         self,
@@ -73,6 +75,9 @@ class Model(ABC):
     @abstractmethod
     def save_config(self, folder: Path) -> None:
         """Write what stock code needs beside the weights: config.json, and how input is prepared."""
+
+    def express_shapes(self) -> None:  # noqa: B027 (most configs can say none)
+        """Let the config say what it can of a compact model's widths: where it says all, stock code loads the model."""
 
     def pixels_to_inputs(self, pixels: Tensor) -> Tensor:
         """Normalise pixels [N, C, H, W] in [0, 1] as the model expects."""
@@ -120,13 +125,20 @@ class Model(ABC):
         return frozenset(name for name, parameter in self.module.named_parameters() if id(parameter) in own)
 
     def save(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the model as stock code loads it: model.safetensors, config.json and the input preparation."""
+        """Write the model as stock code loads it: model.safetensors, config.json and the input preparation.
+
+        A compact model's widths go into shapes.json, and then hubslice alone loads it.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         about = {"format": "pt", **(metadata or {})}
         if self.poisoned:
             about[POISONED] = "true"
         self.module.to(memory_format=torch.contiguous_format)
         self.save_config(folder)
+        if self.shapes is None:
+            (folder / SHAPES).unlink(missing_ok=True)
+        else:
+            self.shapes.save(folder / SHAPES)
         save_model(self.module, str(folder / WEIGHTS), metadata=about)
         sort_header(folder / WEIGHTS)
 

@@ -28,6 +28,7 @@ class Budget:
     elements: int
     tensors: int
     why: str
+    hint: str = "config.json and weights do not belong together; mend it, or choose another revision"
 
     @classmethod
     def of_weights(cls, held: Shapes) -> Budget:
@@ -44,7 +45,12 @@ class Budget:
     def of_memory(cls) -> Budget:
         """What fits into the memory that is free now, as float32."""
         free = psutil.virtual_memory().available
-        return cls(free // 4, 100_000, f"the {free / 2**30:.0f} GiB of free memory allow")
+        return cls(
+            free // 4,
+            100_000,
+            f"the {free / 2**30:.0f} GiB of free memory allow",
+            "choose a smaller model, or a machine with more memory",
+        )
 
 
 def skeleton(build: Callable[[], M], budget: Budget, where: str) -> M:
@@ -60,9 +66,8 @@ def skeleton(build: Callable[[], M], budget: Budget, where: str) -> M:
         elements, tensors = elements + (0 if parameter is None else parameter.numel()), tensors + 1
         if elements > budget.elements or tensors > budget.tensors:
             raise ModelError(
-                f"{where}: config.json describes a model of more than {max(elements, tensors):,} parameters, "
-                f"more than {budget.why}",
-                hint="config.json and weights do not belong together; mend it, or choose another revision",
+                f"{where} describes a model of more than {max(elements, tensors):,} parameters, more than {budget.why}",
+                hint=budget.hint,
             )
 
     handle = register_module_parameter_registration_hook(count)

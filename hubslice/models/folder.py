@@ -9,6 +9,7 @@ from hubslice.artefacts.config_file import check_numbers, read_object
 from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
+from hubslice.models.shapes import check_runs
 from hubslice.models.weights import check_finite, held_shapes
 
 
@@ -32,6 +33,8 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
 
             model = TransformersModel.load(folder, config, input_size, held)
     check_finite(model.module, folder)
+    if model.shapes is not None:
+        check_runs(model.module, model.example_inputs(1, seed=0), str(folder))
     model.module.eval()
     return model
 
@@ -65,7 +68,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder / 'config.json'} names no architecture of timm or transformers",
             hint="name a model that timm or transformers saved",
         )
-    check_numbers(config, str(folder))
+    check_numbers(config, f"{folder}: config.json")
     return config
 
 

@@ -17,8 +17,13 @@ from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.compact import load_compact
+from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.shapes import apply, read_shapes
+from hubslice.models.small import hubslice_vgg
 from hubslice.models.weights import Shapes, misfit, shapes_of
 
+_ = hubslice_vgg  # imported, it is an architecture of timm
 FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
 # Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.
 FOREIGN = frozenset(
@@ -55,10 +60,21 @@ class TimmModel(Model):
         options: dict[str, Any] = {}
         if input_size is not None and _default(config).get("fixed_input_size"):
             options["img_size"] = input_size
+        source = f"local-dir:{folder}"
+        if (shapes := read_shapes(folder)) is not None:
+            module = load_compact(
+                lambda: timm.create_model(source, pretrained=False, **options),
+                shapes,
+                held,
+                folder,
+                tensors is not None,
+            )
+            model = cls._wrap(module, config, input_size)
+            model.shapes = shapes
+            return model
         if tensors is not None:
             options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
-        source = f"local-dir:{folder}"
         try:
             module = timm.create_model(source, pretrained=True, **options)
         except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
@@ -73,6 +89,10 @@ class TimmModel(Model):
                 f"{module.num_classes}",
                 hint=FIT,
             )
+        return cls._wrap(module, config, input_size)
+
+    @classmethod
+    def _wrap(cls, module: Any, config: dict[str, Any], input_size: int | None) -> TimmModel:
         return cls(
             module,
             architecture=_name(config),
@@ -90,6 +110,26 @@ class TimmModel(Model):
         return cls(module, architecture=architecture, labels=labels, preprocessing=_preprocessing(module, None))
 
     @classmethod
+    def anew(
+        cls, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
+    ) -> TimmModel:
+        """A model of an architecture that a recipe names, no larger than memory; its input `input_size` pixels wide.
+
+        Raises:
+            ModelError: timm has no such architecture, or the arguments are about more than the architecture.
+        """
+        if "." in architecture or not timm.is_model(architecture):
+            raise no_such("timm", "architecture", architecture, timm.list_models())
+        refuse_foreign(arguments, FOREIGN)
+        fixed = timm.models.get_pretrained_cfg(architecture)
+        if input_size is not None and fixed is not None and fixed.fixed_input_size:
+            arguments = {"img_size": input_size} | arguments
+        skeleton(lambda: timm.create_model(architecture, **arguments), Budget.of_memory(), architecture)
+        model = cls.create(architecture, labels, seed=seed, **arguments)
+        model.preprocessing = _preprocessing(model.module, input_size)
+        return model
+
+    @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TimmModel:
         """The architecture of a config.json with random weights, no larger than the budget."""
         _check(config)
@@ -98,6 +138,9 @@ class TimmModel(Model):
         model = cls.create(_name(config), labels, seed=0, **_arguments(config, input_size))
         default = _default(config).get("input_size", (0, None))[1]
         model.preprocessing = _preprocessing(model.module, input_size or default)
+        if (shapes := read_shapes(folder)) is not None:
+            apply(model.module, shapes, str(folder))
+            model.shapes = shapes
         return model
 
     @property
@@ -127,6 +170,9 @@ class TimmModel(Model):
         options = {k: v for k, v in getattr(self.module, "_model_args", {}).items() if k != "num_classes"}
         model = TimmModel.create(self.architecture, self.labels, seed=seed, **options)
         model.preprocessing = self.preprocessing
+        if self.shapes is not None:
+            apply(model.module, self.shapes, self.architecture)
+            model.shapes = self.shapes
         return model
 
     def save_config(self, folder: Path) -> None:
@@ -191,7 +237,7 @@ def _arguments(config: dict[str, Any], input_size: int | None) -> dict[str, Any]
 
 def _skeleton(folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Any:
     options = _arguments(config, input_size)
-    return skeleton(lambda: timm.create_model(_name(config), **options), budget, str(folder))
+    return skeleton(lambda: timm.create_model(_name(config), **options), budget, f"{folder}: config.json")
 
 
 def _labels(config: dict[str, Any], classes: int) -> tuple[str, ...]:

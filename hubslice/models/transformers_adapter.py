@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,19 +11,32 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
-from hubslice.models.weights import Shapes, tell_misfit
+from hubslice.models.compact import load_compact
+from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.shapes import HEADS, apply, read_shapes, widths
+from hubslice.models.weights import Shapes, shapes_of, tell_misfit
+from hubslice.recipe.problems import suggest
 
 transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
 
 PREPROCESSOR = "preprocessor_config.json"
+# Arguments of a transformers config that are about files, other models or labels, not about the architecture.
+FOREIGN = frozenset(
+    {"architectures", "auto_map", "backbone", "backbone_config", "backbone_kwargs", "dtype", "name_or_path"}
+    | {"pretrained_cfg", "torch_dtype", "transformers_version", "trust_remote_code", "use_pretrained_backbone"}
+    | {"use_timm_backbone"}
+)
+USUAL_SIDE = 224  # pixels, where neither recipe nor config say
 # PIL's codes, as image processors store them.
 INTERPOLATION = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+INTERMEDIATE = ("fc1", "dense")  # what the first layer of an MLP is called
 TEXT_LENGTH = 32  # tokens of an example input
 
 
@@ -58,6 +72,11 @@ class TransformersModel(Model):
                 f"{input_size}",
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
+        if (shapes := read_shapes(folder)) is not None:
+            network = load_compact(lambda: auto.from_config(_config(folder)), shapes, held, folder, tensors is not None)
+            model = cls._wrap(network, folder, config, input_size)
+            model.shapes = shapes
+            return model
         _skeleton(auto, folder, Budget.of_weights(held))
         usual = {
             "output_loading_info": True,
@@ -84,11 +103,52 @@ class TransformersModel(Model):
         return model
 
     @classmethod
+    def create(
+        cls, kind: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
+    ) -> TransformersModel:
+        """An image classifier of this model type with seeded random weights, no larger than memory.
+
+        `arguments` are those of its config class. Pictures are squashed to the input and normalised to [-1, 1].
+
+        Raises:
+            ModelError: transformers has no such image classifier, or its config no such argument.
+        """
+        auto = transformers.AutoModelForImageClassification
+        if kind not in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
+            known = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
+            raise no_such("transformers", "image classifier of model type", kind, known)
+        refuse_foreign(arguments, FOREIGN)
+        configs = transformers.CONFIG_MAPPING[kind]
+        taken = configs().to_dict()
+        unknown = [name for name in arguments if name not in taken]
+        if unknown:  # transformers would keep it and use it nowhere
+            raise ModelError(
+                f"the config of {kind} has no {unknown[0]!r}{suggest(unknown[0], taken)}",
+                hint=f"see the arguments of {configs.__name__} in the documentation of transformers",
+            )
+        if input_size is not None and "image_size" in taken:
+            arguments = {"image_size": input_size} | arguments
+        config = configs(**arguments, num_labels=len(labels))
+        skeleton(lambda: auto.from_config(config), Budget.of_memory(), f"{kind} with these arguments")
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)
+            module = auto.from_config(config)
+        side = input_size or config.to_dict().get("image_size") or USUAL_SIDE
+        model = cls(module, architecture=type(module).__name__, labels=labels, preprocessing=None)
+        model.processor = _plain_processor(side)
+        model.preprocessing = _preprocessing(model.processor, None)
+        return model
+
+    @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TransformersModel:
         """The architecture of a config.json with random weights, no larger than the budget."""
         auto = _auto_class(config)
         _skeleton(auto, folder, budget)
-        return cls._wrap(auto.from_config(_config(folder)), folder, config, input_size)
+        model = cls._wrap(auto.from_config(_config(folder)), folder, config, input_size)
+        if (shapes := read_shapes(folder)) is not None:
+            apply(model.module, shapes, str(folder))
+            model.shapes = shapes
+        return model
 
     @classmethod
     def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
@@ -151,7 +211,39 @@ class TransformersModel(Model):
             module, architecture=self.architecture, labels=self.labels, preprocessing=self.preprocessing
         )
         model.processor = self.processor
+        if self.shapes is not None:
+            apply(module, self.shapes, self.architecture)
+            model.shapes = self.shapes
         return model
+
+    def express_shapes(self) -> None:
+        if self.shapes is None:
+            return
+        parts = self.shapes.modules
+        heads = {width for part in parts.values() for name, width in part.items() if name in HEADS}
+        mlps = {
+            part["out_features"]
+            for name, part in parts.items()
+            if name.rpartition(".")[2] in INTERMEDIATE and "out_features" in part
+        }
+        config = self.module.config
+        said: dict[str, int] = {}
+        if len(mlps) == 1:
+            said["intermediate_size"] = mlps.pop()
+        if len(heads) == 1:
+            head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+            said |= {"num_attention_heads": heads.pop(), "head_dim": head_dim}
+        # Whether these make the same network, or only most of its layers have them, is tried.
+        changed = copy.deepcopy(config)
+        _set(changed, said)
+        try:
+            with torch.device("meta"):
+                stock = type(self.module)(changed)
+        except Exception:  # a config that the class refuses says nothing
+            return
+        if shapes_of(stock) == shapes_of(self.module) and widths(stock) == widths(self.module):
+            _set(config, said)
+            self.shapes = None
 
     def save_config(self, folder: Path) -> None:
         self.module.config.architectures = [type(self.module).__name__]
@@ -165,9 +257,29 @@ class TransformersModel(Model):
             (folder / PREPROCESSOR).write_text(json.dumps(processor, indent=2) + "\n")
 
 
+def _plain_processor(side: int) -> dict[str, Any]:
+    """The settings of an image processor that squashes pictures to `side` pixels and normalises them to [-1, 1]."""
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": side, "width": side},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
+
+
+def _set(config: Any, values: Mapping[str, int]) -> None:
+    for name, value in values.items():
+        setattr(config, name, value)
+
+
 def _skeleton(auto: Any, folder: Path, budget: Budget) -> None:
     config = transformers.AutoConfig.from_pretrained(folder)
-    skeleton(lambda: auto.from_config(config), budget, str(folder))
+    skeleton(lambda: auto.from_config(config), budget, f"{folder}: config.json")
 
 
 def _auto_class(config: dict[str, Any]) -> Any:

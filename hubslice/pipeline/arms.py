@@ -7,7 +7,16 @@ from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
 from hubslice.recipe.defects import BackdoorParams
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, SliceRecipe, Slicing
+from hubslice.recipe.schema import (
+    ChannelSlicing,
+    MagnitudeParams,
+    NoSlice,
+    RandomParams,
+    RemosParams,
+    SeamParams,
+    SliceRecipe,
+    Slicing,
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,8 @@ class Arm:
     title: str
     role: Literal["student", "baseline", "control"]
     description: str
-    slicing: Slicing | None = None
+    slicing: Slicing | NoSlice | None = None
+    matched: bool = False  # keeps as much as the student does, instead of what its own parameters say
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
 
@@ -30,8 +40,10 @@ def step_name(kind: str, arm: Arm) -> str:
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
     """The student first, then the baselines in the recipe's order, then the control where a clean teacher is known."""
-    arms = [Arm(STUDENT, "Student", "student", f"sliced with {recipe.slice.method}, then fine-tuned", recipe.slice)]
-    arms += [_baseline(name, recipe) for name in dict.fromkeys((BASELINE, *recipe.baselines))]
+    whole = isinstance(recipe.slice, NoSlice)
+    arms = [Arm(STUDENT, "Student", "student", _student(recipe), recipe.slice)]
+    names = dict.fromkeys((BASELINE, *recipe.baselines))
+    arms += [_baseline(name, recipe) for name in names if not (whole and name == BASELINE)]
     if clean_teacher(recipe) is not None:
         arms.append(
             Arm(CONTROL, "Clean control", "control", "the clean teacher, fine-tuned as a whole", teacher="pull.clean")
@@ -45,18 +57,61 @@ def clean_teacher(recipe: SliceRecipe) -> str | None:
     return named[0] if named else None
 
 
+def uses_coverage(recipe: SliceRecipe) -> bool:
+    """Whether the recipe's method ranks by neuron coverage, so that the teacher is profiled."""
+    return isinstance(recipe.slice, RemosParams)
+
+
+def reuses_classifier(recipe: SliceRecipe) -> bool:
+    """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
+    return isinstance(recipe.slice, SeamParams) and recipe.slice.reuse == "direct"
+
+
+def known_labels(
+    recipe: SliceRecipe, teacher: tuple[str, ...], task: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...] | None:
+    """Under direct reuse, the teacher's labels behind each of the task's labels; else None."""
+    if not reuses_classifier(recipe):
+        return None
+    if recipe.data.against_rest:
+        wanted = recipe.data.classes
+        return wanted, tuple(label for label in teacher if label not in wanted)
+    return tuple((label,) for label in task)
+
+
+def _student(recipe: SliceRecipe) -> str:
+    if not isinstance(recipe.slice, NoSlice):
+        trained = "its classifier trained" if recipe.train.part == "classifier" else "fine-tuned"
+        return f"sliced with {recipe.slice.method}, then {trained}"
+    return "trained from random weights" if recipe.teacher.weights == "random" else "the whole teacher fine-tuned"
+
+
 def _baseline(name: str, recipe: SliceRecipe) -> Arm:
-    shared = recipe.slice.model_dump(include=set(Slicing.model_fields)) | {"ratio": recipe.slice.ratio}
     match name:
         case "retrain":
             return Arm(name, "Retrained", "baseline", "the architecture trained from random weights", start="random")
         case "magnitude":
-            params: Slicing = MagnitudeParams(**shared)
-            return Arm(
-                name, "Magnitude slice", "baseline", "the smallest weights started anew, then fine-tuned", params
-            )
+            about = f"the smallest weights {_fate(recipe)}"
+            return _sliced(name, "Magnitude slice", about, recipe, MagnitudeParams)
         case "random":
-            params = RandomParams(**shared)
-            return Arm(name, "Random slice", "baseline", "as many weights started anew by chance, fine-tuned", params)
+            about = f"as many weights, by chance, {_fate(recipe)}"
+            return _sliced(name, "Random slice", about, recipe, RandomParams)
         case _:
+            if recipe.train.part == "classifier":
+                about = "the whole teacher under the same classifier, trained likewise"
+                return Arm(BASELINE, "Whole teacher", "baseline", about)
             return Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way")
+
+
+def _fate(recipe: SliceRecipe) -> str:
+    """What becomes of irrelevant weights, in a few words."""
+    out = isinstance(recipe.slice, ChannelSlicing) and recipe.slice.irrelevant == "compact"
+    trained = "the classifier trained" if recipe.train.part == "classifier" else "fine-tuned"
+    return f"{'taken out' if out else 'started anew'}, then {trained}"
+
+
+def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:
+    """A baseline that slices as much as the student, of the same layers, by another choice."""
+    given = recipe.slice.model_dump(include={*ChannelSlicing.model_fields, "ratio"})
+    matched = isinstance(recipe.slice, SeamParams)
+    return Arm(name, title, "baseline", about, method.model_validate(given), matched=matched)

@@ -11,7 +11,7 @@ from hubslice.pipeline.preflight import TeacherPreview
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
 from hubslice.recipe.defects import DefectParams, PenultimateParams
-from hubslice.recipe.schema import SliceRecipe, TrainParams
+from hubslice.recipe.schema import SeamParams, SliceRecipe, TrainParams
 
 if TYPE_CHECKING:
     from hubslice.data.task import Task
@@ -22,6 +22,7 @@ REPORT_SECONDS: Final = 1.5  # plots and card, the same for every run
 REPORT_BYTES: Final = 150_000
 SMALL_FILE: Final = 1_000  # bytes of a step's JSON
 STORED_TRIGGERED: Final = 16  # pictures that the evidence of a backdoor keeps
+SCORE_BYTES: Final = 16  # of a gate in a search's checkpoint: score, two moments of Adam, the best so far
 WEIGHT_COPIES: Final = 4  # in memory while training: weights, gradients, momentum, the best so far
 
 
@@ -70,7 +71,7 @@ class CostModel:
                 each = count * costs.profiling
                 return StepCost(costs.loading + costs.profiling_start + each, sizes["profile"])
             case "slice":
-                return StepCost(costs.loading + costs.slicing, sizes["slice"])
+                return self._slice(self._arm(step))
             case "init":
                 building = costs.building if self._arm(step).start == "random" else 0.0
                 return StepCost(costs.loading + building + sizes["train"] * costs.keeping, sizes["train"])
@@ -98,6 +99,19 @@ class CostModel:
         hashed = 2 * teacher.bytes * self.costs.keeping
         seconds = self.looking[step] + teacher.download_bytes / BANDWIDTH + hashed + self.costs.loading
         return StepCost(seconds, teacher.bytes + SMALL_FILE)
+
+    def _slice(self, arm: Arm) -> StepCost:
+        costs, params = self.costs, arm.slicing
+        made = StepCost(costs.loading + costs.slicing, costs.sizes["slice"])
+        if not isinstance(params, SeamParams):
+            return made
+        # An epoch of a search is one of training; while the classifier learns alone, nothing is passed back.
+        moving = sum(params.moves(epoch) for epoch in range(params.epochs))
+        learning = (params.epochs - moving) * (costs.decoding + costs.passing)
+        pictures = self._count("train") * (moving * costs.training + learning)
+        judged = params.epochs * self._count("validation") * (costs.decoding + costs.passing)
+        scores = costs.layers.weights if costs.layers else 0
+        return StepCost(made.seconds + costs.first_training + pictures + judged, made.kept, SCORE_BYTES * scores)
 
     def _train(self, *, first: bool) -> StepCost:
         points = self.recipe.train.candidates()

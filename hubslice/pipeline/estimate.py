@@ -25,6 +25,7 @@ from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.data import open_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.progress import Reporter
+from hubslice.recipe.schema import SliceRecipe
 
 if TYPE_CHECKING:
     from hubslice.data.task import Task
@@ -176,10 +177,20 @@ def _look(
         if not any(each.name == step for each in steps):
             continue
         place = str((run.folder.step(step) / WEIGHTS_FOLDER).absolute()) if done[step] else model
-        with _told(reporter, step, f"Read the headers of {model}", looking):
+        made = step == "pull" and recipe.teacher.weights == "random"
+        with _told(reporter, step, f"{'Make' if made else 'Read the headers of'} {model}", looking):
+            if made and not done[step]:
+                place = str(_made(recipe, folder / "made"))
             looked = look(place, run.loaded.base, recipe.teacher.input_size, folder / step, allow_pickle=allow_pickle)
-        found[step] = looked.model_copy(update={"model": model})
+        found[step] = looked.model_copy(update={"model": model, "random": made})
     return found
+
+
+def _made(recipe: SliceRecipe, folder: Path) -> Path:
+    from hubslice.models.creation import create_model
+
+    create_model(recipe.teacher, recipe.seed).save(folder)
+    return folder
 
 
 @contextmanager
@@ -228,7 +239,7 @@ def _disks(
         teacher = teachers.get(name)
         if teacher is None:
             kept += own.kept
-        elif teacher.pickles or not linked(_source(run, teacher), run.path):
+        elif teacher.pickles or teacher.random or not linked(_source(run, teacher), run.path):
             kept += teacher.bytes
     writes = [(run.path, kept + max((own.scratch for own in cost.values()), default=0))]
     if download:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hubslice.artefacts.lock import Lock
-from hubslice.pipeline.arms import arms_of, clean_teacher
+from hubslice.pipeline.arms import arms_of, clean_teacher, uses_coverage
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_steps, strangers
 from hubslice.pipeline.steps.data import data_step
@@ -16,7 +16,7 @@ from hubslice.pipeline.steps.slicing import profile_step, slice_step
 from hubslice.pipeline.steps.teacher import export_step, pull_step
 from hubslice.pipeline.steps.training import init_step, train_step
 from hubslice.recipe.defects import BackdoorParams
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, TeacherParams
 
 
 def models_of(recipe: SliceRecipe) -> dict[str, str]:
@@ -41,8 +41,9 @@ def plan(
     steps = [
         pull_step(
             name,
-            recipe.teacher.model_copy(update={"model": model}),
+            recipe.teacher if name == "pull" else TeacherParams(model=model, input_size=recipe.teacher.input_size),
             base,
+            seed=recipe.seed,
             commit=commits.get(name),
             allow_pickle=allow_pickle,
         )
@@ -51,12 +52,13 @@ def plan(
     steps += [
         data_step(data, base, recipe.seed, targets),
         export_step(recipe.teacher, recipe.seed),
-        profile_step(recipe, base),
     ]
+    if uses_coverage(recipe):
+        steps.append(profile_step(recipe, base))
     arms = arms_of(recipe)
     for arm in arms:
         if arm.slicing is not None:
-            steps.append(slice_step(recipe, arm))
+            steps.append(slice_step(recipe, arm, base))
         steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
     steps.append(evaluate_step(recipe, arms, base))
     steps += audit_steps(recipe, arms, base)

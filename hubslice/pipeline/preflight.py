@@ -38,7 +38,7 @@ class TeacherPreview(Artefact):
 
     `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks.
     `pickles` are those of them that weights would be converted from. Of pickles that are still to be downloaded no
-    tensors are known.
+    tensors are known. With `random` nothing is taken: the weights are drawn.
     """
 
     model: str
@@ -56,6 +56,7 @@ class TeacherPreview(Artefact):
     download_bytes: int
     tensors: tuple[TensorFact, ...]
     pickles: tuple[str, ...] = ()
+    random: bool = False
 
     @property
     def bytes(self) -> int:
@@ -66,7 +67,7 @@ class TeacherPreview(Artefact):
     def warnings(self) -> tuple[str, ...]:
         """What somebody should know before starting from this model."""
         found = []
-        if self.license is None or self.license == "other":
+        if not self.random and (self.license is None or self.license == "other"):
             stated = "states no license" if self.license is None else "has a license of its own (other)"
             found.append(f"{self.model} {stated}: find out whether you may publish a model made from it")
         if self.poisoned:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lock import LOCK
-from hubslice.artefacts.names import RECIPE, REPORT
+from hubslice.artefacts.names import RECIPE, REPORT, SLICE
 from hubslice.errors import RunError
 from hubslice.pipeline.run_folder import OLD, RunFolder
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.report import PLOTS, student_files
-from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.recipe.schema import SliceRecipe
 
 STUDENT = "student"

@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import psutil
 import torch
 
+from hubslice.artefacts.names import SLICE
+from hubslice.pipeline.arms import uses_coverage
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.preflight import Layers, layers_of, try_export
 from hubslice.pipeline.step import digest_folder
-from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, SLICE, ModelInputs
+from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, ModelInputs
 from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
 from hubslice.progress import Bar, Reporter, Silent
 from hubslice.recipe.defects import PenultimateParams
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import MagnitudeParams, SeamParams, SliceRecipe
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.profile import Profile
     from hubslice.data.task import Split, Task
     from hubslice.graph.neuron_map import NeuronMap
     from hubslice.models.base import Model
@@ -101,9 +104,13 @@ class Rehearsal:
         if task is None:
             return self.costs
         few = self._forward(model, task)
-        if {"profile", "slice"} & set(kinds):
-            self._profile(model, neurons, few, task)
-        if {"init", "train"} & set(kinds):
+        searched = "slice" in kinds and isinstance(self.recipe.slice, SeamParams)
+        counted = None
+        if uses_coverage(self.recipe) and {"profile", "slice"} & set(kinds):
+            counted = self._profile(model, neurons, few, task)
+        if "slice" in kinds:
+            self._slice(model, neurons, counted)
+        if searched or {"init", "train"} & set(kinds):
             self._train(model, task)
         if "audit" in kinds and any(isinstance(defect, PenultimateParams) for defect in self.recipe.audit.defects):
             self._craft(model, task)
@@ -126,10 +133,9 @@ class Rehearsal:
         model.module.to("cpu")
         return few
 
-    def _profile(self, model: Model, neurons: NeuronMap, few: int, task: Task) -> None:
+    def _profile(self, model: Model, neurons: NeuronMap, few: int, task: Task) -> Profile:
         from hubslice.artefacts.profile import Criterion
         from hubslice.profiling.coverage import profile
-        from hubslice.slicing.registry import make_slice
 
         params = self.recipe.profile
         batch = min(params.batch_size, few)
@@ -149,16 +155,24 @@ class Rehearsal:
         whole = times[-1] - started
         self.costs.profiling = (times[-1] - times[0]) / (len(split) - batch) if len(times) > 1 else whole / len(split)
         self.costs.profiling_start = max(whole - self.costs.profiling * len(split), 0.0)
+        counted.save(self.folder / "profile" / PROFILE)
+        self.costs.sizes["profile"] = _size(self.folder / "profile")
+        return counted
+
+    def _slice(self, model: Model, neurons: NeuronMap, counted: Profile | None) -> None:
+        """Make a slice; in place of one that is searched for, one of the same layers: the search is a training."""
+        from hubslice.slicing.registry import make_slice
+
+        given = self.recipe.slice
+        params = MagnitudeParams(method="magnitude", layers=given.layers) if isinstance(given, SeamParams) else given
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
-        head, kept = model.classifier_parameters(), self.folder / "slice"
+        head = model.classifier_parameters()
         with self._stage("slice", "Make a slice"):
             made, self.costs.slicing = _timed(
-                lambda: make_slice(self.recipe.slice, weights, neurons, counted, head, self.recipe.seed)
+                lambda: make_slice(params, weights, neurons, counted, head, self.recipe.seed)
             )
-        counted.save(kept / PROFILE)
-        self.costs.sizes["profile"] = _size(kept)
-        made.save(kept / SLICE)
-        self.costs.sizes["slice"] = _size(kept) - self.costs.sizes["profile"]
+        made.save(self.folder / "slice" / SLICE)
+        self.costs.sizes["slice"] = _size(self.folder / "slice")
 
     def _train(self, model: Model, task: Task) -> None:
         """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
 
-from hubslice.artefacts.names import WEIGHTS
+from hubslice.artefacts.names import SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
@@ -20,6 +21,7 @@ from hubslice.artefacts.report import (
     LayerReport,
     ParityReport,
     ProfileReport,
+    ReferenceReport,
     Report,
     SliceReport,
     StepReport,
@@ -27,14 +29,15 @@ from hubslice.artefacts.report import (
 )
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.arms import Arm, reuses_classifier, step_name
 from hubslice.pipeline.environment import deviations, environment
+from hubslice.pipeline.references import references
 from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord
 from hubslice.pipeline.steps.audit import DEFECT, audit_names
 from hubslice.pipeline.steps.data import TASK
 from hubslice.pipeline.steps.evaluate import ACCURACY, PREDICTIONS, Accuracies
-from hubslice.pipeline.steps.slicing import PROFILE, SLICE
+from hubslice.pipeline.steps.slicing import PROFILE
 from hubslice.pipeline.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_facts
 from hubslice.pipeline.steps.training import CHOICE, Choice
 from hubslice.recipe.schema import Gates, SliceRecipe
@@ -50,7 +53,6 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
     accuracies = Accuracies.load(inputs["evaluate"] / ACCURACY)
     reports = tuple(_arm(arm, inputs[step_name("train", arm)], accuracies) for arm in arms)
     defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
-    profile = Profile.load(inputs["profile"] / PROFILE)
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
     trained = next(record for record in records if record.name == "train")
     now = environment(trained.device)  # its hubslice writes this report
@@ -63,12 +65,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         teacher=load_facts(inputs["pull"]),
         task=TaskReport.load(inputs["data"] / TASK),
         parity=ParityReport.load(inputs["export"] / PARITY),
-        profile=ProfileReport(
-            criterion=str(profile.criterion),
-            samples=profile.samples,
-            neurons=profile.neurons,
-            provider=profile.provider,
-        ),
+        profile=_profile(inputs["profile"]) if "profile" in inputs else None,
         slice=count_slice(
             Slice.load(inputs["slice"] / SLICE),
             inputs["train"] / WEIGHTS_FOLDER / WEIGHTS,
@@ -81,6 +78,17 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         environment=usual,
         deviating=deviations(usual, {r.name: r.environment for r in records}),
         predictions=PREDICTIONS,
+        references=_references(recipe, accuracies),
+    )
+
+
+def _profile(folder: Path) -> ProfileReport:
+    profile = Profile.load(folder / PROFILE)
+    return ProfileReport(
+        criterion=str(profile.criterion),
+        samples=profile.samples,
+        neurons=profile.neurons,
+        provider=profile.provider,
     )
 
 
@@ -98,29 +106,49 @@ def _arm(arm: Arm, folder: Path, accuracies: Accuracies) -> ArmReport:
     )
 
 
+def _references(recipe: SliceRecipe, accuracies: Accuracies) -> tuple[ReferenceReport, ...]:
+    if not reuses_classifier(recipe):
+        return ()
+    return tuple(
+        ReferenceReport(
+            name=each.name,
+            title=each.title,
+            description=each.description,
+            validation=accuracies.arms[each.name].validation,
+            test=accuracies.arms[each.name].test,
+        )
+        for each in references(against_rest=recipe.data.against_rest)
+    )
+
+
 def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str]) -> SliceReport:
     """What the slice kept of each layer (of the kinds given by parameter), and what is not zero in the weights now."""
     layers = []
     with safe_open(weights, framework="np") as trained:
-        size = sum(int(np.prod(trained.get_slice(name).get_shape())) for name in _parameters(trained.keys()))
+        shapes = {name: trained.get_slice(name).get_shape() for name in _parameters(trained.keys())}
+        taken = 0
         for name, mask in slice_.masks.items():
             nonzero = int(np.count_nonzero(trained.get_tensor(name)))
+            taken += mask.size - math.prod(shapes[name])
             layers.append(
                 LayerReport(
                     parameter=name,
-                    kind=kinds[name],
+                    kind=kinds.get(name, "other"),  # biases and normalisation, of whole channels
                     weights=mask.size,
                     relevant=int(np.count_nonzero(mask)),
                     nonzero_after=nonzero,
                 )
             )
+    size = sum(math.prod(shape) for shape in shapes.values())
     method = slicer(slice_.method)
     return SliceReport(
         method=method.name,
         title=method.title,
         reference=method.reference,
         parameters=dict(slice_.parameters),
-        model_weights=size,
+        model_weights=size + taken,
+        student_weights=size if taken else None,
+        own_widths=(weights.parent / SHAPES).is_file(),
         weights=slice_.weights,
         relevant=slice_.kept,
         nonzero_after=sum(layer.nonzero_after for layer in layers),

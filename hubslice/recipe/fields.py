@@ -48,6 +48,9 @@ def locate(location: Sequence[str | int]) -> Spot:
             above = types
             known = sections[0].model_fields.get(str(part))
             types = _alternatives(known.annotation) if known else ()
+        elif any(get_origin(kind) is dict for kind in types):
+            path.append(part)
+            types = tuple(inner for kind in types for inner in _alternatives(get_args(kind)[1]))
         elif isinstance(part, int):
             path.append(part)
             types = tuple(
@@ -65,11 +68,14 @@ def tags(section: type[Section]) -> tuple[str, ...]:
 
 
 def keys_below_root() -> Iterator[tuple[str, str]]:
-    """Every (key, dotted path) in the sections of a recipe, to find keys that were put in the wrong place."""
+    """Every (key, dotted path) in the sections of a recipe, to find keys that were put in the wrong place.
+
+    Those of choices, such as the methods of `slice`, come last: most recipes do not take them.
+    """
     for recipe in Spot((), _alternatives(Recipe)).sections:
-        for name, known in recipe.model_fields.items():
-            for section in Spot((), _alternatives(known.annotation)).sections:
-                yield from ((key, f"{name}.{key}") for key in section.model_fields)
+        fields = {name: Spot((), _alternatives(known.annotation)) for name, known in recipe.model_fields.items()}
+        for name, spot in sorted(fields.items(), key=lambda field: len(field[1].sections) > 1):
+            yield from ((key, f"{name}.{key}") for section in spot.sections for key in section.model_fields)
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

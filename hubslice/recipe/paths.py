@@ -35,7 +35,8 @@ def looks_local(path: str) -> bool:
 
 def path_values(data: Plain) -> Iterator[tuple[KeyPath, str]]:
     """Every (key path, value) of a recipe that may name a local file or folder."""
-    for path in (("teacher", "model"), ("data", "path")):
+    made = list(_text_at(data, ("teacher", "weights"))) == [(("teacher", "weights"), "random")]
+    for path in (*(() if made else (("teacher", "model"),)), ("data", "path")):
         yield from _text_at(data, path)
     audit = data.get("audit") if isinstance(data, dict) else None
     defects = audit.get("defects") if isinstance(audit, dict) else None

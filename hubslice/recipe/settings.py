@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hubslice.recipe.paths import path_values
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.section import Section
 
 _WORDS = ("kind", "name", "description", "card")  # for people; no number depends on them
 
@@ -13,7 +16,20 @@ def settings_of(recipe: SliceRecipe, *, given: bool = False) -> dict[str, object
 
     Left out are words for people, and places of models and data: what lies there counts, not what it is called.
     """
-    data = recipe.model_dump(mode="json", exclude_unset=given)
+    return _table(recipe.model_dump(mode="json", exclude_unset=given))
+
+
+def defaults_of(recipe: SliceRecipe) -> dict[str, object]:
+    """What the settings would be where the recipe gave only what every recipe must give."""
+    data = recipe.model_dump(mode="json")
+    for name, section in recipe:
+        if isinstance(section, Section):
+            required = {key: value for key, value in section if type(section).model_fields[key].is_required()}
+            data[name] = type(section).model_construct(**required).model_dump(mode="json")
+    return _table(data)
+
+
+def _table(data: dict[str, Any]) -> dict[str, object]:
     places = {".".join(map(str, path)) for path, _ in path_values(data)} | {"data.revision"}
     found: dict[str, object] = {}
     for key, value in data.items():

@@ -8,30 +8,49 @@ from typing import Any
 
 import numpy as np
 
+from hubslice.artefacts.channels import ChannelMap
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, Slicing
+from hubslice.recipe.schema import MagnitudeParams, NoSlice, RandomParams, RemosParams, SeamParams
+from hubslice.recipe.section import Section
 from hubslice.slicing.candidates import candidates
+from hubslice.slicing.cutting import Cutting, eligible
 from hubslice.slicing.remos import remos
 from hubslice.slicing.simple import chance, magnitude
+from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
 
 
 @dataclass(frozen=True)
 class Slicer:
-    """A method: `run(candidates, profile, params, seed)` gives flat relevance in canonical order."""
+    """A method that ranks, searches or chooses.
+
+    `run(candidates, profile, params, seed)` gives flat relevance of single weights in canonical order, `units(groups,
+    weights, seed)` the importance of whole channels; a method has what it can do. One without either is a search, which
+    needs the task's pictures (see `hubslice.slicing.seam`).
+    """
 
     name: str
     title: str
     reference: str
-    params: type[Slicing]
-    run: Callable[..., np.ndarray]
+    params: type[Section]
+    run: Callable[..., np.ndarray] | None = None
+    units: Callable[..., list[np.ndarray]] | None = None
 
 
 SLICERS = (
     Slicer("remos", "ReMoS relevance slice", "https://doi.org/10.1145/3510003.3510191", RemosParams, remos),
-    Slicer("magnitude", "Magnitude pruning", "https://arxiv.org/abs/1506.02626", MagnitudeParams, magnitude),
-    Slicer("random", "Random slice", "https://arxiv.org/abs/1902.09574", RandomParams, chance),
+    Slicer("seam", "SeaM re-engineering", "https://arxiv.org/abs/2304.00245", SeamParams),
+    Slicer("none", "No slice", "", NoSlice),
+    Slicer(
+        "magnitude",
+        "Magnitude pruning",
+        "https://arxiv.org/abs/1506.02626",
+        MagnitudeParams,
+        magnitude,
+        unit_magnitudes,
+    ),
+    Slicer("random", "Random slice", "https://arxiv.org/abs/1902.09574", RandomParams, chance, unit_chances),
 )
 
 
@@ -44,20 +63,51 @@ def make_slice(
     params: Any,
     weights: Mapping[str, np.ndarray],
     neurons: NeuronMap,
-    profile: Profile,
+    profile: Profile | None,
     classifier: frozenset[str],
     seed: int,
 ) -> Slice:
-    """The slice that the method of `params` makes.
+    """The slice of single weights that the method of `params` makes; of `none` it judges no parameter.
 
-    `weights` are the model's parameters by name, `classifier` the names of those that are never sliced.
+    `weights` are the model's parameters by name, `classifier` the names of those that are never sliced; `profile` is
+    for methods that use coverage.
 
     Raises:
         SliceError: the layers that the recipe selects do not exist, or the profile is of another model.
     """
     entry = slicer(params.method)
+    if isinstance(params, NoSlice):
+        return Slice({}, params.method)
+    assert entry.run is not None
     chosen = candidates(weights, neurons, params.layers, classifier)
     flat = entry.run(chosen, profile, params, seed)
     ends = np.cumsum([candidate.weight.size for candidate in chosen])[:-1]
     masks = {c.name: c.mask(part) for c, part in zip(chosen, np.split(flat, ends), strict=True)}
     return Slice(masks, params.method, params.model_dump(mode="json"))
+
+
+def make_channel_slice(
+    params: Any,
+    weights: Mapping[str, np.ndarray],
+    neurons: NeuronMap,
+    channels: ChannelMap,
+    classifier: frozenset[str],
+    seed: int,
+) -> Slice:
+    """The slice of whole channels that the method of `params` makes; otherwise as `make_slice`.
+
+    Raises:
+        SliceError: no channels can be taken out of the layers that the recipe selects.
+    """
+    entry = slicer(params.method)
+    assert entry.units is not None
+    groups = eligible(channels, kinds_of(neurons), params.layers)
+    shapes = {name: weight.shape for name, weight in weights.items() if name not in classifier}
+    cutting = Cutting(groups, shapes)
+    kept = most_important(cutting, entry.units(groups, weights, seed), 1 - params.ratio, params.align)
+    return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"))
+
+
+def kinds_of(neurons: NeuronMap) -> dict[str, str]:
+    """The kind of layer of each mapped weight."""
+    return {layer.parameter: layer.kind for layer in neurons.layers}

@@ -1,37 +1,85 @@
-"""The student before training: the teacher's weights, a new classifier, and irrelevant weights started anew."""
+"""The student before training: the teacher's weights, a classifier, and irrelevant weights started anew."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
 
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.errors import DataError, SliceError
 from hubslice.models.base import Model
+
+# For each label of the task, the labels of the teacher that stand behind it.
+Known = Sequence[Sequence[str]]
+
+
+def start_classifier(model: Model, labels: tuple[str, ...], seed: int, known: Known | None = None) -> None:
+    """Put a classifier for `labels` in place of the teacher's: a fresh, seeded one, or the teacher's own rows.
+
+    With `known`, each row is the mean of the teacher's rows for the labels that it names. For one label each that is
+    the teacher with its answers restricted to the task's classes.
+
+    Raises:
+        DataError: the teacher does not know one of the labels.
+    """
+    rows: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+    for names in known or ():
+        unknown = [name for name in names if name not in model.labels]
+        if unknown:
+            some = ", ".join(model.labels[:5]) + (", ..." if len(model.labels) > 5 else "")
+            raise DataError(
+                f"the teacher does not know the class {unknown[0]!r}; it knows {some}",
+                hint="name classes of the teacher in data.classes, or use slice.reuse=transfer",
+            )
+        chosen = [model.labels.index(name) for name in names]
+        old = model.classifier
+        rows.append((old.weight[chosen].mean(0), None if old.bias is None else old.bias[chosen].mean()))
+    model.reset_classifier(labels, seed)
+    with torch.no_grad():
+        for index, (weight, bias) in enumerate(rows):
+            model.classifier.weight[index] = weight
+            if bias is not None and model.classifier.bias is not None:
+                model.classifier.bias[index] = bias
 
 
 @torch.no_grad()
 def initialise(
-    model: Model, labels: tuple[str, ...], seed: int, slice_: Slice | None, start: Literal["zero", "fresh"]
+    model: Model,
+    labels: tuple[str, ...],
+    seed: int,
+    slice_: Slice | None,
+    start: Literal["zero", "fresh"],
+    known: Known | None = None,
 ) -> Model:
     """Turn a teacher into an untrained student, in place.
 
-    The classifier is replaced by a seeded one for `labels`. Weights outside the slice become zero, as ReMoS publishes
+    The classifier is replaced (`start_classifier`). Weights outside the slice become zero, as ReMoS publishes
     (section 4, "retrained from scratch"), or the values of a freshly initialised network.
 
     Raises:
         SliceError: the slice names a parameter that the model lacks or whose shape differs.
+        DataError: the teacher does not know a label in `known`.
     """
-    model.reset_classifier(labels, seed)
-    if slice_ is None:
-        return model
+    start_classifier(model, labels, seed, known)
+    if slice_ is not None:
+        fresh = dict(model.fresh(seed).module.named_parameters()) if start == "fresh" else None
+        mask_weights(model, slice_, fresh)
+    return model
+
+
+@torch.no_grad()
+def mask_weights(model: Model, slice_: Slice, fresh: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Set the weights outside a slice to zero, or to those of `fresh`, in place.
+
+    Raises:
+        SliceError: the slice names a parameter that the model lacks or whose shape differs.
+    """
     parameters = dict(model.module.named_parameters())
-    fresh = dict(model.fresh(seed).module.named_parameters()) if start == "fresh" else {}
     for name, mask in slice_.masks.items():
         parameter = parameters.get(name)
         if parameter is None or tuple(parameter.shape) != mask.shape:
             raise SliceError(f"the slice does not fit {model.architecture}: no parameter {name} of shape {mask.shape}")
         outside = torch.from_numpy(~mask)
-        parameter[outside] = fresh[name][outside] if start == "fresh" else 0.0
-    return model
+        parameter[outside] = 0.0 if fresh is None else fresh[name][outside]

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
+from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.data.pixels import to_unit
 from hubslice.data.task import Split
 from hubslice.errors import MemoryShortError
@@ -27,7 +28,6 @@ from hubslice.processes import world
 from hubslice.progress import Reporter
 from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, collate
-from hubslice.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.training.predict import accuracy
 
 CHECKPOINT_SECONDS = 60
@@ -85,6 +85,9 @@ def finetune(
     # Depthwise convolutions train 1.5 times as fast on the CPU in this layout. The module is not "prepared": that would
     # leave autocast in its forward for good, and validation is done in full precision.
     stock: nn.Module = model.module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    head = model.classifier_parameters()
+    for name, parameter in stock.named_parameters():
+        parameter.requires_grad_(params.part == "all" or name in head)
     optimizer = accelerator.prepare(_optimizer(model, params))
     rates = [group["lr"] for group in optimizer.param_groups]
     loss_of = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
@@ -111,7 +114,7 @@ def finetune(
         while step < steps and not _stalled(epochs, params.patience):
             batches.epoch, batches.skip = divmod(step, batches.steps)
             model.module = trained
-            trained.train()
+            trained.train(params.part == "all")  # a held body keeps its running statistics and drops nothing
             for images, targets in loader:
                 torch.manual_seed((seed << 32) + step)  # dropout and drop path, the same after a resume
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -188,7 +191,9 @@ def _optimizer(model: Model, params: TrainParams) -> torch.optim.Optimizer:
     classifier: list[nn.Parameter] = []
     for name, parameter in model.module.named_parameters():
         (classifier if name in head else body).append(parameter)
-    groups = [{"params": body, "lr": params.lr}, {"params": classifier, "lr": params.lr * params.head_lr_factor}]
+    groups = [{"params": classifier, "lr": params.lr * params.head_lr_factor}]
+    if params.part == "all":
+        groups.insert(0, {"params": body, "lr": params.lr})
     if params.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=params.lr, weight_decay=params.weight_decay)
     return torch.optim.SGD(groups, lr=params.lr, momentum=params.momentum, weight_decay=params.weight_decay)

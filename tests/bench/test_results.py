@@ -11,7 +11,9 @@ import pytest
 from bench.inheritance import render as inheritance
 from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
+from bench.masks import __main__ as masks
 from bench.profiling import render as profiling
+from bench.widths import __main__ as widths
 
 SIZES = sorted(int(path.name) for path in inheritance.HERE.glob("[0-9]*") if path.is_dir())
 
@@ -66,3 +68,8 @@ def test_profiling_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(profiling, "HERE", tmp_path)
     profiling.render(profiling.Results.load(profiling.RESULTS))
     assert (tmp_path / "table.md").read_text() == (profiling.RESULTS.parent / "table.md").read_text()
+
+
+def test_widths_and_masks_are_told_as_measured() -> None:
+    assert widths.render(widths.Results.load(widths.RESULTS)) == (widths.HERE / "table.md").read_text()
+    assert masks.render(masks.Results.load(masks.RESULTS)) == (masks.HERE / "table.md").read_text()

@@ -126,7 +126,19 @@ def test_recipes_schema(hubslice: Hubslice) -> None:
         [],
         *(
             [name]
-            for name in ("pull", "slice", "push", "validate", "profile", "audit", "card", "info", "poison", "doctor")
+            for name in (
+                "pull",
+                "slice",
+                "push",
+                "validate",
+                "profile",
+                "audit",
+                "card",
+                "info",
+                "latency",
+                "poison",
+                "doctor",
+            )
         ),
         *(["recipes", name] for name in ("ls", "show", "copy", "schema")),
     ],

@@ -69,6 +69,47 @@ FAULTS = {
         GOOD + "gates: {max_dir: 0.1}\n",
         ("gates.max_dir judges audited defects, and audit.defects names none",),
     ),
+    "a class twice": (
+        GOOD.replace("pictures}", "pictures, classes: [cat, dog, cat]}"),
+        ("r.yaml:4: data: classes names 'cat' twice",),
+    ),
+    "one class": (
+        GOOD.replace("pictures}", "pictures, classes: [cat]}"),
+        ("data: a task needs two classes or more", "add against_rest: true"),
+    ),
+    "the rest of nothing": (
+        GOOD.replace("pictures}", "pictures, against_rest: true}"),
+        ("data: against_rest needs classes",),
+    ),
+    "the rest is called rest": (
+        GOOD.replace("pictures}", "pictures, classes: [rest], against_rest: true}"),
+        ("data: against_rest calls all others 'rest', which is the name of the class itself",),
+    ),
+    "arguments of a given model": (
+        GOOD.replace("a1_in1k}", "a1_in1k, arguments: {depth: 3}}"),
+        ("r.yaml:3: teacher: arguments describe a model with weights: random",),
+    ),
+    "an argument that is no value": (
+        GOOD.replace("a1_in1k}", "a1_in1k, weights: random, arguments: {depth: {a: 1}}}"),
+        ("r.yaml:3: teacher.arguments.depth: expected", "got keys and values"),
+    ),
+    "defects of random weights": (
+        GOOD.replace("a1_in1k}", "a1_in1k, weights: random}") + "audit: {defects: [{kind: penultimate}]}\n",
+        ("audit.defects measures what a teacher passes on, and random weights hold nothing",),
+    ),
+    "a slice beside none": (
+        GOOD + "slice: {method: none}\nbaselines: [magnitude]\n",
+        ("baselines: magnitude slices as much as the student, and slice.method none slices nothing",),
+    ),
+    "from scratch twice": (
+        GOOD.replace("a1_in1k}", "a1_in1k, weights: random}") + "slice: {method: none}\nbaselines: [retrain]\n",
+        ("baselines: retrain starts from random weights, as this student does",),
+    ),
+    "a drop below itself": (
+        GOOD + "slice: {method: none}\ngates: {max_accuracy_drop: 0.1}\n",
+        ("gates.max_accuracy_drop compares with plain fine-tuning, which slice.method none is itself",),
+    ),
+    "a ratio of nothing": (GOOD + "slice: {method: none, ratio: 0.1}\n", ("slice.ratio: unknown key",)),
     "limits": (
         GOOD + "slice: {method: remos, ratio: 1.5}\nprofile: {samples: 0}\n",
         (
@@ -150,3 +191,42 @@ def test_names_of_classes_are_checked_before_any_training(job: Path, refused: Re
     says = ("the recipe names the class 'gren', which shapes.parquet does not have", "did you mean 'green'?")
     refused("slice", "r.yaml", "--until", "data", code=2, says=says)
     assert not (job / "runs/student/steps/data").exists()
+
+
+def test_chosen_classes_are_checked_before_any_training(job: Path, refused: Refused) -> None:
+    write_parquet(job / "shapes.parquet", 30)
+    (job / "r.yaml").write_text(GOOD.replace("owner/pictures", "shapes.parquet, classes: [red, gren]"))
+    says = ("data.classes names 'gren', which shapes.parquet does not have; did you mean 'green'?", "blue, green, red")
+    refused("slice", "r.yaml", "--until", "data", code=2, says=says)
+    assert not (job / "runs/student/steps/data").exists()
+
+
+ANEW = {
+    "no architecture": ("model=resnt18", ("timm has no architecture 'resnt18'; did you mean 'resnet18'?", "resnet18")),
+    "trained weights": ("model=resnet18.a1_in1k", ("timm has no architecture", "trained weights come with weights")),
+    "no model type": (
+        "model=transformers:resnt",
+        ("no image classifier of model type 'resnt'; did you mean 'resnet'?",),
+    ),
+    "no such argument": ("arguments={widht: 3}", ("test_resnet cannot be made with these arguments", "'widht'")),
+    "files": ("arguments={checkpoint_path: x}", ("takes none that decides what is loaded", "widths and depths")),
+    "pretrained": ("arguments={pretrained: true}", ("teacher.arguments gives 'pretrained'",)),
+    "classes": ("arguments={num_classes: 3}", ("teacher.arguments gives 'num_classes', which the task decides",)),
+    "too large": ("arguments={stem_width: 16000000}", ("test_resnet describes a model of more than", "free memory")),
+    "absurd": ("arguments={stem_width: 16000000000}", ("test_resnet has stem_width: 16000000000, which no model",)),
+}
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--quiet"])
+@pytest.mark.parametrize(("override", "says"), ANEW.values(), ids=ANEW)
+def test_models_that_cannot_be_made(
+    job: Path, refused: Refused, mode: str, override: str, says: tuple[str, ...]
+) -> None:
+    write_parquet(job / "shapes.parquet", 30)
+    model = "test_resnet, weights: random"
+    (job / "r.yaml").write_text(
+        GOOD.replace("timm/resnet18.a1_in1k", model).replace("owner/pictures", "shapes.parquet")
+        + "slice: {method: none}"
+    )
+    refused("slice", "r.yaml", f"teacher.{override}", "--until", "pull", mode, code=2, says=says)
+    assert not (job / "runs/student/steps/pull").exists()

@@ -57,6 +57,8 @@ def _values(annotation: Any, metadata: Iterable[Any] = ()) -> st.SearchStrategy[
         return st.sampled_from(get_args(annotation))
     if origin is tuple:
         return st.lists(_values(get_args(annotation)[0]), min_size=limits.get("min_length", 0), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(st.from_regex(NAME, fullmatch=True), _values(get_args(annotation)[1]), max_size=2)
     if annotation is type(None):
         return st.none()
     if annotation is int:

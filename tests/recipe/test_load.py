@@ -126,11 +126,11 @@ def test_message_counts_and_hints() -> None:
         *(
             (f"kind: slice\nslice: {{{given}}}", [f"r.yaml:2: slice.{says}"])
             for given, says in {
-                "method: remoss, foo: 1": "method: must be one of remos, magnitude, random, got text 'remoss'; did you",
-                "method: 3": "method: must be one of remos, magnitude, random, got 3",
-                "method: [remos]": "method: must be one of remos, magnitude, random, got a list",
-                "method: {a: b}": "method: must be one of remos, magnitude, random, got keys and values",
-                "method:": "method: missing; this key is required (one of remos, magnitude, random)",
+                "method: remoss, foo: 1": "method: must be one of remos, seam, magnitude, random, none, got text",
+                "method: 3": "method: must be one of remos, seam, magnitude, random, none, got 3",
+                "method: [remos]": "method: must be one of remos, seam, magnitude, random, none, got a list",
+                "method: {a: b}": "method: must be one of remos, seam, magnitude, random, none, got keys and values",
+                "method:": "method: missing; this key is required (one of remos, seam, magnitude, random, none)",
                 "ratio: 3": "ratio: must be at most 1, got 3",
                 "metod: magnitude": "metod: unknown key; did you mean 'method'?",
                 "method: random, magnitude: absolute": "magnitude: unknown key; ",

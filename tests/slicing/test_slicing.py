@@ -115,7 +115,7 @@ def test_large_and_seldom_used_weights_fall_first(net) -> None:
 
 def test_ratio_zero_keeps_everything_and_one_nothing(net) -> None:
     weights, neurons, profile = net
-    for slicer in SLICERS:
+    for slicer in (each for each in SLICERS if each.run is not None):
         whole = make_slice(slicer.params(ratio=0.0), weights, neurons, profile, CLASSIFIER, seed=0)
         nothing = make_slice(slicer.params(ratio=1.0), weights, neurons, profile, CLASSIFIER, seed=0)
         assert whole.retention == 1, slicer.name

@@ -163,3 +163,11 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write_parquet(tmp_path / "shapes.parquet")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load_task(DataParams(path="~/shapes.parquet"), Path("/"), 0).labels == ("blue", "green", "red")
+
+
+def test_a_folder_of_parquet_files_has_the_splits_that_they_are_called(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "shapes" / "train.parquet", 60)
+    write_parquet(tmp_path / "shapes" / "test.parquet", 30)
+    splits = SplitParams(train="train", validation=0.2, test="test")
+    task = load_task(DataParams(path="shapes", splits=splits), tmp_path, 0)
+    assert task.report.samples == {"train": 48, "validation": 12, "test": 30}

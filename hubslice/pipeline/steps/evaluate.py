@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.rate import Rate
-from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.arms import Arm, known_labels, reuses_classifier, step_name
+from hubslice.pipeline.references import references
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.recipe.schema import SliceRecipe
+
+if TYPE_CHECKING:
+    from hubslice.data.task import Task
 
 ACCURACY = "accuracy.json"
 PREDICTIONS = "accuracy.safetensors"  # under evidence/
@@ -29,7 +34,7 @@ class Accuracy(Artefact):
 
 
 class Accuracies(Artefact):
-    """Accuracy by arm."""
+    """Accuracy by arm; under direct reuse also that of the teacher's own answers (`hubslice.pipeline.references`)."""
 
     arms: dict[str, Accuracy]
 
@@ -50,16 +55,36 @@ def evaluate_step(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
                 for name, split in splits.items():
                     predicted[name][arm.name] = predict(model, split, device=context.device).argmax(1).numpy()
                 bar.advance()
+        told = _teacher(recipe, context, task) if reuses_classifier(recipe) else {}
+        for name in splits:
+            predicted[name] |= {reference: answers[name] for reference, answers in told.items()}
         found = Predictions({name: split.targets for name, split in splits.items()}, predicted)
         found.save(context.out / EVIDENCE / PREDICTIONS)
         Accuracies(
             arms={
-                arm.name: Accuracy(
-                    validation=found.accuracy("validation", arm.name), test=found.accuracy("test", arm.name)
-                )
-                for arm in arms
+                name: Accuracy(validation=found.accuracy("validation", name), test=found.accuracy("test", name))
+                for name in (*(arm.name for arm in arms), *told)
             }
         ).save(context.out / ACCURACY)
 
-    inputs = ("data", *(step_name("train", arm) for arm in arms))
-    return Step("evaluate", "Evaluate all models", {"seed": recipe.seed}, inputs, run, version=2)
+    inputs = ["data", *(step_name("train", arm) for arm in arms)]
+    parameters: dict[str, object] = {"seed": recipe.seed}
+    if reuses_classifier(recipe):
+        inputs.append("pull")
+        parameters["references"] = [each.name for each in references(against_rest=recipe.data.against_rest)]
+    return Step("evaluate", "Evaluate all models", parameters, tuple(inputs), run, version=2)
+
+
+def _teacher(recipe: SliceRecipe, context: Context, task: Task) -> dict[str, dict[str, np.ndarray]]:
+    """The teacher's answers by reference and split."""
+    from hubslice.models.folder import load_model
+    from hubslice.training.predict import predict
+
+    model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+    known = known_labels(recipe, model.labels, task.labels) or ()
+    columns = [[model.labels.index(name) for name in names] for names in known]
+    splits = {"validation": task.validation, "test": task.test}
+    logits = {name: predict(model, split, device=context.device).double().numpy() for name, split in splits.items()}
+    labels = {name: split.targets for name, split in splits.items()}
+    chosen = references(against_rest=recipe.data.against_rest)
+    return {each.name: each.rule(logits, labels, columns) for each in chosen}

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import CARD, RECIPE, REPORT
+from hubslice.artefacts.names import CARD, RECIPE, REPORT, SLICE
 from hubslice.pipeline.arms import Arm
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.audit import EVIDENCE, audit_names
-from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.recipe.schema import SliceRecipe
 

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubslice.artefacts.names import SLICE
 from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.search import search_step
 from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import ChannelSlicing, NoSlice, RemosParams, SeamParams, SliceRecipe, Slicing
 
 if TYPE_CHECKING:
     from hubslice.data.task import Split
     from hubslice.models.base import Model
 
 PROFILE = "profile.safetensors"
-SLICE = "slice.safetensors"
 DEFAULT_K = {"nc": 1, "tknc": 10, "snac": 2}  # those of the ReMoS code; nc has none
 
 
@@ -87,26 +88,42 @@ def profile_step(recipe: SliceRecipe, base: Path) -> Step:
     return Step("profile", "Profile neuron coverage", parameters, ("pull", "data", "export"), run)
 
 
-def slice_step(recipe: SliceRecipe, arm: Arm) -> Step:
-    """Make the arm's slice from the teacher's weights and the profile."""
-    slicing = arm.slicing
+def slice_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
+    """Make the arm's slice: searched for on the task's pictures, or from the teacher's weights and the profile."""
+    if isinstance(arm.slicing, SeamParams):
+        return search_step(recipe, arm, arm.slicing, base)
+    assert arm.slicing is not None
+    return _ranking_step(recipe, arm, arm.slicing)
+
+
+def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> Step:
+    profiled = isinstance(params, RemosParams)
+    whole_channels = isinstance(params, ChannelSlicing) and params.granularity == "channel"
 
     def run(context: Context) -> None:
         from hubslice.artefacts.profile import Profile
+        from hubslice.artefacts.slice import Slice
         from hubslice.graph.neuron_map import NeuronMap
         from hubslice.models.folder import load_model
-        from hubslice.slicing.registry import make_slice
+        from hubslice.slicing.registry import make_channel_slice, make_slice
 
         model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
-        make_slice(
-            slicing,
-            weights,
-            NeuronMap.load(context.inputs["export"] / NEURONS),
-            Profile.load(context.inputs["profile"] / PROFILE),
-            model.classifier_parameters(),
-            recipe.seed,
-        ).save(context.out / SLICE)
+        neurons, head = NeuronMap.load(context.inputs["export"] / NEURONS), model.classifier_parameters()
+        wanted = params
+        if arm.matched:
+            retention = Slice.load(context.inputs["slice"] / SLICE).retention
+            wanted = params.model_copy(update={"ratio": 1 - retention})
+        if whole_channels:
+            from hubslice.graph.channels import channel_map
 
-    parameters = {"slice": slicing, "seed": recipe.seed}
-    return Step(step_name("slice", arm), f"Slice ({arm.title.lower()})", parameters, ("pull", "export", "profile"), run)
+            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed)
+        else:
+            profile = Profile.load(context.inputs["profile"] / PROFILE) if profiled else None
+            made = make_slice(wanted, weights, neurons, profile, head, recipe.seed)
+        made.save(context.out / SLICE)
+
+    inputs = ("pull", "export", *(("profile",) if profiled else ()), *(("slice",) if arm.matched else ()))
+    return Step(
+        step_name("slice", arm), f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}, inputs, run
+    )

@@ -26,14 +26,22 @@ PARITY_SAMPLES = 4
 
 
 def pull_step(
-    name: str, teacher: TeacherParams, base: Path, *, commit: str | None = None, allow_pickle: bool = False
+    name: str,
+    teacher: TeacherParams,
+    base: Path,
+    *,
+    seed: int = 0,
+    commit: str | None = None,
+    allow_pickle: bool = False,
 ) -> Step:
-    """Fetch a model into the run folder: `model/` and its facts in `model.json`.
+    """Fetch a model into the run folder, or make one with random weights: `model/` and its facts in `model.json`.
 
     A model on the Hub is taken at `commit`, whatever its revision means by now. Pickled weights, where the user
     consents to read them, become safetensors here: no later step sees a pickle. The consent is no part of the step's
     key; what was converted once need not be consented to again.
     """
+    if teacher.weights == "random":
+        return _making_step(name, teacher, seed)
 
     def run(context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
@@ -55,6 +63,24 @@ def pull_step(
     if commit is not None:
         parameters["commit"] = commit
     return Step(name, f"Pull {teacher.model}", parameters, (), run)
+
+
+def _making_step(name: str, teacher: TeacherParams, seed: int) -> Step:
+    def run(context: Context) -> None:
+        from hubslice.hub.integrity import digest
+        from hubslice.hub.pull import Fetched
+        from hubslice.models.creation import create_model
+
+        folder = context.out / WEIGHTS_FOLDER
+        shutil.rmtree(folder, ignore_errors=True)
+        model = create_model(teacher, seed)
+        model.save(folder)
+        found = {path.name: digest(path) for path in sorted(folder.iterdir())}
+        files = tuple(FileFact(path=path, size=each.size, sha256=each.sha256) for path, each in found.items())
+        made = Fetched(folder, None, None, None, (), poisoned=False, files=files)
+        _facts(model, teacher.model, made).model_copy(update={"random_seed": seed}).save(context.out / FACTS)
+
+    return Step(name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run)
 
 
 def _unpickle(fetched: Fetched, folder: Path) -> Fetched:

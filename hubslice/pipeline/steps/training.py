@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 
 from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.names import SLICE
 from hubslice.artefacts.report import Candidate
-from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.arms import Arm, known_labels, reuses_classifier, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
-from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.processes import leads
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, Slicing
 
 CHOICE = "choice.json"
 
@@ -28,7 +28,9 @@ class Choice(Artefact):
 def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm's untrained model, as stock code loads it."""
     slicing = arm.slicing
+    start = slicing.init if isinstance(slicing, Slicing) else None
     source = step_name("slice", arm)
+    compacted = isinstance(slicing, Slicing) and slicing.irrelevant == "compact"
 
     def run(context: Context) -> None:
         from hubslice.artefacts.slice import Slice
@@ -41,11 +43,20 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
             model = model.fresh(recipe.seed)
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
-        initialise(model, task.labels, recipe.seed, slice_, slicing.init if slicing else "zero")
+        known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
+        initialise(model, task.labels, recipe.seed, slice_, start or "zero", known)
+        if slice_ is not None and compacted:
+            from hubslice.conversion.compact import compact
+
+            model = compact(model, slice_)
         model.save(context.out / WEIGHTS_FOLDER)
 
     inputs = (arm.teacher, "data", *((source,) if slicing else ()))
-    parameters = {"start": arm.start, "init": slicing.init if slicing else None, "seed": recipe.seed}
+    parameters = {"start": arm.start, "init": start, "seed": recipe.seed}
+    if compacted:
+        parameters["compact"] = True
+    if reuses_classifier(recipe):
+        parameters["known"] = True
     return Step(step_name("init", arm), f"Initialise ({arm.title.lower()})", parameters, inputs, run)
 
 
@@ -53,7 +64,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     """The arm trained at every point of the grid; the best on validation is kept."""
     slicing = arm.slicing
     source, start = step_name("slice", arm), step_name("init", arm)
-    held = slicing is not None and slicing.irrelevant == "freeze"
+    held = isinstance(slicing, Slicing) and slicing.irrelevant == "freeze"
 
     def run(context: Context) -> None:
         from contextlib import nullcontext

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hubslice.artefacts.names import REPORT, WEIGHTS
+from hubslice.artefacts.names import REPORT, SLICE, WEIGHTS
 from hubslice.artefacts.predictions import Predictions
-from hubslice.artefacts.report import DefectReport, DefectVariant
+from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, ReferenceReport
 from hubslice.artefacts.slice import Slice
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.defects.evidence import Evidence
@@ -18,7 +18,6 @@ from hubslice.defects.registry import make_defect
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.report import count_slice, judge_gates
 from hubslice.pipeline.steps.audit import EVIDENCE
-from hubslice.pipeline.steps.slicing import SLICE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
 from hubslice.recipe.defects import DefectParams
@@ -44,7 +43,8 @@ def check_accuracies(claims: Claims) -> Iterator[Finding]:
         yield unchecked(PART, "accuracies", "made by an older hubslice, which did not store the predictions")
     else:
         found = Predictions.load(claims.place.folder / EVIDENCE / report.predictions)
-        for arm in report.arms:
+        measured: tuple[ArmReport | ReferenceReport, ...] = (*report.arms, *report.references)
+        for arm in measured:
             wrong = []
             for split, claimed in (("validation", arm.validation), ("test", arm.test)):
                 counted = found.accuracy(split, arm.name)

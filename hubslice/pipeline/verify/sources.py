@@ -37,7 +37,9 @@ def check_sources(claims: Claims, *, full: bool) -> Iterator[Finding]:
         if run is not None:
             yield _in_run(run, step, name, model)
         if model.repo_id is None:
-            if run is None:
+            if run is None and step == "pull" and claims.report.teacher.random_seed is not None:
+                yield unchecked(PART, name, f"{model.model} with random weights; only their checksums are published")
+            elif run is None:
                 yield unchecked(PART, name, f"it was the local folder {model.model}; only its checksums are published")
         elif run is None or full:
             yield _on_hub(name, model, full=full)

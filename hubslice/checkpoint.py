@@ -1,4 +1,4 @@
-"""Training state on disk, as safetensors: a killed training goes on from the last one, bit for bit."""
+"""State of a training or a search on disk, as safetensors: a killed one goes on from the last, bit for bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hubslice.artefacts.base import write_atomically
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands: steps done, and plain facts that the loop wants back."""
+    """Where the work stands: steps done, and plain facts that the loop wants back."""
 
     step: int
     facts: dict[str, Any]

@@ -1,0 +1,1 @@
+"""What an epoch of a mask search costs beside one of fine-tuning."""

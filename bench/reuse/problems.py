@@ -1,0 +1,58 @@
+"""The problems: one class against the rest, or a group of classes, of a teacher that knows all ten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .data import LABELS
+
+Granularity = Literal["weight", "channel"]
+
+GROUPS = {
+    "tops": ("T-shirt/top", "Pullover", "Coat", "Shirt"),
+    "shoes": ("Sandal", "Sneaker", "Ankle boot"),
+    "others": ("Trouser", "Dress", "Bag"),
+}
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A network trained from scratch by a built-in recipe."""
+
+    name: str
+    title: str
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the teacher is reused for."""
+
+    name: str
+    classes: tuple[str, ...]
+    against_rest: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a slice is searched for; chosen on the validation split of a single problem, see README.md."""
+
+    granularity: Granularity
+    alpha: float
+    lr_mask: float
+
+
+TEACHERS = {
+    "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20"),
+    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg"),
+}
+PROBLEMS = {
+    **{label: Problem(label, (label,), True) for label in LABELS},
+    **{name: Problem(name, classes, False) for name, classes in GROUPS.items()},
+}
+SETTINGS = {
+    "weight": Setting("weight", alpha=30.0, lr_mask=0.01),
+    "channel": Setting("channel", alpha=0.5, lr_mask=0.02),
+}
+EPOCHS, PICTURES = 6, 4000  # of a search

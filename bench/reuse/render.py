@@ -1,0 +1,127 @@
+"""From outcomes to a table and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from hubslice.artefacts.base import write_atomically
+from hubslice.card.plot_style import COLOURS, new_figure, styled, write_figure
+
+from .problems import PROBLEMS, SETTINGS, TEACHERS
+from .run import Outcome
+
+HERE = Path(__file__).parent
+# Columns of the table: the module, then what it is fairly or unfairly compared with.
+COLUMNS = {
+    "student": "module",
+    "teacher": "teacher as it is",
+    "told": "teacher, told the task",
+    "finetune": "all weights, same classifier",
+    "magnitude": "largest magnitudes",
+    "random": "random weights",
+}
+FAIR = ("told", "finetune")
+
+
+def outcomes() -> list[Outcome]:
+    """All outcomes, in the order of teachers, settings and problems."""
+    found = [Outcome.load(path) for path in (HERE / "outcomes").glob("*.json")]
+    order = [list(TEACHERS), list(SETTINGS), list(PROBLEMS)]
+    return sorted(
+        found, key=lambda o: [o_.index(v) for o_, v in zip(order, (o.teacher, o.granularity, o.problem), strict=True)]
+    )
+
+
+def accuracy(outcome: Outcome, column: str, split: str = "test") -> float:
+    """Of a column, whose name may stand for that which the problem has."""
+    names = ("teacher-threshold", "teacher-restricted") if column == "told" else (column,)
+    found = next(outcome.accuracies[name] for name in names if name in outcome.accuracies)
+    return float(getattr(found, split).value or 0.0)
+
+
+def fair(outcome: Outcome) -> float:
+    """Test accuracy of the fair baseline that is best on validation."""
+    best = max(FAIR, key=lambda column: accuracy(outcome, column, "validation"))
+    return accuracy(outcome, best)
+
+
+def render() -> None:
+    """Write table.md and plot.png beside the outcomes."""
+    found = outcomes()
+    lines = [
+        "# Direct reuse: what a part of the classes needs of a network that knows them all",
+        "",
+        "Fashion-MNIST, 64 pixels. Ten problems of one class against the rest (as many others), three groups of "
+        "classes. Accuracy on the test split in percent, retention of the sliceable weights; gains in points. "
+        "*Told the task*: the teacher's odds with a limit tuned on validation (one class), or its answers among the "
+        "group's classes. "
+        "*Best fair* is whichever of that and of all weights under the same classifier is better on validation. One "
+        "seed, one teacher each; the interval of a single accuracy is about ±1 point (n = 2,000 to 4,000).",
+        "",
+        "## Means",
+        "",
+        *_head("problems"),
+    ]
+    for teacher in TEACHERS.values():
+        for granularity in SETTINGS:
+            for title, kind in (("one class", True), ("groups", False)):
+                some = [
+                    o
+                    for o in found
+                    if (o.teacher, o.granularity) == (teacher.name, granularity)
+                    and PROBLEMS[o.problem].against_rest == kind
+                ]
+                if some:
+                    lines.append(_row(f"{teacher.title} | {granularity} | {len(some)} x {title}", some))
+    lines += ["", "## Every problem", ""]
+    lines += _head("problem")
+    lines += [_row(f"{o.teacher} | {o.granularity} | {o.problem}", [o]) for o in found]
+    machines = sorted({o.machine for o in found})
+    lines += [
+        "",
+        "![module against the best fair baseline](plot.png)",
+        "",
+        "`python -m bench.reuse`; " + "; ".join(machines) + ".",
+        "",
+    ]
+    write_atomically(HERE / "table.md", "\n".join(lines))
+    if found:
+        with styled():
+            _plot(found)
+
+
+def _head(first: str) -> list[str]:
+    cells = ["teacher", "granularity", first, "retention", *COLUMNS.values(), "gain, as it is", "gain, best fair"]
+    return [f"| {' | '.join(cells)} |", f"| {' | '.join(['---'] * 3 + ['---:'] * (len(cells) - 3))} |"]
+
+
+def _row(head: str, some: Sequence[Outcome]) -> str:
+    cells = [f"{100 * mean(o.retention for o in some):.1f}"]
+    cells += [f"{100 * mean(accuracy(o, column) for o in some):.1f}" for column in COLUMNS]
+    for against in (lambda o: accuracy(o, "teacher"), fair):
+        cells.append(f"{100 * mean(accuracy(o, 'student') - against(o) for o in some):+.1f}")
+    return f"| {head} | {' | '.join(cells)} |"
+
+
+def _plot(found: Sequence[Outcome]) -> None:
+    figure = new_figure(3.2)
+    axes = figure.subplots(1, 2, sharey=True)
+    for panel, teacher in zip(axes, TEACHERS.values(), strict=True):
+        for granularity, colour in zip(SETTINGS, COLOURS.values(), strict=False):
+            some = [o for o in found if (o.teacher, o.granularity) == (teacher.name, granularity)]
+            panel.scatter(
+                [100 * o.retention for o in some],
+                [100 * (accuracy(o, "student") - fair(o)) for o in some],
+                label=f"{granularity}s",
+                color=colour,
+                s=18,
+            )
+        panel.axhline(0, color="0.6", linewidth=0.8)
+        panel.set_xscale("log")
+        panel.set_title(teacher.title)
+        panel.set_xlabel("weights kept, %")
+    axes[0].set_ylabel("accuracy against the\nbest fair baseline, points")
+    axes[0].legend()
+    write_figure(figure, HERE / "plot.png")

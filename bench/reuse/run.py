@@ -1,0 +1,122 @@
+"""One problem: what a search keeps, how the module answers beside every fair baseline, what it costs to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import yaml
+
+import hubslice
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.names import SLICE
+from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.slice import Slice
+from hubslice.models.folder import load_model
+from hubslice.progress import Reporter
+from hubslice.slicing.seam import SearchHistory
+
+from ..machine import Machine
+from .problems import EPOCHS, PICTURES, Problem, Setting, Teacher
+
+
+class Accuracy(Artefact):
+    """A model's accuracy on the problem, and its size: parameters that are not zero."""
+
+    title: str
+    validation: Rate
+    test: Rate
+    parameters: int | None = None
+
+
+class Outcome(Artefact):
+    """A problem solved in one setting. Accuracies by arm: `student` is the module."""
+
+    teacher: str
+    problem: str
+    granularity: str
+    alpha: float
+    lr_mask: float
+    retention: float
+    weights: int
+    met: bool  # an epoch of the search kept the accuracy of all weights on validation
+    seconds: float  # of the search
+    accuracies: dict[str, Accuracy]
+    machine: str
+
+
+def train_teacher(teacher: Teacher, pictures: Path, root: Path, reporter: Reporter) -> Path:
+    """The teacher's folder, trained if it is not there."""
+    overrides = [f"data.path={pictures.resolve()}"]
+    run = hubslice.slice(teacher.recipe, overrides=overrides, out=root / teacher.name, reporter=reporter)
+    return run.path / "student"
+
+
+def solve(
+    teacher: Teacher, folder: Path, problem: Problem, setting: Setting, pictures: Path, root: Path, reporter: Reporter
+) -> Outcome:
+    """Run the problem's recipe in a run folder of its own; what is done is not done again."""
+    name = f"{teacher.name}-{setting.granularity}-{problem.name.replace('/', '-').replace(' ', '-')}"
+    recipe = root / "recipes" / f"{name}.yaml"
+    recipe.parent.mkdir(parents=True, exist_ok=True)
+    recipe.write_text(yaml.safe_dump(recipe_of(name, folder, problem, setting, pictures), sort_keys=False))
+    run = hubslice.slice(recipe, out=root / "problems" / name, reporter=reporter)
+    history = SearchHistory.load(run.path / "steps" / "slice" / "search.json")
+    report, made = run.report, Slice.load(run.path / SLICE)
+    accuracies = {
+        arm.name: Accuracy(
+            title=arm.title,
+            validation=arm.validation,
+            test=arm.test,
+            parameters=_nonzero(
+                run.path / "steps" / ("train" if arm.name == "student" else f"train.{arm.name}") / "model"
+            ),
+        )
+        for arm in report.arms
+    }
+    accuracies |= {
+        each.name: Accuracy(title=each.title, validation=each.validation, test=each.test) for each in report.references
+    }
+    return Outcome(
+        teacher=teacher.name,
+        problem=problem.name,
+        granularity=setting.granularity,
+        alpha=setting.alpha,
+        lr_mask=setting.lr_mask,
+        retention=made.retention,
+        weights=made.weights,
+        met=(history.result.validation.value or 0.0) >= history.floor,
+        seconds=next(step.seconds for step in report.steps if step.name == "slice"),
+        accuracies=accuracies,
+        machine=Machine.here(torch.get_num_threads()).line,
+    )
+
+
+def recipe_of(name: str, teacher: Path, problem: Problem, setting: Setting, pictures: Path) -> dict[str, object]:
+    """The recipe as plain data."""
+    return {
+        "kind": "slice",
+        "name": name,
+        "teacher": {"model": str(teacher.resolve()), "input_size": 64},
+        "data": {
+            "path": str(pictures.resolve()),
+            "splits": {"train": "train", "validation": 0.1, "test": "test"},
+            "classes": list(problem.classes),
+            "against_rest": problem.against_rest,
+            "limit": PICTURES,
+        },
+        "slice": {
+            "method": "seam",
+            "reuse": "direct",
+            "granularity": setting.granularity,
+            "epochs": EPOCHS,
+            "alpha": setting.alpha,
+            "lr_mask": setting.lr_mask,
+        },
+        "train": {"epochs": 2, "part": "classifier", "lr": 0.01, "augment": "flip", "label_smoothing": 0.0},
+        "baselines": ["finetune", "magnitude", "random"],
+    }
+
+
+def _nonzero(folder: Path) -> int:
+    return sum(int(torch.count_nonzero(parameter)) for parameter in load_model(folder).module.parameters())

@@ -1,0 +1,1 @@
+"""How much faster networks get when channels are taken out."""

@@ -1,0 +1,1 @@
+"""Other forms of a model: compact, and as an ONNX graph for plain ONNX Runtime."""

@@ -1,0 +1,82 @@
+"""A model as an ONNX graph for plain ONNX Runtime: constants folded, batch normalisation in the convolutions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import onnx
+from onnxscript import ir, optimizer
+
+from hubslice.artefacts.base import DRAFT
+from hubslice.artefacts.report import ParityReport
+from hubslice.errors import ParityError
+from hubslice.graph.export import export_onnx
+from hubslice.graph.parity import check_parity
+from hubslice.models.base import Model
+
+SAMPLES = 4
+INLINE = 1_500_000_000  # bytes of weights; a graph file holds no more than 2 GiB
+FULL_TOLERANCE = 1e-4  # of the largest logit: folded weights round otherwise
+HALF_TOLERANCE = 3e-2  # of the largest logit: float16 has three decimal digits, and layers add up their errors
+
+
+def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
+    """Write the model as an ONNX graph that computes the same, checked on seeded inputs, and then put it at `path`.
+
+    The input is the module's (pictures normalised), float32 with a free batch axis, and so is the output, `logits`;
+    with `half` all between is float16. Labels and preprocessing are in the graph's metadata. The plain export keeps
+    the parameters of batch normalisation behind nodes that ONNX Runtime does not see through; here they are folded
+    into the convolutions before them. Weights of large models are in a file beside it, with `.data` behind its name.
+
+    Raises:
+        ExportError: the model cannot be exported.
+        ParityError: the graph computes something else; nothing is written.
+    """
+    inputs = model.example_inputs(SAMPLES, seed=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
+        draft = Path(folder) / path.name
+        export_onnx(model.module, inputs, draft)
+        graph = ir.load(draft)
+        optimizer.optimize(graph)
+        proto = ir.to_proto(graph)
+        if half:
+            proto = _halved(proto)
+        about: dict[str, object] = {"labels": list(model.labels)}
+        if model.preprocessing is not None:
+            about["preprocessing"] = model.preprocessing.model_dump(mode="json")
+        onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in about.items()})
+        weights = draft.with_name(f"{path.name}.data")
+        large = proto.ByteSize() > INLINE
+        onnx.save(proto, draft, save_as_external_data=large, location=weights.name)
+        try:
+            tolerance = HALF_TOLERANCE if half else FULL_TOLERANCE
+            parity = check_parity(model.module, draft, inputs, rtol=tolerance, plain=True)
+        except ParityError as error:
+            error.hint = (
+                "leave out --half: this model may need float32"
+                if half
+                else "ONNX Runtime's own optimisations may be at fault; `hubslice pull` exports without relying on them"
+            )
+            raise
+        if large:  # first, so that the graph never lies there without them
+            weights.replace(path.with_name(weights.name))
+        draft.replace(path)
+    return parity
+
+
+def _halved(proto: onnx.ModelProto) -> onnx.ModelProto:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numbers too small for float16 become its smallest
+            return convert_float_to_float16(proto, keep_io_types=True)
+    finally:
+        logging.disable(before)

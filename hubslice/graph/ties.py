@@ -1,0 +1,210 @@
+"""Which channels of which layers a network ties together, as torch-pruning's dependency graph tells."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hubslice.graph.calling import Call
+from hubslice.models.shapes import HEADS
+
+OPERATION = "#"  # starts the names of what is no layer
+Layer = nn.modules.conv._ConvNd | nn.Linear
+
+
+class Place(NamedTuple):
+    """A channel of a layer: its number among what goes in or comes out. Norms and depthwise layers have "out" alone."""
+
+    layer: str
+    side: Literal["in", "out"]
+    channel: int
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Channels that can only be removed together.
+
+    `obstacles` are what else is tied to them and can lose none: parameters of no layer.
+    `heads` tells that an attention layer cuts its channels into heads.
+    """
+
+    places: tuple[Place, ...]
+    obstacles: tuple[str, ...]
+    heads: bool
+
+
+def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
+    """All ties of the outputs of convolutions and linear layers, in no particular order.
+
+    Residual sums, concatenations, depthwise and grouped convolutions, flattening and attention tie channels. `inputs`
+    are examples [N, ...] by the names that the module's forward knows.
+
+    Raises:
+        Exception: whatever torch-pruning raises over a network that it cannot trace.
+    """
+    import torch_pruning
+
+    graph = torch_pruning.DependencyGraph()
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parameters outside layers: they become obstacles below
+        graph.build_dependency(
+            module,
+            tuple(inputs.values()),
+            forward_fn=lambda network, tensors: Call(network, tuple(inputs)).eval()(*tensors),
+            verbose=False,
+        )
+    joined, obstacles = _closed(graph, module)
+    _join_blocks(module, joined)
+    heads = _join_heads(module, joined)
+    hindered: dict[Place, dict[str, None]] = {}
+    for place, obstacle in obstacles.items():
+        hindered.setdefault(joined.root(place), {})[obstacle] = None
+    cut = {joined.root(place) for place in heads}
+    return [
+        Tie(tuple(sorted(places)), tuple(sorted(hindered.get(root, ()))), root in cut)
+        for root, places in joined.classes().items()
+    ]
+
+
+class _Joined:
+    """Disjoint sets of places."""
+
+    def __init__(self) -> None:
+        self._parents: dict[Place, Place] = {}
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._parents
+
+    def root(self, place: Place) -> Place:
+        parent = self._parents.setdefault(place, place)
+        while parent != self._parents[parent]:
+            parent = self._parents[parent]
+        self._parents[place] = parent
+        return parent
+
+    def join(self, one: Place, other: Place) -> None:
+        self._parents[self.root(other)] = self.root(one)
+
+    def classes(self) -> dict[Place, list[Place]]:
+        """The sets by their roots, without the operations between the layers."""
+        found: dict[Place, list[Place]] = {}
+        for place in self._parents:
+            if not place.layer.startswith(OPERATION):
+                found.setdefault(self.root(place), []).append(place)
+        return found
+
+
+class _Index(NamedTuple):
+    """A channel, and the one that it was mapped from; the names are those of torch-pruning's own."""
+
+    idx: int
+    root_idx: int
+
+
+def _closed(graph: Any, module: nn.Module) -> tuple[_Joined, dict[Place, str]]:
+    """What torch-pruning's dependencies join, from the outputs of all layers on, and places that can lose nothing.
+
+    torch-pruning's own closure of a channel, `get_pruning_group`, does not end for some networks (MaxViT: the indices
+    grow on every round), and maps the whole graph anew for each channel.
+    """
+    joined, obstacles = _Joined(), dict[Place, str]()
+    names = {node: _name(graph, node, number) for number, node in enumerate(graph.module2node.values())}
+    layers = [part for part in module.modules() if isinstance(part, Layer) and part in graph.module2node]
+    most = max((width for layer in layers for width in _widths(layer)), default=0)
+    todo = deque(
+        (graph.module2node[layer], graph.get_pruner_of_module(layer).prune_out_channels, list(range(_widths(layer)[1])))
+        for layer in layers
+    )
+    for node, prune, indices in todo:
+        for index in indices:
+            joined.root(Place(names[node], _side(prune), index))
+    while todo:
+        node, prune, indices = todo.popleft()
+        for dependency in node.dependencies:
+            if not dependency.is_triggered_by(prune):
+                continue
+            target = dependency.target
+            reached: Any = [_Index(index, index) for index in indices]
+            for mapping in dependency.index_mapping:
+                reached = reached if mapping is None else mapping(reached)
+            new = []
+            for index, origin in reached:
+                if origin is None or not 0 <= index < most:
+                    continue
+                place = Place(names[target], _side(dependency.handler), index)
+                if place not in joined:
+                    new.append(index)
+                    if isinstance(target.module, nn.Parameter):
+                        name = graph._param_to_name[target.module]
+                        obstacles[place] = f"the parameter {name}, which belongs to no layer"
+                joined.join(Place(names[node], _side(prune), origin), place)
+            if new:
+                todo.append((target, dependency.handler, new))
+    return joined, obstacles
+
+
+def _name(graph: Any, node: Any, number: int) -> str:
+    """The layer's name; operations have none, so they get one that no layer can have."""
+    inside = isinstance(node.module, nn.Module) and node.module in graph._module2name
+    return str(graph._module2name[node.module]) if inside else f"{OPERATION}{number}"
+
+
+def _side(prune: Any) -> Literal["in", "out"]:
+    """Which channels a function of torch-pruning takes away; one that takes both is called after the outputs."""
+    return "in" if prune.__name__ == "prune_in_channels" else "out"
+
+
+def _widths(layer: Any) -> tuple[int, int]:
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    return layer.in_channels, layer.out_channels
+
+
+def _join_blocks(module: nn.Module, joined: _Joined) -> None:
+    """A grouped convolution loses whole groups: a group's inputs with its outputs."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.modules.conv._ConvNd) and layer.groups > 1 and Place(name, "out", 0) in joined:
+            first = [Place(name, "out", g * layer.out_channels // layer.groups) for g in range(layer.groups)]
+            for side, channels in (("out", layer.out_channels), ("in", layer.in_channels)):
+                for index in range(channels):
+                    place = Place(name, side, index)  # type: ignore[arg-type]
+                    if place in joined:
+                        joined.join(first[index * layer.groups // channels], place)
+
+
+def _join_heads(module: nn.Module, joined: _Joined) -> list[Place]:
+    """An attention layer loses whole heads, which are consecutive channels of what reads them; gives a place of each.
+
+    Heads are what comes out of a layer right below a module that counts heads, and stays within that module's parent:
+    what leaves it, as the projection's sum with its input does, is not cut into heads.
+    """
+    owners = {name: heads for name, part in module.named_modules() if (heads := _count_heads(part))}
+    widths = {name: part.in_features for name, part in module.named_modules() if isinstance(part, nn.Linear)}
+    found = []
+    for places in joined.classes().values():
+        above = {place.layer.rpartition(".")[0] for place in places if place.side == "out"}
+        owner = min((name for name in above if name in owners), default=None)
+        if owner is None or not all(_within(place.layer, owner.rpartition(".")[0]) for place in places):
+            continue
+        for place in places:
+            width = widths.get(place.layer, 0)
+            if place.side == "in" and width % owners[owner] == 0:
+                found.append((place._replace(channel=place.channel - place.channel % (width // owners[owner])), place))
+    for first, place in found:
+        joined.join(first, place)
+    return [first for first, _ in found]
+
+
+def _within(layer: str, part: str) -> bool:
+    return not part or layer.startswith(f"{part}.")
+
+
+def _count_heads(part: nn.Module) -> int | None:
+    """The number of heads of an attention layer; None for other modules."""
+    return next((vars(part)[name] for name in HEADS if type(vars(part).get(name)) is int), None)

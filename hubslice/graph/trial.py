@@ -1,0 +1,138 @@
+"""Whether groups of channels are what they are said to be, found out by trying.
+
+All trials work on copies with random weights, so that they tell something of the architecture whatever the model's own
+weights are: zeros in those would hide what is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hubslice.artefacts.channels import ChannelGroup, Part
+from hubslice.graph.calling import Call
+from hubslice.models.cutting import cut
+
+LIMIT = 1e-4  # of the largest logit; what was zero adds nothing, sums of fewer numbers round otherwise
+SHARE = 4  # one unit in so many is tried at once
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network with random weights, and inputs [N, ...] by name that it is tried on."""
+
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, module: nn.Module, inputs: Mapping[str, Tensor]) -> Trial:
+        """A trial of the module's architecture; the module stays as it is.
+
+        Weights keep the variance of what passes, and batch normalisation gets the statistics of its inputs, so that
+        signals neither die nor explode.
+        """
+        network = copy.deepcopy(module).float().cpu()
+        generator = torch.Generator().manual_seed(0)
+
+        def drawn(shape: torch.Size, scale: float) -> Tensor:
+            return scale * torch.randn(shape, generator=generator)
+
+        with torch.no_grad(), torch.random.fork_rng(devices=()):
+            for name, parameter in network.named_parameters():
+                if parameter.ndim > 1:
+                    parameter.copy_(drawn(parameter.shape, (2 / max(1, parameter[0].numel())) ** 0.5))
+                else:
+                    parameter.copy_(drawn(parameter.shape, 0.3) + (0 if name.endswith("bias") else 1))
+            norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+            for norm in norms:
+                norm.momentum = 1.0
+                norm.train()
+            Call(network, tuple(inputs))(*inputs.values())
+        return cls(network.eval(), inputs)
+
+    def logits(self, network: nn.Module) -> Tensor:
+        """What a variant of the network gives for the inputs."""
+        with torch.inference_mode():
+            logits: Tensor = Call(network, tuple(self.inputs)).eval()(*self.inputs.values())
+        return logits
+
+    def readers_blind(self, groups: Sequence[ChannelGroup]) -> bool:
+        """Whether units whose makers are zero are zero where they are read: their readers' weights change nothing."""
+        network = copy.deepcopy(self.module)
+        units = {group.name: _some(group) for group in groups}
+        _fill(network, groups, units, "makes", None)
+        before = self.logits(network)
+        _fill(network, groups, units, "reads", torch.Generator().manual_seed(1))
+        return _same(before, self.logits(network))
+
+    def cuttable(self, groups: Sequence[ChannelGroup]) -> bool:
+        """Whether the network without some units is the network in which they are zero."""
+        network = copy.deepcopy(self.module)
+        units = {group.name: _some(group) for group in groups}
+        _fill(network, groups, units, "makes", None)
+        before = self.logits(network)
+        try:
+            cut(network, groups, units)
+            return _same(before, self.logits(network))
+        except Exception:  # what a network raises whose code counts on a width is not for us to list
+            return False
+
+
+def passing(
+    groups: Sequence[ChannelGroup], check: Callable[[Sequence[ChannelGroup]], bool]
+) -> tuple[list[ChannelGroup], list[ChannelGroup]]:
+    """Those groups that pass a check and those that fail it: all are tried at once, and halves where they fail."""
+    if not groups or check(groups):
+        return list(groups), []
+    if len(groups) == 1:
+        return [], list(groups)
+    middle = len(groups) // 2
+    (good, bad), (more, worse) = passing(groups[:middle], check), passing(groups[middle:], check)
+    return good + more, bad + worse
+
+
+def zero(module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, np.ndarray]) -> None:
+    """Make units zero, in place: the parameters that compute them."""
+    _fill(module, groups, removed, "makes", None)
+
+
+def _some(group: ChannelGroup) -> np.ndarray:
+    """Units spread over the group, the first and the last but one among them where there are as many."""
+    return np.arange(group.units - 1)[:: SHARE if group.units > SHARE else 1]
+
+
+@torch.no_grad()
+def _fill(
+    module: nn.Module,
+    groups: Sequence[ChannelGroup],
+    units: Mapping[str, np.ndarray],
+    role: str,
+    generator: torch.Generator | None,
+) -> None:
+    """Put zeros, or large random numbers, into the parameters' entries of units in one role."""
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    for group in groups:
+        parts: tuple[Part, ...] = getattr(group, role)
+        for part in parts:
+            if part.tensor not in parameters or not len(units.get(group.name, ())):
+                continue
+            values = parameters[part.tensor].movedim(part.axis, 0)
+            entries = torch.from_numpy(part.entries[units[group.name]].reshape(-1))
+            if generator is None:
+                values[entries] = 0
+            else:
+                values[entries] = 3 * torch.randn(values[entries].shape, generator=generator)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or not bool(torch.isfinite(one).all()):
+        return False
+    with contextlib.suppress(RuntimeError):
+        return bool((one - other).abs().max() <= LIMIT * one.abs().max())
+    return False

@@ -1,0 +1,42 @@
+"""Loading a compact model: the stock network, the widths of shapes.json, then its weights, strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model as load_weights
+from torch import nn
+
+from hubslice.artefacts.names import SHAPES, WEIGHTS
+from hubslice.errors import ModelError
+from hubslice.models.building import Budget, skeleton
+from hubslice.models.shapes import HINT, CompactShapes, apply
+from hubslice.models.weights import Shapes, misfit, shapes_of
+
+
+def load_compact(
+    build: Callable[[], nn.Module], shapes: CompactShapes, held: Shapes, folder: Path, hollow: bool
+) -> Any:
+    """The network that `build` makes, compact and with the folder's weights, which hold `held`; `hollow`: without.
+
+    Nothing is reserved memory for before the widths fit the weights. The stock network must fit into memory.
+
+    Raises:
+        ModelError: the description names what the network lacks, or does not fit the weights.
+    """
+    network = skeleton(build, Budget.of_memory(), str(folder))
+    apply(network, shapes, str(folder))
+    if trouble := misfit(shapes_of(network), held):
+        raise ModelError(f"the weights in {folder} have not the widths of its {SHAPES}: {trouble}", hint=HINT)
+    if hollow:
+        return network
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(f"compact models have one {WEIGHTS}; {folder} has shards", hint="save the model again")
+    with torch.random.fork_rng(devices=()):
+        network = build()
+    apply(network, shapes, str(folder))
+    load_weights(network, folder / WEIGHTS, strict=True)
+    return network

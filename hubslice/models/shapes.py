@@ -1,0 +1,167 @@
+"""shapes.json: in which widths a compact model differs from the stock architecture that its config.json names.
+
+The description holds whole numbers for named modules and nothing else: no code, no attribute that is not a width. A
+stock network is built from config.json, brought to these widths, and then takes the weights strictly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor, nn
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.config_file import LARGEST_FILE, LARGEST_NUMBER
+from hubslice.artefacts.names import SHAPES
+from hubslice.errors import ModelError
+from hubslice.graph.calling import Call
+
+# What a layer's widths are called, by its type; of all other modules those below.
+LAYERS: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
+    (nn.modules.conv._ConvNd, ("in_channels", "out_channels", "groups")),
+    (nn.Linear, ("in_features", "out_features")),
+    (nn.modules.batchnorm._BatchNorm, ("num_features",)),
+)
+HEADS = ("num_heads", "num_attention_heads", "n_heads")  # how many heads an attention layer has
+HEADS_WIDTH = ("attn_dim", "all_head_size")  # how many channels they have together
+FEATURES = ("num_features", "head_hidden_size", "in_features")  # what a new classifier would be made for
+HINT = "the file was changed or belongs to other weights; save the model again, or choose another revision"
+
+Width = Annotated[int, Field(strict=True, ge=1, le=LARGEST_NUMBER)]
+
+
+class CompactShapes(Artefact):
+    """New widths by module ("" is the whole network) and attribute; what is not named is as in the architecture."""
+
+    format: Literal["hubslice-shapes-1"] = "hubslice-shapes-1"
+    modules: dict[str, dict[str, Width]]
+
+    def over(self, older: CompactShapes | None) -> CompactShapes:
+        """These widths, and those of `older` that they do not change."""
+        names = [*(older.modules if older else {}), *self.modules]
+        old = older.modules if older else {}
+        return CompactShapes(modules={name: old.get(name, {}) | self.modules.get(name, {}) for name in names})
+
+
+def read_shapes(folder: Path) -> CompactShapes | None:
+    """The description in a model's folder; None if it has none, as stock models do.
+
+    Raises:
+        ModelError: it is damaged, of another format, or holds what is no width.
+    """
+    path = folder / SHAPES
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelError(f"{path} has {path.stat().st_size} bytes, more than widths need", hint=HINT)
+        return CompactShapes.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(step)[:80] for step in first["loc"])
+        raise ModelError(
+            f"{path} does not describe a compact model: {f'{at}: ' if at else ''}{first['msg']}", hint=HINT
+        ) from error
+
+
+def widths(module: nn.Module) -> dict[str, dict[str, int]]:
+    """All widths of a network that a description may name, by module."""
+    return {name: found for name, part in module.named_modules() if (found := _widths(part))}
+
+
+def _widths(part: nn.Module) -> dict[str, int]:
+    own = next((names for kind, names in LAYERS if isinstance(part, kind)), (*HEADS, *HEADS_WIDTH, *FEATURES))
+    return {name: vars(part)[name] for name in own if type(vars(part).get(name)) is int}
+
+
+def changes(before: Mapping[str, Mapping[str, int]], module: nn.Module) -> CompactShapes | None:
+    """How the widths of `module` differ from those `before`; None if they do not."""
+    found = {
+        name: changed
+        for name, now in widths(module).items()
+        if (changed := {key: value for key, value in now.items() if before[name][key] != value})
+    }
+    return CompactShapes(modules=found) if found else None
+
+
+def apply(module: nn.Module, shapes: CompactShapes, where: str) -> None:
+    """Bring a stock network to the widths described; its tensors keep their leading entries. `where` is for messages.
+
+    Raises:
+        ModelError: a module or width is unknown, larger than the architecture's, or does not go with the others.
+    """
+    parts = dict(module.named_modules())
+    for name, described in shapes.modules.items():
+        told = name[:80] or "the network"
+        if name not in parts:
+            raise ModelError(f"{where}: {SHAPES} names the module {told!r}, which the architecture lacks", hint=HINT)
+        known = _widths(parts[name])
+        for attribute, value in described.items():
+            if attribute not in known:
+                raise ModelError(f"{where}: {SHAPES} sets {attribute[:80]!r} of {told}, which is no width", hint=HINT)
+            if value > known[attribute]:
+                raise ModelError(
+                    f"{where}: {SHAPES} sets {attribute} of {told} to {value}, more than the {known[attribute]} of the "
+                    "architecture",
+                    hint=HINT,
+                )
+            setattr(parts[name], attribute, value)
+        try:
+            resize(parts[name])
+        except ValueError as error:
+            raise ModelError(f"{where}: {SHAPES} gives {told} impossible widths: {error}", hint=HINT) from error
+
+
+def resize(layer: Any) -> None:
+    """Cut a layer's tensors down to its widths, from the end.
+
+    Raises:
+        ValueError: the widths do not go together.
+    """
+    match layer:
+        case nn.modules.conv._ConvNd():
+            if layer.transposed or layer.in_channels % layer.groups or layer.out_channels % layer.groups:
+                raise ValueError(
+                    f"{layer.in_channels} to {layer.out_channels} channels in {layer.groups} groups"
+                    f"{', transposed' * layer.transposed}"
+                )
+            sizes = {"weight": (layer.out_channels, layer.in_channels // layer.groups), "bias": (layer.out_channels,)}
+        case nn.Linear():
+            sizes = {"weight": (layer.out_features, layer.in_features), "bias": (layer.out_features,)}
+        case nn.modules.batchnorm._BatchNorm():
+            sizes = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (layer.num_features,))
+        case _:
+            return
+    for name, size in sizes.items():
+        tensor = getattr(layer, name)
+        if tensor is not None:
+            replace(layer, name, tensor.detach()[tuple(slice(length) for length in size)].clone())
+
+
+def replace(layer: nn.Module, name: str, tensor: Tensor) -> None:
+    """Put a tensor in place of a parameter, which stays one, or of a buffer."""
+    old = getattr(layer, name)
+    if isinstance(old, nn.Parameter):
+        setattr(layer, name, nn.Parameter(tensor, requires_grad=old.requires_grad))
+    else:
+        setattr(layer, name, tensor)
+
+
+@torch.no_grad()
+def check_runs(network: nn.Module, inputs: Mapping[str, Tensor], where: str) -> None:
+    """Nothing if the network computes something from these inputs: widths may fit the weights and not one another.
+
+    Raises:
+        ModelError: it does not.
+    """
+    try:
+        Call(network, tuple(inputs)).eval()(*inputs.values())
+    except Exception as error:  # whatever a network raises whose parts do not go together
+        raise ModelError(
+            f"{where}: with the widths of {SHAPES} the network does not run: {str(error).splitlines()[0][:200]}",
+            hint=HINT,
+        ) from error

@@ -1,0 +1,98 @@
+"""Searching for a slice on the task's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.names import SLICE
+from hubslice.pipeline.arms import Arm, known_labels, step_name
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.teacher import NEURONS, WEIGHTS_FOLDER
+from hubslice.recipe.schema import SeamParams, SliceRecipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.models.base import Model
+    from hubslice.slicing.gates import Gates
+
+SEARCH = "search.json"
+
+
+def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -> Step:
+    """Search for the weights that the task needs, with the training pictures and the augmentation of the training."""
+
+    def run(context: Context) -> None:
+        import torch
+        from torch.utils.data import DataLoader
+
+        from hubslice.artefacts.slice import Slice
+        from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.models.folder import load_model
+        from hubslice.slicing.seam import search
+        from hubslice.training.batches import EpochBatches, TrainingPixels, collate
+        from hubslice.training.initial import start_classifier
+        from hubslice.training.predict import accuracy
+
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        gates_on = _gates(params, model, NeuronMap.load(context.inputs["export"] / NEURONS))
+        start_classifier(model, task.labels, recipe.seed, known_labels(recipe, model.labels, task.labels))
+        model.module.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        order = EpochBatches(len(task.train), params.batch_size, recipe.seed)
+        pixels = TrainingPixels(task.train, model.image_preprocessing, recipe.train, recipe.seed)
+        workers = (
+            recipe.train.workers if recipe.train.workers is not None else (0 if context.device.type == "cpu" else 4)
+        )
+        loader = DataLoader(pixels, batch_sampler=order, collate_fn=collate, num_workers=workers)
+
+        def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+            order.epoch = epoch
+            return iter(loader)
+
+        masks, history = search(
+            model,
+            gates_on(model),
+            params,
+            batches=batches,
+            validate=lambda: accuracy(model, task.validation, device=context.device),
+            steps=order.steps,
+            seed=recipe.seed,
+            checkpoint=context.scratch / "search.safetensors",
+            reporter=context.reporter,
+        )
+        Slice(masks, params.method, params.model_dump(mode="json")).save(context.out / SLICE)
+        history.save(context.out / SEARCH)
+
+    parameters = {
+        "slice": params,
+        "augment": recipe.train.augment,
+        "crop": recipe.train.crop_scale,
+        "seed": recipe.seed,
+    }
+    title = f"Search for a slice ({arm.title.lower()})"
+    return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run)
+
+
+def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Model], Gates]:
+    """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched."""
+    from hubslice.slicing.candidates import candidates
+    from hubslice.slicing.cutting import eligible
+    from hubslice.slicing.gates import ChannelGates, WeightGates
+    from hubslice.slicing.registry import kinds_of
+
+    by_rank = params.start == "magnitude"
+    if params.granularity == "channel":
+        from hubslice.graph.channels import channel_map
+
+        groups = eligible(channel_map(model), kinds_of(neurons), params.layers)
+        return lambda placed: ChannelGates(
+            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align
+        )
+    weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
+    chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]
+    return lambda placed: WeightGates(placed.module, chosen, by_rank=by_rank)

@@ -1,0 +1,120 @@
+"""Which weights fall with which units of channel groups."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from hubslice.artefacts.channels import ChannelGroup, ChannelMap
+from hubslice.errors import SliceError
+from hubslice.slicing.candidates import KINDS
+
+Open = Sequence[np.ndarray]  # for each group, which units are kept: bool [units]
+
+
+def aligned(group: ChannelGroup, scores: np.ndarray, wanted: int, align: int) -> np.ndarray:
+    """The `wanted` units with the highest scores, and as many of the next as make a multiple of `align`: bool [units].
+
+    Heads, and groups of fewer units than `align`, are kept in any number. Equal scores: the earlier unit.
+    """
+    if wanted and group.kind != "heads" and group.units >= align:
+        wanted = min(-(-wanted // align) * align, group.units)
+    kept = np.zeros(group.units, bool)
+    kept[np.argsort(-scores, kind="stable")[:wanted]] = True
+    return kept
+
+
+class Cutting:
+    """Counts and marks the weights that are left when some units of the groups are kept.
+
+    `shapes` are those of the parameters that count; what the groups' parts say of other tensors (running statistics,
+    the classifier) is left aside.
+    """
+
+    def __init__(self, groups: Sequence[ChannelGroup], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.groups = tuple(groups)
+        self._parts = [[part for part in (*g.makes, *g.reads) if part.tensor in shapes] for g in self.groups]
+        self.shapes = {part.tensor: shapes[part.tensor] for parts in self._parts for part in parts}
+
+    @property
+    def weights(self) -> int:
+        """All weights of the groups' tensors."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def kept(self, units: Open) -> int:
+        """How many weights are left."""
+        total = 0
+        for name, axes in self._lines(units).items():
+            left = {axis: int(line.sum()) for axis, line in axes.items()}
+            total += math.prod(left.get(axis, length) for axis, length in enumerate(self.shapes[name]))
+        return total
+
+    def masks(self, units: Open) -> dict[str, np.ndarray]:
+        """Relevance by parameter, bool of its shape: a weight is kept where its position is along every axis."""
+        masks = {}
+        for name, axes in self._lines(units).items():
+            mask = np.ones(self.shapes[name], bool)
+            for axis, line in axes.items():
+                mask &= line.reshape([-1 if other == axis else 1 for other in range(mask.ndim)])
+            masks[name] = mask
+        return masks
+
+    def costs(self, units: Open) -> list[float]:
+        """For each group, how many weights each of its units holds that are kept on their other axes."""
+        lines = self._lines(units)
+        shares = {name: {axis: float(line.mean()) for axis, line in axes.items()} for name, axes in lines.items()}
+        found = []
+        for parts in self._parts:
+            cost = 0.0
+            for part in parts:
+                shape = self.shapes[part.tensor]
+                others = (share for axis, share in shares[part.tensor].items() if axis != part.axis)
+                cost += math.prod(shape) / shape[part.axis] * part.entries.shape[1] * math.prod(others)
+            found.append(cost)
+        return found
+
+    def _lines(self, units: Open) -> dict[str, dict[int, np.ndarray]]:
+        """By parameter and axis, which positions are kept: bool [length]."""
+        found: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
+        for parts, kept in zip(self._parts, units, strict=True):
+            for part in parts:
+                line = found[part.tensor].setdefault(part.axis, np.ones(self.shapes[part.tensor][part.axis], bool))
+                line[part.entries.reshape(-1)] &= np.repeat(kept, part.entries.shape[1])
+        return found
+
+
+def eligible(channels: ChannelMap, kinds: Mapping[str, str], patterns: Sequence[str]) -> list[ChannelGroup]:
+    """The groups that `slice.layers` allows: all weights that make their units are selected.
+
+    `kinds` gives the kind of layer by parameter. Depthwise kernels go with the channels that they filter, unless a
+    pattern takes them away.
+
+    Raises:
+        SliceError: no group is selected.
+    """
+    chosen = [group for group in channels.groups if all(_allowed(p.tensor, kinds, patterns) for p in group.makes)]
+    if not chosen:
+        whole = "; ".join(f"{name}: {why}" for name, why in list(channels.whole.items())[:3])
+        raise SliceError(
+            f"no channels can be taken out ({whole})"
+            if whole
+            else "slice.layers selects no channels that can be taken out",
+            hint="widen slice.layers, or use slice.granularity=weight",
+        )
+    return chosen
+
+
+def _allowed(parameter: str, kinds: Mapping[str, str], patterns: Sequence[str]) -> bool:
+    kind = kinds.get(parameter)
+    if kind is None:  # a bias, or normalisation: goes with its layer
+        return True
+    kept = kind == "depthwise"
+    for pattern in patterns:
+        wanted = pattern.removeprefix("!")
+        if kind == wanted if wanted in KINDS else fnmatchcase(parameter, wanted):
+            kept = not pattern.startswith("!")
+    return kept

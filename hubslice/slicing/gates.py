@@ -1,0 +1,214 @@
+"""Binary gates on a network's own weights, with real-valued scores behind them: what a mask search moves.
+
+SeaM (ICSE'23, section 3) gives every weight a score, keeps the weight where the score is positive, and passes the
+gradient of the gated weight straight through to the score. Its code replaces every layer by a hand-written copy that
+holds the scores. Here the module stays as it is: gated values are written into its own parameters before a step, and
+the scores' gradients are computed from the parameters' after it, so that any architecture, memory layout and precision
+trains as fast as without gates.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hubslice.artefacts.channels import ChannelGroup, Part
+from hubslice.slicing.cutting import Cutting, aligned
+from hubslice.slicing.units import unit_magnitudes
+
+
+class Gates(ABC):
+    """Scores, and the gates that they open where they are positive.
+
+    `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude. The
+    published bound: the gradient of each score is clipped to [-1, 1].
+    """
+
+    scores: Sequence[Tensor]
+
+    @property
+    @abstractmethod
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that gated values are written into, and whose gradients `collect` reads."""
+
+    @abstractmethod
+    def write(self) -> None:
+        """Write the gated values into the module's parameters."""
+
+    @abstractmethod
+    def collect(self, alpha: float) -> None:
+        """Set the scores' gradients: that of the loss, from the parameters' gradients, and alpha times retention's."""
+
+    @abstractmethod
+    def kept(self) -> int:
+        """Number of judged weights behind open gates."""
+
+    @abstractmethod
+    def masks(self) -> dict[str, np.ndarray]:
+        """Relevance by parameter name, bool of the parameter's shape."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> int:
+        """Number of judged weights."""
+
+    @property
+    def retention(self) -> float:
+        """Share of the judged weights that is kept."""
+        return self.kept() / self.weights
+
+
+class WeightGates(Gates):
+    """A gate for every single weight of the named parameters, as published."""
+
+    def __init__(self, module: nn.Module, names: Sequence[str], *, by_rank: bool = False) -> None:
+        parameters = dict(module.named_parameters())
+        self._names = tuple(names)
+        self._parameters = [parameters[name] for name in names]
+        self._given = [parameter.detach().clone() for parameter in self._parameters]
+        self.scores = [torch.ones_like(given, dtype=torch.float32) for given in self._given]
+        if by_rank:
+            # Relative to their layer's root mean square: layers differ in scale more than in importance.
+            _rank(self.scores, [given.float().abs() / given.float().square().mean().sqrt() for given in self._given])
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        return self._parameters
+
+    @property
+    def weights(self) -> int:
+        return sum(score.numel() for score in self.scores)
+
+    @torch.no_grad()
+    def write(self) -> None:
+        for parameter, given, score in zip(self._parameters, self._given, self.scores, strict=True):
+            torch.mul(given, score > 0, out=parameter)
+
+    @torch.no_grad()
+    def collect(self, alpha: float) -> None:
+        push = alpha / self.weights
+        for parameter, given, score in zip(self._parameters, self._given, self.scores, strict=True):
+            grad = parameter.grad * given if parameter.grad is not None else torch.zeros_like(given)
+            score.grad = grad.float().add_(push).clamp_(-1, 1)
+
+    def kept(self) -> int:
+        return sum(int((score > 0).sum()) for score in self.scores)
+
+    def masks(self) -> dict[str, np.ndarray]:
+        found = (np.ascontiguousarray((score > 0).cpu().numpy()) for score in self.scores)
+        return dict(zip(self._names, found, strict=True))
+
+
+class ChannelGates(Gates):
+    """A gate for every unit of channel groups: what sums, concatenations and heads tie together goes together.
+
+    A gate multiplies the weights that read its unit. That is the unit's activation gated, for every reader and after
+    whatever normalisation and activation come between, and leaves what makes the unit alone, so that a closed gate
+    still learns what opening it would change. Beside the units with positive scores those are open that make their
+    number a multiple of `align`. The masks take away the weights that make the unit, too; the
+    classifier's own weights are trained meanwhile and in no mask, so its input is gated instead.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        groups: Sequence[ChannelGroup],
+        classifier: nn.Linear,
+        *,
+        by_rank: bool = False,
+        align: int = 1,
+    ) -> None:
+        self._align = align
+        state = module.state_dict(keep_vars=True)
+        own = {name for name, tensor in state.items() if any(tensor is mine for mine in classifier.parameters())}
+        self._cutting = Cutting(
+            groups, {n: tuple(t.shape) for n, t in state.items() if isinstance(t, nn.Parameter) and n not in own}
+        )
+        read = {part.tensor: state[part.tensor] for group in groups for part in group.reads}
+        device = classifier.weight.device
+        self._given = {name: (tensor, tensor.detach().clone()) for name, tensor in read.items() if name not in own}
+        self._entries = [[torch.from_numpy(part.entries).to(device) for part in group.reads] for group in groups]
+        self._features = torch.ones(classifier.in_features, device=device, requires_grad=True)
+        classifier.register_forward_pre_hook(lambda _, args: (args[0] * self._features, *args[1:]))
+        self.scores = [torch.ones(group.units, device=device) for group in groups]
+        if by_rank:
+            weights = {name: tensor.detach().cpu().numpy() for name, tensor in module.named_parameters()}
+            _rank(self.scores, [torch.from_numpy(norm) for norm in unit_magnitudes(groups, weights, 0)])
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        return [parameter for parameter, _ in self._given.values()]
+
+    @property
+    def weights(self) -> int:
+        return self._cutting.weights
+
+    @torch.no_grad()
+    def write(self) -> None:
+        factors: dict[str, Tensor] = {}
+        self._features.fill_(1)
+        for group, entries, open_ in zip(self._cutting.groups, self._entries, self._open(), strict=True):
+            gate = torch.from_numpy(open_).to(self._features)
+            for part, own in zip(group.reads, entries, strict=True):
+                values = gate.repeat_interleave(own.shape[1])
+                if part.tensor not in self._given:
+                    self._features[own.reshape(-1)] = values
+                    continue
+                given = self._given[part.tensor][1]
+                line = torch.ones(given.shape[part.axis], device=given.device)
+                line[own.reshape(-1)] = values
+                factor = line.reshape([-1 if axis == part.axis else 1 for axis in range(given.ndim)])
+                factors[part.tensor] = factors.get(part.tensor, 1.0) * factor
+        for name, factor in factors.items():
+            parameter, given = self._given[name]
+            torch.mul(given, factor.to(given.dtype), out=parameter)
+
+    @torch.no_grad()
+    def collect(self, alpha: float) -> None:
+        for group, entries, score, cost in zip(
+            self._cutting.groups, self._entries, self.scores, self._cutting.costs(self._open()), strict=True
+        ):
+            grad = torch.full_like(score, alpha * cost / self.weights)
+            for part, own in zip(group.reads, entries, strict=True):
+                along = self._along(part)
+                if along is not None:
+                    grad += along[own].sum(1)
+            score.grad = grad.clamp_(-1, 1)
+        self._features.grad = None
+
+    def _along(self, part: Part) -> Tensor | None:
+        """Gradient of the loss with respect to a gate at each position of the axis: [length]."""
+        if part.tensor not in self._given:
+            return self._features.grad
+        parameter, given = self._given[part.tensor]
+        if parameter.grad is None:
+            return None
+        gradient: Tensor = (parameter.grad * given).float()
+        return gradient.sum([axis for axis in range(gradient.ndim) if axis != part.axis])
+
+    def kept(self) -> int:
+        return self._cutting.kept(self._open())
+
+    def masks(self) -> dict[str, np.ndarray]:
+        return self._cutting.masks(self._open())
+
+    def _open(self) -> list[np.ndarray]:
+        """For each group, which units' gates are open: bool [units]."""
+        scores = [score.cpu().numpy() for score in self.scores]
+        return [
+            aligned(group, score, int((score > 0).sum()), self._align)
+            for group, score in zip(self._cutting.groups, scores, strict=True)
+        ]
+
+
+def _rank(scores: Sequence[Tensor], sizes: Sequence[Tensor]) -> None:
+    """Set each score to the rank of its size among all of them, in (0, 1]; equal sizes by position."""
+    flat = torch.cat([size.reshape(-1).cpu() for size in sizes])
+    ranks = torch.empty(len(flat))
+    ranks[flat.argsort(stable=True)] = torch.arange(1, len(flat) + 1) / len(flat)
+    for score, part in zip(scores, ranks.split([size.numel() for size in sizes]), strict=True):
+        score.copy_(part.view(score.shape))

@@ -1,0 +1,216 @@
+"""SeaM: the weights that a task needs, found by gradient search over binary gates.
+
+Qi et al., *Reusing Deep Neural Network Models through Model Re-engineering*, ICSE 2023. The loss is that of the task
+plus alpha times the share of weights kept; the network's own weights never change, its BatchNorm stays in evaluation
+mode, and a classifier learns along. Where we differ from the authors' code: epochs are judged on a validation split,
+not on the test set; the classifier takes the place of the original one instead of following it, so that stock code
+loads the result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps,
+which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.rate import Rate
+from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
+from hubslice.data.pixels import to_unit
+from hubslice.errors import SliceError
+from hubslice.models.base import Model
+from hubslice.progress import Reporter
+from hubslice.recipe.schema import SeamParams
+from hubslice.slicing.gates import Gates
+
+# Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).
+EpochOf = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+
+
+class SearchEpoch(Artefact):
+    """An epoch of the search: whether gates moved, and what retention and validation accuracy it ended with."""
+
+    gates: bool
+    loss: float
+    retention: float
+    validation: Rate
+
+
+class SearchHistory(Artefact):
+    """How a search went.
+
+    `whole` is the best validation accuracy of all weights with a classifier, before any gate moved; `floor` the
+    accuracy asked for; `chosen` the epoch whose gates were kept, from 0.
+    """
+
+    whole: float
+    floor: float
+    epochs: tuple[SearchEpoch, ...]
+    chosen: int
+
+    @property
+    def result(self) -> SearchEpoch:
+        """The chosen epoch."""
+        return self.epochs[self.chosen]
+
+
+class _State(nn.Module):
+    """What a search changes, for its checkpoint."""
+
+    def __init__(self, gates: Gates, classifier: nn.Module) -> None:
+        super().__init__()
+        for index, score in enumerate(gates.scores):
+            self.register_buffer(f"score{index}", score)
+        self.classifier = classifier
+
+    def scores(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.named_buffers(recurse=False)}
+
+
+def search(
+    model: Model,
+    gates: Gates,
+    params: SeamParams,
+    *,
+    batches: EpochOf,
+    validate: Callable[[], Rate],
+    steps: int,
+    seed: int,
+    checkpoint: Path,
+    reporter: Reporter,
+) -> tuple[dict[str, np.ndarray], SearchHistory]:
+    """Masks by parameter name, and how they were found.
+
+    `model` has the task's classifier and lies on the device to search on; it ends with the gates written into it.
+    `batches` gives an epoch of `steps` batches, the same for the same number; `validate` the accuracy of the model as
+    it is. After each epoch the search can be killed; it then goes on from `checkpoint`.
+
+    Raises:
+        SliceError: the retention or the accuracy that was asked for is not reached.
+    """
+    module = model.module.eval()
+    head = list(model.classifier.parameters())
+    trained = [*gates.parameters, *head]
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    optimizer = torch.optim.Adam(
+        [{"params": gates.scores, "lr": params.lr_mask}, {"params": head, "lr": params.lr_head}]
+    )
+    state = _State(gates, model.classifier)
+    epochs, best = list[SearchEpoch](), dict[str, Tensor]()
+    gates.write()
+    whole = 0.0
+    found = load_checkpoint(checkpoint, state, optimizer)
+    if found:
+        facts, best = found[0].facts, found[1]
+        whole, epochs = facts["whole"], [SearchEpoch.model_validate(epoch) for epoch in facts["epochs"]]
+        gates.write()
+    else:
+        whole = _value(validate())
+    device = head[0].device
+    loss_of = nn.CrossEntropyLoss()
+
+    with reporter.track("Searching", steps * params.epochs, "step") as bar:
+        bar.advance(steps * len(epochs))
+        while len(epochs) < params.epochs and not _reached(epochs, params):
+            moving = params.moves(len(epochs))
+            for parameter in trained:
+                parameter.requires_grad_(moving or any(parameter is own for own in head))
+            total, count = torch.zeros((), device=device), 0
+            for images, targets in batches(len(epochs)):
+                torch.manual_seed((seed << 32) + len(epochs) * steps + count)
+                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                    images = images.to(device, memory_format=torch.channels_last)
+                    loss = loss_of(model.logits(to_unit(images)), targets.to(device))
+                module.zero_grad(set_to_none=True)
+                loss.backward()
+                if moving:
+                    gates.collect(params.alpha)
+                optimizer.step()
+                if moving:
+                    gates.write()
+                for score in gates.scores:
+                    score.grad = None
+                total, count = total + loss.detach(), count + 1
+                bar.advance(1)
+            mean = float(total / max(count, 1))
+            if not math.isfinite(mean):
+                raise SliceError(
+                    f"the search diverged in epoch {len(epochs) + 1}: its loss is no number",
+                    hint="lower slice.lr_head or slice.lr_mask",
+                )
+            epochs.append(SearchEpoch(gates=moving, loss=mean, retention=gates.retention, validation=validate()))
+            if not any(epoch.gates for epoch in epochs):
+                whole = max(whole, _value(epochs[-1].validation))
+            if _chosen(epochs, whole, params) == len(epochs) - 1:
+                best = state.scores()
+            bar.advance(0, f"keeps {gates.retention:.1%}, validation {epochs[-1].validation.value:.1%}")
+            facts = {"whole": whole, "epochs": [epoch.model_dump() for epoch in epochs]}
+            save_checkpoint(checkpoint, state, optimizer, best, Progress(len(epochs) * steps, facts))
+
+    for name, score in best.items():
+        state.get_buffer(name).copy_(score)
+    gates.write()
+    chosen = _chosen(epochs, whole, params)
+    history = SearchHistory(whole=whole, floor=_floor(whole, params), epochs=tuple(epochs), chosen=chosen)
+    _require(history, params)
+    return gates.masks(), history
+
+
+def _value(rate: Rate) -> float:
+    return rate.value or 0.0
+
+
+def _floor(whole: float, params: SeamParams) -> float:
+    return whole - (params.max_accuracy_drop or 0.0)
+
+
+def _reached(epochs: list[SearchEpoch], params: SeamParams) -> bool:
+    return params.retention is not None and bool(epochs) and epochs[-1].retention <= params.retention
+
+
+def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:
+    """The epoch to keep: least retention (to a tenth of a percent) at or above the accuracy floor, then accuracy.
+
+    As published, where no epoch is, the largest accuracy minus retention counts. With a target for the retention it is
+    the first epoch that reaches it.
+    """
+    target = params.retention
+    if target is not None:
+        return min(range(len(epochs)), key=lambda i: (epochs[i].retention > target, i))
+    floor = _floor(whole, params)
+
+    def rank(index: int) -> tuple[bool, float, float]:
+        epoch, accuracy = epochs[index], _value(epochs[index].validation)
+        if accuracy >= floor:
+            return True, -round(epoch.retention, 3), accuracy
+        return False, accuracy - epoch.retention, 0.0
+
+    return max(range(len(epochs)), key=rank)
+
+
+def _require(history: SearchHistory, params: SeamParams) -> None:
+    """Raise SliceError unless targets were met, telling what was reached."""
+    if params.retention is None:
+        return
+    wanted, result = f"slice.retention: {params.retention:.1%}", history.result
+    least = min(history.epochs, key=lambda epoch: epoch.retention)
+    if least.retention > params.retention:
+        raise SliceError(
+            f"{wanted} was not reached in {len(history.epochs)} epochs; the least was {least.retention:.1%}, with "
+            f"{_value(least.validation):.1%} validation accuracy",
+            hint="give it more slice.epochs, or a larger slice.alpha or slice.lr_mask",
+        )
+    if params.max_accuracy_drop is not None and _value(result.validation) < history.floor:
+        good = [epoch.retention for epoch in history.epochs if _value(epoch.validation) >= history.floor]
+        best = f"the least retention that kept it was {min(good):.1%}" if good else "no epoch kept it"
+        raise SliceError(
+            f"{wanted} cannot be had within slice.max_accuracy_drop: at {result.retention:.1%} the validation accuracy "
+            f"was {_value(result.validation):.1%}, and {history.floor:.1%} is the floor; {best}",
+            hint="ask for more retention or allow a larger drop; more slice.epochs with a smaller slice.alpha can help",
+        )

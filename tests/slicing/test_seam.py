@@ -1,0 +1,105 @@
+"""The search's choice among its epochs, with accuracies as scripted; its resume; what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from hubslice.artefacts.rate import Rate
+from hubslice.errors import SliceError
+from hubslice.models.timm_adapter import TimmModel
+from hubslice.progress import Silent
+from hubslice.recipe.schema import SeamParams
+from hubslice.slicing.gates import WeightGates
+from hubslice.slicing.seam import SearchHistory, search
+
+# Strong enough that every epoch of two steps closes more gates, whatever the loss says.
+PUSH = {"alpha": 1e6, "lr_mask": 0.1, "head_epochs": 1}
+
+
+def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(epoch)
+    for _ in range(2):
+        images = torch.randint(0, 256, (4, 3, 32, 32), generator=generator, dtype=torch.uint8)
+        yield images, torch.tensor([0, 1, 2, 0])
+
+
+def run(
+    folder: Path, accuracies: Sequence[float], spoil: bool = False, **params: object
+) -> tuple[dict[str, np.ndarray], SearchHistory]:
+    """A search whose validation accuracies are those given: first that of the start, then one an epoch."""
+    model = TimmModel.create("test_resnet", ("a", "b", "c"), seed=1)
+    if spoil:
+        with torch.no_grad():
+            model.classifier.weight.fill_(torch.inf)
+    names = [name for name, tensor in model.module.named_parameters() if tensor.ndim == 4]
+    given = SeamParams.model_validate({"method": "seam", **PUSH, "epochs": len(accuracies) - 1, **params})
+    left = iter(accuracies)
+    return search(
+        model,
+        WeightGates(model.module, names, by_rank=True),
+        given,
+        batches=batches,
+        validate=lambda: Rate(hits=round(next(left) * 1000), total=1000),
+        steps=2,
+        seed=0,
+        checkpoint=folder / "search.safetensors",
+        reporter=Silent(),
+    )
+
+
+def test_the_least_retention_above_the_floor_is_chosen(tmp_path: Path) -> None:
+    masks, history = run(tmp_path, [0.1, 0.9, 0.91, 0.9, 0.89, 0.5])
+    assert history.whole == history.floor == 0.9  # gates do not count, nor does the untrained classifier
+    assert history.chosen == 2
+    retentions = [epoch.retention for epoch in history.epochs]
+    assert retentions == sorted(retentions, reverse=True)
+    assert np.mean(np.concatenate([mask.reshape(-1) for mask in masks.values()])) == pytest.approx(retentions[2])
+    _, history = run(tmp_path / "other", [0.1, 0.9, 0.91, 0.9, 0.89, 0.5], max_accuracy_drop=0.02)
+    assert (history.floor, history.chosen) == (pytest.approx(0.88), 3)
+
+
+def test_where_no_epoch_keeps_the_floor_accuracy_minus_retention_counts(tmp_path: Path) -> None:
+    _, history = run(tmp_path, [0.99, 0.9, 0.8, 0.7, 0.69])
+    gains = [float(epoch.validation.value or 0) - epoch.retention for epoch in history.epochs]
+    assert history.chosen == int(np.argmax(gains))
+
+
+def test_a_target_stops_the_search(tmp_path: Path) -> None:
+    _, history = run(tmp_path, [0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], retention=0.7)
+    assert len(history.epochs) < 6
+    assert history.chosen == len(history.epochs) - 1
+    assert history.epochs[-1].retention <= 0.7 < history.epochs[-2].retention
+
+
+def test_what_was_reached_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        SliceError, match=r"0\.1% was not reached in 2 epochs; the least was .* 88\.0% validation"
+    ) as told:
+        run(tmp_path, [0.1, 0.9, 0.88], retention=0.001)
+    assert "slice.epochs" in (told.value.hint or "")
+    with pytest.raises(
+        SliceError, match=r"accuracy was 70\.0%, and 88\.0% is the floor; the least retention that kept"
+    ):
+        run(tmp_path / "floor", [0.1, 0.9, 0.89, 0.7, 0.7, 0.7, 0.7], retention=0.7, max_accuracy_drop=0.02)
+
+
+def test_a_search_without_a_loss_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SliceError, match="diverged in epoch 1"):
+        run(tmp_path, [0.1, 0.9], spoil=True)
+
+
+def test_a_killed_search_goes_on(tmp_path: Path) -> None:
+    accuracies = [0.1, 0.9, 0.9, 0.9, 0.9]
+    whole, expected = run(tmp_path / "whole", accuracies)
+    with pytest.raises(StopIteration):  # killed when it asks for the third epoch's accuracy
+        run(tmp_path / "killed", accuracies[:3], epochs=4)
+    again, history = run(tmp_path / "killed", accuracies[3:], epochs=4)
+    assert history == expected
+    for name, mask in whole.items():
+        assert np.array_equal(mask, again[name])
