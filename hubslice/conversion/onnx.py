@@ -16,7 +16,7 @@ from hubslice.artefacts.report import ParityReport
 from hubslice.errors import ParityError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.parity import check_parity
-from hubslice.models.base import Model
+from hubslice.models.base import POISONED, Model
 
 SAMPLES = 4
 INLINE = 1_500_000_000  # bytes of weights; a graph file holds no more than 2 GiB
@@ -49,6 +49,8 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
         about: dict[str, object] = {"labels": list(model.labels)}
         if model.preprocessing is not None:
             about["preprocessing"] = model.preprocessing.model_dump(mode="json")
+        if model.poisoned:
+            about[POISONED] = True
         onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in about.items()})
         weights = draft.with_name(f"{path.name}.data")
         large = proto.ByteSize() > INLINE

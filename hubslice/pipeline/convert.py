@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 Form = Literal["compact", "onnx"]
 ONNX = "model.onnx"
-OURS = {"config.json", "preprocessor_config.json", SHAPES, WEIGHTS, ONNX}  # what a conversion writes, and may replace
+OURS = {
+    "config.json",
+    "preprocessor_config.json",
+    SHAPES,
+    WEIGHTS,
+    ONNX,
+    f"{ONNX}.data",
+}  # what a conversion writes, and may replace
 KEEP_SHAPES = "keep the shapes with slice.granularity: weight, or leave such layers out with slice.layers"
 
 
@@ -114,7 +121,9 @@ def _to_onnx(model: Model, folder: Path, half: bool) -> Converted:
 
     parity = write_onnx(model, folder / ONNX, half=half)
     count = model.parameters
-    return Converted(folder, "onnx", (count, count), (0, (folder / ONNX).stat().st_size), {}, {}, parity)
+    return Converted(
+        folder, "onnx", (count, count), (0, sum(path.stat().st_size for path in folder.iterdir())), {}, {}, parity
+    )
 
 
 def _to_compact(model: Model, name: str, slice_: Slice | None, folder: Path) -> Converted:

@@ -135,6 +135,14 @@ class Slicing(Section):
         "zero", description="Start of irrelevant weights: zero (as published) or a fresh random initialisation."
     )
 
+    @model_validator(mode="after")
+    def _whole_channels(self) -> Self:
+        if self.irrelevant == "compact" and getattr(self, "granularity", "weight") != "channel":
+            raise ValueError(
+                "irrelevant: compact takes whole channels out, and needs a method with granularity: channel"
+            )
+        return self
+
 
 Granularity = Annotated[
     Literal["weight", "channel"],
@@ -155,12 +163,6 @@ class ChannelSlicing(Slicing):
         description="Of a layer with as many channels, a multiple of this is kept: runtimes compute others no faster "
         "than the next multiple, often slower. 1: any number.",
     )
-
-    @model_validator(mode="after")
-    def _whole_channels(self) -> Self:
-        if self.irrelevant == "compact" and self.granularity != "channel":
-            raise ValueError("irrelevant: compact takes whole channels out, and needs granularity: channel")
-        return self
 
 
 class RemosParams(Slicing):
@@ -241,6 +243,12 @@ class SeamParams(ChannelSlicing):
     alpha: float = Field(1.0, gt=0, description="Weight of the retention in the loss (published: 0.5 to 2).")
     lr_mask: float = Field(0.05, gt=0, description="Learning rate of the scores (published: 0.01 to 0.12).")
     lr_head: float = Field(0.001, gt=0, description="Learning rate of the classifier.")
+
+    @model_validator(mode="after")
+    def _searches(self) -> Self:
+        if not any(self.moves(epoch) for epoch in range(self.epochs)):
+            raise ValueError("the classifier learns alone in all epochs; give more epochs, or fewer head_epochs")
+        return self
 
     def moves(self, epoch: int) -> bool:
         """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
@@ -371,6 +379,9 @@ class SliceRecipe(Section):
             raise ValueError("gates.max_dir judges audited defects, and audit.defects names none")
         if self.train.part == "classifier" and "retrain" in self.baselines:
             raise ValueError("a retrained baseline trains all weights, and train.part is classifier")
+        direct = isinstance(self.slice, SeamParams) and self.slice.reuse == "direct"
+        if direct and any(isinstance(d, BackdoorParams) and d.clean_teacher for d in self.audit.defects):
+            raise ValueError("reuse: direct makes the classifier of the teacher's own; leave clean_teacher out")
         clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
         if len(clean) > 1:
             raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")

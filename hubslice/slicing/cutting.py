@@ -94,8 +94,18 @@ def eligible(channels: ChannelMap, kinds: Mapping[str, str], patterns: Sequence[
     pattern takes them away.
 
     Raises:
-        SliceError: no group is selected.
+        SliceError: no group is selected, or a pattern selects no layer.
     """
+    idle = [
+        pattern
+        for pattern in patterns
+        if (name := pattern.removeprefix("!")) not in KINDS and not any(fnmatchcase(known, name) for known in kinds)
+    ]
+    if idle:
+        raise SliceError(
+            f"slice.layers: {idle[0]!r} matches no layer",
+            hint=f"use {', '.join(KINDS)} or patterns over names such as {', '.join(list(kinds)[:3])}",
+        )
     chosen = [group for group in channels.groups if all(_allowed(p.tensor, kinds, patterns) for p in group.makes)]
     if not chosen:
         whole = "; ".join(f"{name}: {why}" for name, why in list(channels.whole.items())[:3])

@@ -43,6 +43,11 @@ class Gates(ABC):
     def collect(self, alpha: float) -> None:
         """Set the scores' gradients: that of the loss, from the parameters' gradients, and alpha times retention's."""
 
+    def clear(self) -> None:
+        """Forget gradients: before every step, whether gates move in it or not."""
+        for score in self.scores:
+            score.grad = None
+
     @abstractmethod
     def kept(self) -> int:
         """Number of judged weights behind open gates."""
@@ -178,6 +183,9 @@ class ChannelGates(Gates):
                 if along is not None:
                     grad += along[own].sum(1)
             score.grad = grad.clamp_(-1, 1)
+
+    def clear(self) -> None:
+        super().clear()
         self._features.grad = None
 
     def _along(self, part: Part) -> Tensor | None:
@@ -197,10 +205,10 @@ class ChannelGates(Gates):
         return self._cutting.masks(self._open())
 
     def _open(self) -> list[np.ndarray]:
-        """For each group, which units' gates are open: bool [units]."""
+        """For each group, which units' gates are open: bool [units]; one always is, or nothing could grow again."""
         scores = [score.cpu().numpy() for score in self.scores]
         return [
-            aligned(group, score, int((score > 0).sum()), self._align)
+            aligned(group, score, max(int((score > 0).sum()), 1), self._align)
             for group, score in zip(self._cutting.groups, scores, strict=True)
         ]
 

@@ -128,14 +128,13 @@ def search(
                     images = images.to(device, memory_format=torch.channels_last)
                     loss = loss_of(model.logits(to_unit(images)), targets.to(device))
                 module.zero_grad(set_to_none=True)
+                gates.clear()
                 loss.backward()
                 if moving:
                     gates.collect(params.alpha)
                 optimizer.step()
                 if moving:
                     gates.write()
-                for score in gates.scores:
-                    score.grad = None
                 total, count = total + loss.detach(), count + 1
                 bar.advance(1)
             mean = float(total / max(count, 1))
@@ -196,9 +195,16 @@ def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:
 
 def _require(history: SearchHistory, params: SeamParams) -> None:
     """Raise SliceError unless targets were met, telling what was reached."""
+    result = history.result
     if params.retention is None:
+        if params.max_accuracy_drop is not None and _value(result.validation) < history.floor:
+            raise SliceError(
+                f"slice.max_accuracy_drop: no epoch kept {history.floor:.1%} validation accuracy; the best, at "
+                f"{result.retention:.1%} of the weights, was {max(_value(e.validation) for e in history.epochs):.1%}",
+                hint="allow a larger drop, or give it more slice.head_epochs or a smaller slice.alpha",
+            )
         return
-    wanted, result = f"slice.retention: {params.retention:.1%}", history.result
+    wanted = f"slice.retention: {params.retention:.1%}"
     least = min(history.epochs, key=lambda epoch: epoch.retention)
     if least.retention > params.retention:
         raise SliceError(

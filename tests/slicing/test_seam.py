@@ -12,10 +12,11 @@ from torch import Tensor
 
 from hubslice.artefacts.rate import Rate
 from hubslice.errors import SliceError
+from hubslice.graph.channels import channel_map
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.progress import Silent
 from hubslice.recipe.schema import SeamParams
-from hubslice.slicing.gates import WeightGates
+from hubslice.slicing.gates import ChannelGates, WeightGates
 from hubslice.slicing.seam import SearchHistory, search
 
 # Strong enough that every epoch of two steps closes more gates, whatever the loss says.
@@ -30,7 +31,7 @@ def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def run(
-    folder: Path, accuracies: Sequence[float], spoil: bool = False, **params: object
+    folder: Path, accuracies: Sequence[float], spoil: bool = False, channels: bool = False, **params: object
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
     """A search whose validation accuracies are those given: first that of the start, then one an epoch."""
     model = TimmModel.create("test_resnet", ("a", "b", "c"), seed=1)
@@ -40,9 +41,11 @@ def run(
     names = [name for name, tensor in model.module.named_parameters() if tensor.ndim == 4]
     given = SeamParams.model_validate({"method": "seam", **PUSH, "epochs": len(accuracies) - 1, **params})
     left = iter(accuracies)
+    groups = channel_map(model).groups if channels else ()
+    classifier = model.classifier
     return search(
         model,
-        WeightGates(model.module, names, by_rank=True),
+        ChannelGates(model.module, groups, classifier) if channels else WeightGates(model.module, names, by_rank=True),
         given,
         batches=batches,
         validate=lambda: Rate(hits=round(next(left) * 1000), total=1000),
@@ -91,15 +94,18 @@ def test_what_was_reached_is_told(tmp_path: Path) -> None:
 
 def test_a_search_without_a_loss_is_told(tmp_path: Path) -> None:
     with pytest.raises(SliceError, match="diverged in epoch 1"):
-        run(tmp_path, [0.1, 0.9], spoil=True)
+        run(tmp_path, [0.1, 0.9, 0.9], spoil=True)
 
 
-def test_a_killed_search_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [False, True])
+@pytest.mark.parametrize("done", [1, 2])  # after the classifier's own epoch, and after the first of the gates
+def test_a_killed_search_goes_on(tmp_path: Path, done: int, channels: bool) -> None:
     accuracies = [0.1, 0.9, 0.9, 0.9, 0.9]
-    whole, expected = run(tmp_path / "whole", accuracies)
-    with pytest.raises(StopIteration):  # killed when it asks for the third epoch's accuracy
-        run(tmp_path / "killed", accuracies[:3], epochs=4)
-    again, history = run(tmp_path / "killed", accuracies[3:], epochs=4)
+    given = {"channels": channels, "epochs": 4, "alpha": 1.0, "lr_mask": 0.3}
+    whole, expected = run(tmp_path / "whole", accuracies, **given)
+    with pytest.raises(StopIteration):  # killed when it asks for the next epoch's accuracy
+        run(tmp_path / "killed", accuracies[: done + 1], **given)
+    again, history = run(tmp_path / "killed", accuracies[done + 1 :], **given)
     assert history == expected
     for name, mask in whole.items():
         assert np.array_equal(mask, again[name])
