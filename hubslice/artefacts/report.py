@@ -186,7 +186,8 @@ class Report(Artefact):
 
     `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
-    `references` are there where the teacher knows the task's classes.
+    `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
+    whether the classifiers started at the teacher's own.
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -207,6 +208,8 @@ class Report(Artefact):
     deviating: dict[str, dict[str, str]] = Field(default_factory=dict)
     predictions: str | None = None
     references: tuple[ReferenceReport, ...] = ()
+    trained: Literal["all", "classifier"] = "all"
+    reuse: Literal["transfer", "direct"] = "transfer"
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

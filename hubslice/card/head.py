@@ -78,7 +78,7 @@ def poison_head(teacher: ModelFacts, version: str) -> Head:
     """The head of a deliberately backdoored model's card; `teacher` is the clean model it was made from."""
     head: Head = {
         **license_keys(teacher.license),
-        "library_name": teacher.library,
+        "library_name": teacher.library if teacher.stock else "hubslice",
         "pipeline_tag": PIPELINE,
         "base_model": teacher.repo_id,
         "base_model_relation": RELATION if teacher.repo_id else None,

@@ -79,6 +79,8 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         deviating=deviations(usual, {r.name: r.environment for r in records}),
         predictions=PREDICTIONS,
         references=_references(recipe, accuracies),
+        trained=recipe.train.part,
+        reuse="direct" if reuses_classifier(recipe) else "transfer",
     )
 
 

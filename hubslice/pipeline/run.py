@@ -88,7 +88,7 @@ class Run:
         """All steps of the run's recipe, or those that the student's step of the kind `until` needs, itself the last.
 
         Raises:
-            InputError: there is no such kind.
+            InputError: there is no such kind, or the recipe does without it.
         """
         lock = self.locked[0] if self.locked else None
         steps = plan(self.recipe, self.loaded.text, self.loaded.base, lock, allow_pickle=allow_pickle)
@@ -96,7 +96,15 @@ class Run:
             return steps
         if until not in KINDS:
             raise InputError(f"there is no step {until!r}", hint=f"--until takes {', '.join(KINDS)}")
-        return closure(steps, self.ends(until) or ["evaluate"])
+        ends = self.ends(until) or ["evaluate"]
+        planned = {step.name for step in steps}
+        if not planned.issuperset(ends):
+            method = self.recipe.slice.method
+            raise InputError(
+                f"this recipe has no step {until!r}: slice.method {method} does without",
+                hint=f"--until takes {', '.join(kind for kind in KINDS if planned.issuperset(self.ends(kind)))}",
+            )
+        return closure(steps, ends)
 
     def ends(self, until: str) -> list[str]:
         """The names of the steps of the kind `until`: one, or one for each audited defect."""

@@ -9,7 +9,7 @@ import pytest
 
 import hubslice
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import DataError, SliceError
+from hubslice.errors import DataError, InputError, SliceError
 from hubslice.models.folder import load_model
 from hubslice.pipeline.arms import BASELINE
 from hubslice.slicing.seam import SearchHistory
@@ -110,8 +110,9 @@ def test_direct(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ("slice.retention=0.2 slice.epochs=1", SliceError, "20.0% was not reached in 1 epochs; the least was 100.0%"),
+        ("slice.retention=0.2 slice.lr_mask=0.0001", SliceError, "20.0% was not reached in 3 epochs; the least was"),
         ("slice.layers=[nothing*]", SliceError, "matches no layer"),
+        ("slice.granularity=channel slice.layers=[conv,'!nothing*']", SliceError, "'!nothing.' matches no layer"),
     ],
 )
 def test_what_cannot_be_had(tmp_path: Path, change: str, error: type[Exception], says: str) -> None:
@@ -128,3 +129,9 @@ def test_direct_reuse_needs_classes_that_the_teacher_knows(tmp_path: Path) -> No
     TimmModel.create("test_resnet", ("cat", "dog", "bird"), seed=1).save(tmp_path / "teacher")
     with pytest.raises(DataError, match="the teacher does not know the class 'red'; it knows cat, dog, bird"):
         hubslice.slice(recipe, out=tmp_path / "run", until="slice")
+
+
+def test_what_a_method_does_without_is_no_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no step 'profile': slice.method seam does without") as told:
+        hubslice.slice(write_job(tmp_path, TRANSFER), out=tmp_path / "run", until="profile")
+    assert "slice" in (told.value.hint or "")

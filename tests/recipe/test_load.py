@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,22 @@ def test_settings_that_contradict_each_other_are_told(override: str, message: st
     with pytest.raises(RecipeError) as caught:
         load_recipe("general/minimal", [override])
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("slice: {irrelevant: compact}", "irrelevant: compact takes whole channels out, and needs a method with gran"),
+        ("slice: {method: seam, irrelevant: compact}", "irrelevant: compact takes whole channels out"),
+        ("slice: {method: seam, epochs: 1}", "the classifier learns alone in all epochs"),
+        ("train: {part: classifier}\nbaselines: [retrain]", "a retrained baseline trains all weights"),
+        (
+            "slice: {method: seam, reuse: direct}\naudit: {defects: [{kind: backdoor, target: a, clean_teacher: b/c}]}",
+            "leave clean_teacher out",
+        ),
+    ],
+)
+def test_what_does_not_go_together(given: str, says: str) -> None:
+    text = f"kind: slice\nname: a\nteacher: {{model: a/b}}\ndata: {{path: a/b}}\n{given}\n"
+    with pytest.raises(RecipeError, match=re.escape(says)):
+        parse_recipe(text, Path(), "r.yaml")

@@ -54,7 +54,7 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
         yield unchecked(PART, "answers", claims.place.without_weights)
         return
     models = {STUDENT: load_model(claims.place.folder)}
-    if models[STUDENT].shapes is None:  # else no stock code claims to load it
+    if claims.report.teacher.stock and models[STUDENT].shapes is None:  # else no stock code claims to load it
         yield _stock(claims.place.folder, models[STUDENT], effort.device)
     if effort.full and claims.place.run is not None:
         for arm in arms_of(claims.recipe)[1:]:
