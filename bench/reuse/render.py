@@ -53,6 +53,7 @@ def render() -> None:
     lines = [
         "# Direct reuse: what a part of the classes needs of a network that knows them all",
         "",
+        *([f"{len(found)} of {_planned()} problems are solved so far.", ""] if len(found) < _planned() else []),
         "Fashion-MNIST, 64 pixels. Ten problems of one class against the rest (as many others), three groups of "
         "classes. Accuracy on the test split in percent, retention of the sliceable weights; gains in points. "
         "*Told the task*: the teacher's odds with a limit tuned on validation (one class), or its answers among the "
@@ -92,6 +93,10 @@ def render() -> None:
             _plot(found)
 
 
+def _planned() -> int:
+    return len(TEACHERS) * len(SETTINGS) * len(PROBLEMS)
+
+
 def _head(first: str) -> list[str]:
     cells = ["teacher", "granularity", first, "retention", *COLUMNS.values(), "gain, as it is", "gain, best fair"]
     return [f"| {' | '.join(cells)} |", f"| {' | '.join(['---'] * 3 + ['---:'] * (len(cells) - 3))} |"]
@@ -107,10 +112,13 @@ def _row(head: str, some: Sequence[Outcome]) -> str:
 
 def _plot(found: Sequence[Outcome]) -> None:
     figure = new_figure(3.2)
-    axes = figure.subplots(1, 2, sharey=True)
-    for panel, teacher in zip(axes, TEACHERS.values(), strict=True):
+    solved = [teacher for teacher in TEACHERS.values() if any(o.teacher == teacher.name for o in found)]
+    axes = figure.subplots(1, len(solved), sharey=True, squeeze=False)[0]
+    for panel, teacher in zip(axes, solved, strict=True):
         for granularity, colour in zip(SETTINGS, COLOURS.values(), strict=False):
             some = [o for o in found if (o.teacher, o.granularity) == (teacher.name, granularity)]
+            if not some:
+                continue
             panel.scatter(
                 [100 * o.retention for o in some],
                 [100 * (accuracy(o, "student") - fair(o)) for o in some],

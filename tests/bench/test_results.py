@@ -13,6 +13,7 @@ from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
 from bench.masks import __main__ as masks
 from bench.profiling import render as profiling
+from bench.reuse import render as reuse
 from bench.widths import __main__ as widths
 
 SIZES = sorted(int(path.name) for path in inheritance.HERE.glob("[0-9]*") if path.is_dir())
@@ -68,6 +69,14 @@ def test_profiling_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(profiling, "HERE", tmp_path)
     profiling.render(profiling.Results.load(profiling.RESULTS))
     assert (tmp_path / "table.md").read_text() == (profiling.RESULTS.parent / "table.md").read_text()
+
+
+def test_reuse_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(reuse.HERE / "outcomes", tmp_path / "outcomes")
+    committed = reuse.HERE / "table.md"
+    monkeypatch.setattr(reuse, "HERE", tmp_path)
+    reuse.render()
+    assert (tmp_path / "table.md").read_text() == committed.read_text()
 
 
 def test_widths_and_masks_are_told_as_measured() -> None:
