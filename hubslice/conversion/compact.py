@@ -11,10 +11,10 @@ import torch
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import SliceError
-from hubslice.graph.calling import Call
 from hubslice.graph.channels import channel_map
 from hubslice.graph.trial import zero
 from hubslice.models.base import Model
+from hubslice.models.calling import Call
 from hubslice.models.cutting import cut
 from hubslice.models.shapes import changes, widths
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
-from hubslice.graph.calling import Call
 from hubslice.graph.ties import Layer, Place, Tie, find_ties
 from hubslice.graph.trial import Trial, passing
 from hubslice.models.base import Model
+from hubslice.models.calling import Call
 
 Norm = nn.modules.batchnorm._BatchNorm
 AVERAGING = (nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)

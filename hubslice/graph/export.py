@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.errors import ExportError
-from hubslice.graph.calling import Call, eval_mode
+from hubslice.models.calling import Call, eval_mode
 
 BATCH = "batch"  # symbol of the dynamic batch axis in the graph
 OUTPUT = "logits"

@@ -11,9 +11,9 @@ from torch import nn
 
 from hubslice.artefacts.report import ParityReport
 from hubslice.errors import ModelError, ParityError
-from hubslice.graph.calling import Call, eval_mode
 from hubslice.graph.export import OUTPUT
 from hubslice.graph.session import open_plain, open_session
+from hubslice.models.calling import Call, eval_mode
 
 
 def check_parity(

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hubslice.graph.calling import Call
+from hubslice.models.calling import Call
 from hubslice.models.shapes import HEADS
 
 OPERATION = "#"  # starts the names of what is no layer

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelGroup, Part
-from hubslice.graph.calling import Call
+from hubslice.models.calling import Call
 from hubslice.models.cutting import cut
 
 LIMIT = 1e-4  # of the largest logit; what was zero adds nothing, sums of fewer numbers round otherwise

@@ -18,7 +18,7 @@ from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.config_file import LARGEST_FILE, LARGEST_NUMBER
 from hubslice.artefacts.names import SHAPES
 from hubslice.errors import ModelError
-from hubslice.graph.calling import Call
+from hubslice.models.calling import Call
 
 # What a layer's widths are called, by its type; of all other modules those below.
 LAYERS: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (

@@ -33,7 +33,7 @@ def file_bytes(path: Path) -> int:
 
 
 def count_macs(path: Path, name: str, shape: Sequence[int]) -> int | None:
-    """Multiply-accumulates of one call with an input `name` of this shape; None where a shape cannot be told.
+    """Multiply-accumulates for a picture, with an input `name` [N, ...] of this shape; None where one cannot be told.
 
     Counted are convolutions and matrix products, those of attention included; not the elementwise rest.
     """
@@ -60,7 +60,7 @@ def count_macs(path: Path, name: str, shape: Sequence[int]) -> int | None:
             total += _macs(node, shapes)
         except KeyError:
             return None
-    return total
+    return total // shape[0]
 
 
 def _dimensions(value: Any) -> Any:

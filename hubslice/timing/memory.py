@@ -48,7 +48,7 @@ def main() -> None:
 
     job = json.loads(sys.argv[1])
     gpu = job["device"] != "cpu"
-    before = _gpu_taken() if gpu else _rss()
+    before = _gpu_taken(job["device"]) if gpu else _rss()
     peak, done = [before], threading.Event()
 
     def watch() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     for _ in range(CALLS):
         call()
     done.set()
-    after = _gpu_taken() if gpu else _rss()
+    after = _gpu_taken(job["device"]) if gpu else _rss()
     sys.stdout.write(json.dumps({"added": max(peak[0], after) - before}))
 
 
@@ -71,10 +71,10 @@ def _rss() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _gpu_taken() -> int:
+def _gpu_taken(device: str) -> int:
     import torch
 
-    free, total = torch.cuda.mem_get_info()
+    free, total = torch.cuda.mem_get_info(device)
     return int(total - free)
 
 
