@@ -23,6 +23,7 @@ class Teacher:
     name: str
     title: str
     recipe: str
+    input_size: int
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Setting:
 
 
 TEACHERS = {
-    "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20"),
-    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg"),
+    "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20", 64),
+    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28),
 }
 PROBLEMS = {
     **{label: Problem(label, (label,), True) for label in LABELS},

@@ -54,7 +54,7 @@ def render() -> None:
         "# Direct reuse: what a part of the classes needs of a network that knows them all",
         "",
         *([f"{len(found)} of {_planned()} problems are solved so far.", ""] if len(found) < _planned() else []),
-        "Fashion-MNIST, 64 pixels. Ten problems of one class against the rest (as many others), three groups of "
+        "Fashion-MNIST. Ten problems of one class against the rest (as many others), three groups of "
         "classes. Accuracy on the test split in percent, retention of the sliceable weights; gains in points. "
         "*Told the task*: the teacher's odds with a limit tuned on validation (one class), or its answers among the "
         "group's classes. "

@@ -59,7 +59,7 @@ def solve(
     name = f"{teacher.name}-{setting.granularity}-{problem.name.replace('/', '-').replace(' ', '-')}"
     recipe = root / "recipes" / f"{name}.yaml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
-    recipe.write_text(yaml.safe_dump(recipe_of(name, folder, problem, setting, pictures), sort_keys=False))
+    recipe.write_text(yaml.safe_dump(recipe_of(name, teacher, folder, problem, setting, pictures), sort_keys=False))
     run = hubslice.slice(recipe, out=root / "problems" / name, reporter=reporter)
     history = SearchHistory.load(run.path / "steps" / "slice" / "search.json")
     report, made = run.report, Slice.load(run.path / SLICE)
@@ -92,12 +92,14 @@ def solve(
     )
 
 
-def recipe_of(name: str, teacher: Path, problem: Problem, setting: Setting, pictures: Path) -> dict[str, object]:
+def recipe_of(
+    name: str, teacher: Teacher, folder: Path, problem: Problem, setting: Setting, pictures: Path
+) -> dict[str, object]:
     """The recipe as plain data."""
     return {
         "kind": "slice",
         "name": name,
-        "teacher": {"model": str(teacher.resolve()), "input_size": 64},
+        "teacher": {"model": str(folder.resolve()), "input_size": teacher.input_size},
         "data": {
             "path": str(pictures.resolve()),
             "splits": {"train": "train", "validation": 0.1, "test": "test"},
