@@ -26,6 +26,8 @@ from hubslice.models.hollow import hollow_model
 from hubslice.models.weights import held_shapes
 from tests.networks import LABELS, NETWORKS, fill, logits
 
+pytestmark = pytest.mark.slow
+
 
 def drop(model: Model, channels: ChannelMap, share: int = 2) -> tuple[Slice, Model]:
     """A slice without the first of every so many units of each group, and the model with those at zero."""

@@ -14,6 +14,8 @@ from hubslice.models.folder import load_model
 from tests.networks import logits
 from tests.pipeline.tiny import write_job
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """\
 kind: slice
 name: quick

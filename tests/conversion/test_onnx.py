@@ -17,6 +17,8 @@ from hubslice.conversion.onnx import HALF_TOLERANCE, write_onnx
 from hubslice.errors import ParityError
 from tests.networks import LABELS, NETWORKS, Body, by_hand, logits
 
+pytestmark = pytest.mark.slow
+
 
 def test_batch_normalisation_is_folded(tmp_path: Path) -> None:
     model = NETWORKS["test_efficientnet"]()

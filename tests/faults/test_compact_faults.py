@@ -24,6 +24,8 @@ from tests.faults.odd_models import BRANCHES
 from tests.networks import LABELS
 from tests.pipeline.quick import quick_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,6 +14,8 @@ from tests.faults.conftest import Refused
 from tests.hub import HubServer
 from tests.timing.graphs import convolution, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -15,6 +15,8 @@ from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
 from tests.networks import NETWORKS, Body, by_hand, fill, from_timm, logits
 
+pytestmark = pytest.mark.slow
+
 Case = tuple[Model, ChannelMap]
 _CASES: dict[str, Case] = {}
 

@@ -9,6 +9,8 @@ import pytest
 
 from hubslice.timing import clock
 
+pytestmark = pytest.mark.slow
+
 
 class Machine:
     """Calls that take the seconds they say, on a machine that is `slow` times slower in every other round."""

@@ -19,6 +19,8 @@ from hubslice.recipe.schema import Argument, TeacherParams
 from hubslice.timing.macs import count_macs, count_weights, file_bytes
 from tests.timing.graphs import convolution, write
 
+pytestmark = pytest.mark.slow
+
 VIT: dict[str, Argument] = {
     "hidden_size": 24,
     "num_hidden_layers": 2,
