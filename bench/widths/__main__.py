@@ -43,10 +43,9 @@ LITE0 = "EfficientNet-Lite0, 96 px"
 
 
 class Results(Artefact):
-    """By network: the forms, dense first, and what they cost."""
+    """By network: what its forms cost, dense first; each is called after its form."""
 
     machine: Machine
-    forms: tuple[str, ...]
     networks: dict[str, LatencyReport]
 
 
@@ -59,8 +58,10 @@ def main() -> None:
     networks = {}
     for title, folder, size in _networks():
         models = [str(folder), *map(str, _forms(folder, size, RUNS / title.split(",")[0]))]
-        networks[title] = hubslice.latency(models, threads=given.threads, input_size=size, memory=False)
-    results = Results(machine=Machine.here(given.threads), forms=forms, networks=networks)
+        report = hubslice.latency(models, threads=given.threads, input_size=size, memory=False)
+        named = (cost.model_copy(update={"model": form}) for form, cost in zip(forms, report.models, strict=True))
+        networks[title] = report.model_copy(update={"models": tuple(named)})
+    results = Results(machine=Machine.here(given.threads), networks=networks)
     results.save(RESULTS)
     write_atomically(HERE / "table.md", render(results))
 
@@ -106,12 +107,12 @@ def render(results: Results) -> str:
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for title, report in results.networks.items():
-        for form, cost in zip(results.forms, report.models, strict=True):
+        for cost in report.models:
             times = [f"{timing.median_ms:.2f} ms, x {timing.ratio:.2f}" for timing in cost.timings]
             macs = "" if cost.macs is None else f"{cost.macs / 1e6:.1f} M"
             size = f"{cost.file_bytes / 2**20:.2f} MiB"
             lines.append(
-                f"| {title} | {form} | {cost.parameters / 1e6:.2f} M | {macs} | {size} | {' | '.join(times)} |"
+                f"| {title} | {cost.model} | {cost.parameters / 1e6:.2f} M | {macs} | {size} | {' | '.join(times)} |"
             )
     lines += ["", f"`python -m bench.widths`; {results.machine.line}.", ""]
     return "\n".join(lines)
