@@ -12,15 +12,6 @@ from hubslice.data.choice import against_rest, only
 from hubslice.data.task import SPLITS, Task, load_task
 from hubslice.errors import DataError
 from hubslice.recipe.schema import DataParams, SplitParams
-from tests.pictures import write_folder, write_parquet
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_parquet(folder / "shapes.parquet")
-    write_folder(folder / "shapes")
-    return folder
 
 
 def stored_labels(task: Task, split: str) -> list[str]:

@@ -16,19 +16,11 @@ from hubslice.data.pixels import augment_crop, prepare
 from hubslice.data.task import load_task
 from hubslice.errors import DataError
 from hubslice.recipe.schema import DataParams, SplitParams
-from tests.pictures import picture, write_folder, write_parquet
+from tests.pictures import picture, write_parquet
 
 PREPARATION = Preprocessing(
     input_size=(3, 32, 32), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear", crop_pct=0.875, resize="shortest"
 )
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_parquet(folder / "shapes.parquet")
-    write_folder(folder / "shapes")
-    return folder
 
 
 def test_parquet_is_split_by_group(base: Path) -> None:
