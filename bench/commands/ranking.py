@@ -15,7 +15,7 @@ import timm
 from hubslice.artefacts.profile import NC, Profile
 from hubslice.graph.layer import Layer, TensorRef
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.recipe.schema import RemosParams
+from hubslice.recipe.slicing import RemosParams
 from hubslice.slicing.registry import make_slice
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hubslice.artefacts.report import BASELINE, CONTROL
 from hubslice.pipeline.arms import Arm
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams, SeamParams, Slicing
+from hubslice.recipe.slicing import MagnitudeParams, RandomParams, RemosParams, SeamParams, Slicing
 
 RETRAIN = "retrain"
 ALL = ("conv", "depthwise", "linear")

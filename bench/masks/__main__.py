@@ -25,7 +25,8 @@ from hubslice.models.folder import load_model
 from hubslice.pipeline.steps.data import open_task
 from hubslice.progress import Silent
 from hubslice.recipe.load import load_recipe
-from hubslice.recipe.schema import SeamParams, SliceRecipe, TrainParams
+from hubslice.recipe.schema import SliceRecipe, TrainParams
+from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import ChannelGates, Gates, WeightGates
 from hubslice.slicing.seam import search
 from hubslice.training.batches import EpochBatches, TrainingPixels, collate

@@ -9,7 +9,8 @@ from hubslice.cli.output import out
 from hubslice.errors import RecipeError
 from hubslice.pipeline.arms import arms_of
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
-from hubslice.recipe.schema import NoSlice, SeamParams, SliceRecipe, Slicing
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import NoSlice, SeamParams, Slicing
 
 
 def register(app: typer.Typer) -> None:

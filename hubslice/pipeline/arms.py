@@ -7,14 +7,14 @@ from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
 from hubslice.recipe.defects import BackdoorParams
-from hubslice.recipe.schema import (
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import (
     ChannelSlicing,
     MagnitudeParams,
     NoSlice,
     RandomParams,
     RemosParams,
     SeamParams,
-    SliceRecipe,
     Slicing,
 )
 

@@ -11,7 +11,8 @@ from hubslice.pipeline.preflight import TeacherPreview
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
 from hubslice.recipe.defects import DefectParams, PenultimateParams
-from hubslice.recipe.schema import SeamParams, SliceRecipe, TrainParams
+from hubslice.recipe.schema import SliceRecipe, TrainParams
+from hubslice.recipe.slicing import SeamParams
 
 if TYPE_CHECKING:
     from hubslice.data.task import Task

@@ -26,7 +26,8 @@ from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, ModelInputs
 from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
 from hubslice.progress import Bar, Reporter, Silent
 from hubslice.recipe.defects import PenultimateParams
-from hubslice.recipe.schema import MagnitudeParams, SeamParams, SliceRecipe
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import MagnitudeParams, SeamParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.profile import Profile

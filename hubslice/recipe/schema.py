@@ -6,12 +6,13 @@ Field descriptions become the JSON Schema that editors show, so they are written
 from __future__ import annotations
 
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
+from hubslice.recipe.slicing import NoSlice, RemosParams, SeamParams, SliceParams
 
 REST = "rest"  # what the classes that `data.against_rest` does not name are called together
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
@@ -110,174 +111,6 @@ class ProfileParams(Section):
     batch_size: int = Field(
         8, ge=1, description="Small batches stay in the CPU's caches: they are faster and need less memory."
     )
-
-
-Layers = Annotated[
-    tuple[str, ...],
-    Field(
-        description="Which weights may be judged irrelevant: kinds (`conv`, `depthwise`, `linear`) or name patterns "
-        "(`blocks.*`); a leading `!` takes layers away. Depthwise kernels hold few weights and much knowledge: by "
-        "default they are left alone. The classifier is never sliced."
-    ),
-]
-
-
-class Slicing(Section):
-    """What every slicing method shares."""
-
-    layers: Layers = ("conv", "linear")
-    irrelevant: Literal["regrow", "freeze", "compact"] = Field(
-        "regrow",
-        description="regrow: irrelevant weights are trained from their new start; freeze: they stay there; compact: "
-        "irrelevant channels are taken out of the network, which gets smaller and faster.",
-    )
-    init: Literal["zero", "fresh"] = Field(
-        "zero", description="Start of irrelevant weights: zero (as published) or a fresh random initialisation."
-    )
-
-    @model_validator(mode="after")
-    def _whole_channels(self) -> Self:
-        if self.irrelevant == "compact" and getattr(self, "granularity", "weight") != "channel":
-            raise ValueError(
-                "irrelevant: compact takes whole channels out, and needs a method with granularity: channel"
-            )
-        return self
-
-
-Granularity = Annotated[
-    Literal["weight", "channel"],
-    Field(
-        description="weight: any single weight may be irrelevant; channel: channels, heads and features as a whole, "
-        "with all that sums and concatenations tie to them, so that they can be taken out."
-    ),
-]
-
-
-class ChannelSlicing(Slicing):
-    """A method that judges single weights or whole channels."""
-
-    granularity: Granularity = "weight"
-    align: int = Field(
-        16,
-        ge=1,
-        description="Of a layer with as many channels, a multiple of this is kept: runtimes compute others no faster "
-        "than the next multiple, often slower. 1: any number.",
-    )
-
-
-class RemosParams(Slicing):
-    """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
-
-    The defaults are those that did best on the validation split over both defects in bench/inheritance.
-    """
-
-    method: Literal["remos"] = "remos"
-    ratio: Ratio = Field(
-        0.03, description="Fraction of the sliceable weights judged irrelevant (published: 0.03, 0.1)."
-    )
-    magnitude: Literal["absolute", "layer_scaled"] = Field(
-        "layer_scaled",
-        description="absolute: |w| ranked over the whole network (as published); layer_scaled: |w| divided by its "
-        "layer's root mean square first, which spares the small early layers of compact networks.",
-    )
-
-
-# For editors: what names no method is ReMoS, so the others must name theirs.
-_NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
-
-
-class MagnitudeParams(ChannelSlicing):
-    """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
-
-    model_config = _NAMED
-
-    method: Literal["magnitude"] = "magnitude"
-    ratio: Ratio = 0.1
-
-
-class RandomParams(ChannelSlicing):
-    """A random slice of the same size (a baseline)."""
-
-    model_config = _NAMED
-
-    method: Literal["random"] = "random"
-    ratio: Ratio = 0.1
-
-
-class SeamParams(ChannelSlicing):
-    """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
-
-    Every weight (or channel) has a score and is kept while that is positive; the loss is that of the task plus alpha
-    times the share of weights kept. The classifier learns along.
-    """
-
-    model_config = _NAMED
-
-    method: Literal["seam"] = "seam"
-    layers: Layers = ("conv", "depthwise", "linear")
-    reuse: Literal["transfer", "direct"] = Field(
-        "transfer",
-        description="transfer: the slice of a new task, which is then trained like any other; direct: the teacher "
-        "knows these classes, and what they need of it is used as it is, under a classifier made from the teacher's.",
-    )
-    retention: Ratio | None = Field(
-        None, gt=0, description="Stop at the first epoch that keeps no more than this; default: judge by accuracy."
-    )
-    max_accuracy_drop: Ratio | None = Field(
-        None,
-        description="Validation accuracy that the search may lose against all weights under the same classifier. "
-        "Without `retention` the epoch that keeps least within it is chosen (default 0); with it, to miss it is an "
-        "error.",
-    )
-    start: Literal["magnitude", "equal"] = Field(
-        "magnitude",
-        description="Where scores start. equal: all at 1 (as published), so that many weights fall at the same time; "
-        "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first.",
-    )
-    epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
-    head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
-    cycle: int | None = Field(
-        None, ge=2, description="Every so many epochs the classifier learns alone for one (published for direct: 5)."
-    )
-    batch_size: int = Field(64, ge=1)
-    alpha: float = Field(1.0, gt=0, description="Weight of the retention in the loss (published: 0.5 to 2).")
-    lr_mask: float = Field(0.05, gt=0, description="Learning rate of the scores (published: 0.01 to 0.12).")
-    lr_head: float = Field(0.001, gt=0, description="Learning rate of the classifier.")
-
-    @model_validator(mode="after")
-    def _searches(self) -> Self:
-        if not any(self.moves(epoch) for epoch in range(self.epochs)):
-            raise ValueError("the classifier learns alone in all epochs; give more epochs, or fewer head_epochs")
-        return self
-
-    def moves(self, epoch: int) -> bool:
-        """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
-        if epoch < self.head_epochs:
-            return False
-        return self.cycle is None or epoch % self.cycle != 0
-
-
-class NoSlice(Section):
-    """No slice: the whole teacher is trained, and the student is its own baseline."""
-
-    model_config = _NAMED
-
-    method: Literal["none"] = "none"
-
-
-def method(given: Any) -> Any:
-    """What tells the methods apart; where none is named it is ReMoS."""
-    return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
-
-
-SliceParams = Annotated[
-    Annotated[RemosParams, Tag("remos")]
-    | Annotated[SeamParams, Tag("seam")]
-    | Annotated[MagnitudeParams, Tag("magnitude")]
-    | Annotated[RandomParams, Tag("random")]
-    | Annotated[NoSlice, Tag("none")],
-    Discriminator(method),
-]
 
 
 class Grid(Section):

@@ -12,8 +12,8 @@ from hubslice.artefacts.channels import ChannelMap
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.recipe.schema import MagnitudeParams, NoSlice, RandomParams, RemosParams, SeamParams
 from hubslice.recipe.section import Section
+from hubslice.recipe.slicing import MagnitudeParams, NoSlice, RandomParams, RemosParams, SeamParams
 from hubslice.slicing.candidates import candidates
 from hubslice.slicing.cutting import Cutting, eligible
 from hubslice.slicing.remos import remos

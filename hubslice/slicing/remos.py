@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hubslice.artefacts.profile import Profile
-from hubslice.recipe.schema import RemosParams
+from hubslice.recipe.slicing import RemosParams
 from hubslice.slicing.candidates import Candidate
 from hubslice.slicing.ranking import above_lowest, ascending_ranks
 

@@ -25,7 +25,7 @@ from hubslice.data.pixels import to_unit
 from hubslice.errors import SliceError
 from hubslice.models.base import Model
 from hubslice.progress import Reporter
-from hubslice.recipe.schema import SeamParams
+from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import Gates
 
 # Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).

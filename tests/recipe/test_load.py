@@ -7,7 +7,8 @@ import pytest
 
 from hubslice.errors import RecipeError
 from hubslice.recipe.load import load_recipe, missing_paths, parse_recipe
-from hubslice.recipe.schema import PoisonRecipe, RemosParams, SliceRecipe
+from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
+from hubslice.recipe.slicing import RemosParams
 
 GOOD = """\
 kind: slice

@@ -15,7 +15,7 @@ from hubslice.errors import SliceError
 from hubslice.graph.channels import channel_map
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.progress import Silent
-from hubslice.recipe.schema import SeamParams
+from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import ChannelGates, WeightGates
 from hubslice.slicing.seam import SearchHistory, search
 

@@ -13,7 +13,7 @@ from hubslice.artefacts.profile import NC, Profile
 from hubslice.errors import SliceError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import NeuronMap, map_neurons
-from hubslice.recipe.schema import MagnitudeParams, RandomParams, RemosParams
+from hubslice.recipe.slicing import MagnitudeParams, RandomParams, RemosParams
 from hubslice.slicing.candidates import KINDS, candidates
 from hubslice.slicing.ranking import ascending_ranks
 from hubslice.slicing.registry import SLICERS, make_slice

@@ -11,7 +11,8 @@ from hubslice.pipeline.arms import Arm, known_labels, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import NEURONS, WEIGHTS_FOLDER
-from hubslice.recipe.schema import SeamParams, SliceRecipe
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import SeamParams
 
 if TYPE_CHECKING:
     from torch import Tensor

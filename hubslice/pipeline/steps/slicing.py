@@ -15,7 +15,8 @@ from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.search import search_step
 from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
-from hubslice.recipe.schema import ChannelSlicing, NoSlice, RemosParams, SeamParams, SliceRecipe, Slicing
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import ChannelSlicing, NoSlice, RemosParams, SeamParams, Slicing
 
 if TYPE_CHECKING:
     from hubslice.data.task import Split

@@ -13,7 +13,8 @@ from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.processes import leads
-from hubslice.recipe.schema import SliceRecipe, Slicing
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import Slicing
 
 CHOICE = "choice.json"
 
