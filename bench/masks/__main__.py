@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch.utils.data import DataLoader
 
 from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.data.task import Split
@@ -29,7 +28,7 @@ from hubslice.recipe.schema import SliceRecipe, TrainParams
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import ChannelGates, Gates, WeightGates
 from hubslice.slicing.seam import search
-from hubslice.training.batches import EpochBatches, TrainingPixels, collate
+from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
 from hubslice.training.initial import start_classifier
 from hubslice.training.loop import finetune
 from hubslice.training.predict import accuracy
@@ -110,7 +109,7 @@ def _finetune(model: Model, train: Split, few: Split, params: TrainParams) -> No
 def _search(model: Model, train: Split, few: Split, params: TrainParams, gates: Gates) -> None:
     order = EpochBatches(len(train), BATCH, 0)
     pixels = TrainingPixels(train, model.image_preprocessing, params, 0)
-    loader = DataLoader(pixels, batch_sampler=order, collate_fn=collate)
+    loader = loader_of(pixels, order, params, CPU)
     with tempfile.TemporaryDirectory() as folder:
         search(
             model,

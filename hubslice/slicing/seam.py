@@ -104,7 +104,6 @@ def search(
     state = _State(gates, model.classifier)
     epochs, best = list[SearchEpoch](), dict[str, Tensor]()
     gates.write()
-    whole = 0.0
     found = load_checkpoint(checkpoint, state, optimizer)
     if found:
         facts, best = found[0].facts, found[1]
@@ -198,9 +197,10 @@ def _require(history: SearchHistory, params: SeamParams) -> None:
     result = history.result
     if params.retention is None:
         if params.max_accuracy_drop is not None and _value(result.validation) < history.floor:
+            best = max(history.epochs, key=lambda epoch: _value(epoch.validation))
             raise SliceError(
                 f"slice.max_accuracy_drop: no epoch kept {history.floor:.1%} validation accuracy; the best, at "
-                f"{result.retention:.1%} of the weights, was {max(_value(e.validation) for e in history.epochs):.1%}",
+                f"{best.retention:.1%} of the weights, was {_value(best.validation):.1%}",
                 hint="allow a larger drop, or give it more slice.head_epochs or a smaller slice.alpha",
             )
         return
@@ -214,9 +214,9 @@ def _require(history: SearchHistory, params: SeamParams) -> None:
         )
     if params.max_accuracy_drop is not None and _value(result.validation) < history.floor:
         good = [epoch.retention for epoch in history.epochs if _value(epoch.validation) >= history.floor]
-        best = f"the least retention that kept it was {min(good):.1%}" if good else "no epoch kept it"
+        kept = f"the least retention that kept it was {min(good):.1%}" if good else "no epoch kept it"
         raise SliceError(
             f"{wanted} cannot be had within slice.max_accuracy_drop: at {result.retention:.1%} the validation accuracy "
-            f"was {_value(result.validation):.1%}, and {history.floor:.1%} is the floor; {best}",
+            f"was {_value(result.validation):.1%}, and {history.floor:.1%} is the floor; {kept}",
             hint="ask for more retention or allow a larger drop; more slice.epochs with a smaller slice.alpha can help",
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.data.pixels import augment_crop, augment_flip, prepare
@@ -76,3 +77,11 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 def collate(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
     """Samples as one batch: uint8 [N, 3, H, W] and int64 [N]."""
     return torch.stack([pixels for pixels, _ in samples]), torch.tensor([label for _, label in samples])
+
+
+def loader_of(
+    pixels: TrainingPixels, batches: EpochBatches, params: TrainParams, device: torch.device
+) -> DataLoader[Any]:
+    """Loads the batches, in processes of its own where they feed a GPU or the recipe asks for them."""
+    workers = params.workers if params.workers is not None else (0 if device.type == "cpu" else 4)
+    return DataLoader(pixels, batch_sampler=batches, collate_fn=collate, num_workers=workers)

@@ -14,7 +14,6 @@ from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
@@ -27,7 +26,7 @@ from hubslice.models.base import Model
 from hubslice.processes import world
 from hubslice.progress import Reporter
 from hubslice.recipe.schema import TrainParams
-from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, collate
+from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, loader_of
 from hubslice.training.predict import accuracy
 
 CHECKPOINT_SECONDS = 60
@@ -80,8 +79,7 @@ def finetune(
     rank, processes = accelerator.process_index, accelerator.num_processes
     batches = EpochBatches(len(train), params.batch_size, seed, rank=rank, world=processes)
     pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)
-    workers = params.workers if params.workers is not None else (0 if device.type == "cpu" else 4)
-    loader = DataLoader(pixels, batch_sampler=batches, collate_fn=collate, num_workers=workers)
+    loader = loader_of(pixels, batches, params, device)
     # Depthwise convolutions train 1.5 times as fast on the CPU in this layout. The module is not "prepared": that would
     # leave autocast in its forward for good, and validation is done in full precision.
     stock: nn.Module = model.module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

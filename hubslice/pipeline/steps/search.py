@@ -29,13 +29,12 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
 
     def run(context: Context) -> None:
         import torch
-        from torch.utils.data import DataLoader
 
         from hubslice.artefacts.slice import Slice
         from hubslice.graph.neuron_map import NeuronMap
         from hubslice.models.folder import load_model
         from hubslice.slicing.seam import search
-        from hubslice.training.batches import EpochBatches, TrainingPixels, collate
+        from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
         from hubslice.training.initial import start_classifier
         from hubslice.training.predict import accuracy
 
@@ -46,10 +45,7 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
         model.module.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         order = EpochBatches(len(task.train), params.batch_size, recipe.seed)
         pixels = TrainingPixels(task.train, model.image_preprocessing, recipe.train, recipe.seed)
-        workers = (
-            recipe.train.workers if recipe.train.workers is not None else (0 if context.device.type == "cpu" else 4)
-        )
-        loader = DataLoader(pixels, batch_sampler=order, collate_fn=collate, num_workers=workers)
+        loader = loader_of(pixels, order, recipe.train, context.device)
 
         def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
             order.epoch = epoch
@@ -81,6 +77,7 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
 
 def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Model], Gates]:
     """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched."""
+    from hubslice.graph.channels import channel_map
     from hubslice.slicing.candidates import candidates
     from hubslice.slicing.cutting import eligible
     from hubslice.slicing.gates import ChannelGates, WeightGates
@@ -88,8 +85,6 @@ def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Mo
 
     by_rank = params.start == "magnitude"
     if params.granularity == "channel":
-        from hubslice.graph.channels import channel_map
-
         groups = eligible(channel_map(model), kinds_of(neurons), params.layers)
         return lambda placed: ChannelGates(
             placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align

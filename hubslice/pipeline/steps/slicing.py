@@ -104,6 +104,7 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
     def run(context: Context) -> None:
         from hubslice.artefacts.profile import Profile
         from hubslice.artefacts.slice import Slice
+        from hubslice.graph.channels import channel_map
         from hubslice.graph.neuron_map import NeuronMap
         from hubslice.models.folder import load_model
         from hubslice.slicing.registry import make_channel_slice, make_slice
@@ -116,8 +117,6 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
             retention = Slice.load(context.inputs["slice"] / SLICE).retention
             wanted = params.model_copy(update={"ratio": 1 - retention})
         if whole_channels:
-            from hubslice.graph.channels import channel_map
-
             made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed)
         else:
             profile = Profile.load(context.inputs["profile"] / PROFILE) if profiled else None

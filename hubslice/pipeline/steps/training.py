@@ -35,6 +35,7 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
 
     def run(context: Context) -> None:
         from hubslice.artefacts.slice import Slice
+        from hubslice.conversion.compact import compact
         from hubslice.models.folder import load_model
         from hubslice.training.initial import initialise
 
@@ -47,8 +48,6 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
         initialise(model, task.labels, recipe.seed, slice_, start or "zero", known)
         if slice_ is not None and compacted:
-            from hubslice.conversion.compact import compact
-
             model = compact(model, slice_)
         model.save(context.out / WEIGHTS_FOLDER)
 
