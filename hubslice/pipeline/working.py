@@ -51,7 +51,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             f"{folder} is in use by {_holder(folder)}",
             hint="wait until it is done (`hubslice info` shows its steps), or choose another folder with --out",
         ) from error
-    except (NotImplementedError, OSError) as error:  # filelock's word for a file system without locks, and the system's
+    except (NotImplementedError, OSError) as error:  # there are no locks: filelock's word, the system's
         if isinstance(error, OSError) and error.errno not in _WITHOUT_LOCKS:
             raise
         _warn(folder)
