@@ -72,7 +72,6 @@ def test_profiling_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_reuse_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(reuse.HERE / "outcomes", tmp_path / "outcomes")
     committed = reuse.HERE / "table.md"
     monkeypatch.setattr(reuse, "HERE", tmp_path)
     reuse.render()
