@@ -84,8 +84,8 @@ def render() -> None:
             "## What they cost",
             "",
             "Plain ONNX Runtime, one thread, batch normalisation folded, in turns; ratios are to all weights under the "
-            "same classifier (dense). *Twice as fast*: in batches of 1 and of 16. *And no worse*: the modules among those "
-            "that are at least as accurate on the test split as the best fair baseline.",
+            "same classifier (dense). *Twice as fast*: in batches of 1 and of 16. *And no worse*: of those modules the "
+            "ones at least as accurate on the test split as the best fair baseline.",
             "",
             *speed,
         ]
