@@ -69,3 +69,4 @@ SETTINGS = {
     "channel": Setting("channel", alpha=0.2, lr_mask=0.02, batch_size=64),
 }
 EPOCHS, PICTURES = 6, 4000  # of a search
+DROP = 0.005  # of validation accuracy, six pictures of a class against the rest: less than chance makes

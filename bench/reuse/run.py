@@ -17,7 +17,7 @@ from hubslice.progress import Reporter
 from hubslice.slicing.seam import SearchHistory
 
 from ..machine import Machine
-from .problems import EPOCHS, PICTURES, Problem, Setting, Teacher
+from .problems import DROP, EPOCHS, PICTURES, Problem, Setting, Teacher
 
 
 class Accuracy(Artefact):
@@ -121,6 +121,7 @@ def recipe_of(
             "alpha": setting.alpha,
             "lr_mask": setting.lr_mask,
             "batch_size": setting.batch_size,
+            "max_accuracy_drop": DROP,
         },
         "train": {"epochs": 2, "part": "classifier", "lr": 0.01, "augment": "flip", "label_smoothing": 0.0},
         "baselines": ["finetune", "magnitude", "random"],
