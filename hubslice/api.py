@@ -152,7 +152,7 @@ def plan_push(
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
-    `folder` is a run, or a model folder such as the one that `poison` makes. A run's card is rendered for its new home,
+    `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for its new home,
     around what people wrote in the README that is there.
 
     Raises:
@@ -184,7 +184,7 @@ def plan_push(
         local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
         return replace(plan, warnings=(*plan.warnings, *local))
     model = path / TEACHER if (path / TEACHER).is_dir() else path
-    if not (model / "config.json").is_file():
+    if not any((model / name).is_file() for name in ("config.json", "model.onnx")):
         raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")
     return make_plan(
         model,
