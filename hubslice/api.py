@@ -152,8 +152,8 @@ def plan_push(
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
-    `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for its new home,
-    around what people wrote in the README that is there.
+    `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for
+    its new home, around what people wrote in the README that is there.
 
     Raises:
         InputError: the folder holds no model, or a poisoned one that was not allowed.

@@ -102,11 +102,10 @@ def check_graph(path: Path, *, name: str) -> Mapping[str, str]:
         ModelError: it cannot be read.
     """
     import onnx  # takes a while to import, and most models have no graph beside them
-    from google.protobuf.message import DecodeError
 
     try:
         graph = onnx.load(path, load_external_data=False)
-    except (OSError, DecodeError) as error:
+    except Exception as error:  # protobuf's own, of a library that this one only depends on through onnx
         raise ModelError(f"{name} is damaged or not ONNX: {error}", hint="convert or export it again") from error
     return {each.key: each.value for each in graph.metadata_props}
 

@@ -128,9 +128,22 @@ def test_stale_weights_go(hub: HubServer, folder: Path, alice: Client) -> None:
     hub.seed(REPO, stale | {"pytorch_model.bin": b"\x80\x02", "extra.safetensors": weights()})
     made = plan(folder, alice)
     assert {path for path, change in changes(made).items() if change == "deleted"} == set(stale)
-    assert any("pytorch_model.bin" in warning for warning in made.warnings)
     push(made)
     assert not stale.keys() & hub.files(REPO).keys()
+
+
+def test_what_loaders_would_read_or_run_is_told(hub: HubServer, folder: Path, alice: Client) -> None:
+    """What the student brings, what the push deletes, and texts and pictures are no matter."""
+    own = {"model.safetensors": weights(2.0), "model-00001-of-00002.safetensors": weights(), "notes.txt": b"x"}
+    hub.seed(REPO, own)
+    assert plan(folder, alice).warnings == ()
+    hub.seed(REPO, {"pytorch_model.bin": b"\x80\x02", "modeling my.py": b"", "extra.safetensors": weights()})
+    (warning,) = plan(folder, alice).warnings
+    command = "hf repos delete-files alice/student extra.safetensors 'modeling my.py' pytorch_model.bin"
+    assert warning.endswith(f"delete them: {command}")
+    hub.seed(REPO, {f"checkpoint-{index}.pt": b"" for index in range(20)})
+    (warning,) = plan(folder, alice).warnings
+    assert warning.endswith("checkpoint-17.pt (and 13 more)")
 
 
 def test_somebody_pushed_in_between(hub: HubServer, folder: Path, alice: Client) -> None:
