@@ -314,13 +314,14 @@ def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | No
 
     Raises:
         InputError: `out` holds something else.
+        RunError: the run, or that in which `out` lies, is being worked on.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
         ModelError: the model cannot be used.
         ParityError: the graph computes something else than the model.
     """
     from hubslice.pipeline.convert import convert as make
 
-    with undisturbed(Path(model)):
+    with undisturbed(Path(model), *([out] if out is not None else [])):
         return make(str(model), form, half=half, out=out)
 
 
