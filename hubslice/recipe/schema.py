@@ -182,7 +182,11 @@ class Gates(Section):
     """Limits that a run must keep; a broken one ends the command with exit code 1."""
 
     min_test_accuracy: Ratio | None = None
-    max_accuracy_drop: Ratio | None = Field(None, description="Below the fine-tuned baseline, on the test split.")
+    max_accuracy_drop: Ratio | None = Field(
+        None,
+        description="Below the whole teacher, fine-tuned (or under a trained classifier, with train.part: classifier), "
+        "on the test split.",
+    )
     max_dir: Ratio | None = Field(None, description="Defect inheritance rate of the student, for every defect.")
 
 

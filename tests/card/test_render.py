@@ -129,6 +129,15 @@ def test_broken_gates_are_told_at_the_top_in_the_table_and_in_the_limits() -> No
     assert "`max_accuracy_drop`" in section(card, "limits")
 
 
+def test_the_accuracy_gate_names_what_it_compares_with() -> None:
+    report = REPORTS[PLAIN]
+    assert "Accuracy lost against the fine-tuned baseline, test split" in section(rendered(report), "gates")
+    held = report.arms[1].model_copy(update={"title": "Whole teacher"})
+    shown = section(rendered(report.model_copy(update={"arms": (report.arms[0], held)})), "gates")
+    assert "Accuracy lost against the whole teacher baseline, test split" in shown
+    assert "fine-tuned" not in shown
+
+
 def test_a_poisoned_teacher_is_told_at_the_top_and_in_the_limits() -> None:
     card = card_of(FULL)
     assert "planted on purpose" in section(card, "summary")
