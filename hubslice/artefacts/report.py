@@ -61,7 +61,7 @@ class SliceReport(Artefact):
 
     `model_weights` counts all parameters before slicing, sliceable or not (the classifier as the student has it),
     `student_weights` those that the student has (None: as many). With `own_widths` its layers' widths are not those of
-    any stock architecture.
+    any stock architecture. Of a slice of whole channels, `whole` are the layers that can lose none, with the reason.
     """
 
     method: str
@@ -75,6 +75,7 @@ class SliceReport(Artefact):
     relevant: int
     nonzero_after: int
     layers: tuple[LayerReport, ...]
+    whole: dict[str, str] = Field(default_factory=dict)
 
 
 class Candidate(Artefact):

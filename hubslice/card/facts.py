@@ -102,6 +102,14 @@ def curves_of(report: Report) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
+def whole_by_reason(report: Report) -> dict[str, list[str]]:
+    """The layers that can lose no channels, by the reason."""
+    found: dict[str, list[str]] = {}
+    for layer, reason in report.slice.whole.items():
+        found.setdefault(reason, []).append(layer)
+    return found
+
+
 def pictures_of(report: Report) -> tuple[str, ...]:
     """The plots that belong to this report's card, by path within the repository."""
     there = {ACCURACY_PLOT: True, RETENTION_PLOT: bool(report.slice.layers), CURVE_PLOT: bool(curves_of(report))}

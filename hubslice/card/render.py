@@ -76,6 +76,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "compact": slice_.parameters.get("irrelevant") == "compact" and slice_.student_weights is not None,
         "held": report.trained == "classifier",
         "long": len(slice_.layers) > LONG_TABLE,
+        "whole": facts.whole_by_reason(report),
         "headlines": facts.headlines,
         "defect_words": facts.defect_words,
         "dir": lambda variant, arm: row.dir if (row := facts.row_of(variant, arm)) else None,

@@ -155,6 +155,7 @@ def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str]) -> Slice
         relevant=slice_.kept,
         nonzero_after=sum(layer.nonzero_after for layer in layers),
         layers=tuple(layers),
+        whole=dict(slice_.whole),
     )
 
 

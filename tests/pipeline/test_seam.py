@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import hubslice
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import DataError, InputError, SliceError
 from hubslice.models.folder import load_model
+from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.arms import BASELINE
 from hubslice.slicing.seam import SearchHistory
+from tests.pictures import COLOURS
 from tests.pipeline.tiny import write_job
 
 TRANSFER = """\
@@ -83,6 +86,32 @@ def test_channels_are_taken_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_layers_that_stay_whole_are_listed(tmp_path: Path) -> None:
+    recipe = write_job(tmp_path, TRANSFER.replace("baselines: [finetune, magnitude, random]", ""))
+    TimmModel.create("test_vit", tuple(COLOURS), seed=1).save(tmp_path / "teacher")
+    given = ["teacher.input_size=null", "slice={method: magnitude, ratio: 0.3, granularity: channel}"]
+    run = hubslice.slice(recipe, overrides=given, out=tmp_path / "run")
+    whole = run.report.slice.whole
+    assert whole["blocks.0.mlp.fc2"] == "tied to the parameter cls_token, which belongs to no layer"
+    assert "head" not in whole  # the classifier is never sliced
+    assert whole == Slice.load(run.path / "slice.safetensors").whole
+    card = (run.path / "student" / "README.md").read_text()
+    assert f"{len(whole)} layers stay whole" in card
+    assert "- Tied to the parameter cls\\_token, which belongs to no layer: `patch_embed.proj`, `blocks.0" in card
+    assert hubslice.verify(run.path, sample=4).verified
+    # A forged list is found out; a report of before there was one is not held against the student.
+    path = run.student / "report.json"
+    told = json.loads(path.read_text())
+    for forged in ({"head": "made up"}, None):
+        told["slice"]["whole"] = forged
+        if forged is None:
+            del told["slice"]["whole"]
+        path.write_text(json.dumps(told))
+        found = next(f for f in hubslice.verify(run.student, sample=4).findings if f.name == "retention")
+        assert found.state == ("differs" if forged else "agrees")
+
+
+@pytest.mark.slow
 def test_direct(tmp_path: Path) -> None:
     run = hubslice.slice(write_job(tmp_path, DIRECT), out=tmp_path / "run")
     report = run.report
@@ -123,8 +152,6 @@ def test_what_cannot_be_had(tmp_path: Path, change: str, error: type[Exception],
 
 @pytest.mark.slow
 def test_direct_reuse_needs_classes_that_the_teacher_knows(tmp_path: Path) -> None:
-    from hubslice.models.timm_adapter import TimmModel
-
     recipe = write_job(tmp_path, DIRECT)
     TimmModel.create("test_resnet", ("cat", "dog", "bird"), seed=1).save(tmp_path / "teacher")
     with pytest.raises(DataError, match="the teacher does not know the class 'red'; it knows cat, dog, bird"):
