@@ -9,6 +9,7 @@ from pydantic import Field
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
+from hubslice.artefacts.search import SearchHistory
 
 # Names that rows of a report refer to: the arms that comparisons rest on, and the teacher itself.
 STUDENT = "student"
@@ -188,7 +189,8 @@ class Report(Artefact):
     `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
     `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
-    whether the classifiers started at the teacher's own.
+    whether the classifiers started at the teacher's own. `search` tells how the slice was found, if it was searched for
+    (None also of an older run).
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -211,6 +213,7 @@ class Report(Artefact):
     references: tuple[ReferenceReport, ...] = ()
     trained: Literal["all", "classifier"] = "all"
     reuse: Literal["transfer", "direct"] = "transfer"
+    search: SearchHistory | None = None
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

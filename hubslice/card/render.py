@@ -91,6 +91,8 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "accuracy_plot": facts.ACCURACY_PLOT,
         "retention_plot": facts.RETENTION_PLOT,
         "curve_plot": facts.CURVE_PLOT,
+        "search_plot": facts.SEARCH_PLOT,
+        "search_words": reading.search_words(report),
         "pictures": facts.pictures_of(report),
         "picture_words": _picture_words(report),
         "evidence": [

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from hubslice.artefacts.names import SHAPES, SLICE, WEIGHTS
+from hubslice.artefacts.names import SEARCH, SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
@@ -27,6 +27,7 @@ from hubslice.artefacts.report import (
     StepReport,
     TaskReport,
 )
+from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.pipeline.arms import Arm, reuses_classifier, step_name
@@ -81,6 +82,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         references=_references(recipe, accuracies),
         trained=recipe.train.part,
         reuse="direct" if reuses_classifier(recipe) else "transfer",
+        search=SearchHistory.load(search) if (search := inputs["slice"] / SEARCH).is_file() else None,
     )
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 import hubslice
+from hubslice.artefacts.lock import Lock
+from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
+from hubslice.artefacts.verification import Finding
 from hubslice.errors import DataError, InputError, SliceError
 from hubslice.models.folder import load_model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.arms import BASELINE
-from hubslice.slicing.seam import SearchHistory
 from tests.pictures import COLOURS
 from tests.pipeline.tiny import write_job
 
@@ -55,8 +57,32 @@ def test_transfer(tmp_path: Path) -> None:
     report = run.report
     assert report.profile is None
     assert not report.references
-    assert "SeaM" in (run.path / "student" / "README.md").read_text()
+    card = (run.student / "README.md").read_text()
+    assert "SeaM" in card
+    assert f"{history.chosen + 1} of 3, kept" in card
+    assert report.search == history == SearchHistory.load(run.student / "evidence" / "search.json")
+    assert (run.student / "plots" / "search.png").is_file()
+    assert "evidence/search.json" in {fact.path for fact in Lock.load(run.student / "hubslice.lock").files}
     assert hubslice.verify(run.path, sample=4).verified
+    assert _search(run.student).state == "agrees"
+
+    # Another epoch, told in the report and in the evidence, is not the recipe's choice; an older report tells nothing.
+    path, record = run.student / "report.json", run.student / "evidence" / "search.json"
+    forged = history.model_copy(update={"chosen": (history.chosen + 1) % 3})
+    report.model_copy(update={"search": forged}).save(path)
+    assert "chosen" in _search(run.student).detail
+    forged.save(record)
+    assert _search(run.student).state == "differs"
+    told = json.loads(path.read_text())
+    del told["search"]
+    path.write_text(json.dumps(told))
+    record.unlink()
+    assert _search(run.student).state == "not checked"
+
+
+def _search(student: Path) -> Finding:
+    """What verifying finds of the search."""
+    return next(f for f in hubslice.verify(student, sample=1).findings if f.name == "search")
 
 
 @pytest.mark.slow

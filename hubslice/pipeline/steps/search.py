@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.artefacts.names import SLICE
+from hubslice.artefacts.names import SEARCH, SLICE
 from hubslice.pipeline.arms import Arm, known_labels, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hubslice.graph.neuron_map import NeuronMap
     from hubslice.models.base import Model
     from hubslice.slicing.gates import Gates
-
-SEARCH = "search.json"
 
 
 def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -> Step:
