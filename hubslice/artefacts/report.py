@@ -60,8 +60,8 @@ class LayerReport(Artefact):
 class SliceReport(Artefact):
     """What the slice kept.
 
-    `model_weights` counts all parameters before slicing, sliceable or not (the classifier as the student has it),
-    `student_weights` those that the student has (None: as many). With `own_widths` its layers' widths are not those of
+    `model_weights` counts all parameters of the teacher with the task's classifier, sliceable or not, `student_weights`
+    those that are left where some were taken out (None: as many). With `own_widths` its layers' widths are not those of
     any stock architecture. Of a slice of whole channels, `whole` are the layers that can lose none, with the reason.
     """
 

@@ -97,8 +97,8 @@ def test_channels_are_taken_out(tmp_path: Path) -> None:
     assert slice_.student_weights is not None
     assert 0.2 < slice_.student_weights / slice_.model_weights < 0.9
     assert student.parameters == slice_.student_weights
-    body = teacher.parameters - teacher.classifier.weight.numel()  # the classifier is counted as the student has it
-    assert slice_.model_weights == body + student.classifier.weight.numel()
+    assert student.classifier.in_features < teacher.classifier.in_features
+    assert slice_.model_weights == teacher.parameters  # its head has as many classes as the task
     widths = {layer.out_channels for layer in student.module.modules() if hasattr(layer, "out_channels")}
     assert all(width % 4 == 0 for width in widths)
     for arm in ("magnitude", "random"):
@@ -107,8 +107,18 @@ def test_channels_are_taken_out(tmp_path: Path) -> None:
     card = (run.path / "student" / "README.md").read_text()
     assert "hubslice.load(" in card
     assert "library_name: hubslice" in card
+    assert f"| Parameters | {student.parameters:,} | {teacher.parameters:,} |" in card
+    assert f"has {teacher.parameters:,} parameters; **the student has {student.parameters:,}," in card
     found = hubslice.verify(run.path, sample=4)
     assert found.verified, found.of("differs")
+    # Whole inputs of the classifier may be missing in the slice, nothing else.
+    classes, report = len(student.labels), run.report
+    lost = classes * (teacher.classifier.in_features - student.classifier.in_features)
+    for weights, state in ((-lost, "agrees"), (-lost - classes, "differs"), (1, "differs")):
+        forged = slice_.model_copy(update={"model_weights": slice_.model_weights + weights})
+        report.model_copy(update={"slice": forged}).save(run.student / "report.json")
+        told = next(f for f in hubslice.verify(run.student, sample=1).findings if f.name == "retention")
+        assert told.state == state, weights
 
 
 @pytest.mark.slow
