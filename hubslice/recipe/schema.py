@@ -148,6 +148,10 @@ class TrainParams(Section):
     workers: int | None = Field(None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4.")
     grid: Grid = Grid()
 
+    def bf16(self, device_type: str) -> bool:
+        """Whether a training on a device of this type (`cpu`, `cuda`) computes in bfloat16."""
+        return self.precision == "bf16" or (self.precision == "auto" and device_type == "cuda")
+
     def candidates(self) -> tuple[TrainParams, ...]:
         """All combinations of the grid, each without a grid of its own; just this value if there is none."""
         axes = {name: values for name, values in self.grid if values}

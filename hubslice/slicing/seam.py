@@ -56,12 +56,14 @@ def search(
     seed: int,
     checkpoint: Path,
     reporter: Reporter,
+    bf16: bool | None = None,
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
     """Masks by parameter name, and how they were found.
 
     `model` has the task's classifier and lies on the device to search on; it ends with the gates written into it.
     `batches` gives an epoch of `steps` batches, the same for the same number; `validate` the accuracy of the model as
-    it is. After each epoch the search can be killed; it then goes on from `checkpoint`.
+    it is. After each epoch the search can be killed; it then goes on from `checkpoint`. `bf16` is whether steps compute
+    in bfloat16, by default where the device is a CUDA device.
 
     Raises:
         SliceError: the retention or the accuracy that was asked for is not reached.
@@ -85,6 +87,7 @@ def search(
     else:
         whole = _value(validate())
     device = head[0].device
+    mixed = device.type == "cuda" if bf16 is None else bf16
     loss_of = nn.CrossEntropyLoss()
 
     with reporter.track("Searching", steps * params.epochs, "step") as bar:
@@ -96,7 +99,7 @@ def search(
             total, count = torch.zeros((), device=device), 0
             for images, targets in batches(len(epochs)):
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
                     images = images.to(device, memory_format=torch.channels_last)
                     loss = loss_of(model.logits(to_unit(images)), targets.to(device))
                 module.zero_grad(set_to_none=True)

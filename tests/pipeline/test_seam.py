@@ -17,6 +17,7 @@ from hubslice.errors import DataError, InputError, SliceError
 from hubslice.models.folder import load_model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.arms import BASELINE
+from hubslice.pipeline.run import open_run
 from tests.pictures import COLOURS
 from tests.pipeline.tiny import write_job
 
@@ -198,3 +199,15 @@ def test_what_a_method_does_without_is_no_step(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no step 'profile': slice.method seam does without") as told:
         hubslice.slice(write_job(tmp_path, TRANSFER), out=tmp_path / "run", until="profile")
     assert "slice" in (told.value.hint or "")
+
+
+def test_the_trainings_precision_is_the_searchs(tmp_path: Path) -> None:
+    """It is part of the step's key where the recipe names one; what was searched for without stays."""
+    recipe = write_job(tmp_path, TRANSFER)
+    keys = {}
+    for precision in ("auto", "fp32", "bf16"):
+        steps = open_run(str(recipe), (f"train.precision={precision}",), tmp_path / "run").steps()
+        keys[precision] = next(step for step in steps if step.name == "slice").parameters.get("precision")
+    assert keys == {"auto": None, "fp32": "fp32", "bf16": "bf16"}
+    train = open_run(str(recipe)).recipe.train
+    assert (train.bf16("cuda"), train.bf16("cpu")) == (True, False)

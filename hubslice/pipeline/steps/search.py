@@ -59,16 +59,19 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
             seed=recipe.seed,
             checkpoint=context.scratch / "search.safetensors",
             reporter=context.reporter,
+            bf16=recipe.train.bf16(context.device.type),
         )
         Slice(masks, params.method, params.model_dump(mode="json"), whole).save(context.out / SLICE)
         history.save(context.out / SEARCH)
 
-    parameters = {
+    parameters: dict[str, object] = {
         "slice": params,
         "augment": recipe.train.augment,
         "crop": recipe.train.crop_scale,
         "seed": recipe.seed,
     }
+    if recipe.train.precision != "auto":
+        parameters["precision"] = recipe.train.precision
     title = f"Search for a slice ({arm.title.lower()})"
     version = 2 if params.granularity == "channel" else 1
     return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run, version=version)
