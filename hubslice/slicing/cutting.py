@@ -118,6 +118,11 @@ def eligible(channels: ChannelMap, kinds: Mapping[str, str], patterns: Sequence[
     return chosen
 
 
+def left_whole(channels: ChannelMap, classifier: frozenset[str]) -> dict[str, str]:
+    """The layers that can lose no channels, with the reason; not the classifier, which nobody would slice."""
+    return {name: why for name, why in channels.whole.items() if f"{name}.weight" not in classifier}
+
+
 def _allowed(parameter: str, kinds: Mapping[str, str], patterns: Sequence[str]) -> bool:
     kind = kinds.get(parameter)
     if kind is None:  # a bias, or normalisation: goes with its layer

@@ -77,8 +77,7 @@ class WeightGates(Gates):
         self._given = [parameter.detach().clone() for parameter in self._parameters]
         self.scores = [torch.ones_like(given, dtype=torch.float32) for given in self._given]
         if by_rank:
-            # Relative to their layer's root mean square: layers differ in scale more than in importance.
-            _rank(self.scores, [given.float().abs() / given.float().square().mean().sqrt() for given in self._given])
+            _rank(self.scores, [_relative(given) for given in self._given])
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -206,16 +205,26 @@ class ChannelGates(Gates):
 
     def _open(self) -> list[np.ndarray]:
         """For each group, which units' gates are open: bool [units]; one always is, or nothing could grow again."""
-        scores = [score.cpu().numpy() for score in self.scores]
+        together = torch.cat(list(self.scores)).cpu()  # a GPU is waited for once, not for every group
+        scores = [part.numpy() for part in together.split([len(score) for score in self.scores])]
         return [
             aligned(group, score, max(int((score > 0).sum()), 1), self._align)
             for group, score in zip(self._cutting.groups, scores, strict=True)
         ]
 
 
+def _relative(weights: Tensor) -> Tensor:
+    """Magnitudes relative to their layer's root mean square: layers differ in scale more than in importance.
+
+    On the CPU, so that ranks do not depend on the device; those of a layer of zeros are zero.
+    """
+    magnitudes = weights.cpu().float().abs()
+    return magnitudes / magnitudes.square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+
+
 def _rank(scores: Sequence[Tensor], sizes: Sequence[Tensor]) -> None:
     """Set each score to the rank of its size among all of them, in (0, 1]; equal sizes by position."""
-    flat = torch.cat([size.reshape(-1).cpu() for size in sizes])
+    flat = torch.cat([size.reshape(-1) for size in sizes])
     ranks = torch.empty(len(flat))
     ranks[flat.argsort(stable=True)] = torch.arange(1, len(flat) + 1) / len(flat)
     for score, part in zip(scores, ranks.split([size.numel() for size in sizes]), strict=True):

@@ -15,7 +15,7 @@ from hubslice.graph.neuron_map import NeuronMap
 from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import MagnitudeParams, NoSlice, RandomParams, RemosParams, SeamParams
 from hubslice.slicing.candidates import candidates
-from hubslice.slicing.cutting import Cutting, eligible
+from hubslice.slicing.cutting import Cutting, eligible, left_whole
 from hubslice.slicing.remos import remos
 from hubslice.slicing.simple import chance, magnitude
 from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
@@ -105,7 +105,8 @@ def make_channel_slice(
     shapes = {name: weight.shape for name, weight in weights.items() if name not in classifier}
     cutting = Cutting(groups, shapes)
     kept = most_important(cutting, entry.units(groups, weights, seed), 1 - params.ratio, params.align)
-    return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"))
+    whole = left_whole(channels, classifier)
+    return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"), whole)
 
 
 def kinds_of(neurons: NeuronMap) -> dict[str, str]:

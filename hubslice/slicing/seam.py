@@ -11,15 +11,15 @@ which breaks compact networks before the search has begun: ours start at the ran
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.search import SearchEpoch, SearchHistory
 from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.data.pixels import to_unit
 from hubslice.errors import SliceError
@@ -30,33 +30,6 @@ from hubslice.slicing.gates import Gates
 
 # Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).
 EpochOf = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
-
-
-class SearchEpoch(Artefact):
-    """An epoch of the search: whether gates moved, and what retention and validation accuracy it ended with."""
-
-    gates: bool
-    loss: float
-    retention: float
-    validation: Rate
-
-
-class SearchHistory(Artefact):
-    """How a search went.
-
-    `whole` is the best validation accuracy of all weights with a classifier, before any gate moved; `floor` the
-    accuracy asked for; `chosen` the epoch whose gates were kept, from 0.
-    """
-
-    whole: float
-    floor: float
-    epochs: tuple[SearchEpoch, ...]
-    chosen: int
-
-    @property
-    def result(self) -> SearchEpoch:
-        """The chosen epoch."""
-        return self.epochs[self.chosen]
 
 
 class _State(nn.Module):
@@ -83,12 +56,14 @@ def search(
     seed: int,
     checkpoint: Path,
     reporter: Reporter,
+    bf16: bool | None = None,
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
     """Masks by parameter name, and how they were found.
 
     `model` has the task's classifier and lies on the device to search on; it ends with the gates written into it.
     `batches` gives an epoch of `steps` batches, the same for the same number; `validate` the accuracy of the model as
-    it is. After each epoch the search can be killed; it then goes on from `checkpoint`.
+    it is. After each epoch the search can be killed; it then goes on from `checkpoint`. `bf16` is whether steps compute
+    in bfloat16, by default where the device is a CUDA device.
 
     Raises:
         SliceError: the retention or the accuracy that was asked for is not reached.
@@ -112,6 +87,7 @@ def search(
     else:
         whole = _value(validate())
     device = head[0].device
+    mixed = device.type == "cuda" if bf16 is None else bf16
     loss_of = nn.CrossEntropyLoss()
 
     with reporter.track("Searching", steps * params.epochs, "step") as bar:
@@ -123,7 +99,7 @@ def search(
             total, count = torch.zeros((), device=device), 0
             for images, targets in batches(len(epochs)):
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
                     images = images.to(device, memory_format=torch.channels_last)
                     loss = loss_of(model.logits(to_unit(images)), targets.to(device))
                 module.zero_grad(set_to_none=True)
@@ -145,7 +121,7 @@ def search(
             epochs.append(SearchEpoch(gates=moving, loss=mean, retention=gates.retention, validation=validate()))
             if not any(epoch.gates for epoch in epochs):
                 whole = max(whole, _value(epochs[-1].validation))
-            if _chosen(epochs, whole, params) == len(epochs) - 1:
+            if chosen_epoch(epochs, whole, params) == len(epochs) - 1:
                 best = state.scores()
             bar.advance(0, f"keeps {gates.retention:.1%}, validation {epochs[-1].validation.value:.1%}")
             facts = {"whole": whole, "epochs": [epoch.model_dump() for epoch in epochs]}
@@ -154,8 +130,8 @@ def search(
     for name, score in best.items():
         state.get_buffer(name).copy_(score)
     gates.write()
-    chosen = _chosen(epochs, whole, params)
-    history = SearchHistory(whole=whole, floor=_floor(whole, params), epochs=tuple(epochs), chosen=chosen)
+    chosen = chosen_epoch(epochs, whole, params)
+    history = SearchHistory(whole=whole, floor=accuracy_floor(whole, params), epochs=tuple(epochs), chosen=chosen)
     _require(history, params)
     return gates.masks(), history
 
@@ -164,7 +140,8 @@ def _value(rate: Rate) -> float:
     return rate.value or 0.0
 
 
-def _floor(whole: float, params: SeamParams) -> float:
+def accuracy_floor(whole: float, params: SeamParams) -> float:
+    """The validation accuracy that is asked for where all weights reach `whole`."""
     return whole - (params.max_accuracy_drop or 0.0)
 
 
@@ -172,7 +149,7 @@ def _reached(epochs: list[SearchEpoch], params: SeamParams) -> bool:
     return params.retention is not None and bool(epochs) and epochs[-1].retention <= params.retention
 
 
-def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:
+def chosen_epoch(epochs: Sequence[SearchEpoch], whole: float, params: SeamParams) -> int:
     """The epoch to keep: least retention (to a tenth of a percent) at or above the accuracy floor, then accuracy.
 
     As published, where no epoch is, the largest accuracy minus retention counts. With a target for the retention it is
@@ -181,7 +158,7 @@ def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:
     target = params.retention
     if target is not None:
         return min(range(len(epochs)), key=lambda i: (epochs[i].retention > target, i))
-    floor = _floor(whole, params)
+    floor = accuracy_floor(whole, params)
 
     def rank(index: int) -> tuple[bool, float, float]:
         epoch, accuracy = epochs[index], _value(epochs[index].validation)

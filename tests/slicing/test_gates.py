@@ -193,6 +193,14 @@ def test_masked_channels_are_what_closed_gates_compute(net: Net) -> None:
     assert masks["norm.bias"][0]
 
 
+def test_a_layer_of_zeros_is_the_first_to_go(net: Net) -> None:
+    with torch.no_grad():
+        net.widen.weight.zero_()
+    scores = dict(zip(NAMES, WeightGates(net, NAMES, by_rank=True).scores, strict=True))
+    others = torch.cat([score.reshape(-1) for name, score in scores.items() if name != "widen.weight"])
+    assert scores["widen.weight"].max() < others.min()
+
+
 def test_scores_may_start_at_ranks(net: Net) -> None:
     gates = WeightGates(net, NAMES, by_rank=True)
     sizes = {}

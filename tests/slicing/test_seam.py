@@ -31,7 +31,13 @@ def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def run(
-    folder: Path, accuracies: Sequence[float], spoil: bool = False, channels: bool = False, **params: object
+    folder: Path,
+    accuracies: Sequence[float],
+    spoil: bool = False,
+    channels: bool = False,
+    bf16: bool | None = None,
+    computed: set[torch.dtype] | None = None,
+    **params: object,
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
     """A search whose validation accuracies are those given: first that of the start, then one an epoch."""
     model = TimmModel.create("test_resnet", ("a", "b", "c"), seed=1)
@@ -43,6 +49,8 @@ def run(
     left = iter(accuracies)
     groups = channel_map(model).groups if channels else ()
     classifier = model.classifier
+    if computed is not None:
+        classifier.register_forward_hook(lambda _, __, logits: computed.add(logits.dtype))
     return search(
         model,
         ChannelGates(model.module, groups, classifier) if channels else WeightGates(model.module, names, by_rank=True),
@@ -53,6 +61,7 @@ def run(
         seed=0,
         checkpoint=folder / "search.safetensors",
         reporter=Silent(),
+        bf16=bf16,
     )
 
 
@@ -71,6 +80,17 @@ def test_where_no_epoch_keeps_the_floor_accuracy_minus_retention_counts(tmp_path
     _, history = run(tmp_path, [0.99, 0.9, 0.8, 0.7, 0.69])
     gains = [float(epoch.validation.value or 0) - epoch.retention for epoch in history.epochs]
     assert history.chosen == int(np.argmax(gains))
+
+
+@pytest.mark.parametrize(("bf16", "dtype"), [(None, torch.float32), (True, torch.bfloat16), (False, torch.float32)])
+@pytest.mark.parametrize("channels", [False, True])
+def test_steps_compute_in_the_precision_asked_for(
+    tmp_path: Path, bf16: bool | None, dtype: torch.dtype, channels: bool
+) -> None:
+    computed = set[torch.dtype]()
+    _, history = run(tmp_path, [0.1, 0.9, 0.9, 0.9], bf16=bf16, computed=computed, channels=channels, lr_mask=0.6)
+    assert computed == {dtype}
+    assert history.epochs[-1].retention < 1
 
 
 def test_a_target_stops_the_search(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
 from hubslice.errors import SliceError
-from hubslice.slicing.cutting import Cutting, aligned, eligible
+from hubslice.slicing.cutting import Cutting, aligned, eligible, left_whole
 from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
 
 SHAPES = {"a.weight": (6, 3), "a.bias": (6,), "b.weight": (4, 12), "c.weight": (5, 4)}
@@ -105,6 +105,11 @@ def test_magnitudes_are_relative_to_their_group() -> None:
     assert second.mean() == pytest.approx(1)
     norms = [np.hypot(np.linalg.norm(weights["a.weight"][i]), weights["a.bias"][i]) for i in range(6)]
     assert first == pytest.approx(np.array(norms) / np.mean(norms))
+
+
+def test_layers_that_stay_whole_are_told_but_for_the_classifier() -> None:
+    channels = ChannelMap(GROUPS, {"d": "its shape is tied to the input", "fc": "no layer reads it"})
+    assert left_whole(channels, frozenset({"fc.weight", "fc.bias"})) == {"d": "its shape is tied to the input"}
 
 
 def test_layers_choose_groups() -> None:

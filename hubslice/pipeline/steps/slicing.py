@@ -124,6 +124,5 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         made.save(context.out / SLICE)
 
     inputs = ("pull", "export", *(("profile",) if profiled else ()), *(("slice",) if arm.matched else ()))
-    return Step(
-        step_name("slice", arm), f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}, inputs, run
-    )
+    title, parameters = f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}
+    return Step(step_name("slice", arm), title, parameters, inputs, run, version=2 if whole_channels else 1)
