@@ -120,6 +120,7 @@ def recipe_of(
             "epochs": EPOCHS,
             "alpha": setting.alpha,
             "lr_mask": setting.lr_mask,
+            "lr_head": 0.01,
             "batch_size": setting.batch_size,
             "max_accuracy_drop": DROP,
         },
