@@ -63,7 +63,7 @@ SETTINGS = {
             "lr 0.06, as the demo trains; slices that are searched for",
             ("train.lr=0.06", "train.head_lr_factor=1.5"),
             (BASELINE,),
-            {"seam": (0.40, 0.60, 0.80)},
+            {"seam": (0.20, 0.40, 0.60)},
         ),
         Setting(
             "gentle",
@@ -77,7 +77,7 @@ SETTINGS = {
             "lr 0.01; slices that are searched for",
             ("train.lr=0.01", "train.head_lr_factor=9"),
             (BASELINE,),
-            {"seam": (0.40, 0.60, 0.80)},
+            {"seam": (0.20, 0.40, 0.60)},
         ),
     )
 }
@@ -110,7 +110,7 @@ def _slicing(family: str, ratio: float) -> Slicing:
                 lr_mask=0.02,
                 lr_head=0.003,
                 head_epochs=3,
-                epochs=40,
+                epochs=30,
             )
         case _:
             return RandomParams(ratio=ratio, layers=ALL)
