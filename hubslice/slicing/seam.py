@@ -117,11 +117,13 @@ def search(
     with reporter.track("Searching", steps * params.epochs, "step") as bar:
         bar.advance(steps * len(epochs))
         while len(epochs) < params.epochs and not _reached(epochs, params):
-            moving = params.moves(len(epochs))
+            scheduled = params.moves(len(epochs))
+            watched = params.start == "gradient" and len(epochs) == params.head_epochs - 1
             for parameter in trained:
-                parameter.requires_grad_(moving or any(parameter is own for own in head))
+                parameter.requires_grad_(scheduled or watched or any(parameter is own for own in head))
             total, count = torch.zeros((), device=device), 0
             for images, targets in batches(len(epochs)):
+                moving = scheduled and not _enough(gates.retention, params)
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
                 with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                     images = images.to(device, memory_format=torch.channels_last)
@@ -129,6 +131,8 @@ def search(
                 module.zero_grad(set_to_none=True)
                 gates.clear()
                 loss.backward()
+                if watched:
+                    gates.watch()
                 if moving:
                     gates.collect(params.alpha)
                 optimizer.step()
@@ -136,13 +140,15 @@ def search(
                     gates.write()
                 total, count = total + loss.detach(), count + 1
                 bar.advance(1)
+            if watched:
+                gates.rank()
             mean = float(total / max(count, 1))
             if not math.isfinite(mean):
                 raise SliceError(
                     f"the search diverged in epoch {len(epochs) + 1}: its loss is no number",
                     hint="lower slice.lr_head or slice.lr_mask",
                 )
-            epochs.append(SearchEpoch(gates=moving, loss=mean, retention=gates.retention, validation=validate()))
+            epochs.append(SearchEpoch(gates=scheduled, loss=mean, retention=gates.retention, validation=validate()))
             if not any(epoch.gates for epoch in epochs):
                 whole = max(whole, _value(epochs[-1].validation))
             if _chosen(epochs, whole, params) == len(epochs) - 1:
@@ -169,7 +175,12 @@ def _floor(whole: float, params: SeamParams) -> float:
 
 
 def _reached(epochs: list[SearchEpoch], params: SeamParams) -> bool:
-    return params.retention is not None and bool(epochs) and epochs[-1].retention <= params.retention
+    return bool(epochs) and _enough(epochs[-1].retention, params)
+
+
+def _enough(retention: float, params: SeamParams) -> bool:
+    """Whether the target is met: the gates then stay as they are to the end of the epoch, or it would be overshot."""
+    return params.retention is not None and retention <= params.retention
 
 
 def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:

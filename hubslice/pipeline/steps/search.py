@@ -78,6 +78,7 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
 def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Model], Gates]:
     """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched."""
     from hubslice.graph.channels import channel_map
+    from hubslice.graph.uses import count_uses
     from hubslice.slicing.candidates import candidates
     from hubslice.slicing.cutting import eligible
     from hubslice.slicing.gates import ChannelGates, WeightGates
@@ -86,8 +87,9 @@ def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Mo
     by_rank = params.start == "magnitude"
     if params.granularity == "channel":
         groups = eligible(channel_map(model), kinds_of(neurons), params.layers)
+        uses = count_uses(model, neurons) if params.count == "macs" else None
         return lambda placed: ChannelGates(
-            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align
+            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align, uses=uses
         )
     weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
     chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]
