@@ -5,7 +5,8 @@ plus alpha times the share of weights kept; the network's own weights never chan
 mode, and a classifier learns along. Where we differ from the authors' code: epochs are judged on a validation split,
 not on the test set; the classifier takes the place of the original one instead of following it, so that stock code
 loads the result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps,
-which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude.
+which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude, or of
+their squared gradients.
 """
 
 from __future__ import annotations
@@ -211,7 +212,7 @@ def _require(history: SearchHistory, params: SeamParams) -> None:
             best = max(history.epochs, key=lambda epoch: _value(epoch.validation))
             raise SliceError(
                 f"slice.max_accuracy_drop: no epoch kept {history.floor:.1%} validation accuracy; the best, at "
-                f"{best.retention:.1%} of the weights, was {_value(best.validation):.1%}",
+                f"a retention of {best.retention:.1%}, was {_value(best.validation):.1%}",
                 hint="allow a larger drop, or give it more slice.head_epochs or a smaller slice.alpha",
             )
         return
