@@ -44,6 +44,12 @@ class Slice:
         """Relevant fraction of the judged weights; 1 for an empty slice."""
         return self.kept / self.weights if self.weights else 1.0
 
+    def kept_uses(self, uses: Mapping[str, int]) -> float:
+        """Relevant fraction of the multiplications with the judged weights: how often each is used by parameter."""
+        counts = [(uses.get(name, 0), mask) for name, mask in self.masks.items()]
+        whole = sum(times * mask.size for times, mask in counts)
+        return sum(times * int(np.count_nonzero(mask)) for times, mask in counts) / whole if whole else 1.0
+
     def save(self, path: Path) -> None:
         """Write bit-packed: per parameter a uint8 tensor [ceil(weights / 8)]; shapes and origin in the metadata."""
         about: dict[str, object] = {

@@ -93,8 +93,11 @@ def make_channel_slice(
     channels: ChannelMap,
     classifier: frozenset[str],
     seed: int,
+    uses: Mapping[str, int] | None = None,
 ) -> Slice:
     """The slice of whole channels that the method of `params` makes; otherwise as `make_slice`.
+
+    `uses` are those of `hubslice.graph.uses`, where multiplications count and not weights.
 
     Raises:
         SliceError: no channels can be taken out of the layers that the recipe selects.
@@ -103,7 +106,7 @@ def make_channel_slice(
     assert entry.units is not None
     groups = eligible(channels, kinds_of(neurons), params.layers)
     shapes = {name: weight.shape for name, weight in weights.items() if name not in classifier}
-    cutting = Cutting(groups, shapes)
+    cutting = Cutting(groups, shapes, uses)
     kept = most_important(cutting, entry.units(groups, weights, seed), 1 - params.ratio, params.align)
     whole = left_whole(channels, classifier)
     return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"), whole)

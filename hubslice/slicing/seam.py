@@ -5,7 +5,8 @@ plus alpha times the share of weights kept; the network's own weights never chan
 mode, and a classifier learns along. Where we differ from the authors' code: epochs are judged on a validation split,
 not on the test set; the classifier takes the place of the original one instead of following it, so that stock code
 loads the result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps,
-which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude.
+which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude, or of
+their squared gradients.
 """
 
 from __future__ import annotations
@@ -93,11 +94,13 @@ def search(
     with reporter.track("Searching", steps * params.epochs, "step") as bar:
         bar.advance(steps * len(epochs))
         while len(epochs) < params.epochs and not _reached(epochs, params):
-            moving = params.moves(len(epochs))
+            scheduled = params.moves(len(epochs))
+            watched = params.start == "gradient" and len(epochs) == params.head_epochs - 1
             for parameter in trained:
-                parameter.requires_grad_(moving or any(parameter is own for own in head))
+                parameter.requires_grad_(scheduled or watched or any(parameter is own for own in head))
             total, count = torch.zeros((), device=device), 0
             for images, targets in batches(len(epochs)):
+                moving = scheduled and not _enough(gates.retention, params)
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
                 with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
                     images = images.to(device, memory_format=torch.channels_last)
@@ -105,6 +108,8 @@ def search(
                 module.zero_grad(set_to_none=True)
                 gates.clear()
                 loss.backward()
+                if watched:
+                    gates.watch()
                 if moving:
                     gates.collect(params.alpha)
                 optimizer.step()
@@ -112,13 +117,15 @@ def search(
                     gates.write()
                 total, count = total + loss.detach(), count + 1
                 bar.advance(1)
+            if watched:
+                gates.rank()
             mean = float(total / max(count, 1))
             if not math.isfinite(mean):
                 raise SliceError(
                     f"the search diverged in epoch {len(epochs) + 1}: its loss is no number",
                     hint="lower slice.lr_head or slice.lr_mask",
                 )
-            epochs.append(SearchEpoch(gates=moving, loss=mean, retention=gates.retention, validation=validate()))
+            epochs.append(SearchEpoch(gates=scheduled, loss=mean, retention=gates.retention, validation=validate()))
             if not any(epoch.gates for epoch in epochs):
                 whole = max(whole, _value(epochs[-1].validation))
             if chosen_epoch(epochs, whole, params) == len(epochs) - 1:
@@ -146,7 +153,12 @@ def accuracy_floor(whole: float, params: SeamParams) -> float:
 
 
 def _reached(epochs: list[SearchEpoch], params: SeamParams) -> bool:
-    return params.retention is not None and bool(epochs) and epochs[-1].retention <= params.retention
+    return bool(epochs) and _enough(epochs[-1].retention, params)
+
+
+def _enough(retention: float, params: SeamParams) -> bool:
+    """Whether the target is met: the gates then stay as they are to the end of the epoch, or it would be overshot."""
+    return params.retention is not None and retention <= params.retention
 
 
 def chosen_epoch(epochs: Sequence[SearchEpoch], whole: float, params: SeamParams) -> int:
@@ -177,7 +189,7 @@ def _require(history: SearchHistory, params: SeamParams) -> None:
             best = max(history.epochs, key=lambda epoch: _value(epoch.validation))
             raise SliceError(
                 f"slice.max_accuracy_drop: no epoch kept {history.floor:.1%} validation accuracy; the best, at "
-                f"{best.retention:.1%} of the weights, was {_value(best.validation):.1%}",
+                f"a retention of {best.retention:.1%}, was {_value(best.validation):.1%}",
                 hint="allow a larger drop, or give it more slice.head_epochs or a smaller slice.alpha",
             )
         return

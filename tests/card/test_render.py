@@ -147,10 +147,20 @@ def test_the_accuracy_gate_names_what_it_compares_with() -> None:
             (0.4, 0.05),
             0.86,
             9,
-            "wanted were at most 40.0 % at a validation accuracy of at least 86.0 % (5.0 points below",
+            "wanted were at most 40.0 % of the weights at a validation accuracy of at least 86.0 % (5.0 points below",
         ),
-        ((0.4, None), 0.91, 9, "wanted were at most 40.0 %. The first epoch with no more, 10 of 10, kept 39.7 %"),
-        ((None, 0.02), 0.89, 6, "which kept the fewest, 7 of 10, kept 60.3 % with a validation accuracy of 89.6 %"),
+        (
+            (0.4, None),
+            0.91,
+            9,
+            "wanted were at most 40.0 % of the weights. The first epoch with no more, 10 of 10, kept 39.7 % of the weights",
+        ),
+        (
+            (None, 0.02),
+            0.89,
+            6,
+            "which kept the fewest, 7 of 10, kept 60.3 % of the weights with a validation accuracy of 89.6 %",
+        ),
         (
             (None, None),
             0.90,

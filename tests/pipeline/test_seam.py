@@ -10,10 +10,13 @@ import pytest
 
 import hubslice
 from hubslice.artefacts.lock import Lock
+from hubslice.artefacts.names import SLICE
 from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.artefacts.verification import Finding
 from hubslice.errors import DataError, InputError, SliceError
+from hubslice.graph.neuron_map import NeuronMap
+from hubslice.graph.uses import count_uses
 from hubslice.models.folder import load_model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.arms import BASELINE
@@ -87,8 +90,10 @@ def _search(student: Path) -> Finding:
 
 
 @pytest.mark.slow
-def test_channels_are_taken_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "start"), [("weights", "magnitude"), ("macs", "gradient")])
+def test_channels_are_taken_out(tmp_path: Path, count: str, start: str) -> None:
     given = ["slice.granularity=channel", "slice.irrelevant=compact", "slice.align=4"]
+    given += [f"slice.count={count}", f"slice.start={start}"]
     given += ["slice.lr_mask=0.05", "slice.max_accuracy_drop=1.0"]
     run = hubslice.slice(write_job(tmp_path, TRANSFER), overrides=given, out=tmp_path / "run")
     teacher, student = load_model(tmp_path / "teacher"), hubslice.load(run.path)
@@ -102,9 +107,14 @@ def test_channels_are_taken_out(tmp_path: Path) -> None:
     assert slice_.model_weights == teacher.parameters  # its head has as many classes as the task
     widths = {layer.out_channels for layer in student.module.modules() if hasattr(layer, "out_channels")}
     assert all(width % 4 == 0 for width in widths)
-    for arm in ("magnitude", "random"):
-        kept = Slice.load(run.path / "steps" / f"slice.{arm}" / "slice.safetensors").retention
-        assert kept <= slice_.relevant / slice_.weights + 1e-9
+    uses = count_uses(teacher, NeuronMap.load(run.path / "steps" / "export" / "neurons.json"))
+    made, *baselines = (
+        made.retention if count == "weights" else made.kept_uses(uses)
+        for made in (Slice.load(run.path / "steps" / f"slice{arm}" / SLICE) for arm in ("", ".magnitude", ".random"))
+    )
+    history = SearchHistory.load(run.path / "steps" / "slice" / "search.json")
+    assert made == pytest.approx(history.result.retention)
+    assert max(baselines) <= made + 1e-9
     card = (run.path / "student" / "README.md").read_text()
     assert "hubslice.load(" in card
     assert "library_name: hubslice" in card

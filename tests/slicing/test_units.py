@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
+from hubslice.artefacts.slice import Slice
 from hubslice.errors import SliceError
 from hubslice.slicing.cutting import Cutting, aligned, eligible, left_whole
 from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
@@ -60,8 +61,20 @@ def test_what_falls_with_units() -> None:
         assert cutting.kept(units) == sum(int(mask.sum()) for mask in expected.values())
 
 
-def test_costs_are_what_one_more_unit_keeps() -> None:
-    cutting = Cutting(GROUPS, SHAPES)
+def test_multiplications_count_where_uses_are_known() -> None:
+    uses = {"a.weight": 49, "b.weight": 1, "c.weight": 7}  # a bias multiplies nothing
+    cutting = Cutting(GROUPS, SHAPES, uses)
+    units = [np.array([1, 1, 0, 1, 0, 0], bool), np.array([1, 0, 1, 1], bool)]
+    assert cutting.weights == 49 * 6 * 3 + 4 * 12 + 7 * 5 * 4
+    assert cutting.kept(units) == 49 * 3 * 3 + 3 * 6 + 7 * 5 * 3
+    assert Slice(cutting.masks(units), "").kept_uses(uses) == cutting.kept(units) / cutting.weights
+    importance = unit_chances(GROUPS, {}, 3)
+    assert cutting.kept(most_important(cutting, importance, 0.5)) <= 0.5 * cutting.weights
+
+
+@pytest.mark.parametrize("uses", [None, {"a.weight": 49, "b.weight": 1, "c.weight": 7}])
+def test_costs_are_what_one_more_unit_keeps(uses: dict[str, int] | None) -> None:
+    cutting = Cutting(GROUPS, SHAPES, uses)
     units = [np.array([1, 1, 0, 1, 0, 0], bool), np.array([1, 0, 1, 1], bool)]
     one_more = [units[0].copy(), units[1]]
     one_more[0][2] = True

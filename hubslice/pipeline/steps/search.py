@@ -83,6 +83,7 @@ def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> tuple[Callab
     And, of gates for channels, the layers that get none, with the reason.
     """
     from hubslice.graph.channels import channel_map
+    from hubslice.graph.uses import count_uses
     from hubslice.slicing.candidates import candidates
     from hubslice.slicing.cutting import eligible, left_whole
     from hubslice.slicing.gates import ChannelGates, WeightGates
@@ -93,8 +94,9 @@ def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> tuple[Callab
         channels = channel_map(model)
         groups = eligible(channels, kinds_of(neurons), params.layers)
         whole = left_whole(channels, model.classifier_parameters())
+        uses = count_uses(model, neurons) if params.count == "macs" else None
         return lambda placed: ChannelGates(
-            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align
+            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align, uses=uses
         ), whole
     weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
     chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]
