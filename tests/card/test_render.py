@@ -153,7 +153,7 @@ def test_the_accuracy_gate_names_what_it_compares_with() -> None:
             (0.4, None),
             0.91,
             9,
-            "wanted were at most 40.0 % of the weights. The first epoch with no more, 10 of 10, kept 39.7 % of the weights",
+            "wanted were at most 40.0 % of the weights. The first epoch with no more, 10 of 10, kept 39.7 % of",
         ),
         (
             (None, 0.02),
