@@ -63,7 +63,7 @@ SETTINGS = {
             "lr 0.06, as the demo trains; slices that are searched for",
             ("train.lr=0.06", "train.head_lr_factor=1.5"),
             (BASELINE,),
-            {"seam": (0.20, 0.40, 0.60)},
+            {"seam": (0.40, 0.60)},
         ),
         Setting(
             "gentle",
@@ -77,7 +77,7 @@ SETTINGS = {
             "lr 0.01; slices that are searched for",
             ("train.lr=0.01", "train.head_lr_factor=9"),
             (BASELINE,),
-            {"seam": (0.20, 0.40, 0.60)},
+            {"seam": (0.40, 0.60)},
         ),
     )
 }
