@@ -78,6 +78,11 @@ class SliceReport(Artefact):
     layers: tuple[LayerReport, ...]
     whole: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def counted(self) -> str:
+        """What the retention of a search is a share of."""
+        return "multiplications" if self.parameters.get("count") == "macs" else "weights"
+
 
 class Candidate(Artefact):
     """One point of the hyper-parameter grid and its validation accuracy."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from hubslice.artefacts.report import Report
 from hubslice.card.facts import floor_of
 from hubslice.card.plot_style import COLOURS, FAINT, FRAME, INK, new_figure, styled, write_figure
-from hubslice.card.reading import counted
 
 
 def plot_search(report: Report, path: Path) -> bool:
@@ -33,7 +32,7 @@ def plot_search(report: Report, path: Path) -> bool:
         axis.fill_between(numbers, *ends, color=INK, alpha=0.12, linewidth=0)
         look = {**_LINE, "markevery": -(-len(numbers) // 40)}
         axis.plot(numbers, accuracy, "-s", color=INK, label="validation accuracy", **look)
-        axis.plot(numbers, kept, "-o", color=COLOURS["student"], label=f"{counted(report)} kept", **look)
+        axis.plot(numbers, kept, "-o", color=COLOURS["student"], label=f"{report.slice.counted} kept", **look)
         axis.set_xlim(0.5, len(numbers) + 0.5)
         axis.set_ylim(0, 101)
         axis.xaxis.get_major_locator().set_params(integer=True)

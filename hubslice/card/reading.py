@@ -62,7 +62,7 @@ def search_words(report: Report) -> str | None:
     history = report.search
     if history is None:
         return None
-    of = f" of the {counted(report)}"
+    of = f" of the {report.slice.counted}"
     target, drop = (report.slice.parameters.get(name) for name in ("retention", "max_accuracy_drop"))
     result, whole = history.result, percent(history.whole)
     margin = f"{100 * drop:.1f} points below the {whole} that" if drop else "what"
@@ -79,11 +79,6 @@ def search_words(report: Report) -> str | None:
         f"{count(len(history.epochs))}, kept {percent(result.retention)}{of} with a validation accuracy of "
         f"{rate(result.validation)}{more}."
     )
-
-
-def counted(report: Report) -> str:
-    """What retention was a share of in a search."""
-    return "multiplications" if report.slice.parameters.get("count") == "macs" else "weights"
 
 
 def reduction_words(report: Report, variant: DefectVariant) -> str | None:

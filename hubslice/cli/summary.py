@@ -22,8 +22,11 @@ def tell_report(report: Report) -> None:
         else report.slice.title,
     }
     if (search := report.search) is not None:
-        reached = f"kept {search.result.retention:.1%}, validation {rate(search.result.validation)}"
-        facts["search"] = f"epoch {search.chosen + 1} of {len(search.epochs)} {reached}; all weights {search.whole:.1%}"
+        reached = f"kept {search.result.retention:.1%} of the {report.slice.counted}"
+        facts["search"] = (
+            f"epoch {search.chosen + 1} of {len(search.epochs)} {reached}, validation "
+            f"{rate(search.result.validation)}; all weights {search.whole:.1%}"
+        )
     out.fields(facts)
     for pickle in report.teacher.pickles:
         out.warning(f"the teacher's weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")
