@@ -94,7 +94,8 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
             about = f"the smallest weights {_fate(recipe)}"
             return _sliced(name, "Magnitude slice", about, recipe, MagnitudeParams)
         case "random":
-            about = f"as many weights, by chance, {_fate(recipe)}"
+            counted = "multiplications" if getattr(recipe.slice, "count", "weights") == "macs" else "weights"
+            about = f"as many {counted}, by chance, {_fate(recipe)}"
             return _sliced(name, "Random slice", about, recipe, RandomParams)
         case _:
             if recipe.train.part == "classifier":
