@@ -124,6 +124,8 @@ def test_a_live_display_is_taken_away_before_an_error_is_told() -> None:
 def test_how_a_search_went_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     tell_report(REPORTS["student-made-smaller"])
     told = " ".join("".join(capsys.readouterr()).split())
-    assert "epoch 10 of 10 kept 39.7% of the weights, validation 88.0% [83.9%, 91.2%] n = 308; all weights 91.2%" in told
+    assert (
+        "epoch 10 of 10 kept 39.7% of the weights, validation 88.0% [83.9%, 91.2%] n = 308; all weights 91.2%" in told
+    )
     tell_report(REPORTS["student-without-defects-measured"])
     assert "search" not in "".join(capsys.readouterr())
