@@ -27,9 +27,9 @@ ALL = 0  # the row of a table of means that is over all classes
 class Means:
     """Means by tensor, float32 [K, R, ...].
 
-    R rows of the tensor's first axis belong to one sample; axes that were averaged over have size 1. Row 0 is over all samples, row k over those that the model gives class `classes[k - 1]`.
-
-    `model` is the hash of the folded graph, `data` says what was averaged.
+    R rows of the tensor's first axis belong to one sample; axes that were averaged over have size 1. Row 0 of K is over
+    all samples, row k over those of class `classes[k - 1]`. `model` is the hash of the folded graph, `data` says what
+    was averaged.
     """
 
     tables: Mapping[str, np.ndarray]

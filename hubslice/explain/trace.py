@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from hubslice.explain.selection import Selection
 
 # Called with a tensor's name and its CONTRIB, int32 in the tensor's shape, once nothing more can be added to it.
 Watch = Callable[[str, np.ndarray], None]
+# Called with a layer and the CONTRIB of its weights over the batch, int32 in the shape of the weight operand.
+Use = Callable[[Op, np.ndarray], None]
 
 
 class BatchTrace:
@@ -26,17 +28,16 @@ class BatchTrace:
         values: dict[str, np.ndarray],
         means: Means,
         selection: Selection,
-        synapses: Collection[str],
+        use: Use | None = None,
     ) -> None:
         logits = values[flow.output]
         self.samples = len(logits)
         self.numbers = selection.numbers
-        self.synapses: dict[str, np.ndarray] = {}
         self._flow = flow
         self._values = values
         self._means = means
         self._rows = means.rows(logits.reshape(len(logits), -1).argmax(axis=1))
-        self._wanted = frozenset(synapses)
+        self._use = use
         self._contributions: dict[str, np.ndarray] = {}
         for name in flow.values:
             if name in flow.deltas and not np.isfinite(values[name]).all():
@@ -46,7 +47,7 @@ class BatchTrace:
                 )
 
     def run(self, targets: np.ndarray, watch: Watch) -> None:
-        """Trace each sample back from its target, an index into the output [N]; the weights' share is in `synapses`."""
+        """Trace each sample back from its target, an index into the output [N]."""
         start = np.zeros(self._flow.shapes.at(self._flow.output, self.samples), np.int32)
         start[np.arange(self.samples), targets] = 1
         self._contributions[self._flow.output] = start
@@ -98,10 +99,11 @@ class BatchTrace:
             known += contribution
 
     def use(self, op: Op, contribution: np.ndarray) -> None:
-        self.synapses[op.name] = contribution
+        if self._use is not None:
+            self._use(op, contribution)
 
     def wants_synapses(self, op: Op) -> bool:
-        return op.name in self._wanted
+        return self._use is not None
 
 
 def _summed(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

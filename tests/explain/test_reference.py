@@ -134,12 +134,18 @@ def test_equal_to_the_last_contribution(build: Callable[[], Any], neuron: Any) -
     x = samples(model, 3, seed=5)
     network = Network.of(model, {"x": x})
     means = take_means(network, {0: [{"x": samples(model, 16, seed=6)}]}, neuron=neuron)
-    every = Network.of(model, {"x": x}).flow
     names = [name for node in model.graph.node for name in node.output]
     values = run_all(model, names, x)
     targets = np.array([0, 2, 1])
     for selection in SELECTIONS:
-        traced = BatchTrace(network.flow, network.open()({"x": x}), means, selection, [op.name for op in every.layers])
+        used: dict[str, np.ndarray] = {}
+        traced = BatchTrace(
+            network.flow,
+            network.open()({"x": x}),
+            means,
+            selection,
+            lambda op, contribution, to=used: to.__setitem__(op.name, contribution),
+        )
         found: dict[str, np.ndarray] = {}
         traced.run(targets, lambda name, contribution, to=found: to.__setitem__(name, contribution.copy()))
         totals: dict[str, np.ndarray] = {}
@@ -153,9 +159,9 @@ def test_equal_to_the_last_contribution(build: Callable[[], Any], neuron: Any) -
                     expected[index] = contrib[name, (0, *index)]
                 np.testing.assert_array_equal(array[sample], expected, err_msg=f"{name} {selection}")
             for (node, weight), count in synapses.items():
-                totals.setdefault(node, np.zeros(traced.synapses[node].shape, np.int64))[weight] += count
+                totals.setdefault(node, np.zeros(used[node].shape, np.int64))[weight] += count
         assert any(np.count_nonzero(array) for array in totals.values())
-        for node, array in traced.synapses.items():
+        for node, array in used.items():
             np.testing.assert_array_equal(array, totals.get(node, 0 * array), err_msg=f"{node} {selection}")
         assert np.count_nonzero(found["x"]), selection
 

@@ -55,8 +55,8 @@ def _difference(op: Op, trace: Trace) -> None:
 def _product(op: Op, trace: Trace) -> None:
     """Mul of two activations, as a gate and what it lets through.
 
-    The change of a product splits exactly: a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means. These two are
-    the local contributions; a gate that is broadcast collects those of all that it opens.
+    The change of a product splits exactly: a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means. These two
+    are the local contributions; a gate that is broadcast collects those of all that it opens.
     """
     if not _single(op, trace):
         a, b = op.inputs
