@@ -40,9 +40,10 @@ class Samples(Protocol):
 class LayerTrace:
     """Contributions of the output neurons of a layer, for each sample.
 
-    `channels` int32 [N, C] is summed over positions; `live` is the number of (neuron, position) with a contribution, of
-    `total` in a sample. `places` int32 [N, positions] is summed over channels, [N, h, w] for pictures. `top` [N, K] are
-    the channels with the largest contributions and `top_places` [N, K, ...] where each has its own.
+    `channels` int32 [N, C] is summed over positions; `live` [N] is the number of positions of channels with a
+    contribution, of `total`. `places` float32 [N, positions], [N, h, w] for pictures, tells where the layer looks: the
+    sum over channels of positive contributions times the size of the deviation. `top` [N, K] are the channels with the
+    largest contributions and `top_places` [N, K, ...] where each of them looks.
     """
 
     channels: np.ndarray
@@ -178,14 +179,15 @@ class _Work:
             if name in self._flow.leaves:
                 part.leaves[name] = contribution.copy()
             elif name in self._layers:
-                part.layers[self._layers[name].name] = _summary(contribution, self._axes[name], stop - start)
+                part.layers[self._layers[name].name] = _summary(
+                    contribution, traced.delta(name), self._axes[name], stop - start
+                )
 
         def use(op: Op, contribution: np.ndarray) -> None:
             part.synapses[op.name] = contribution
 
-        BatchTrace(self._flow, values, self._means, self._selection, use if self._synapses else None).run(
-            targets, watch
-        )
+        traced = BatchTrace(self._flow, values, self._means, self._selection, use if self._synapses else None)
+        traced.run(targets, watch)
         return part
 
     def result(self) -> Traced:
@@ -195,9 +197,12 @@ class _Work:
         for op in self._flow.layers:
             found = [p.layers.get(op.name) or self._nothing(op, len(p.targets)) for p in parts]
             whole.layers[op.name] = LayerTrace(
-                *(np.concatenate([getattr(f, key) for f in found]) for key in ("channels", "live")),
-                found[0].total,
-                *(np.concatenate([getattr(f, key) for f in found]) for key in ("places", "top", "top_places")),
+                channels=np.concatenate([f.channels for f in found]),
+                live=np.concatenate([f.live for f in found]),
+                total=found[0].total,
+                places=np.concatenate([f.places for f in found]),
+                top=np.concatenate([f.top for f in found]),
+                top_places=np.concatenate([f.top_places for f in found]),
             )
             if self._synapses:
                 whole.synapses[op.name] = self._totals.get(
@@ -208,7 +213,8 @@ class _Work:
         return whole
 
     def _nothing(self, op: Op, samples: int) -> LayerTrace:
-        return _summary(np.zeros(self._flow.shapes.at(op.output, samples), np.int32), self._axes[op.output], samples)
+        nothing = np.zeros(self._flow.shapes.at(op.output, samples), np.int32)
+        return _summary(nothing, nothing, self._axes[op.output], samples)
 
 
 def _rows(array: np.ndarray, shapes: Shapes, name: str, start: int, stop: int) -> np.ndarray:
@@ -216,7 +222,7 @@ def _rows(array: np.ndarray, shapes: Shapes, name: str, start: int, stop: int) -
     return array if repeats is None else array[start * repeats : stop * repeats]
 
 
-def _summary(contribution: np.ndarray, axes: frozenset[int], samples: int) -> LayerTrace:
+def _summary(contribution: np.ndarray, delta: np.ndarray, axes: frozenset[int], samples: int) -> LayerTrace:
     """Contributions of a tensor whose last channel axis is that of its neurons; rows belong to samples in order."""
     axis = max(axes)
     moved = np.moveaxis(contribution, axis, -1)
@@ -224,12 +230,13 @@ def _summary(contribution: np.ndarray, axes: frozenset[int], samples: int) -> La
     each = moved.reshape(samples, -1, moved.shape[-1])  # [N, positions, C]
     channels = each.sum(axis=1, dtype=np.int32)
     top = np.argsort(-channels, axis=1, kind="stable")[:, :TOP]
-    places = np.take_along_axis(each, top[:, None, :], axis=2).swapaxes(1, 2)
+    looks = np.maximum(each, 0) * np.abs(np.moveaxis(delta, axis, -1).reshape(each.shape), dtype=np.float32)
+    best = np.take_along_axis(looks, top[:, None, :], axis=2).swapaxes(1, 2)
     return LayerTrace(
         channels,
         np.count_nonzero(each, axis=(1, 2)),
         each[0].size,
-        each.sum(axis=2, dtype=np.int32).reshape(samples, *(spatial or (1,))),
+        looks.sum(axis=2, dtype=np.float32).reshape(samples, *(spatial or (1,))),
         top,
-        np.ascontiguousarray(places).reshape(samples, top.shape[1], *(spatial or (1,))),
+        np.ascontiguousarray(best, np.float32).reshape(samples, top.shape[1], *(spatial or (1,))),
     )
