@@ -1,4 +1,4 @@
-"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency`, `explain` and `poison`."""
+"""The verbs in Python: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency`, `explain` and `poison`."""
 
 from __future__ import annotations
 
@@ -327,11 +327,12 @@ def explain(
 ) -> Explanation:
     """Find the neurons and synapses that decided a model's answers, and write them to the folder `out`.
 
-    `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` pictures, as a file, a folder, a
-    parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
+    `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` are pictures: a file, a folder,
+    a parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
     their means over `data`: pictures, or the `means.safetensors` of an earlier call; without it, over the inputs and
-    blank pictures. `rule`, `theta` and `mean` are those of `hubslice.explain.selection` and `hubslice.explain.means`;
-    `by_class` compares each input with the data that gets the same answer. The result does not depend on `workers`.
+    blank pictures. `rule` and `theta` are those of `hubslice.explaining.selection`; `mean` is of each channel, or of
+    each element; `by_class` compares an input with the data that gets the same answer. The result does not depend on
+    `workers`.
 
     Raises:
         DataError: the inputs or the data are missing, damaged, or of another kind or size.

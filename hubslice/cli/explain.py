@@ -100,8 +100,8 @@ def explain(
     """Find the neurons and weights that decided an answer, and draw where they look.
 
     From the answer back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
-    their mean moved it (NNSlicer, FSE 2020). Written are the votes of all neurons and weights (slice.safetensors), facts
-    by layer (explanation.json), a picture, and an HTML page that needs no network.
+    their mean moved it (NNSlicer, FSE 2020). Written are the votes of all neurons and weights (slice.safetensors),
+    facts by layer (explanation.json), a picture, and an HTML page that needs no network.
 
     Without --data the inputs are compared with themselves and blank pictures in the mean colour; give pictures of the
     kind that the model is used on for what is special about these.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,11 +22,13 @@ from hubslice.pipeline.publish import check_free, swap
 from hubslice.progress import Reporter
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.model import Preprocessing
     from hubslice.data.given import Given
-    from hubslice.explain.engine import Traced
-    from hubslice.explain.means import Means
-    from hubslice.explain.network import Arrays
-    from hubslice.explain.subject import Subject
+    from hubslice.explaining.engine import Traced
+    from hubslice.explaining.means import Means
+    from hubslice.explaining.network import Arrays
+    from hubslice.explaining.selection import Selection
+    from hubslice.explaining.subject import Subject
 
 SLICE, MEANS, FACTS, PICTURE, PAGE = (
     "slice.safetensors",
@@ -77,22 +80,26 @@ def explain(
     """Explain the model's answers; see `hubslice.api.explain`."""
     from hubslice.data.given import open_given
     from hubslice.device import resolve_device
-    from hubslice.explain.engine import trace
-    from hubslice.explain.page import write_page
-    from hubslice.explain.picture import write_picture
-    from hubslice.explain.selection import Selection
-    from hubslice.explain.subject import find_label
+    from hubslice.explaining.engine import trace
+    from hubslice.explaining.page import write_page
+    from hubslice.explaining.picture import write_picture
+    from hubslice.explaining.selection import Selection
+    from hubslice.explaining.subject import find_label, readable
 
     started = time.perf_counter()
     ref = parse_ref(model, Path.cwd())
     folder = out or Path(f"{_name(ref)}-explained")
     check_free(folder, OURS)
     where = str(resolve_device(device))
-    with reporter.track("Load and fold the model", None, ""):
-        subject = _subject(ref, input_size, reporter)
-    wanted = None if target is None else find_label(subject.labels, target)
-    prepared = Prepared(subject, open_given(inputs, subject.preprocessing))
-    means = _means(subject, prepared, data, mean, by_class, where, reporter)
+    loaded = _load(ref, input_size, reporter)
+    labels = readable(loaded.labels)
+    wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
+    given = open_given(inputs, loaded.preprocessing)
+    profile = _profile(data, loaded.preprocessing)
+    with reporter.track("Export and fold the model", None, ""):
+        subject = loaded.subject()
+    prepared = Prepared(subject, given)
+    means = _means(subject, prepared, profile, mean, by_class, where, reporter)
     selection = Selection(rule=rule, theta=theta)
     with reporter.track("Trace back", len(prepared), "inputs") as bar:
         traced = trace(
@@ -106,7 +113,7 @@ def explain(
             device=where,
             progress=bar.advance,
         )
-    if not any(layer.live.any() for layer in traced.layers.values()):
+    if not any(found.any() for found in (*traced.synapses.values(), *traced.leaves.values())):
         raise ExplainError(
             f"nothing contributed: the answers to {inputs} are those to the mean of {means.data}",
             hint="give other pictures with --data, which differ from the inputs",
@@ -136,36 +143,53 @@ def _name(ref: Ref) -> str:
     return ref.repo_id.rpartition("/")[2]
 
 
-def _subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Subject:
-    from hubslice.explain.subject import subject_of, subject_of_graph
+@dataclass(frozen=True)
+class _Loaded:
+    """What is known of a model before it is exported, and how to go on."""
+
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    subject: Callable[[], Subject]
+
+
+def _load(ref: Ref, input_size: int | None, reporter: Reporter) -> _Loaded:
+    from hubslice.explaining.subject import GraphFile, subject_of
     from hubslice.hub.pull import fetch
     from hubslice.models.folder import load_model
 
     if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        return subject_of_graph(ref.path)
-    return subject_of(load_model(fetch(ref, reporter=reporter).folder, input_size=input_size))
+        graph = GraphFile.open(ref.path)
+        return _Loaded(graph.labels, graph.preprocessing, graph.subject)
+    model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
+    return _Loaded(model.labels, model.image_preprocessing, partial(subject_of, model))
+
+
+def _profile(data: Path | None, preprocessing: Preprocessing) -> Given | Path | None:
+    """The pictures of `--data`, or the stored profile that it names."""
+    from hubslice.data.given import open_given
+
+    return data if data is None or data.suffix == ".safetensors" else open_given(data, preprocessing)
 
 
 def _means(
     subject: Subject,
     prepared: Prepared,
-    data: Path | None,
+    data: Given | Path | None,
     neuron: Neuron,
     by_class: bool,
     device: str,
     reporter: Reporter,
 ) -> Means:
     """The profile: a stored one, or the means over `data`, or those over the inputs and the blank picture."""
-    from hubslice.data.given import open_given
-    from hubslice.explain.means import Means, take_means
+    from hubslice.explaining.means import Means, take_means
 
-    if data is not None and data.suffix == ".safetensors":
+    if isinstance(data, Path):
         return Means.load(data, subject.network)
     if data is None:
         # The inputs' own means alone would leave a single picture without any deviation where positions are pooled.
         groups = {0: _and_blank(subject, prepared)}
         return take_means(subject.network, groups, neuron=neuron, data="the inputs and blank pictures", device=device)
-    profiled = Prepared(subject, open_given(data, subject.preprocessing))
+    profiled = Prepared(subject, data)
     with reporter.track("Take means", len(profiled), "pictures") as bar:
         batches = _by_class(subject, profiled, device) if by_class else {0: np.arange(len(profiled))}
 
@@ -177,7 +201,7 @@ def _means(
                 bar.advance(len(chosen))
 
         groups = {label: read(rows) for label, rows in batches.items()}
-        return take_means(subject.network, groups, neuron=neuron, data=str(data), device=device)
+        return take_means(subject.network, groups, neuron=neuron, data=data.source, device=device)
 
 
 def _and_blank(subject: Subject, prepared: Prepared) -> Iterable[Arrays]:
@@ -188,7 +212,7 @@ def _and_blank(subject: Subject, prepared: Prepared) -> Iterable[Arrays]:
 
 def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np.ndarray]:
     """Rows of the data by the class that the model gives them."""
-    from hubslice.explain.network import run_session
+    from hubslice.explaining.network import run_session
     from hubslice.graph.session import open_session
 
     session = open_session(subject.network.model.SerializeToString(), device)
@@ -201,10 +225,9 @@ def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np
     return {int(label): np.flatnonzero(predicted == label) for label in np.unique(predicted)}
 
 
-def _facts(model: str, subject: Subject, given: Given, traced: Traced, means: Means, selection: object) -> Explanation:
-    from hubslice.explain.selection import Selection
-
-    assert isinstance(selection, Selection)
+def _facts(
+    model: str, subject: Subject, given: Given, traced: Traced, means: Means, selection: Selection
+) -> Explanation:
     shifted = np.exp(traced.logits - traced.logits.max(axis=1, keepdims=True), dtype=np.float64)
     chances = shifted / shifted.sum(axis=1, keepdims=True)
     answers = traced.logits.argmax(axis=1)

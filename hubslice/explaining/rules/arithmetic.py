@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hubslice.errors import RuleError
-from hubslice.explain.kernels import rows
-from hubslice.explain.op import Op
-from hubslice.explain.rules.rule import Rule, Trace
+from hubslice.explaining.kernels import rows
+from hubslice.explaining.op import Op
+from hubslice.explaining.rules.rule import Rule, Trace
 
 
 def _of_two(op: Op) -> tuple[str, ...]:

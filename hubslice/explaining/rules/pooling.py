@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubslice.explain.kernels import rows, weighted_sums
-from hubslice.explain.op import Op
-from hubslice.explain.rules.rule import Rule, Trace
-from hubslice.explain.rules.weighted import NO_SYNAPSES, geometry
+from hubslice.explaining.kernels import rows, weighted_sums
+from hubslice.explaining.op import Op
+from hubslice.explaining.rules.rule import Rule, Trace
+from hubslice.explaining.rules.weighted import NO_SYNAPSES, geometry
 
 
 def _ends(op: Op) -> tuple[str, ...]:

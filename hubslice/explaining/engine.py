@@ -13,13 +13,13 @@ import psutil
 
 from hubslice.batching import Batches
 from hubslice.errors import ExplainError
-from hubslice.explain.axes import channel_axes
-from hubslice.explain.flow import Flow
-from hubslice.explain.means import Means
-from hubslice.explain.network import Arrays, Network
-from hubslice.explain.op import Op, Shapes
-from hubslice.explain.selection import Selection
-from hubslice.explain.trace import BatchTrace
+from hubslice.explaining.axes import channel_axes
+from hubslice.explaining.flow import Flow
+from hubslice.explaining.means import Means
+from hubslice.explaining.network import Arrays, Network
+from hubslice.explaining.op import Op, Shapes
+from hubslice.explaining.selection import Selection
+from hubslice.explaining.trace import BatchTrace
 
 LARGEST = 16  # samples: larger batches save little
 SHARE = 0.4  # of the free memory

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from hubslice.explain.engine import LayerTrace, Traced
-from hubslice.explain.subject import Subject
+from hubslice.explaining.engine import LayerTrace, Traced
+from hubslice.explaining.subject import Subject
 
 STAGES = 5  # layers that are shown, from early to late
 PREFIXES = (0, 1, 2, 5)  # tokens before those of the picture: class, distillation, registers
 BRIGHT = 99.5  # percentile of a map that is drawn at full strength
+DARK = 25  # percentile of a map below which nothing glows
 SMALLEST = 3  # rows and columns of a map that is worth drawing
 SIDE = 224  # pixels of what is drawn, at least
 
@@ -38,10 +39,11 @@ class StageView:
 
 @dataclass(frozen=True)
 class InputView:
-    """An input: as the model sees it, under the heat of all late layers, and under that of some layers."""
+    """An input: as the model sees it, under the heat of all late layers, what that leaves, and some layers' heat."""
 
     photo: np.ndarray
     heat: np.ndarray
+    left: np.ndarray
     stages: tuple[StageView, ...]
 
 
@@ -55,7 +57,7 @@ def view(subject: Subject, pixels: np.ndarray, traced: Traced, at: int) -> Input
     }
     names = list(spatial)
     late = [_stretched(spatial[name], photo) for name in names[len(names) // 2 :]]
-    heat = _heat(photo, np.mean(late, axis=0)) if late else photo
+    where = np.mean(late, axis=0) if late else np.zeros(photo.shape[:2], np.float32)
     chosen = [names[round(at * (len(names) - 1) / (STAGES - 1))] for at in range(STAGES)] if len(names) > 1 else names
     stages = tuple(
         StageView(
@@ -65,7 +67,7 @@ def view(subject: Subject, pixels: np.ndarray, traced: Traced, at: int) -> Input
         )
         for name in dict.fromkeys(chosen)
     )
-    return InputView(photo, heat, stages)
+    return InputView(photo, _heat(photo, where), _lit(photo, _contrasted(where)), stages)
 
 
 def _channels(photo: np.ndarray, layer: LayerTrace, at: int) -> tuple[ChannelView, ...]:
@@ -105,24 +107,38 @@ def _stretched(grid: np.ndarray, photo: np.ndarray) -> np.ndarray:
     size = (photo.shape[1], photo.shape[0])
     smooth = np.asarray(Image.fromarray(grid.astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
     bright = float(np.percentile(smooth, BRIGHT))
-    return np.clip(smooth / bright, 0, 1) if bright > 0 else np.zeros(smooth.shape, np.float32)
+    stretched: np.ndarray = np.clip(smooth / bright, 0, 1) if bright > 0 else np.zeros(smooth.shape, np.float32)
+    return stretched
 
 
 def _heat(photo: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """The photo in grey, glowing where the map is strong."""
     from matplotlib import colormaps
 
-    strength = strength / max(float(strength.max()), 1e-9)
-    grey = photo.mean(axis=2, keepdims=True).repeat(3, axis=2) / 255
-    glow = colormaps["inferno"](0.15 + 0.85 * strength)[..., :3]
-    share = (0.3 + 0.5 * strength)[..., None]
-    return _bytes(grey * (1 - share) + glow * share)
+    strength = _contrasted(strength)
+    glow = colormaps["inferno"](0.15 + 0.8 * strength)[..., :3]
+    share = (0.25 + 0.5 * strength)[..., None]
+    return _bytes(_grey(photo) * (1 - share) + glow * share)
+
+
+def _contrasted(strength: np.ndarray) -> np.ndarray:
+    """The map from what is dark in it to its brightest, [0, 1]: many late layers respond a little everywhere."""
+    dark = float(np.percentile(strength, DARK))
+    stretched: np.ndarray = np.clip((strength - dark) / max(float(strength.max()) - dark, 1e-9), 0, 1)
+    return stretched
+
+
+def _grey(photo: np.ndarray) -> np.ndarray:
+    grey: np.ndarray = photo.mean(axis=2, keepdims=True).repeat(3, axis=2) / 255
+    return grey
 
 
 def _lit(photo: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """The photo, dark but where the map is strong."""
-    return _bytes(photo / 255 * (0.18 + 0.82 * strength[..., None]))
+    """The photo, faded but where the map is strong."""
+    share = np.sqrt(strength)[..., None]
+    return _bytes((0.62 + 0.3 * _grey(photo)) * (1 - share) + photo / 255 * share)
 
 
 def _bytes(picture: np.ndarray) -> np.ndarray:
-    return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+    found: np.ndarray = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+    return found

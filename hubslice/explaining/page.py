@@ -14,9 +14,9 @@ from PIL import Image
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.explanation import Explanation
 from hubslice.data.given import Given
-from hubslice.explain.engine import Traced
-from hubslice.explain.subject import Subject
-from hubslice.explain.views import view
+from hubslice.explaining.engine import Traced
+from hubslice.explaining.subject import Subject
+from hubslice.explaining.views import view
 
 SHOWN = 24  # inputs
 TEMPLATE = "page.html.j2"
@@ -27,7 +27,7 @@ def write_page(path: Path, subject: Subject, given: Given, traced: Traced, facts
     shown = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["image"] = _image
-    template = environment.from_string((files("hubslice.explain") / TEMPLATE).read_text(encoding="utf-8"))
+    template = environment.from_string((files("hubslice.explaining") / TEMPLATE).read_text(encoding="utf-8"))
     strongest = {
         layer.name: max([abs(e.contribution) for e in (*layer.decisive, *layer.opposing)], default=1)
         for layer in facts.layers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from hubslice.explain.selection import FINITE, select
+from hubslice.explaining.selection import FINITE, select
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)

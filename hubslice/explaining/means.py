@@ -13,9 +13,9 @@ from onnx import helper, numpy_helper
 
 from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.errors import ExplainError
-from hubslice.explain.axes import channel_axes
-from hubslice.explain.network import Arrays, Network, run_session
-from hubslice.explain.op import Shapes
+from hubslice.explaining.axes import channel_axes
+from hubslice.explaining.network import Arrays, Network, run_session
+from hubslice.explaining.op import Shapes
 from hubslice.graph.session import open_session
 
 KIND = "means"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hubslice.errors import RuleError
-from hubslice.explain.op import Op
-from hubslice.explain.rules.rule import Rule, Trace
+from hubslice.explaining.op import Op
+from hubslice.explaining.rules.rule import Rule, Trace
 
 
 def _pointwise(op: Op, trace: Trace) -> None:

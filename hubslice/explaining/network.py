@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 
 from hubslice.errors import ExplainError
-from hubslice.explain.flow import Flow, find_flow
-from hubslice.explain.op import Shapes
+from hubslice.explaining.flow import Flow, find_flow
+from hubslice.explaining.op import Shapes
 from hubslice.graph.session import Session, open_session
 from hubslice.machine import out_of_memory
 

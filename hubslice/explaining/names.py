@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubslice.explain.flow import Flow
-from hubslice.explain.op import Op
+from hubslice.explaining.flow import Flow
+from hubslice.explaining.op import Op
 from hubslice.graph.layer import Layer
 from hubslice.graph.neuron_map import NeuronMap
 

@@ -10,9 +10,9 @@ import numpy as np
 from onnx import numpy_helper
 
 from hubslice.errors import ExplainError, RuleError
-from hubslice.explain.op import Op, Shapes, attributes
-from hubslice.explain.rules import RULES
-from hubslice.explain.rules.pointwise import FUNCTIONS
+from hubslice.explaining.op import Op, Shapes, attributes
+from hubslice.explaining.rules import RULES
+from hubslice.explaining.rules.pointwise import FUNCTIONS
 from hubslice.graph.program import Program
 
 WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
@@ -70,7 +70,8 @@ def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], ou
             leaves.add(node.output[0])
             carrying.add(node.output[0])
         elif not carrying.isdisjoint(_inputs(node)):
-            carrying.update(name for name in node.output if name and _real(kinds, name))
+            # What is no tensor (a sequence of them) carries, too: its operators have no rule, and that must be told.
+            carrying.update(name for name in node.output if name and (name not in kinds or _real(kinds, name)))
     needed, nodes = {output}, []
     for node in reversed(graph.nodes):
         if needed.isdisjoint(node.output) or carrying.isdisjoint(node.output) or not leaves.isdisjoint(node.output):
@@ -137,5 +138,5 @@ def _passes(op: Op) -> bool:
 def _without_rule(node: Any) -> RuleError:
     return RuleError(
         f"dynamic slicing has no rule for the operator {node.op_type} (node {node.name or node.output[0]})",
-        hint="a model without it can be explained; the rules are in hubslice/explain/rules, one function each",
+        hint="a model without it can be explained; the rules are in hubslice/explaining/rules, one function each",
     )

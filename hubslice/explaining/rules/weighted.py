@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hubslice.errors import RuleError
-from hubslice.explain.kernels import products, weighted_sums
-from hubslice.explain.op import Op
-from hubslice.explain.rules.rule import Rule, Trace
+from hubslice.explaining.kernels import products, weighted_sums
+from hubslice.explaining.op import Op
+from hubslice.explaining.rules.rule import Rule, Trace
 
 NO_SYNAPSES = np.empty((0, 0, 0, 0, 0), np.int32)
 

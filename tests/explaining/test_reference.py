@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hubslice.explain.means import Means, take_means
-from hubslice.explain.network import Network
-from hubslice.explain.selection import Selection
-from hubslice.explain.trace import BatchTrace
-from tests.explain.reference import Reference
+from hubslice.explaining.means import Means, take_means
+from hubslice.explaining.network import Network
+from hubslice.explaining.selection import Selection
+from hubslice.explaining.trace import BatchTrace
+from tests.explaining.reference import Reference
 
 SELECTIONS = [
     Selection(theta=0.0),
@@ -169,7 +169,7 @@ def test_equal_to_the_last_contribution(build: Callable[[], Any], neuron: Any) -
 def run_all(model: Any, names: list[str], x: np.ndarray) -> dict[str, np.ndarray]:
     import onnxruntime as ort
 
-    from hubslice.explain.network import with_outputs
+    from hubslice.explaining.network import with_outputs
 
     whole: onnx.ModelProto = with_outputs(model, names)
     session = ort.InferenceSession(whole.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hubslice.explain.op import Op
+from hubslice.explaining.op import Op
 
 
 class Trace(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubslice.explain.flow import Flow
-from hubslice.explain.op import Op
+from hubslice.explaining.flow import Flow
+from hubslice.explaining.op import Op
 
 Axes = frozenset[int]
 

@@ -9,9 +9,9 @@ from typing import Any
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.explanation import Explanation
 from hubslice.data.given import Given
-from hubslice.explain.engine import Traced
-from hubslice.explain.subject import Subject
-from hubslice.explain.views import STAGES, InputView, view
+from hubslice.explaining.engine import Traced
+from hubslice.explaining.subject import Subject
+from hubslice.explaining.views import STAGES, InputView, view
 
 SHOWN = 4  # inputs
 BARS = 5  # channels for and against, in each layer's chart
@@ -34,7 +34,13 @@ def write_picture(path: Path, subject: Subject, given: Given, traced: Traced, fa
         grid = figure.add_gridspec(len(views) + 1, columns, height_ratios=[*[COLUMN + 0.3] * len(views), 2.3])
         figure.suptitle(_title(facts), x=0.01, ha="left", fontsize=12, fontweight="bold")
         for row, (shown, about) in enumerate(zip(views, facts.inputs, strict=False)):
-            _row(figure, grid, row, shown, f"{_short(about.target)}  {about.target_probability:.0%}")
+            _row(
+                figure,
+                grid,
+                row,
+                shown,
+                f"{_short(about.target.partition(',')[0], 20)}  {about.target_probability:.0%}",
+            )
         _charts(figure, grid, len(views), facts, views[0])
         raw = BytesIO()
         figure.savefig(raw, format="png", dpi=130, metadata={"Software": None})
@@ -43,8 +49,8 @@ def write_picture(path: Path, subject: Subject, given: Given, traced: Traced, fa
 
 def _title(facts: Explanation) -> str:
     targets = {entry.target for entry in facts.inputs}
-    what = f"“{_short(targets.pop())}”" if len(targets) == 1 else f"its {len(facts.inputs)} answers"
-    return f"What decided {what} in {facts.architecture}"
+    what = f"the answer “{_short(targets.pop())}”" if len(targets) == 1 else f"{len(facts.inputs)} answers"
+    return f"What decided {what} of {facts.architecture}"
 
 
 def _row(figure: Any, grid: Any, row: int, shown: InputView, caption: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
-from hubslice.explain.selection import Selection
+from hubslice.explaining.selection import Selection
 
 Index = tuple[int, ...]
 Neuron = tuple[str, Index]

@@ -15,14 +15,14 @@ from pydantic import ValidationError
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ExplainError, ModelError
-from hubslice.explain.names import Names
-from hubslice.explain.network import Network
+from hubslice.explaining.names import Names
+from hubslice.explaining.network import Network
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
 from hubslice.graph.neuron_map import map_neurons
 from hubslice.graph.parity import check_parity
 from hubslice.graph.session import open_session
-from hubslice.models.base import Model, seeded
+from hubslice.models.base import Model
 
 SAMPLES = 4
 TOLERANCE = 1e-4  # of the largest logit, as for every export
@@ -82,30 +82,45 @@ def subject_of(model: Model) -> Subject:
     return Subject(network, Names.of(network.flow, neurons), labels, preprocessing, model.architecture)
 
 
-def subject_of_graph(path: Path) -> Subject:
-    """A graph that `hubslice convert --to onnx` wrote: labels and preprocessing are in its metadata.
+@dataclass(frozen=True)
+class GraphFile:
+    """A graph that `hubslice convert --to onnx` wrote: labels and preprocessing are in its metadata."""
 
-    Raises:
-        ModelError: it cannot be opened, or does not say how pictures are prepared.
-        ExplainError: it cannot be explained.
-        RuleError: an operator has no rule.
-    """
-    try:
-        model = onnx.load(path)
-        folded = fold(model)
-        open_session(folded.SerializeToString(), level="none")
-    except Exception as error:  # protobuf's, onnx's and ONNX Runtime's errors have no common base
-        raise ModelError(f"{path} cannot be opened as an ONNX graph: {error}", hint="export it again") from error
-    about = {entry.key: entry.value for entry in model.metadata_props}
-    preprocessing, labels = _described(path, about)
-    rng = seeded(0)
-    import torch
+    path: Path
+    model: Any
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
 
-    example = torch.randn(2, *preprocessing.input_size, generator=rng).numpy()
-    if len(model.graph.input) != 1:
-        raise ModelError(f"{path} takes {len(model.graph.input)} inputs", hint="explain takes one input of pictures")
-    network = Network.of(folded, {model.graph.input[0].name: example})
-    return Subject(network, Names.of(network.flow, None), readable(labels), preprocessing, path.name)
+    @classmethod
+    def open(cls, path: Path) -> GraphFile:
+        """Read the file.
+
+        Raises:
+            ModelError: it cannot be opened, or does not say how pictures are prepared.
+        """
+        try:
+            model = onnx.load(path)
+            open_session(path, level="none")
+        except Exception as error:  # protobuf's, onnx's and ONNX Runtime's errors have no common base
+            raise ModelError(f"{path} cannot be opened as an ONNX graph: {error}", hint="export it again") from error
+        preprocessing, labels = _described(path, {entry.key: entry.value for entry in model.metadata_props})
+        if len(model.graph.input) != 1:
+            raise ModelError(
+                f"{path} takes {len(model.graph.input)} inputs", hint="explain takes one input of pictures"
+            )
+        return cls(path, model, labels, preprocessing)
+
+    def subject(self) -> Subject:
+        """The graph ready to be explained.
+
+        Raises:
+            ExplainError: it cannot be run or explained.
+            RuleError: an operator has no rule.
+        """
+        example = np.random.default_rng(0).standard_normal((2, *self.preprocessing.input_size)).astype(np.float32)
+        network = Network.of(fold(self.model), {self.model.graph.input[0].name: example})
+        names = Names.of(network.flow, None)
+        return Subject(network, names, readable(self.labels), self.preprocessing, self.path.name)
 
 
 def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tuple[str, ...]]:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from hubslice.errors import ExplainError, MemoryShortError
-from hubslice.explain import engine
-from hubslice.explain.engine import Traced, fitting, trace
-from hubslice.explain.means import Means, take_means
-from hubslice.explain.network import Arrays, Network
-from hubslice.explain.selection import Selection
-from hubslice.explain.trace import BatchTrace
-from tests.explain.test_reference import attention, residual, samples
+from hubslice.explaining import engine
+from hubslice.explaining.engine import Traced, fitting, trace
+from hubslice.explaining.means import Means, take_means
+from hubslice.explaining.network import Arrays, Network
+from hubslice.explaining.selection import Selection
+from hubslice.explaining.trace import BatchTrace
+from tests.explaining.test_reference import attention, residual, samples
 
 
 class Given:
@@ -94,7 +94,7 @@ def test_the_batch_is_chosen_by_the_memory(
     class Little:
         available = 60_000
 
-    monkeypatch.setattr("hubslice.explain.engine.psutil.virtual_memory", Little)
+    monkeypatch.setattr("hubslice.explaining.engine.psutil.virtual_memory", Little)
     assert fitting(flow, 4) == 1
     Little.available = 1_000_000
     assert 1 < fitting(flow, 1) < engine.LARGEST

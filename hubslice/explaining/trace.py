@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from hubslice.errors import ExplainError
-from hubslice.explain.flow import Flow
-from hubslice.explain.means import Means
-from hubslice.explain.op import Op
-from hubslice.explain.rules import RULES
-from hubslice.explain.selection import Selection
+from hubslice.explaining.flow import Flow
+from hubslice.explaining.means import Means
+from hubslice.explaining.op import Op
+from hubslice.explaining.rules import RULES
+from hubslice.explaining.selection import Selection
 
 # Called with a tensor's name and its CONTRIB, int32 in the tensor's shape, once nothing more can be added to it.
 Watch = Callable[[str, np.ndarray], None]
