@@ -72,5 +72,5 @@ def test_every_layer_takes_part(architecture: Architecture, tmp_path_factory: py
 @pytest.mark.slow
 def test_an_operator_without_a_rule_stops_with_its_name(tmp_path_factory: pytest.TempPathFactory) -> None:
     case = exported(find("hf-gpt2"), tmp_path_factory)
-    with pytest.raises(RuleError, match="no rule for the operator (SequenceAt|SplitToSequence)"):
+    with pytest.raises(RuleError, match=r"no rule for the operator S\w+ \(node"):
         Network.of(fold(onnx.load(case.path)), {name: tensor.numpy() for name, tensor in case.inputs(2).items()})
