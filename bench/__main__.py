@@ -14,6 +14,7 @@ EXPERIMENTS = (
     ("bench.explaining",),
     ("bench.reuse",),
     ("bench.widths",),
+    ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
 )
 

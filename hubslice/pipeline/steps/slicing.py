@@ -106,6 +106,7 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         from hubslice.artefacts.slice import Slice
         from hubslice.graph.channels import channel_map
         from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.graph.uses import count_uses
         from hubslice.models.folder import load_model
         from hubslice.slicing.registry import make_channel_slice, make_slice
 
@@ -113,17 +114,18 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         neurons, head = NeuronMap.load(context.inputs["export"] / NEURONS), model.classifier_parameters()
         wanted = params
+        uses = count_uses(model, neurons) if isinstance(params, ChannelSlicing) and params.count == "macs" else None
         if arm.matched:
-            retention = Slice.load(context.inputs["slice"] / SLICE).retention
+            student = Slice.load(context.inputs["slice"] / SLICE)
+            retention = student.retention if uses is None else student.kept_uses(uses)
             wanted = params.model_copy(update={"ratio": 1 - retention})
         if whole_channels:
-            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed)
+            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed, uses)
         else:
             profile = Profile.load(context.inputs["profile"] / PROFILE) if profiled else None
             made = make_slice(wanted, weights, neurons, profile, head, recipe.seed)
         made.save(context.out / SLICE)
 
     inputs = ("pull", "export", *(("profile",) if profiled else ()), *(("slice",) if arm.matched else ()))
-    return Step(
-        step_name("slice", arm), f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}, inputs, run
-    )
+    title, parameters = f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}
+    return Step(step_name("slice", arm), title, parameters, inputs, run, version=2 if whole_channels else 1)
