@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api import convert, latency, load, plan_push, poison, pull, push, slice, verify  # noqa: A004
+    from hubslice.api import convert, explain, latency, load, plan_push, poison, pull, push, slice, verify  # noqa: A004
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
 _HOMES = {
     "convert": "hubslice.api",
+    "explain": "hubslice.api",
     "latency": "hubslice.api",
     "load": "hubslice.api",
     "plan_push": "hubslice.api",
@@ -31,6 +32,7 @@ _HOMES = {
 __all__ = [
     "Slice",
     "convert",
+    "explain",
     "hold",
     "hold_callback",
     "latency",

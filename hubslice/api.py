@@ -1,4 +1,4 @@
-"""The Python side of every verb: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency` and `poison`."""
+"""The verbs in Python: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency`, `explain` and `poison`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import TeacherParams
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.explanation import Explanation
     from hubslice.artefacts.latency import LatencyReport
     from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
     from hubslice.pipeline.convert import Converted, Form
+    from hubslice.pipeline.explain import Neuron, Rule
 
 
 @dataclass(frozen=True)
@@ -304,6 +306,61 @@ def latency(
         memory=memory,
         reporter=reporter or Silent(),
     )
+
+
+def explain(
+    model: str | Path,
+    inputs: str | Path,
+    *,
+    target: str | None = None,
+    rule: Rule = "threshold",
+    theta: float = 0.1,
+    data: str | Path | None = None,
+    mean: Neuron = "channel",
+    by_class: bool = False,
+    input_size: int | None = None,
+    workers: int | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Explanation:
+    """Find the neurons and synapses that decided a model's answers, and write them to the folder `out`.
+
+    `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` are pictures: a file, a folder,
+    a parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
+    their means over `data`: pictures, or the `means.safetensors` of an earlier call; without it, over the inputs and
+    blank pictures. `rule` and `theta` are those of `hubslice.explaining.selection`; `mean` is of each channel, or of
+    each element; `by_class` compares an input with the data that gets the same answer. The result does not depend on
+    `workers`, by default one for each core.
+
+    Raises:
+        DataError: the inputs or the data are missing, damaged, or of another kind or size.
+        ExplainError: no such label, a profile of another model, or values that are not finite.
+        RuleError: an operator of the model has no rule.
+        ModelError: the model cannot be used.
+        FetchError: the Hub does not give it.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.explain import explain as make
+
+    with undisturbed(Path(model)):
+        return make(
+            str(model),
+            Path(inputs),
+            target=target,
+            rule=rule,
+            theta=theta,
+            data=None if data is None else Path(data),
+            mean=mean,
+            by_class=by_class,
+            input_size=input_size,
+            workers=workers or os.cpu_count() or 1,
+            batch_size=batch_size,
+            device=device,
+            out=out,
+            reporter=reporter or Silent(),
+        )
 
 
 def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:

@@ -75,6 +75,14 @@ class ProviderError(InputError):
     """The device that was asked for is not the one ONNX Runtime or PyTorch would use."""
 
 
+class ExplainError(InputError):
+    """Why a model decides as it does cannot be told from what was given."""
+
+
+class RuleError(ExplainError):
+    """Dynamic slicing has no rule for an operator of the model."""
+
+
 class LockError(InputError):
     """A run would not be the one that its lock pins, or there is no lock."""
 

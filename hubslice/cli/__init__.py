@@ -18,6 +18,7 @@ import typer
 from hubslice.cli import (
     convert,
     doctor,
+    explain,
     info,
     latency,
     poison,
@@ -33,7 +34,7 @@ from hubslice.cli.errors import INTERRUPTED, describe
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
-COMMANDS = (pull, slice, push, verify, validate, recipes, steps, info, convert, latency, poison, doctor)
+COMMANDS = (pull, slice, push, verify, validate, recipes, steps, info, convert, latency, explain, poison, doctor)
 
 app = typer.Typer(
     name="hubslice",

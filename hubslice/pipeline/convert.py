@@ -17,7 +17,7 @@ from hubslice.errors import InputError, SliceError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
 from hubslice.machine import faults_told
-from hubslice.pipeline.publish import swap
+from hubslice.pipeline.publish import check_free, swap
 
 if TYPE_CHECKING:
     from hubslice.artefacts.channels import ChannelGroup, ChannelMap
@@ -73,7 +73,7 @@ def convert(model: str, form: Form, *, half: bool = False, out: Path | None = No
         raise InputError("--half is for --to onnx: compact models are trained on, in float32", hint="leave it out")
     ref = parse_ref(model, Path.cwd())
     target = out or _default(ref, form)
-    _check_free(target)
+    check_free(target, OURS)
     fetched = fetch(ref)
     loaded = load_model(fetched.folder)
     loaded.poisoned = loaded.poisoned or fetched.poisoned
@@ -97,16 +97,6 @@ def _default(ref: Ref, form: Form) -> Path:
     if isinstance(ref, LocalRef):
         return ref.path / form if ref.kind == "run" else Path(f"{ref.path.resolve().name}-{form}")
     return Path(f"{ref.repo_id.rpartition('/')[2]}-{form}")
-
-
-def _check_free(target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target} is a file, not a folder", hint="choose another folder with --out")
-    if target.is_dir() and (foreign := sorted(path.name for path in target.iterdir() if path.name not in OURS)):
-        raise InputError(
-            f"{target} holds {foreign[0]}, which no conversion writes; nothing there is replaced",
-            hint="choose another folder with --out",
-        )
 
 
 def _slice_of(ref: Ref) -> Slice | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.names import RECIPE, REPORT, SLICE
-from hubslice.errors import RunError
+from hubslice.errors import InputError, RunError
 from hubslice.pipeline.run_folder import OLD, RunFolder
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.report import PLOTS, student_files
@@ -69,6 +70,21 @@ def _replace(source: Path, target: Path) -> None:
         fresh.unlink(missing_ok=True)
         _put(source, fresh)
     swap(fresh, target)
+
+
+def check_free(target: Path, ours: Collection[str]) -> None:
+    """Make sure that replacing the folder `target` takes away nothing but files called as `ours` are.
+
+    Raises:
+        InputError: it is a file, or holds something else.
+    """
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file, not a folder", hint="choose another folder with --out")
+    if target.is_dir() and (foreign := sorted(path.name for path in target.iterdir() if path.name not in ours)):
+        raise InputError(
+            f"{target} holds {foreign[0]}, which this command does not write; nothing there is replaced",
+            hint="choose another folder with --out",
+        )
 
 
 def swap(fresh: Path, target: Path) -> None:

@@ -136,6 +136,7 @@ def test_recipes_schema(hubslice: Hubslice) -> None:
                 "card",
                 "info",
                 "latency",
+                "explain",
                 "poison",
                 "doctor",
             )

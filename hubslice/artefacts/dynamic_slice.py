@@ -1,0 +1,62 @@
+"""A dynamic slice: what each neuron and synapse contributed to the decisions on given inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hubslice.artefacts.sealed import read_sealed, write_sealed
+
+KIND = "dynamic-slice"
+
+
+@dataclass(frozen=True)
+class DynamicSlice:
+    """Signed contributions (NNSlicer's CONTRIB): positive where a deviation from the mean speaks for the target.
+
+    `neurons` are int32 [N, C] by layer, one row an input, summed over positions. `synapses` are integers in the shape
+    of the parameter, by its name, summed over positions and inputs; int32 where these suffice, else int64. `inputs` are
+    int32 [N, ...] by the graph's input (or embedding): each pixel's own. `about` is plain data: model, targets,
+    selection and profile.
+    """
+
+    neurons: Mapping[str, np.ndarray]
+    synapses: Mapping[str, np.ndarray]
+    inputs: Mapping[str, np.ndarray]
+    about: Mapping[str, object]
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file with tensors `neurons/NAME`, `synapses/NAME` and `inputs/NAME`."""
+        tensors = {
+            f"{part}/{name}": narrowed(array)
+            for part in ("neurons", "synapses", "inputs")
+            for name, array in getattr(self, part).items()
+        }
+        write_sealed(path, KIND, self.about, tensors)
+
+    @classmethod
+    def load(cls, path: Path) -> DynamicSlice:
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: the file is missing, damaged or not a dynamic slice.
+        """
+        return read_sealed(path, KIND, cls._of)
+
+    @classmethod
+    def _of(cls, about: dict[str, Any], tensors: dict[str, np.ndarray]) -> DynamicSlice:
+        parts: dict[str, dict[str, np.ndarray]] = {"neurons": {}, "synapses": {}, "inputs": {}}
+        for name, array in tensors.items():
+            part, _, own = name.partition("/")
+            parts[part][own] = array
+        return cls(**parts, about=about)
+
+
+def narrowed(array: np.ndarray) -> np.ndarray:
+    """Integers as int32 where none is larger."""
+    fits = np.abs(array, dtype=np.int64).max(initial=0) <= np.iinfo(np.int32).max
+    return np.ascontiguousarray(array, np.int32 if fits else np.int64)

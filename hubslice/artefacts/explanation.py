@@ -1,0 +1,58 @@
+"""What `hubslice explain` found, as facts: inputs, settings, and what matters in each layer."""
+
+from __future__ import annotations
+
+from hubslice.artefacts.base import Artefact
+
+
+class ExplainedInput(Artefact):
+    """An input: the model's answer with its softmax probability, and the label that was traced back from."""
+
+    name: str
+    answer: str
+    probability: float
+    target: str
+    target_probability: float
+
+
+class ChannelShare(Artefact):
+    """A channel of a layer and its contribution, summed over positions and inputs."""
+
+    channel: int
+    contribution: int
+
+
+class LayerFacts(Artefact):
+    """A layer: how much of it took part, and which channels spoke loudest for the target and against it.
+
+    `live_neurons` is the share of (channel, position) with a contribution, over all inputs; `live_synapses` the share
+    of weights whose contributions do not cancel.
+    """
+
+    name: str
+    parameter: str
+    operator: str
+    channels: int
+    positions: int
+    live_neurons: float
+    live_synapses: float
+    decisive: tuple[ChannelShare, ...]
+    opposing: tuple[ChannelShare, ...]
+
+
+class Explanation(Artefact):
+    """The facts. `mean` says what neurons were compared with, `model_hash` is that of the folded graph."""
+
+    model: str
+    model_hash: str
+    architecture: str
+    rule: str
+    theta: float
+    mean: str
+    mean_samples: int
+    inputs: tuple[ExplainedInput, ...]
+    layers: tuple[LayerFacts, ...]
+    live_neurons: float
+    seconds: float
+    folder: str
+    files: tuple[str, ...]

@@ -1,0 +1,111 @@
+"""Pictures that a user hands over: a file, a folder of them, a parquet file, or an array of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.data.picture import read_rgb
+from hubslice.data.pixels import prepare, to_unit
+from hubslice.data.table import Table, open_tables
+from hubslice.errors import DataError
+from hubslice.recipe.schema import DataParams
+
+KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, or a .npy array of pixels"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Pictures in a fixed order, by name; `pixels` are prepared for the model."""
+
+    source: str
+    names: tuple[str, ...]
+    items: Sequence[Path] | Table | np.ndarray
+    preprocessing: Preprocessing
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def pixels(self, start: int, stop: int) -> Tensor:
+        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W].
+
+        Raises:
+            DataError: one cannot be read.
+        """
+        if isinstance(self.items, np.ndarray):
+            return torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))
+        found = [prepare(self._picture(at), self.preprocessing) for at in range(start, stop)]
+        return to_unit(torch.stack(found))
+
+    def _picture(self, at: int) -> Image.Image:
+        if isinstance(self.items, Table):
+            return self.items.picture(at)
+        assert not isinstance(self.items, np.ndarray)
+        path = self.items[at]
+        try:
+            return read_rgb(path)
+        except Exception as error:  # Pillow raises whatever it stumbles over in broken files
+            raise DataError(
+                f"{path} cannot be read: {str(error) or type(error).__name__}",
+                hint=f"mend it or take it away; inputs are {KINDS}",
+            ) from error
+
+
+def open_given(path: Path, preprocessing: Preprocessing) -> Given:
+    """The pictures at `path`. Of a folder all files with the ending of a picture, at any depth, sorted by path.
+
+    An array is [N, C, H, W] or [C, H, W], numbers in [0, 1] at the model's own size.
+
+    Raises:
+        DataError: there are none, or they are of another kind or size.
+    """
+    if not path.exists():
+        raise DataError(f"there is nothing at {path}", hint=f"inputs are {KINDS}")
+    if path.suffix == ".npy":
+        return _array(path, preprocessing)
+    if preprocessing.input_size[0] != 3:
+        raise DataError(
+            f"the model takes pictures of {preprocessing.input_size[0]} channels, and {path} would be read as RGB",
+            hint="give a .npy array of pixels, [N, C, H, W] in [0, 1]",
+        )
+    if path.suffix == ".parquet":
+        params = DataParams.model_validate({"path": str(path)})
+        table = next(iter(open_tables(params, Path.cwd())[0].values()))
+        return Given(str(path), tuple(str(row) for row in range(len(table))), table, preprocessing)
+    files = [path]
+    if path.is_dir():
+        endings = {ending for ending in Image.registered_extensions() if ending != ".eps"}
+        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in endings)
+        if not files:
+            raise DataError(f"{path} holds no pictures", hint=f"inputs are {KINDS}")
+    base = path if path.is_dir() else path.parent
+    return Given(str(path), tuple(str(file.relative_to(base)) for file in files), files, preprocessing)
+
+
+def _array(path: Path, preprocessing: Preprocessing) -> Given:
+    size = preprocessing.input_size
+    shape = " x ".join(map(str, size))
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a NumPy array: {error}", hint=f"inputs are {KINDS}") from error
+    if array.ndim == 3:
+        array = array[None]
+    if array.ndim != 4 or array.shape[1:] != size or not len(array):
+        raise DataError(
+            f"{path} holds an array of {list(array.shape)}; the model takes pixels [N, {', '.join(map(str, size))}]",
+            hint=f"give pixels of {shape}, or picture files, which are resized",
+        )
+    if array.dtype.kind != "f" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+        raise DataError(
+            f"{path} holds values of {array.dtype} that are not all numbers from 0 to 1",
+            hint="pixels are floating point numbers in [0, 1]; divide 8-bit values by 255",
+        )
+    return Given(str(path), tuple(f"{path.name}[{at}]" for at in range(len(array))), array, preprocessing)

@@ -1,0 +1,243 @@
+"""Slices of many samples: the forward pass feeds a bounded queue, workers trace back what they find there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import Queue
+from typing import Protocol
+
+import numpy as np
+import psutil
+
+from hubslice.batching import Batches
+from hubslice.errors import ExplainError
+from hubslice.explaining.axes import channel_axes
+from hubslice.explaining.flow import Flow
+from hubslice.explaining.means import Means
+from hubslice.explaining.network import Arrays, Network
+from hubslice.explaining.op import Op, Shapes
+from hubslice.explaining.selection import Selection
+from hubslice.explaining.trace import BatchTrace
+
+LARGEST = 16  # samples: larger batches save little
+PARTS = 8  # batches at least, where there are as many samples, so that all workers have something to do
+SHARE = 0.4  # of the free memory
+COPIES = 4  # of every tensor, at the worst: value, deviation, contribution, in another layout
+TOP = 4  # channels of a layer and sample whose places are kept
+
+
+class Samples(Protocol):
+    """Samples in a fixed order."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, start: int, stop: int) -> Arrays:
+        """Samples `start` to `stop` as arrays [stop - start, ...] by graph input name."""
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """Contributions of the output neurons of a layer, for each sample.
+
+    `channels` int32 [N, C] is summed over positions; `live` [N] is the number of positions of channels with a
+    contribution, of `total`. `places` float32 [N, positions], [N, h, w] for pictures, tells where the layer looks: the
+    sum over channels of positive contributions times the size of the deviation. `top` [N, K] are the channels with the
+    largest contributions and `top_places` [N, K, ...] where each of them looks.
+    """
+
+    channels: np.ndarray
+    live: np.ndarray
+    total: int
+    places: np.ndarray
+    top: np.ndarray
+    top_places: np.ndarray
+
+
+@dataclass
+class Traced:
+    """What was found for N samples: `layers` by operator, `leaves` int32 [N, ...] by input or embedding.
+
+    `synapses` int64 by operator, over all samples, in the shape of the weight operand.
+    """
+
+    logits: np.ndarray
+    targets: np.ndarray
+    layers: dict[str, LayerTrace] = field(default_factory=dict)
+    leaves: dict[str, np.ndarray] = field(default_factory=dict)
+    synapses: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def trace(
+    network: Network,
+    samples: Samples,
+    means: Means,
+    selection: Selection,
+    *,
+    target: int | None = None,
+    synapses: bool = True,
+    workers: int = 1,
+    batch_size: int | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Traced:
+    """Trace each sample back from output `target`, or from the output that is largest.
+
+    Contributions are integers, so neither the number of workers nor the order of their work changes them. A batch
+    that does not fit into memory is halved, forward or backward. `progress` is told how many samples are done.
+
+    Raises:
+        ExplainError: there are no samples, values are not finite, or the graph cannot run on them.
+        MemoryShortError: a single sample does not fit into memory.
+        ProviderError: `device` cannot be used.
+    """
+    count = len(samples)
+    if count == 0:
+        raise ExplainError("there is nothing to explain: no samples")
+    size = batch_size or min(fitting(network.flow, workers), max(1, count // PARTS))
+    forward = network.open(device, threads)
+    work = _Work(network.flow, means, selection, target, synapses, progress)
+    queue: Queue[dict[str, np.ndarray] | None] = Queue(maxsize=workers)
+    crew = [threading.Thread(target=work.serve, args=(queue,), daemon=True) for _ in range(workers)]
+    for thread in crew:
+        thread.start()
+    try:
+        for start, values in Batches(size).over(0, count, lambda a, b: (a, forward(samples.batch(a, b)))):
+            if work.trouble:
+                break
+            queue.put(values | {"": np.array(start)})
+    finally:
+        for _ in crew:
+            queue.put(None)
+        for thread in crew:
+            thread.join()
+    if work.trouble:
+        raise work.trouble[0]
+    return work.result()
+
+
+def fitting(flow: Flow, workers: int) -> int:
+    """How many samples a batch may have: each worker holds one, one waits for each, one is on its way forward."""
+    sizes = (int(np.prod(flow.shapes.at(name, 1), dtype=np.int64)) for name in (*flow.values, *flow.leaves))
+    needed = 4 * COPIES * sum(sizes) * (2 * workers + 1)
+    return int(np.clip(SHARE * psutil.virtual_memory().available / max(1, needed), 1, LARGEST))
+
+
+class _Work:
+    """What workers share: where results go, and the first error."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        means: Means,
+        selection: Selection,
+        target: int | None,
+        synapses: bool,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.trouble: list[Exception] = []
+        self._flow, self._means, self._selection = flow, means, selection
+        self._target, self._synapses, self._progress = target, synapses, progress
+        self._axes = channel_axes(flow)
+        self._layers = {op.output: op for op in flow.layers}
+        self._lock = threading.Lock()
+        self._parts: dict[int, Traced] = {}
+        self._totals: dict[str, np.ndarray] = {}
+
+    def serve(self, queue: Queue[dict[str, np.ndarray] | None]) -> None:
+        """Trace what comes, until None does. After an error the queue is emptied, so that nobody waits for room."""
+        while (values := queue.get()) is not None:
+            if self.trouble:
+                continue
+            try:
+                self._trace(values)
+            except Exception as error:  # raised again by who waits for the result
+                self.trouble.append(error)
+
+    def _trace(self, values: dict[str, np.ndarray]) -> None:
+        first = int(values.pop(""))
+        count = len(values[self._flow.output])
+        for start, part in Batches(count).over(0, count, lambda a, b: (a, self._part(values, a, b))):
+            with self._lock:
+                self._parts[first + start] = part
+                for name, found in part.synapses.items():
+                    if name in self._totals:
+                        self._totals[name] += found
+                    else:
+                        self._totals[name] = found.astype(np.int64)
+                part.synapses.clear()
+            self._progress(len(part.targets))
+
+    def _part(self, values: dict[str, np.ndarray], start: int, stop: int) -> Traced:
+        values = {name: _rows(array, self._flow.shapes, name, start, stop) for name, array in values.items()}
+        logits = values[self._flow.output].reshape(stop - start, -1)
+        targets = logits.argmax(axis=1) if self._target is None else np.full(stop - start, self._target)
+        part = Traced(logits, targets)
+
+        def watch(name: str, contribution: np.ndarray) -> None:
+            if name in self._flow.leaves:
+                part.leaves[name] = contribution.copy()
+            elif name in self._layers:
+                part.layers[self._layers[name].name] = _summary(
+                    contribution, traced.delta(name), self._axes[name], stop - start
+                )
+
+        def use(op: Op, contribution: np.ndarray) -> None:
+            part.synapses[op.name] = contribution
+
+        traced = BatchTrace(self._flow, values, self._means, self._selection, use if self._synapses else None)
+        traced.run(targets, watch)
+        return part
+
+    def result(self) -> Traced:
+        """All parts in the samples' order. A layer that nothing reached has zeros."""
+        parts = [self._parts[start] for start in sorted(self._parts)]
+        whole = Traced(np.concatenate([p.logits for p in parts]), np.concatenate([p.targets for p in parts]))
+        for op in self._flow.layers:
+            found = [p.layers.get(op.name) or self._nothing(op, len(p.targets)) for p in parts]
+            whole.layers[op.name] = LayerTrace(
+                channels=np.concatenate([f.channels for f in found]),
+                live=np.concatenate([f.live for f in found]),
+                total=found[0].total,
+                places=np.concatenate([f.places for f in found]),
+                top=np.concatenate([f.top for f in found]),
+                top_places=np.concatenate([f.top_places for f in found]),
+            )
+            if self._synapses:
+                whole.synapses[op.name] = self._totals.get(
+                    op.name, np.zeros(op.constants[op.inputs[1]].shape, np.int64)
+                )
+        for name in self._flow.leaves:
+            whole.leaves[name] = np.concatenate([p.leaves[name] for p in parts])
+        return whole
+
+    def _nothing(self, op: Op, samples: int) -> LayerTrace:
+        nothing = np.zeros(self._flow.shapes.at(op.output, samples), np.int32)
+        return _summary(nothing, nothing, self._axes[op.output], samples)
+
+
+def _rows(array: np.ndarray, shapes: Shapes, name: str, start: int, stop: int) -> np.ndarray:
+    repeats = shapes.repeats(name)
+    return array if repeats is None else array[start * repeats : stop * repeats]
+
+
+def _summary(contribution: np.ndarray, delta: np.ndarray, axes: frozenset[int], samples: int) -> LayerTrace:
+    """Contributions of a tensor whose last channel axis is that of its neurons; rows belong to samples in order."""
+    axis = max(axes)
+    moved = np.moveaxis(contribution, axis, -1)
+    spatial = moved.shape[1:-1] if len(moved) == samples else (-1,)
+    each = moved.reshape(samples, -1, moved.shape[-1])  # [N, positions, C]
+    channels = each.sum(axis=1, dtype=np.int32)
+    top = np.argsort(-channels, axis=1, kind="stable")[:, :TOP]
+    looks = np.maximum(each, 0) * np.abs(np.moveaxis(delta, axis, -1).reshape(each.shape), dtype=np.float32)
+    best = np.take_along_axis(looks, top[:, None, :], axis=2).swapaxes(1, 2)
+    return LayerTrace(
+        channels,
+        np.count_nonzero(each, axis=(1, 2)),
+        each[0].size,
+        looks.sum(axis=2, dtype=np.float32).reshape(samples, *(spatial or (1,))),
+        top,
+        np.ascontiguousarray(best, np.float32).reshape(samples, top.shape[1], *(spatial or (1,))),
+    )

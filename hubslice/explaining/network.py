@@ -1,0 +1,103 @@
+"""The folded graph as something that runs: its forward pass, its sizes, and the way back through it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+
+from hubslice.errors import ExplainError
+from hubslice.explaining.flow import Flow, find_flow
+from hubslice.explaining.op import Shapes
+from hubslice.graph.session import Session, open_session
+from hubslice.machine import out_of_memory
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A folded graph, how contributions flow back through it, and a hash that changes with its weights."""
+
+    model: Any
+    flow: Flow
+    inputs: tuple[str, ...]
+    hash: str
+
+    @classmethod
+    def of(cls, model: Any, example: Arrays) -> Network:
+        """A folded graph with one output; `example` are two samples or more of each input, [N, ...].
+
+        Raises:
+            RuleError: an operator has no rule.
+            ExplainError: the graph cannot be run or explained.
+        """
+        everything = [value.name for value in model.graph.input]
+        everything += [name for node in model.graph.node for name in node.output if name]
+        session = open_session(with_outputs(model, everything).SerializeToString(), level="none")
+        one, two = (run_session(session, everything, {k: v[:n] for k, v in example.items()}) for n in (1, 2))
+        one, two = ({n: a for n, a in each.items() if isinstance(a, np.ndarray)} for each in (one, two))  # no sequences
+        kinds = {name: array.dtype for name, array in two.items()}
+        shapes = Shapes({n: a.shape for n, a in one.items()}, {n: a.shape for n, a in two.items()})
+        digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+        flow = find_flow(model, shapes, kinds, model.graph.output[0].name)
+        return cls(model, flow, tuple(value.name for value in model.graph.input), digest)
+
+    def open(self, device: str = "cpu", threads: int | None = None) -> Forward:
+        """A session that gives what the rules look at.
+
+        Raises:
+            ProviderError: `device` cannot be used.
+        """
+        names = tuple(dict.fromkeys([self.flow.output, *self.flow.values, *self.flow.leaves]))
+        model = with_outputs(self.model, [name for name in names if name not in self.inputs])
+        return Forward(open_session(model.SerializeToString(), device, threads=threads), names)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Runs batches forward and gives the tensors called `names`."""
+
+    session: Session
+    names: tuple[str, ...]
+
+    def __call__(self, batch: Arrays) -> dict[str, np.ndarray]:
+        """Values by name, of a batch [N, ...] by input name.
+
+        Raises:
+            ExplainError: the graph cannot run on it.
+        """
+        return run_session(self.session, self.names, batch)
+
+
+def with_outputs(model: Any, names: Sequence[str]) -> Any:
+    """The graph with these outputs in place of its own."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.output[:]
+    given = {value.name for value in model.graph.input}
+    result.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in given)
+    return result
+
+
+def run_session(session: Session, names: Sequence[str], batch: Arrays) -> dict[str, np.ndarray]:
+    """Tensors by name, of a batch [N, ...] by input name.
+
+    Raises:
+        ExplainError: the graph cannot run on it. Whatever says that memory did not suffice is raised as it is.
+    """
+    wanted = [name for name in names if name not in batch]
+    try:
+        found = session.runtime.run(wanted, dict(batch))
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        if out_of_memory(error):
+            raise
+        sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in batch.items())
+        raise ExplainError(
+            f"the model cannot be run on {sizes}: {error}", hint="check the size of the inputs"
+        ) from error
+    return dict(zip(wanted, found, strict=True)) | {name: batch[name] for name in names if name in batch}

@@ -1,0 +1,44 @@
+"""One self-contained HTML page of a slice: pictures are inside, nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from PIL import Image
+
+from hubslice.artefacts.base import write_atomically
+from hubslice.artefacts.explanation import Explanation
+from hubslice.data.given import Given
+from hubslice.explaining.engine import Traced
+from hubslice.explaining.subject import Subject
+from hubslice.explaining.views import view
+
+SHOWN = 24  # inputs
+TEMPLATE = "page.html.j2"
+
+
+def write_page(path: Path, subject: Subject, given: Given, traced: Traced, facts: Explanation) -> None:
+    """Write the page of all inputs, or of the first if there are many."""
+    shown = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["image"] = _image
+    template = environment.from_string((files("hubslice.explaining") / TEMPLATE).read_text(encoding="utf-8"))
+    strongest = {
+        layer.name: max([abs(e.contribution) for e in (*layer.decisive, *layer.opposing)], default=1)
+        for layer in facts.layers
+    }
+    write_atomically(
+        path, template.render(facts=facts, shown=list(zip(shown, facts.inputs, strict=False)), strongest=strongest)
+    )
+
+
+def _image(picture: np.ndarray) -> str:
+    """A picture as a data URI."""
+    raw = BytesIO()
+    Image.fromarray(picture).save(raw, "JPEG", quality=85, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(raw.getvalue()).decode()}"

@@ -1,0 +1,167 @@
+"""Weighted sums: Conv, Gemm, and MatMul with weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hubslice.errors import RuleError
+from hubslice.explaining.kernels import products, weighted_sums
+from hubslice.explaining.op import Op
+from hubslice.explaining.rules.rule import Rule, Trace
+
+NO_SYNAPSES = np.empty((0, 0, 0, 0, 0), np.int32)
+
+
+def _ends(op: Op) -> tuple[str, ...]:
+    return op.inputs[0], op.output
+
+
+def _convolution(op: Op, trace: Trace) -> None:
+    """Conv: NNSlicer's rule of the weighted sum, with groups, strides, dilations and padding.
+
+    Local contribution of predecessor i to neuron n: CONTRIB_n x dy_n x w_i x dx_i, with dy and dx the deviations from
+    the means; neuron and synapse both get its sign, if the predecessor is selected. Padding is no neuron, so it is in
+    no field. The bias is the same for every input: it has no part in a deviation.
+    """
+    weights = op.constants[op.inputs[1]]
+    groups = op.attribute("group", 1)
+    kernel = weights.shape[2:]
+    source = op.inputs[0]
+    x = trace.delta(source)
+    samples = x.shape[0]
+    flat = len(kernel) == 1  # of one spatial axis: a picture of one line
+    strides, dilations, before = geometry(op, x.shape[2:], kernel)
+    signs = trace.signs(op.output)
+    spatial = (1, *x.shape[2:]) if flat else x.shape[2:]
+    out = (1, *signs.shape[2:]) if flat else signs.shape[2:]
+    into = weights.shape[1]
+    deltas = _last(x.reshape(samples, groups, into, *spatial))
+    packed = _last(weights.reshape(groups, -1, into, *((1, *kernel) if flat else kernel)))
+    back = np.zeros(deltas.shape, np.int32)
+    synapses = np.zeros(packed.shape, np.int32) if trace.wants_synapses(op) else NO_SYNAPSES
+    signs = np.ascontiguousarray(signs.reshape(samples, groups, -1, *out))
+    weighted_sums(deltas, packed, signs, back, synapses, strides, dilations, before, trace.numbers)
+    trace.give(source, np.moveaxis(back, -1, 2).reshape(x.shape))
+    if synapses.size:
+        trace.use(op, np.moveaxis(synapses, -1, 2).reshape(weights.shape))
+
+
+def _last(array: np.ndarray) -> np.ndarray:
+    """The channels, third axis, moved to the end."""
+    return np.ascontiguousarray(np.moveaxis(array, 2, -1), np.float32)
+
+
+def geometry(
+    op: Op, sizes: tuple[int, ...], kernel: tuple[int, ...]
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Strides, dilations, and padding at the start, each (vertical, horizontal).
+
+    Raises:
+        RuleError: the operator has three spatial axes.
+    """
+    axes = len(kernel)
+    if axes > 2:
+        raise RuleError(
+            f"{op.kind} ({op.name}) has {axes} spatial axes; the rule is for one or two",
+            hint="dynamic slicing explains models of pictures, signals and text",
+        )
+    strides = tuple(op.attribute("strides", [1] * axes))
+    dilations = tuple(op.attribute("dilations", [1] * axes))
+    before = tuple(op.attribute("pads", [0] * 2 * axes))[:axes]
+    auto = op.attribute("auto_pad", "NOTSET")
+    if auto in {"SAME_UPPER", "SAME_LOWER"}:
+        total = [
+            max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
+            for n, s, k, d in zip(sizes, strides, kernel, dilations, strict=True)
+        ]
+        before = tuple(t // 2 if auto == "SAME_UPPER" else t - t // 2 for t in total)
+    if axes == 1:
+        return (1, strides[0]), (1, dilations[0]), (0, before[0])
+    return (strides[0], strides[1]), (dilations[0], dilations[1]), (before[0], before[1])
+
+
+def _linear(op: Op, trace: Trace) -> None:
+    """Gemm, and MatMul with weights: the weighted sum as in Conv, the field is the whole row."""
+    operand = op.constants[op.inputs[1]]
+    if op.attribute("transA", 0) or operand.ndim != 2:
+        raise RuleError(
+            f"{op.kind} ({op.name}) has weights of shape {list(operand.shape)}, or takes its input transposed",
+            hint="the rule is for linear layers: one matrix of weights, one row for each input",
+        )
+    flipped = not op.attribute("transB", 0)
+    weights = operand.T if flipped else operand  # [out, in]
+    source = op.inputs[0]
+    x = trace.delta(source)
+    signs = trace.signs(op.output)
+    rows = x.size // x.shape[-1]
+    deltas = np.ascontiguousarray(x.reshape(1, 1, 1, rows, x.shape[-1]), np.float32)
+    packed = np.ascontiguousarray(weights, np.float32).reshape(1, len(weights), 1, 1, -1)
+    turned = np.ascontiguousarray(signs.reshape(rows, -1).T).reshape(1, 1, len(weights), 1, rows)
+    back = np.zeros(deltas.shape, np.int32)
+    synapses = np.zeros(packed.shape, np.int32) if trace.wants_synapses(op) else NO_SYNAPSES
+    weighted_sums(deltas, packed, turned, back, synapses, (1, 1), (1, 1), (0, 0), trace.numbers)
+    trace.give(source, back.reshape(x.shape))
+    if synapses.size:
+        found = synapses.reshape(weights.shape)
+        trace.use(op, found.T if flipped else found)
+
+
+def _product(op: Op, trace: Trace) -> None:
+    """MatMul of two activations, as in attention: a sum of products a_k b_k, both of which deviate.
+
+    The change of a product splits exactly, a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means: each factor
+    has its own deviation times the other's average as local contribution. The field of an output are the row of the
+    one and the column of the other together.
+    """
+    left, right = op.inputs[:2]
+    a, b = trace.delta(left), np.swapaxes(trace.delta(right), -1, -2)
+    a_middle = (trace.value(left) + trace.mean(left)) * np.float32(0.5)
+    b_middle = np.swapaxes((trace.value(right) + trace.mean(right)) * np.float32(0.5), -1, -2)
+    signs = trace.signs(op.output)
+    batch = signs.shape[:-2]
+
+    def stacked(array: np.ndarray) -> np.ndarray:
+        whole = np.broadcast_to(array, (*batch, *array.shape[-2:]))
+        return np.ascontiguousarray(whole, np.float32).reshape(-1, *array.shape[-2:])
+
+    args = [stacked(array) for array in (a, b, a_middle, b_middle)]
+    a_back, b_back = np.zeros(args[0].shape, np.int32), np.zeros(args[1].shape, np.int32)
+    products(*args, np.ascontiguousarray(signs).reshape(-1, *signs.shape[-2:]), a_back, b_back, trace.numbers)
+    trace.give(left, a_back.reshape(*batch, *a.shape[-2:]))
+    trace.give(right, np.swapaxes(b_back.reshape(*batch, *b.shape[-2:]), -1, -2))
+
+
+def _matmul(op: Op, trace: Trace) -> None:
+    if len(op.carried) == 2 or (len(op.carried) == 1 and op.inputs[1] not in op.constants):
+        if len(op.carried) < 2:
+            raise RuleError(
+                f"{op.kind} ({op.name}) multiplies an activation with something computed from sizes or masks alone",
+                hint="the rules are for weights and for two activations",
+            )
+        _product(op, trace)
+    elif op.inputs[0] in op.carrying:
+        _linear(op, trace)
+    else:
+        raise RuleError(
+            f"{op.kind} ({op.name}) has its weights on the left", hint="the rule is for inputs on the left of weights"
+        )
+
+
+def _convolution_of(op: Op, trace: Trace) -> None:
+    if op.inputs[1] not in op.constants:
+        raise RuleError(
+            f"{op.kind} ({op.name}) takes weights that are themselves computed from the input",
+            hint="the rule is for convolutions with fixed weights",
+        )
+    _convolution(op, trace)
+
+
+def _both(op: Op) -> tuple[str, ...]:
+    return (*op.carried, op.output)
+
+
+WEIGHTED = {
+    "Conv": Rule(_convolution_of, deltas=_ends),
+    "Gemm": Rule(_linear, deltas=_ends),
+    "MatMul": Rule(_matmul, deltas=_both),
+}

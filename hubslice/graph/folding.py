@@ -1,0 +1,135 @@
+"""A graph for dynamic slicing: what follows from the weights alone computed, batch normalisation in the convolutions.
+
+Names stay as the export gave them, above all those of the nodes that the neuron map knows: other optimisers rename
+what they fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from hubslice.graph.program import Program
+from hubslice.graph.session import open_session
+
+EPSILON = 1e-5  # of BatchNormalization where the node does not say
+
+
+def fold(model: Any) -> Any:
+    """A copy of an exported graph in which every constant is an initializer and no BatchNormalization follows a Conv.
+
+    A convolution that is read by its normalisation alone takes the normalisation's output, and a new weight under the
+    name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay.
+    """
+    graph = Program(model)
+    constants = _constants(model, graph)
+    nodes = [node for node in graph.nodes if not constants.keys() >= {name for name in node.output if name}]
+    nodes = _without_normalisation(nodes, graph, constants)
+    return _rebuilt(model, nodes, constants)
+
+
+def _constants(model: Any, graph: Program) -> dict[str, np.ndarray]:
+    """Values of all initializers, and of all tensors that follow from them, by name."""
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    types: Mapping[str, int] = _types(model)
+    fixed, foldable, read = set(values), [], set(graph.outputs)
+    for node in graph.nodes:
+        like = node.op_type == "CastLike"  # its second operand counts by its type alone
+        inputs = node.input[:1] if like else node.input
+        if all(not name or name in fixed for name in inputs) and not any(a.HasField("g") for a in node.attribute):
+            foldable.append(_typed(node, types) if like else node)
+            fixed.update(node.output)
+        else:
+            read.update(node.input)
+    wanted = [name for node in foldable for name in node.output if name in read]
+    if wanted:
+        part = onnx.ModelProto()
+        part.ir_version = model.ir_version
+        part.opset_import.extend(model.opset_import)
+        part.graph.name = "constants"
+        part.graph.node.extend(foldable)
+        part.graph.initializer.extend(model.graph.initializer)
+        part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(wanted))
+        session = open_session(part.SerializeToString(), level="none")
+        values |= dict(zip(dict.fromkeys(wanted), session.runtime.run(None, {}), strict=True))
+    # What only other constants read needs no value, but must be known as constant.
+    return dict.fromkeys(fixed, np.empty(0)) | values
+
+
+def _types(model: Any) -> dict[str, int]:
+    """Element type of every tensor; inferred without the weights' bytes, of which there may be too many."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.initializer[:]
+    bare.graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in model.graph.initializer
+    )
+    known = onnx.shape_inference.infer_shapes(bare).graph
+    return {value.name: value.type.tensor_type.elem_type for value in [*known.input, *known.value_info, *known.output]}
+
+
+def _typed(node: Any, types: Mapping[str, int]) -> Any:
+    """CastLike as the Cast that it is: its second operand need not be there."""
+    target = types.get(node.input[1]) or onnx.TensorProto.FLOAT
+    return helper.make_node("Cast", [node.input[0]], list(node.output), name=node.name, to=target)
+
+
+def _without_normalisation(nodes: list[Any], graph: Program, constants: dict[str, np.ndarray]) -> list[Any]:
+    convolutions = {node.output[0]: at for at, node in enumerate(nodes) if node.op_type == "Conv"}
+    kept: list[Any] = list(nodes)
+    for at, node in enumerate(nodes):
+        if node.op_type != "BatchNormalization" or node.input[0] not in convolutions:
+            continue
+        place = convolutions[node.input[0]]
+        convolution = kept[place]
+        sole = len(graph.consumers[node.input[0]]) == 1 and node.input[0] not in graph.outputs
+        if not sole or convolution.input[1] not in constants or any(name not in constants for name in node.input[1:]):
+            continue
+        kept[place] = _folded(convolution, node, constants)
+        kept[at] = None
+    return [node for node in kept if node is not None]
+
+
+def _folded(convolution: Any, norm: Any, constants: dict[str, np.ndarray]) -> Any:
+    scale, shift, mean, variance = (constants[name].astype(np.float64) for name in norm.input[1:5])
+    epsilon = next((item.f for item in norm.attribute if item.name == "epsilon"), EPSILON)
+    factor = scale / np.sqrt(variance + epsilon)
+    weight = constants[convolution.input[1]]
+    has_bias = len(convolution.input) > 2 and convolution.input[2]
+    bias = constants[convolution.input[2]] if has_bias else np.zeros(len(weight))
+    names = [f"{convolution.input[1]}:folded", f"{norm.output[0]}:bias"]
+    shape = (-1,) + (1,) * (weight.ndim - 1)
+    constants[names[0]] = (weight * factor.reshape(shape)).astype(weight.dtype)
+    constants[names[1]] = ((bias - mean) * factor + shift).astype(weight.dtype)
+    folded = onnx.NodeProto()
+    folded.CopyFrom(convolution)
+    del folded.input[1:], folded.output[:]
+    folded.input.extend(names)
+    folded.output.append(norm.output[0])
+    return folded
+
+
+def _rebuilt(model: Any, nodes: list[Any], constants: dict[str, np.ndarray]) -> Any:
+    """A model of those of `nodes` that the outputs need."""
+    needed, kept = {value.name for value in model.graph.output}, []
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.node[:], result.graph.initializer[:]
+    result.graph.node.extend(reversed(kept))
+    result.graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(value), name)
+        if value.ndim
+        else numpy_helper.from_array(value, name)
+        for name, value in constants.items()
+        if name in needed
+    )
+    return result

@@ -1,0 +1,302 @@
+"""Why a model answers as it does: the dynamic slice of given inputs, as tensors, facts, a picture and a page."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hubslice.artefacts.base import DRAFT
+from hubslice.artefacts.dynamic_slice import DynamicSlice
+from hubslice.artefacts.explanation import ChannelShare, ExplainedInput, Explanation, LayerFacts
+from hubslice.errors import ExplainError
+from hubslice.hub.ref import LocalRef, Ref, parse_ref
+from hubslice.machine import faults_told
+from hubslice.pipeline.publish import check_free, swap
+from hubslice.progress import Reporter
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.model import Preprocessing
+    from hubslice.data.given import Given
+    from hubslice.explaining.engine import Traced
+    from hubslice.explaining.means import Means
+    from hubslice.explaining.network import Arrays
+    from hubslice.explaining.selection import Selection
+    from hubslice.explaining.subject import Subject
+
+SLICE, MEANS, FACTS, PICTURE, PAGE = (
+    "slice.safetensors",
+    "means.safetensors",
+    "explanation.json",
+    "explanation.png",
+    "explanation.html",
+)
+OURS = {SLICE, MEANS, FACTS, PICTURE, PAGE}
+NAMED = 5  # channels of a layer that the facts name for the target, and against it
+BATCH = 8  # samples at a time where only means are taken
+
+Rule = Literal["threshold", "released"]
+Neuron = Literal["channel", "element"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pictures as the model's graph takes them, a batch at a time."""
+
+    subject: Subject
+    given: Given
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def batch(self, start: int, stop: int) -> Arrays:
+        """Samples `start` to `stop`, normalised, by the name of the graph's input."""
+        return {self.subject.input: self.subject.prepare(self.given.pixels(start, stop).numpy())}
+
+
+def explain(
+    model: str,
+    inputs: Path,
+    *,
+    target: str | None,
+    rule: Rule,
+    theta: float,
+    data: Path | None,
+    mean: Neuron,
+    by_class: bool,
+    input_size: int | None,
+    workers: int,
+    batch_size: int | None,
+    device: str,
+    out: Path | None,
+    reporter: Reporter,
+) -> Explanation:
+    """Explain the model's answers; see `hubslice.api.explain`."""
+    from hubslice.data.given import open_given
+    from hubslice.device import resolve_device
+    from hubslice.explaining.engine import trace
+    from hubslice.explaining.page import write_page
+    from hubslice.explaining.picture import write_picture
+    from hubslice.explaining.selection import Selection
+    from hubslice.explaining.subject import find_label, readable
+
+    started = time.perf_counter()
+    ref = parse_ref(model, Path.cwd())
+    folder = out or Path(f"{_name(ref)}-explained")
+    check_free(folder, OURS)
+    where = str(resolve_device(device))
+    loaded = _load(ref, input_size, reporter)
+    labels = readable(loaded.labels)
+    wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
+    given = open_given(inputs, loaded.preprocessing)
+    profile = _profile(data, loaded.preprocessing)
+    with reporter.track("Export and fold the model", None, ""):
+        subject = loaded.subject()
+    prepared = Prepared(subject, given)
+    means = _means(subject, prepared, profile, mean, by_class, where, reporter)
+    selection = Selection(rule=rule, theta=theta)
+    with reporter.track("Trace back", len(prepared), "inputs") as bar:
+        traced = trace(
+            subject.network,
+            prepared,
+            means,
+            selection,
+            target=wanted,
+            workers=workers,
+            batch_size=batch_size,
+            device=where,
+            progress=bar.advance,
+        )
+    if not any(found.any() for found in (*traced.synapses.values(), *traced.leaves.values())):
+        raise ExplainError(
+            f"nothing contributed: the answers to {inputs} are those to the mean of {means.data}",
+            hint="give other pictures with --data, which differ from the inputs",
+        )
+    facts = _facts(str(ref), subject, prepared.given, traced, means, selection)
+    facts = facts.model_copy(update={"seconds": round(time.perf_counter() - started, 2), "folder": str(folder)})
+    with faults_told(f"writing {folder}", folder):
+        draft = folder.with_name(f".{folder.name}{DRAFT}")
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            draft.mkdir(parents=True)
+            _slice(subject, prepared.given, traced, facts).save(draft / SLICE)
+            means.save(draft / MEANS)
+            facts.save(draft / FACTS)
+            with reporter.track("Draw", None, ""):
+                write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
+                write_page(draft / PAGE, subject, prepared.given, traced, facts)
+            swap(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return facts
+
+
+def _name(ref: Ref) -> str:
+    if isinstance(ref, LocalRef):
+        return ref.path.stem if ref.kind == "onnx" else ref.path.resolve().name
+    return ref.repo_id.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What is known of a model before it is exported, and how to go on."""
+
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    subject: Callable[[], Subject]
+
+
+def _load(ref: Ref, input_size: int | None, reporter: Reporter) -> _Loaded:
+    from hubslice.explaining.subject import GraphFile, subject_of
+    from hubslice.hub.pull import fetch
+    from hubslice.models.folder import load_model
+
+    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+        graph = GraphFile.open(ref.path)
+        return _Loaded(graph.labels, graph.preprocessing, graph.subject)
+    model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
+    return _Loaded(model.labels, model.image_preprocessing, partial(subject_of, model))
+
+
+def _profile(data: Path | None, preprocessing: Preprocessing) -> Given | Path | None:
+    """The pictures of `--data`, or the stored profile that it names."""
+    from hubslice.data.given import open_given
+
+    return data if data is None or data.suffix == ".safetensors" else open_given(data, preprocessing)
+
+
+def _means(
+    subject: Subject,
+    prepared: Prepared,
+    data: Given | Path | None,
+    neuron: Neuron,
+    by_class: bool,
+    device: str,
+    reporter: Reporter,
+) -> Means:
+    """The profile: a stored one, or the means over `data`, or those over the inputs and the blank picture."""
+    from hubslice.explaining.means import Means, take_means
+
+    if isinstance(data, Path):
+        return Means.load(data, subject.network)
+    if data is None:
+        # The inputs' own means alone would leave a single picture without any deviation where positions are pooled.
+        groups = {0: _and_blank(subject, prepared)}
+        return take_means(subject.network, groups, neuron=neuron, data="the inputs and blank pictures", device=device)
+    profiled = Prepared(subject, data)
+    with reporter.track("Take means", len(profiled), "pictures") as bar:
+        batches = _by_class(subject, profiled, device) if by_class else {0: np.arange(len(profiled))}
+
+        def read(rows: np.ndarray) -> Iterator[Arrays]:
+            for start in range(0, len(rows), BATCH):
+                chosen = rows[start : start + BATCH]
+                found = [profiled.batch(int(row), int(row) + 1)[subject.input] for row in chosen]
+                yield {subject.input: np.concatenate(found)}
+                bar.advance(len(chosen))
+
+        groups = {label: read(rows) for label, rows in batches.items()}
+        return take_means(subject.network, groups, neuron=neuron, data=data.source, device=device)
+
+
+def _and_blank(subject: Subject, prepared: Prepared) -> Iterable[Arrays]:
+    for start in range(0, len(prepared), BATCH):
+        batch = prepared.batch(start, min(start + BATCH, len(prepared)))[subject.input]
+        yield {subject.input: np.concatenate([batch, np.repeat(subject.blank, len(batch), axis=0)])}
+
+
+def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np.ndarray]:
+    """Rows of the data by the class that the model gives them."""
+    from hubslice.explaining.network import run_session
+    from hubslice.graph.session import open_session
+
+    session = open_session(subject.network.model.SerializeToString(), device)
+    output = subject.network.flow.output
+    answers = []
+    for start in range(0, len(profiled), BATCH):
+        batch = profiled.batch(start, min(start + BATCH, len(profiled)))
+        answers.append(run_session(session, [output], batch)[output].argmax(axis=1))
+    predicted = np.concatenate(answers)
+    return {int(label): np.flatnonzero(predicted == label) for label in np.unique(predicted)}
+
+
+def _facts(
+    model: str, subject: Subject, given: Given, traced: Traced, means: Means, selection: Selection
+) -> Explanation:
+    shifted = np.exp(traced.logits - traced.logits.max(axis=1, keepdims=True), dtype=np.float64)
+    chances = shifted / shifted.sum(axis=1, keepdims=True)
+    answers = traced.logits.argmax(axis=1)
+    inputs = tuple(
+        ExplainedInput(
+            name=name,
+            answer=subject.labels[int(answers[at])],
+            probability=round(float(chances[at, answers[at]]), 4),
+            target=subject.labels[int(traced.targets[at])],
+            target_probability=round(float(chances[at, traced.targets[at]]), 4),
+        )
+        for at, name in enumerate(given.names)
+    )
+    layers = tuple(_layer(subject, op.name, op.kind, traced) for op in subject.network.flow.layers)
+    live = sum(int(layer.live.sum()) for layer in traced.layers.values())
+    total = sum(layer.total * len(layer.live) for layer in traced.layers.values())
+    return Explanation(
+        model=model,
+        model_hash=subject.network.hash,
+        architecture=subject.architecture,
+        rule=selection.rule,
+        theta=selection.theta,
+        mean=f"{means.neuron} means of {means.data}" + (", by class" if means.classes else ""),
+        mean_samples=means.samples,
+        inputs=inputs,
+        layers=layers,
+        live_neurons=round(live / total, 4),
+        seconds=0.0,
+        folder="",
+        files=tuple(sorted(OURS)),
+    )
+
+
+def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts:
+    found = traced.layers[name]
+    channels = found.channels.sum(axis=0, dtype=np.int64)
+    order = np.argsort(-channels, kind="stable")
+    synapses = traced.synapses[name]
+    return LayerFacts(
+        name=subject.names.layer[name],
+        parameter=subject.names.parameter[name],
+        operator=kind,
+        channels=len(channels),
+        positions=found.total // len(channels),
+        live_neurons=round(float(found.live.sum() / (found.total * len(found.live))), 4),
+        live_synapses=round(float(np.count_nonzero(synapses) / synapses.size), 4),
+        decisive=_shares(channels, order[:NAMED], 1),
+        opposing=_shares(channels, order[::-1][:NAMED], -1),
+    )
+
+
+def _shares(channels: np.ndarray, order: np.ndarray, sign: int) -> tuple[ChannelShare, ...]:
+    return tuple(
+        ChannelShare(channel=int(at), contribution=int(channels[at])) for at in order if sign * channels[at] > 0
+    )
+
+
+def _slice(subject: Subject, given: Given, traced: Traced, facts: Explanation) -> DynamicSlice:
+    names = subject.names
+    synapses: dict[str, np.ndarray] = {}
+    for op in subject.network.flow.layers:
+        found = names.synapses(op, traced.synapses[op.name])
+        parameter = names.parameter[op.name]
+        synapses[parameter] = synapses[parameter] + found if parameter in synapses else found
+    about = facts.model_dump(mode="json", include={"model", "model_hash", "rule", "theta", "mean", "mean_samples"})
+    about |= {"inputs": list(given.names), "targets": [entry.target for entry in facts.inputs]}
+    return DynamicSlice(
+        neurons={names.layer[name]: layer.channels for name, layer in traced.layers.items()},
+        synapses=synapses,
+        inputs=dict(traced.leaves),
+        about=about,
+    )

@@ -1,0 +1,76 @@
+"""Networks of timm and transformers: every layer's synapses under their parameter's name, in its shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from hubslice.errors import RuleError
+from hubslice.explaining.engine import trace
+from hubslice.explaining.means import take_means
+from hubslice.explaining.names import Names
+from hubslice.explaining.network import Arrays, Network
+from hubslice.explaining.selection import Selection
+from hubslice.graph.folding import fold
+from tests.graph.architectures import Architecture, exported, find
+
+QUICK = ["test_vit", "test_efficientnet"]
+SLOW = [
+    "test_resnet",
+    "mobilenetv3_small_100",
+    "convnext_atto",
+    "swin_tiny_patch4_window7_224",
+    "hf-vit",
+    "hf-bert",
+]
+TABLE = [pytest.param(find(name), id=name) for name in QUICK]
+TABLE += [pytest.param(find(name), id=name, marks=pytest.mark.slow) for name in SLOW]
+
+
+EVERY = Selection(theta=0)  # in networks at random, residual branches are too weak for more
+
+
+class Given:
+    def __init__(self, inputs: Arrays) -> None:
+        self.inputs = inputs
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def batch(self, start: int, stop: int) -> Arrays:
+        return {name: array[start:stop] for name, array in self.inputs.items()}
+
+
+@pytest.mark.parametrize("architecture", TABLE)
+def test_every_layer_takes_part(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> None:
+    case = exported(architecture, tmp_path_factory)
+    inputs, data = ({name: tensor.numpy() for name, tensor in case.inputs(n).items()} for n in (2, 5))
+    network = Network.of(fold(onnx.load(case.path)), inputs)
+    names = Names.of(network.flow, case.neurons)
+    means = take_means(network, {0: [data]})
+    found = trace(network, Given(inputs), means, EVERY, workers=2)
+    shapes = {name: tuple(parameter.shape) for name, parameter in case.module.named_parameters()}
+    assert {names.parameter[op.name] for op in network.flow.layers} == {
+        layer.parameter for layer in case.neurons.layers
+    }
+    for op in network.flow.layers:
+        synapses = names.synapses(op, found.synapses[op.name])
+        assert synapses.shape == shapes[names.parameter[op.name]]
+        assert synapses.any(), op.name
+        layer = found.layers[op.name]
+        assert layer.live.all(), op.name
+        assert layer.channels.shape == (2, next(x.out_channels for x in case.neurons.layers if x.node == op.name))
+        assert layer.places.shape[0] == layer.top_places.shape[0] == 2
+    for name in network.flow.leaves:
+        assert any(found.leaves[leaf].any() for leaf in network.flow.leaves), name
+    single = trace(network, Given({k: v[:1] for k, v in inputs.items()}), means, EVERY)
+    for name, array in single.leaves.items():  # samples do not see each other
+        assert np.mean(array[0] == found.leaves[name][0]) > 0.99
+
+
+@pytest.mark.slow
+def test_an_operator_without_a_rule_stops_with_its_name(tmp_path_factory: pytest.TempPathFactory) -> None:
+    case = exported(find("hf-gpt2"), tmp_path_factory)
+    with pytest.raises(RuleError, match=r"no rule for the operator S\w+ \(node"):
+        Network.of(fold(onnx.load(case.path)), {name: tensor.numpy() for name, tensor in case.inputs(2).items()})

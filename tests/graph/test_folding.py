@@ -1,0 +1,75 @@
+"""The folded graph computes what the export computes, and its layers keep their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from hubslice.graph.export import export_onnx
+from hubslice.graph.folding import fold
+from hubslice.graph.neuron_map import map_neurons
+from hubslice.graph.parity import check_parity
+from tests.graph.architectures import Architecture, exported, find
+
+NAMES = ["test_efficientnet", "test_vit", "densenet121", "hf-bert"]
+TABLE = [pytest.param(find(name), id=name, marks=[pytest.mark.slow] if at else []) for at, name in enumerate(NAMES)]
+
+
+@pytest.mark.parametrize("architecture", TABLE)
+def test_it_computes_the_same_under_the_same_names(
+    architecture: Architecture, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    case = exported(architecture, tmp_path_factory)
+    model = fold(onnx.load(case.path))
+    onnx.save(model, tmp_path / "folded.onnx")
+    check_parity(case.module, tmp_path / "folded.onnx", case.inputs(3), rtol=1e-4)
+    nodes = {node.name: node for node in model.graph.node}
+    constants = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    shapes = {name: tuple(parameter.shape) for name, parameter in case.module.named_parameters()}
+    for layer in case.neurons.layers:
+        node = nodes[layer.node]
+        assert sorted(constants[node.input[1]]) == sorted(shapes[layer.parameter])
+
+
+class Normalised(nn.Module):
+    """Normalisation behind a convolution, before one, and behind one that is read twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1, bias=at % 2 == 0) for at in range(3))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(4, eps=1e-3) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norms[0](self.convs[0](x)).relu()
+        x = self.convs[1](self.norms[1](x).relu())
+        x = x + self.norms[2](x) + self.convs[2](x)
+        return x.mean((2, 3))
+
+
+def test_only_what_is_read_by_its_normalisation_alone_is_folded(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = Normalised().eval()
+    with torch.no_grad():
+        for norm in module.norms:
+            norm.weight.normal_()  # negative ones, too
+            norm.bias.normal_()
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    path, inputs = tmp_path / "model.onnx", {"x": torch.randn(2, 4, 5, 5)}
+    export_onnx(module, inputs, path)
+    model = fold(onnx.load(path))
+    kinds = [node.op_type for node in model.graph.node]
+    assert (kinds.count("Conv"), kinds.count("BatchNormalization")) == (3, 2)
+    onnx.save(model, tmp_path / "folded.onnx")
+    check_parity(module, tmp_path / "folded.onnx", inputs, rtol=1e-5)
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    norm = module.norms[0]
+    factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach().numpy()
+    expected = module.convs[0].weight.detach().numpy() * factor[:, None, None, None]
+    np.testing.assert_allclose(weights["convs.0.weight:folded"], expected, rtol=1e-5)
+    assert {layer.parameter for layer in map_neurons(module, path).layers} == {f"convs.{at}.weight" for at in range(3)}
