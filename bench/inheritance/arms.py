@@ -17,7 +17,7 @@ TITLES = {
     "remos-scaled": "ReMoS, layer-scaled, depthwise spared",
     "magnitude": "Smallest magnitudes",
     "random": "Random weights",
-    "seam": "SeaM, searched for down to",
+    "seam": "SeaM",
 }
 BASELINES = {
     BASELINE: Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned"),
@@ -89,7 +89,11 @@ def name_of(family: str, ratio: float) -> str:
 
 
 def _arm(family: str, ratio: float) -> Arm:
-    title = f"{TITLES[family]}, {ratio:.0%}" if family != "seam" else f"{TITLES[family]} {1 - ratio:.0%}"
+    title = (
+        f"{TITLES[family]}, {ratio:.0%}"
+        if family != "seam"
+        else f"{TITLES[family]}, searched for down to {1 - ratio:.0%}"
+    )
     return Arm(name_of(family, ratio), title, "student", title, _slicing(family, ratio))
 
 
