@@ -21,7 +21,8 @@ class Held:
     """
 
     def __init__(self, module: nn.Module, slice_: Slice) -> None:
-        self._frozen: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+        self._module = module
+        self._frozen: dict[str, tuple[Tensor, Tensor]] = {}
         parameters = dict(module.named_parameters())
         for name, mask in slice_.masks.items():
             if name not in parameters or tuple(parameters[name].shape) != mask.shape:
@@ -32,16 +33,18 @@ class Held:
                 )
             parameter = parameters[name]
             outside = torch.from_numpy(~mask).to(parameter.device)
-            self._frozen.append((parameter, outside, parameter.detach()[outside].clone()))
+            self._frozen[name] = outside, parameter.detach()[outside].clone()
         self._handle: Any = register_optimizer_step_post_hook(lambda *_: self.restore())
 
     @torch.no_grad()
     def restore(self) -> None:
         """Put the irrelevant weights back to the values they had when they were first held."""
-        for index, (parameter, outside, values) in enumerate(self._frozen):
+        parameters = dict(self._module.named_parameters())  # to move a module can give it new ones
+        for name, (outside, values) in self._frozen.items():
+            parameter = parameters[name]
             if outside.device != parameter.device:  # the module was moved since: follow it once, not in every step
                 outside, values = outside.to(parameter.device), values.to(parameter.device)
-                self._frozen[index] = (parameter, outside, values)
+                self._frozen[name] = outside, values
             parameter[outside] = values
 
     def remove(self) -> None:

@@ -103,7 +103,8 @@ def test_channels_are_taken_out(tmp_path: Path, count: str, start: str) -> None:
     assert slice_.student_weights is not None
     assert 0.2 < slice_.student_weights / slice_.model_weights < 0.9
     assert student.parameters == slice_.student_weights
-    assert student.classifier.in_features < teacher.classifier.in_features
+    if count == "weights":  # counted so, some of the classifier's own inputs are taken out here
+        assert student.classifier.in_features < teacher.classifier.in_features
     assert slice_.model_weights == teacher.parameters  # its head has as many classes as the task
     widths = {layer.out_channels for layer in student.module.modules() if hasattr(layer, "out_channels")}
     assert all(width % 4 == 0 for width in widths)

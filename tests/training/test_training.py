@@ -143,7 +143,7 @@ def test_held_values_follow_a_moved_module_once(task: Task) -> None:
         model.module.to("meta")
         for _ in range(3):
             held.restore()
-        devices = {tensor.device.type for part in held._frozen for tensor in part}
+        devices = {tensor.device.type for part in held._frozen.values() for tensor in part}
     assert devices == {"meta"}
 
 
