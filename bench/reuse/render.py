@@ -118,7 +118,7 @@ def _speed(found: Sequence[Outcome]) -> list[str]:
     for teacher in TEACHERS.values():
         for granularity in teacher.granularities:
             timed = list(_timed(found, teacher.name, granularity))
-            for form in [cost.model for cost in timed[0][1].models] if timed else ():
+            for form in dict.fromkeys(cost.model for _, each in timed for cost in each.models):
                 lines.append(f"| {teacher.title} | {granularity} | {_cost_row(form, timed)} |")
     return lines if len(lines) > 2 else []
 
@@ -132,6 +132,7 @@ def _timed(found: Sequence[Outcome], teacher: str, granularity: str) -> Iterator
 
 
 def _cost_row(form: str, timed: Sequence[tuple[Outcome, Costs]]) -> str:
+    timed = [(o, each) for o, each in timed if any(cost.model == form for cost in each.models)]
     costs = [next(cost for cost in each.models if cost.model == form) for _, each in timed]
     cells = [form, str(len(costs)), f"{mean(cost.parameters for cost in costs) / 1e3:.0f} k"]
     macs = [cost.macs for cost in costs if cost.macs is not None]
