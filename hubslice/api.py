@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.artefacts.model import ModelFacts
-from hubslice.artefacts.report import ParityReport
-from hubslice.device import resolve_device
 from hubslice.errors import InputError
-from hubslice.hub.ref import LocalRef, parse_ref
-from hubslice.pipeline.execute import execute
-from hubslice.pipeline.poison import TEACHER, Poisoned
+from hubslice.hub.ref import parse_ref
+from hubslice.pipeline.poison import Poisoned
 from hubslice.pipeline.poison import poison as _poison
-from hubslice.pipeline.run import Run, open_run, student_recipe
-from hubslice.pipeline.run_folder import MANIFEST, RunFolder, undisturbed
-from hubslice.pipeline.steps.teacher import (
-    FACTS,
-    GRAPH,
-    NEURONS,
-    PARITY,
-    WEIGHTS_FOLDER,
-    export_step,
-    pull_step,
-)
+from hubslice.pipeline.run import Run, open_run
+from hubslice.pipeline.run_folder import undisturbed
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.load import load_recipe
-from hubslice.recipe.schema import TeacherParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.explanation import Explanation
@@ -41,30 +24,7 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
     from hubslice.pipeline.convert import Converted, Form
     from hubslice.pipeline.explain import Neuron, Rule
-
-
-@dataclass(frozen=True)
-class Pulled:
-    """A model on this machine, checked, exported and mapped."""
-
-    facts: ModelFacts
-    parity: ParityReport
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        """The model as the Hub stores it: config.json and safetensors."""
-        return self.folder / "steps" / "pull" / WEIGHTS_FOLDER
-
-    @property
-    def graph(self) -> Path:
-        """The ONNX export."""
-        return self.folder / "steps" / "export" / GRAPH
-
-    @property
-    def neurons(self) -> Path:
-        """The neuron map of the export."""
-        return self.folder / "steps" / "export" / NEURONS
+    from hubslice.pipeline.pull import Pulled
 
 
 def pull(
@@ -87,33 +47,9 @@ def pull(
         ExportError: it cannot be exported.
         ParityError: the export computes something else.
     """
-    if out is not None and (out / MANIFEST).is_file():
-        raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
-    run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
-    teacher = TeacherParams(model=model, input_size=input_size)
-    steps = [pull_step("pull", teacher, Path.cwd(), allow_pickle=allow_pickle), export_step(teacher, seed=0)]
-    # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
-    with run.working(mark="steps"):
-        execute(steps, run, resolve_device("cpu"), reporter or Silent(), force=frozenset({"pull"}))
-        return Pulled(
-            facts=ModelFacts.load(run.step("pull") / FACTS),
-            parity=ParityReport.load(run.step("export") / PARITY),
-            folder=run.path,
-        )
+    from hubslice.pipeline.pull import pull as fetch
 
-
-def _cache_name(model: str, input_size: int | None) -> str:
-    """A readable folder name that no other model, and no other local folder of the same name, has."""
-    ref = parse_ref(model, Path.cwd())
-    identity = f"{ref.path.resolve() if isinstance(ref, LocalRef) else ref} {input_size}"
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "--", str(ref)).strip("-.")[-60:]
-    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
-
-
-def cache_folder() -> Path:
-    """Where `pull` keeps models: HUBSLICE_CACHE, or a folder of the user's cache."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hubslice"
-    return Path(os.environ.get("HUBSLICE_CACHE", default)).expanduser()
+    return fetch(model, input_size=input_size, out=out, allow_pickle=allow_pickle, reporter=reporter or Silent())
 
 
 def slice(  # noqa: A001 (the verb's name)
@@ -161,42 +97,15 @@ def plan_push(
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
     """
-    from hubslice.hub.push import plan_push as make_plan
+    from hubslice.pipeline.push import plan_push as plan
 
-    path = Path(folder)
-    if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
-        run = open_run(str(path))
-        report = run.report
-        published = student_recipe(run)
-
-        def render(existing: str | None) -> bytes:
-            from hubslice.card.render import render_card
-
-            return render_card(report, published.card, published.text, repo_id, existing).encode()
-
-        plan = make_plan(
-            run.student,
-            repo_id,
-            poisoned=False,
-            render=render,
-            private=private,
-            create_pr=create_pr,
-            revision=revision,
-        )
-        local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
-        return replace(plan, warnings=(*plan.warnings, *local))
-    model = path / TEACHER if (path / TEACHER).is_dir() else path
-    if not any((model / name).is_file() for name in ("config.json", "model.onnx")):
-        raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")
-    return make_plan(
-        model,
+    return plan(
+        Path(folder),
         repo_id,
-        poisoned=False,  # the plan looks for the mark itself
-        message="Upload a model made by hubslice",
-        allow_poisoned=allow_poisoned,
         private=private,
         create_pr=create_pr,
         revision=revision,
+        allow_poisoned=allow_poisoned,
     )
 
 

@@ -11,7 +11,7 @@ from hubslice.cli.options import AllowPickleOption, JsonOption, QuietOption, exa
 from hubslice.cli.output import out
 
 if TYPE_CHECKING:
-    from hubslice.api import Pulled
+    from hubslice.pipeline.pull import Pulled
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,58 @@
+"""What pushing a run or a model folder would commit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from hubslice.card.render import render_card
+from hubslice.errors import InputError
+from hubslice.hub.push import PushPlan
+from hubslice.hub.push import plan_push as make_plan
+from hubslice.pipeline.poison import TEACHER
+from hubslice.pipeline.run import open_run, student_recipe
+from hubslice.pipeline.run_folder import MANIFEST
+
+
+def plan_push(
+    path: Path,
+    repo_id: str,
+    *,
+    private: bool,
+    create_pr: bool,
+    revision: str | None,
+    allow_poisoned: bool,
+) -> PushPlan:
+    """Plan the commit of the run or the model folder at `path`; see `hubslice.api.plan_push`."""
+    if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
+        run = open_run(str(path))
+        report = run.report
+        published = student_recipe(run)
+
+        def render(existing: str | None) -> bytes:
+            return render_card(report, published.card, published.text, repo_id, existing).encode()
+
+        plan = make_plan(
+            run.student,
+            repo_id,
+            poisoned=False,
+            render=render,
+            private=private,
+            create_pr=create_pr,
+            revision=revision,
+        )
+        local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
+        return replace(plan, warnings=(*plan.warnings, *local))
+    model = path / TEACHER if (path / TEACHER).is_dir() else path
+    if not any((model / name).is_file() for name in ("config.json", "model.onnx")):
+        raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")
+    return make_plan(
+        model,
+        repo_id,
+        poisoned=False,  # the plan looks for the mark itself
+        message="Upload a model made by hubslice",
+        allow_poisoned=allow_poisoned,
+        private=private,
+        create_pr=create_pr,
+        revision=revision,
+    )
