@@ -287,16 +287,11 @@ def _shares(channels: np.ndarray, order: np.ndarray, sign: int) -> tuple[Channel
 
 def _slice(subject: Subject, given: Given, traced: Traced, facts: Explanation) -> DynamicSlice:
     names = subject.names
-    synapses: dict[str, np.ndarray] = {}
-    for op in subject.network.flow.layers:
-        found = names.synapses(op, traced.synapses[op.name])
-        parameter = names.parameter[op.name]
-        synapses[parameter] = synapses[parameter] + found if parameter in synapses else found
     about = facts.model_dump(mode="json", include={"model", "model_hash", "rule", "theta", "mean", "mean_samples"})
     about |= {"inputs": list(given.names), "targets": [entry.target for entry in facts.inputs]}
     return DynamicSlice(
         neurons={names.layer[name]: layer.channels for name, layer in traced.layers.items()},
-        synapses=synapses,
+        synapses=names.by_parameter(subject.network.flow, traced.synapses),
         inputs=dict(traced.leaves),
         about=about,
     )
