@@ -11,6 +11,7 @@ EXPERIMENTS = (
     ("bench.commands",),
     ("bench.profiling",),
     ("bench.masks",),
+    ("bench.explaining",),
     ("bench.reuse",),
     ("bench.widths",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),

@@ -319,7 +319,7 @@ def explain(
     mean: Neuron = "channel",
     by_class: bool = False,
     input_size: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
     out: Path | None = None,
@@ -332,7 +332,7 @@ def explain(
     their means over `data`: pictures, or the `means.safetensors` of an earlier call; without it, over the inputs and
     blank pictures. `rule` and `theta` are those of `hubslice.explaining.selection`; `mean` is of each channel, or of
     each element; `by_class` compares an input with the data that gets the same answer. The result does not depend on
-    `workers`.
+    `workers`, by default one for each core.
 
     Raises:
         DataError: the inputs or the data are missing, damaged, or of another kind or size.
@@ -355,7 +355,7 @@ def explain(
             mean=mean,
             by_class=by_class,
             input_size=input_size,
-            workers=workers,
+            workers=workers or os.cpu_count() or 1,
             batch_size=batch_size,
             device=device,
             out=out,

@@ -34,10 +34,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         "explain",
         epilog=examples(
-            "hubslice explain timm/efficientnet_lite0.ra_in1k --inputs photo.jpg",
-            "hubslice explain runs/beans --inputs pictures/ --target angular_leaf_spot --data train.parquet",
-            "hubslice explain runs/beans --inputs pictures/ --data beans-explained/means.safetensors --out why --json",
-            "hubslice explain ./model --inputs photo.jpg --rule released --workers 4",
+            "hubslice explain timm/resnet18.a1_in1k --inputs photo.jpg",
+            "hubslice explain runs/beans -i leaves/ -t healthy --data train.parquet",
+            "hubslice explain runs/beans -i new/ --data why/means.safetensors --json",
+            "hubslice explain ./model -i photo.jpg --rule released --out why",
         ),
     )(explain)
 
@@ -84,9 +84,9 @@ def explain(
         typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input."),
     ] = None,
     workers: Annotated[
-        int,
-        typer.Option("--workers", metavar="N", min=1, max=256, help="Threads that trace back; no change of result."),
-    ] = 2,
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, max=256, help="Threads that trace back; default: one a core."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch", metavar="N", min=1, help="Inputs at a time; default: what memory allows.")
     ] = None,

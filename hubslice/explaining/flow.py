@@ -42,15 +42,14 @@ class Flow:
     @property
     def values(self) -> tuple[str, ...]:
         """Tensors whose values are needed, deviations or not; without constants."""
-        names = dict.fromkeys(
-            name for op in self.ops for name in (*RULES[op.kind].values(op), *RULES[op.kind].deltas(op))
-        )
-        return tuple(name for name in dict.fromkeys([*names, *self.deltas]) if name not in self.constants)
+        looked_at = (name for op in self.ops if not _passes(op) for name in RULES[op.kind].values(op))
+        return tuple(name for name in dict.fromkeys([*looked_at, *self.deltas]) if name not in self.constants)
 
     @property
     def deltas(self) -> tuple[str, ...]:
         """Tensors whose deviations from their means are needed."""
-        return tuple(dict.fromkeys(name for op in self.ops if not _passes(op) for name in RULES[op.kind].deltas(op)))
+        looked_at = (name for op in self.ops if not _passes(op) for name in RULES[op.kind].deltas(op))
+        return tuple(name for name in dict.fromkeys(looked_at) if name not in self.constants)
 
 
 def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], output: str) -> Flow:

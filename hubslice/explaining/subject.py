@@ -14,9 +14,9 @@ import onnx
 from pydantic import ValidationError
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.errors import ExplainError, ModelError
+from hubslice.errors import ExplainError, ModelError, ParityError
 from hubslice.explaining.names import Names
-from hubslice.explaining.network import Network
+from hubslice.explaining.network import Network, run_session
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
 from hubslice.graph.neuron_map import map_neurons
@@ -115,10 +115,22 @@ class GraphFile:
 
         Raises:
             ExplainError: it cannot be run or explained.
+            ParityError: folded, it computes something else.
             RuleError: an operator has no rule.
         """
         example = np.random.default_rng(0).standard_normal((2, *self.preprocessing.input_size)).astype(np.float32)
-        network = Network.of(fold(self.model), {self.model.graph.input[0].name: example})
+        name, output = self.model.graph.input[0].name, self.model.graph.output[0].name
+        folded = fold(self.model)
+        given, ours = (
+            run_session(open_session(graph.SerializeToString()), [output], {name: example})[output].astype(np.float64)
+            for graph in (self.model, folded)
+        )
+        if np.isfinite(given).all() and np.abs(given - ours).max() > TOLERANCE * np.abs(given).max():
+            raise ParityError(
+                f"{self.path} computes something else once its constants are folded",
+                hint="name the model itself in place of the graph",
+            )
+        network = Network.of(folded, {name: example})
         names = Names.of(network.flow, None)
         return Subject(network, names, readable(self.labels), self.preprocessing, self.path.name)
 

@@ -13,6 +13,7 @@ from PIL import Image
 import hubslice as package
 from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.artefacts.explanation import Explanation
+from hubslice.conversion.onnx import write_onnx
 from hubslice.models.folder import load_model
 from tests.cli.conftest import Hubslice, hubslice
 from tests.explaining.small import pixels, write_model, write_pictures
@@ -25,6 +26,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("small") / "model")
+
+
+@pytest.fixture(scope="module")
+def graph(model: Path) -> Path:
+    path = model.parent / "graph" / "model.onnx"
+    write_onnx(load_model(model), path)
+    return path
 
 
 @pytest.fixture
@@ -71,11 +79,11 @@ def test_a_folder_of_pictures(place: Path, model: Path, hubslice: Hubslice) -> N
         assert len(drawn.convert("RGB").getcolors(1 << 24) or []) > 1000
 
 
-def test_workers_rules_and_profiles(place: Path, model: Path, hubslice: Hubslice) -> None:
+def test_workers_rules_and_profiles(place: Path, graph: Path, hubslice: Hubslice) -> None:
     """The number of workers changes no byte; a stored profile is as good as the data that it was made of."""
 
     def run(out: str, *options: str) -> bytes:
-        finished = hubslice("explain", str(model), "-i", "pictures", "--out", out, "--quiet", *options)
+        finished = hubslice("explain", str(graph), "-i", "pictures", "--out", out, "--quiet", *options)
         assert finished == (0, f"{out}/explanation.html\n", "")
         return (place / out / "slice.safetensors").read_bytes()
 
@@ -91,11 +99,10 @@ def test_workers_rules_and_profiles(place: Path, model: Path, hubslice: Hubslice
     assert run("again", "--rule", "released") != one  # and the folder is replaced
 
 
-def test_a_graph_is_explained_as_its_model_is(place: Path, model: Path, hubslice: Hubslice) -> None:
-    assert hubslice("convert", str(model), "--to", "onnx", "--out", "graph").code == 0
+def test_a_graph_is_explained_as_its_model_is(place: Path, model: Path, graph: Path) -> None:
     np.save(place / "x.npy", pixels(2))
     package.explain(model, place / "x.npy", out=place / "a", target="2")
-    package.explain("graph/model.onnx", place / "x.npy", out=place / "b", target="red")
+    package.explain(graph, place / "x.npy", out=place / "b", target="red")
     ours, theirs = (DynamicSlice.load(place / name / "slice.safetensors") for name in "ab")
     assert sorted(ours.synapses) == ["classifier.weight", "features.0.weight", "features.4.weight"]
     for name, array in ours.neurons.items():

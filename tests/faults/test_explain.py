@@ -40,6 +40,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(place / "nan.npy", np.full((1, *SIZE), np.nan, np.float32))
     write_graph(place / "odd.onnx", [helper.make_node("Einsum", ["f"], ["y"], equation="bc->bc", name="the_einsum")])
     write_graph(place / "huge.onnx", [helper.make_node("MatMul", ["f", "huge"], ["y"], name="explodes")])
+    for at, name in enumerate(("plain.onnx", "other.onnx")):
+        write_graph(place / name, [helper.make_node("MatMul", ["f", "v"], ["y"], name="answer")], seed=at)
     bare = onnx.load(place / "odd.onnx")
     del bare.metadata_props[:]
     onnx.save(bare, place / "bare.onnx")
@@ -49,10 +51,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def write_graph(path: Path, last: list[onnx.NodeProto]) -> None:
+def write_graph(path: Path, last: list[onnx.NodeProto], seed: int = 0) -> None:
     """Flattened pictures times a matrix, then what is given, with the metadata that `convert` writes."""
+    rng = np.random.default_rng(seed)
     weights = [
-        numpy_helper.from_array(np.ones((3072, 4), np.float32), "w"),
+        numpy_helper.from_array(rng.standard_normal((3072, 4)).astype(np.float32), "w"),
+        numpy_helper.from_array(rng.standard_normal((4, 2)).astype(np.float32), "v"),
         numpy_helper.from_array(np.full((4, 2), 3e38, np.float32), "huge"),
     ]
     nodes = [
@@ -144,28 +148,26 @@ def test_what_cannot_be_explained(
 
 
 def test_a_profile_of_another_model(place: Path, refused: Refused, hubslice: Hubslice) -> None:
-    assert hubslice("explain", "model", "-i", "pictures", "--out", "mine").code == 0
-    write_model(place / "other", seed=3)
+    assert hubslice("explain", "plain.onnx", "-i", "good.npy", "--out", "mine").code == 0
     kept = sorted(place.rglob("*")), (place / "mine/means.safetensors").read_bytes()
     says = ("mine/means.safetensors is a profile of another model", "its hash begins with", "pictures with --data")
-    refused(
-        "explain", "other", "-i", "pictures", "--data", "mine/means.safetensors", "--out", "mine", code=2, says=says
-    )
+    options = ("-i", "good.npy", "--data", "mine/means.safetensors", "--out", "mine")
+    refused("explain", "other.onnx", *options, code=2, says=says)
     assert (sorted(place.rglob("*")), (place / "mine/means.safetensors").read_bytes()) == kept
 
 
 def test_inputs_that_are_all_that_the_means_are_of(place: Path, refused: Refused) -> None:
     np.save(place / "one.npy", pixels(1))
     says = ("nothing contributed", "the answers to one.npy are those to the mean of one.npy", "--data")
-    refused("explain", "model", "-i", "one.npy", "--data", "one.npy", "--mean", "element", code=2, says=says)
-    assert not (place / "model-explained").exists()
+    refused("explain", "plain.onnx", "-i", "one.npy", "--data", "one.npy", "--mean", "element", code=2, says=says)
+    assert not (place / "plain-explained").exists()
 
 
 def test_a_batch_that_does_not_fit(
     place: Path, hubslice: Hubslice, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = BatchTrace.run
-    hubslice("explain", "model", "-i", "good.npy", "--out", "before")
+    hubslice("explain", "plain.onnx", "-i", "good.npy", "--out", "before")
 
     def tight(self: BatchTrace, targets: np.ndarray, watch: object) -> None:
         if len(targets) > 1:
@@ -173,12 +175,12 @@ def test_a_batch_that_does_not_fit(
         whole(self, targets, watch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(BatchTrace, "run", tight)
-    assert hubslice("explain", "model", "-i", "good.npy", "--out", "after").code == 0
+    assert hubslice("explain", "plain.onnx", "-i", "good.npy", "--out", "after").code == 0
     assert (place / "after/slice.safetensors").read_bytes() == (place / "before/slice.safetensors").read_bytes()
 
     def none(self: BatchTrace, targets: np.ndarray, watch: object) -> None:
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.setattr(BatchTrace, "run", none)
-    refused("explain", "model", "-i", "good.npy", code=2, says=("out of memory with a single picture", "7 TiB"))
-    assert not (place / "model-explained").exists()
+    refused("explain", "plain.onnx", "-i", "good.npy", code=2, says=("out of memory with a single picture", "7 TiB"))
+    assert not (place / "plain-explained").exists()

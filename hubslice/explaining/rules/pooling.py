@@ -42,6 +42,12 @@ def _largest(op: Op, trace: Trace) -> None:
     trace.give(op.inputs[0], back[inner].reshape(trace.value(op.inputs[0]).shape))
 
 
+def _largest_of_all(op: Op, trace: Trace) -> None:
+    """GlobalMaxPool: as MaxPool, the window is the whole channel."""
+    is_largest = trace.value(op.inputs[0]) == trace.value(op.output)
+    trace.give(op.inputs[0], np.where(is_largest, trace.contribution(op.output), 0))
+
+
 def _average(op: Op, trace: Trace) -> None:
     """AveragePool: a weighted sum of equal weights; padding, counted or not, is no neuron."""
     x = trace.delta(op.inputs[0])
@@ -88,6 +94,7 @@ def _sizes(op: Op) -> tuple[str, ...]:
 
 POOLING = {
     "MaxPool": Rule(_largest, values=_ends),
+    "GlobalMaxPool": Rule(_largest_of_all, values=_ends),
     "AveragePool": Rule(_average, deltas=_ends),
     "GlobalAveragePool": Rule(_mean, deltas=_ends),
     "ReduceMean": Rule(_mean, values=_sizes, deltas=_ends),
