@@ -53,8 +53,8 @@ class Costs:
     `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
     `exporting` with parity and map; profiling, tracing and training: their start, then each picture; `first_training`
     what the first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an
-    epoch; `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in bytes
-    by kind: of this process, what was there before included.
+    epoch; `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in
+    bytes by kind: of this process, what was there before included.
     """
 
     building: float = 0.0
