@@ -15,7 +15,7 @@ class Trace(Protocol):
     """One batch on its way back through the graph, as the rules see it. Arrays are in the graph's own layout."""
 
     samples: int
-    numbers: tuple[bool, np.float32, float, float]
+    numbers: tuple[int, np.float32, float, float]
 
     def value(self, name: str) -> np.ndarray:
         """A tensor, or a constant."""
