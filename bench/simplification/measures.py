@@ -32,7 +32,7 @@ from hubslice.training.compensation import Compensation, LayerMeans
 from ..reuse.data import LABELS
 
 TRACED, TESTED = 50, 50  # training and test pictures of each class
-BATCH = 50
+RELEASED = 20  # of those that are traced, for the released rule: it takes ten times as long
 SELECTIONS = {
     "nnslicer": Selection(),
     "released": Selection(rule="released"),
@@ -110,7 +110,7 @@ def _tensor(inputs: ModelInputs, start: int, stop: int) -> Tensor:
 def _counted(cache: Path, neurons: NeuronMap, traced: Sequence[ModelInputs]) -> dict[str, np.ndarray]:
     path = cache / "coverage.safetensors"
     if not path.is_file():
-        each = [profile(cache / "model.onnx", neurons, inputs, NC, batch_size=BATCH).counts for inputs in traced]
+        each = [profile(cache / "model.onnx", neurons, inputs, NC, batch_size=TRACED).counts for inputs in traced]
         save_file({name: np.stack([counts[name] for counts in each]) for name in each[0]}, path)
     return load_file(path)
 
@@ -130,9 +130,10 @@ def _traced(
             means = whole.zeros() if rule == "path" else whole
             each = []
             for label, inputs in enumerate(traced):
+                split = inputs.split.at(np.arange(RELEASED if rule == "released" else TRACED))
                 result = trace(
                     network,
-                    inputs,
+                    ModelInputs(split, model, ""),
                     means,
                     selection,
                     target=label,

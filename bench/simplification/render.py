@@ -12,7 +12,7 @@ from hubslice.artefacts.base import write_atomically
 from hubslice.card.plot_style import new_figure, styled, write_figure
 
 from ..reuse.problems import TEACHERS
-from .measures import TESTED, TRACED
+from .measures import RELEASED, TESTED, TRACED
 from .run import TRAINING, Outcome
 from .subsets import BARE_RATIOS, METHODS, RATIOS, TRAINED, TRAINED_RATIOS, subsets
 
@@ -48,8 +48,9 @@ def render() -> None:
         "drawn with a seed); of every layer but the classifier the given fraction of the weights is set to zero. "
         f"Accuracy in percent on {TESTED} test pictures of each class of the subset, answers restricted to these "
         "classes: mean over the subsets. In brackets the difference to magnitude, in points, with the 95 % bootstrap "
-        f"interval over subsets. NNSlicer, EffectivePath and ReMoS see {TRACED} training pictures of each class. Means of what falls "
-        "go on being added (*means kept*), for all methods alike; without that, the second table.",
+        f"interval over subsets. NNSlicer, EffectivePath and ReMoS see {TRACED} training pictures of each class, the "
+        f"released rule {RELEASED}. Means of what falls go on being added (*means kept*), for all methods alike; without "
+        "that, the second table.",
         "",
     ]
     for teacher in TEACHERS.values():
