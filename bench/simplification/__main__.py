@@ -40,7 +40,7 @@ def main() -> None:
                 path = HERE / "outcomes" / f"{given.teacher}-{subset:02}{'-trained' if trained else ''}.json"
                 if path.is_file():
                     continue
-                measures = measures or _measures(given.teacher, given.reuse)
+                measures = measures or measures_of(given.teacher, given.reuse)
                 if trained:
                     found = solve_trained(given.teacher, measures, subset, given.reuse / "fashion")
                 else:
@@ -50,7 +50,8 @@ def main() -> None:
     render()
 
 
-def _measures(name: str, reuse: Path) -> Measures:
+def measures_of(name: str, reuse: Path) -> Measures:
+    """What the methods know of a teacher; it is trained where `reuse` does not hold it."""
     teacher, pictures = TEACHERS[name], reuse / "fashion"
     folder = reuse / name / "student"
     if not folder.is_dir():

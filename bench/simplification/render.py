@@ -49,8 +49,8 @@ def render() -> None:
         f"Accuracy in percent on {TESTED} test pictures of each class of the subset, answers restricted to these "
         "classes: mean over the subsets. In brackets the difference to magnitude, in points, with the 95 % bootstrap "
         f"interval over subsets. NNSlicer, EffectivePath and ReMoS see {TRACED} training pictures of each class, the "
-        f"released rule {RELEASED}. Means of what falls go on being added (*means kept*), for all methods alike; without "
-        "that, the second table.",
+        f"released rule {RELEASED}. Means of what falls go on being added (*means kept*), for all methods alike; "
+        "without that, the second table.",
         "",
     ]
     for teacher in TEACHERS.values():
