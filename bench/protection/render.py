@@ -29,9 +29,9 @@ def render() -> None:
         "",
         "Fashion-MNIST. Of every layer of a teacher of ten classes the given share of the weights is withheld, the "
         "most decisive ones for some of the classes (or the largest, or random ones). The attacker puts zero in their "
-        f"place and trains everything for {ATTACK['epochs']} epochs on {PICTURES:,} pictures of all classes. Test accuracy "
-        "in percent among all ten classes: on the protected classes / on all, mean over the sets of classes. Lower is "
-        "better protected.",
+        f"place and trains everything for {ATTACK['epochs']} epochs on {PICTURES:,} pictures of all classes. Test "
+        "accuracy in percent among all ten classes: on the protected classes / on all, mean over the sets of "
+        "classes. Lower is better protected.",
         "",
     ]
     for teacher in TEACHERS.values():
