@@ -16,7 +16,7 @@ from ..reuse.problems import TEACHERS
 from ..reuse.run import train_teacher
 from .measures import Measures, measure
 from .render import HERE, render
-from .run import solve, solve_trained
+from .run import Outcome, complete, solve, solve_trained
 from .subsets import TRAINED, subsets
 
 ROOT = Path(__file__).parents[2]
@@ -38,13 +38,14 @@ def main() -> None:
         for subset in range(first, len(subsets()), every):
             for trained in (False, True) if given.trained and subset < TRAINED else (False,):
                 path = HERE / "outcomes" / f"{given.teacher}-{subset:02}{'-trained' if trained else ''}.json"
-                if path.is_file():
+                known = Outcome.load(path) if path.is_file() else None
+                if known is not None and complete(known):
                     continue
                 measures = measures or measures_of(given.teacher, given.reuse)
                 if trained:
-                    found = solve_trained(given.teacher, measures, subset, given.reuse / "fashion")
+                    found = solve_trained(given.teacher, measures, subset, known, given.reuse / "fashion")
                 else:
-                    found = solve(given.teacher, measures, subset)
+                    found = solve(given.teacher, measures, subset, known)
                 found.save(path)
                 print(f"{path.name}: {', '.join(found.classes)}", flush=True)
     render()

@@ -37,6 +37,7 @@ SELECTIONS = {
     "nnslicer": Selection(),
     "released": Selection(rule="released"),
     "path": Selection(rule="path", theta=0.5),
+    "uses": Selection(cancel=False),
 }
 
 

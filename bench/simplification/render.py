@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -17,7 +17,7 @@ from .run import TRAINING, Outcome
 from .subsets import BARE_RATIOS, METHODS, RATIOS, TRAINED, TRAINED_RATIOS, subsets
 
 HERE = Path(__file__).parent
-TONES = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#7f7f7f")
+TONES = ("#0072b2", "#56b4e9", "#000000", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#7f7f7f")
 Kind = tuple[bool, bool]  # compensated, trained
 
 
@@ -28,14 +28,14 @@ def outcomes() -> list[Outcome]:
     )
 
 
-def values(found: Sequence[Outcome], method: str, ratio: float, kind: Kind) -> list[float]:
-    """Accuracies of a method at a ratio, over the subsets."""
-    return [
-        float(cell.accuracy.value or 0)
+def values(found: Sequence[Outcome], method: str, ratio: float, kind: Kind) -> dict[int, float]:
+    """Accuracies of a method at a ratio, by subset."""
+    return {
+        outcome.subset: float(cell.accuracy.value or 0)
         for outcome in found
         for cell in outcome.cells
         if (cell.method, cell.ratio, cell.compensated, cell.trained) == (method, ratio, *kind)
-    ]
+    }
 
 
 def render() -> None:
@@ -92,9 +92,11 @@ def _table(title: str, found: Sequence[Outcome], ratios: Sequence[float], kind: 
     return [*lines, ""]
 
 
-def _cell(own: Sequence[float], other: Sequence[float]) -> str:
-    difference = 100 * (np.array(own) - np.array(other))
-    told = f"{100 * mean(own):.1f}"
+def _cell(own: Mapping[int, float], other: Mapping[int, float]) -> str:
+    if not own:
+        return ""
+    difference = 100 * np.array([own[subset] - other[subset] for subset in own])
+    told = f"{100 * mean(own.values()):.1f}" + (f", {len(own)} subsets" if len(own) < len(other) else "")
     if not difference.any():
         return told
     rows = np.random.default_rng(0).integers(0, len(difference), (2000, len(difference)))
@@ -110,7 +112,10 @@ def _plot(found: Sequence[Outcome]) -> None:
         own = [outcome for outcome in found if outcome.teacher == teacher.name and not outcome.cells[0].trained]
         whole = 100 * mean(float(outcome.whole.value or 0) for outcome in own)
         for (method, name), colour in zip(METHODS.items(), TONES, strict=True):
-            line = [100 * mean(values(own, method, ratio, (True, False))) for ratio in RATIOS]
+            found_of = [values(own, method, ratio, (True, False)).values() for ratio in RATIOS]
+            if not all(found_of):
+                continue
+            line = [100 * mean(each) for each in found_of]
             panel.plot([0, *(100 * ratio for ratio in RATIOS)], [whole, *line], color=colour, label=name, marker="o")
         panel.set_title(f"{teacher.title}, means kept")
         panel.set_xlabel("weights of each layer set to zero, %")

@@ -55,13 +55,19 @@ class Outcome(Artefact):
     machine: str
 
 
-def solve(name: str, measures: Measures, subset: int) -> Outcome:
-    """All cells of a subset without training."""
+def complete(outcome: Outcome) -> bool:
+    """Whether it has all methods."""
+    return {cell.method for cell in outcome.cells} >= set(METHODS)
+
+
+def solve(name: str, measures: Measures, subset: int, known: Outcome | None) -> Outcome:
+    """All cells of a subset without training; methods that `known` has are not run again."""
     classes = subsets()[subset]
     base = copy.deepcopy(measures.model.module.state_dict())
-    cells = []
+    cells = list(known.cells) if known else []
+    there = {cell.method for cell in cells}
     for ratio in RATIOS:
-        for method in METHODS:
+        for method in (method for method in METHODS if method not in there):
             made = mask(measures, method, classes, ratio, subset)
             for compensated in (True, False) if ratio in BARE_RATIOS else (True,):
                 _cut(measures, made, classes, compensated)
@@ -78,7 +84,7 @@ def solve(name: str, measures: Measures, subset: int) -> Outcome:
     return _outcome(name, measures, subset, cells)
 
 
-def solve_trained(name: str, measures: Measures, subset: int, pictures: Path) -> Outcome:
+def solve_trained(name: str, measures: Measures, subset: int, known: Outcome | None, pictures: Path) -> Outcome:
     """The subset's cells after an epoch, in which weights that fell stay at zero; all with the means of what fell."""
     classes = subsets()[subset]
     labels = tuple(LABELS[label] for label in classes)
@@ -88,9 +94,10 @@ def solve_trained(name: str, measures: Measures, subset: int, pictures: Path) ->
     own = own.at(np.arange(len(own))[-TRAINING - VALIDATION :])  # none that was traced: those are the first
     own = type(own)(own.table, own.rows, np.searchsorted(classes, own.targets))
     fit, validate = own.at(np.arange(TRAINING)), own.at(np.arange(TRAINING, len(own)))
-    cells = []
+    cells = list(known.cells) if known else []
+    there = {cell.method for cell in cells}
     for ratio in TRAINED_RATIOS:
-        for method in METHODS:
+        for method in (method for method in METHODS if method not in there):
             made = mask(measures, method, classes, ratio, subset)
             _cut(measures, made, classes, True)
             student = copy.deepcopy(measures.model)

@@ -16,6 +16,7 @@ TRAINED_RATIOS = (0.5, 0.7)
 METHODS = {
     "nnslicer": "NNSlicer, theta 0.1",
     "released": "NNSlicer, released rule",
+    "uses": "NNSlicer, uses counted",
     "path": "EffectivePath",
     "remos": "ReMoS",
     "magnitude": "magnitude",

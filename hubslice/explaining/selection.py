@@ -19,6 +19,7 @@ from hubslice.artefacts.base import Artefact
 FINITE = {"nnan", "ninf", "nsz"}
 RULES = ("threshold", "released", "path")
 THRESHOLD, RELEASED, PATH = range(3)
+Numbers = tuple[int, np.float32, float, float, bool]
 
 
 class Selection(Artefact):
@@ -39,17 +40,21 @@ class Selection(Artefact):
     `path`: EffectivePath (Qiu et al., CVPR 2019), to compare with; the means are then zero (`Means.zeros`). Of the
     largest c_i, descending, as many are selected as make `theta` of the sum of the field (0.5 as published); where that
     is not positive, the largest alone.
+
+    As published, uses of a neuron or weight with either sign cancel: one that decides much, but not always in the same
+    direction, may vanish. Without `cancel` every use counts +1: contributions are then numbers of uses.
     """
 
     rule: Literal["threshold", "released", "path"] = "threshold"
     theta: float = Field(0.1, ge=0, le=1)
     eps: float = Field(0.2, gt=0, lt=1)
     bar: float = Field(0.01, ge=0, lt=1)
+    cancel: bool = True
 
     @property
-    def numbers(self) -> tuple[int, np.float32, float, float]:
-        """What kernels take: number of the rule, theta, eps, bar."""
-        return RULES.index(self.rule), np.float32(self.theta), self.eps, self.bar
+    def numbers(self) -> Numbers:
+        """What kernels take: number of the rule, theta, eps, bar, cancel."""
+        return RULES.index(self.rule), np.float32(self.theta), self.eps, self.bar, self.cancel
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
@@ -63,6 +68,9 @@ def select(field, numbers, chosen, order):  # type: ignore[no-untyped-def]
         _by_released_rule(field, largest, numbers, chosen, order)
     else:
         _by_threshold(field, numbers[1] * largest, chosen)
+    if not numbers[4]:
+        for i in range(field.size):
+            chosen[i] = abs(chosen[i])
 
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
@@ -112,7 +120,7 @@ def _by_path(field, theta, chosen, order):  # type: ignore[no-untyped-def]
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def _by_released_rule(field, largest, numbers, chosen, order):  # type: ignore[no-untyped-def]
     """Only as much of the field is sorted as the prefix needs: a heap gives its elements up one by one."""
-    _, _, eps, bar = numbers
+    _, _, eps, bar, _ = numbers
     size = field.size
     total, least = 0.0, np.inf
     for i in range(size):

@@ -184,6 +184,11 @@ class NnslicerParams(ChannelSlicing):
         "strongest; released: the rule of the authors' code, sorted sums, ten times slower.",
     )
     theta: Ratio = 0.1
+    uses: Literal["cancel", "count"] = Field(
+        "cancel",
+        description="What a weight's contribution to a decision is. cancel: the sum of its uses, which count +1 or -1 "
+        "for the directions they act in (published), so that one that is used much may get 0; count: their number.",
+    )
     mean: Literal["channel", "element"] = Field(
         "channel", description="What has a mean to deviate from: each channel (paper), or it at each position (code)."
     )

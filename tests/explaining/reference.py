@@ -81,6 +81,7 @@ class Reference:
                 signs = select([c for _, c, _ in field], selection)
                 for (neuron, _, weight), sign in zip(field, signs, strict=True):
                     local = int(np.sign(own)) * int(np.sign(change)) * sign
+                    local = local if selection.cancel else abs(local)
                     contrib[neuron] += local
                     if weight is not None:
                         synapses[node.name, weight] += local
