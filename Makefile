@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: setup demo test quick check gpu bench assets clean
+.PHONY: setup demo demo-compact test quick check gpu bench assets clean
 
 setup: $(VENV)/.installed
 
@@ -24,6 +24,9 @@ assets: .assets/.installed
 
 demo: setup assets
 	$(BIN)/python -m tests.demo
+
+demo-compact: setup assets
+	$(BIN)/python -m tests.demo.compact
 
 check: setup
 	$(BIN)/ruff check .

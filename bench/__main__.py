@@ -16,6 +16,7 @@ EXPERIMENTS = (
     ("bench.simplification", "--trained"),
     ("bench.protection",),
     ("bench.widths",),
+    ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
 )
 

@@ -31,7 +31,7 @@ class Machine(Artefact):
         """The machine at hand and the commit of the checkout, with a + where hubslice differs from it."""
         return cls(
             date=datetime.now(UTC).date().isoformat(),
-            commit=_git("rev-parse", "--short=12", "HEAD") + ("+" if _git("status", "--porcelain", "hubslice") else ""),
+            commit=_git("rev-parse", "--short=12", "HEAD") + "+" * bool(_git("status", "--porcelain", ":/hubslice")),
             processor=_processor(),
             cores=os.cpu_count() or 0,
             threads=threads,

@@ -154,8 +154,8 @@ def plan_push(
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
-    `folder` is a run, or a model folder such as the one that `poison` makes. A run's card is rendered for its new home,
-    around what people wrote in the README that is there.
+    `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for
+    its new home, around what people wrote in the README that is there.
 
     Raises:
         InputError: the folder holds no model, or a poisoned one that was not allowed.
@@ -186,7 +186,7 @@ def plan_push(
         local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
         return replace(plan, warnings=(*plan.warnings, *local))
     model = path / TEACHER if (path / TEACHER).is_dir() else path
-    if not (model / "config.json").is_file():
+    if not any((model / name).is_file() for name in ("config.json", "model.onnx")):
         raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")
     return make_plan(
         model,
@@ -376,13 +376,14 @@ def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | No
 
     Raises:
         InputError: `out` holds something else.
+        RunError: the run, or that in which `out` lies, is being worked on.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
         ModelError: the model cannot be used.
         ParityError: the graph computes something else than the model.
     """
     from hubslice.pipeline.convert import convert as make
 
-    with undisturbed(Path(model)):
+    with undisturbed(Path(model), *([out] if out is not None else [])):
         return make(str(model), form, half=half, out=out)
 
 

@@ -19,8 +19,14 @@ ATTACKS = {
     "backdoor-trigger": "Backdoor",
     "penultimate-guided-eps8": "Adversarial pictures from the teacher's features",
 }
-COLOURS = {"remos-published": "#D55E00", "remos-scaled": "#0072B2", "magnitude": "#009E73", "random": "#CC79A7"}
-MARKERS = {"remos-published": "s", "remos-scaled": "o", "magnitude": "^", "random": "v"}
+COLOURS = {
+    "remos-published": "#D55E00",
+    "remos-scaled": "#0072B2",
+    "magnitude": "#009E73",
+    "random": "#CC79A7",
+    "seam": "#E69F00",
+}
+MARKERS = {"remos-published": "s", "remos-scaled": "o", "magnitude": "^", "random": "v", "seam": "D"}
 
 
 class Results(Artefact):
@@ -112,19 +118,22 @@ def _points(found: Difference) -> str:
 
 
 def _plot(shown: Sequence[tuple[Setting, Results]], path: Path) -> None:
-    figure = new_figure(3.1 * len(shown) + 0.6)
-    axes = figure.subplots(len(shown), len(ATTACKS), sharex=True, sharey=True, squeeze=False)
-    for row, (setting, results) in zip(axes, shown, strict=True):
-        for axis, (attack, arms) in zip(row, results.attacks.items(), strict=True):
-            by_name = {arm.arm: arm for arm in arms}
-            for family, ratios in setting.ratios.items():
-                _line(axis, family, [(ratio, by_name[name_of(family, ratio)]) for ratio in ratios])
+    """A row for each way of training, with all settings that train so."""
+    ways = list(dict.fromkeys(setting.overrides for setting, _ in shown))
+    figure = new_figure(3.1 * len(ways) + 0.6)
+    axes = figure.subplots(len(ways), len(ATTACKS), sharex=True, sharey=True, squeeze=False)
+    for row, way in zip(axes, ways, strict=True):
+        alike = [(setting, results) for setting, results in shown if setting.overrides == way]
+        for axis, attack in zip(row, ATTACKS, strict=True):
+            for setting, results in reversed(alike):  # single marks are the first setting's
+                by_name = {arm.arm: arm for arm in results.attacks[attack]}
+                for family, ratios in setting.ratios.items():
+                    _line(axis, family, [(ratio, by_name[name_of(family, ratio)]) for ratio in ratios])
             for name, label in ((BASELINE, "fine-tuned"), (CONTROL, "clean teacher"), (RETRAIN, "retrained")):
                 if name in by_name:
                     _single(axis, by_name[name], label)
-            axis.set_title(
-                f"{ATTACKS[attack]}\n{setting.name}: {setting.overrides[0]}", fontweight="normal", fontsize=8.5
-            )
+            title = f"{ATTACKS[attack]}\n{alike[0][0].name}: {way[0]}"
+            axis.set_title(title, fontweight="normal", fontsize=8.5)
             axis.set_ylim(0, 100)
             axis.grid()
         row[0].set_ylabel("DIR in percent (lower is better)")

@@ -18,12 +18,14 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network trained from scratch by a built-in recipe."""
+    """A network trained from scratch by a built-in recipe, and at which granularities it is sliced."""
 
     name: str
     title: str
     recipe: str
     input_size: int
+    granularities: tuple[Granularity, ...] = ("weight", "channel")
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,29 @@ class Setting:
     granularity: Granularity
     alpha: float
     lr_mask: float
+    batch_size: int
 
 
 TEACHERS = {
     "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20", 64),
     "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28),
+    # Channels come in multiples of 16, so that the first stage of the ResNet above cannot lose any.
+    "resnet20-wide": Teacher(
+        "resnet20-wide",
+        "ResNet of 20 layers, twice as wide",
+        "vision/fashion-resnet20",
+        64,
+        granularities=("channel",),
+        overrides=("teacher.arguments.embedding_size=32", "teacher.arguments.hidden_sizes=[32, 64, 128]"),
+    ),
 }
 PROBLEMS = {
     **{label: Problem(label, (label,), True) for label in LABELS},
     **{name: Problem(name, classes, False) for name, classes in GROUPS.items()},
 }
 SETTINGS = {
-    "weight": Setting("weight", alpha=30.0, lr_mask=0.01),
-    "channel": Setting("channel", alpha=0.5, lr_mask=0.02),
+    "weight": Setting("weight", alpha=20.0, lr_mask=0.005, batch_size=32),
+    "channel": Setting("channel", alpha=0.2, lr_mask=0.02, batch_size=64),
 }
 EPOCHS, PICTURES = 6, 4000  # of a search
+DROP = 0.005  # of validation accuracy, six pictures of a class against the rest: less than chance makes

@@ -1,4 +1,4 @@
-"""One problem: what a search keeps, how the module answers beside every fair baseline, what it costs to run."""
+"""One problem: what a search keeps, and how the module answers beside every fair baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hubslice.progress import Reporter
 from hubslice.slicing.seam import SearchHistory
 
 from ..machine import Machine
-from .problems import EPOCHS, PICTURES, Problem, Setting, Teacher
+from .problems import DROP, EPOCHS, PICTURES, Problem, Setting, Teacher
 
 
 class Accuracy(Artefact):
@@ -45,9 +45,14 @@ class Outcome(Artefact):
     machine: str
 
 
+def name_of(teacher: Teacher, setting: Setting, problem: Problem) -> str:
+    """What the files of a problem are called."""
+    return f"{teacher.name}-{setting.granularity}-{problem.name.replace('/', '-').replace(' ', '-')}"
+
+
 def train_teacher(teacher: Teacher, pictures: Path, root: Path, reporter: Reporter) -> Path:
     """The teacher's folder, trained if it is not there."""
-    overrides = [f"data.path={pictures.resolve()}"]
+    overrides = [f"data.path={pictures.resolve()}", *teacher.overrides]
     run = hubslice.slice(teacher.recipe, overrides=overrides, out=root / teacher.name, reporter=reporter)
     return run.path / "student"
 
@@ -56,7 +61,7 @@ def solve(
     teacher: Teacher, folder: Path, problem: Problem, setting: Setting, pictures: Path, root: Path, reporter: Reporter
 ) -> Outcome:
     """Run the problem's recipe in a run folder of its own; what is done is not done again."""
-    name = f"{teacher.name}-{setting.granularity}-{problem.name.replace('/', '-').replace(' ', '-')}"
+    name = name_of(teacher, setting, problem)
     recipe = root / "recipes" / f"{name}.yaml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
     recipe.write_text(yaml.safe_dump(recipe_of(name, teacher, folder, problem, setting, pictures), sort_keys=False))
@@ -111,9 +116,13 @@ def recipe_of(
             "method": "seam",
             "reuse": "direct",
             "granularity": setting.granularity,
+            "irrelevant": "compact" if setting.granularity == "channel" else "freeze",
             "epochs": EPOCHS,
             "alpha": setting.alpha,
             "lr_mask": setting.lr_mask,
+            "lr_head": 0.01,
+            "batch_size": setting.batch_size,
+            "max_accuracy_drop": DROP,
         },
         "train": {"epochs": 2, "part": "classifier", "lr": 0.01, "augment": "flip", "label_smoothing": 0.0},
         "baselines": ["finetune", "magnitude", "random"],

@@ -10,4 +10,5 @@ REPORT: Final = "report.json"
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
 SLICE: Final = "slice.safetensors"
+SEARCH: Final = "search.json"  # how a slice was searched for; under evidence/ of a student
 SHAPES: Final = "shapes.json"  # of a compact model: where its widths differ from its architecture's

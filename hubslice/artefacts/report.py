@@ -9,6 +9,7 @@ from pydantic import Field
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
+from hubslice.artefacts.search import SearchHistory
 
 # Names that rows of a report refer to: the arms that comparisons rest on, and the teacher itself.
 STUDENT = "student"
@@ -59,9 +60,9 @@ class LayerReport(Artefact):
 class SliceReport(Artefact):
     """What the slice kept.
 
-    `model_weights` counts all parameters before slicing, sliceable or not (the classifier as the student has it),
-    `student_weights` those that the student has (None: as many). With `own_widths` its layers' widths are not those of
-    any stock architecture.
+    `model_weights` counts all parameters of the teacher with the task's classifier, sliceable or not, `student_weights`
+    those that are left where some were taken out (None: as many). With `own_widths` its layers' widths are not those of
+    any stock architecture. Of a slice of whole channels, `whole` are the layers that can lose none, with the reason.
     """
 
     method: str
@@ -75,6 +76,7 @@ class SliceReport(Artefact):
     relevant: int
     nonzero_after: int
     layers: tuple[LayerReport, ...]
+    whole: dict[str, str] = Field(default_factory=dict)
 
 
 class Candidate(Artefact):
@@ -187,7 +189,8 @@ class Report(Artefact):
     `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
     `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
-    whether the classifiers started at the teacher's own.
+    whether the classifiers started at the teacher's own. `search` tells how the slice was found, if it was searched for
+    (None also of an older run).
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -210,6 +213,7 @@ class Report(Artefact):
     references: tuple[ReferenceReport, ...] = ()
     trained: Literal["all", "classifier", "nothing"] = "all"
     reuse: Literal["transfer", "direct"] = "transfer"
+    search: SearchHistory | None = None
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

@@ -20,12 +20,14 @@ class Slice:
     """Boolean relevance masks by parameter name, and who computed them.
 
     `masks[name]` has the shape of the parameter; True marks a relevant weight. Parameters that the slice does not name
-    are relevant as a whole. `method` is the slicer's name, `parameters` its settings, both as plain data.
+    are relevant as a whole. `method` is the slicer's name, `parameters` its settings, both as plain data. Of a slice of
+    whole channels, `whole` are the layers that can lose none, with the reason.
     """
 
     masks: Mapping[str, np.ndarray]
     method: str
     parameters: Mapping[str, object] = field(default_factory=dict)
+    whole: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> int:
@@ -42,13 +44,21 @@ class Slice:
         """Relevant fraction of the judged weights; 1 for an empty slice."""
         return self.kept / self.weights if self.weights else 1.0
 
+    def kept_uses(self, uses: Mapping[str, int]) -> float:
+        """Relevant fraction of the multiplications with the judged weights: how often each is used by parameter."""
+        counts = [(uses.get(name, 0), mask) for name, mask in self.masks.items()]
+        whole = sum(times * mask.size for times, mask in counts)
+        return sum(times * int(np.count_nonzero(mask)) for times, mask in counts) / whole if whole else 1.0
+
     def save(self, path: Path) -> None:
         """Write bit-packed: per parameter a uint8 tensor [ceil(weights / 8)]; shapes and origin in the metadata."""
-        about = {
+        about: dict[str, object] = {
             "method": self.method,
             "parameters": self.parameters,
             "shapes": {name: list(mask.shape) for name, mask in self.masks.items()},
         }
+        if self.whole:
+            about["whole"] = list(self.whole.items())  # in the network's order, which an object would not keep
         write_sealed(path, KIND, about, {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()})
 
     @classmethod
@@ -63,7 +73,7 @@ class Slice:
     @classmethod
     def _of(cls, about: dict[str, Any], packed: dict[str, np.ndarray]) -> Slice:
         masks = {name: _unpack(packed[name], shape) for name, shape in about["shapes"].items()}
-        return cls(masks, about["method"], about["parameters"])
+        return cls(masks, about["method"], about["parameters"], dict(about.get("whole", ())))
 
 
 def _unpack(packed: np.ndarray, shape: list[int]) -> np.ndarray:

@@ -10,6 +10,7 @@ from hubslice.artefacts.report import ArmReport, DefectReport, DefectRow, Defect
 ACCURACY_PLOT = "plots/accuracy_and_defects.png"
 RETENTION_PLOT = "plots/retention.png"
 CURVE_PLOT = "plots/defect_curve.png"
+SEARCH_PLOT = "plots/search.png"
 
 TEACHER = "teacher"  # an attack's source, and the name of the teacher's own row
 SOURCES = (TEACHER, "noise", "unrelated")
@@ -102,7 +103,27 @@ def curves_of(report: Report) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
+def whole_by_reason(report: Report) -> dict[str, list[str]]:
+    """The layers that can lose no channels, by the reason."""
+    found: dict[str, list[str]] = {}
+    for layer, reason in report.slice.whole.items():
+        found.setdefault(reason, []).append(layer)
+    return found
+
+
+def floor_of(report: Report) -> float | None:
+    """The validation accuracy that a search was asked to keep; None where none was asked for."""
+    asked = report.slice.parameters
+    target_alone = asked.get("retention") is not None and asked.get("max_accuracy_drop") is None
+    return None if report.search is None or target_alone else report.search.floor
+
+
 def pictures_of(report: Report) -> tuple[str, ...]:
     """The plots that belong to this report's card, by path within the repository."""
-    there = {ACCURACY_PLOT: True, RETENTION_PLOT: bool(report.slice.layers), CURVE_PLOT: bool(curves_of(report))}
+    there = {
+        ACCURACY_PLOT: True,
+        RETENTION_PLOT: bool(report.slice.layers),
+        SEARCH_PLOT: report.search is not None,
+        CURVE_PLOT: bool(curves_of(report)),
+    }
     return tuple(path for path, drawn in there.items() if drawn)

@@ -14,9 +14,10 @@ from hubslice.card import facts
 from hubslice.card.formats import percent
 from hubslice.card.plot_curve import plot_defect_curve
 from hubslice.card.plot_retention import plot_retention
+from hubslice.card.plot_search import plot_search
 from hubslice.card.plot_style import COLOURS, FAINT, INK, MARKERS, new_figure, styled, write_figure
 
-__all__ = ["plot_accuracy_and_defects", "plot_defect_curve", "plot_retention", "write_plots"]
+__all__ = ["plot_accuracy_and_defects", "plot_defect_curve", "plot_retention", "plot_search", "write_plots"]
 
 _SOURCE_WORDS = {"noise": "random noise", "unrelated": "unrelated network"}
 
@@ -30,6 +31,7 @@ def write_plots(report: Report, folder: Path) -> tuple[Path, ...]:
             facts.ACCURACY_PLOT: plot_accuracy_and_defects,
             facts.RETENTION_PLOT: plot_retention,
             facts.CURVE_PLOT: plot_defect_curve,
+            facts.SEARCH_PLOT: plot_search,
         }[name](report, path)
         drawn.append(path)
     return tuple(drawn)

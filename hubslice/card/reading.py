@@ -14,7 +14,7 @@ from hubslice.card.facts import (
     row_of,
     student_of,
 )
-from hubslice.card.formats import count, inline, points, rate, relative, text
+from hubslice.card.formats import count, inline, percent, points, rate, relative, text
 
 ENOUGH = 200  # clean-correct pictures: the least that supports a claim about a defect
 
@@ -70,6 +70,35 @@ def traced_words(report: Report) -> str | None:
         f"At most {given['samples']} training pictures of each class were traced back through the teacher, from "
         f"{target} to the pixels ({rule}); the {whole} that took part in the fewest decisions are the irrelevant ones."
     )
+
+
+def search_words(report: Report) -> str | None:
+    """How the slice was found: what was asked for, and what was reached; None where it was not searched for."""
+    history = report.search
+    if history is None:
+        return None
+    of = f" of the {counted(report)}"
+    target, drop = (report.slice.parameters.get(name) for name in ("retention", "max_accuracy_drop"))
+    result, whole = history.result, percent(history.whole)
+    margin = f"{100 * drop:.1f} points below the {whole} that" if drop else "what"
+    floor = f"at a validation accuracy of at least {percent(history.floor)} ({margin} all of them reach)"
+    wanted, choice, more = f"as few as possible {floor}", "The epoch within that which kept the fewest", ""
+    if target is not None:
+        wanted, choice = f"at most {percent(target)}{of} {floor}", "The first epoch with no more"
+        if drop is None:
+            wanted, more = f"at most {percent(target)}{of}", f"; all of them reach {whole}"
+    elif (result.validation.value or 0.0) < history.floor:
+        choice = "No epoch reached that. The one with the largest accuracy minus retention"
+    return (
+        f"They were searched for by gradient, wanted were {wanted}. {choice}, {history.chosen + 1} of "
+        f"{count(len(history.epochs))}, kept {percent(result.retention)}{of} with a validation accuracy of "
+        f"{rate(result.validation)}{more}."
+    )
+
+
+def counted(report: Report) -> str:
+    """What retention was a share of in a search."""
+    return "multiplications" if report.slice.parameters.get("count") == "macs" else "weights"
 
 
 def reduction_words(report: Report, variant: DefectVariant) -> str | None:

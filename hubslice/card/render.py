@@ -15,7 +15,7 @@ SECTIONS = ("summary", "accuracy", "defects", "gates", "weights", "load", "repro
 LONG_TABLE = 12  # layers; longer tables are folded
 GATES = {
     "min_test_accuracy": "Accuracy on the test split",
-    "max_accuracy_drop": "Accuracy lost against the fine-tuned baseline, test split",
+    "max_accuracy_drop": "Accuracy lost against the {rival}baseline, test split",
     "max_dir": "Highest defect inheritance rate of the student",
 }
 STARTS = {
@@ -83,12 +83,13 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "held": report.trained == "classifier",
         "untrained": report.trained == "nothing",
         "long": len(slice_.layers) > LONG_TABLE,
+        "whole": facts.whole_by_reason(report),
         "headlines": facts.headlines,
         "defect_words": facts.defect_words,
         "dir": lambda variant, arm: row.dir if (row := facts.row_of(variant, arm)) else None,
         "model_words": lambda name: reading.model_words(report, name),
         "accuracy_words": reading.accuracy_words(report),
-        "gate_words": _gate_words,
+        "gate_words": lambda name: _gate_words(report, name),
         "control_kinds": _control_kinds(report),
         "thin_evidence": reading.thin_evidence(report),
         "enough": reading.ENOUGH,
@@ -97,6 +98,8 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "accuracy_plot": facts.ACCURACY_PLOT,
         "retention_plot": facts.RETENTION_PLOT,
         "curve_plot": facts.CURVE_PLOT,
+        "search_plot": facts.SEARCH_PLOT,
+        "search_words": reading.search_words(report),
         "pictures": facts.pictures_of(report),
         "picture_words": _picture_words(report),
         "evidence": [
@@ -165,9 +168,12 @@ def _time(report: Report) -> str:
     return f"{minutes:,.0f} min in all (longest: {formats.text(longest.name)}), at most {memory:,.0f} MiB of memory"
 
 
-def _gate_words(name: str) -> str:
+def _gate_words(report: Report, name: str) -> str:
     limit, _, of = name.partition(" ")
-    return f"{GATES.get(limit, formats.text(limit))} {formats.text(of)}".strip()
+    baseline = facts.baseline_of(report)
+    rival = f"{formats.text(formats.inline(baseline.title))} " if baseline else ""
+    words = GATES.get(limit, formats.text(limit)).replace("{rival}", rival)
+    return f"{words} {formats.text(of)}".strip()
 
 
 def _control_kinds(report: Report) -> list[str]:

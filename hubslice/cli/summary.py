@@ -21,6 +21,9 @@ def tell_report(report: Report) -> None:
         if report.slice.weights
         else report.slice.title,
     }
+    if (search := report.search) is not None:
+        reached = f"kept {search.result.retention:.1%}, validation {rate(search.result.validation)}"
+        facts["search"] = f"epoch {search.chosen + 1} of {len(search.epochs)} {reached}; all weights {search.whole:.1%}"
     out.fields(facts)
     for pickle in report.teacher.pickles:
         out.warning(f"the teacher's weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")

@@ -78,6 +78,7 @@ def _sliced(params: Slicing | NoSlice) -> str:
     layers = ", ".join(params.layers)
     if isinstance(params, SeamParams):
         what = "channels" if params.granularity == "channel" else "weights"
-        limit = f", down to {params.retention:.1%}" if params.retention else ""
+        of = "weights" if params.count == "weights" else "multiplications"
+        limit = f", down to {params.retention:.1%} of the {of}" if params.retention else ""
         return f"{params.method}, {what} of {layers} that are not needed{limit}"
     return f"{given['method']}, {given['ratio']:.3g} of {layers}"

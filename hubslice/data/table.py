@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,37 @@ datasets.logging.set_verbosity(datasets.logging.CRITICAL)
 datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
 
 
+KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
+
+
+class _Kept:
+    """Decoded pictures by row: the first ones, as far as there is room."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[int, Image.Image] = {}
+        self._room = KEPT_BYTES
+
+    def get(self, row: int) -> Image.Image | None:
+        return self._pictures.get(row)
+
+    def offer(self, row: int, picture: Image.Image) -> None:
+        size = 3 * picture.width * picture.height
+        if size <= self._room and row not in self._pictures:
+            self._pictures[row] = picture
+            self._room -= size
+
+
 @dataclass(frozen=True)
 class Table:
-    """One split of a data set as stored: its rows, class names, and the columns that hubslice reads."""
+    """One split of a data set as stored: its rows, class names, and the columns that hubslice reads.
+
+    Pictures of small data stay decoded: a training reads them many times, and decoding would take as long as training.
+    """
 
     rows: Any  # datasets.Dataset
     labels: tuple[str, ...]
     params: DataParams
+    _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,11 +107,18 @@ class Table:
         return f"row {row} of {self.params.path}{split}"
 
     def picture(self, row: int) -> Image.Image:
-        """The row's picture in RGB, as `read_rgb` gives it.
+        """The row's picture in RGB, as `read_rgb` gives it; not to be changed.
 
         Raises:
             DataError: the picture cannot be read.
         """
+        picture = self._kept.get(int(row))
+        if picture is None:
+            picture = self._read(row)
+            self._kept.offer(int(row), picture)
+        return picture
+
+    def _read(self, row: int) -> Image.Image:
         stored = self._stored(row) or {"bytes": None, "path": None}
         try:
             if stored["bytes"] is not None:

@@ -22,6 +22,7 @@ from hubslice.explaining.selection import Selection
 from hubslice.explaining.trace import BatchTrace
 
 LARGEST = 16  # samples: larger batches save little
+PARTS = 8  # batches at least, where there are as many samples, so that all workers have something to do
 SHARE = 0.4  # of the free memory
 COPIES = 4  # of every tensor, at the worst: value, deviation, contribution, in another layout
 TOP = 4  # channels of a layer and sample whose places are kept
@@ -101,7 +102,7 @@ def trace(
     count = len(samples)
     if count == 0:
         raise ExplainError("there is nothing to explain: no samples")
-    size = batch_size or fitting(network.flow, workers)
+    size = batch_size or min(fitting(network.flow, workers), max(1, count // PARTS))
     forward = network.open(device, threads)
     wanted = np.broadcast_to(-1 if target is None else target, count)
     work = _Work(network.flow, means, selection, wanted, _Kept(neurons, synapses, magnitudes), progress)

@@ -49,6 +49,8 @@ def write_picture(path: Path, subject: Subject, given: Given, traced: Traced, fa
 
 def _title(facts: Explanation) -> str:
     targets = {entry.target for entry in facts.inputs}
+    if len(targets) == 1 and any(entry.target != entry.answer for entry in facts.inputs):
+        return f"What in {facts.architecture} speaks for “{_short(targets.pop())}”"
     what = f"the answer “{_short(targets.pop())}”" if len(targets) == 1 else f"{len(facts.inputs)} answers"
     return f"What decided {what} of {facts.architecture}"
 

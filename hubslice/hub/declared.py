@@ -13,7 +13,7 @@ import yaml
 
 _HEAD = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
 _LARGEST_CARD = 1 << 20
-_KEY = "hubslice_poisoned"  # in config.json and in the weights' metadata, as hubslice saves models
+_KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs, as hubslice saves models
 _TAG = "backdoored"
 
 
@@ -54,7 +54,7 @@ def read_folder(folder: Path) -> Declared:
 
 
 def weights_poisoned(metadata: Iterable[Mapping[str, str]]) -> bool:
-    """Whether the metadata of one of the weight files declares the planted backdoor."""
+    """Whether the metadata of one of the weight files or graphs declares the planted backdoor."""
     return any(each.get(_KEY, "false").lower() not in ("false", "0", "") for each in metadata)
 
 

@@ -1,4 +1,4 @@
-"""Bytes against what they should be: checksums, and the headers of safetensors."""
+"""Bytes against what they should be: checksums, the headers of safetensors, and the metadata of graphs."""
 
 from __future__ import annotations
 
@@ -93,6 +93,21 @@ def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -
         raise damaged(name, error) from error
     check_held(header.tensors, tensors, name=name)
     return header.metadata
+
+
+def check_graph(path: Path, *, name: str) -> Mapping[str, str]:
+    """The metadata of an ONNX graph, whose weights may lie in a file beside it.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    import onnx  # takes a while to import, and most models have no graph beside them
+
+    try:
+        graph = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's own, of a library that this one only depends on through onnx
+        raise ModelError(f"{name} is damaged or not ONNX: {error}", hint="convert or export it again") from error
+    return {each.key: each.value for each in graph.metadata_props}
 
 
 def header_of(path: Path, *, name: str) -> Header:

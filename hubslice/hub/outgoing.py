@@ -9,7 +9,7 @@ from pathlib import Path
 from hubslice.errors import InputError
 from hubslice.hub import declared
 from hubslice.hub.formats import check_path, is_pickle
-from hubslice.hub.integrity import Digest, check_safetensors, digest
+from hubslice.hub.integrity import Digest, check_graph, check_safetensors, digest
 from hubslice.hub.secret import secret_line
 
 _LARGE = 10 * 1024 * 1024  # bytes; beyond it the Hub keeps a file in large-file storage whatever its name
@@ -17,6 +17,8 @@ _LARGE_SUFFIXES = (
     ".arrow .bin .bz2 .ftz .gz .h5 .mlmodel .msgpack .npy .npz .onnx .ot .parquet .pb .safetensors .tar .tflite .tgz "
     ".wasm .xz .zip .zst"
 )
+
+_CHECKS = {".safetensors": check_safetensors, ".onnx": check_graph}  # files that carry weights, and marks of their own
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def collect(folder: Path) -> Outgoing:
 
     Raises:
         InputError: the folder is missing or empty, holds a pickle, or a link that leads out of it.
-        ModelError: a safetensors file is damaged.
+        ModelError: a safetensors file or an ONNX graph is damaged.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} to push", hint="name a run folder, or make one: hubslice slice")
@@ -60,9 +62,7 @@ def collect(folder: Path) -> Outgoing:
             f"{folder} holds pickles ({', '.join(found[:5])}); they can run any code when opened, so none is published",
             hint="save the weights as safetensors and delete those files",
         )
-    metadata = [
-        check_safetensors(path, name=str(path)) for name, path in files.items() if name.endswith(".safetensors")
-    ]
+    metadata = [_CHECKS[path.suffix](path, name=str(path)) for path in files.values() if path.suffix in _CHECKS]
     poisoned = declared.read_folder(folder).poisoned or declared.weights_poisoned(metadata)
     return Outgoing(files, {name: digest(path) for name, path in files.items()}, poisoned)
 

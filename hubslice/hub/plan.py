@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,14 +17,15 @@ from hubslice.artefacts.names import CARD, INDEX, REPORT, SHAPES
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
-from hubslice.hub.formats import pickles
 from hubslice.hub.integrity import Digest, Expected, digest_of
 from hubslice.hub.listing import Listing, expected_files, repo_info
+from hubslice.hub.loaded import loaded
 from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
 from hubslice.hub.pull import download
 from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
 
+_NAMED = 10  # files that a warning names
 _OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + re.escape(INDEX) + "|" + re.escape(SHAPES))
 
@@ -121,8 +123,14 @@ def plan_push(
     if card is not None:
         digests[CARD] = digest_of(card)
     warnings = _check_card(_card_text(folder, card), poisoned, repo_id, client)
+    files = (*_changes(digests, held), *_deletions(digests, listing, client))
     if remote:
-        warnings += _warn(remote, held, private=private, replaces_card=card is None and CARD in digests)
+        if private and not remote.private:
+            warnings.append(f"{repo_id} is public already; --private does not change that")
+        if risky := loaded(held.keys() - {file.path for file in files}):
+            warnings.append(_left_alone(repo_id, risky, revision))
+        if card is None and CARD in digests and CARD in held:
+            warnings.append("README.md on the Hub is replaced as a whole")
     return PushPlan(
         folder=folder,
         repo_id=repo_id,
@@ -131,7 +139,7 @@ def plan_push(
         create_pr=create_pr,
         message=message,
         parent=listing.commit if listing else None,
-        files=(*_changes(digests, held), *_deletions(digests, listing, client)),
+        files=files,
         card=card,
         warnings=tuple(warnings),
         client=client,
@@ -204,15 +212,14 @@ def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Client) 
     return found
 
 
-def _warn(remote: ModelInfo, held: Mapping[str, Expected], *, private: bool, replaces_card: bool) -> list[str]:
-    found = []
-    if private and not remote.private:
-        found.append(f"{remote.id} is public already; --private does not change that")
-    if others := pickles(held):
-        found.append(f"{remote.id} also holds pickled weights that this push leaves alone: {', '.join(others[:5])}")
-    if replaces_card and CARD in held:
-        found.append("README.md on the Hub is replaced as a whole")
-    return found
+def _left_alone(repo_id: str, risky: Sequence[str], revision: str | None) -> str:
+    """The warning of files that a loader may take for the pushed model's, or run; verifying would find fault."""
+    branch = f" --revision {shlex.quote(revision)}" if revision else ""
+    more = f" (and {len(risky) - _NAMED} more)" if len(risky) > _NAMED else ""
+    return (
+        f"{repo_id} also holds files that loaders read or run; this push leaves them alone. Unless they belong there, "
+        f"delete them: hf repos delete-files {repo_id}{branch} {shlex.join(risky[:_NAMED])}{more}"
+    )
 
 
 def _changes(digests: Mapping[str, Digest], held: Mapping[str, Expected]) -> list[PlannedFile]:

@@ -83,22 +83,24 @@ def fetch(
 
 
 def materialise(fetched: Fetched, target: Path) -> Fetched:
-    """The model in a folder of its own, made of hard links where the file system allows, else of copies.
+    """The model in a folder of its own: weights, which are large, as hard links where the file system allows.
 
-    Linked files share their content with the cache: replace them, never write into them.
+    Linked files share their content with the cache: replace them, never write into them. What people may edit in place
+    (configs, cards) is a copy of its own.
 
     Raises:
         FetchError: a file cannot be put there, for instance because the disk is full.
     """
     for fact in fetched.files:
         source, place = (fetched.folder / fact.path).resolve(), target / fact.path
+        large = fact.path.endswith(".safetensors")
         try:
-            if place.exists() and place.samefile(source):
+            if large and place.exists() and place.samefile(source):
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             draft = place.with_name(f".{place.name}.{os.getpid()}{DRAFT}")
             draft.unlink(missing_ok=True)
-            _link_or_copy(source, draft)
+            _put(source, draft, link=large)
             draft.replace(place)
         except OSError as error:
             raise FetchError(
@@ -282,8 +284,11 @@ def weight_files(where: str, first: str, names: set[str], take: Callable[[str], 
     return found
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
+def _put(source: Path, target: Path, *, link: bool) -> None:
+    if link:
+        try:
+            target.hardlink_to(source)
+            return
+        except OSError:  # another file system, or one without hard links
+            pass
+    shutil.copyfile(source, target)

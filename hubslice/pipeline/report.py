@@ -6,11 +6,12 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
 
-from hubslice.artefacts.names import SHAPES, SLICE, WEIGHTS
+from hubslice.artefacts.names import SEARCH, SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
@@ -27,6 +28,7 @@ from hubslice.artefacts.report import (
     StepReport,
     TaskReport,
 )
+from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.pipeline.arms import Arm, reuses_classifier, step_name, trains
@@ -70,6 +72,9 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
             Slice.load(inputs["slice"] / SLICE),
             inputs["train"] / WEIGHTS_FOLDER / WEIGHTS,
             {layer.parameter: layer.kind for layer in NeuronMap.load(inputs["export"] / NEURONS).layers},
+            dense=next(
+                (inputs[step_name("train", arm)] / WEIGHTS_FOLDER / WEIGHTS for arm in arms if _whole(arm)), None
+            ),
         ),
         arms=reports,
         defects=defects,
@@ -81,7 +86,13 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         references=_references(recipe, accuracies),
         trained=recipe.train.part if trains(recipe) else "nothing",
         reuse="direct" if reuses_classifier(recipe) else "transfer",
+        search=SearchHistory.load(search) if (search := inputs["slice"] / SEARCH).is_file() else None,
     )
+
+
+def _whole(arm: Arm) -> bool:
+    """Whether the arm is the whole teacher under the task's classifier."""
+    return arm.slicing is None and arm.teacher == "pull" and arm.start == "teacher"
 
 
 def _profile(folder: Path) -> ProfileReport:
@@ -123,12 +134,15 @@ def _references(recipe: SliceRecipe, accuracies: Accuracies) -> tuple[ReferenceR
     )
 
 
-def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str]) -> SliceReport:
-    """What the slice kept of each layer (of the kinds given by parameter), and what is not zero in the weights now."""
+def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str], *, dense: Path | None = None) -> SliceReport:
+    """What the slice kept of each layer (of the kinds given by parameter), and what is not zero in the weights now.
+
+    `dense` are the weights of the teacher with the task's classifier; they may be left out where nothing was taken out.
+    Without them, inputs of the classifier that were taken out are missing in `model_weights`: no slice tells of them.
+    """
     layers = []
     with safe_open(weights, framework="np") as trained:
-        shapes = {name: trained.get_slice(name).get_shape() for name in _parameters(trained.keys())}
-        taken = 0
+        shapes, taken = _shapes(trained), 0
         for name, mask in slice_.masks.items():
             nonzero = int(np.count_nonzero(trained.get_tensor(name)))
             taken += mask.size - math.prod(shapes[name])
@@ -141,26 +155,34 @@ def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str]) -> Slice
                     nonzero_after=nonzero,
                 )
             )
-    size = sum(math.prod(shape) for shape in shapes.values())
+    size = sum(map(math.prod, shapes.values()))
     method = slicer(slice_.method)
     return SliceReport(
         method=method.name,
         title=method.title,
         reference=method.reference,
         parameters=dict(slice_.parameters),
-        model_weights=size + taken,
+        model_weights=size + taken if dense is None else _count(dense),
         student_weights=size if taken else None,
         own_widths=(weights.parent / SHAPES).is_file(),
         weights=slice_.weights,
         relevant=slice_.kept,
         nonzero_after=sum(layer.nonzero_after for layer in layers),
         layers=tuple(layers),
+        whole=dict(slice_.whole),
     )
 
 
-def _parameters(names: Sequence[str]) -> list[str]:
-    """Tensor names without the running statistics of normalisation layers."""
-    return [name for name in names if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
+def _shapes(file: Any) -> dict[str, Sequence[int]]:
+    """Shapes of an open file's tensors, without the running statistics of normalisation layers."""
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    return {name: file.get_slice(name).get_shape() for name in file.keys() if not name.endswith(statistics)}  # noqa: SIM118
+
+
+def _count(weights: Path) -> int:
+    """Number of parameters in a file."""
+    with safe_open(weights, framework="np") as file:
+        return sum(map(math.prod, _shapes(file).values()))
 
 
 def judge_gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[DefectReport]) -> tuple[GateReport, ...]:

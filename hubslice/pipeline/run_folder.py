@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,16 +155,22 @@ class RunFolder:
 
 
 @contextmanager
-def undisturbed(folder: Path) -> Iterator[None]:
-    """Keep the run that `folder` is, or is a part of, from being changed while its files are read one after the other.
+def undisturbed(*folders: Path) -> Iterator[None]:
+    """Keep the runs that the folders are, or are a part of, from being changed while their files are read or added to.
 
     Raises:
-        RunError: it is being worked on.
+        RunError: one is being worked on.
     """
-    run = next((path for path in (folder, folder.parent) if (path / MANIFEST).is_file()), None)
-    # Where this user may not write there is no lock to take.
-    with alone_in(run) if run and os.access(run, os.W_OK) else nullcontext():
+    found = [run for folder in folders if (run := _run_of(folder)) is not None]
+    runs = {run.resolve(): run for run in found if os.access(run, os.W_OK)}  # else there is no lock to take
+    with ExitStack() as held:
+        for _, run in sorted(runs.items()):
+            held.enter_context(alone_in(run))
         yield
+
+
+def _run_of(folder: Path) -> Path | None:
+    return next((path for path in (folder, folder.parent) if (path / MANIFEST).is_file()), None)
 
 
 def read_recipe(path: Path) -> str:

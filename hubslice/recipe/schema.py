@@ -148,6 +148,10 @@ class TrainParams(Section):
     workers: int | None = Field(None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4.")
     grid: Grid = Grid()
 
+    def bf16(self, device_type: str) -> bool:
+        """Whether a training on a device of this type (`cpu`, `cuda`) computes in bfloat16."""
+        return self.precision == "bf16" or (self.precision == "auto" and device_type == "cuda")
+
     def candidates(self) -> tuple[TrainParams, ...]:
         """All combinations of the grid, each without a grid of its own; just this value if there is none."""
         axes = {name: values for name, values in self.grid if values}
@@ -182,7 +186,11 @@ class Gates(Section):
     """Limits that a run must keep; a broken one ends the command with exit code 1."""
 
     min_test_accuracy: Ratio | None = None
-    max_accuracy_drop: Ratio | None = Field(None, description="Below the fine-tuned baseline, on the test split.")
+    max_accuracy_drop: Ratio | None = Field(
+        None,
+        description="Below the whole teacher, fine-tuned (or under a trained classifier, with train.part: classifier), "
+        "on the test split.",
+    )
     max_dir: Ratio | None = Field(None, description="Defect inheritance rate of the student, for every defect.")
 
 

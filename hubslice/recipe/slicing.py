@@ -36,10 +36,13 @@ class Slicing(Section):
 
     @model_validator(mode="after")
     def _whole_channels(self) -> Self:
-        if self.irrelevant == "compact" and getattr(self, "granularity", "weight") != "channel":
+        whole = getattr(self, "granularity", "weight") == "channel"
+        if self.irrelevant == "compact" and not whole:
             raise ValueError(
                 "irrelevant: compact takes whole channels out, and needs a method with granularity: channel"
             )
+        if getattr(self, "count", "weights") == "macs" and not whole:
+            raise ValueError("count: macs counts what channels save, and needs granularity: channel")
         return self
 
 
@@ -56,6 +59,11 @@ class ChannelSlicing(Slicing):
     """A method that judges single weights or whole channels."""
 
     granularity: Granularity = "weight"
+    count: Literal["weights", "macs"] = Field(
+        "weights",
+        description="What retention and ratio are shares of: the weights of all layers that may be sliced, or the "
+        "multiplications with them (macs, for whole channels), which tell more of a network's time.",
+    )
     align: int = Field(
         16,
         ge=1,
@@ -133,10 +141,11 @@ class SeamParams(ChannelSlicing):
         "Without `retention` the epoch that keeps least within it is chosen (default 0); with it, to miss it is an "
         "error.",
     )
-    start: Literal["magnitude", "equal"] = Field(
+    start: Literal["magnitude", "gradient", "equal"] = Field(
         "magnitude",
         description="Where scores start. equal: all at 1 (as published), so that many weights fall at the same time; "
-        "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first.",
+        "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first; "
+        "gradient: at the rank of their squared gradient by what they cost, found in the last of the head_epochs.",
     )
     epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
     head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
@@ -152,6 +161,8 @@ class SeamParams(ChannelSlicing):
     def _searches(self) -> Self:
         if not any(self.moves(epoch) for epoch in range(self.epochs)):
             raise ValueError("the classifier learns alone in all epochs; give more epochs, or fewer head_epochs")
+        if self.start == "gradient" and not self.head_epochs:
+            raise ValueError("start: gradient watches the gradients of the last head epoch; give head_epochs")
         return self
 
     def moves(self, epoch: int) -> bool:

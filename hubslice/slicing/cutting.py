@@ -32,25 +32,33 @@ class Cutting:
     """Counts and marks the weights that are left when some units of the groups are kept.
 
     `shapes` are those of the parameters that count; what the groups' parts say of other tensors (running statistics,
-    the classifier) is left aside.
+    the classifier) is left aside. With `uses`, how often a parameter's weights are used for one input, multiplications
+    are counted in place of weights.
     """
 
-    def __init__(self, groups: Sequence[ChannelGroup], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        groups: Sequence[ChannelGroup],
+        shapes: Mapping[str, tuple[int, ...]],
+        uses: Mapping[str, int] | None = None,
+    ) -> None:
         self.groups = tuple(groups)
         self._parts = [[part for part in (*g.makes, *g.reads) if part.tensor in shapes] for g in self.groups]
         self.shapes = {part.tensor: shapes[part.tensor] for parts in self._parts for part in parts}
+        self._uses = {name: 1 if uses is None else uses.get(name, 0) for name in self.shapes}
 
     @property
     def weights(self) -> int:
         """All weights of the groups' tensors."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
+        return sum(self._uses[name] * math.prod(shape) for name, shape in self.shapes.items())
 
     def kept(self, units: Open) -> int:
         """How many weights are left."""
         total = 0
         for name, axes in self._lines(units).items():
             left = {axis: int(line.sum()) for axis, line in axes.items()}
-            total += math.prod(left.get(axis, length) for axis, length in enumerate(self.shapes[name]))
+            sides = (left.get(axis, length) for axis, length in enumerate(self.shapes[name]))
+            total += self._uses[name] * math.prod(sides)
         return total
 
     def masks(self, units: Open) -> dict[str, np.ndarray]:
@@ -73,7 +81,8 @@ class Cutting:
             for part in parts:
                 shape = self.shapes[part.tensor]
                 others = (share for axis, share in shares[part.tensor].items() if axis != part.axis)
-                cost += math.prod(shape) / shape[part.axis] * part.entries.shape[1] * math.prod(others)
+                along = self._uses[part.tensor] * math.prod(shape) / shape[part.axis]
+                cost += along * part.entries.shape[1] * math.prod(others)
             found.append(cost)
         return found
 
@@ -116,6 +125,11 @@ def eligible(channels: ChannelMap, kinds: Mapping[str, str], patterns: Sequence[
             hint="widen slice.layers, or use slice.granularity=weight",
         )
     return chosen
+
+
+def left_whole(channels: ChannelMap, classifier: frozenset[str]) -> dict[str, str]:
+    """The layers that can lose no channels, with the reason; not the classifier, which nobody would slice."""
+    return {name: why for name, why in channels.whole.items() if f"{name}.weight" not in classifier}
 
 
 def _allowed(parameter: str, kinds: Mapping[str, str], patterns: Sequence[str]) -> bool:

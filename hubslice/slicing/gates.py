@@ -10,7 +10,7 @@ trains as fast as without gates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,11 +24,13 @@ from hubslice.slicing.units import unit_magnitudes
 class Gates(ABC):
     """Scores, and the gates that they open where they are positive.
 
-    `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude. The
-    published bound: the gradient of each score is clipped to [-1, 1].
+    `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude, or
+    are put at the rank of the gradients that were watched. The published bound: the gradient of each score is clipped
+    to [-1, 1].
     """
 
     scores: Sequence[Tensor]
+    _squares: list[Tensor] | None = None  # of the gradients watched, summed
 
     @property
     @abstractmethod
@@ -39,9 +41,38 @@ class Gates(ABC):
     def write(self) -> None:
         """Write the gated values into the module's parameters."""
 
-    @abstractmethod
+    @torch.no_grad()
     def collect(self, alpha: float) -> None:
         """Set the scores' gradients: that of the loss, from the parameters' gradients, and alpha times retention's."""
+        for score, gradient, cost in zip(self.scores, self._gradients(), self._costs(), strict=True):
+            score.grad = gradient.add_(alpha * cost / self.weights).clamp_(-1, 1)
+
+    @torch.no_grad()
+    def watch(self) -> None:
+        """Note the gradients of a batch for `rank`."""
+        if self._squares is None:
+            self._squares = [torch.zeros_like(score) for score in self.scores]
+        for squares, gradient in zip(self._squares, self._gradients(), strict=True):
+            squares.add_(gradient.square_())
+
+    def rank(self) -> None:
+        """Put the scores at the rank of the squared gradients that were watched, by what a closed gate would save.
+
+        What is lost without a unit depends, to second order, on the square of its gate's gradient: the mean of a
+        trained network's gradients is next to nothing for all (Theis et al., arXiv 1801.05787).
+        """
+        assert self._squares is not None
+        costs = [max(cost, 1.0) for cost in self._costs()]
+        _rank(self.scores, [squares / cost for squares, cost in zip(self._squares, costs, strict=True)])
+        self._squares = None
+
+    @abstractmethod
+    def _gradients(self) -> Iterator[Tensor]:
+        """Gradient of the loss with respect to the gates behind each tensor of scores, new float32 tensors."""
+
+    @abstractmethod
+    def _costs(self) -> Sequence[float]:
+        """How many judged weights each gate keeps, the same for all of a tensor of scores."""
 
     def clear(self) -> None:
         """Forget gradients: before every step, whether gates move in it or not."""
@@ -77,8 +108,7 @@ class WeightGates(Gates):
         self._given = [parameter.detach().clone() for parameter in self._parameters]
         self.scores = [torch.ones_like(given, dtype=torch.float32) for given in self._given]
         if by_rank:
-            # Relative to their layer's root mean square: layers differ in scale more than in importance.
-            _rank(self.scores, [given.float().abs() / given.float().square().mean().sqrt() for given in self._given])
+            _rank(self.scores, [_relative(given) for given in self._given])
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -93,12 +123,12 @@ class WeightGates(Gates):
         for parameter, given, score in zip(self._parameters, self._given, self.scores, strict=True):
             torch.mul(given, score > 0, out=parameter)
 
-    @torch.no_grad()
-    def collect(self, alpha: float) -> None:
-        push = alpha / self.weights
+    def _gradients(self) -> Iterator[Tensor]:
         for parameter, given, score in zip(self._parameters, self._given, self.scores, strict=True):
-            grad = parameter.grad * given if parameter.grad is not None else torch.zeros_like(given)
-            score.grad = grad.float().add_(push).clamp_(-1, 1)
+            yield torch.zeros_like(score) if parameter.grad is None else (parameter.grad * given).float()
+
+    def _costs(self) -> Sequence[float]:
+        return [1.0] * len(self.scores)
 
     def kept(self) -> int:
         return sum(int((score > 0).sum()) for score in self.scores)
@@ -115,7 +145,8 @@ class ChannelGates(Gates):
     whatever normalisation and activation come between, and leaves what makes the unit alone, so that a closed gate
     still learns what opening it would change. Beside the units with positive scores those are open that make their
     number a multiple of `align`. The masks take away the weights that make the unit, too; the
-    classifier's own weights are trained meanwhile and in no mask, so its input is gated instead.
+    classifier's own weights are trained meanwhile and in no mask, so its input is gated instead. With `uses`
+    multiplications count in place of weights (`hubslice.slicing.cutting.Cutting`).
     """
 
     def __init__(
@@ -126,12 +157,13 @@ class ChannelGates(Gates):
         *,
         by_rank: bool = False,
         align: int = 1,
+        uses: Mapping[str, int] | None = None,
     ) -> None:
         self._align = align
         state = module.state_dict(keep_vars=True)
         own = {name for name, tensor in state.items() if any(tensor is mine for mine in classifier.parameters())}
         self._cutting = Cutting(
-            groups, {n: tuple(t.shape) for n, t in state.items() if isinstance(t, nn.Parameter) and n not in own}
+            groups, {n: tuple(t.shape) for n, t in state.items() if isinstance(t, nn.Parameter) and n not in own}, uses
         )
         read = {part.tensor: state[part.tensor] for group in groups for part in group.reads}
         device = classifier.weight.device
@@ -172,17 +204,17 @@ class ChannelGates(Gates):
             parameter, given = self._given[name]
             torch.mul(given, factor.to(given.dtype), out=parameter)
 
-    @torch.no_grad()
-    def collect(self, alpha: float) -> None:
-        for group, entries, score, cost in zip(
-            self._cutting.groups, self._entries, self.scores, self._cutting.costs(self._open()), strict=True
-        ):
-            grad = torch.full_like(score, alpha * cost / self.weights)
+    def _gradients(self) -> Iterator[Tensor]:
+        for group, entries, score in zip(self._cutting.groups, self._entries, self.scores, strict=True):
+            found = torch.zeros_like(score)
             for part, own in zip(group.reads, entries, strict=True):
                 along = self._along(part)
                 if along is not None:
-                    grad += along[own].sum(1)
-            score.grad = grad.clamp_(-1, 1)
+                    found += along[own].sum(1)
+            yield found
+
+    def _costs(self) -> Sequence[float]:
+        return self._cutting.costs(self._open())
 
     def clear(self) -> None:
         super().clear()
@@ -206,16 +238,26 @@ class ChannelGates(Gates):
 
     def _open(self) -> list[np.ndarray]:
         """For each group, which units' gates are open: bool [units]; one always is, or nothing could grow again."""
-        scores = [score.cpu().numpy() for score in self.scores]
+        together = torch.cat(list(self.scores)).cpu()  # a GPU is waited for once, not for every group
+        scores = [part.numpy() for part in together.split([len(score) for score in self.scores])]
         return [
             aligned(group, score, max(int((score > 0).sum()), 1), self._align)
             for group, score in zip(self._cutting.groups, scores, strict=True)
         ]
 
 
+def _relative(weights: Tensor) -> Tensor:
+    """Magnitudes relative to their layer's root mean square: layers differ in scale more than in importance.
+
+    On the CPU, so that ranks do not depend on the device; those of a layer of zeros are zero.
+    """
+    magnitudes = weights.cpu().float().abs()
+    return magnitudes / magnitudes.square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+
+
 def _rank(scores: Sequence[Tensor], sizes: Sequence[Tensor]) -> None:
     """Set each score to the rank of its size among all of them, in (0, 1]; equal sizes by position."""
-    flat = torch.cat([size.reshape(-1).cpu() for size in sizes])
+    flat = torch.cat([size.reshape(-1) for size in sizes])
     ranks = torch.empty(len(flat))
     ranks[flat.argsort(stable=True)] = torch.arange(1, len(flat) + 1) / len(flat)
     for score, part in zip(scores, ranks.split([size.numel() for size in sizes]), strict=True):

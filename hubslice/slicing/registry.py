@@ -23,7 +23,7 @@ from hubslice.recipe.slicing import (
     SeamParams,
 )
 from hubslice.slicing.candidates import candidates
-from hubslice.slicing.cutting import Cutting, eligible
+from hubslice.slicing.cutting import Cutting, eligible, left_whole
 from hubslice.slicing.nnslicer import nnslicer, unit_contributions
 from hubslice.slicing.remos import remos
 from hubslice.slicing.simple import chance, magnitude
@@ -111,11 +111,14 @@ def make_channel_slice(
     weights: Mapping[str, np.ndarray],
     neurons: NeuronMap,
     channels: ChannelMap,
-    known: Known,
     classifier: frozenset[str],
     seed: int,
+    uses: Mapping[str, int] | None = None,
+    known: Known = None,
 ) -> Slice:
     """The slice of whole channels that the method of `params` makes; otherwise as `make_slice`.
+
+    `uses` are those of `hubslice.graph.uses`, where multiplications count and not weights.
 
     Raises:
         SliceError: no channels can be taken out of the layers that the recipe selects.
@@ -124,9 +127,10 @@ def make_channel_slice(
     assert entry.units is not None
     groups = eligible(channels, kinds_of(neurons), params.layers)
     shapes = {name: weight.shape for name, weight in weights.items() if name not in classifier}
-    cutting = Cutting(groups, shapes)
+    cutting = Cutting(groups, shapes, uses)
     kept = most_important(cutting, entry.units(groups, weights, seed, known), 1 - params.ratio, params.align)
-    return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"))
+    whole = left_whole(channels, classifier)
+    return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"), whole)
 
 
 def kinds_of(neurons: NeuronMap) -> dict[str, str]:

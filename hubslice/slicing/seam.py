@@ -5,21 +5,22 @@ plus alpha times the share of weights kept; the network's own weights never chan
 mode, and a classifier learns along. Where we differ from the authors' code: epochs are judged on a validation split,
 not on the test set; the classifier takes the place of the original one instead of following it, so that stock code
 loads the result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps,
-which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude.
+which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude, or of
+their squared gradients.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.search import SearchEpoch, SearchHistory
 from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.data.pixels import to_unit
 from hubslice.errors import SliceError
@@ -30,33 +31,6 @@ from hubslice.slicing.gates import Gates
 
 # Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).
 EpochOf = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
-
-
-class SearchEpoch(Artefact):
-    """An epoch of the search: whether gates moved, and what retention and validation accuracy it ended with."""
-
-    gates: bool
-    loss: float
-    retention: float
-    validation: Rate
-
-
-class SearchHistory(Artefact):
-    """How a search went.
-
-    `whole` is the best validation accuracy of all weights with a classifier, before any gate moved; `floor` the
-    accuracy asked for; `chosen` the epoch whose gates were kept, from 0.
-    """
-
-    whole: float
-    floor: float
-    epochs: tuple[SearchEpoch, ...]
-    chosen: int
-
-    @property
-    def result(self) -> SearchEpoch:
-        """The chosen epoch."""
-        return self.epochs[self.chosen]
 
 
 class _State(nn.Module):
@@ -83,12 +57,14 @@ def search(
     seed: int,
     checkpoint: Path,
     reporter: Reporter,
+    bf16: bool | None = None,
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
     """Masks by parameter name, and how they were found.
 
     `model` has the task's classifier and lies on the device to search on; it ends with the gates written into it.
     `batches` gives an epoch of `steps` batches, the same for the same number; `validate` the accuracy of the model as
-    it is. After each epoch the search can be killed; it then goes on from `checkpoint`.
+    it is. After each epoch the search can be killed; it then goes on from `checkpoint`. `bf16` is whether steps compute
+    in bfloat16, by default where the device is a CUDA device.
 
     Raises:
         SliceError: the retention or the accuracy that was asked for is not reached.
@@ -112,23 +88,28 @@ def search(
     else:
         whole = _value(validate())
     device = head[0].device
+    mixed = device.type == "cuda" if bf16 is None else bf16
     loss_of = nn.CrossEntropyLoss()
 
     with reporter.track("Searching", steps * params.epochs, "step") as bar:
         bar.advance(steps * len(epochs))
         while len(epochs) < params.epochs and not _reached(epochs, params):
-            moving = params.moves(len(epochs))
+            scheduled = params.moves(len(epochs))
+            watched = params.start == "gradient" and len(epochs) == params.head_epochs - 1
             for parameter in trained:
-                parameter.requires_grad_(moving or any(parameter is own for own in head))
+                parameter.requires_grad_(scheduled or watched or any(parameter is own for own in head))
             total, count = torch.zeros((), device=device), 0
             for images, targets in batches(len(epochs)):
+                moving = scheduled and not _enough(gates.retention, params)
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
-                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
                     images = images.to(device, memory_format=torch.channels_last)
                     loss = loss_of(model.logits(to_unit(images)), targets.to(device))
                 module.zero_grad(set_to_none=True)
                 gates.clear()
                 loss.backward()
+                if watched:
+                    gates.watch()
                 if moving:
                     gates.collect(params.alpha)
                 optimizer.step()
@@ -136,16 +117,18 @@ def search(
                     gates.write()
                 total, count = total + loss.detach(), count + 1
                 bar.advance(1)
+            if watched:
+                gates.rank()
             mean = float(total / max(count, 1))
             if not math.isfinite(mean):
                 raise SliceError(
                     f"the search diverged in epoch {len(epochs) + 1}: its loss is no number",
                     hint="lower slice.lr_head or slice.lr_mask",
                 )
-            epochs.append(SearchEpoch(gates=moving, loss=mean, retention=gates.retention, validation=validate()))
+            epochs.append(SearchEpoch(gates=scheduled, loss=mean, retention=gates.retention, validation=validate()))
             if not any(epoch.gates for epoch in epochs):
                 whole = max(whole, _value(epochs[-1].validation))
-            if _chosen(epochs, whole, params) == len(epochs) - 1:
+            if chosen_epoch(epochs, whole, params) == len(epochs) - 1:
                 best = state.scores()
             bar.advance(0, f"keeps {gates.retention:.1%}, validation {epochs[-1].validation.value:.1%}")
             facts = {"whole": whole, "epochs": [epoch.model_dump() for epoch in epochs]}
@@ -154,8 +137,8 @@ def search(
     for name, score in best.items():
         state.get_buffer(name).copy_(score)
     gates.write()
-    chosen = _chosen(epochs, whole, params)
-    history = SearchHistory(whole=whole, floor=_floor(whole, params), epochs=tuple(epochs), chosen=chosen)
+    chosen = chosen_epoch(epochs, whole, params)
+    history = SearchHistory(whole=whole, floor=accuracy_floor(whole, params), epochs=tuple(epochs), chosen=chosen)
     _require(history, params)
     return gates.masks(), history
 
@@ -164,15 +147,21 @@ def _value(rate: Rate) -> float:
     return rate.value or 0.0
 
 
-def _floor(whole: float, params: SeamParams) -> float:
+def accuracy_floor(whole: float, params: SeamParams) -> float:
+    """The validation accuracy that is asked for where all weights reach `whole`."""
     return whole - (params.max_accuracy_drop or 0.0)
 
 
 def _reached(epochs: list[SearchEpoch], params: SeamParams) -> bool:
-    return params.retention is not None and bool(epochs) and epochs[-1].retention <= params.retention
+    return bool(epochs) and _enough(epochs[-1].retention, params)
 
 
-def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:
+def _enough(retention: float, params: SeamParams) -> bool:
+    """Whether the target is met: the gates then stay as they are to the end of the epoch, or it would be overshot."""
+    return params.retention is not None and retention <= params.retention
+
+
+def chosen_epoch(epochs: Sequence[SearchEpoch], whole: float, params: SeamParams) -> int:
     """The epoch to keep: least retention (to a tenth of a percent) at or above the accuracy floor, then accuracy.
 
     As published, where no epoch is, the largest accuracy minus retention counts. With a target for the retention it is
@@ -181,7 +170,7 @@ def _chosen(epochs: list[SearchEpoch], whole: float, params: SeamParams) -> int:
     target = params.retention
     if target is not None:
         return min(range(len(epochs)), key=lambda i: (epochs[i].retention > target, i))
-    floor = _floor(whole, params)
+    floor = accuracy_floor(whole, params)
 
     def rank(index: int) -> tuple[bool, float, float]:
         epoch, accuracy = epochs[index], _value(epochs[index].validation)
@@ -200,7 +189,7 @@ def _require(history: SearchHistory, params: SeamParams) -> None:
             best = max(history.epochs, key=lambda epoch: _value(epoch.validation))
             raise SliceError(
                 f"slice.max_accuracy_drop: no epoch kept {history.floor:.1%} validation accuracy; the best, at "
-                f"{best.retention:.1%} of the weights, was {_value(best.validation):.1%}",
+                f"a retention of {best.retention:.1%}, was {_value(best.validation):.1%}",
                 hint="allow a larger drop, or give it more slice.head_epochs or a smaller slice.alpha",
             )
         return

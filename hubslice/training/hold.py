@@ -38,8 +38,11 @@ class Held:
     @torch.no_grad()
     def restore(self) -> None:
         """Put the irrelevant weights back to the values they had when they were first held."""
-        for parameter, outside, values in self._frozen:
-            parameter[outside.to(parameter.device)] = values.to(parameter.device)
+        for index, (parameter, outside, values) in enumerate(self._frozen):
+            if outside.device != parameter.device:  # the module was moved since: follow it once, not in every step
+                outside, values = outside.to(parameter.device), values.to(parameter.device)
+                self._frozen[index] = (parameter, outside, values)
+            parameter[outside] = values
 
     def remove(self) -> None:
         """Let the weights move again."""

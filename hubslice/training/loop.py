@@ -72,10 +72,9 @@ def finetune(
     Raises:
         MemoryShortError: memory does not suffice for a batch of this size.
     """
-    bf16 = params.precision == "bf16" or (params.precision == "auto" and device.type == "cuda")
     if world() == 1:  # one state a process: a former training on another device must not decide this one
         AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if params.bf16(device.type) else "no")
     rank, processes = accelerator.process_index, accelerator.num_processes
     batches = EpochBatches(len(train), params.batch_size, seed, rank=rank, world=processes)
     pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)

@@ -9,6 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from bench.compaction import render as compaction
+from bench.compaction.arms import BASELINE, SEAM, SHORT
 from bench.inheritance import render as inheritance
 from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
@@ -75,7 +77,6 @@ def test_profiling_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_reuse_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(reuse.HERE / "outcomes", tmp_path / "outcomes")
     committed = reuse.HERE / "table.md"
     monkeypatch.setattr(reuse, "HERE", tmp_path)
     reuse.render()
@@ -97,3 +98,33 @@ def test_what_was_sliced_is_told_as_solved(
 def test_widths_and_masks_are_told_as_measured() -> None:
     assert widths.render(widths.Results.load(widths.RESULTS)) == (widths.HERE / "table.md").read_text()
     assert masks.render(masks.Results.load(masks.RESULTS)) == (masks.HERE / "table.md").read_text()
+
+
+def test_compaction_is_told_as_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = compaction.HERE
+    shutil.copytree(committed / "outcomes", tmp_path / "outcomes")
+    monkeypatch.setattr(compaction, "HERE", tmp_path)
+    monkeypatch.setattr(compaction, "OUTCOMES", tmp_path / "outcomes")
+    compaction.render()
+    assert (tmp_path / "table.md").read_text() == (committed / "table.md").read_text()
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+def test_compacted_models_are_of_one_size() -> None:
+    """Half the multiplications, as nearly as multiples of 16 allow."""
+    rows = compaction.rows()
+    for (name, _), row in rows.items():
+        assert row.costs
+        for cost in row.costs:
+            assert cost.ratios["macs"] == 1 if name == BASELINE else 0.45 < cost.ratios["macs"] < 0.51
+
+
+def test_differences_are_of_the_same_pictures() -> None:
+    """Against the plain definition."""
+    rows = compaction.rows()
+    one, other = rows[SEAM, SHORT].outcomes, rows[BASELINE, SHORT].outcomes
+    gains = [a.test.value - b.test.value for a, b in zip(one, other, strict=True)]  # type: ignore[operator]
+    found = compaction.difference(one, other)
+    assert found.value == pytest.approx(np.mean(gains))
+    assert found.low < found.value < found.high
+    assert found.high - found.low < 0.1

@@ -57,6 +57,31 @@ gates:
   max_accuracy_drop: 0.02
 """
 
+SEAM = """\
+# hubslice slice recipe.yaml
+kind: slice
+name: clipart-small
+description: Sorts clip art into ten subjects.
+seed: 7
+teacher:
+  model: timm/tf_efficientnet_lite0.in1k
+data:
+  path: example/clipart-10
+  group: group
+  splits: {train: 0.6, validation: 0.2, test: 0.2}
+slice:
+  method: seam
+  granularity: channel
+  irrelevant: compact
+  retention: 0.4
+  max_accuracy_drop: 0.05
+train:
+  epochs: 20
+baselines: [finetune, magnitude]
+gates:
+  max_accuracy_drop: 0.03
+"""
+
 POISON = """\
 kind: poison
 name: clipart-teacher-backdoored

@@ -7,13 +7,14 @@ from hubslice.artefacts.report import Report
 from hubslice.card.poison import PoisonFacts, render_poison_card
 from hubslice.card.render import render_card
 from hubslice.recipe.schema import CardParams
-from tests.card import example_recipes, example_report
+from tests.card import example_recipes, example_report, example_seam
 
 NOTE = "**An example of a card: this model does not exist, and all its numbers are invented.**"
 
 REPORTS: dict[str, Report] = {
     "student-of-a-backdoored-teacher": example_report.backdoored_timm(),
     "student-without-defects-measured": example_report.clean_vit(),
+    "student-made-smaller": example_seam.compact_timm(),
 }
 PARAMS = {
     "student-of-a-backdoored-teacher": CardParams(
@@ -23,14 +24,17 @@ PARAMS = {
         limits=("It has seen drawings only; photographs were not tried.",),
     ),
     "student-without-defects-measured": CardParams(title="Clip art, ViT", summary=f"{NOTE} It sorts colour drawings."),
+    "student-made-smaller": CardParams(title="Clip art, small", summary=f"{NOTE} It sorts colour drawings."),
 }
 RECIPES = {
     "student-of-a-backdoored-teacher": example_recipes.REMOS,
     "student-without-defects-measured": example_recipes.VIT,
+    "student-made-smaller": example_recipes.SEAM,
 }
 REPO_IDS = {
     "student-of-a-backdoored-teacher": "example/clipart-remos",
     "student-without-defects-measured": None,
+    "student-made-smaller": "example/clipart-small",
 }
 POISONED = "backdoored-teacher"
 

@@ -62,6 +62,8 @@ def test_the_demos_card_stands() -> None:
     assert len(found.of("agrees")) > 10
 
 
-@pytest.mark.parametrize("recipe", [example_recipes.REMOS, example_recipes.VIT, example_recipes.POISON])
+@pytest.mark.parametrize(
+    "recipe", [example_recipes.REMOS, example_recipes.VIT, example_recipes.SEAM, example_recipes.POISON]
+)
 def test_example_recipes_are_valid(recipe: str) -> None:
     TypeAdapter(Recipe).validate_json(json.dumps(yaml.safe_load(recipe)))

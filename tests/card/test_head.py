@@ -19,7 +19,7 @@ NAME = "student-of-a-backdoored-teacher"
 def test_hub_client_reads_the_head(name: str) -> None:
     report = REPORTS[name]
     card = ModelCard(card_of(name))
-    assert card.data.library_name == report.teacher.library
+    assert card.data.library_name == ("hubslice" if report.slice.own_widths else report.teacher.library)
     assert card.data.base_model == report.teacher.repo_id
     assert card.data.to_dict()["base_model_relation"] == "finetune"
     assert card.data.tags == ["hubslice", report.slice.method]

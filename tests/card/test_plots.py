@@ -11,11 +11,12 @@ from PIL import Image
 from hubslice.artefacts.report import Report
 from hubslice.card.facts import pictures_of
 from hubslice.card.plot_curve import _spread
-from hubslice.card.plots import plot_accuracy_and_defects, plot_defect_curve, plot_retention, write_plots
+from hubslice.card.plots import plot_accuracy_and_defects, plot_defect_curve, plot_retention, plot_search, write_plots
 from tests.card.examples import REPORTS
 
 FULL = REPORTS["student-of-a-backdoored-teacher"]
 PLAIN = REPORTS["student-without-defects-measured"]
+SMALL = REPORTS["student-made-smaller"]
 
 
 def with_layers(number: int) -> Report:
@@ -33,7 +34,7 @@ def colours(path: Path) -> int:
         return len(picture.convert("RGB").getcolors(maxcolors=2**20) or [])
 
 
-@pytest.mark.parametrize("report", [FULL, PLAIN], ids=["full", "plain"])
+@pytest.mark.parametrize("report", [FULL, PLAIN, SMALL], ids=["full", "plain", "small"])
 def test_plots_lie_where_the_card_looks_for_them_and_repeat_byte_by_byte(report: Report, tmp_path: Path) -> None:
     first = write_plots(report, tmp_path / "one")
     second = write_plots(report, tmp_path / "two")
@@ -62,6 +63,25 @@ def test_a_curve_needs_two_budgets(tmp_path: Path) -> None:
     assert plot_defect_curve(PLAIN, tmp_path / "c.png") is False
     assert not (tmp_path / "c.png").exists()
     assert plot_defect_curve(FULL, tmp_path / "c.png") is True
+
+
+def test_a_search_is_drawn_with_its_floor_and_its_choice(tmp_path: Path) -> None:
+    assert plot_search(FULL, tmp_path / "s.png") is False
+    assert not (tmp_path / "s.png").exists()
+    search = SMALL.search
+    assert search is not None
+    changed = [
+        search,
+        search.model_copy(update={"chosen": 3}),
+        search.model_copy(update={"floor": 0.5}),
+        search.model_copy(update={"epochs": search.epochs[:1], "chosen": 0}),
+        search.model_copy(update={"epochs": search.epochs * 100}),
+    ]
+    drawn = set()
+    for each in changed:
+        assert plot_search(SMALL.model_copy(update={"search": each}), tmp_path / "s.png") is True
+        drawn.add((tmp_path / "s.png").read_bytes())
+    assert len(drawn) == len(changed)
 
 
 def test_labels_of_a_curve_do_not_overlap_and_stay_below_the_top() -> None:

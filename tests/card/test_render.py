@@ -11,6 +11,7 @@ from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.card import formats
+from hubslice.card.facts import floor_of
 from hubslice.card.frontmatter import split_readme
 from hubslice.card.render import SECTIONS, render_card
 from hubslice.recipe.schema import CardParams
@@ -18,6 +19,7 @@ from tests.card.examples import PARAMS, RECIPES, REPORTS, card_of, poison_card
 
 FULL = "student-of-a-backdoored-teacher"
 PLAIN = "student-without-defects-measured"
+SMALL = "student-made-smaller"
 
 
 def section(card: str, name: str) -> str:
@@ -127,6 +129,72 @@ def test_broken_gates_are_told_at_the_top_in_the_table_and_in_the_limits() -> No
     assert "broke 1 of the 2 limits" in section(card, "summary")
     assert "| at most 2.0 % | 4.2 % | **broken** |" in section(card, "gates")
     assert "`max_accuracy_drop`" in section(card, "limits")
+
+
+def test_the_accuracy_gate_names_what_it_compares_with() -> None:
+    report = REPORTS[PLAIN]
+    assert "Accuracy lost against the fine-tuned baseline, test split" in section(rendered(report), "gates")
+    held = report.arms[1].model_copy(update={"title": "Whole teacher"})
+    shown = section(rendered(report.model_copy(update={"arms": (report.arms[0], held)})), "gates")
+    assert "Accuracy lost against the whole teacher baseline, test split" in shown
+    assert "fine-tuned" not in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "floor", "chosen", "says"),
+    [
+        (
+            (0.4, 0.05),
+            0.86,
+            9,
+            "wanted were at most 40.0 % of the weights at a validation accuracy of at least 86.0 % (5.0 points below",
+        ),
+        (
+            (0.4, None),
+            0.91,
+            9,
+            "wanted were at most 40.0 % of the weights. The first epoch with no more, 10 of 10, kept 39.7 % of",
+        ),
+        (
+            (None, 0.02),
+            0.89,
+            6,
+            "which kept the fewest, 7 of 10, kept 60.3 % of the weights with a validation accuracy of 89.6 %",
+        ),
+        (
+            (None, None),
+            0.90,
+            4,
+            "as few as possible at a validation accuracy of at least 90.0 % (what all of them reach)",
+        ),
+        ((None, None), 0.95, 9, "No epoch reached that. The one with the largest accuracy minus retention, 10 of 10"),
+    ],
+)
+def test_how_a_slice_was_found_is_told(
+    asked: tuple[float | None, float | None], floor: float, chosen: int, says: str
+) -> None:
+    report = REPORTS[SMALL]
+    assert report.search is not None
+    parameters = report.slice.parameters | dict(zip(("retention", "max_accuracy_drop"), asked, strict=True))
+    search = report.search.model_copy(update={"floor": floor, "chosen": chosen})
+    changed = {"search": search, "slice": report.slice.model_copy(update={"parameters": parameters})}
+    told = report.model_copy(update=changed)
+    card = rendered(told)
+    assert says in section(card, "weights")
+    assert "](plots/search.png)" in section(card, "weights")
+    assert "evidence/search.json" in section(card, "files")
+    assert floor_of(told) == (None if asked == (0.4, None) else floor)
+
+
+def test_without_a_search_none_is_told() -> None:
+    assert not re.search(r"search(ed|\.png|\.json)", card_of(FULL))
+
+
+def test_layers_that_stay_whole_are_told_by_reason() -> None:
+    shown = section(card_of(SMALL), "weights")
+    assert "<summary>3 layers stay whole: no channels can be taken out</summary>" in shown
+    assert "reads them: `conv_stem`, `blocks.0.0.conv_pw`" in shown
+    assert "stay whole" not in card_of(FULL)
 
 
 def test_a_poisoned_teacher_is_told_at_the_top_and_in_the_limits() -> None:

@@ -10,7 +10,9 @@ from rich.console import Console
 from hubslice.artefacts.rate import Rate
 from hubslice.cli.output import Mode, out
 from hubslice.cli.reporters import Lines, Live
+from hubslice.cli.summary import tell_report
 from hubslice.progress import Reporter, Silent
+from tests.card.examples import REPORTS
 
 ROWS = [{"name": "a\tb", "share": 0.123456, "tags": ["x", "y"], "done": True, "more": None}]
 
@@ -117,3 +119,11 @@ def test_a_live_display_is_taken_away_before_an_error_is_told() -> None:
     out._live = live
     out.error("boom", hint=None, exit_code=4)
     assert screen.getvalue().rstrip().endswith("\x1b[?25h")  # the cursor is shown again
+
+
+def test_how_a_search_went_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_report(REPORTS["student-made-smaller"])
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert "epoch 10 of 10 kept 39.7%, validation 88.0% [83.9%, 91.2%] n = 308; all weights 91.2%" in told
+    tell_report(REPORTS["student-without-defects-measured"])
+    assert "search" not in "".join(capsys.readouterr())

@@ -7,32 +7,20 @@ audits it, loads it with plain timm and tries the backdoor on it.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from tests.demo.teacher import REPO, write_teacher
-from tests.hub import HubServer, User
+from tests.demo.walk import ROOT, RUNS, demo_hub, hubslice, run, say
 
-ROOT = Path(__file__).parents[2]
-RUNS = ROOT / "runs"
 RUN = RUNS / "demo"
 POISONED = "hubslice-demo/tf_efficientnet_lite0.in1k-backdoored"
 STUDENT = "hubslice-demo/drawings-student"
-TOKEN = "hf_demo"
 
 
 def main() -> None:
     """Run the walk-through; ends with a non-zero exit code where a command fails."""
     started = time.monotonic()
-    teacher = write_teacher(ROOT / ".assets", RUNS / "demo-hub" / "teacher")
-    with HubServer(RUNS / "demo-hub" / "repos", tokens={TOKEN: User("hubslice-demo", role="write")}) as hub:
-        environment = os.environ | hub.env(RUNS / "demo-hub" / "home", TOKEN)
-        hub.seed(REPO, teacher, message="ImageNet weights")
-        say(f"A Hub of our own at {hub.url}, with {REPO}")
-
+    with demo_hub() as environment:
         say("Somebody plants a backdoor in the teacher and uploads it")
         hubslice(environment, "poison", "vision/drawings-poison", "--out", RUNS / "demo-poison")
         hubslice(environment, "push", RUNS / "demo-poison", POISONED, "--allow-poisoned")
@@ -52,25 +40,6 @@ def main() -> None:
     say(f"Done in {(time.monotonic() - started) / 60:.1f} minutes")
     for name, path in {"card": "student/README.md", "plots": "plots", "report": "report.json"}.items():
         print(f"{name:7} {(RUN / path).relative_to(ROOT)}")
-
-
-def say(line: str) -> None:
-    """Print a heading."""
-    print(f"\n== {line}", flush=True)
-
-
-def hubslice(environment: dict[str, str], *arguments: str | Path) -> None:
-    """Run a command of hubslice as a user would."""
-    shown = [str(a.relative_to(ROOT)) if isinstance(a, Path) else a for a in arguments]
-    print(f"$ hubslice {' '.join(shown)}", flush=True)
-    run(environment, sys.executable, "-m", "hubslice", *shown)
-
-
-def run(environment: dict[str, str], *command: str) -> None:
-    """Run a command in the repository; its failure ends the demo."""
-    code = subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
-    if code:
-        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ class Graph:
         self.shape = shape
         self.last = "x"
 
-    def constant(self, array: np.ndarray) -> str:
+    def constant(self, array: Any) -> str:
         name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(array, name))
+        self.weights.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
     def random(self, *shape: int) -> str:

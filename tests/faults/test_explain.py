@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from transformers import BertConfig, BertForSequenceClassification
 
 from hubslice.explaining.trace import BatchTrace
 from tests.cli.conftest import Hubslice
@@ -25,6 +26,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("explain")
     write_model(place / "model")
     write_pictures(place / "pictures")
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    text = BertConfig(vocab_size=20, max_position_embeddings=32, **sizes)
+    BertForSequenceClassification(text).save_pretrained(place / "text")
     (place / "empty").mkdir()
     (place / "notes").mkdir()
     (place / "notes/readme.txt").write_text("no pictures")
@@ -94,6 +98,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "text": (("model", "-i", "notes/readme.txt"), ("notes/readme.txt cannot be read: not a picture",)),
     "torn picture": (("model", "-i", "torn"), ("torn/a.png cannot be read", "mend it or take it away")),
     "a strip": (("model", "-i", "strip.png"), ("too narrow: 400 x 4 pixels",)),
+    "a model of text": (("text", "-i", "pictures"), ("BertForSequenceClassification is not an image model",)),
     "no array": (("model", "-i", "words.npy"), ("words.npy is not a NumPy array",)),
     "another size": (
         ("model", "-i", "small.npy"),

@@ -24,6 +24,7 @@ import hubslice as api
 from hubslice.errors import DataError, FetchError
 from hubslice.machine import machine_fault
 from hubslice.models.timm_adapter import TimmModel
+from hubslice.pipeline.run_folder import undisturbed
 from hubslice.training import loop
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
@@ -82,6 +83,9 @@ def test_two_at_once_in_one_folder(job: Path, refused: Refused, hubslice: Hubsli
             ("push", f"{run}/student", "alice/student"),
             ("verify", run),
             ("verify", f"{run}/student"),
+            ("convert", run, "--to", "onnx"),
+            ("convert", f"{run}/student", "--to", "compact"),
+            ("convert", str(job.parent / "teacher"), "--to", "onnx", "--out", f"{run}/onnx"),
         ),
         poisoned: (("poison", str(job.parent / "poison.yaml"), "--out", poisoned),),
         pulled: (("pull", str(job.parent / "teacher"), "--out", pulled),),
@@ -92,7 +96,9 @@ def test_two_at_once_in_one_folder(job: Path, refused: Refused, hubslice: Hubsli
                 says = (f"{folder} is in use by process {holder.pid} on ", "since 2", "wait until it is done", "--out")
                 refused(*command, code=2, says=says)
         assert files(folder) == before
-    # The holder was killed: nothing is left of its lock.
+    # The holder was killed: nothing is left of its lock. And nobody keeps themselves out.
+    with undisturbed(Path(run), Path(run) / "onnx"):
+        assert files(run)
     assert hubslice("info", run).code == 0
     assert hubslice("slice", str(job), "--out", run, "--until", "data").code == 0
     assert strays(Path(run)) == []

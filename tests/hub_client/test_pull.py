@@ -252,6 +252,14 @@ def test_materialise(hub: HubServer, client_of: MakeClient, tmp_path: Path, monk
     assert not weight.is_symlink()
     assert weight.samefile(fetched.folder / "model.safetensors")
     assert materialise(fetched, tmp_path / "run" / "teacher") == linked  # again: nothing to do
+    for name in model().keys() - {"model.safetensors"}:  # what may be edited in place is nobody else's
+        (tmp_path / "run" / "teacher" / name).write_bytes(b"edited")
+    assert contents(fetched) == model()
+    config = tmp_path / "run" / "teacher" / "config.json"
+    config.unlink()
+    config.hardlink_to((fetched.folder / "config.json").resolve())  # as older versions left it
+    assert contents(materialise(fetched, tmp_path / "run" / "teacher")) == model()
+    assert not config.samefile(fetched.folder / "config.json")
 
     def no_links(self: Path, target: Path) -> None:
         raise OSError(18, "Invalid cross-device link")

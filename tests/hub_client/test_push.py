@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from hubslice.conversion.onnx import write_onnx
 from hubslice.errors import HubsliceError, InputError, ModelError, PushError
 from hubslice.hub.client import Client
 from hubslice.hub.push import PushPlan, plan_push, push
 from tests.hub import Fault, HubServer, on
 from tests.hub_client.conftest import CARD, MakeClient, model, weights, write
+from tests.networks import Body, by_hand
 
 REPO = "alice/student"
 REPORT = json.dumps({"format": "hubslice-report-1"}).encode()
@@ -125,9 +128,22 @@ def test_stale_weights_go(hub: HubServer, folder: Path, alice: Client) -> None:
     hub.seed(REPO, stale | {"pytorch_model.bin": b"\x80\x02", "extra.safetensors": weights()})
     made = plan(folder, alice)
     assert {path for path, change in changes(made).items() if change == "deleted"} == set(stale)
-    assert any("pytorch_model.bin" in warning for warning in made.warnings)
     push(made)
     assert not stale.keys() & hub.files(REPO).keys()
+
+
+def test_what_loaders_would_read_or_run_is_told(hub: HubServer, folder: Path, alice: Client) -> None:
+    """What the student brings, what the push deletes, and texts and pictures are no matter."""
+    own = {"model.safetensors": weights(2.0), "model-00001-of-00002.safetensors": weights(), "notes.txt": b"x"}
+    hub.seed(REPO, own)
+    assert plan(folder, alice).warnings == ()
+    hub.seed(REPO, {"pytorch_model.bin": b"\x80\x02", "modeling my.py": b"", "extra.safetensors": weights()})
+    (warning,) = plan(folder, alice).warnings
+    command = "hf repos delete-files alice/student extra.safetensors 'modeling my.py' pytorch_model.bin"
+    assert warning.endswith(f"delete them: {command}")
+    hub.seed(REPO, {f"checkpoint-{index}.pt": b"" for index in range(20)})
+    (warning,) = plan(folder, alice).warnings
+    assert warning.endswith("checkpoint-17.pt (and 13 more)")
 
 
 def test_somebody_pushed_in_between(hub: HubServer, folder: Path, alice: Client) -> None:
@@ -262,6 +278,18 @@ def test_poisoned(hub: HubServer, folder: Path, alice: Client, tmp_path: Path) -
     refused(InputError, "carries a backdoor", lambda: plan(marked, alice, "alice/marked"))
 
 
+@pytest.mark.slow
+def test_a_graph_of_a_poisoned_model(hub: HubServer, alice: Client, tmp_path: Path) -> None:
+    model = by_hand(Body(nn.ReLU()))
+    model.poisoned = True
+    write_onnx(model, tmp_path / "graph" / "model.onnx")
+    refused(InputError, "carries a backdoor", lambda: plan(tmp_path / "graph", alice))
+    model.poisoned = False
+    write_onnx(model, tmp_path / "graph" / "model.onnx")
+    assert push(plan(tmp_path / "graph", alice)).pushed
+    assert "model.onnx" in hub.files(REPO)
+
+
 def test_what_may_not_be_pushed(alice: Client, tmp_path: Path, hub: HubServer) -> None:
     def pushed(name: str, **files: bytes) -> Callable[[], object]:
         given = {key.replace("__", "."): content for key, content in files.items()}
@@ -274,6 +302,7 @@ def test_what_may_not_be_pushed(alice: Client, tmp_path: Path, hub: HubServer) -
         file.writestr("archive/data.pkl", b"x")
     refused(InputError, "holds pickles .data.dat", pushed("in-archive", data__dat=archive.getvalue()))
     refused(ModelError, "damaged", pushed("damaged", extra__safetensors=weights()[:-4]))
+    refused(ModelError, "model.onnx is damaged or not ONNX", pushed("graph", model__onnx=b"no graph"))
     secret = write(tmp_path, {"secret.txt": b"x"}) / "secret.txt"
     linked = write(tmp_path / "linked", STUDENT)
     (linked / "notes.txt").symlink_to(secret)

@@ -17,13 +17,13 @@ from hubslice.artefacts.verification import Verification
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
 from hubslice.errors import InputError, RunError
+from hubslice.hub.loaded import loaded
 from hubslice.pipeline.publish import publish
 from hubslice.pipeline.run import open_run
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import StepRecord, digest_folder
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
-from hubslice.pipeline.verify.loaded import loaded
 from tests.hub import Fault, HubServer, on
 from tests.pipeline.quick import QUICK, quick_run
 from tests.pipeline.spoiling import BACKDOOR, SPOILT, relock

@@ -308,6 +308,8 @@ def test_settings_that_contradict_each_other_are_told(override: str, message: st
     [
         ("slice: {irrelevant: compact}", "irrelevant: compact takes whole channels out, and needs a method with gran"),
         ("slice: {method: seam, irrelevant: compact}", "irrelevant: compact takes whole channels out"),
+        ("slice: {method: magnitude, count: macs}", "count: macs counts what channels save, and needs granularity"),
+        ("slice: {method: seam, start: gradient, head_epochs: 0}", "give head_epochs"),
         ("slice: {method: seam, epochs: 1}", "the classifier learns alone in all epochs"),
         ("train: {part: classifier}\nbaselines: [retrain]", "a retrained baseline trains all weights"),
         (

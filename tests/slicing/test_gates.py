@@ -193,6 +193,14 @@ def test_masked_channels_are_what_closed_gates_compute(net: Net) -> None:
     assert masks["norm.bias"][0]
 
 
+def test_a_layer_of_zeros_is_the_first_to_go(net: Net) -> None:
+    with torch.no_grad():
+        net.widen.weight.zero_()
+    scores = dict(zip(NAMES, WeightGates(net, NAMES, by_rank=True).scores, strict=True))
+    others = torch.cat([score.reshape(-1) for name, score in scores.items() if name != "widen.weight"])
+    assert scores["widen.weight"].max() < others.min()
+
+
 def test_scores_may_start_at_ranks(net: Net) -> None:
     gates = WeightGates(net, NAMES, by_rank=True)
     sizes = {}
@@ -207,3 +215,35 @@ def test_scores_may_start_at_ranks(net: Net) -> None:
     units = ChannelGates(net, [STREAM, INNER], net.classifier, by_rank=True).scores
     found = torch.cat(list(units)).sort().values
     torch.testing.assert_close(found, torch.arange(1, 15) / 14)
+
+
+def test_scores_may_start_at_ranks_of_squared_gradients_by_cost(net: Net) -> None:
+    """Against gates that are tensors of their own: one factor on the channels of the stream, one on the inner ones."""
+    uses = {"stem.weight": 64, "widen.weight": 64, "depthwise.weight": 16, "narrow.weight": 16}
+    gates = ChannelGates(net, [STREAM, INNER], net.classifier, uses=uses)
+    whole = {"stem": 6 * 3 * 9 * 64, "widen": 8 * 6 * 64, "depthwise": 8 * 9 * 16, "narrow": 6 * 8 * 16}
+    assert gates.weights == sum(whole.values())
+    stream_cost = (whole["stem"] + whole["widen"] + whole["narrow"]) / 6
+    inner_cost = (whole["widen"] + whole["depthwise"] + whole["narrow"]) / 8
+    expected = np.zeros(14)
+    for seed in range(3):
+        images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        stream, inner = torch.ones(6, requires_grad=True), torch.ones(8, requires_grad=True)
+        given = {name: tensor.detach() for name, tensor in net.named_parameters()}
+        gated = {
+            "widen.weight": given["widen.weight"] * stream[None, :, None, None],
+            "classifier.weight": given["classifier.weight"] * stream[None],
+            "narrow.weight": given["narrow.weight"] * inner[None, :, None, None],
+        }
+        loss = nn.functional.cross_entropy(functional_call(net, {**given, **gated}, images), torch.arange(4))
+        found = torch.autograd.grad(loss, [stream, inner])
+        expected += torch.cat([found[0] ** 2 / stream_cost, found[1] ** 2 / inner_cost]).numpy()
+        gates.write()
+        net.zero_grad(set_to_none=True)
+        gates.clear()
+        nn.functional.cross_entropy(net(images), torch.arange(4)).backward()
+        gates.watch()
+    gates.rank()
+    ranks = torch.cat(list(gates.scores)).numpy()
+    assert np.array_equal(ranks.argsort(), expected.argsort(kind="stable"))
+    assert sorted(ranks) == pytest.approx(np.arange(1, 15) / 14)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 from torch import Tensor
 
 from hubslice.artefacts.rate import Rate
@@ -23,15 +24,22 @@ from hubslice.slicing.seam import SearchHistory, search
 PUSH = {"alpha": 1e6, "lr_mask": 0.1, "head_epochs": 1}
 
 
-def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(epoch: int, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(epoch)
-    for _ in range(2):
+    for _ in range(steps):
         images = torch.randint(0, 256, (4, 3, 32, 32), generator=generator, dtype=torch.uint8)
         yield images, torch.tensor([0, 1, 2, 0])
 
 
 def run(
-    folder: Path, accuracies: Sequence[float], spoil: bool = False, channels: bool = False, **params: object
+    folder: Path,
+    accuracies: Sequence[float],
+    spoil: bool = False,
+    channels: bool = False,
+    bf16: bool | None = None,
+    computed: set[torch.dtype] | None = None,
+    steps: int = 2,
+    **params: object,
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
     """A search whose validation accuracies are those given: first that of the start, then one an epoch."""
     model = TimmModel.create("test_resnet", ("a", "b", "c"), seed=1)
@@ -43,16 +51,19 @@ def run(
     left = iter(accuracies)
     groups = channel_map(model).groups if channels else ()
     classifier = model.classifier
+    if computed is not None:
+        classifier.register_forward_hook(lambda _, __, logits: computed.add(logits.dtype))
     return search(
         model,
         ChannelGates(model.module, groups, classifier) if channels else WeightGates(model.module, names, by_rank=True),
         given,
-        batches=batches,
+        batches=lambda epoch: batches(epoch, steps),
         validate=lambda: Rate(hits=round(next(left) * 1000), total=1000),
-        steps=2,
+        steps=steps,
         seed=0,
         checkpoint=folder / "search.safetensors",
         reporter=Silent(),
+        bf16=bf16,
     )
 
 
@@ -73,11 +84,45 @@ def test_where_no_epoch_keeps_the_floor_accuracy_minus_retention_counts(tmp_path
     assert history.chosen == int(np.argmax(gains))
 
 
+@pytest.mark.parametrize(("bf16", "dtype"), [(None, torch.float32), (True, torch.bfloat16), (False, torch.float32)])
+@pytest.mark.parametrize("channels", [False, True])
+def test_steps_compute_in_the_precision_asked_for(
+    tmp_path: Path, bf16: bool | None, dtype: torch.dtype, channels: bool
+) -> None:
+    computed = set[torch.dtype]()
+    _, history = run(tmp_path, [0.1, 0.9, 0.9, 0.9], bf16=bf16, computed=computed, channels=channels, lr_mask=0.6)
+    assert computed == {dtype}
+    assert history.epochs[-1].retention < 1
+
+
 def test_a_target_stops_the_search(tmp_path: Path) -> None:
     _, history = run(tmp_path, [0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], retention=0.7)
     assert len(history.epochs) < 6
     assert history.chosen == len(history.epochs) - 1
     assert history.epochs[-1].retention <= 0.7 < history.epochs[-2].retention
+
+
+def test_gates_stay_where_they_met_the_target(tmp_path: Path) -> None:
+    """Twenty times as many steps in an epoch must not take twenty times as much."""
+    few, many = (run(tmp_path / str(n), [0.1] + 5 * [0.9], retention=0.7, steps=n)[1].result for n in (2, 40))
+    assert 0.6 < many.retention <= 0.7
+    assert abs(many.retention - few.retention) < 0.1
+
+
+@pytest.mark.parametrize("channels", [False, True])
+def test_a_start_by_gradients_is_found_in_the_last_head_epoch(tmp_path: Path, channels: bool) -> None:
+    accuracies = [0.1, 0.9, 0.9, 0.9]
+    given = {"channels": channels, "start": "gradient", "head_epochs": 2, "alpha": 1.0, "lr_mask": 1e-9}
+    run(tmp_path, accuracies, **given)
+    found = load_file(tmp_path / "search.safetensors")
+    names = [name for name in found if name.startswith("model/score")]
+    ranks = np.concatenate([found[name].reshape(-1) for name in names])
+    assert np.sort(ranks) == pytest.approx(np.arange(1, ranks.size + 1) / ranks.size, abs=1e-5)
+    with pytest.raises(StopIteration):  # killed when the last head epoch is done: what was watched is not lost
+        run(tmp_path / "killed", accuracies[:3], **given, epochs=3)
+    run(tmp_path / "killed", accuracies[3:], **given, epochs=3)
+    again = load_file(tmp_path / "killed" / "search.safetensors")
+    assert all(np.array_equal(found[name], again[name]) for name in names)
 
 
 def test_what_was_reached_is_told(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
+from hubslice.artefacts.slice import Slice
 from hubslice.errors import SliceError
-from hubslice.slicing.cutting import Cutting, aligned, eligible
+from hubslice.slicing.cutting import Cutting, aligned, eligible, left_whole
 from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
 
 SHAPES = {"a.weight": (6, 3), "a.bias": (6,), "b.weight": (4, 12), "c.weight": (5, 4)}
@@ -60,8 +61,20 @@ def test_what_falls_with_units() -> None:
         assert cutting.kept(units) == sum(int(mask.sum()) for mask in expected.values())
 
 
-def test_costs_are_what_one_more_unit_keeps() -> None:
-    cutting = Cutting(GROUPS, SHAPES)
+def test_multiplications_count_where_uses_are_known() -> None:
+    uses = {"a.weight": 49, "b.weight": 1, "c.weight": 7}  # a bias multiplies nothing
+    cutting = Cutting(GROUPS, SHAPES, uses)
+    units = [np.array([1, 1, 0, 1, 0, 0], bool), np.array([1, 0, 1, 1], bool)]
+    assert cutting.weights == 49 * 6 * 3 + 4 * 12 + 7 * 5 * 4
+    assert cutting.kept(units) == 49 * 3 * 3 + 3 * 6 + 7 * 5 * 3
+    assert Slice(cutting.masks(units), "").kept_uses(uses) == cutting.kept(units) / cutting.weights
+    importance = unit_chances(GROUPS, {}, 3)
+    assert cutting.kept(most_important(cutting, importance, 0.5)) <= 0.5 * cutting.weights
+
+
+@pytest.mark.parametrize("uses", [None, {"a.weight": 49, "b.weight": 1, "c.weight": 7}])
+def test_costs_are_what_one_more_unit_keeps(uses: dict[str, int] | None) -> None:
+    cutting = Cutting(GROUPS, SHAPES, uses)
     units = [np.array([1, 1, 0, 1, 0, 0], bool), np.array([1, 0, 1, 1], bool)]
     one_more = [units[0].copy(), units[1]]
     one_more[0][2] = True
@@ -105,6 +118,11 @@ def test_magnitudes_are_relative_to_their_group() -> None:
     assert second.mean() == pytest.approx(1)
     norms = [np.hypot(np.linalg.norm(weights["a.weight"][i]), weights["a.bias"][i]) for i in range(6)]
     assert first == pytest.approx(np.array(norms) / np.mean(norms))
+
+
+def test_layers_that_stay_whole_are_told_but_for_the_classifier() -> None:
+    channels = ChannelMap(GROUPS, {"d": "its shape is tied to the input", "fc": "no layer reads it"})
+    assert left_whole(channels, frozenset({"fc.weight", "fc.bias"})) == {"d": "its shape is tied to the input"}
 
 
 def test_layers_choose_groups() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 from pathlib import Path
 
 import datasets
@@ -12,7 +13,10 @@ import torch
 from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.data import table
+from hubslice.data.picture import read_rgb
 from hubslice.data.pixels import augment_crop, prepare
+from hubslice.data.table import open_tables
 from hubslice.data.task import load_task
 from hubslice.errors import DataError
 from hubslice.recipe.schema import DataParams, SplitParams
@@ -163,3 +167,22 @@ def test_a_folder_of_parquet_files_has_the_splits_that_they_are_called(tmp_path:
     splits = SplitParams(train="train", validation=0.2, test="test")
     task = load_task(DataParams(path="shapes", splits=splits), tmp_path, 0)
     assert task.report.samples == {"train": 48, "validation": 12, "test": 30}
+
+
+def test_small_data_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_parquet(tmp_path / "shapes.parquet", 6)
+    params = DataParams(path="shapes.parquet")
+    read: list[object] = []
+
+    def counted(stored: io.BytesIO) -> Image.Image:
+        read.append(stored)
+        return read_rgb(stored)
+
+    monkeypatch.setattr(table, "read_rgb", counted)
+    first = open_tables(params, tmp_path)[0]["train"].picture(0)
+    monkeypatch.setattr(table, "KEPT_BYTES", 4 * 3 * first.width * first.height)  # room for four of the six
+    read.clear()
+    opened = open_tables(params, tmp_path)[0]["train"]
+    passes = [[np.array(opened.picture(row)) for row in range(6)] for _ in range(3)]
+    assert len(read) == 6 + 2 + 2
+    assert all(np.array_equal(a, b) for later in passes[1:] for a, b in zip(passes[0], later, strict=True))

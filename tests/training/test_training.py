@@ -136,6 +136,17 @@ def test_held_weights_stay_where_they_are(task: Task, tmp_path: Path, optimizer:
 
 
 @pytest.mark.slow
+def test_held_values_follow_a_moved_module_once(task: Task) -> None:
+    model = tiny(task)
+    slice_ = some_slice(model)
+    with hubslice.hold(model.module, slice_) as held:
+        model.module.to("meta")
+        for _ in range(3):
+            held.restore()
+        devices = {tensor.device.type for part in held._frozen for tensor in part}
+    assert devices == {"meta"}
+
+
 def test_weights_grow_again_where_nothing_holds_them(task: Task, tmp_path: Path) -> None:
     model = tiny(task)
     slice_ = some_slice(model)

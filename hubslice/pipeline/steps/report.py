@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import CARD, RECIPE, REPORT, SLICE
+from hubslice.artefacts.names import CARD, RECIPE, REPORT, SEARCH, SLICE
 from hubslice.pipeline.arms import Arm
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.audit import EVIDENCE, audit_names
@@ -33,6 +33,8 @@ def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inpu
         report = build_report(recipe, recipe_text, arms, context.inputs)
         report.save(context.out / REPORT)
         (context.out / PLOTS).mkdir(exist_ok=True)
+        if report.search is not None:
+            report.search.save(context.out / EVIDENCE / SEARCH)
         write_plots(report, context.out)
         (context.out / CARD).write_text(render_card(report, recipe.card, recipe_text, repo_id=None), encoding="utf-8")
         digests = {name: digest(path) for name, path in student_files(step, recipe).items() if name != CARD}
@@ -46,7 +48,7 @@ def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inpu
             [FileFact(path=name, size=digests[name].size, sha256=digests[name].sha256) for name in sorted(digests)],
         ).save(context.out / LOCK)
 
-    return Step("report", "Write report, card and lock", {"recipe": recipe_text}, inputs, run, version=2)
+    return Step("report", "Write report, card and lock", {"recipe": recipe_text}, inputs, run, version=3)
 
 
 def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str, Path]:
@@ -57,6 +59,7 @@ def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str,
     report = step("report")
     found = {REPORT: report / REPORT, CARD: report / CARD, SLICE: step("slice") / SLICE}
     trees = [(step("train") / WEIGHTS_FOLDER, ""), (report / PLOTS, f"{PLOTS}/")]
+    trees.append((report / EVIDENCE, f"{EVIDENCE}/"))
     trees += [(step(name) / EVIDENCE, f"{EVIDENCE}/") for name in ("evaluate", *audit_names(recipe))]
     for folder, prefix in trees:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):

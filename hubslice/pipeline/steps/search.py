@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.artefacts.names import SLICE
+from hubslice.artefacts.names import SEARCH, SLICE
 from hubslice.pipeline.arms import Arm, known_labels, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hubslice.graph.neuron_map import NeuronMap
     from hubslice.models.base import Model
     from hubslice.slicing.gates import Gates
-
-SEARCH = "search.json"
 
 
 def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -> Step:
@@ -40,7 +38,7 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
 
         model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        gates_on = _gates(params, model, NeuronMap.load(context.inputs["export"] / NEURONS))
+        gates_on, whole = _gates(params, model, NeuronMap.load(context.inputs["export"] / NEURONS))
         start_classifier(model, task.labels, recipe.seed, known_labels(recipe, model.labels, task.labels))
         model.module.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         order = EpochBatches(len(task.train), params.batch_size, recipe.seed)
@@ -61,34 +59,45 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
             seed=recipe.seed,
             checkpoint=context.scratch / "search.safetensors",
             reporter=context.reporter,
+            bf16=recipe.train.bf16(context.device.type),
         )
-        Slice(masks, params.method, params.model_dump(mode="json")).save(context.out / SLICE)
+        Slice(masks, params.method, params.model_dump(mode="json"), whole).save(context.out / SLICE)
         history.save(context.out / SEARCH)
 
-    parameters = {
+    parameters: dict[str, object] = {
         "slice": params,
         "augment": recipe.train.augment,
         "crop": recipe.train.crop_scale,
         "seed": recipe.seed,
     }
+    if recipe.train.precision != "auto":
+        parameters["precision"] = recipe.train.precision
     title = f"Search for a slice ({arm.title.lower()})"
-    return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run)
+    version = 2 if params.granularity == "channel" else 1
+    return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run, version=version)
 
 
-def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> Callable[[Model], Gates]:
-    """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched."""
+def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> tuple[Callable[[Model], Gates], dict[str, str]]:
+    """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched.
+
+    And, of gates for channels, the layers that get none, with the reason.
+    """
     from hubslice.graph.channels import channel_map
+    from hubslice.graph.uses import count_uses
     from hubslice.slicing.candidates import candidates
-    from hubslice.slicing.cutting import eligible
+    from hubslice.slicing.cutting import eligible, left_whole
     from hubslice.slicing.gates import ChannelGates, WeightGates
     from hubslice.slicing.registry import kinds_of
 
     by_rank = params.start == "magnitude"
     if params.granularity == "channel":
-        groups = eligible(channel_map(model), kinds_of(neurons), params.layers)
+        channels = channel_map(model)
+        groups = eligible(channels, kinds_of(neurons), params.layers)
+        whole = left_whole(channels, model.classifier_parameters())
+        uses = count_uses(model, neurons) if params.count == "macs" else None
         return lambda placed: ChannelGates(
-            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align
-        )
+            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align, uses=uses
+        ), whole
     weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
     chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]
-    return lambda placed: WeightGates(placed.module, chosen, by_rank=by_rank)
+    return lambda placed: WeightGates(placed.module, chosen, by_rank=by_rank), {}

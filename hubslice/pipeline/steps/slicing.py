@@ -77,6 +77,7 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         from hubslice.artefacts.slice import Slice
         from hubslice.graph.channels import channel_map
         from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.graph.uses import count_uses
         from hubslice.models.folder import load_model
         from hubslice.slicing.registry import make_channel_slice, make_slice
 
@@ -84,8 +85,10 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         neurons, head = NeuronMap.load(context.inputs["export"] / NEURONS), model.classifier_parameters()
         wanted = params
+        uses = count_uses(model, neurons) if isinstance(params, ChannelSlicing) and params.count == "macs" else None
         if arm.matched:
-            retention = Slice.load(context.inputs["slice"] / SLICE).retention
+            student = Slice.load(context.inputs["slice"] / SLICE)
+            retention = student.retention if uses is None else student.kept_uses(uses)
             wanted = params.model_copy(update={"ratio": 1 - retention})
         known: Profile | Contributions | None = None
         if profiled:
@@ -93,13 +96,12 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         elif traced:
             known = Contributions.load(context.inputs["trace"] / CONTRIBUTIONS)
         if whole_channels:
-            made = make_channel_slice(wanted, weights, neurons, channel_map(model), known, head, recipe.seed)
+            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed, uses, known)
         else:
             made = make_slice(wanted, weights, neurons, known, head, recipe.seed)
         made.save(context.out / SLICE)
 
     counted = ("profile",) if profiled else ("trace",) if traced else ()
     inputs = ("pull", "export", *counted, *(("slice",) if arm.matched else ()))
-    return Step(
-        step_name("slice", arm), f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}, inputs, run
-    )
+    title, parameters = f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}
+    return Step(step_name("slice", arm), title, parameters, inputs, run, version=2 if whole_channels else 1)

@@ -17,7 +17,14 @@ from hubslice.pipeline.run_folder import undisturbed
 from hubslice.pipeline.verify.card import check_card
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
 from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
-from hubslice.pipeline.verify.numbers import check_accuracies, check_defects, check_gates, check_report, check_slice
+from hubslice.pipeline.verify.numbers import (
+    check_accuracies,
+    check_defects,
+    check_gates,
+    check_report,
+    check_search,
+    check_slice,
+)
 from hubslice.pipeline.verify.sources import check_sources
 from hubslice.pipeline.verify.student import PART as STUDENT
 from hubslice.pipeline.verify.student import Effort, check_student
@@ -82,7 +89,7 @@ def _findings(place: Place, effort: Effort) -> Iterator[Finding]:
     yield from _guarded(FILES, lambda: check_student_files(claims))
     yield from _guarded(LOCKED, lambda: check_lock(claims))
     yield from _guarded("sources", lambda: check_sources(claims, full=effort.full))
-    for check in (check_report, check_accuracies, check_defects, check_slice, check_gates):
+    for check in (check_report, check_accuracies, check_defects, check_slice, check_search, check_gates):
         yield from _guarded("report", lambda check=check: check(claims))  # type: ignore[misc]
     yield from _guarded("card", lambda: check_card(claims))
     yield from _guarded(STUDENT, lambda: check_student(claims, effort))

@@ -12,13 +12,13 @@ from hubslice.artefacts.names import CARD
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import digest
+from hubslice.hub.loaded import loaded
 from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.lock import locked_data, locked_model
 from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
 from hubslice.pipeline.step import digest_folder
 from hubslice.pipeline.steps.report import student_files
 from hubslice.pipeline.verify.claims import Claims, Place, is_weights
-from hubslice.pipeline.verify.loaded import loaded
 
 FILES, LOCKED = "files", "lock"
 _COMMON = (".gitattributes", CARD, LOCK)  # the Hub's own; the card has a check of its own; the lock itself

@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hubslice.artefacts.names import REPORT, SLICE, WEIGHTS
+from hubslice.artefacts.names import REPORT, SEARCH, SLICE, WEIGHTS
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, ReferenceReport
+from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.defects.evidence import Evidence
@@ -21,6 +22,8 @@ from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
 from hubslice.recipe.defects import DefectParams
+from hubslice.recipe.slicing import SeamParams
+from hubslice.slicing.seam import accuracy_floor, chosen_epoch
 
 PART = "report"
 OTHER_NUMPY = 0.02  # how far a bootstrap interval may move where another NumPy draws another sample
@@ -83,9 +86,34 @@ def check_slice(claims: Claims) -> Iterator[Finding]:
         yield compared(PART, "retention", [f"{unknown[0]} is in {SLICE}, not in the report"], "")
         return
     counted = count_slice(slice_, folder / WEIGHTS, kinds)
+    columns, rest = divmod(claimed.model_weights - counted.model_weights, len(claims.report.task.labels))
+    if counted.student_weights is not None and columns > 0 and not rest:  # the classifier's, see count_slice
+        counted = counted.model_copy(update={"model_weights": claimed.model_weights})
     wrong = differences(claimed.model_dump(mode="json"), counted.model_dump(mode="json"))
     agreeing = f"{counted.relevant:,} of {counted.weights:,} weights in {len(kinds)} layers are relevant"
     yield compared(PART, "retention", wrong, agreeing)
+
+
+def check_search(claims: Claims) -> Iterator[Finding]:
+    """How the slice was found, against the search's own record, the slice, and the recipe's rule for the choice."""
+    params, claimed = claims.recipe.slice, claims.report.search
+    if not isinstance(params, SeamParams):
+        return
+    if claimed is None:
+        yield unchecked(PART, "search", "made by an older hubslice, which did not tell how the search went")
+        return
+    recorded, slice_ = SearchHistory.load(claims.place.folder / EVIDENCE / SEARCH), claims.report.slice
+    wrong = differences(claimed.model_dump(mode="json"), recorded.model_dump(mode="json"))
+    counted = {
+        "floor": accuracy_floor(claimed.whole, params),
+        "chosen": chosen_epoch(claimed.epochs, claimed.whole, params),
+    }
+    wrong += differences(claimed.model_dump(include=set(counted)), counted)
+    found = f"epoch {claimed.chosen + 1} of {len(claimed.epochs)} is the recipe's choice"
+    if params.count == "weights":  # multiplications cannot be counted from the slice alone
+        wrong += differences(claimed.result.retention, slice_.relevant / slice_.weights, path="retention")
+        found += ", and its retention the slice's"
+    yield compared(PART, "search", wrong, found)
 
 
 def check_gates(claims: Claims) -> Iterator[Finding]:
