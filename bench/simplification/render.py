@@ -17,7 +17,7 @@ from .run import TRAINING, Outcome
 from .subsets import BARE_RATIOS, METHODS, RATIOS, TRAINED, TRAINED_RATIOS, subsets
 
 HERE = Path(__file__).parent
-TONES = ("#0072b2", "#56b4e9", "#000000", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#7f7f7f")
+TONES = ("#882255", "#0072b2", "#56b4e9", "#000000", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#7f7f7f")
 Kind = tuple[bool, bool]  # compensated, trained
 
 

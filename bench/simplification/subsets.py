@@ -14,9 +14,10 @@ BARE_RATIOS = (0.5,)  # at which the means of what falls are also left out
 TRAINED = 6  # the first subsets, which are also trained for an epoch
 TRAINED_RATIOS = (0.5, 0.7)
 METHODS = {
+    "strong": "NNSlicer, theta 0.5",
     "nnslicer": "NNSlicer, theta 0.1",
     "released": "NNSlicer, released rule",
-    "uses": "NNSlicer, uses counted",
+    "uses": "NNSlicer, theta 0.1, uses counted",
     "path": "EffectivePath",
     "remos": "ReMoS",
     "magnitude": "magnitude",

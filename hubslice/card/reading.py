@@ -64,7 +64,6 @@ def traced_words(report: Report) -> str | None:
         return None
     target = "their own class" if report.reuse == "direct" else "the teacher's answer"
     rule = "the released rule" if given["rule"] == "released" else f"theta {given['theta']}"
-    rule += ", uses counted without their signs" if given["uses"] == "count" else ""
     whole = "channels" if given["granularity"] == "channel" else "weights of each layer"
     return (
         f"At most {given['samples']} training pictures of each class were traced back through the teacher, from "

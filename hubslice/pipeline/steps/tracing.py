@@ -25,14 +25,7 @@ if TYPE_CHECKING:
     from hubslice.training.initial import Known
 
 CONTRIBUTIONS = "contributions.safetensors"
-DECIDES = {
-    "reuse",
-    "samples",
-    "rule",
-    "theta",
-    "uses",
-    "mean",
-}  # of the slice's parameters: the ratio needs no new trace
+DECIDES = {"reuse", "samples", "rule", "theta", "mean"}  # of the slice's parameters: the ratio needs no new trace
 BATCH = 32  # pictures at a time where only means are taken
 
 
@@ -113,7 +106,7 @@ def contributions(
     inputs = ModelInputs(split, model, "")
     batches = (inputs.batch(at, min(at + BATCH, len(inputs))) for at in range(0, len(inputs), BATCH))
     means = take_means(network, {0: batches}, neuron=params.mean, data="the pictures that are traced", device=device)
-    selection = Selection(rule=params.rule, theta=params.theta, cancel=params.uses == "cancel")
+    selection = Selection(rule=params.rule, theta=params.theta)
     columns = known_columns(model, known or ())
     own = np.array([found[0] if len(found) == 1 else -1 for found in columns], np.int64)
     traced = trace(
