@@ -120,5 +120,5 @@ def _plot(found: Sequence[Outcome]) -> None:
         panel.set_title(f"{teacher.title}, means kept")
         panel.set_xlabel("weights of each layer set to zero, %")
     axes[0].set_ylabel("accuracy on the\nsubset's classes, %")
-    axes[-1].legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=7)
     write_figure(figure, HERE / "plot.png")

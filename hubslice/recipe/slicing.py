@@ -198,7 +198,7 @@ class NnslicerParams(ChannelSlicing):
         0.5,
         description="Higher: fewer weights count as used. Of those that are used alike, often not at all, the smaller "
         "fall first, so that a high theta protects what decides and ranks the rest by magnitude. The paper leaves it "
-        "open; 0.1, which explains well, ranks hardly better than chance (see bench/simplification).",
+        "open; with 0.1, the default of `explain`, slices are hardly better than chance.",
     )
     mean: Literal["channel", "element"] = Field(
         "channel", description="What has a mean to deviate from: each channel (paper), or it at each position (code)."

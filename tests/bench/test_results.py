@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
 from bench.masks import __main__ as masks
 from bench.profiling import render as profiling
+from bench.protection import render as protection
 from bench.reuse import render as reuse
 from bench.simplification import render as simplification
 from bench.widths import __main__ as widths
@@ -81,13 +83,16 @@ def test_reuse_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "table.md").read_text() == committed.read_text()
 
 
-def test_simplification_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    committed = simplification.HERE / "table.md"
-    shutil.copytree(simplification.HERE / "outcomes", tmp_path / "outcomes")
-    monkeypatch.setattr(simplification, "HERE", tmp_path)
-    simplification.render()
+@pytest.mark.parametrize("experiment", [simplification, protection], ids=["simplification", "protection"])
+def test_dynamic_slices_are_told_as_solved(
+    experiment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = experiment.HERE / "table.md"
+    shutil.copytree(experiment.HERE / "outcomes", tmp_path / "outcomes")
+    monkeypatch.setattr(experiment, "HERE", tmp_path)
+    experiment.render()
     assert (tmp_path / "table.md").read_text() == committed.read_text()
-    assert len(simplification.outcomes()) > 0
+    assert len(experiment.outcomes()) > 0
 
 
 def test_widths_and_masks_are_told_as_measured() -> None:
