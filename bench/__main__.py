@@ -13,6 +13,8 @@ EXPERIMENTS = (
     ("bench.masks",),
     ("bench.explaining",),
     ("bench.reuse",),
+    ("bench.simplification", "--trained"),
+    ("bench.protection",),
     ("bench.widths",),
     ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),

@@ -227,6 +227,8 @@ def explain(
     data: str | Path | None = None,
     mean: Neuron = "channel",
     by_class: bool = False,
+    protect: float | None = None,
+    public: bool = False,
     input_size: int | None = None,
     workers: int | None = None,
     batch_size: int | None = None,
@@ -240,8 +242,9 @@ def explain(
     a parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
     their means over `data`: pictures, or the `means.safetensors` of an earlier call; without it, over the inputs and
     blank pictures. `rule` and `theta` are those of `hubslice.explaining.selection`; `mean` is of each channel, or of
-    each element; `by_class` compares an input with the data that gets the same answer. The result does not depend on
-    `workers`, by default one for each core.
+    each element; `by_class` compares an input with the data that gets the same answer. With
+    `protect`, that fraction of each layer's weights is marked as withheld, those that decided most; `public` writes the
+    model without them. The result does not depend on `workers`, by default one for each core.
 
     Raises:
         DataError: the inputs or the data are missing, damaged, or of another kind or size.
@@ -263,6 +266,8 @@ def explain(
             data=None if data is None else Path(data),
             mean=mean,
             by_class=by_class,
+            protect=protect,
+            public=public,
             input_size=input_size,
             workers=workers or os.cpu_count() or 1,
             batch_size=batch_size,

@@ -40,6 +40,24 @@ class LayerFacts(Artefact):
     opposing: tuple[ChannelShare, ...]
 
 
+class ProtectedLayer(Artefact):
+    """A layer: how many of its weights are withheld, and which share of all contributions these made."""
+
+    parameter: str
+    weights: int
+    withheld: int
+    contributions: float
+
+
+class Protection(Artefact):
+    """What is withheld: of each layer the fraction `share` of the weights, those that decided most for the inputs."""
+
+    share: float
+    weights: int
+    withheld: int
+    layers: tuple[ProtectedLayer, ...]
+
+
 class Explanation(Artefact):
     """The facts. `mean` says what neurons were compared with, `model_hash` is that of the folded graph."""
 
@@ -56,3 +74,4 @@ class Explanation(Artefact):
     seconds: float
     folder: str
     files: tuple[str, ...]
+    protected: Protection | None = None

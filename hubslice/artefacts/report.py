@@ -216,7 +216,7 @@ class Report(Artefact):
     deviating: dict[str, dict[str, str]] = Field(default_factory=dict)
     predictions: str | None = None
     references: tuple[ReferenceReport, ...] = ()
-    trained: Literal["all", "classifier"] = "all"
+    trained: Literal["all", "classifier", "nothing"] = "all"
     reuse: Literal["transfer", "direct"] = "transfer"
     search: SearchHistory | None = None
 

@@ -57,6 +57,20 @@ def accuracy_words(report: Report) -> str | None:
     return f"On the test split the student is {verdict}, and the intervals do not overlap."
 
 
+def traced_words(report: Report) -> str | None:
+    """What was traced back to make a dynamic slice, or None for other slices."""
+    given = report.slice.parameters
+    if report.slice.method != "nnslicer":
+        return None
+    target = "their own class" if report.reuse == "direct" else "the teacher's answer"
+    rule = "the released rule" if given["rule"] == "released" else f"theta {given['theta']}"
+    whole = "channels" if given["granularity"] == "channel" else "weights of each layer"
+    return (
+        f"At most {given['samples']} training pictures of each class were traced back through the teacher, from "
+        f"{target} to the pixels ({rule}); the {whole} that took part in the fewest decisions are the irrelevant ones."
+    )
+
+
 def search_words(report: Report) -> str | None:
     """How the slice was found: what was asked for, and what was reached; None where it was not searched for."""
     history = report.search

@@ -18,6 +18,11 @@ GATES = {
     "max_accuracy_drop": "Accuracy lost against the {rival}baseline, test split",
     "max_dir": "Highest defect inheritance rate of the student",
 }
+STARTS = {
+    "zero": "set to zero",
+    "fresh": "drawn anew at random",
+    "mean": "set to zero, with what they had added on average kept as constants of their layers",
+}
 _LICENSE = frozenset({"license", "license_name", "license_link"})
 
 
@@ -71,10 +76,12 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "retention": kept,
         "nonzero": slice_.nonzero_after / slice_.weights if slice_.weights else 1.0,
         "dense": slice_.nonzero_after >= 0.99 * slice_.weights,
-        "start": "drawn anew at random" if slice_.parameters.get("init") == "fresh" else "set to zero",
+        "start": STARTS[str(slice_.parameters.get("init", "zero"))],
+        "traced": reading.traced_words(report),
         "frozen": slice_.parameters.get("irrelevant") == "freeze",
         "compact": slice_.parameters.get("irrelevant") == "compact" and slice_.student_weights is not None,
         "held": report.trained == "classifier",
+        "untrained": report.trained == "nothing",
         "long": len(slice_.layers) > LONG_TABLE,
         "whole": facts.whole_by_reason(report),
         "headlines": facts.headlines,

@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
             "hubslice explain runs/beans -i leaves/ -t healthy --data train.parquet",
             "hubslice explain runs/beans -i new/ --data why/means.safetensors --json",
             "hubslice explain ./model -i photo.jpg --rule released --out why",
+            "hubslice explain ./model -i faces/ --data all/ --protect 0.5 --public",
         ),
     )(explain)
 
@@ -79,6 +80,19 @@ def explain(
     by_class: Annotated[
         bool, typer.Option("--by-class", help="Compare each input with the data that gets the same answer.")
     ] = False,
+    protect: Annotated[
+        float | None,
+        typer.Option(
+            "--protect",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Mark this share of each layer's weights, the most decisive ones, as to be withheld.",
+        ),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="With --protect: also write the model with these weights at zero.")
+    ] = False,
     input_size: Annotated[
         int | None,
         typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input."),
@@ -103,6 +117,9 @@ def explain(
     their mean moved it (NNSlicer, FSE 2020). Written are the votes of all neurons and weights (slice.safetensors),
     facts by layer (explanation.json), a picture, and an HTML page that needs no network.
 
+    With --protect, protected.safetensors is a slice whose relevant weights may be public; those outside it, which
+    decided most for the inputs, are to be withheld. --public writes the model without them into the folder public.
+
     Without --data the inputs are compared with themselves and blank pictures in the mean colour; give pictures of the
     kind that the model is used on for what is special about these.
     """
@@ -117,6 +134,8 @@ def explain(
         data=data,
         mean=mean.value,
         by_class=by_class,
+        protect=protect,
+        public=public,
         input_size=input_size,
         workers=workers,
         batch_size=batch_size,
@@ -138,6 +157,12 @@ def _tell(found: Explanation) -> None:
         out.text(f"{entry.name}: {entry.target} ({entry.target_probability:.1%}){answer}")
     if len(found.inputs) > 10:
         out.text(f"and {len(found.inputs) - 10} more")
+    if found.protected is not None:
+        shares = [layer.contributions for layer in found.protected.layers]
+        out.text(
+            f"withheld: {found.protected.withheld:,} of {found.protected.weights:,} weights, which made "
+            f"{min(shares):.0%} to {max(shares):.0%} of the contributions of their layers"
+        )
     out.text(f"{found.folder}: {', '.join(found.files)} ({found.seconds:.1f} s)")
 
 

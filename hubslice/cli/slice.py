@@ -49,7 +49,7 @@ def slice_(
         typer.Option(
             "--until",
             metavar="STEP",
-            help="Stop after pull, data, export, profile, slice, init, train, evaluate or audit of the student.",
+            help="Stop after pull, data, export, profile, trace, slice, init, train, evaluate or audit of the student.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -46,7 +46,10 @@ class Split:
         """At most `count` samples, drawn with the seed, in the split's order."""
         if count >= len(self):
             return self
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        return self.at(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+
+    def at(self, chosen: np.ndarray) -> Split:
+        """The samples at these places [n]."""
         return Split(self.table, self.rows[chosen], self.targets[chosen])
 
     def limited(self, count: int, seed: int) -> Split:
@@ -55,8 +58,7 @@ class Split:
             return self
         order = np.random.default_rng(seed).permutation(len(self))
         firsts = np.sort(np.unique(self.targets[order], return_index=True)[1])
-        chosen = np.sort(np.concatenate([order[firsts], np.delete(order, firsts)])[:count])
-        return Split(self.table, self.rows[chosen], self.targets[chosen])
+        return self.at(np.sort(np.concatenate([order[firsts], np.delete(order, firsts)])[:count]))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ class LayerTrace:
 class Traced:
     """What was found for N samples: `layers` by operator, `leaves` int32 [N, ...] by input or embedding.
 
-    `synapses` int64 by operator, over all samples, in the shape of the weight operand.
+    `synapses` int64 by operator, over all samples, in the shape of the weight operand; `magnitudes` likewise, but each
+    sample's own contribution without its sign, so that samples cannot cancel each other.
     """
 
     logits: np.ndarray
@@ -67,6 +68,7 @@ class Traced:
     layers: dict[str, LayerTrace] = field(default_factory=dict)
     leaves: dict[str, np.ndarray] = field(default_factory=dict)
     synapses: dict[str, np.ndarray] = field(default_factory=dict)
+    magnitudes: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def trace(
@@ -75,8 +77,10 @@ def trace(
     means: Means,
     selection: Selection,
     *,
-    target: int | None = None,
+    target: int | np.ndarray | None = None,
+    neurons: bool = True,
     synapses: bool = True,
+    magnitudes: bool = False,
     workers: int = 1,
     batch_size: int | None = None,
     device: str = "cpu",
@@ -85,6 +89,8 @@ def trace(
 ) -> Traced:
     """Trace each sample back from output `target`, or from the output that is largest.
 
+    `target` may name one for each sample [N]; -1 there stands for the largest. `neurons`, `synapses` and `magnitudes`
+    tell what is kept; magnitudes need samples to be traced one by one, which is slower.
     Contributions are integers, so neither the number of workers nor the order of their work changes them. A batch
     that does not fit into memory is halved, forward or backward. `progress` is told how many samples are done.
 
@@ -98,7 +104,8 @@ def trace(
         raise ExplainError("there is nothing to explain: no samples")
     size = batch_size or min(fitting(network.flow, workers), max(1, count // PARTS))
     forward = network.open(device, threads)
-    work = _Work(network.flow, means, selection, target, synapses, progress)
+    wanted = np.broadcast_to(-1 if target is None else target, count)
+    work = _Work(network.flow, means, selection, wanted, _Kept(neurons, synapses, magnitudes), progress)
     queue: Queue[dict[str, np.ndarray] | None] = Queue(maxsize=workers)
     crew = [threading.Thread(target=work.serve, args=(queue,), daemon=True) for _ in range(workers)]
     for thread in crew:
@@ -125,6 +132,15 @@ def fitting(flow: Flow, workers: int) -> int:
     return int(np.clip(SHARE * psutil.virtual_memory().available / max(1, needed), 1, LARGEST))
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What a trace is asked for."""
+
+    neurons: bool
+    synapses: bool
+    magnitudes: bool
+
+
 class _Work:
     """What workers share: where results go, and the first error."""
 
@@ -133,18 +149,19 @@ class _Work:
         flow: Flow,
         means: Means,
         selection: Selection,
-        target: int | None,
-        synapses: bool,
+        targets: np.ndarray,
+        kept: _Kept,
         progress: Callable[[int], None],
     ) -> None:
         self.trouble: list[Exception] = []
         self._flow, self._means, self._selection = flow, means, selection
-        self._target, self._synapses, self._progress = target, synapses, progress
+        self._targets, self._kept, self._progress = targets, kept, progress
         self._axes = channel_axes(flow)
         self._layers = {op.output: op for op in flow.layers}
         self._lock = threading.Lock()
         self._parts: dict[int, Traced] = {}
-        self._totals: dict[str, np.ndarray] = {}
+        self._synapses: dict[str, np.ndarray] = {}
+        self._magnitudes: dict[str, np.ndarray] = {}
 
     def serve(self, queue: Queue[dict[str, np.ndarray] | None]) -> None:
         """Trace what comes, until None does. After an error the queue is emptied, so that nobody waits for room."""
@@ -159,21 +176,23 @@ class _Work:
     def _trace(self, values: dict[str, np.ndarray]) -> None:
         first = int(values.pop(""))
         count = len(values[self._flow.output])
-        for start, part in Batches(count).over(0, count, lambda a, b: (a, self._part(values, a, b))):
+        size = 1 if self._kept.magnitudes else count
+        for start, part in Batches(size).over(0, count, lambda a, b: (a, self._part(values, first, a, b))):
             with self._lock:
                 self._parts[first + start] = part
                 for name, found in part.synapses.items():
-                    if name in self._totals:
-                        self._totals[name] += found
-                    else:
-                        self._totals[name] = found.astype(np.int64)
+                    if self._kept.synapses:
+                        _add(self._synapses, name, found)
+                    if self._kept.magnitudes:
+                        _add(self._magnitudes, name, np.abs(found))
                 part.synapses.clear()
             self._progress(len(part.targets))
 
-    def _part(self, values: dict[str, np.ndarray], start: int, stop: int) -> Traced:
+    def _part(self, values: dict[str, np.ndarray], first: int, start: int, stop: int) -> Traced:
         values = {name: _rows(array, self._flow.shapes, name, start, stop) for name, array in values.items()}
         logits = values[self._flow.output].reshape(stop - start, -1)
-        targets = logits.argmax(axis=1) if self._target is None else np.full(stop - start, self._target)
+        wanted = self._targets[first + start : first + stop]
+        targets = np.where(wanted < 0, logits.argmax(axis=1), wanted)
         part = Traced(logits, targets)
 
         def watch(name: str, contribution: np.ndarray) -> None:
@@ -187,8 +206,9 @@ class _Work:
         def use(op: Op, contribution: np.ndarray) -> None:
             part.synapses[op.name] = contribution
 
-        traced = BatchTrace(self._flow, values, self._means, self._selection, use if self._synapses else None)
-        traced.run(targets, watch)
+        synapses = self._kept.synapses or self._kept.magnitudes
+        traced = BatchTrace(self._flow, values, self._means, self._selection, use if synapses else None)
+        traced.run(targets, watch if self._kept.neurons else lambda name, contribution: None)
         return part
 
     def result(self) -> Traced:
@@ -196,6 +216,13 @@ class _Work:
         parts = [self._parts[start] for start in sorted(self._parts)]
         whole = Traced(np.concatenate([p.logits for p in parts]), np.concatenate([p.targets for p in parts]))
         for op in self._flow.layers:
+            shape = op.constants[op.inputs[1]].shape
+            if self._kept.synapses:
+                whole.synapses[op.name] = self._synapses.get(op.name, np.zeros(shape, np.int64))
+            if self._kept.magnitudes:
+                whole.magnitudes[op.name] = self._magnitudes.get(op.name, np.zeros(shape, np.int64))
+            if not self._kept.neurons:
+                continue
             found = [p.layers.get(op.name) or self._nothing(op, len(p.targets)) for p in parts]
             whole.layers[op.name] = LayerTrace(
                 channels=np.concatenate([f.channels for f in found]),
@@ -205,17 +232,20 @@ class _Work:
                 top=np.concatenate([f.top for f in found]),
                 top_places=np.concatenate([f.top_places for f in found]),
             )
-            if self._synapses:
-                whole.synapses[op.name] = self._totals.get(
-                    op.name, np.zeros(op.constants[op.inputs[1]].shape, np.int64)
-                )
-        for name in self._flow.leaves:
+        for name in self._flow.leaves if self._kept.neurons else ():
             whole.leaves[name] = np.concatenate([p.leaves[name] for p in parts])
         return whole
 
     def _nothing(self, op: Op, samples: int) -> LayerTrace:
         nothing = np.zeros(self._flow.shapes.at(op.output, samples), np.int32)
         return _summary(nothing, nothing, self._axes[op.output], samples)
+
+
+def _add(totals: dict[str, np.ndarray], name: str, found: np.ndarray) -> None:
+    if name in totals:
+        totals[name] += found
+    else:
+        totals[name] = found.astype(np.int64)
 
 
 def _rows(array: np.ndarray, shapes: Shapes, name: str, start: int, stop: int) -> np.ndarray:

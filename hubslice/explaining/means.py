@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +38,10 @@ class Means:
     samples: int
     model: str
     data: str
+
+    def zeros(self) -> Means:
+        """Means of zero, so that deviations are the values themselves."""
+        return replace(self, tables={name: np.zeros_like(table) for name, table in self.tables.items()}, data="zero")
 
     def rows(self, predicted: np.ndarray) -> np.ndarray:
         """Row of the tables for each sample, by its predicted class [N]; classes without samples take row 0."""

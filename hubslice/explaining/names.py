@@ -48,3 +48,11 @@ class Names:
             return found
         outputs_first = found if op.attribute("transB", 0) else found.T
         return outputs_first if layer.out_axis == 0 else outputs_first.T
+
+    def by_parameter(self, flow: Flow, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Contributions of weights by operator as those of parameters; where a parameter is used twice, their sum."""
+        gathered: dict[str, np.ndarray] = {}
+        for op in flow.layers:
+            own, parameter = self.synapses(op, found[op.name]), self.parameter[op.name]
+            gathered[parameter] = gathered[parameter] + own if parameter in gathered else own
+        return gathered

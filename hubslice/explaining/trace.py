@@ -33,6 +33,7 @@ class BatchTrace:
         logits = values[flow.output]
         self.samples = len(logits)
         self.numbers = selection.numbers
+        self._cancel = selection.cancel
         self._flow = flow
         self._values = values
         self._means = means
@@ -82,7 +83,7 @@ class BatchTrace:
     def signs(self, name: str) -> np.ndarray:
         signs: np.ndarray = np.sign(self.contribution(name)).astype(np.int8)
         signs *= np.sign(self.delta(name)).astype(np.int8)
-        return signs
+        return signs if self._cancel else np.abs(signs)
 
     def contribution(self, name: str) -> np.ndarray:
         found = self._contributions.get(name)

@@ -16,6 +16,7 @@ from hubslice.recipe.slicing import (
     RemosParams,
     SeamParams,
     Slicing,
+    reused_directly,
 )
 
 
@@ -64,7 +65,12 @@ def uses_coverage(recipe: SliceRecipe) -> bool:
 
 def reuses_classifier(recipe: SliceRecipe) -> bool:
     """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
-    return isinstance(recipe.slice, SeamParams) and recipe.slice.reuse == "direct"
+    return reused_directly(recipe.slice)
+
+
+def trains(recipe: SliceRecipe) -> bool:
+    """Whether models are trained at all."""
+    return any(point.epochs for point in recipe.train.candidates())
 
 
 def known_labels(
@@ -81,8 +87,7 @@ def known_labels(
 
 def _student(recipe: SliceRecipe) -> str:
     if not isinstance(recipe.slice, NoSlice):
-        trained = "its classifier trained" if recipe.train.part == "classifier" else "fine-tuned"
-        return f"sliced with {recipe.slice.method}, then {trained}"
+        return f"sliced with {recipe.slice.method}, {_training(recipe, 'its classifier trained')}"
     return "trained from random weights" if recipe.teacher.weights == "random" else "the whole teacher fine-tuned"
 
 
@@ -101,14 +106,22 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
             if recipe.train.part == "classifier":
                 about = "the whole teacher under the same classifier, trained likewise"
                 return Arm(BASELINE, "Whole teacher", "baseline", about)
+            if not trains(recipe):
+                return Arm(BASELINE, "Whole teacher", "baseline", "the whole teacher under the same classifier")
             return Arm(BASELINE, "Fine-tuned", "baseline", "the whole teacher fine-tuned, the usual way")
 
 
 def _fate(recipe: SliceRecipe) -> str:
     """What becomes of irrelevant weights, in a few words."""
     out = isinstance(recipe.slice, ChannelSlicing) and recipe.slice.irrelevant == "compact"
-    trained = "the classifier trained" if recipe.train.part == "classifier" else "fine-tuned"
-    return f"{'taken out' if out else 'started anew'}, then {trained}"
+    fate = "taken out" if out else "started anew" if trains(recipe) else "set to zero"
+    return f"{fate}, {_training(recipe, 'the classifier trained')}"
+
+
+def _training(recipe: SliceRecipe, classifier: str) -> str:
+    if not trains(recipe):
+        return "not trained"
+    return f"then {classifier if recipe.train.part == 'classifier' else 'fine-tuned'}"
 
 
 def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:

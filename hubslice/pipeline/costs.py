@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from hubslice.artefacts.report import CONTROL
 from hubslice.pipeline.arms import Arm, arms_of, step_name
 from hubslice.pipeline.preflight import TeacherPreview
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
+from hubslice.pipeline.steps.training import MEAN_PICTURES
 from hubslice.recipe.defects import DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe, TrainParams
-from hubslice.recipe.slicing import SeamParams
+from hubslice.recipe.slicing import NnslicerParams, SeamParams
 
 if TYPE_CHECKING:
     from hubslice.data.task import Task
@@ -71,11 +74,12 @@ class CostModel:
                 count = self._count("train", self.recipe.profile.samples)
                 each = count * costs.profiling
                 return StepCost(costs.loading + costs.profiling_start + each, sizes["profile"])
+            case "trace":
+                return self._trace()
             case "slice":
                 return self._slice(self._arm(step))
             case "init":
-                building = costs.building if self._arm(step).start == "random" else 0.0
-                return StepCost(costs.loading + building + sizes["train"] * costs.keeping, sizes["train"])
+                return self._init(self._arm(step))
             case "train":
                 return self._train(first=step.name == "train")
             case "evaluate":
@@ -100,6 +104,22 @@ class CostModel:
         hashed = 2 * teacher.bytes * self.costs.keeping
         seconds = self.looking[step] + teacher.download_bytes / BANDWIDTH + hashed + self.costs.loading
         return StepCost(seconds, teacher.bytes + SMALL_FILE)
+
+    def _trace(self) -> StepCost:
+        params, costs = self.recipe.slice, self.costs
+        assert isinstance(params, NnslicerParams)
+        labels = np.bincount(self.task.train.targets) if self.task else np.zeros(1, int)
+        count = int(np.minimum(labels, params.samples).sum())
+        # Means are taken in a pass of their own.
+        each = count * (costs.tracing + costs.decoding + costs.passing)
+        return StepCost(costs.loading + costs.tracing_start + each, costs.sizes["trace"])
+
+    def _init(self, arm: Arm) -> StepCost:
+        costs, size = self.costs, self.costs.sizes["train"]
+        building = costs.building if arm.start == "random" else 0.0
+        averaged = self._count("train", MEAN_PICTURES) if getattr(arm.slicing, "init", None) == "mean" else 0
+        passed = averaged * (costs.decoding + costs.passing)
+        return StepCost(costs.loading + building + passed + size * costs.keeping, size)
 
     def _slice(self, arm: Arm) -> StepCost:
         costs, params = self.costs, arm.slicing

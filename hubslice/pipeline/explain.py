@@ -15,7 +15,7 @@ import numpy as np
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.artefacts.explanation import ChannelShare, ExplainedInput, Explanation, LayerFacts
-from hubslice.errors import ExplainError
+from hubslice.errors import ExplainError, InputError
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.publish import check_free, swap
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hubslice.explaining.network import Arrays
     from hubslice.explaining.selection import Selection
     from hubslice.explaining.subject import Subject
+    from hubslice.models.base import Model
 
 SLICE, MEANS, FACTS, PICTURE, PAGE = (
     "slice.safetensors",
@@ -37,7 +38,9 @@ SLICE, MEANS, FACTS, PICTURE, PAGE = (
     "explanation.png",
     "explanation.html",
 )
-OURS = {SLICE, MEANS, FACTS, PICTURE, PAGE}
+PROTECTED, PUBLIC = "protected.safetensors", "public"
+ALWAYS = {SLICE, MEANS, FACTS, PICTURE, PAGE}
+OURS = {*ALWAYS, PROTECTED, PUBLIC}
 NAMED = 5  # channels of a layer that the facts name for the target, and against it
 BATCH = 8  # samples at a time where only means are taken
 
@@ -70,6 +73,8 @@ def explain(
     data: Path | None,
     mean: Neuron,
     by_class: bool,
+    protect: float | None,
+    public: bool,
     input_size: int | None,
     workers: int,
     batch_size: int | None,
@@ -85,9 +90,12 @@ def explain(
     from hubslice.explaining.picture import write_picture
     from hubslice.explaining.selection import Selection
     from hubslice.explaining.subject import find_label, readable
+    from hubslice.pipeline.protect import protect as withhold
+    from hubslice.training.initial import mask_weights
 
     started = time.perf_counter()
     ref = parse_ref(model, Path.cwd())
+    _check_public(ref, protect, public)
     folder = out or Path(f"{_name(ref)}-explained")
     check_free(folder, OURS)
     where = str(resolve_device(device))
@@ -108,6 +116,7 @@ def explain(
             means,
             selection,
             target=wanted,
+            magnitudes=protect is not None,
             workers=workers,
             batch_size=batch_size,
             device=where,
@@ -119,7 +128,16 @@ def explain(
             hint="give other pictures with --data, which differ from the inputs",
         )
     facts = _facts(str(ref), subject, prepared.given, traced, means, selection)
-    facts = facts.model_copy(update={"seconds": round(time.perf_counter() - started, 2), "folder": str(folder)})
+    kept, protected = withhold(subject, traced, protect) if protect is not None else (None, None)
+    written = ALWAYS | ({PROTECTED} if kept else set()) | ({PUBLIC} if public else set())
+    facts = facts.model_copy(
+        update={
+            "seconds": round(time.perf_counter() - started, 2),
+            "folder": str(folder),
+            "files": tuple(sorted(written)),
+            "protected": protected,
+        }
+    )
     with faults_told(f"writing {folder}", folder):
         draft = folder.with_name(f".{folder.name}{DRAFT}")
         shutil.rmtree(draft, ignore_errors=True)
@@ -128,6 +146,11 @@ def explain(
             _slice(subject, prepared.given, traced, facts).save(draft / SLICE)
             means.save(draft / MEANS)
             facts.save(draft / FACTS)
+            if kept is not None:
+                kept.save(draft / PROTECTED)
+            if kept is not None and public and loaded.model is not None:
+                mask_weights(loaded.model, kept)
+                loaded.model.save(draft / PUBLIC)
             with reporter.track("Draw", None, ""):
                 write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
                 write_page(draft / PAGE, subject, prepared.given, traced, facts)
@@ -150,6 +173,7 @@ class _Loaded:
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     subject: Callable[[], Subject]
+    model: Model | None = None  # None: a graph
 
 
 def _load(ref: Ref, input_size: int | None, reporter: Reporter) -> _Loaded:
@@ -161,7 +185,17 @@ def _load(ref: Ref, input_size: int | None, reporter: Reporter) -> _Loaded:
         graph = GraphFile.open(ref.path)
         return _Loaded(graph.labels, graph.preprocessing, graph.subject)
     model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
-    return _Loaded(model.labels, model.image_preprocessing, partial(subject_of, model))
+    return _Loaded(model.labels, model.image_preprocessing, partial(subject_of, model), model)
+
+
+def _check_public(ref: Ref, protect: float | None, public: bool) -> None:
+    """Raise InputError where there is no public model to write."""
+    if public and protect is None:
+        raise InputError("--public writes the model without what --protect withholds", hint="add --protect 0.5")
+    if public and isinstance(ref, LocalRef) and ref.kind == "onnx":
+        raise InputError(
+            f"--public writes a model folder, and {ref} is a graph", hint="name the model that it was made of"
+        )
 
 
 def _profile(data: Path | None, preprocessing: Preprocessing) -> Given | Path | None:
@@ -257,7 +291,7 @@ def _facts(
         live_neurons=round(live / total, 4),
         seconds=0.0,
         folder="",
-        files=tuple(sorted(OURS)),
+        files=(),
     )
 
 
@@ -287,16 +321,11 @@ def _shares(channels: np.ndarray, order: np.ndarray, sign: int) -> tuple[Channel
 
 def _slice(subject: Subject, given: Given, traced: Traced, facts: Explanation) -> DynamicSlice:
     names = subject.names
-    synapses: dict[str, np.ndarray] = {}
-    for op in subject.network.flow.layers:
-        found = names.synapses(op, traced.synapses[op.name])
-        parameter = names.parameter[op.name]
-        synapses[parameter] = synapses[parameter] + found if parameter in synapses else found
     about = facts.model_dump(mode="json", include={"model", "model_hash", "rule", "theta", "mean", "mean_samples"})
     about |= {"inputs": list(given.names), "targets": [entry.target for entry in facts.inputs]}
     return DynamicSlice(
         neurons={names.layer[name]: layer.channels for name, layer in traced.layers.items()},
-        synapses=synapses,
+        synapses=names.by_parameter(subject.network.flow, traced.synapses),
         inputs=dict(traced.leaves),
         about=about,
     )

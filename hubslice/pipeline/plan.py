@@ -14,9 +14,11 @@ from hubslice.pipeline.steps.evaluate import evaluate_step
 from hubslice.pipeline.steps.report import report_step
 from hubslice.pipeline.steps.slicing import profile_step, slice_step
 from hubslice.pipeline.steps.teacher import export_step, pull_step
+from hubslice.pipeline.steps.tracing import trace_step
 from hubslice.pipeline.steps.training import init_step, train_step
 from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe, TeacherParams
+from hubslice.recipe.slicing import NnslicerParams
 
 
 def models_of(recipe: SliceRecipe) -> dict[str, str]:
@@ -55,6 +57,8 @@ def plan(
     ]
     if uses_coverage(recipe):
         steps.append(profile_step(recipe, base))
+    if isinstance(recipe.slice, NnslicerParams):
+        steps.append(trace_step(recipe, recipe.slice, base))
     arms = arms_of(recipe)
     for arm in arms:
         if arm.slicing is not None:

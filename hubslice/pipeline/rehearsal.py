@@ -22,23 +22,27 @@ from hubslice.pipeline.arms import uses_coverage
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.preflight import Layers, layers_of, try_export
 from hubslice.pipeline.step import digest_folder
-from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE, ModelInputs
+from hubslice.pipeline.steps.inputs import ModelInputs
+from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE
 from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
 from hubslice.progress import Bar, Reporter, Silent
 from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import MagnitudeParams, SeamParams
+from hubslice.recipe.slicing import MagnitudeParams, NnslicerParams, SeamParams
 
 if TYPE_CHECKING:
+    from hubslice.artefacts.contributions import Contributions
     from hubslice.artefacts.profile import Profile
     from hubslice.data.task import Split, Task
     from hubslice.graph.neuron_map import NeuronMap
     from hubslice.models.base import Model
+    from hubslice.slicing.registry import Known
 
 Result = TypeVar("Result")
 
 BUDGET: Final = 2.0  # seconds that one batch of the rehearsal may take; larger ones are rehearsed with fewer pictures
 EVALUATED: Final = 64  # pictures of a batch of evaluation
+TRACED: Final = 4  # pictures that are traced
 TRAINING: Final = 4.0  # time of training on a picture, in forward passes: only to choose the rehearsal's batch
 
 
@@ -47,10 +51,10 @@ class Costs:
     """Seconds, bytes and largest memory of the parts that steps are made of.
 
     `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
-    `exporting` with parity and map; profiling and training: their start, then each picture; `first_training` what the
-    first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an epoch;
-    `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in bytes
-    by kind: of this process, what was there before included.
+    `exporting` with parity and map; profiling, tracing and training: their start, then each picture; `first_training`
+    what the first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an
+    epoch; `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in
+    bytes by kind: of this process, what was there before included.
     """
 
     building: float = 0.0
@@ -59,6 +63,8 @@ class Costs:
     exporting: float = 0.0
     profiling_start: float = 0.0
     profiling: float = 0.0
+    tracing_start: float = 0.0
+    tracing: float = 0.0
     slicing: float = 0.0
     decoding: float = 0.0
     passing: float = 0.0
@@ -95,7 +101,7 @@ class Rehearsal:
             self._keep("pull", saved, lambda: random.save(saved))
             load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
             model, self.costs.loading = _timed(lambda: load_model(saved, input_size=size))
-        if {"export", "profile", "slice"} & set(kinds):
+        if {"export", "profile", "trace", "slice"} & set(kinds):
             with self._stage("export", "Export it"):
                 graph = self.folder / "export"
                 graph.mkdir()
@@ -106,9 +112,11 @@ class Rehearsal:
             return self.costs
         few = self._forward(model, task)
         searched = "slice" in kinds and isinstance(self.recipe.slice, SeamParams)
-        counted = None
+        counted: Known = None
         if uses_coverage(self.recipe) and {"profile", "slice"} & set(kinds):
             counted = self._profile(model, neurons, few, task)
+        if isinstance(self.recipe.slice, NnslicerParams) and {"trace", "slice"} & set(kinds):
+            counted = self._trace(model, neurons, task, self.recipe.slice)
         if "slice" in kinds:
             self._slice(model, neurons, counted)
         if searched or {"init", "train"} & set(kinds):
@@ -160,7 +168,35 @@ class Rehearsal:
         self.costs.sizes["profile"] = _size(self.folder / "profile")
         return counted
 
-    def _slice(self, model: Model, neurons: NeuronMap, counted: Profile | None) -> None:
+    def _trace(self, model: Model, neurons: NeuronMap, task: Task, params: NnslicerParams) -> Contributions:
+        """Trace pictures back, one of them a first time without the clock: kernels are compiled once a machine."""
+        from hubslice.pipeline.steps.tracing import CONTRIBUTIONS, contributions
+
+        times: list[float] = []
+
+        def traced(samples: int) -> Contributions:
+            return contributions(
+                model,
+                self.folder / "export" / GRAPH,
+                neurons,
+                task.train.take(samples, 0),
+                params,
+                known=None,
+                device=str(self.device),
+                progress=lambda _: times.append(time.monotonic()),
+            )
+
+        with self._stage("trace", "Trace pictures back"):
+            traced(1)
+            times.clear()
+            counted, whole = _timed(lambda: traced(TRACED))
+        self.costs.tracing = (times[-1] - times[0]) / max(1, len(times) - 1)
+        self.costs.tracing_start = max(whole - self.costs.tracing * TRACED, 0.0)
+        counted.save(self.folder / "trace" / CONTRIBUTIONS)
+        self.costs.sizes["trace"] = _size(self.folder / "trace")
+        return counted
+
+    def _slice(self, model: Model, neurons: NeuronMap, counted: Known) -> None:
         """Make a slice; in place of one that is searched for, one of the same layers: the search is a training."""
         from hubslice.slicing.registry import make_slice
 

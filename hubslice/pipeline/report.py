@@ -31,7 +31,7 @@ from hubslice.artefacts.report import (
 from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.pipeline.arms import Arm, reuses_classifier, step_name
+from hubslice.pipeline.arms import Arm, reuses_classifier, step_name, trains
 from hubslice.pipeline.environment import deviations, environment
 from hubslice.pipeline.references import references
 from hubslice.pipeline.run_folder import RECORD
@@ -84,7 +84,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         deviating=deviations(usual, {r.name: r.environment for r in records}),
         predictions=PREDICTIONS,
         references=_references(recipe, accuracies),
-        trained=recipe.train.part,
+        trained=recipe.train.part if trains(recipe) else "nothing",
         reuse="direct" if reuses_classifier(recipe) else "transfer",
         search=SearchHistory.load(search) if (search := inputs["slice"] / SEARCH).is_file() else None,
     )

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.section import Ratio, Section
-from hubslice.recipe.slicing import NoSlice, RemosParams, SeamParams, SliceParams
+from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
 
 REST = "rest"  # what the classes that `data.against_rest` does not name are called together
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
@@ -220,10 +220,9 @@ class SliceRecipe(Section):
             raise ValueError("gates.max_dir judges audited defects, and audit.defects names none")
         if self.train.part == "classifier" and "retrain" in self.baselines:
             raise ValueError("a retrained baseline trains all weights, and train.part is classifier")
-        direct = isinstance(self.slice, SeamParams) and self.slice.reuse == "direct"
-        if direct and any(isinstance(d, BackdoorParams) and d.clean_teacher for d in self.audit.defects):
-            raise ValueError("reuse: direct makes the classifier of the teacher's own; leave clean_teacher out")
         clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
+        if clean and reused_directly(self.slice):
+            raise ValueError("reuse: direct makes the classifier of the teacher's own; leave clean_teacher out")
         if len(clean) > 1:
             raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")
         return self

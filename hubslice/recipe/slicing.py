@@ -27,8 +27,11 @@ class Slicing(Section):
         description="regrow: irrelevant weights are trained from their new start; freeze: they stay there; compact: "
         "irrelevant channels are taken out of the network, which gets smaller and faster.",
     )
-    init: Literal["zero", "fresh"] = Field(
-        "zero", description="Start of irrelevant weights: zero (as published) or a fresh random initialisation."
+    init: Literal["zero", "fresh", "mean"] = Field(
+        "zero",
+        description="Start of irrelevant weights: zero (as published), fresh (a new random initialisation), or mean: "
+        "zero, while the layer's bias or batch normalisation goes on adding what they gave on average over training "
+        "pictures (NNSlicer's code); for slices that are used with little training or none.",
     )
 
     @model_validator(mode="after")
@@ -108,6 +111,15 @@ class RandomParams(ChannelSlicing):
     ratio: Ratio = 0.1
 
 
+Reuse = Annotated[
+    Literal["transfer", "direct"],
+    Field(
+        description="transfer: the slice of a new task, which is then trained like any other; direct: the teacher "
+        "knows these classes, and what they need of it is used as it is, under a classifier made from the teacher's."
+    ),
+]
+
+
 class SeamParams(ChannelSlicing):
     """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
 
@@ -119,11 +131,7 @@ class SeamParams(ChannelSlicing):
 
     method: Literal["seam"] = "seam"
     layers: Layers = ("conv", "depthwise", "linear")
-    reuse: Literal["transfer", "direct"] = Field(
-        "transfer",
-        description="transfer: the slice of a new task, which is then trained like any other; direct: the teacher "
-        "knows these classes, and what they need of it is used as it is, under a classifier made from the teacher's.",
-    )
+    reuse: Reuse = "transfer"
     retention: Ratio | None = Field(
         None, gt=0, description="Stop at the first epoch that keeps no more than this; default: judge by accuracy."
     )
@@ -164,6 +172,39 @@ class SeamParams(ChannelSlicing):
         return self.cycle is None or epoch % self.cycle != 0
 
 
+class NnslicerParams(ChannelSlicing):
+    """NNSlicer (FSE 2020): dynamic slices of the task's training pictures; of each layer the least used weights fall.
+
+    Each picture is traced back through the teacher, from its answer (under direct reuse from the picture's own class);
+    the sizes of a weight's contributions are summed over the pictures. Weights used alike: smaller ones fall first.
+    """
+
+    model_config = _NAMED
+
+    method: Literal["nnslicer"] = "nnslicer"
+    reuse: Reuse = "transfer"
+    ratio: Ratio = Field(
+        0.3,
+        description="Fraction of each layer's weights judged irrelevant (published: 0.2 to 0.8); with granularity: "
+        "channel, of all weights.",
+    )
+    samples: int = Field(50, ge=1, description="At most so many training pictures of each class are traced.")
+    rule: Literal["threshold", "released"] = Field(
+        "threshold",
+        description="Which predecessors of a neuron count. threshold: those at least theta times as strong as the "
+        "strongest; released: the rule of the authors' code, sorted sums, ten times slower.",
+    )
+    theta: Ratio = Field(
+        0.5,
+        description="Higher: fewer weights count as used. Of those that are used alike, often not at all, the smaller "
+        "fall first, so that a high theta protects what decides and ranks the rest by magnitude. The paper leaves it "
+        "open; with 0.1, the default of `explain`, slices are hardly better than chance.",
+    )
+    mean: Literal["channel", "element"] = Field(
+        "channel", description="What has a mean to deviate from: each channel (paper), or it at each position (code)."
+    )
+
+
 class NoSlice(Section):
     """No slice: the whole teacher is trained, and the student is its own baseline."""
 
@@ -180,8 +221,14 @@ def method(given: Any) -> Any:
 SliceParams = Annotated[
     Annotated[RemosParams, Tag("remos")]
     | Annotated[SeamParams, Tag("seam")]
+    | Annotated[NnslicerParams, Tag("nnslicer")]
     | Annotated[MagnitudeParams, Tag("magnitude")]
     | Annotated[RandomParams, Tag("random")]
     | Annotated[NoSlice, Tag("none")],
     Discriminator(method),
 ]
+
+
+def reused_directly(params: Slicing | NoSlice) -> bool:
+    """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
+    return getattr(params, "reuse", "transfer") == "direct"

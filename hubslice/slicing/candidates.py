@@ -54,12 +54,21 @@ class Candidate:
             total += seen_in[np.arange(ins)[:, None] + group[None, :] * ins] + seen_out[None, :]
         return total
 
+    def ordered(self, values: np.ndarray) -> np.ndarray:
+        """Values in the parameter's own shape, seen as `weight` is."""
+        return _ordered(values, self.layers[0])
+
     def mask(self, relevant: np.ndarray) -> np.ndarray:
         """A flat mask in canonical order, in the parameter's own shape."""
         layer = self.layers[0]
         shape = np.moveaxis(np.empty(_shape(layer), dtype=bool), (layer.in_axis, layer.out_axis), (0, 1)).shape
         own = np.moveaxis(relevant.reshape(shape), (0, 1), (layer.in_axis, layer.out_axis))
         return np.ascontiguousarray(own)
+
+
+def _ordered(values: np.ndarray, layer: Layer) -> np.ndarray:
+    moved = np.moveaxis(values, (layer.in_axis, layer.out_axis), (0, 1))
+    return moved.reshape(*moved.shape[:2], -1)
 
 
 def _shape(layer: Layer) -> tuple[int, ...]:
@@ -93,8 +102,7 @@ def candidates(
             weight = weights[name]
             if not np.isfinite(weight).all():
                 raise SliceError(f"{name} has weights that are not finite", hint="pull the teacher again")
-            order = np.moveaxis(weight, (layers[0].in_axis, layers[0].out_axis), (0, 1))
-            chosen.append(Candidate(layers, order.reshape(*order.shape[:2], -1)))
+            chosen.append(Candidate(layers, _ordered(weight, layers[0])))
     idle = [pattern for pattern in patterns if pattern not in used and pattern.removeprefix("!") not in KINDS]
     if idle or not chosen:
         some = ", ".join(list(neurons.by_parameter)[:3])

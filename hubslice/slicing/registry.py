@@ -9,13 +9,22 @@ from typing import Any
 import numpy as np
 
 from hubslice.artefacts.channels import ChannelMap
+from hubslice.artefacts.contributions import Contributions
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.recipe.section import Section
-from hubslice.recipe.slicing import MagnitudeParams, NoSlice, RandomParams, RemosParams, SeamParams
+from hubslice.recipe.slicing import (
+    MagnitudeParams,
+    NnslicerParams,
+    NoSlice,
+    RandomParams,
+    RemosParams,
+    SeamParams,
+)
 from hubslice.slicing.candidates import candidates
 from hubslice.slicing.cutting import Cutting, eligible, left_whole
+from hubslice.slicing.nnslicer import nnslicer, unit_contributions
 from hubslice.slicing.remos import remos
 from hubslice.slicing.simple import chance, magnitude
 from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
@@ -25,9 +34,10 @@ from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
 class Slicer:
     """A method that ranks, searches or chooses.
 
-    `run(candidates, profile, params, seed)` gives flat relevance of single weights in canonical order, `units(groups,
-    weights, seed)` the importance of whole channels; a method has what it can do. One without either is a search, which
-    needs the task's pictures (see `hubslice.slicing.seam`).
+    `run(candidates, known, params, seed)` gives flat relevance of single weights in canonical order, `units(groups,
+    weights, seed, known)` the importance of whole channels; a method has what it can do. `known` is what was counted on
+    the task's pictures: a `Profile`, `Contributions`, or None. One without either is a search, which needs the pictures
+    themselves (see `hubslice.slicing.seam`).
     """
 
     name: str
@@ -38,9 +48,19 @@ class Slicer:
     units: Callable[..., list[np.ndarray]] | None = None
 
 
+Known = Profile | Contributions | None
+
 SLICERS = (
     Slicer("remos", "ReMoS relevance slice", "https://doi.org/10.1145/3510003.3510191", RemosParams, remos),
     Slicer("seam", "SeaM re-engineering", "https://arxiv.org/abs/2304.00245", SeamParams),
+    Slicer(
+        "nnslicer",
+        "NNSlicer dynamic slice",
+        "https://doi.org/10.1145/3368089.3409676",
+        NnslicerParams,
+        nnslicer,
+        unit_contributions,
+    ),
     Slicer("none", "No slice", "", NoSlice),
     Slicer(
         "magnitude",
@@ -63,24 +83,24 @@ def make_slice(
     params: Any,
     weights: Mapping[str, np.ndarray],
     neurons: NeuronMap,
-    profile: Profile | None,
+    known: Known,
     classifier: frozenset[str],
     seed: int,
 ) -> Slice:
     """The slice of single weights that the method of `params` makes; of `none` it judges no parameter.
 
-    `weights` are the model's parameters by name, `classifier` the names of those that are never sliced; `profile` is
-    for methods that use coverage.
+    `weights` are the model's parameters by name, `classifier` the names of those that are never sliced; `known` is
+    the profile, for methods that use coverage, or the contributions, for those that use dynamic slices.
 
     Raises:
-        SliceError: the layers that the recipe selects do not exist, or the profile is of another model.
+        SliceError: the layers that the recipe selects do not exist, or what is known is of another model.
     """
     entry = slicer(params.method)
     if isinstance(params, NoSlice):
         return Slice({}, params.method)
     assert entry.run is not None
     chosen = candidates(weights, neurons, params.layers, classifier)
-    flat = entry.run(chosen, profile, params, seed)
+    flat = entry.run(chosen, known, params, seed)
     ends = np.cumsum([candidate.weight.size for candidate in chosen])[:-1]
     masks = {c.name: c.mask(part) for c, part in zip(chosen, np.split(flat, ends), strict=True)}
     return Slice(masks, params.method, params.model_dump(mode="json"))
@@ -94,6 +114,7 @@ def make_channel_slice(
     classifier: frozenset[str],
     seed: int,
     uses: Mapping[str, int] | None = None,
+    known: Known = None,
 ) -> Slice:
     """The slice of whole channels that the method of `params` makes; otherwise as `make_slice`.
 
@@ -107,7 +128,7 @@ def make_channel_slice(
     groups = eligible(channels, kinds_of(neurons), params.layers)
     shapes = {name: weight.shape for name, weight in weights.items() if name not in classifier}
     cutting = Cutting(groups, shapes, uses)
-    kept = most_important(cutting, entry.units(groups, weights, seed), 1 - params.ratio, params.align)
+    kept = most_important(cutting, entry.units(groups, weights, seed, known), 1 - params.ratio, params.align)
     whole = left_whole(channels, classifier)
     return Slice(cutting.masks(kept), params.method, params.model_dump(mode="json"), whole)
 

@@ -10,13 +10,15 @@ from hubslice.artefacts.channels import ChannelGroup
 from hubslice.slicing.cutting import Cutting, aligned
 
 
-def unit_magnitudes(groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int) -> list[np.ndarray]:
+def unit_magnitudes(
+    groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int, known: object = None
+) -> list[np.ndarray]:
     """Euclidean norm of the weights that make each unit, divided by the mean of its group: float [units] each.
 
     The scale of a group says more of its place in the network than of its importance (Fang et al., *DepGraph*, CVPR
     2023, normalise likewise).
     """
-    del seed
+    del known, seed
     found = []
     for group in groups:
         squares = np.zeros(group.units)
@@ -30,9 +32,11 @@ def unit_magnitudes(groups: Sequence[ChannelGroup], weights: Mapping[str, np.nda
     return found
 
 
-def unit_chances(groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int) -> list[np.ndarray]:
+def unit_chances(
+    groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int, known: object = None
+) -> list[np.ndarray]:
     """A seeded random number for each unit: float [units] each."""
-    del weights
+    del weights, known
     rng = np.random.default_rng(seed)
     return [rng.random(group.units) for group in groups]
 

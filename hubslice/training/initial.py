@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -10,7 +10,9 @@ import torch
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import DataError, SliceError
 from hubslice.models.base import Model
+from hubslice.training.compensation import Compensation
 
+Start = Literal["zero", "fresh", "mean"]
 # For each label of the task, the labels of the teacher that stand behind it.
 Known = Sequence[Sequence[str]]
 
@@ -25,16 +27,8 @@ def start_classifier(model: Model, labels: tuple[str, ...], seed: int, known: Kn
         DataError: the teacher does not know one of the labels.
     """
     rows: list[tuple[torch.Tensor, torch.Tensor | None]] = []
-    for names in known or ():
-        unknown = [name for name in names if name not in model.labels]
-        if unknown:
-            some = ", ".join(model.labels[:5]) + (", ..." if len(model.labels) > 5 else "")
-            raise DataError(
-                f"the teacher does not know the class {unknown[0]!r}; it knows {some}",
-                hint="name classes of the teacher in data.classes, or use slice.reuse=transfer",
-            )
-        chosen = [model.labels.index(name) for name in names]
-        old = model.classifier
+    old = model.classifier
+    for chosen in known_columns(model, known or ()):
         rows.append((old.weight[chosen].mean(0), None if old.bias is None else old.bias[chosen].mean()))
     model.reset_classifier(labels, seed)
     with torch.no_grad():
@@ -44,26 +38,47 @@ def start_classifier(model: Model, labels: tuple[str, ...], seed: int, known: Kn
                 model.classifier.bias[index] = bias
 
 
+def known_columns(model: Model, known: Known) -> list[list[int]]:
+    """The teacher's outputs behind each label of the task.
+
+    Raises:
+        DataError: the teacher does not know one of the labels.
+    """
+    for name in (name for names in known for name in names):
+        if name not in model.labels:
+            some = ", ".join(model.labels[:5]) + (", ..." if len(model.labels) > 5 else "")
+            raise DataError(
+                f"the teacher does not know the class {name!r}; it knows {some}",
+                hint="name classes of the teacher in data.classes, or use slice.reuse=transfer",
+            )
+    return [[model.labels.index(name) for name in names] for names in known]
+
+
 @torch.no_grad()
 def initialise(
     model: Model,
     labels: tuple[str, ...],
     seed: int,
     slice_: Slice | None,
-    start: Literal["zero", "fresh"],
+    start: Start,
     known: Known | None = None,
+    batches: Iterable[torch.Tensor] = (),
 ) -> Model:
     """Turn a teacher into an untrained student, in place.
 
     The classifier is replaced (`start_classifier`). Weights outside the slice become zero, as ReMoS publishes
-    (section 4, "retrained from scratch"), or the values of a freshly initialised network.
+    (section 4, "retrained from scratch"), or the values of a freshly initialised network. With `mean` they become zero,
+    and their layers go on adding what they gave on average over `batches` of model inputs.
 
     Raises:
-        SliceError: the slice names a parameter that the model lacks or whose shape differs.
+        SliceError: the slice names a parameter that the model lacks or whose shape differs, or a layer has no place for
+            a mean.
         DataError: the teacher does not know a label in `known`.
     """
     start_classifier(model, labels, seed, known)
     if slice_ is not None:
+        if start == "mean":
+            Compensation.measure(model, batches).apply(model, slice_)
         fresh = dict(model.fresh(seed).module.named_parameters()) if start == "fresh" else None
         mask_weights(model, slice_, fresh)
     return model

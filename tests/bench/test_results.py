@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
 from bench.masks import __main__ as masks
 from bench.profiling import render as profiling
+from bench.protection import render as protection
 from bench.reuse import render as reuse
+from bench.simplification import render as simplification
 from bench.widths import __main__ as widths
 
 SIZES = sorted(int(path.name) for path in inheritance.HERE.glob("[0-9]*") if path.is_dir())
@@ -78,6 +81,18 @@ def test_reuse_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(reuse, "HERE", tmp_path)
     reuse.render()
     assert (tmp_path / "table.md").read_text() == committed.read_text()
+
+
+@pytest.mark.parametrize("experiment", [simplification, protection], ids=["simplification", "protection"])
+def test_dynamic_slices_are_told_as_solved(
+    experiment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = experiment.HERE / "table.md"
+    shutil.copytree(experiment.HERE / "outcomes", tmp_path / "outcomes")
+    monkeypatch.setattr(experiment, "HERE", tmp_path)
+    experiment.render()
+    assert (tmp_path / "table.md").read_text() == committed.read_text()
+    assert len(experiment.outcomes()) > 0
 
 
 def test_widths_and_masks_are_told_as_measured() -> None:

@@ -25,6 +25,14 @@ def select(field: list[np.float32], selection: Selection) -> list[int]:
     if selection.rule == "threshold":
         limit = np.float32(selection.theta) * max(abs(c) for c in field)
         return [s if abs(c) >= limit else 0 for c, s in zip(field, sign, strict=True)]
+    if selection.rule == "path":
+        chosen, so_far, whole = [0] * len(field), 0.0, sum(float(c) for c in field)
+        order = sorted(range(len(field)), key=lambda i: -field[i])
+        for i in order:
+            if chosen.count(1) and (whole <= 0 or so_far >= float(np.float32(selection.theta)) * whole):
+                break
+            chosen[i], so_far = 1, so_far + float(field[i])
+        return chosen
     if len(field) == 1:
         return sign
     numbers = [float(c) for c in field]
@@ -73,6 +81,7 @@ class Reference:
                 signs = select([c for _, c, _ in field], selection)
                 for (neuron, _, weight), sign in zip(field, signs, strict=True):
                     local = int(np.sign(own)) * int(np.sign(change)) * sign
+                    local = local if selection.cancel else abs(local)
                     contrib[neuron] += local
                     if weight is not None:
                         synapses[node.name, weight] += local

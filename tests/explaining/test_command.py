@@ -13,6 +13,7 @@ from PIL import Image
 import hubslice as package
 from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.artefacts.explanation import Explanation
+from hubslice.artefacts.slice import Slice
 from hubslice.conversion.onnx import write_onnx
 from hubslice.models.folder import load_model
 from tests.cli.conftest import Hubslice, hubslice
@@ -97,6 +98,27 @@ def test_workers_rules_and_profiles(place: Path, graph: Path, hubslice: Hubslice
         np.testing.assert_array_equal(again.synapses[name], array)
     assert stored.about["mean"] == "element means of data.npy"
     assert run("again", "--rule", "released") != one  # and the folder is replaced
+
+
+def test_what_is_worth_withholding(place: Path, model: Path, hubslice: Hubslice) -> None:
+    options = ("--inputs", "pictures", "--target", "green", "--protect", "0.25", "--public", "--json")
+    finished = hubslice("explain", str(model), *options)
+    assert (finished.code, finished.stderr) == (0, "")
+    facts = json.loads(finished.stdout)
+    folder = place / "model-explained"
+    assert sorted(path.name for path in folder.iterdir()) == facts["files"]
+    kept = Slice.load(folder / "protected.safetensors")
+    weights = dict(load_model(model).module.named_parameters())
+    shared = dict(load_model(folder / "public").module.named_parameters())
+    assert sorted(kept.masks) == ["classifier.weight", "features.0.weight", "features.4.weight"]
+    for layer in facts["protected"]["layers"]:
+        mask = kept.masks[layer["parameter"]]
+        assert layer["withheld"] == np.count_nonzero(~mask) == mask.size - int(0.75 * mask.size)
+        given = weights[layer["parameter"]].detach().numpy()
+        np.testing.assert_array_equal(shared[layer["parameter"]].detach().numpy(), np.where(mask, given, 0))
+        assert layer["contributions"] > 0.25  # more than their share
+    # The weights that speak for the target are among them: those of its own row of the classifier.
+    assert not kept.masks["classifier.weight"][1].all()
 
 
 def test_a_graph_is_explained_as_its_model_is(place: Path, model: Path, graph: Path) -> None:

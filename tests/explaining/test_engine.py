@@ -47,6 +47,22 @@ def assert_same(one: Traced, other: Traced) -> None:
     assert any(array.any() for array in one.synapses.values())
 
 
+def test_magnitudes_and_targets(place: tuple[Network, Given, Means]) -> None:
+    """Magnitudes are those of samples traced alone; each sample may have a target, -1 is its answer."""
+    network, given, means = place
+    wanted = np.array([-1, 0, 1, -1, 2, 0, 1, -1, 0, 1, 2])
+    found = trace(network, given, means, Selection(), target=wanted, neurons=False, magnitudes=True, workers=3)
+    assert (found.layers, found.leaves) == ({}, {})
+    np.testing.assert_array_equal(found.targets, np.where(wanted < 0, found.logits.argmax(axis=1), wanted))
+    alone = [
+        trace(network, Given(given.x[at : at + 1]), means, Selection(), target=int(target))
+        for at, target in enumerate(found.targets)
+    ]
+    for name, total in found.magnitudes.items():
+        np.testing.assert_array_equal(total, sum(np.abs(one.synapses[name]) for one in alone))
+        np.testing.assert_array_equal(found.synapses[name], sum(one.synapses[name] for one in alone))
+
+
 @pytest.mark.parametrize("rule", ["threshold", "released"])
 def test_one_worker_and_four_find_the_same(place: tuple[Network, Given, Means], rule: str) -> None:
     selection = Selection(rule=rule)

@@ -21,6 +21,8 @@ SELECTIONS = [
     Selection(theta=0.3),
     Selection(theta=1.0),
     Selection(rule="released"),
+    Selection(rule="path", theta=0.5),
+    Selection(cancel=False),
     Selection(rule="released", eps=0.7, bar=0.3),
 ]
 

@@ -138,6 +138,15 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a file as folder": (("model", "-i", "pictures", "--out", "good.npy"), ("good.npy is a file, not a folder",)),
     "theta": (("model", "-i", "pictures", "--theta", "1.5"), ("--theta",)),
+    "protect": (
+        ("model", "-i", "pictures", "--protect", "1.5"),
+        ("Invalid value for '--protect'", "less than or equal to 1"),
+    ),
+    "public alone": (("model", "-i", "pictures", "--public"), ("what --protect withholds", "add --protect 0.5")),
+    "public graph": (
+        ("plain.onnx", "-i", "good.npy", "--protect", "0.5", "--public"),
+        ("--public writes a model folder, and", "is a graph", "name the model that it was made of"),
+    ),
     "workers": (("model", "-i", "pictures", "--workers", "0"), ("--workers",)),
     "device": (("model", "-i", "pictures", "--device", "tpu"), ("'tpu' is not a device",)),
 }

@@ -35,6 +35,18 @@ FAULTS = {
     ),
     "key elsewhere": (GOOD + "epochs: 3\n", ("r.yaml:7: epochs: unknown key; did you mean 'train.epochs'?",)),
     "wrong type": (GOOD.replace("1e-3", "fast"), ("r.yaml:6: train.lr: expected a number, got text 'fast'",)),
+    "nnslicer's ratio": (
+        GOOD + "slice: {method: nnslicer, ratio: 1.5}\n",
+        ("slice.ratio: must be at most 1, got 1.5",),
+    ),
+    "nnslicer's rule": (
+        GOOD + "slice: {method: nnslicer, rule: fast, samples: 0}\n",
+        ("slice.rule: must be one of threshold, released", "slice.samples: must be at least 1, got 0"),
+    ),
+    "compact weights": (
+        GOOD + "slice: {method: nnslicer, irrelevant: compact}\n",
+        ("irrelevant: compact takes whole channels out", "granularity: channel"),
+    ),
     "kind missing": (
         GOOD.replace("kind: slice\n", ""),
         ("kind: missing; this key is required", "slice, poison"),

@@ -73,4 +73,4 @@ def test_the_schema_tells_methods_apart() -> None:
     for name in names:
         assert ("method" in definitions[name].get("required", ())) == (name != "RemosParams"), name
     methods = [definitions[name]["properties"]["method"]["const"] for name in names]
-    assert methods == ["remos", "seam", "magnitude", "random", "none"]
+    assert methods == ["remos", "seam", "nnslicer", "magnitude", "random", "none"]

@@ -10,6 +10,7 @@ from hubslice.recipe.load import load_recipe, missing_paths, parse_recipe
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.slicing import RemosParams
 
+METHODS = "remos, seam, nnslicer, magnitude, random, none"
 GOOD = """\
 kind: slice
 name: student
@@ -128,11 +129,11 @@ def test_message_counts_and_hints() -> None:
         *(
             (f"kind: slice\nslice: {{{given}}}", [f"r.yaml:2: slice.{says}"])
             for given, says in {
-                "method: remoss, foo: 1": "method: must be one of remos, seam, magnitude, random, none, got text",
-                "method: 3": "method: must be one of remos, seam, magnitude, random, none, got 3",
-                "method: [remos]": "method: must be one of remos, seam, magnitude, random, none, got a list",
-                "method: {a: b}": "method: must be one of remos, seam, magnitude, random, none, got keys and values",
-                "method:": "method: missing; this key is required (one of remos, seam, magnitude, random, none)",
+                "method: remoss, foo: 1": f"method: must be one of {METHODS}, got text",
+                "method: 3": f"method: must be one of {METHODS}, got 3",
+                "method: [remos]": f"method: must be one of {METHODS}, got a list",
+                "method: {a: b}": f"method: must be one of {METHODS}, got keys and values",
+                "method:": f"method: missing; this key is required (one of {METHODS})",
                 "ratio: 3": "ratio: must be at most 1, got 3",
                 "metod: magnitude": "metod: unknown key; did you mean 'method'?",
                 "method: random, magnitude: absolute": "magnitude: unknown key; ",

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from hubslice.artefacts.contributions import Contributions
 from hubslice.artefacts.profile import NC, Profile
 from hubslice.errors import SliceError
 from hubslice.graph.export import export_onnx
@@ -115,9 +116,11 @@ def test_large_and_seldom_used_weights_fall_first(net) -> None:
 
 def test_ratio_zero_keeps_everything_and_one_nothing(net) -> None:
     weights, neurons, profile = net
+    uses = Contributions({name: np.ones(weight.shape, int) for name, weight in weights.items()}, 1, {})
     for slicer in (each for each in SLICERS if each.run is not None):
-        whole = make_slice(slicer.params(ratio=0.0), weights, neurons, profile, CLASSIFIER, seed=0)
-        nothing = make_slice(slicer.params(ratio=1.0), weights, neurons, profile, CLASSIFIER, seed=0)
+        known = uses if slicer.name == "nnslicer" else profile
+        whole = make_slice(slicer.params(ratio=0.0), weights, neurons, known, CLASSIFIER, seed=0)
+        nothing = make_slice(slicer.params(ratio=1.0), weights, neurons, known, CLASSIFIER, seed=0)
         assert whole.retention == 1, slicer.name
         assert nothing.kept == 0, slicer.name
 

@@ -9,13 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from hubslice.explaining.op import Op
+from hubslice.explaining.selection import Numbers
 
 
 class Trace(Protocol):
     """One batch on its way back through the graph, as the rules see it. Arrays are in the graph's own layout."""
 
     samples: int
-    numbers: tuple[bool, np.float32, float, float]
+    numbers: Numbers
 
     def value(self, name: str) -> np.ndarray:
         """A tensor, or a constant."""

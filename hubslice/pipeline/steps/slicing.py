@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from hubslice.artefacts.names import SLICE
 from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.inputs import ModelInputs
 from hubslice.pipeline.steps.search import search_step
 from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
+from hubslice.pipeline.steps.tracing import CONTRIBUTIONS
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import ChannelSlicing, NoSlice, RemosParams, SeamParams, Slicing
-
-if TYPE_CHECKING:
-    from hubslice.data.task import Split
-    from hubslice.models.base import Model
+from hubslice.recipe.slicing import ChannelSlicing, NnslicerParams, NoSlice, RemosParams, SeamParams, Slicing
 
 PROFILE = "profile.safetensors"
 DEFAULT_K = {"nc": 1, "tknc": 10, "snac": 2}  # those of the ReMoS code; nc has none
-
-
-class ModelInputs:
-    """A split as the teacher's graph takes it: normalised pixels, batch by batch. `task` is the task's fingerprint."""
-
-    def __init__(self, split: Split, model: Model, task: str) -> None:
-        self.split, self.model, self.task = split, model, task
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    @property
-    def fingerprint(self) -> str:
-        """Identity of the samples, their order and their preparation."""
-        about = [self.task, self.split.rows.tolist(), str(self.model.preprocessing)]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
-
-    def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Samples `start` to `stop`: float32 [stop - start, 3, H, W] under the graph's input name."""
-        from hubslice.data.pixels import to_unit
-
-        pixels = self.split.pixels(start, stop, self.model.image_preprocessing)
-        return {"pixel_values": self.model.pixels_to_inputs(to_unit(pixels)).numpy()}
 
 
 def profile_step(recipe: SliceRecipe, base: Path) -> Step:
@@ -90,7 +60,7 @@ def profile_step(recipe: SliceRecipe, base: Path) -> Step:
 
 
 def slice_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
-    """Make the arm's slice: searched for on the task's pictures, or from the teacher's weights and the profile."""
+    """Make the arm's slice: searched for on the task's pictures, or from the teacher's weights and what was counted."""
     if isinstance(arm.slicing, SeamParams):
         return search_step(recipe, arm, arm.slicing, base)
     assert arm.slicing is not None
@@ -98,10 +68,11 @@ def slice_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
 
 
 def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> Step:
-    profiled = isinstance(params, RemosParams)
+    profiled, traced = isinstance(params, RemosParams), isinstance(params, NnslicerParams)
     whole_channels = isinstance(params, ChannelSlicing) and params.granularity == "channel"
 
     def run(context: Context) -> None:
+        from hubslice.artefacts.contributions import Contributions
         from hubslice.artefacts.profile import Profile
         from hubslice.artefacts.slice import Slice
         from hubslice.graph.channels import channel_map
@@ -119,13 +90,18 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
             student = Slice.load(context.inputs["slice"] / SLICE)
             retention = student.retention if uses is None else student.kept_uses(uses)
             wanted = params.model_copy(update={"ratio": 1 - retention})
+        known: Profile | Contributions | None = None
+        if profiled:
+            known = Profile.load(context.inputs["profile"] / PROFILE)
+        elif traced:
+            known = Contributions.load(context.inputs["trace"] / CONTRIBUTIONS)
         if whole_channels:
-            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed, uses)
+            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed, uses, known)
         else:
-            profile = Profile.load(context.inputs["profile"] / PROFILE) if profiled else None
-            made = make_slice(wanted, weights, neurons, profile, head, recipe.seed)
+            made = make_slice(wanted, weights, neurons, known, head, recipe.seed)
         made.save(context.out / SLICE)
 
-    inputs = ("pull", "export", *(("profile",) if profiled else ()), *(("slice",) if arm.matched else ()))
+    counted = ("profile",) if profiled else ("trace",) if traced else ()
+    inputs = ("pull", "export", *counted, *(("slice",) if arm.matched else ()))
     title, parameters = f"Slice ({arm.title.lower()})", {"slice": params, "seed": recipe.seed}
     return Step(step_name("slice", arm), title, parameters, inputs, run, version=2 if whole_channels else 1)

@@ -17,6 +17,7 @@ from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import Slicing
 
 CHOICE = "choice.json"
+MEAN_PICTURES, MEAN_BATCH = 256, 32  # training pictures whose average replaces what slices take away
 
 
 class Choice(Artefact):
@@ -36,6 +37,7 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
     def run(context: Context) -> None:
         from hubslice.artefacts.slice import Slice
         from hubslice.conversion.compact import compact
+        from hubslice.data.pixels import to_unit
         from hubslice.models.folder import load_model
         from hubslice.training.initial import initialise
 
@@ -46,7 +48,12 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
         known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
-        initialise(model, task.labels, recipe.seed, slice_, start or "zero", known)
+        split, preprocessing = task.train.take(MEAN_PICTURES, recipe.seed), model.image_preprocessing
+        batches = (
+            model.pixels_to_inputs(to_unit(split.pixels(at, min(at + MEAN_BATCH, len(split)), preprocessing)))
+            for at in range(0, len(split), MEAN_BATCH)
+        )
+        initialise(model, task.labels, recipe.seed, slice_, start or "zero", known, batches)
         if slice_ is not None and compacted:
             model = compact(model, slice_)
         model.save(context.out / WEIGHTS_FOLDER)

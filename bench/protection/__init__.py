@@ -1,0 +1,1 @@
+"""How well an attacker does who retrains a network of which the most decisive weights were withheld."""
