@@ -93,12 +93,18 @@ def learn(
         DetectError: too few are held out for the rate.
     """
     answers = logits.argmax(axis=1)
+    held = held_out(answers, seed)
+    neighbours = Neighbours.of(vectors[~held], answers[~held])
+    found = measures(neighbours, vectors[held], logits[held], names)
+    clean = {name: np.sort(values) for name, values in found.items()}
+    return neighbours, clean, threshold_for(surprise(clean, found), rate)
+
+
+def held_out(answers: np.ndarray, seed: int) -> np.ndarray:
+    """Which inputs are held out, bool [N]: 30 % of those with each answer, drawn with the seed."""
     held = np.zeros(len(answers), bool)
     rng = np.random.default_rng(seed)
     for label in np.unique(answers):
         rows = rng.permutation(np.flatnonzero(answers == label))
         held[rows[: round(HELD_OUT * len(rows))]] = True
-    neighbours = Neighbours.of(vectors[~held], answers[~held])
-    found = measures(neighbours, vectors[held], logits[held], names)
-    clean = {name: np.sort(values) for name, values in found.items()}
-    return neighbours, clean, threshold_for(surprise(clean, found), rate)
+    return held

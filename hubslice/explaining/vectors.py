@@ -25,7 +25,7 @@ def tail(network: Network, layers: Sequence[str]) -> Network:
     """The network from the earliest of these operators on: what is before them need not be traced, nor averaged."""
     ops = network.flow.ops
     first = min(at for at, op in enumerate(ops) if op.name in layers)
-    return replace(network, flow=replace(network.flow, ops=ops[first:], leaves=()))
+    return replace(network, flow=replace(network.flow, ops=ops[first:], earlier=ops[:first]))
 
 
 def trace_each(
