@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "hubslice detect fit runs/beans --data pictures/",
             "hubslice detect fit you/beans --data test.parquet --fpr 0.01 --out guard",
-            "hubslice detect fit timm/resnet18.a1_in1k --data you/photos --skip-rare --json",
+            "hubslice detect fit you/beans --data you/photos --skip-rare",
         ),
     )(fit)
     group.command(
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "hubslice detect check runs/beans --inputs upload.jpg",
             "hubslice detect check guard --inputs uploads/ --json",
-            "hubslice detect check you/beans --detector guard --inputs uploads/ --gate",
+            "hubslice detect check you/beans -d guard -i uploads/ --gate",
         ),
     )(check)
     app.add_typer(group, name="detect")
