@@ -13,6 +13,7 @@ EXPERIMENTS = (
     ("bench.masks",),
     ("bench.explaining",),
     ("bench.reuse",),
+    ("bench.detection",),
     ("bench.widths",),
     ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),

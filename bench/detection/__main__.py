@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from hubslice.data.table import open_tables
+from hubslice.explaining.subject import subject_of
 from hubslice.models.folder import load_model
 from hubslice.recipe.schema import DataParams
 
@@ -60,9 +61,9 @@ def measure(name: str | None, attacked_only: bool, choose: bool, reuse: Path) ->
     right = answers(Grey(model), pictures[rows]).argmax(axis=1) == labels[rows]
     if choose or not (OUTCOMES / "variants.json").is_file():
         some = pictures[rows[right & (half_of(rows) == "choice")]][:600]
-        found = {}
+        found, subject = {}, subject_of(model)
         for variant in VARIANTS:
-            score = variant_scores(model, clean[:2000], variant)
+            score = variant_scores(subject, clean[:2000], variant)
             known = score(some)
             each = [auroc(known, score(one.pictures[one.half("choice")])) for one in made.values()]
             found[title(variant)] = round(float(np.mean(each)), 4)

@@ -148,10 +148,10 @@ def nearest(clean: Neighbours, features: np.ndarray, answers: np.ndarray) -> np.
 
 
 def variant_scores(
-    model: Model, clean: np.ndarray, variant: tuple[int, Shape, float]
+    subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """How odd the slices of one variant are, of pictures."""
-    slices = Slices(subject_of(model), clean, variant)
+    slices = Slices(subject, clean, variant)
     logits, vectors = slices(clean)
     neighbours = learn(vectors, logits, 0.05, (SLICE,), 0)[0]
 
