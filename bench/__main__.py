@@ -13,10 +13,10 @@ EXPERIMENTS = (
     ("bench.masks",),
     ("bench.explaining",),
     ("bench.reuse",),
-    ("bench.detection",),
     ("bench.widths",),
     ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
+    ("bench.detection",),
 )
 
 

@@ -38,7 +38,10 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="render what is there")
     given = parser.parse_args()
     if not given.render:
-        measure(given.attack, given.attacked, given.variants, given.reuse)
+        try:
+            measure(given.attack, given.attacked, given.variants, given.reuse)
+        except ModuleNotFoundError as error:
+            raise SystemExit(f"{error.name} is missing: pip install '.[attacks]'") from error
     render()
 
 

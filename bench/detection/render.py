@@ -49,16 +49,16 @@ def render() -> None:
         "",
         "## Recall at 5 % false positives",
         "",
-        "The limit of each method is that which 5 % of the clean test pictures exceed. The tree is left out: it answers "
-        "yes or no, and has no limit to set.",
+        "The limit of each method is that which 5 % of the clean test pictures exceed. The tree is left out: it "
+        "answers yes or no, and has no limit to set.",
         "",
         *_table(found, "recall"),
         "",
         "## The detector as shipped",
         "",
         f"Fitted for 5 % false positives, it flags {_rate(clean.flagged_right, clean.right)} of the clean pictures "
-        f"that the model gets right, and {_rate(clean.flagged_wrong, clean.wrong)} of those that it gets wrong: together "
-        f"{_rate(clean.flagged_right + clean.flagged_wrong, clean.right + clean.wrong)}.",
+        f"that the model gets right, and {_rate(clean.flagged_wrong, clean.wrong)} of those that it gets wrong: "
+        f"together {_rate(clean.flagged_right + clean.flagged_wrong, clean.right + clean.wrong)}.",
         "",
         "## What was chosen from",
         "",
