@@ -18,6 +18,7 @@ EXPERIMENTS = (
     ("bench.widths",),
     ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
+    ("bench.detection",),
 )
 
 

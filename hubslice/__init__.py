@@ -9,12 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api import convert, explain, latency, load, plan_push, poison, pull, push, slice, verify  # noqa: A004
+    from hubslice.api import (
+        convert,
+        detect_check,
+        detect_fit,
+        explain,
+        latency,
+        load,
+        plan_push,
+        poison,
+        pull,
+        push,
+        slice,  # noqa: A004
+        verify,
+    )
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
 _HOMES = {
     "convert": "hubslice.api",
+    "detect_check": "hubslice.api",
+    "detect_fit": "hubslice.api",
     "explain": "hubslice.api",
     "latency": "hubslice.api",
     "load": "hubslice.api",
@@ -32,6 +47,8 @@ _HOMES = {
 __all__ = [
     "Slice",
     "convert",
+    "detect_check",
+    "detect_fit",
     "explain",
     "hold",
     "hold_callback",

@@ -79,6 +79,10 @@ class ExplainError(InputError):
     """Why a model decides as it does cannot be told from what was given."""
 
 
+class DetectError(InputError):
+    """A detector cannot be made of what was given, or does not belong to the model."""
+
+
 class RuleError(ExplainError):
     """Dynamic slicing has no rule for an operator of the model."""
 

@@ -31,8 +31,10 @@ def write_sealed(path: Path, kind: str, about: Mapping[str, object], tensors: Ma
     write_atomically(path, sorted_header(to_safetensors(dict(tensors), metadata=metadata)))
 
 
-def read_sealed(path: Path, kind: str, build: Callable[[dict[str, Any], dict[str, np.ndarray]], T]) -> T:
-    """What `build` makes of `about` and the tensors, as `write_sealed` wrote them.
+def read_sealed(
+    path: Path, kind: str, build: Callable[[dict[str, Any], dict[str, np.ndarray]], T], *, hint: str | None = None
+) -> T:
+    """What `build` makes of `about` and the tensors, as `write_sealed` wrote them; `hint` says how to make it again.
 
     Raises:
         RunError: the file is missing, of another kind, not as it was written, or not what `build` can use.
@@ -41,13 +43,13 @@ def read_sealed(path: Path, kind: str, build: Callable[[dict[str, Any], dict[str
         data = path.read_bytes()
         metadata = parse_header(data).metadata
         if metadata.get(FORMAT) != _format(kind):
-            raise RunError(f"{path} is a safetensors file but not a {kind} of this version", hint=_hint(path))
+            raise RunError(f"{path} is a safetensors file but not a {kind} of this version", hint=hint or _hint(path))
         tensors = from_safetensors(data)
         if metadata[SEAL] != _seal(kind, metadata[ABOUT], tensors):
             raise ValueError("its content is not that of its checksum")
         return build(json.loads(metadata[ABOUT]), tensors)
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} cannot be read as a {kind}: {error}", hint=_hint(path)) from error
+        raise RunError(f"{path} cannot be read as a {kind}: {error}", hint=hint or _hint(path)) from error
 
 
 def _format(kind: str) -> str:

@@ -17,6 +17,7 @@ import typer
 
 from hubslice.cli import (
     convert,
+    detect,
     doctor,
     explain,
     info,
@@ -34,7 +35,22 @@ from hubslice.cli.errors import INTERRUPTED, describe
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
-COMMANDS = (pull, slice, push, verify, validate, recipes, steps, info, convert, latency, explain, poison, doctor)
+COMMANDS = (
+    pull,
+    slice,
+    push,
+    verify,
+    validate,
+    recipes,
+    steps,
+    info,
+    convert,
+    latency,
+    explain,
+    detect,
+    poison,
+    doctor,
+)
 
 app = typer.Typer(
     name="hubslice",

@@ -20,7 +20,7 @@ def channel_axes(flow: Flow) -> Mapping[str, Axes]:
     found: dict[str, Axes] = {}
     for name in flow.leaves:
         found[name] = frozenset({len(flow.shapes.two[name]) - 1 if name in flow.embeddings else 1})
-    for op in flow.ops:
+    for op in (*flow.earlier, *flow.ops):
         axes = _axes(op, flow, found)
         for name in op.outputs:
             if name in flow.shapes.two:

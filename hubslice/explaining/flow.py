@@ -24,7 +24,8 @@ class Flow:
     """Operators in the graph's order; `values` and `deltas` are the tensors that their rules look at.
 
     `leaves` are where contributions end: inputs of real numbers, and `embeddings` of tokens. `layers` are the operators
-    with weights, whose outputs are the neurons and whose weights the synapses that a slice names.
+    with weights, whose outputs are the neurons and whose weights the synapses that a slice names. `earlier` are
+    operators before those of `ops`, which are not traced.
     """
 
     ops: tuple[Op, ...]
@@ -33,6 +34,7 @@ class Flow:
     output: str
     constants: Mapping[str, np.ndarray]
     shapes: Shapes
+    earlier: tuple[Op, ...] = ()
 
     @property
     def layers(self) -> tuple[Op, ...]:

@@ -96,10 +96,10 @@ def explain(
     started = time.perf_counter()
     ref = parse_ref(model, Path.cwd())
     _check_public(ref, protect, public)
-    folder = out or Path(f"{_name(ref)}-explained")
+    folder = out or Path(f"{short_name(ref)}-explained")
     check_free(folder, OURS)
     where = str(resolve_device(device))
-    loaded = _load(ref, input_size, reporter)
+    loaded = open_subject(ref, input_size, reporter)
     labels = readable(loaded.labels)
     wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
     given = open_given(inputs, loaded.preprocessing)
@@ -160,14 +160,15 @@ def explain(
     return facts
 
 
-def _name(ref: Ref) -> str:
+def short_name(ref: Ref) -> str:
+    """What folders about a model are called after."""
     if isinstance(ref, LocalRef):
         return ref.path.stem if ref.kind == "onnx" else ref.path.resolve().name
     return ref.repo_id.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class Opened:
     """What is known of a model before it is exported, and how to go on."""
 
     labels: tuple[str, ...]
@@ -176,16 +177,17 @@ class _Loaded:
     model: Model | None = None  # None: a graph
 
 
-def _load(ref: Ref, input_size: int | None, reporter: Reporter) -> _Loaded:
+def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
+    """A model of whatever home, or a graph file, fetched but not yet exported."""
     from hubslice.explaining.subject import GraphFile, subject_of
     from hubslice.hub.pull import fetch
     from hubslice.models.folder import load_model
 
     if isinstance(ref, LocalRef) and ref.kind == "onnx":
         graph = GraphFile.open(ref.path)
-        return _Loaded(graph.labels, graph.preprocessing, graph.subject)
+        return Opened(graph.labels, graph.preprocessing, graph.subject)
     model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
-    return _Loaded(model.labels, model.image_preprocessing, partial(subject_of, model), model)
+    return Opened(model.labels, model.image_preprocessing, partial(subject_of, model), model)
 
 
 def _check_public(ref: Ref, protect: float | None, public: bool) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from bench.compaction import render as compaction
 from bench.compaction.arms import BASELINE, SEAM, SHORT
+from bench.detection import render as detection
+from bench.detection.outcome import auroc, recall
 from bench.inheritance import render as inheritance
 from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
@@ -93,6 +95,23 @@ def test_dynamic_slices_are_told_as_solved(
     experiment.render()
     assert (tmp_path / "table.md").read_text() == committed.read_text()
     assert len(experiment.outcomes()) > 0
+
+
+def test_detection_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(detection.HERE / "outcomes", tmp_path / "outcomes")
+    monkeypatch.setattr(detection, "HERE", tmp_path)
+    detection.render()
+    assert (tmp_path / "table.md").read_text() == (Path(detection.__file__).parent / "table.md").read_text()
+
+
+def test_figures_of_detection_are_counted_right() -> None:
+    """Against the plain definitions, with ties."""
+    rng = np.random.default_rng(0)
+    clean, attacked = rng.integers(0, 30, 200).astype(float), rng.integers(10, 40, 90).astype(float)
+    pairs = [(a > c) + (a == c) / 2 for a in attacked for c in clean]
+    assert auroc(clean, attacked) == pytest.approx(np.mean(pairs))
+    limit = min(limit for limit in clean if (clean > limit).sum() <= 10)
+    assert recall(clean, attacked) == (attacked > limit).mean()
 
 
 def test_widths_and_masks_are_told_as_measured() -> None:

@@ -142,6 +142,7 @@ def test_recipes_schema(hubslice: Hubslice) -> None:
             )
         ),
         *(["recipes", name] for name in ("ls", "show", "copy", "schema")),
+        *(["detect", name] for name in ("fit", "check")),
     ],
 )
 def test_help_has_examples(hubslice: Hubslice, command: list[str]) -> None:

@@ -1,0 +1,168 @@
+"""Scores of every method on the same pictures, learned from the same clean ones."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hubslice.detection.detector import MARGIN, SLICE, held_out, learn, measures
+from hubslice.detection.neighbours import NEAREST, Neighbours
+from hubslice.detection.surprise import closeness, surprise
+from hubslice.explaining.means import take_means
+from hubslice.explaining.network import Arrays, Network
+from hubslice.explaining.selection import Selection
+from hubslice.explaining.subject import Subject, subject_of
+from hubslice.explaining.vectors import Shape, tail, trace_each
+from hubslice.models.base import Model
+
+CLEAN = 4000  # pictures of the training split that every method learns from
+VARIANTS = tuple(itertools.product((-2, -3), ("signed", "absolute"), (0.0, 0.1)))  # layer, shape, theta
+SHIPPED = (-2, "absolute", 0.0)
+SHRINK = 0.1  # of covariances, towards the identity
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Grey pictures uint8 [N, H, W] as the graph takes them."""
+
+    subject: Subject
+    pictures: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batch(self, start: int, stop: int) -> Arrays:
+        """Samples `start` to `stop`."""
+        pixels = np.repeat(self.pictures[start:stop, None].astype(np.float32) / 255, 3, axis=1)
+        return {self.subject.input: self.subject.prepare(pixels)}
+
+
+class Slices:
+    """Slices of one variant."""
+
+    def __init__(self, subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float]) -> None:
+        at, self.shape, theta = variant
+        self.subject = subject
+        self.layer = subject.network.flow.layers[at].name
+        self.network: Network = tail(subject.network, [self.layer])
+        self.selection = Selection(theta=theta)
+        samples = Pictures(subject, clean)
+        batches = (samples.batch(start, start + 50) for start in range(0, len(clean), 50))
+        self.means = take_means(self.network, {0: batches})
+
+    def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits and vectors of pictures."""
+        return trace_each(
+            self.network,
+            Pictures(self.subject, pictures),
+            self.means,
+            self.selection,
+            [self.layer],
+            shape=self.shape,
+        )
+
+
+@torch.no_grad()
+def activations(model: Model, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Penultimate features [N, D], and the last convolution's feature maps after its activation [N, C h w]."""
+    convolution = [layer for layer in model.module.modules() if isinstance(layer, torch.nn.ReLU)][-1]
+    features, maps = [], []
+    handle = convolution.register_forward_hook(lambda module, given, found: maps.append(found.flatten(1).numpy()))
+    for start in range(0, len(pictures), 100):
+        grey = torch.from_numpy(pictures[start : start + 100, None].astype(np.float32) / 255)
+        features.append(model.features(grey.expand(-1, 3, -1, -1)).numpy())
+    handle.remove()
+    return np.concatenate(features), np.concatenate(maps)
+
+
+class Methods:
+    """All methods, after they have seen the clean pictures."""
+
+    def __init__(self, model: Model, clean: np.ndarray) -> None:
+        from sklearn.tree import DecisionTreeClassifier
+
+        self.model = model
+        self.slices = Slices(subject_of(model), clean, SHIPPED)
+        logits, vectors = self.slices(clean)
+        answers = logits.argmax(axis=1)
+        self.neighbours, self.clean, self.threshold = learn(vectors, logits, 0.05, (SLICE, MARGIN), 0)
+        # What the detector holds out for its threshold, the others do without, too.
+        kept = ~held_out(answers, 0)
+        answers = answers[kept]
+        self.tree = DecisionTreeClassifier(random_state=0).fit(vectors[kept], answers)
+        features, maps = activations(model, clean[kept])
+        self.maps = Neighbours.of(maps, answers)
+        self.features = Neighbours.of(features, answers)
+        self.gauss = Gauss(features, answers)
+
+    def scores(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores [N] by method, higher for odder."""
+        logits, vectors = self.slices(pictures)
+        answers = logits.argmax(axis=1)
+        features, maps = activations(self.model, pictures)
+        chances = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+        found = measures(self.neighbours, vectors, logits, (SLICE, MARGIN))
+        return {
+            "softmax": -chances.max(axis=1) / chances.sum(axis=1),
+            "margin": closeness(logits),
+            "mahalanobis": self.gauss.distances(features, answers),
+            "knn": nearest(self.features, features, answers),
+            "maps": self.maps.oddness(maps, answers),
+            "tree": (self.tree.predict(vectors) != answers).astype(float),
+            "slice": found[SLICE],
+            "slice+margin": surprise(self.clean, found),
+        }
+
+
+class Gauss:
+    """A Gaussian for each answer, one covariance for all (Lee et al., 2018)."""
+
+    def __init__(self, features: np.ndarray, answers: np.ndarray) -> None:
+        self.means = {int(label): features[answers == label].mean(axis=0) for label in np.unique(answers)}
+        left = features - np.stack([self.means[int(label)] for label in answers])
+        covariance = left.T @ left / len(left)
+        size = len(covariance)
+        covariance = (1 - SHRINK) * covariance + SHRINK * np.trace(covariance) / size * np.eye(size)
+        self.inverse = np.linalg.inv(covariance)
+
+    def distances(self, features: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """To the mean of the answer [N]."""
+        left = features - np.stack([self.means[int(label)] for label in answers])
+        found: np.ndarray = np.einsum("nd,de,ne->n", left, self.inverse, left)
+        return found
+
+
+def nearest(clean: Neighbours, features: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Distance [N] to the fifth nearest clean features of the same answer."""
+    found = np.empty(len(features))
+    scaled = (features - clean.centre) * clean.scale
+    for label in np.unique(answers):
+        same, asked = clean.vectors[clean.answers == label], np.flatnonzero(answers == label)
+        apart = (scaled[asked] ** 2).sum(axis=1)[:, None] - 2 * scaled[asked] @ same.T + (same**2).sum(axis=1)
+        found[asked] = np.partition(apart, NEAREST - 1, axis=1)[:, NEAREST - 1]
+    return found
+
+
+def variant_scores(
+    subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """How odd the slices of one variant are, of pictures."""
+    slices = Slices(subject, clean, variant)
+    logits, vectors = slices(clean)
+    neighbours = learn(vectors, logits, 0.05, (SLICE,), 0)[0]
+
+    def score(pictures: np.ndarray) -> np.ndarray:
+        logits, vectors = slices(pictures)
+        return neighbours.oddness(vectors, logits.argmax(axis=1))
+
+    return score
+
+
+def title(variant: tuple[int, Shape, float]) -> str:
+    """A variant in words."""
+    at, shape, theta = variant
+    return f"{ {-2: 'last', -3: 'last but one'}[at] } convolution, {shape}, theta {theta:g}"

@@ -1,0 +1,1 @@
+"""A detector of odd inputs, learned from clean ones alone."""
