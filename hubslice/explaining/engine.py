@@ -105,7 +105,7 @@ def trace(
     size = batch_size or min(fitting(network.flow, workers), max(1, count // PARTS))
     forward = network.open(device, threads)
     wanted = np.broadcast_to(-1 if target is None else target, count)
-    work = _Work(network.flow, means, selection, wanted, _Kept(neurons, synapses, magnitudes), progress)
+    work = _Work(network.flow, means, selection, wanted, _Kept(neurons, synapses, magnitudes), device, progress)
     queue: Queue[dict[str, np.ndarray] | None] = Queue(maxsize=workers)
     crew = [threading.Thread(target=work.serve, args=(queue,), daemon=True) for _ in range(workers)]
     for thread in crew:
@@ -151,11 +151,12 @@ class _Work:
         selection: Selection,
         targets: np.ndarray,
         kept: _Kept,
+        device: str,
         progress: Callable[[int], None],
     ) -> None:
         self.trouble: list[Exception] = []
         self._flow, self._means, self._selection = flow, means, selection
-        self._targets, self._kept, self._progress = targets, kept, progress
+        self._targets, self._kept, self._device, self._progress = targets, kept, device, progress
         self._axes = channel_axes(flow)
         self._layers = {op.output: op for op in flow.layers}
         self._lock = threading.Lock()
@@ -207,7 +208,7 @@ class _Work:
             part.synapses[op.name] = contribution
 
         synapses = self._kept.synapses or self._kept.magnitudes
-        traced = BatchTrace(self._flow, values, self._means, self._selection, use if synapses else None)
+        traced = BatchTrace(self._flow, values, self._means, self._selection, use if synapses else None, self._device)
         traced.run(targets, watch if self._kept.neurons else lambda name, contribution: None)
         return part
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from hubslice.errors import ExplainError
+from hubslice.explaining import kernels
 from hubslice.explaining.flow import Flow
 from hubslice.explaining.means import Means
 from hubslice.explaining.op import Op
 from hubslice.explaining.rules import RULES
+from hubslice.explaining.rules.rule import Kernels
 from hubslice.explaining.selection import Selection
 
 # Called with a tensor's name and its CONTRIB, int32 in the tensor's shape, once nothing more can be added to it.
@@ -29,10 +31,12 @@ class BatchTrace:
         means: Means,
         selection: Selection,
         use: Use | None = None,
+        device: str = "cpu",
     ) -> None:
         logits = values[flow.output]
         self.samples = len(logits)
         self.numbers = selection.numbers
+        self.kernels = kernels_for(device)
         self._cancel = selection.cancel
         self._flow = flow
         self._values = values
@@ -105,6 +109,15 @@ class BatchTrace:
 
     def wants_synapses(self, op: Op) -> bool:
         return self._use is not None
+
+
+def kernels_for(device: str) -> Kernels:
+    """The loops for a device: compiled ones, but for CUDA, where PyTorch has them."""
+    if not device.startswith("cuda"):
+        return kernels
+    from hubslice.explaining.accelerated import TorchKernels
+
+    return TorchKernels(device)
 
 
 def _summed(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

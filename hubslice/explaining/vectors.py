@@ -70,7 +70,7 @@ def trace_each(
             if op.name in found:
                 found[op.name] = contribution.reshape(1, -1).astype(np.float32)
 
-        traced = BatchTrace(flow, values, means, selection, use if shape == "synapses" else None)
+        traced = BatchTrace(flow, values, means, selection, use if shape == "synapses" else None, device)
         traced.run(answers.argmax(axis=1), watch)
         return answers, np.concatenate([found[op.name] for op in chosen], axis=1)
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hubslice.explaining.accelerated import TorchKernels
 from hubslice.explaining.means import Means, take_means
 from hubslice.explaining.network import Network
 from hubslice.explaining.selection import Selection
@@ -130,8 +131,13 @@ def samples(model: Any, count: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("neuron", ["channel", "element"])
+@pytest.mark.parametrize("accelerated", [False, True], ids=["compiled", "accelerated"])
 @pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
-def test_equal_to_the_last_contribution(build: Callable[[], Any], neuron: Any) -> None:
+def test_equal_to_the_last_contribution(
+    build: Callable[[], Any], neuron: Any, accelerated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever traces, be it the loops for other devices, run on the CPU, a few outputs at a time."""
+    monkeypatch.setattr("hubslice.explaining.accelerated.BUDGET", 5000)
     model = build()
     x = samples(model, 3, seed=5)
     network = Network.of(model, {"x": x})
@@ -148,6 +154,8 @@ def test_equal_to_the_last_contribution(build: Callable[[], Any], neuron: Any) -
             selection,
             lambda op, contribution, to=used: to.__setitem__(op.name, contribution),
         )
+        if accelerated:
+            traced.kernels = TorchKernels("cpu")
         found: dict[str, np.ndarray] = {}
         traced.run(targets, lambda name, contribution, to=found: to.__setitem__(name, contribution.copy()))
         totals: dict[str, np.ndarray] = {}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from hubslice.errors import RuleError
-from hubslice.explaining.kernels import rows
 from hubslice.explaining.op import Op
 from hubslice.explaining.rules.rule import Rule, Trace
 
@@ -25,7 +24,7 @@ def share(trace: Trace, op: Op, parts: Sequence[tuple[str, np.ndarray]]) -> None
     for column, (_, local) in enumerate(parts):
         fields[:, column] = np.broadcast_to(local, shape).reshape(-1)[live]
     back = np.zeros(fields.shape, np.int32)
-    rows(fields, signs.reshape(-1)[live], back, trace.numbers)
+    trace.kernels.rows(fields, signs.reshape(-1)[live], back, trace.numbers)
     for column, (name, _) in enumerate(parts):
         whole = np.zeros(signs.size, np.int32)
         whole[live] = back[:, column]

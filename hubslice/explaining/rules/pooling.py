@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubslice.explaining.kernels import rows, weighted_sums
 from hubslice.explaining.op import Op
 from hubslice.explaining.rules.rule import Rule, Trace
 from hubslice.explaining.rules.weighted import NO_SYNAPSES, geometry
@@ -60,7 +59,7 @@ def _average(op: Op, trace: Trace) -> None:
     weights = np.ones((1, 1, *((1, *kernel) if len(kernel) == 1 else kernel), 1), np.float32)
     back = np.zeros(deltas.shape, np.int32)
     turned = np.ascontiguousarray(signs).reshape(planes, 1, 1, *out)
-    weighted_sums(deltas, weights, turned, back, NO_SYNAPSES, strides, dilations, before, trace.numbers)
+    trace.kernels.weighted_sums(deltas, weights, turned, back, NO_SYNAPSES, strides, dilations, before, trace.numbers)
     trace.give(op.inputs[0], back.reshape(x.shape))
 
 
@@ -73,7 +72,7 @@ def _mean(op: Op, trace: Trace) -> None:
     size = int(np.prod([x.shape[axis] for axis in axes]))
     fields = np.ascontiguousarray(turned, np.float32).reshape(-1, size)
     back = np.zeros(fields.shape, np.int32)
-    rows(fields, np.ascontiguousarray(trace.signs(op.output)).reshape(-1), back, trace.numbers)
+    trace.kernels.rows(fields, np.ascontiguousarray(trace.signs(op.output)).reshape(-1), back, trace.numbers)
     trace.give(op.inputs[0], np.transpose(back.reshape(turned.shape), np.argsort(order)))
 
 

@@ -12,11 +12,46 @@ from hubslice.explaining.op import Op
 from hubslice.explaining.selection import Numbers
 
 
+class Kernels(Protocol):
+    """The loops over live outputs: `kernels` compiled for the CPU, `accelerated` for other devices."""
+
+    def weighted_sums(
+        self,
+        deltas: np.ndarray,
+        weights: np.ndarray,
+        signs: np.ndarray,
+        sources: np.ndarray,
+        synapses: np.ndarray,
+        strides: tuple[int, int],
+        dilations: tuple[int, int],
+        pads: tuple[int, int],
+        numbers: Numbers,
+    ) -> None:
+        """Trace convolutions, and matrix products as convolutions of one pixel."""
+
+    def products(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_factors: np.ndarray,
+        right_factors: np.ndarray,
+        signs: np.ndarray,
+        left_back: np.ndarray,
+        right_back: np.ndarray,
+        numbers: Numbers,
+    ) -> None:
+        """Trace products of two activations."""
+
+    def rows(self, fields: np.ndarray, signs: np.ndarray, back: np.ndarray, numbers: Numbers) -> None:
+        """Trace neurons with a field of their own each."""
+
+
 class Trace(Protocol):
     """One batch on its way back through the graph, as the rules see it. Arrays are in the graph's own layout."""
 
     samples: int
     numbers: Numbers
+    kernels: Kernels
 
     def value(self, name: str) -> np.ndarray:
         """A tensor, or a constant."""

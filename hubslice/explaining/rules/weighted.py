@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from hubslice.errors import RuleError
-from hubslice.explaining.kernels import products, weighted_sums
 from hubslice.explaining.op import Op
 from hubslice.explaining.rules.rule import Rule, Trace
 
@@ -40,7 +39,7 @@ def _convolution(op: Op, trace: Trace) -> None:
     back = np.zeros(deltas.shape, np.int32)
     synapses = np.zeros(packed.shape, np.int32) if trace.wants_synapses(op) else NO_SYNAPSES
     signs = np.ascontiguousarray(signs.reshape(samples, groups, -1, *out))
-    weighted_sums(deltas, packed, signs, back, synapses, strides, dilations, before, trace.numbers)
+    trace.kernels.weighted_sums(deltas, packed, signs, back, synapses, strides, dilations, before, trace.numbers)
     trace.give(source, np.moveaxis(back, -1, 2).reshape(x.shape))
     if synapses.size:
         trace.use(op, np.moveaxis(synapses, -1, 2).reshape(weights.shape))
@@ -99,7 +98,7 @@ def _linear(op: Op, trace: Trace) -> None:
     turned = np.ascontiguousarray(signs.reshape(rows, -1).T).reshape(1, 1, len(weights), 1, rows)
     back = np.zeros(deltas.shape, np.int32)
     synapses = np.zeros(packed.shape, np.int32) if trace.wants_synapses(op) else NO_SYNAPSES
-    weighted_sums(deltas, packed, turned, back, synapses, (1, 1), (1, 1), (0, 0), trace.numbers)
+    trace.kernels.weighted_sums(deltas, packed, turned, back, synapses, (1, 1), (1, 1), (0, 0), trace.numbers)
     trace.give(source, back.reshape(x.shape))
     if synapses.size:
         found = synapses.reshape(weights.shape)
@@ -124,9 +123,10 @@ def _product(op: Op, trace: Trace) -> None:
         whole = np.broadcast_to(array, (*batch, *array.shape[-2:]))
         return np.ascontiguousarray(whole, np.float32).reshape(-1, *array.shape[-2:])
 
-    args = [stacked(array) for array in (a, b, a_middle, b_middle)]
-    a_back, b_back = np.zeros(args[0].shape, np.int32), np.zeros(args[1].shape, np.int32)
-    products(*args, np.ascontiguousarray(signs).reshape(-1, *signs.shape[-2:]), a_back, b_back, trace.numbers)
+    a, b, a_middle, b_middle = (stacked(array) for array in (a, b, a_middle, b_middle))
+    a_back, b_back = np.zeros(a.shape, np.int32), np.zeros(b.shape, np.int32)
+    live = np.ascontiguousarray(signs).reshape(-1, *signs.shape[-2:])
+    trace.kernels.products(a, b, a_middle, b_middle, live, a_back, b_back, trace.numbers)
     trace.give(left, a_back.reshape(*batch, *a.shape[-2:]))
     trace.give(right, np.swapaxes(b_back.reshape(*batch, *b.shape[-2:]), -1, -2))
 
