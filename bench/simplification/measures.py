@@ -1,4 +1,4 @@
-"""What the methods know of each class: contributions, coverage, mean inputs. Measured once, kept under runs/."""
+"""What the methods know of each class: contributions, gradients, coverage, mean inputs; what takes long is kept."""
 
 from __future__ import annotations
 
@@ -46,12 +46,14 @@ SELECTIONS = {
 class Measures:
     """Of a teacher, by class: `contributions[rule][parameter]` [10, ...], `coverage[tensor]` [10, C], `means`.
 
+    `gradients[parameter]` [10, ...] are squared gradients of the loss by each weight's gate, summed over pictures.
     `tests` are normalised pictures [10, TESTED, C, H, W].
     """
 
     model: Model
     neurons: NeuronMap
     contributions: Mapping[str, Mapping[str, np.ndarray]]
+    gradients: Mapping[str, np.ndarray]
     coverage: Mapping[str, np.ndarray]
     means: Sequence[Compensation]
     tests: Tensor
@@ -99,14 +101,29 @@ def measure(folder: Path, input_size: int, pictures: Path, cache: Path) -> Measu
         export_onnx(model.module, model.example_inputs(2, seed=0), graph)
     neurons = map_neurons(model.module, graph)
     coverage, contributions = _counted(cache, neurons, traced), _traced(cache, model, neurons, traced)
+    gradients = _gradients(model, [_tensor(inputs, 0, TRACED) for inputs in traced])
     means = [Compensation.measure(model, [_tensor(inputs, 0, TRACED)]) for inputs in traced]
     tested = [ModelInputs(of_class(test, label, TESTED), model, "") for label in range(len(LABELS))]
     tests = torch.stack([_tensor(inputs, 0, TESTED) for inputs in tested])
-    return Measures(model, neurons, contributions, coverage, means, tests)
+    return Measures(model, neurons, contributions, gradients, coverage, means, tests)
 
 
 def _tensor(inputs: ModelInputs, start: int, stop: int) -> Tensor:
     return torch.from_numpy(next(iter(inputs.batch(start, stop).values())))
+
+
+def _gradients(model: Model, pictures: Sequence[Tensor]) -> dict[str, np.ndarray]:
+    """Weight times gradient, squared, sample by sample: where SeaM's scores may start (`slice.start: gradient`)."""
+    model.module.eval()
+    named = dict(model.module.named_parameters())
+    found = {name: np.zeros((len(pictures), *parameter.shape), np.float32) for name, parameter in named.items()}
+    for label, batch in enumerate(pictures):
+        for picture in batch:
+            loss = torch.nn.functional.cross_entropy(model.forward(picture[None]), torch.tensor([label]))
+            each = torch.autograd.grad(loss, list(named.values()))
+            for (name, parameter), gradient in zip(named.items(), each, strict=True):
+                found[name][label] += (parameter.detach() * gradient).square().numpy()
+    return found
 
 
 def _counted(cache: Path, neurons: NeuronMap, traced: Sequence[ModelInputs]) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from .run import TRAINING, Outcome
 from .subsets import BARE_RATIOS, METHODS, RATIOS, TRAINED, TRAINED_RATIOS, subsets
 
 HERE = Path(__file__).parent
-TONES = ("#882255", "#0072b2", "#56b4e9", "#000000", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#7f7f7f")
+TONES = ("#882255", "#0072b2", "#56b4e9", "#000000", "#009e73", "#d55e00", "#e69f00", "#cc79a7", "#f0e442", "#7f7f7f")
 Kind = tuple[bool, bool]  # compensated, trained
 
 
@@ -48,7 +48,7 @@ def render() -> None:
         "drawn with a seed); of every layer but the classifier the given fraction of the weights is set to zero. "
         f"Accuracy in percent on {TESTED} test pictures of each class of the subset, answers restricted to these "
         "classes: mean over the subsets. In brackets the difference to magnitude, in points, with the 95 % bootstrap "
-        f"interval over subsets. NNSlicer, EffectivePath and ReMoS see {TRACED} training pictures of each class, the "
+        f"interval over subsets. Methods that look at pictures see {TRACED} training pictures of each class, the "
         f"released rule {RELEASED}. Means of what falls go on being added (*means kept*), for all methods alike; "
         "without that, the second table.",
         "",

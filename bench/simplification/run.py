@@ -154,6 +154,9 @@ def mask(measures: Measures, method: str, classes: Sequence[int], ratio: float, 
                 sums = np.abs(candidate.weight).sum(axis=(0, 2))
                 keep = above_smallest(np.zeros(sums.size), sums, ratio)
                 return np.broadcast_to(keep[None, :, None], candidate.weight.shape).reshape(-1)
+            case "seam":
+                scores = measures.gradients[candidate.name][list(classes)].sum(0)
+                return above_smallest(candidate.ordered(scores).reshape(-1), sizes, ratio)
             case "random":
                 return above_smallest(np.zeros(sizes.size), rng.random(sizes.size), ratio)
             case _:

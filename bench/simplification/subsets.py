@@ -19,6 +19,7 @@ METHODS = {
     "released": "NNSlicer, released rule",
     "uses": "NNSlicer, theta 0.1, uses counted",
     "path": "EffectivePath",
+    "seam": "SeaM's start, squared gate gradients",
     "remos": "ReMoS",
     "magnitude": "magnitude",
     "channel": "channel magnitude",
