@@ -10,6 +10,7 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
 from hubslice.data.task import Split
+from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.pipeline.steps.data import open_task
 from hubslice.recipe.load import load_recipe
@@ -44,11 +45,16 @@ def build(name: str, samples: int) -> tuple[nn.Module, np.ndarray, np.ndarray]:
         with torch.no_grad():
             module.train()(pixels[:PROFILED])
         return module.eval(), pixels[PROFILED:].numpy(), pixels[:PROFILED].numpy()
-    if not (TEACHER / "README.md").is_file():
-        write_teacher(ROOT / ".assets", TEACHER)
-    model = load_model(TEACHER, input_size=side)
+    model = lite0(side)
     recipe = load_recipe("vision/drawings")
     assert isinstance(recipe.recipe, SliceRecipe)
     split: Split = open_task(recipe.recipe.data, recipe.base, 0).train.take(PROFILED + samples, 0)
     pixels = model.pixels_to_inputs(split.pixels(0, len(split), model.image_preprocessing) / 255)
     return model.module, pixels[PROFILED:].numpy(), pixels[:PROFILED].numpy()
+
+
+def lite0(side: int) -> Model:
+    """EfficientNet-Lite0 with its ImageNet weights, for pictures of `side` pixels."""
+    if not (TEACHER / "README.md").is_file():
+        write_teacher(ROOT / ".assets", TEACHER)
+    return load_model(TEACHER, input_size=side)

@@ -1,4 +1,4 @@
-"""python -m bench.reuse [--teacher NAME] [--granularity NAME] [--problem NAME]: solve what is missing, time it, render.
+"""python -m bench.reuse [--teacher NAME] [--setting NAME] [--problem NAME]: solve what is missing, time it, render.
 
 Shards may run side by side as long as their teachers are there: every outcome is a file of its own. Times are better
 taken on a quiet machine, afterwards: --no-times leaves them to another call.
@@ -25,7 +25,7 @@ def main() -> None:
     """Parse the arguments, solve, time, render."""
     parser = argparse.ArgumentParser(prog="python -m bench.reuse", description=__doc__)
     parser.add_argument("--teacher", choices=TEACHERS, help="default: all")
-    parser.add_argument("--granularity", choices=SETTINGS, help="default: all")
+    parser.add_argument("--setting", choices=SETTINGS, help="default: all")
     parser.add_argument("--problem", choices=PROBLEMS, help="default: all")
     parser.add_argument("--no-times", action="store_true", help="solve, but do not time")
     parser.add_argument("--render", action="store_true", help="render what is there")
@@ -34,14 +34,14 @@ def main() -> None:
         if given.teacher not in {None, teacher.name}:
             continue
         folder = train_teacher(teacher, TARGET, RUNS, Lines())
-        for granularity in teacher.granularities:
+        for setting in teacher.settings:
             for problem in PROBLEMS.values():
-                if given.granularity not in {None, granularity} or given.problem not in {None, problem.name}:
+                if given.setting not in {None, setting} or given.problem not in {None, problem.name}:
                     continue
-                name = name_of(teacher, SETTINGS[granularity], problem)
+                name = name_of(teacher, SETTINGS[setting], problem)
                 outcome, costs = OUTCOMES / f"{name}.json", COSTS / f"{name}.json"
                 if not outcome.is_file():
-                    found = solve(teacher, folder, problem, SETTINGS[granularity], TARGET, RUNS, Lines())
+                    found = solve(teacher, folder, problem, SETTINGS[setting], TARGET, RUNS, Lines())
                     found.save(outcome)
                     print(f"{name}: keeps {found.retention:.1%}, {found.accuracies['student'].test.value:.1%}")
                 if not given.no_times and not costs.is_file():

@@ -8,6 +8,7 @@ from typing import Literal
 from .data import LABELS
 
 Granularity = Literal["weight", "channel"]
+Part = Literal["classifier", "all"]
 
 GROUPS = {
     "tops": ("T-shirt/top", "Pullover", "Coat", "Shirt"),
@@ -18,13 +19,13 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network trained from scratch by a built-in recipe, and at which granularities it is sliced."""
+    """A network trained from scratch by a built-in recipe, and in which settings it is sliced."""
 
     name: str
     title: str
     recipe: str
     input_size: int
-    granularities: tuple[Granularity, ...] = ("weight", "channel")
+    settings: tuple[str, ...] = ("weight", "channel")
     overrides: tuple[str, ...] = ()
 
 
@@ -39,24 +40,33 @@ class Problem:
 
 @dataclass(frozen=True)
 class Setting:
-    """How a slice is searched for; chosen on the validation split of a single problem, see README.md."""
+    """How a slice is searched for, and what is trained then; chosen on the validation split of a single problem.
 
+    With a `retention`, of the multiply-accumulates, scores start at the gradient's rank; without, accuracy decides.
+    """
+
+    name: str
+    title: str
     granularity: Granularity
     alpha: float
     lr_mask: float
     batch_size: int
+    retention: float | None = None
+    trained: Part = "classifier"
+    lr: float = 0.01
+    epochs: int = 2
 
 
 TEACHERS = {
     "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20", 64),
-    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28),
+    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28, settings=("weight", "channel", "half")),
     # Channels come in multiples of 16, so that the first stage of the ResNet above cannot lose any.
     "resnet20-wide": Teacher(
         "resnet20-wide",
         "ResNet of 20 layers, twice as wide",
         "vision/fashion-resnet20",
         64,
-        granularities=("channel",),
+        settings=("channel", "half"),
         overrides=("teacher.arguments.embedding_size=32", "teacher.arguments.hidden_sizes=[32, 64, 128]"),
     ),
 }
@@ -65,8 +75,21 @@ PROBLEMS = {
     **{name: Problem(name, classes, False) for name, classes in GROUPS.items()},
 }
 SETTINGS = {
-    "weight": Setting("weight", alpha=20.0, lr_mask=0.005, batch_size=32),
-    "channel": Setting("channel", alpha=0.2, lr_mask=0.02, batch_size=64),
+    "weight": Setting("weight", "weights", "weight", alpha=20.0, lr_mask=0.005, batch_size=32),
+    "channel": Setting("channel", "channels", "channel", alpha=0.2, lr_mask=0.02, batch_size=64),
+    # Half of the time asks for less than half of the multiplications, and for training that makes good what went.
+    "half": Setting(
+        "half",
+        "channels, then trained",
+        "channel",
+        alpha=0.5,
+        lr_mask=0.02,
+        batch_size=64,
+        retention=0.4,
+        trained="all",
+        lr=0.03,
+        epochs=6,
+    ),
 }
 EPOCHS, PICTURES = 6, 4000  # of a search
 DROP = 0.005  # of validation accuracy, six pictures of a class against the rest: less than chance makes

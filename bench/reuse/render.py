@@ -20,7 +20,7 @@ COLUMNS = {
     "student": "module",
     "teacher": "teacher as it is",
     "told": "teacher, told the task",
-    "finetune": "all weights, same classifier",
+    "finetune": "all weights, trained alike",
     "magnitude": "largest magnitudes",
     "random": "random weights",
 }
@@ -32,7 +32,7 @@ def outcomes() -> list[Outcome]:
     found = [Outcome.load(path) for path in OUTCOMES.glob("*.json")]
     order = [list(TEACHERS), list(SETTINGS), list(PROBLEMS)]
     return sorted(
-        found, key=lambda o: [o_.index(v) for o_, v in zip(order, (o.teacher, o.granularity, o.problem), strict=True)]
+        found, key=lambda o: [o_.index(v) for o_, v in zip(order, (o.teacher, o.setting, o.problem), strict=True)]
     )
 
 
@@ -60,7 +60,7 @@ def render() -> None:
         "classes. Accuracy on the test split in percent, retention of the sliceable weights; gains in points. "
         "*Told the task*: the teacher's odds with a limit tuned on validation (one class), or its answers among the "
         "group's classes. "
-        "*Best fair* is whichever of that and of all weights under the same classifier is better on validation. One "
+        "*Best fair* is whichever of that and of all weights, trained like the module, is better on validation. One "
         "seed, one teacher each; the interval of a single accuracy is about ±1 point (n = 2,000 to 4,000).",
         "",
         "## Means",
@@ -68,30 +68,29 @@ def render() -> None:
         *_head("problems"),
     ]
     for teacher in TEACHERS.values():
-        for granularity in teacher.granularities:
+        for setting in teacher.settings:
             for title, kind in (("one class", True), ("groups", False)):
                 some = [
                     o
                     for o in found
-                    if (o.teacher, o.granularity) == (teacher.name, granularity)
-                    and PROBLEMS[o.problem].against_rest == kind
+                    if (o.teacher, o.setting) == (teacher.name, setting) and PROBLEMS[o.problem].against_rest == kind
                 ]
                 if some:
-                    lines.append(_row(f"{teacher.title} | {granularity} | {len(some)} x {title}", some))
+                    lines.append(_row(f"{teacher.title} | {SETTINGS[setting].title} | {len(some)} x {title}", some))
     if speed := _speed(found):
         lines += [
             "",
             "## What they cost",
             "",
-            "Plain ONNX Runtime, one thread, batch normalisation folded, in turns; ratios are to all weights under the "
-            "same classifier (dense). *Twice as fast*: in batches of 1 and of 16. *And no worse*: of those modules the "
+            "Plain ONNX Runtime, one thread, batch normalisation folded, in turns; ratios are to all weights, trained "
+            "alike (dense). *Twice as fast*: in batches of 1 and of 16. *And no worse*: of those modules the "
             "ones at least as accurate on the test split as the best fair baseline.",
             "",
             *speed,
         ]
     lines += ["", "## Every problem", ""]
     lines += _head("problem")
-    lines += [_row(f"{o.teacher} | {o.granularity} | {o.problem}", [o]) for o in found]
+    lines += [_row(f"{o.teacher} | {SETTINGS[o.setting].title} | {o.problem}", [o]) for o in found]
     machines = sorted({o.machine for o in found})
     lines += [
         "",
@@ -107,26 +106,26 @@ def render() -> None:
 
 
 def _planned() -> int:
-    return sum(len(teacher.granularities) for teacher in TEACHERS.values()) * len(PROBLEMS)
+    return sum(len(teacher.settings) for teacher in TEACHERS.values()) * len(PROBLEMS)
 
 
 def _speed(found: Sequence[Outcome]) -> list[str]:
     """What the forms cost: means over a teacher's problems, and how many modules run twice as fast at least."""
-    head = ["teacher", "granularity", "form", "problems", "parameters", "MACs", "file", "batch 1", "batch 16"]
+    head = ["teacher", "slice of", "form", "problems", "parameters", "MACs", "file", "batch 1", "batch 16"]
     head += ["twice as fast", "and no worse"]
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * 3 + ['---:'] * (len(head) - 3))} |"]
     for teacher in TEACHERS.values():
-        for granularity in teacher.granularities:
-            timed = list(_timed(found, teacher.name, granularity))
+        for setting in teacher.settings:
+            timed = list(_timed(found, teacher.name, setting))
             for form in dict.fromkeys(cost.model for _, each in timed for cost in each.models):
-                lines.append(f"| {teacher.title} | {granularity} | {_cost_row(form, timed)} |")
+                lines.append(f"| {teacher.title} | {SETTINGS[setting].title} | {_cost_row(form, timed)} |")
     return lines if len(lines) > 2 else []
 
 
-def _timed(found: Sequence[Outcome], teacher: str, granularity: str) -> Iterator[tuple[Outcome, Costs]]:
+def _timed(found: Sequence[Outcome], teacher: str, setting: str) -> Iterator[tuple[Outcome, Costs]]:
     for outcome in found:
-        if (outcome.teacher, outcome.granularity) == (teacher, granularity):
-            path = COSTS / f"{name_of(TEACHERS[teacher], SETTINGS[granularity], PROBLEMS[outcome.problem])}.json"
+        if (outcome.teacher, outcome.setting) == (teacher, setting):
+            path = COSTS / f"{name_of(TEACHERS[teacher], SETTINGS[setting], PROBLEMS[outcome.problem])}.json"
             if path.is_file():
                 yield outcome, Costs.load(path)
 
@@ -148,7 +147,7 @@ def _cost_row(form: str, timed: Sequence[tuple[Outcome, Costs]]) -> str:
 
 
 def _head(first: str) -> list[str]:
-    cells = ["teacher", "granularity", first, "retention", *COLUMNS.values(), "gain, as it is", "gain, best fair"]
+    cells = ["teacher", "slice of", first, "retention", *COLUMNS.values(), "gain, as it is", "gain, best fair"]
     return [f"| {' | '.join(cells)} |", f"| {' | '.join(['---'] * 3 + ['---:'] * (len(cells) - 3))} |"]
 
 
@@ -165,14 +164,14 @@ def _plot(found: Sequence[Outcome]) -> None:
     solved = [teacher for teacher in TEACHERS.values() if any(o.teacher == teacher.name for o in found)]
     axes = figure.subplots(1, len(solved), sharey=True, squeeze=False)[0]
     for panel, teacher in zip(axes, solved, strict=True):
-        for granularity, colour in zip(SETTINGS, COLOURS.values(), strict=False):
-            some = [o for o in found if (o.teacher, o.granularity) == (teacher.name, granularity)]
+        for setting, colour in zip(SETTINGS, COLOURS.values(), strict=False):
+            some = [o for o in found if (o.teacher, o.setting) == (teacher.name, setting)]
             if not some:
                 continue
             panel.scatter(
                 [100 * o.retention for o in some],
                 [100 * (accuracy(o, "student") - fair(o)) for o in some],
-                label=f"{granularity}s",
+                label=SETTINGS[setting].title,
                 color=colour,
                 s=18,
             )

@@ -34,12 +34,12 @@ class Outcome(Artefact):
 
     teacher: str
     problem: str
-    granularity: str
+    setting: str
     alpha: float
     lr_mask: float
     retention: float
     weights: int
-    met: bool  # an epoch of the search kept the accuracy of all weights on validation
+    met: bool  # an epoch of the search kept the accuracy of all weights on validation, or the retention was reached
     seconds: float  # of the search
     accuracies: dict[str, Accuracy]
     machine: str
@@ -47,7 +47,7 @@ class Outcome(Artefact):
 
 def name_of(teacher: Teacher, setting: Setting, problem: Problem) -> str:
     """What the files of a problem are called."""
-    return f"{teacher.name}-{setting.granularity}-{problem.name.replace('/', '-').replace(' ', '-')}"
+    return f"{teacher.name}-{setting.name}-{problem.name.replace('/', '-').replace(' ', '-')}"
 
 
 def train_teacher(teacher: Teacher, pictures: Path, root: Path, reporter: Reporter) -> Path:
@@ -85,12 +85,12 @@ def solve(
     return Outcome(
         teacher=teacher.name,
         problem=problem.name,
-        granularity=setting.granularity,
+        setting=setting.name,
         alpha=setting.alpha,
         lr_mask=setting.lr_mask,
         retention=made.retention,
         weights=made.weights,
-        met=(history.result.validation.value or 0.0) >= history.floor,
+        met=setting.retention is not None or (history.result.validation.value or 0.0) >= history.floor,
         seconds=next(step.seconds for step in report.steps if step.name == "slice"),
         accuracies=accuracies,
         machine=Machine.here(torch.get_num_threads()).line,
@@ -122,11 +122,24 @@ def recipe_of(
             "lr_mask": setting.lr_mask,
             "lr_head": 0.01,
             "batch_size": setting.batch_size,
-            "max_accuracy_drop": DROP,
+            **_stop(setting),
         },
-        "train": {"epochs": 2, "part": "classifier", "lr": 0.01, "augment": "flip", "label_smoothing": 0.0},
+        "train": {
+            "epochs": setting.epochs,
+            "part": setting.trained,
+            "lr": setting.lr,
+            "augment": "flip",
+            "label_smoothing": 0.0,
+        },
         "baselines": ["finetune", "magnitude", "random"],
     }
+
+
+def _stop(setting: Setting) -> dict[str, object]:
+    """When the search ends: at a retention, or by the accuracy that it may lose."""
+    if setting.retention is None:
+        return {"max_accuracy_drop": DROP}
+    return {"retention": setting.retention, "count": "macs", "start": "gradient"}
 
 
 def _nonzero(folder: Path) -> int:

@@ -1,0 +1,1 @@
+"""Whether the channels that a slice names matter."""
