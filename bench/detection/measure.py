@@ -22,6 +22,7 @@ from hubslice.models.base import Model
 CLEAN = 4000  # pictures of the training split that every method learns from
 VARIANTS = tuple(itertools.product((-2, -3), ("signed", "absolute"), (0.0, 0.1)))  # layer, shape, theta
 SHIPPED = (-2, "absolute", 0.0)
+PATHS = (-2, "absolute", 0.5)  # EffectivePath's, as published half of each sum
 SHRINK = 0.1  # of covariances, towards the identity
 
 
@@ -42,17 +43,20 @@ class Pictures:
 
 
 class Slices:
-    """Slices of one variant."""
+    """Slices of one variant, or EffectivePath's, which are of values themselves in place of deviations."""
 
-    def __init__(self, subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float]) -> None:
+    def __init__(
+        self, subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float], path: bool = False
+    ) -> None:
         at, self.shape, theta = variant
         self.subject = subject
         self.layer = subject.network.flow.layers[at].name
         self.network: Network = tail(subject.network, [self.layer])
-        self.selection = Selection(theta=theta)
+        self.selection = Selection(rule="path" if path else "threshold", theta=theta)
         samples = Pictures(subject, clean)
         batches = (samples.batch(start, start + 50) for start in range(0, len(clean), 50))
-        self.means = take_means(self.network, {0: batches})
+        means = take_means(self.network, {0: batches})
+        self.means = means.zeros() if path else means
 
     def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits and vectors of pictures."""
@@ -87,7 +91,9 @@ class Methods:
 
         self.model = model
         self.slices = Slices(subject_of(model), clean, SHIPPED)
+        self.paths = Slices(self.slices.subject, clean, PATHS, path=True)
         logits, vectors = self.slices(clean)
+        paths = self.paths(clean)[1]
         answers = logits.argmax(axis=1)
         self.neighbours, self.clean, self.threshold = learn(vectors, logits, 0.05, (SLICE, MARGIN), 0)
         # What the detector holds out for its threshold, the others do without, too.
@@ -96,6 +102,7 @@ class Methods:
         self.tree = DecisionTreeClassifier(random_state=0).fit(vectors[kept], answers)
         features, maps = activations(model, clean[kept])
         self.maps = Neighbours.of(maps, answers)
+        self.path = Neighbours.of(paths[kept], answers)
         self.features = Neighbours.of(features, answers)
         self.gauss = Gauss(features, answers)
 
@@ -112,6 +119,7 @@ class Methods:
             "mahalanobis": self.gauss.distances(features, answers),
             "knn": nearest(self.features, features, answers),
             "maps": self.maps.oddness(maps, answers),
+            "path": self.path.oddness(self.paths(pictures)[1], answers),
             "tree": (self.tree.predict(vectors) != answers).astype(float),
             "slice": found[SLICE],
             "slice+margin": surprise(self.clean, found),

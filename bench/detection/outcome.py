@@ -15,6 +15,7 @@ METHODS = {
     "mahalanobis": "Mahalanobis, penultimate",
     "knn": "kNN, penultimate",
     "maps": "feature maps, classifier as slices",
+    "path": "EffectivePath, classifier as slices",
     "tree": "decision tree on slices",
     "slice": "slices",
     "slice+margin": "slices and margin (shipped)",
