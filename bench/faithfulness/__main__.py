@@ -51,7 +51,7 @@ def measure(name: str, given: Case) -> Outcome:
     layers = chosen(given)
     scores, targets = traced(given, means, layers)
     print(f"{name}: traced", flush=True)
-    scores["gradient"] = gradients(given, layers, targets, means)
+    scores["gradient"] = gradients(given, layers, targets)
     inputs = {given.subject.input: given.inputs(given.pictures)}
     rows, rng = np.arange(len(targets)), np.random.default_rng(0)
     drops: dict[str, dict[str, tuple[float, ...]]] = {}

@@ -7,63 +7,53 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hubslice.explaining.axes import channel_axes
+from hubslice.explaining.engine import trace
 from hubslice.explaining.means import Means
 from hubslice.explaining.op import Op
 from hubslice.explaining.selection import Selection
-from hubslice.explaining.trace import BatchTrace
 
 from .networks import Case
 
 BATCH = 10
 METHODS = {
-    "slice": "slice, theta 0.1",
-    "strong": "slice, theta 0.5",
-    "uses": "slice, uses of either sign",
-    "weighted": "slice times deviation",
+    "force": "slice: force",
+    "votes": "slice: votes, as published",
+    "narrow": "slice: force, theta 0.3",
     "gradient": "gradient times deviation",
     "deviation": "size of the deviation",
     "random": "random",
 }
-SELECTIONS = {"slice": Selection(), "strong": Selection(theta=0.5), "uses": Selection(cancel=False)}
 Scores = dict[str, dict[str, np.ndarray]]  # by method and operator
 
 
 def traced(case: Case, means: Means, layers: Sequence[Op]) -> tuple[Scores, np.ndarray]:
     """Scores of slices, and the answers [N] that were traced."""
-    flow = case.subject.network.flow
+    network = case.subject.network
+    found, narrow = (
+        trace(network, case.pictures, means, Selection(theta=theta), synapses=False, threads=1, workers=1)
+        for theta in (0.1, 0.3)
+    )
+    scores: Scores = {
+        "force": {op.name: found.layers[op.name].speaking for op in layers},
+        "votes": {op.name: found.layers[op.name].channels for op in layers},
+        "narrow": {op.name: narrow.layers[op.name].speaking for op in layers},
+        "deviation": deviations(case, means, layers),
+    }
+    return scores, found.targets
+
+
+def deviations(case: Case, means: Means, layers: Sequence[Op]) -> dict[str, np.ndarray]:
+    """Sizes of the neurons' deviations from their channels' means, summed over positions."""
     forward = case.subject.network.open(threads=1)
-    axes = channel_axes(flow)
-    wanted = {op.output: op.name for op in layers}
-    found: dict[str, dict[str, list[np.ndarray]]] = {}
-    targets = []
+    found: dict[str, list[np.ndarray]] = {op.name: [] for op in layers}
     for start in range(0, len(case.pictures), BATCH):
         values = forward(case.pictures.batch(start, min(start + BATCH, len(case.pictures))))
-        answers = values[flow.output].argmax(axis=1)
-        targets.append(answers)
-        for method, selection in SELECTIONS.items():
-            trace = BatchTrace(flow, values, means, selection)
-
-            def watch(tensor: str, contribution: np.ndarray, trace: BatchTrace = trace, method: str = method) -> None:
-                if tensor not in wanted:
-                    return
-                other = tuple(axis for axis in range(1, contribution.ndim) if axis not in axes[tensor])
-                _note(found, method, wanted[tensor], contribution.sum(axis=other))
-                if method == "slice":
-                    sizes = np.abs(trace.delta(tensor))
-                    _note(found, "weighted", wanted[tensor], (contribution * sizes).sum(axis=other))
-                    _note(found, "deviation", wanted[tensor], sizes.sum(axis=other))
-
-            trace.run(answers, watch)
-    scores = {method: {name: np.concatenate(parts) for name, parts in of.items()} for method, of in found.items()}
-    return scores, np.concatenate(targets)
+        for op in layers:
+            found[op.name].append(np.abs(values[op.output] - means.tables[op.output][0]).sum(axis=(2, 3)))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _note(found: dict[str, dict[str, list[np.ndarray]]], method: str, layer: str, scores: np.ndarray) -> None:
-    found.setdefault(method, {}).setdefault(layer, []).append(scores)
-
-
-def gradients(case: Case, layers: Sequence[Op], targets: np.ndarray, means: Means) -> dict[str, np.ndarray]:
+def gradients(case: Case, layers: Sequence[Op], targets: np.ndarray) -> dict[str, np.ndarray]:
     """Gradient of the target's logit times deviation from the mean, summed over positions.
 
     That is the linear estimate of what putting a channel to its mean takes from the logit; plain gradient times

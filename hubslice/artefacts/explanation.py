@@ -16,14 +16,18 @@ class ExplainedInput(Artefact):
 
 
 class ChannelShare(Artefact):
-    """A channel of a layer and its contribution, summed over positions and inputs."""
+    """A channel of a layer: its contribution, and its force for or against the target, over positions and inputs.
+
+    Force is contribution times the size of the deviation; for and against do not cancel in it.
+    """
 
     channel: int
     contribution: int
+    force: float
 
 
 class LayerFacts(Artefact):
-    """A layer: how much of it took part, and which channels spoke loudest for the target and against it.
+    """A layer: how much of it took part, and which channels have the most force for the target and against it.
 
     `live_neurons` is the share of (channel, position) with a contribution, over all inputs; `live_synapses` the share
     of weights whose contributions do not cancel.

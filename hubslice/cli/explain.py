@@ -171,6 +171,6 @@ def _row(layer: LayerFacts) -> dict[str, object]:
         "layer": layer.name,
         "live": f"{layer.live_neurons:.1%}",
         "synapses": f"{layer.live_synapses:.1%}",
-        "for": ", ".join(f"{entry.channel} ({entry.contribution:+,})" for entry in layer.decisive[:3]),
-        "against": ", ".join(f"{entry.channel} ({entry.contribution:+,})" for entry in layer.opposing[:2]),
+        "for": ", ".join(f"{entry.channel} ({entry.force:+.3g})" for entry in layer.decisive[:3]),
+        "against": ", ".join(f"{entry.channel} ({entry.force:+.3g})" for entry in layer.opposing[:2]),
     }

@@ -42,12 +42,16 @@ class LayerTrace:
     """Contributions of the output neurons of a layer, for each sample.
 
     `channels` int32 [N, C] is summed over positions; `live` [N] is the number of positions of channels with a
-    contribution, of `total`. `places` float32 [N, positions], [N, h, w] for pictures, tells where the layer looks: the
-    sum over channels of positive contributions times the size of the deviation. `top` [N, K] are the channels with the
-    largest contributions and `top_places` [N, K, ...] where each of them looks.
+    contribution, of `total`. A neuron's *force* is its contribution times the size of its deviation: contributions are
+    counts, and many of a neuron that hardly deviates say little. `speaking` and `opposing` float32 [N, C] are the
+    positive and negative forces, summed over positions. `places` float32 [N, positions], [N, h, w] for pictures, are
+    the positive ones summed over channels: where the layer looks. `top` [N, K] are the channels that speak loudest and
+    `top_places` [N, K, ...] where each of them looks.
     """
 
     channels: np.ndarray
+    speaking: np.ndarray
+    opposing: np.ndarray
     live: np.ndarray
     total: int
     places: np.ndarray
@@ -227,6 +231,8 @@ class _Work:
             found = [p.layers.get(op.name) or self._nothing(op, len(p.targets)) for p in parts]
             whole.layers[op.name] = LayerTrace(
                 channels=np.concatenate([f.channels for f in found]),
+                speaking=np.concatenate([f.speaking for f in found]),
+                opposing=np.concatenate([f.opposing for f in found]),
                 live=np.concatenate([f.live for f in found]),
                 total=found[0].total,
                 places=np.concatenate([f.places for f in found]),
@@ -260,12 +266,15 @@ def _summary(contribution: np.ndarray, delta: np.ndarray, axes: frozenset[int], 
     moved = np.moveaxis(contribution, axis, -1)
     spatial = moved.shape[1:-1] if len(moved) == samples else (-1,)
     each = moved.reshape(samples, -1, moved.shape[-1])  # [N, positions, C]
-    channels = each.sum(axis=1, dtype=np.int32)
-    top = np.argsort(-channels, axis=1, kind="stable")[:, :TOP]
-    looks = np.maximum(each, 0) * np.abs(np.moveaxis(delta, axis, -1).reshape(each.shape), dtype=np.float32)
+    force = each * np.abs(np.moveaxis(delta, axis, -1).reshape(each.shape), dtype=np.float32)
+    looks = np.maximum(force, 0)
+    speaking = looks.sum(axis=1, dtype=np.float32)
+    top = np.argsort(-speaking, axis=1, kind="stable")[:, :TOP]
     best = np.take_along_axis(looks, top[:, None, :], axis=2).swapaxes(1, 2)
     return LayerTrace(
-        channels,
+        each.sum(axis=1, dtype=np.int32),
+        speaking,
+        np.minimum(force, 0).sum(axis=1, dtype=np.float32),
         np.count_nonzero(each, axis=(1, 2)),
         each[0].size,
         looks.sum(axis=2, dtype=np.float32).reshape(samples, *(spatial or (1,))),

@@ -29,8 +29,7 @@ def write_page(path: Path, subject: Subject, given: Given, traced: Traced, facts
     environment.filters["image"] = _image
     template = environment.from_string((files("hubslice.explaining") / TEMPLATE).read_text(encoding="utf-8"))
     strongest = {
-        layer.name: max([abs(e.contribution) for e in (*layer.decisive, *layer.opposing)], default=1)
-        for layer in facts.layers
+        layer.name: max([abs(e.force) for e in (*layer.decisive, *layer.opposing)], default=1) for layer in facts.layers
     }
     write_atomically(
         path, template.render(facts=facts, shown=list(zip(shown, facts.inputs, strict=False)), strongest=strongest)

@@ -78,7 +78,7 @@ def _charts(figure: Any, grid: Any, row: int, facts: Explanation, first: InputVi
         layer = layers[stage.layer]
         chart = figure.add_subplot(grid[row, 2 + column])
         entries = [*layer.decisive[:BARS], *reversed(layer.opposing[:BARS])]
-        values = [entry.contribution for entry in entries]
+        values = [entry.force for entry in entries]
         chart.barh(range(len(entries)), values, color=[FOR if value > 0 else AGAINST for value in values])
         chart.set_yticks(range(len(entries)), [str(entry.channel) for entry in entries])
         chart.invert_yaxis()

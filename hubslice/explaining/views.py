@@ -21,10 +21,10 @@ SIDE = 224  # pixels of what is drawn, at least
 
 @dataclass(frozen=True)
 class ChannelView:
-    """A channel, its contribution to this answer, and the input lit up where it looks: uint8 [H, W, 3]."""
+    """A channel, its force for this answer, and the input lit up where it looks: uint8 [H, W, 3]."""
 
     channel: int
-    contribution: int
+    force: float
     picture: np.ndarray
 
 
@@ -74,9 +74,9 @@ def _channels(photo: np.ndarray, layer: LayerTrace, at: int) -> tuple[ChannelVie
     found = []
     for place, channel in enumerate(layer.top[at]):
         grid = _grid(layer.top_places[at, place])
-        contribution = int(layer.channels[at, channel])
-        if grid is not None and contribution > 0:
-            found.append(ChannelView(int(channel), contribution, _lit(photo, _stretched(grid, photo))))
+        force = float(layer.speaking[at, channel])
+        if grid is not None and force > 0:
+            found.append(ChannelView(int(channel), force, _lit(photo, _stretched(grid, photo))))
     return tuple(found)
 
 

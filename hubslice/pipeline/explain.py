@@ -300,7 +300,6 @@ def _facts(
 def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts:
     found = traced.layers[name]
     channels = found.channels.sum(axis=0, dtype=np.int64)
-    order = np.argsort(-channels, kind="stable")
     synapses = traced.synapses[name]
     return LayerFacts(
         name=subject.names.layer[name],
@@ -310,14 +309,17 @@ def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts
         positions=found.total // len(channels),
         live_neurons=round(float(found.live.sum() / (found.total * len(found.live))), 4),
         live_synapses=round(float(np.count_nonzero(synapses) / synapses.size), 4),
-        decisive=_shares(channels, order[:NAMED], 1),
-        opposing=_shares(channels, order[::-1][:NAMED], -1),
+        decisive=_shares(channels, found.speaking.sum(axis=0, dtype=np.float64)),
+        opposing=_shares(channels, found.opposing.sum(axis=0, dtype=np.float64)),
     )
 
 
-def _shares(channels: np.ndarray, order: np.ndarray, sign: int) -> tuple[ChannelShare, ...]:
+def _shares(channels: np.ndarray, force: np.ndarray) -> tuple[ChannelShare, ...]:
+    """The channels of the largest force, for or against."""
     return tuple(
-        ChannelShare(channel=int(at), contribution=int(channels[at])) for at in order if sign * channels[at] > 0
+        ChannelShare(channel=int(at), contribution=int(channels[at]), force=float(f"{force[at]:.6g}"))
+        for at in np.argsort(-np.abs(force), kind="stable")[:NAMED]
+        if force[at]
     )
 
 

@@ -64,9 +64,10 @@ def test_a_folder_of_pictures(place: Path, model: Path, hubslice: Hubslice) -> N
     }  # fmt: skip
     np.testing.assert_array_equal(found.neurons["classifier"], [[0, 1, 0]] * 3)  # +1 at the target
     assert found.inputs["pixel_values"].shape == (3, 3, 32, 32)
-    first = facts["layers"][0]["decisive"][0]
+    first, second = facts["layers"][0]["decisive"][:2]
     total = found.neurons["features.0"].sum(axis=0)
-    assert first == {"channel": int(total.argmax()), "contribution": int(total.max())}
+    assert first["contribution"] == total[first["channel"]]
+    assert first["force"] >= second["force"] > 0 > facts["layers"][0]["opposing"][0]["force"]
     # A synapse of the last layer speaks for its own neuron alone: one row of the classifier's weights.
     assert not found.synapses["classifier.weight"][[0, 2]].any()
     assert found.synapses["classifier.weight"][1].any()

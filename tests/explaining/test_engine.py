@@ -38,7 +38,7 @@ def assert_same(one: Traced, other: Traced) -> None:
     np.testing.assert_array_equal(one.targets, other.targets)
     assert one.layers.keys() == other.layers.keys()
     for name, layer in one.layers.items():
-        for key in ("channels", "live", "total", "places", "top", "top_places"):
+        for key in ("channels", "speaking", "opposing", "live", "total", "places", "top", "top_places"):
             np.testing.assert_array_equal(getattr(layer, key), getattr(other.layers[name], key))
     for name in one.leaves:
         np.testing.assert_array_equal(one.leaves[name], other.leaves[name])
@@ -61,6 +61,27 @@ def test_magnitudes_and_targets(place: tuple[Network, Given, Means]) -> None:
     for name, total in found.magnitudes.items():
         np.testing.assert_array_equal(total, sum(np.abs(one.synapses[name]) for one in alone))
         np.testing.assert_array_equal(found.synapses[name], sum(one.synapses[name] for one in alone))
+
+
+def test_force_is_contribution_times_deviation(place: tuple[Network, Given, Means]) -> None:
+    network, given, means = place
+    found = trace(network, given, means, Selection(), target=1)
+    layer = network.flow.layers[0]
+    forces: dict[str, np.ndarray] = {}
+    traced = BatchTrace(network.flow, network.open()({"x": given.x}), means, Selection())
+
+    def watch(name: str, contribution: np.ndarray) -> None:
+        if name == layer.output:
+            forces[name] = contribution * np.abs(traced.delta(name))
+
+    traced.run(np.full(len(given), 1), watch)
+    force = forces[layer.output].reshape(len(given), -1, *forces[layer.output].shape[2:])
+    expected = [np.maximum(force, 0).sum(axis=(2, 3)), np.minimum(force, 0).sum(axis=(2, 3))]
+    own = found.layers[layer.name]
+    for got, wanted in zip((own.speaking, own.opposing), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5)
+        assert got.any()
+    np.testing.assert_array_equal(own.top, np.argsort(-own.speaking, axis=1, kind="stable")[:, : own.top.shape[1]])
 
 
 @pytest.mark.parametrize("rule", ["threshold", "released"])
