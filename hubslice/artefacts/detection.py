@@ -11,7 +11,7 @@ class DetectorFacts(Artefact):
     """What a detector was made from: `answers` counts clean pictures by the model's answer, `skipped` those left out.
 
     `layers` are those whose slices are compared; `held_out` pictures set the threshold for the false positive rate
-    `fpr`. `model_hash` is that of the folded graph.
+    `fpr`. `model` is a Hub id, or a path as seen from the detector's folder; `model_hash` is that of the folded graph.
     """
 
     model: str

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from pydantic import ValidationError
+from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ExplainError, ModelError, ParityError
@@ -27,6 +28,7 @@ from hubslice.models.base import Model
 SAMPLES = 4
 TOLERANCE = 1e-4  # of the largest logit, as for every export
 IMAGENET = 1000
+LARGE = 1_500_000_000  # bytes of a graph whose weights lie beside it: protobuf's limit is 2 GiB
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,24 @@ def subject_of(model: Model) -> Subject:
         path = Path(folder) / "model.onnx"
         export_onnx(model.module, inputs, path)
         neurons = map_neurons(model.module, path)
-        folded = fold(onnx.load(path))
-        onnx.save(folded, Path(folder) / "folded.onnx", save_as_external_data=folded.ByteSize() > 1_500_000_000)
-        check_parity(model.module, Path(folder) / "folded.onnx", inputs, rtol=TOLERANCE)
-    network = Network.of(folded, {name: tensor.numpy() for name, tensor in inputs.items()})
+        network = folded_network(model, path, inputs)
     labels = readable(model.labels)
     return Subject(network, Names.of(network.flow, neurons), labels, preprocessing, model.architecture)
+
+
+def folded_network(model: Model, graph: Path, inputs: Mapping[str, Tensor]) -> Network:
+    """The exported graph folded, checked on these inputs [N, ...] to compute what the model computes.
+
+    Raises:
+        ParityError: it computes something else.
+        RuleError: an operator has no rule.
+    """
+    folded = fold(onnx.load(graph))
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+        path = Path(folder) / "folded.onnx"
+        onnx.save(folded, path, save_as_external_data=folded.ByteSize() > LARGE)
+        check_parity(model.module, path, inputs, rtol=TOLERANCE)
+    return Network.of(folded, {name: tensor.numpy() for name, tensor in inputs.items()})
 
 
 @dataclass(frozen=True)

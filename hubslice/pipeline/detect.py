@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.detection import Detection, DetectorFacts, Fitted, Verdict
 from hubslice.errors import DetectError
-from hubslice.hub.ref import parse_ref
+from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.explain import BATCH, Prepared, open_subject, short_name
 from hubslice.pipeline.publish import check_free, swap
@@ -113,7 +114,7 @@ def detect_fit(
     measured = (SLICE,) if slices_only else (SLICE, MARGIN)
     neighbours, clean, threshold = learn(vectors[kept], logits[kept], fpr, measured, seed)
     facts = DetectorFacts(
-        model=str(ref),
+        model=os.path.relpath(ref.path, folder) if isinstance(ref, LocalRef) else str(ref),
         model_hash=subject.network.hash,
         architecture=subject.architecture,
         input_size=input_size,
@@ -156,7 +157,7 @@ def detect_check(model: str, inputs: Path, *, detector: Path | None, device: str
     folder = Path(model) if itself else detector or Path(f"{short_name(parse_ref(model, Path.cwd()))}-detector")
     loaded = Detector.load(folder / DETECTOR)
     facts = loaded.facts
-    ref = parse_ref(facts.model if itself else model, Path.cwd())
+    ref = parse_ref(facts.model, folder.resolve()) if itself else parse_ref(model, Path.cwd())
     opened = open_subject(ref, facts.input_size, reporter)
     given = open_given(inputs, opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ def test_what_is_written(place: Path, hubslice: Hubslice) -> None:
     assert sorted(path.name for path in (place / "again").iterdir()) == ["detector.json", "detector.safetensors"]
     facts = DetectorFacts.load(place / "again/detector.json")
     assert facts.answers == {"red": 100, "green": 100, "blue": 100}
+    assert facts.model == "../model"
     assert (facts.held_out, facts.layers, facts.measures) == (90, ("features.4",), ("slice", "margin"))
     loaded = Detector.load(place / "again/detector.safetensors")
     assert loaded.facts == facts
@@ -59,6 +61,18 @@ def test_what_is_written(place: Path, hubslice: Hubslice) -> None:
     same = Detector.load(place / "guard/detector.safetensors")  # of the same pictures
     np.testing.assert_array_equal(loaded.neighbours.vectors, same.neighbours.vectors)
     assert loaded.threshold == same.threshold
+
+
+def test_a_detector_finds_its_model_where_both_were_moved_to(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hubslice: Hubslice
+) -> None:
+    for name in ("model", "guard"):
+        shutil.copytree(place / name, tmp_path / "moved" / name)
+    np.save(tmp_path / "some.npy", clean(3, seed=9))
+    monkeypatch.chdir(tmp_path)
+    found = Detection.model_validate_json(hubslice("detect", "check", "moved/guard", "-i", "some.npy", "--json").stdout)
+    assert Path(found.model).resolve() != place / "model"
+    assert [entry.answer for entry in found.inputs] == ["red", "green", "blue"]
 
 
 def test_verdicts_for_people_scripts_and_gates(place: Path, hubslice: Hubslice) -> None:

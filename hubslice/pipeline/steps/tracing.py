@@ -87,22 +87,19 @@ def contributions(
 
     Raises:
         DataError: the teacher does not know one of the labels.
+        ParityError: the folded graph computes something else than the model.
         RuleError: an operator of the model has no rule.
         ExplainError: the model computes values that are not finite numbers.
     """
-    import onnx
-
     from hubslice.artefacts.contributions import Contributions
     from hubslice.explaining.engine import trace
     from hubslice.explaining.means import take_means
     from hubslice.explaining.names import Names
-    from hubslice.explaining.network import Network
     from hubslice.explaining.selection import Selection
-    from hubslice.graph.folding import fold
+    from hubslice.explaining.subject import SAMPLES, folded_network
     from hubslice.training.initial import known_columns
 
-    example = {name: tensor.numpy() for name, tensor in model.example_inputs(2, seed=0).items()}
-    network = Network.of(fold(onnx.load(graph)), example)
+    network = folded_network(model, graph, model.example_inputs(SAMPLES, seed=0))
     inputs = ModelInputs(split, model, "")
     batches = (inputs.batch(at, min(at + BATCH, len(inputs))) for at in range(0, len(inputs), BATCH))
     means = take_means(network, {0: batches}, neuron=params.mean, data="the pictures that are traced", device=device)
