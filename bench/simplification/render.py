@@ -70,7 +70,7 @@ def render() -> None:
         if trained:
             about = f"After an epoch on {TRAINING} pictures, weights held at zero, {len(trained)} of {TRAINED} subsets"
             lines += _table(about, trained, TRAINED_RATIOS, (True, True))
-    machines = sorted({outcome.machine for outcome in found})
+    machines = sorted({machine for outcome in found for machine in outcome.machines})
     lines += [
         "![accuracy over the fraction of weights set to zero](plot.png)",
         "",

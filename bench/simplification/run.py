@@ -52,7 +52,7 @@ class Outcome(Artefact):
     classes: tuple[str, ...]
     whole: Rate
     cells: tuple[Cell, ...]
-    machine: str
+    machines: tuple[str, ...]
 
 
 def complete(outcome: Outcome) -> bool:
@@ -81,7 +81,7 @@ def solve(name: str, measures: Measures, subset: int, known: Outcome | None) -> 
                     )
                 )
                 measures.model.module.load_state_dict(base)
-    return _outcome(name, measures, subset, cells)
+    return _outcome(name, measures, subset, cells, known)
 
 
 def solve_trained(name: str, measures: Measures, subset: int, known: Outcome | None, pictures: Path) -> Outcome:
@@ -120,18 +120,19 @@ def solve_trained(name: str, measures: Measures, subset: int, known: Outcome | N
                 answers = student.forward(measures.tests[list(classes)].flatten(0, 1)).argmax(1)
             found = _rate(answers, len(classes))
             cells.append(Cell(method=method, ratio=ratio, compensated=True, trained=True, accuracy=found))
-    return _outcome(name, measures, subset, cells)
+    return _outcome(name, measures, subset, cells, known)
 
 
-def _outcome(name: str, measures: Measures, subset: int, cells: Sequence[Cell]) -> Outcome:
+def _outcome(name: str, measures: Measures, subset: int, cells: Sequence[Cell], known: Outcome | None) -> Outcome:
     classes = subsets()[subset]
+    here = Machine.here(torch.get_num_threads()).line
     return Outcome(
         teacher=name,
         subset=subset,
         classes=tuple(LABELS[label] for label in classes),
         whole=accuracy(measures, measures.tests, classes),
         cells=tuple(cells),
-        machine=Machine.here(torch.get_num_threads()).line,
+        machines=tuple(dict.fromkeys([*(known.machines if known else ()), here])),
     )
 
 
