@@ -42,7 +42,7 @@ class Problem:
 class Setting:
     """How a slice is searched for, and what is trained then; chosen on the validation split of a single problem.
 
-    With a `retention`, of the multiply-accumulates, scores start at the gradient's rank; without, accuracy decides.
+    With a `retention`, that is of the multiply-accumulates; without, accuracy decides.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Setting:
     alpha: float
     lr_mask: float
     batch_size: int
+    start: Literal["magnitude", "gradient"] = "magnitude"
     retention: float | None = None
     trained: Part = "classifier"
     lr: float = 0.01
@@ -59,7 +60,7 @@ class Setting:
 
 TEACHERS = {
     "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20", 64),
-    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28, settings=("weight", "channel", "half")),
+    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28, settings=("weight", "gradient", "channel", "half")),
     # Channels come in multiples of 16, so that the first stage of the ResNet above cannot lose any.
     "resnet20-wide": Teacher(
         "resnet20-wide",
@@ -76,6 +77,9 @@ PROBLEMS = {
 }
 SETTINGS = {
     "weight": Setting("weight", "weights", "weight", alpha=20.0, lr_mask=0.005, batch_size=32),
+    "gradient": Setting(
+        "gradient", "weights, from gradients", "weight", alpha=20.0, lr_mask=0.01, batch_size=32, start="gradient"
+    ),
     "channel": Setting("channel", "channels", "channel", alpha=0.2, lr_mask=0.02, batch_size=64),
     # Half of the time asks for less than half of the multiplications, and for training that makes good what went.
     "half": Setting(
@@ -85,6 +89,7 @@ SETTINGS = {
         alpha=0.5,
         lr_mask=0.02,
         batch_size=64,
+        start="gradient",
         retention=0.4,
         trained="all",
         lr=0.03,

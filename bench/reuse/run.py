@@ -118,6 +118,7 @@ def recipe_of(
             "granularity": setting.granularity,
             "irrelevant": "compact" if setting.granularity == "channel" else "freeze",
             "epochs": EPOCHS,
+            "start": setting.start,
             "alpha": setting.alpha,
             "lr_mask": setting.lr_mask,
             "lr_head": 0.01,
@@ -139,7 +140,7 @@ def _stop(setting: Setting) -> dict[str, object]:
     """When the search ends: at a retention, or by the accuracy that it may lose."""
     if setting.retention is None:
         return {"max_accuracy_drop": DROP}
-    return {"retention": setting.retention, "count": "macs", "start": "gradient"}
+    return {"retention": setting.retention, "count": "macs"}
 
 
 def _nonzero(folder: Path) -> int:
