@@ -60,7 +60,9 @@ class Setting:
 
 TEACHERS = {
     "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20", 64),
-    "vgg": Teacher("vgg", "VGG of 8 layers", "vision/fashion-vgg", 28, settings=("weight", "gradient", "channel", "half")),
+    "vgg": Teacher(
+        "vgg", "VGG of 8 layers", "vision/fashion-vgg", 28, settings=("weight", "gradient", "channel", "half")
+    ),
     # Channels come in multiples of 16, so that the first stage of the ResNet above cannot lose any.
     "resnet20-wide": Teacher(
         "resnet20-wide",

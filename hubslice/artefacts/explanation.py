@@ -16,14 +16,20 @@ class ExplainedInput(Artefact):
 
 
 class ChannelShare(Artefact):
-    """A channel of a layer: its contribution, and its force for or against the target, over positions and inputs.
+    """A channel of a layer: its contribution, and its force, contribution times the size of the deviation.
 
-    Force is contribution times the size of the deviation; for and against do not cancel in it.
+    Both are summed over positions and inputs; of decisive channels the force for the target alone, of opposing ones
+    what is left against it when both are added.
     """
 
     channel: int
     contribution: int
     force: float
+
+
+def force_words(force: float) -> str:
+    """A force for people: +1,830 or -0.27."""
+    return f"{force:+,.0f}" if abs(force) >= 100 else f"{force:+.2g}"
 
 
 class LayerFacts(Artefact):

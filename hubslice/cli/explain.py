@@ -167,10 +167,12 @@ def _tell(found: Explanation) -> None:
 
 
 def _row(layer: LayerFacts) -> dict[str, object]:
+    from hubslice.artefacts.explanation import force_words
+
     return {
         "layer": layer.name,
         "live": f"{layer.live_neurons:.1%}",
         "synapses": f"{layer.live_synapses:.1%}",
-        "for": ", ".join(f"{entry.channel} ({entry.force:+.3g})" for entry in layer.decisive[:3]),
-        "against": ", ".join(f"{entry.channel} ({entry.force:+.3g})" for entry in layer.opposing[:2]),
+        "for": ", ".join(f"{entry.channel} ({force_words(entry.force)})" for entry in layer.decisive[:3]),
+        "against": ", ".join(f"{entry.channel} ({force_words(entry.force)})" for entry in layer.opposing[:2]),
     }

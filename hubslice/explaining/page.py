@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.explanation import Explanation
+from hubslice.artefacts.explanation import Explanation, force_words
 from hubslice.data.given import Given
 from hubslice.explaining.engine import Traced
 from hubslice.explaining.subject import Subject
@@ -26,7 +26,7 @@ def write_page(path: Path, subject: Subject, given: Given, traced: Traced, facts
     """Write the page of all inputs, or of the first if there are many."""
     shown = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["image"] = _image
+    environment.filters |= {"image": _image, "force": force_words}
     template = environment.from_string((files("hubslice.explaining") / TEMPLATE).read_text(encoding="utf-8"))
     strongest = {
         layer.name: max([abs(e.force) for e in (*layer.decisive, *layer.opposing)], default=1) for layer in facts.layers

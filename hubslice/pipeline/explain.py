@@ -300,6 +300,7 @@ def _facts(
 def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts:
     found = traced.layers[name]
     channels = found.channels.sum(axis=0, dtype=np.int64)
+    speaking, opposing = (force.sum(axis=0, dtype=np.float64) for force in (found.speaking, found.opposing))
     synapses = traced.synapses[name]
     return LayerFacts(
         name=subject.names.layer[name],
@@ -309,8 +310,8 @@ def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts
         positions=found.total // len(channels),
         live_neurons=round(float(found.live.sum() / (found.total * len(found.live))), 4),
         live_synapses=round(float(np.count_nonzero(synapses) / synapses.size), 4),
-        decisive=_shares(channels, found.speaking.sum(axis=0, dtype=np.float64)),
-        opposing=_shares(channels, found.opposing.sum(axis=0, dtype=np.float64)),
+        decisive=_shares(channels, speaking),
+        opposing=_shares(channels, np.minimum(speaking + opposing, 0)),
     )
 
 
