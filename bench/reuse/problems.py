@@ -69,7 +69,7 @@ TEACHERS = {
         "ResNet of 20 layers, twice as wide",
         "vision/fashion-resnet20",
         64,
-        settings=("channel", "half"),
+        settings=("half",),
         overrides=("teacher.arguments.embedding_size=32", "teacher.arguments.hidden_sizes=[32, 64, 128]"),
     ),
 }
