@@ -13,6 +13,7 @@ EXPERIMENTS = (
     ("bench.masks",),
     ("bench.explaining",),
     ("bench.reuse",),
+    ("bench.faithfulness",),
     ("bench.simplification", "--trained"),
     ("bench.protection",),
     ("bench.widths",),

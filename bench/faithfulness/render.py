@@ -16,7 +16,7 @@ from .scores import METHODS
 
 HERE = Path(__file__).parent
 RIVALS = ("random", "gradient")
-TONES = ("#0072b2", "#56b4e9", "#cc79a7", "#009e73", "#d55e00", "#e69f00", "#7f7f7f")
+TONES = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#e69f00", "#7f7f7f")
 
 
 def outcomes() -> list[Outcome]:
@@ -81,6 +81,8 @@ def _interval(differences: np.ndarray) -> str:
 
 
 def _plot(found: Sequence[Outcome]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(3.2)
     axes = figure.subplots(1, len(found), squeeze=False)[0]
     for panel, outcome in zip(axes, found, strict=True):
@@ -90,6 +92,7 @@ def _plot(found: Sequence[Outcome]) -> None:
         panel.axhline(0, color="0.6", linewidth=0.8)
         panel.set_title(TITLES[outcome.network].split(",")[0])
         panel.set_xlabel("layer, from early to late")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("lost by the answer's logit")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     write_figure(figure, HERE / "plot.png")

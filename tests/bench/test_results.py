@@ -13,6 +13,7 @@ from bench.compaction import render as compaction
 from bench.compaction.arms import BASELINE, SEAM, SHORT
 from bench.detection import render as detection
 from bench.detection.outcome import auroc, recall
+from bench.faithfulness import render as faithfulness
 from bench.inheritance import render as inheritance
 from bench.inheritance.predictions import Predictions
 from bench.inheritance.statistics import accuracy, summary
@@ -85,7 +86,9 @@ def test_reuse_is_told_as_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "table.md").read_text() == committed.read_text()
 
 
-@pytest.mark.parametrize("experiment", [simplification, protection], ids=["simplification", "protection"])
+@pytest.mark.parametrize(
+    "experiment", [simplification, protection, faithfulness], ids=["simplification", "protection", "faithfulness"]
+)
 def test_dynamic_slices_are_told_as_solved(
     experiment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
