@@ -26,7 +26,6 @@ class Teacher:
     recipe: str
     input_size: int
     settings: tuple[str, ...] = ("weight", "channel")
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,6 @@ TEACHERS = {
     "resnet20": Teacher("resnet20", "ResNet of 20 layers", "vision/fashion-resnet20", 64),
     "vgg": Teacher(
         "vgg", "VGG of 8 layers", "vision/fashion-vgg", 28, settings=("weight", "gradient", "channel", "half")
-    ),
-    # Channels come in multiples of 16, so that the first stage of the ResNet above cannot lose any.
-    "resnet20-wide": Teacher(
-        "resnet20-wide",
-        "ResNet of 20 layers, twice as wide",
-        "vision/fashion-resnet20",
-        64,
-        settings=("half",),
-        overrides=("teacher.arguments.embedding_size=32", "teacher.arguments.hidden_sizes=[32, 64, 128]"),
     ),
 }
 PROBLEMS = {

@@ -52,7 +52,7 @@ def name_of(teacher: Teacher, setting: Setting, problem: Problem) -> str:
 
 def train_teacher(teacher: Teacher, pictures: Path, root: Path, reporter: Reporter) -> Path:
     """The teacher's folder, trained if it is not there."""
-    overrides = [f"data.path={pictures.resolve()}", *teacher.overrides]
+    overrides = [f"data.path={pictures.resolve()}"]
     run = hubslice.slice(teacher.recipe, overrides=overrides, out=root / teacher.name, reporter=reporter)
     return run.path / "student"
 

@@ -24,8 +24,8 @@ SLOW = [
     "hf-vit",
     "hf-bert",
 ]
-TABLE = [pytest.param(find(name), id=name) for name in QUICK]
-TABLE += [pytest.param(find(name), id=name, marks=pytest.mark.slow) for name in SLOW]
+TABLE = [pytest.param(find(name), 2, id=name) for name in QUICK]
+TABLE += [pytest.param(find(name), 1, id=name, marks=pytest.mark.slow) for name in SLOW]
 
 
 EVERY = Selection(theta=0)  # in networks at random, residual branches are too weak for more
@@ -42,11 +42,14 @@ class Given:
         return {name: array[start:stop] for name, array in self.inputs.items()}
 
 
-@pytest.mark.parametrize("architecture", TABLE)
-def test_every_layer_takes_part(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize(("architecture", "samples"), TABLE)
+def test_every_layer_takes_part(
+    architecture: Architecture, samples: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     case = exported(architecture, tmp_path_factory)
-    inputs, data = ({name: tensor.numpy() for name, tensor in case.inputs(n).items()} for n in (2, 5))
-    network = Network.of(fold(onnx.load(case.path)), inputs)
+    example, data = ({name: tensor.numpy() for name, tensor in case.inputs(n).items()} for n in (2, 5))
+    inputs = {name: array[:samples] for name, array in example.items()}
+    network = Network.of(fold(onnx.load(case.path)), example)
     names = Names.of(network.flow, case.neurons)
     means = take_means(network, {0: [data]})
     found = trace(network, Given(inputs), means, EVERY, workers=2)
@@ -60,10 +63,12 @@ def test_every_layer_takes_part(architecture: Architecture, tmp_path_factory: py
         assert synapses.any(), op.name
         layer = found.layers[op.name]
         assert layer.live.all(), op.name
-        assert layer.channels.shape == (2, next(x.out_channels for x in case.neurons.layers if x.node == op.name))
-        assert layer.places.shape[0] == layer.top_places.shape[0] == 2
+        assert layer.channels.shape == (samples, next(x.out_channels for x in case.neurons.layers if x.node == op.name))
+        assert layer.places.shape[0] == layer.top_places.shape[0] == samples
     for name in network.flow.leaves:
         assert any(found.leaves[leaf].any() for leaf in network.flow.leaves), name
+    if samples == 1:
+        return
     single = trace(network, Given({k: v[:1] for k, v in inputs.items()}), means, EVERY)
     for name, array in single.leaves.items():  # samples do not see each other
         assert np.mean(array[0] == found.leaves[name][0]) > 0.99
