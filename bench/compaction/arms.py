@@ -10,6 +10,7 @@ from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, RandomParam
 
 SEAM, MAGNITUDE, RANDOM, AFTER = "seam", "magnitude", "random", "after"
 PRUNER, PRUNER_LAYERS = "torch-pruning", "torch-pruning-layers"
+TAYLOR, HESSIAN = "torch-pruning-taylor", "torch-pruning-hessian"
 SHARE = 0.5  # of the multiply-accumulates
 SHORT, LONG = 10, 20  # epochs of fine-tuning; the second is about what SeaM's search and fine-tuning take together
 ALL = (0, 1, 2)
@@ -21,6 +22,8 @@ PLANNED: Mapping[tuple[str, int], tuple[int, ...]] = {
     (MAGNITUDE, SHORT): ALL,
     (PRUNER, SHORT): ALL,
     (PRUNER_LAYERS, SHORT): ALL,
+    (TAYLOR, SHORT): ALL,
+    (HESSIAN, SHORT): ALL,
     (RANDOM, SHORT): (0,),
     (AFTER, SHORT): (0,),
     (MAGNITUDE, LONG): (0,),
@@ -41,6 +44,10 @@ def arm(name: str, recipe: SeamParams) -> Arm:
             title, slicing = "Torch-Pruning's magnitude, over the network", None
         case "torch-pruning-layers":
             title, slicing = "Torch-Pruning's magnitude, layer by layer", None
+        case "torch-pruning-taylor":
+            title, slicing = "Torch-Pruning's Taylor expansion, over the network", None
+        case "torch-pruning-hessian":
+            title, slicing = "Torch-Pruning's Hessian, over the network", None
         case "after":
             title, slicing = "fine-tuned whole, then smallest norms", MagnitudeParams.model_validate(shared)
         case _:

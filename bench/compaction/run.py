@@ -36,8 +36,8 @@ from hubslice.slicing.seam import SearchHistory
 from hubslice.training.predict import predict
 
 from ..machine import Machine
-from .arms import BASELINE, PRUNER, SHARE, arm
-from .pruner import prune
+from .arms import BASELINE, SHARE, arm
+from .pruner import CRITERIA, prune, task_gradients
 
 RECIPE = "vision/drawings-compact"
 
@@ -115,7 +115,7 @@ def _steps(recipe: SliceRecipe, wanted: Arm, base: Path) -> list[Step]:
         export_step(recipe.teacher, recipe.seed),
     ]
     match wanted.name:
-        case "torch-pruning" | "torch-pruning-layers":
+        case name if name in CRITERIA:
             steps.append(_pruner_step(recipe, wanted, base))
         case "after":
             whole = arm(BASELINE, recipe.slice)  # type: ignore[arg-type]
@@ -134,7 +134,12 @@ def _pruner_step(recipe: SliceRecipe, wanted: Arm, base: Path) -> Step:
         teacher = hubslice.load(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         assert isinstance(recipe.slice, SeamParams)
-        model = prune(teacher, SHARE, round_to=recipe.slice.align, everywhere=wanted.name == PRUNER)
+        criterion, gradients = CRITERIA[wanted.name], None
+        if criterion.gradients:
+            teacher.reset_classifier(task.labels, recipe.seed)
+            epochs, lr = recipe.slice.head_epochs, recipe.slice.lr_head
+            gradients = task_gradients(teacher, task.train, criterion.gradients, epochs=epochs, lr=lr, seed=recipe.seed)
+        model = prune(teacher, SHARE, criterion, round_to=recipe.slice.align, gradients=gradients)
         model.reset_classifier(task.labels, recipe.seed)
         model.save(context.out / WEIGHTS_FOLDER)
 
