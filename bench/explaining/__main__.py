@@ -65,7 +65,7 @@ def cases(rough: bool) -> list[Case]:
             batches = (1, 4, 64) if samples == 64 else (1, 4)
             found += [Case(network=network, method="threshold", batch=batch, samples=samples) for batch in batches]
             found += [Case(network=network, method="threshold", workers=workers, samples=samples) for workers in (1, 4)]
-        found += [Case(network=network, method="released", batch=1, samples=2 if rough else 8)]
+        found += [Case(network=network, method="released", batch=1, samples=2 if rough or "224" in network else 8)]
     return found
 
 
