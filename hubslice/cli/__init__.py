@@ -6,6 +6,7 @@ Command modules import what needs torch inside their functions, so that help and
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import traceback
@@ -94,8 +95,19 @@ def _options(
     pass
 
 
+def _flow(group: typer.Typer) -> None:
+    """Let the paragraphs of every docstring flow into the terminal's width, whatever lines the source has."""
+    for command in group.registered_commands:
+        paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = command.help or "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            _flow(inner.typer_instance)
+
+
 for _command in COMMANDS:
     _command.register(app)
+_flow(app)
 
 
 def run(arguments: Sequence[str]) -> int:

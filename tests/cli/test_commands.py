@@ -154,6 +154,18 @@ def test_help_has_examples(hubslice: Hubslice, command: list[str]) -> None:
     assert "--json" in stdout
 
 
+@pytest.mark.parametrize("command", [["push"], ["explain"], ["latency"], ["detect", "fit"]])
+def test_help_flows(hubslice: Hubslice, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    """Lines break where the terminal ends, not where the source does."""
+    monkeypatch.setenv("COLUMNS", "80")
+    told = hubslice(*command, "--help").stdout.partition("╭")[0]
+    lines = [line.strip() for line in told.splitlines()[4:]]
+    assert sum(map(bool, lines)) > 3
+    for line, following in zip(lines, lines[1:], strict=False):
+        if line and following:
+            assert len(line) + 1 + len(following.split()[0]) > 78, line
+
+
 def test_version(hubslice: Hubslice) -> None:
     code, stdout, _ = hubslice("--version")
     assert code == 0
