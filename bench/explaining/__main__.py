@@ -63,7 +63,10 @@ def cases(rough: bool) -> list[Case]:
         found += [Case(network=network, method="threshold", theta=theta, samples=samples) for theta in (0.0, 0.1, 0.3)]
         if not rough:
             batches = (1, 4, 64) if samples == 64 else (1, 4)
-            found += [Case(network=network, method="threshold", batch=batch, samples=samples) for batch in batches]
+            found += [  # two batches for each worker at the least
+                Case(network=network, method="threshold", batch=batch, samples=max(samples, 2 * CORES * batch))
+                for batch in batches
+            ]
             found += [Case(network=network, method="threshold", workers=workers, samples=samples) for workers in (1, 4)]
         found += [Case(network=network, method="released", batch=1, samples=2 if rough or "224" in network else 8)]
     return found
