@@ -115,7 +115,7 @@ def table(found: dict[tuple[str, int], Row]) -> str:
         "Wilson interval over all their test pictures; *seeds*: each one's own. Differences in points, paired picture "
         "by picture, 95 % bootstrap intervals over the pictures; *against norms* is against the smallest norms, "
         "10 epochs; pairs are of the seeds that both have. Times: plain ONNX Runtime, one thread, all models of a seed "
-        "in turns; the quickest tenth of the calls, since other processes ran besides, and the ratio to the whole network.",
+        "in turns; the quickest tenth of the calls, since other processes ran, and the ratio to the whole network.",
         "",
         f"| {' | '.join(HEAD)} |",
         f"| --- | {' | '.join(['---:'] * (len(HEAD) - 1))} |",

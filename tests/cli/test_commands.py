@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ def test_help_flows(hubslice: Hubslice, monkeypatch: pytest.MonkeyPatch, command
     told = hubslice(*command, "--help").stdout.partition("╭")[0]
     lines = [line.strip() for line in told.splitlines()[4:]]
     assert sum(map(bool, lines)) > 3
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         if line and following:
             assert len(line) + 1 + len(following.split()[0]) > 78, line
 
