@@ -13,6 +13,7 @@ from bench.compaction import render as compaction
 from bench.compaction.arms import BASELINE, SEAM, SHORT
 from bench.detection import render as detection
 from bench.detection.outcome import auroc, recall
+from bench.explaining import __main__ as explaining
 from bench.faithfulness import render as faithfulness
 from bench.inheritance import render as inheritance
 from bench.inheritance.predictions import Predictions
@@ -115,6 +116,12 @@ def test_figures_of_detection_are_counted_right() -> None:
     assert auroc(clean, attacked) == pytest.approx(np.mean(pairs))
     limit = min(limit for limit in clean if (clean > limit).sum() <= 10)
     assert recall(clean, attacked) == (attacked > limit).mean()
+
+
+def test_explaining_is_told_as_measured() -> None:
+    results = explaining.Results.load(explaining.RESULTS)
+    assert explaining.render(results) == (explaining.HERE / "table.md").read_text()
+    assert {measured.case.network for measured in results.measured} == {explaining.SMALL, *explaining.NETWORKS}
 
 
 def test_widths_and_masks_are_told_as_measured() -> None:
