@@ -1,0 +1,51 @@
+"""Parameters of the search for inputs on which two models disagree."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from hubslice.recipe.section import Ratio, Section
+
+
+class SearchParams(Section):
+    """How mutants of a seed picture are made, judged and kept (TriggerFinder, arXiv 2112.02819)."""
+
+    method: Literal["triggerfinder", "released", "random", "genetic"] = Field(
+        "triggerfinder",
+        description="released: as the authors' code behaves; random: every mutant is gone on from; genetic: a "
+        "population driven to where the two largest probabilities meet (DiffChaser's idea).",
+    )
+    budget: int = Field(2000, ge=1, description="Mutants of a seed that both models are asked about, at the most.")
+    fitness: Literal["margin", "difference"] = Field(
+        "difference",
+        description="difference: of the probabilities that both models give their answer (the paper); margin: how near "
+        "the less sure model is to another answer.",
+    )
+    novelty: bool = Field(True, description="Also go on from mutants with probabilities unlike all seen before.")
+    operators: Literal["ranked", "uniform", "adaptive"] = Field(
+        "ranked",
+        description="ranked: Metropolis-Hastings over operators ranked by success (the paper); adaptive: Thompson "
+        "sampling; uniform: all alike.",
+    )
+    max_linf: Ratio | None = Field(
+        None, gt=0, description="No value of a picture may change by more, as a share of the pixel range."
+    )
+    min_ssim: Ratio | None = Field(None, lt=1, description="Least structural similarity of a mutant to its seed.")
+    min_gap: Ratio = Field(
+        0.0, description="Both models must prefer their own answer to the other's by this much probability."
+    )
+    minimise: bool = Field(False, description="Shrink a found trigger's distance to its seed.")
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _the_bound_leaves_room(self) -> SearchParams:
+        if self.max_linf is not None and self.levels == 0:
+            raise ValueError(f"max_linf {self.max_linf:g} is less than one level of 8 bits, 1/255")
+        return self
+
+    @property
+    def levels(self) -> int | None:
+        """`max_linf` in levels of 8 bits."""
+        return None if self.max_linf is None else int(self.max_linf * 255 + 1e-6)
