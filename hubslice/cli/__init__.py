@@ -18,6 +18,7 @@ import typer
 from hubslice.cli import (
     convert,
     detect,
+    diff,
     doctor,
     explain,
     info,
@@ -48,6 +49,7 @@ COMMANDS = (
     latency,
     explain,
     detect,
+    diff,
     poison,
     doctor,
 )

@@ -37,8 +37,8 @@ class Choice(ABC):
     def draw(self) -> str:
         """The next operator."""
         weights = self.weights()
-        chances = np.array(list(weights.values()))
-        return list(weights)[int(self.rng.choice(len(weights), p=chances / chances.sum()))]
+        totals = np.cumsum(list(weights.values()))
+        return list(weights)[int(np.searchsorted(totals, self.rng.random() * totals[-1], side="right"))]
 
     def learn(self, name: str, accepted: bool) -> None:
         """Count a mutant that was sent."""

@@ -21,7 +21,7 @@ from hubslice.recipe.deviation import SearchParams
 
 TRIES = 100  # mutants in a row that were the picture itself, or out of bounds, until a seed is given up
 
-State = Literal["found", "none", "disagreed"]
+State = Literal["found", "none", "disagreed", "unconfirmed"]
 
 
 @dataclass(frozen=True)

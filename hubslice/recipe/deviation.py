@@ -8,23 +8,27 @@ from pydantic import Field, model_validator
 
 from hubslice.recipe.section import Ratio, Section
 
+Method = Literal["triggerfinder", "released", "random", "genetic"]
+Fitness = Literal["margin", "difference"]
+Operators = Literal["ranked", "uniform", "adaptive"]
+
 
 class SearchParams(Section):
     """How mutants of a seed picture are made, judged and kept (TriggerFinder, arXiv 2112.02819)."""
 
-    method: Literal["triggerfinder", "released", "random", "genetic"] = Field(
+    method: Method = Field(
         "triggerfinder",
         description="released: as the authors' code behaves; random: every mutant is gone on from; genetic: a "
         "population driven to where the two largest probabilities meet (DiffChaser's idea).",
     )
     budget: int = Field(2000, ge=1, description="Mutants of a seed that both models are asked about, at the most.")
-    fitness: Literal["margin", "difference"] = Field(
+    fitness: Fitness = Field(
         "difference",
         description="difference: of the probabilities that both models give their answer (the paper); margin: how near "
         "the less sure model is to another answer.",
     )
     novelty: bool = Field(True, description="Also go on from mutants with probabilities unlike all seen before.")
-    operators: Literal["ranked", "uniform", "adaptive"] = Field(
+    operators: Operators = Field(
         "ranked",
         description="ranked: Metropolis-Hastings over operators ranked by success (the paper); adaptive: Thompson "
         "sampling; uniform: all alike.",
