@@ -428,23 +428,44 @@ def diff(
         )
 
 
-def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:
+def convert(
+    model: str | Path,
+    form: Form,
+    *,
+    half: bool = False,
+    dynamic: bool = False,
+    data: str | Path | None = None,
+    samples: int = 100,
+    min_agreement: float = 0.8,
+    out: Path | None = None,
+) -> Converted:
     """Make a run's student, or any model, compact (channels that are zero are taken out), or an ONNX graph.
 
-    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. `out` is the folder to
-    write, by default one of the run, or one in the working directory called after the model.
+    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. The form `int8` is a graph
+    in 8-bit integers: calibrated with `samples` pictures of `data`, by default the run's own, or `dynamic`; on other
+    pictures it must answer as the model does, for the share `min_agreement`. `out` is the folder to write, by default
+    one of the run, or one in the working directory called after the model.
 
     Raises:
-        InputError: `out` holds something else.
+        InputError: `out` holds something else, or there are no pictures to calibrate with.
         RunError: the run, or that in which `out` lies, is being worked on.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
-        ModelError: the model cannot be used.
+        ModelError: the model cannot be used. ExportError: it cannot be exported or quantised.
         ParityError: the graph computes something else than the model.
     """
     from hubslice.pipeline.convert import convert as make
 
     with undisturbed(Path(model), *([out] if out is not None else [])):
-        return make(str(model), form, half=half, out=out)
+        return make(
+            str(model),
+            form,
+            half=half,
+            dynamic=dynamic,
+            data=None if data is None else str(data),
+            samples=samples,
+            min_agreement=min_agreement,
+            out=out,
+        )
 
 
 def poison(
