@@ -88,16 +88,14 @@ def diff(
     ] = Method.TRIGGERFINDER,
     fitness: Annotated[
         Fitness, typer.Option("--fitness", help="What a mutant must raise: nearness to another answer, or difference.")
-    ] = Fitness.DIFFERENCE,
+    ] = Fitness.MARGIN,
     novelty: Annotated[
         bool, typer.Option("--novelty/--no-novelty", help="Also go on from probabilities unlike all before.")
     ] = True,
     operators: Annotated[Operators, typer.Option("--operators", help="How operators are chosen.")] = Operators.RANKED,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Seeds at the most, drawn.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawing and of all mutants.")] = 0,
-    batch: Annotated[
-        int, typer.Option("--batch", metavar="N", min=1, max=4096, help="Seeds searched at a time, in one call.")
-    ] = 32,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, max=4096, help="Seeds searched at a time.")] = 64,
     label_map: Annotated[
         str | None,
         typer.Option(

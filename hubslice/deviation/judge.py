@@ -71,7 +71,7 @@ def called(name: str, run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarra
         if out_of_memory(error):
             raise MemoryShortError(
                 f"out of memory with {len(pixels)} pictures at a time ({first_line(error)})",
-                hint="ask about fewer at a time with --batch, or use --device cpu",
+                hint="use --device cpu, a smaller --input-size, or a machine with more memory",
             ) from error
         raise ModelError(
             f"{name} failed on pictures of {' x '.join(map(str, pixels.shape[1:]))}: {first_line(error)[:300]}",
@@ -95,22 +95,26 @@ def recognise(name: str, run: Callable[[np.ndarray], np.ndarray], size: tuple[in
 class Pair:
     """Two models, and what they are compared by.
 
-    Both are always called with `batch` pictures, the last repeated: kernels round otherwise at another size, and what
-    is found for a seed must not depend on how many are searched.
+    Both are always called with `chunk` pictures, the last repeated where there are fewer: kernels round otherwise at
+    another size, and what is found for a seed must not depend on how many are searched.
     """
 
     a: Judge
     b: Judge
     shared: SharedLabels
-    batch: int
+    chunk: int
 
     def ask(self, pictures: np.ndarray) -> list[Answers]:
-        """Both models' answers to pictures uint8 [n, C, H, W] of the first one's size, n at most `batch`."""
-        filled = np.concatenate([pictures, np.repeat(pictures[-1:], self.batch - len(pictures), axis=0)])
-        pixels = filled.astype(np.float32) / 255
-        a = self.shared.fold(self.a.logs(pixels), self.shared.a)
-        b = self.shared.fold(self.b.logs(self._for_b(pixels)), self.shared.b)
-        return [Answers(a[at], b[at]) for at in range(len(pictures))]
+        """Both models' answers to pictures uint8 [n, C, H, W] of the first one's size."""
+        found: list[Answers] = []
+        for start in range(0, len(pictures), self.chunk):
+            part = pictures[start : start + self.chunk]
+            filled = np.concatenate([part, np.repeat(part[-1:], self.chunk - len(part), axis=0)])
+            pixels = filled.astype(np.float32) / 255
+            a = self.shared.fold(self.a.logs(pixels), self.shared.a)
+            b = self.shared.fold(self.b.logs(self._for_b(pixels)), self.shared.b)
+            found += [Answers(a[at], b[at]) for at in range(len(part))]
+        return found
 
     def _for_b(self, pixels: np.ndarray) -> np.ndarray:
         height, width = self.b.preprocessing.input_size[1:]

@@ -82,9 +82,7 @@ def diff(
     check_free(folder, OURS)
     where = str(resolve_device(device))
     labels = read_map(mapped)
-    pair, models = open_pair(
-        a, b, mapped=labels, resize=resize, input_size=input_size, batch=batch, device=where, reporter=reporter
-    )
+    pair, models = open_pair(a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter)
     seeds = _seeds(inputs, pair, limit, search.seed, reporter)
     key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
     kept = folder.with_name(f".{folder.name}{UNFINISHED}")
@@ -92,7 +90,7 @@ def diff(
         kept.mkdir(parents=True, exist_ok=True)
         with alone_in(kept):
             finished = Finished.begin(kept, hashlib.sha256(key.encode()).hexdigest())
-            outcomes, trouble = _search(pair, seeds, search, finished, reporter)
+            outcomes, trouble = _search(pair, seeds, search, batch, finished, reporter)
             if outcomes:
                 facts = _facts(pair, models, seeds, search, outcomes, where).model_copy(
                     update={
@@ -148,7 +146,7 @@ def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -
 
 
 def _search(
-    pair: Pair, seeds: _Seeds, search: SearchParams, finished: Finished, reporter: Reporter
+    pair: Pair, seeds: _Seeds, search: SearchParams, lanes: int, finished: Finished, reporter: Reporter
 ) -> tuple[dict[int, tuple[Outcome, float]], HubsliceError | None]:
     """Outcomes and seconds by number of the seed; with them the error that ended the search early, if one did."""
     from hubslice.deviation.lockstep import lockstep
@@ -167,7 +165,7 @@ def _search(
         bar.advance(len(outcomes))
         searches = (start(seeds.pictures[at], search) for at in left)
         try:
-            for number, ended, seconds in lockstep(searches, pair.ask, pair.batch, progress):
+            for number, ended, seconds in lockstep(searches, pair.ask, lanes, progress):
                 outcome = _confirmed(pair, ended, search)
                 finished.put(outcome, seconds)
                 outcomes[left[number]] = (outcome, seconds)
@@ -184,7 +182,7 @@ def _confirmed(pair: Pair, outcome: Outcome, search: SearchParams) -> Outcome:
 
     if outcome.trigger is None:
         return outcome
-    (answers,) = replace(pair, batch=1).ask(outcome.trigger[None])
+    (answers,) = replace(pair, chunk=1).ask(outcome.trigger[None])
     if is_trigger(answers, search):
         return replace(outcome, answers=answers)
     return replace(outcome, state="unconfirmed", trigger=None, answers=None)

@@ -23,7 +23,7 @@ class SearchParams(Section):
     )
     budget: int = Field(2000, ge=1, description="Mutants of a seed that both models are asked about, at the most.")
     fitness: Fitness = Field(
-        "difference",
+        "margin",
         description="difference: of the probabilities that both models give their answer (the paper); margin: how near "
         "the less sure model is to another answer.",
     )

@@ -83,7 +83,7 @@ def test_where_a_model_and_its_quantised_form_deviate(place: Path, hubslice: Hub
     """Pictures between two colours are decided by digits that 8 bits do not have."""
     told = hubslice(
         *("diff", "model", "static/model.onnx", "--inputs", "between.npy", "--max-linf", "16/255"),
-        *("--budget", "150", "--fitness", "margin", "--json"),
+        *("--budget", "150", "--json"),
     )
     assert told.code == 0
     found = Deviations.model_validate_json(told.stdout)

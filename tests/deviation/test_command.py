@@ -95,11 +95,11 @@ def test_the_batch_does_not_matter_and_the_seed_does(place: Path) -> None:
 
 
 def test_bounds_and_options_reach_the_search(place: Path, hubslice: Hubslice) -> None:
-    near = ("--max-linf", "24/255", "--fitness", "margin", "--operators", "adaptive", "--limit", "9", "--quiet")
+    near = ("--max-linf", "24/255", "--fitness", "difference", "--operators", "adaptive", "--limit", "9", "--quiet")
     assert hubslice("diff", "a.onnx", "b.onnx", *SEARCH, *near, "--out", "near").stdout == "near\n"
     found = Deviations.load(Path("near/deviations.json"))
     assert (found.seeds, len(found.results), found.search.levels) == (9, 9, 24)
-    assert (found.search.fitness, found.search.operators) == ("margin", "adaptive")
+    assert (found.search.fitness, found.search.operators) == ("difference", "adaptive")
     changes = [entry.change.linf for entry in found.results if entry.change is not None]
     assert changes
     assert max(changes) <= 24

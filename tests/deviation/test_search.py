@@ -138,7 +138,7 @@ def test_triggers_are_triggers_within_bounds_and_budget(method: str, options: di
 @pytest.mark.parametrize(
     "options",
     [
-        {"fitness": "margin"},
+        {"fitness": "difference"},
         {"fitness": "margin", "novelty": False, "operators": "adaptive"},
         {"operators": "uniform", "minimise": True, "max_linf": 0.1},
         {"method": "genetic"},
@@ -174,7 +174,7 @@ def test_no_picture_is_sent_twice_in_a_row_but_by_the_released_method() -> None:
 
 def test_a_gap_makes_deviations_clear() -> None:
     pictures = seeds(6)
-    params = SearchParams(budget=400, min_gap=0.05, fitness="margin")
+    params = SearchParams(budget=400, min_gap=0.05)
     clear = [outcome for outcome in run(pictures, params) if outcome.state == "found"]
     assert clear
     assert all(outcome.answers.gap >= 0.05 for outcome in clear)

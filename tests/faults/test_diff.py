@@ -120,7 +120,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "fewer outputs than labels": (
         ("a.onnx", "short.onnx", *SEEDS),
-        ("short.onnx gives [32, 2] for 32 pictures, but has 3 labels",),
+        ("short.onnx gives [8, 2] for 8 pictures, but has 3 labels",),
     ),
     "NaN from the start": (
         ("a.onnx", "broken.onnx", *SEEDS),
