@@ -61,7 +61,7 @@ class SeedResult(Artefact):
     state: Literal["found", "none", "disagreed", "unconfirmed"]
     queries: int
     shrinking: int
-    seconds: float
+    seconds: float | None
     operator: str
     before: AnswerPair
     after: AnswerPair | None
@@ -83,7 +83,8 @@ class Deviations(Artefact):
 
     `found` counts triggers among the seeds on which both models agree, `disagreed` seeds on which they do not. A
     trigger was asked about again, alone, before it was counted; `unconfirmed` did not deviate then. `stopped` says why
-    the search ended before all `seeds` were done, if it did.
+    the search ended before all `seeds` were done, if it did. Where the files must be the same in every run, they tell
+    no `seconds`.
     """
 
     a: ComparedModel
@@ -97,7 +98,7 @@ class Deviations(Artefact):
     unconfirmed: int
     queries: int
     median_queries: float | None
-    seconds: float
+    seconds: float | None
     device: str
     stopped: str | None
     operators: tuple[OperatorUse, ...]

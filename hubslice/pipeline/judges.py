@@ -53,8 +53,11 @@ def open_pair(
     input_size: int | None,
     device: str,
     reporter: Reporter,
+    names: tuple[str, str] | None = None,
 ) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
-    """Both models, and what is told of them. A graph that does not say how to use it is used as the other model is.
+    """Both models, called `names` where that is given, and what is told of them.
+
+    A graph that does not say how to use it is used as the other model is.
 
     Raises:
         DiffError: labels or input sizes differ and nothing says how to bring them together, or neither model says
@@ -62,7 +65,10 @@ def open_pair(
         ModelError: one cannot be used.
         FetchError: the Hub does not give one.
     """
-    opened = [_open(text, input_size, device, reporter) for text in (a, b)]
+    opened = [
+        replace(_open(text, input_size, device, reporter), name=name)
+        for text, name in zip((a, b), names or (a, b), strict=True)
+    ]
     judges, facts = [], []
     for own, other in (opened, opened[::-1]):
         preprocessing, labels = own.preprocessing or other.preprocessing, own.labels or other.labels

@@ -32,7 +32,20 @@ from hubslice.recipe.schema import CardParams, SliceRecipe
 if TYPE_CHECKING:
     import torch
 
-KINDS = ("pull", "data", "export", "profile", "trace", "slice", "init", "train", "evaluate", "audit", "report")
+KINDS = (
+    "pull",
+    "data",
+    "export",
+    "profile",
+    "trace",
+    "slice",
+    "init",
+    "train",
+    "evaluate",
+    "audit",
+    "diff",
+    "report",
+)
 
 
 @dataclass(frozen=True)

@@ -184,3 +184,25 @@ def test_a_result_is_replaced_whole(place: Path, refused: Refused) -> None:
     before = {path.name: path.read_bytes() for path in (place / "o").iterdir()}
     refused("diff", "a.onnx", "broken.onnx", *SEEDS, "--out", "o", code=2, says=("not finite",))
     assert {path.name: path.read_bytes() for path in (place / "o").iterdir()} == before
+
+
+RECIPE = "kind: slice\nname: quick\nteacher: {model: ./teacher}\ndata: {path: ./shapes.parquet}\n"
+IN_RECIPES = {
+    "gate without a search": (
+        "gates: {max_deviation_rate: 0.1}",
+        "gates.max_deviation_rate judges what diff finds, and the recipe has no diff section",
+    ),
+    "budget of zero": ("diff: {budget: 0}", "diff.budget"),
+    "a bound below one level": ("diff: {max_linf: 0.001}", "max_linf 0.001 is less than one level of 8 bits"),
+    "a word mistyped": ("diff: {budgte: 10}", "budget"),
+    "nothing sliced": (
+        "diff: {}\nslice: {method: none}",
+        "diff compares with plain fine-tuning, which slice.method none is itself",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "says"), IN_RECIPES.values(), ids=IN_RECIPES)
+def test_recipes_that_cannot_be_searched(tmp_path: Path, refused: Refused, line: str, says: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"{RECIPE}{line}\n")
+    refused("validate", str(tmp_path / "recipe.yaml"), code=2, says=(says,))
