@@ -165,6 +165,16 @@ def test_models_of_other_sizes_and_labels(place: Path) -> None:
     assert [entry.before for entry in again.results] == [entry.before for entry in mapped.results]
 
 
+def test_grey_pictures(place: Path) -> None:
+    for name, factor in (("grey", 1.0), ("darker", 0.9)):
+        weight = np.array([[8.0 * factor], [2.0]], np.float32)
+        write_graph(place / f"{name}.onnx", weight, labels=("light", "dark"))
+    np.save(place / "grey.npy", mixed(6)[:, :1])
+    found = package.diff("grey.onnx", "darker.onnx", "grey.npy", budget=10, out=Path("grey"))
+    assert (found.a.input_size, len(found.results)) == ((1, SIDE, SIDE), 6)
+    assert (found.disagreed.hits, found.found.total) == (0, 6)
+
+
 def test_graphs_of_one_batch_size(place: Path) -> None:
     write_graph(place / "fours.onnx", GREENER, batch=4)
     fours = package.diff("a.onnx", "fours.onnx", "in.npy", budget=20, batch=6, out=Path("fours"))

@@ -38,6 +38,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     light = pictures.copy()
     light[6:, 0] = np.clip(light[6:, 0], 0.77, 0.78)  # mutants may become so light that the faulty graphs fail
     np.save(place / "light.npy", light)
+    (place / "graphs").mkdir()
+    write_graph(place / "graphs/model.onnx")
     (place / "empty").mkdir()
     (place / "photos").mkdir()
     for at, picture in enumerate(pictures[:3]):
@@ -128,6 +130,10 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a cut graph": (("a.onnx", "cut.onnx", *SEEDS), ("cut.onnx cannot be opened by ONNX Runtime", "damaged")),
     "no such model": (("a.onnx", "c.onnx", *SEEDS), ("c.onnx is neither a local model nor a Hub id",)),
+    "the folder of a graph": (
+        ("a.onnx", "./graphs", *SEEDS),
+        ("graphs: a folder with neither config.json nor student/; name its graph, model.onnx",),
+    ),
     "no seeds": (("a.onnx", "b.onnx", "-i", "empty"), ("empty holds no pictures",)),
     "nothing there": (("a.onnx", "b.onnx", "-i", "nowhere.npy"), ("there is nothing at nowhere.npy",)),
     "a damaged picture": (("a.onnx", "b.onnx", "-i", "photos"), ("photos/2.png cannot be read", "take it away")),

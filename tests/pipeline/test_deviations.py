@@ -52,9 +52,10 @@ def test_deviations_are_searched_told_judged_and_verified(tmp_path: Path, hubsli
     assert "![Pictures before and after the change, and both answers](evidence/deviations.png)" in card
     assert (run.student / "evidence/deviations.png").is_file()
     assert str(tmp_path) not in (run.student / "evidence/deviations.json").read_text()
-    checked = package.verify(run.path)
+    checked = package.verify(run.path, full=True)
     assert checked.verified, [finding for finding in checked.findings if finding.state != "same"]
-    assert any(finding.name == "deviations" for finding in checked.findings)
+    named = {finding.name for finding in checked.findings}
+    assert {"deviations", "student on deviations", "finetune on deviations"} <= named
 
     stored = run.student / "evidence/deviations.safetensors"
     shutil.copy(stored, tmp_path / "true")
