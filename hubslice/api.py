@@ -91,6 +91,7 @@ def plan_push(
     create_pr: bool = False,
     revision: str | None = None,
     allow_poisoned: bool = False,
+    despite_gates: bool = False,
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
@@ -98,6 +99,7 @@ def plan_push(
     its new home, around what people wrote in the README that is there.
 
     Raises:
+        GateError: the run broke gates of its recipe; `despite_gates` allows that.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
     """
@@ -110,6 +112,7 @@ def plan_push(
         create_pr=create_pr,
         revision=revision,
         allow_poisoned=allow_poisoned,
+        despite_gates=despite_gates,
     )
 
 
@@ -121,11 +124,13 @@ def push(
     create_pr: bool = False,
     revision: str | None = None,
     allow_poisoned: bool = False,
+    despite_gates: bool = False,
 ) -> PushResult:
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
     Raises:
         RunError: the run is being worked on.
+        GateError: the run broke gates of its recipe; `despite_gates` allows that.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: somebody else pushed in between, or the Hub refused; it is as it was.
     """
@@ -140,6 +145,7 @@ def push(
                 create_pr=create_pr,
                 revision=revision,
                 allow_poisoned=allow_poisoned,
+                despite_gates=despite_gates,
             )
         )
 

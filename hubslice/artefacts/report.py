@@ -16,6 +16,7 @@ STUDENT = "student"
 BASELINE = "finetune"
 CONTROL = "control"  # fine-tuned from the clean teacher
 TEACHER = "teacher"
+DEVIATION_GATE = "max_deviation_rate"
 
 
 class TaskReport(Artefact):

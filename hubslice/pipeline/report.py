@@ -16,6 +16,7 @@ from hubslice.artefacts.names import SEARCH, SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
+    DEVIATION_GATE,
     STUDENT,
     ArmReport,
     DefectReport,
@@ -215,7 +216,7 @@ def judge_gates(
     if gates.max_deviation_rate is not None and deviating is not None:
         limit, rate = gates.max_deviation_rate, deviating.found.value
         measured = 1.0 if rate is None else rate  # nothing to start from
-        found.append(GateReport(name="max_deviation_rate", limit=limit, measured=measured, passed=measured <= limit))
+        found.append(GateReport(name=DEVIATION_GATE, limit=limit, measured=measured, passed=measured <= limit))
     return tuple(found)
 
 

@@ -46,6 +46,12 @@ def test_deviations_are_searched_told_judged_and_verified(tmp_path: Path, hubsli
     assert (gate.name, gate.measured, gate.passed) == ("max_deviation_rate", told.found.value, False)
     assert made.code == 1
     assert "max_deviation_rate" in made.stderr
+    refused = hubslice("push", str(run.path), "owner/student")
+    assert refused.code == 1
+    words = " ".join(refused.stderr.split())
+    assert f"{told.found.hits} of {told.found.total} pictures, changed, get different answers" in words
+    assert "student/evidence/deviations.png" in words
+    assert "--despite-gates" in words
     card = (run.student / "README.md").read_text()
     assert "## Where it deviates from the baseline" in card
     assert "no value by more than 51 of 255 levels" in card
