@@ -1,9 +1,9 @@
-"""The verbs in Python: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency`, `explain`, `detect_fit`, ..."""
+"""The verbs in Python: `pull`, `slice`, `push`, `verify`, `load`, `convert`, `latency`, `explain`, `diff`, ..."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from hubslice.recipe.load import load_recipe
 
 if TYPE_CHECKING:
     from hubslice.artefacts.detection import Detection, Fitted
+    from hubslice.artefacts.deviation import Deviations
     from hubslice.artefacts.explanation import Explanation
     from hubslice.artefacts.latency import LatencyReport
     from hubslice.artefacts.verification import Verification
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hubslice.pipeline.detect import Shape
     from hubslice.pipeline.explain import Neuron, Rule
     from hubslice.pipeline.pull import Pulled
+    from hubslice.recipe.deviation import Fitness, Method, Operators
 
 
 def pull(
@@ -89,6 +91,7 @@ def plan_push(
     create_pr: bool = False,
     revision: str | None = None,
     allow_poisoned: bool = False,
+    despite_gates: bool = False,
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
@@ -96,6 +99,7 @@ def plan_push(
     its new home, around what people wrote in the README that is there.
 
     Raises:
+        GateError: the run broke gates of its recipe; `despite_gates` allows that.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
     """
@@ -108,6 +112,7 @@ def plan_push(
         create_pr=create_pr,
         revision=revision,
         allow_poisoned=allow_poisoned,
+        despite_gates=despite_gates,
     )
 
 
@@ -119,11 +124,13 @@ def push(
     create_pr: bool = False,
     revision: str | None = None,
     allow_poisoned: bool = False,
+    despite_gates: bool = False,
 ) -> PushResult:
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
     Raises:
         RunError: the run is being worked on.
+        GateError: the run broke gates of its recipe; `despite_gates` allows that.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: somebody else pushed in between, or the Hub refused; it is as it was.
     """
@@ -138,6 +145,7 @@ def push(
                 create_pr=create_pr,
                 revision=revision,
                 allow_poisoned=allow_poisoned,
+                despite_gates=despite_gates,
             )
         )
 
@@ -354,23 +362,116 @@ def detect_check(
         return make(str(model), Path(inputs), detector=detector, device=device, reporter=reporter or Silent())
 
 
-def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:
-    """Make a run's student, or any model, compact (channels that are zero are taken out), or an ONNX graph.
+def diff(
+    a: str | Path,
+    b: str | Path,
+    inputs: str | Path,
+    *,
+    budget: int = 2000,
+    max_linf: float | None = None,
+    min_ssim: float | None = None,
+    min_gap: float = 0.0,
+    minimise: bool = False,
+    method: Method = "triggerfinder",
+    fitness: Fitness = "margin",
+    novelty: bool = True,
+    operators: Operators = "ranked",
+    limit: int = 200,
+    seed: int = 0,
+    batch: int = 64,
+    label_map: Mapping[str, str] | str | None = None,
+    resize: bool = False,
+    input_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Deviations:
+    """Search for inputs on which two models answer differently, and write them to the folder `out`.
 
-    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. `out` is the folder to
-    write, by default one of the run, or one in the working directory called after the model.
+    `a` and `b` are each a Hub id, a run, a model folder or an ONNX file; `inputs` are pictures as in `explain`, or a
+    data set's Hub id, prepared as `a` wants them; `limit` are drawn. Of each, at most `budget` mutants are tried.
+    A trigger differs from its seed by at most `max_linf` of the pixel range in every value, and its structural
+    similarity is at least `min_ssim`; both models prefer their own answer to the other's by `min_gap`. The other
+    options are those of `hubslice.recipe.deviation.SearchParams`. The result does not depend on `batch`, the seeds
+    searched at a time. `label_map` is as in `hubslice.deviation.labels`, or a JSON file; with `resize` pictures are
+    scaled for `b`.
 
     Raises:
+        DiffError: labels or input sizes differ, an option makes no sense, or a model failed; what was found is kept.
+        DataError: the inputs are missing, damaged, or of another kind or size.
+        ModelError: a model cannot be used. FetchError: the Hub does not give it.
         InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.diff import diff as search
+    from hubslice.pipeline.diff import search_params
+
+    params = search_params(
+        method=method,
+        budget=budget,
+        fitness=fitness,
+        novelty=novelty,
+        operators=operators,
+        max_linf=max_linf,
+        min_ssim=min_ssim,
+        min_gap=min_gap,
+        minimise=minimise,
+        seed=seed,
+    )
+    with undisturbed(Path(a), Path(b)):
+        return search(
+            str(a),
+            str(b),
+            str(inputs),
+            search=params,
+            limit=limit,
+            batch=batch,
+            mapped=label_map,
+            resize=resize,
+            input_size=input_size,
+            device=device,
+            out=out,
+            reporter=reporter or Silent(),
+        )
+
+
+def convert(
+    model: str | Path,
+    form: Form,
+    *,
+    half: bool = False,
+    dynamic: bool = False,
+    data: str | Path | None = None,
+    samples: int = 100,
+    min_agreement: float = 0.8,
+    out: Path | None = None,
+) -> Converted:
+    """Make a run's student, or any model, compact (channels that are zero are taken out), or an ONNX graph.
+
+    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. The form `int8` is a graph
+    in 8-bit integers: calibrated with `samples` pictures of `data`, by default the run's own, or `dynamic`; on other
+    pictures it must answer as the model does, for the share `min_agreement`. `out` is the folder to write, by default
+    one of the run, or one in the working directory called after the model.
+
+    Raises:
+        InputError: `out` holds something else, or there are no pictures to calibrate with.
         RunError: the run, or that in which `out` lies, is being worked on.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
-        ModelError: the model cannot be used.
+        ModelError: the model cannot be used. ExportError: it cannot be exported or quantised.
         ParityError: the graph computes something else than the model.
     """
     from hubslice.pipeline.convert import convert as make
 
     with undisturbed(Path(model), *([out] if out is not None else [])):
-        return make(str(model), form, half=half, out=out)
+        return make(
+            str(model),
+            form,
+            half=half,
+            dynamic=dynamic,
+            data=None if data is None else str(data),
+            samples=samples,
+            min_agreement=min_agreement,
+            out=out,
+        )
 
 
 def poison(

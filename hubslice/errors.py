@@ -83,6 +83,10 @@ class DetectError(InputError):
     """A detector cannot be made of what was given, or does not belong to the model."""
 
 
+class DiffError(InputError):
+    """Two models cannot be compared, or not in the way that was asked for."""
+
+
 class RuleError(ExplainError):
     """Dynamic slicing has no rule for an operator of the model."""
 

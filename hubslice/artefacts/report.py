@@ -16,6 +16,7 @@ STUDENT = "student"
 BASELINE = "finetune"
 CONTROL = "control"  # fine-tuned from the clean teacher
 TEACHER = "teacher"
+DEVIATION_GATE = "max_deviation_rate"
 
 
 class TaskReport(Artefact):
@@ -161,6 +162,25 @@ class DefectReport(Artefact):
     variants: tuple[DefectVariant, ...]
 
 
+class DeviationReport(Artefact):
+    """Test pictures, changed, on which the student deviates from the baseline: `found` of those where they agree.
+
+    `disagreed` are test pictures on which they do not agree as they are. `max_linf` (in levels of 8 bits) and
+    `min_ssim` bound the change. `evidence` holds the triggers, `facts` what came of each picture, `gallery` shows some.
+    """
+
+    baseline: str
+    budget: int
+    max_linf: int | None
+    min_ssim: float | None
+    found: Rate
+    disagreed: Rate
+    median_queries: float | None
+    facts: str
+    evidence: str
+    gallery: str
+
+
 class GateReport(Artefact):
     """A limit from the recipe and whether the run kept it."""
 
@@ -195,7 +215,7 @@ class Report(Artefact):
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
     `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
     whether the classifiers started at the teacher's own. `search` tells how the slice was found, if it was searched for
-    (None also of an older run).
+    (None also of an older run), `deviations` what the recipe's `diff` found.
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -219,6 +239,7 @@ class Report(Artefact):
     trained: Literal["all", "classifier", "nothing"] = "all"
     reuse: Literal["transfer", "direct"] = "transfer"
     search: SearchHistory | None = None
+    deviations: DeviationReport | None = None
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

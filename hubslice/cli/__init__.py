@@ -19,6 +19,7 @@ import typer
 from hubslice.cli import (
     convert,
     detect,
+    diff,
     doctor,
     explain,
     info,
@@ -49,6 +50,7 @@ COMMANDS = (
     latency,
     explain,
     detect,
+    diff,
     poison,
     doctor,
 )

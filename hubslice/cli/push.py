@@ -39,13 +39,17 @@ def push(
     allow_poisoned: Annotated[
         bool, typer.Option("--allow-poisoned", help="Publish a model with a backdoor planted on purpose.")
     ] = False,
+    despite_gates: Annotated[
+        bool, typer.Option("--despite-gates", help="Publish a run that broke gates of its recipe.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Publish weights, config, card, slice, recipe, evidence and plots in one commit.
 
     What people wrote in the README on the Hub is kept; only hubslice's marked sections are replaced. If somebody else
-    pushed in between, nothing is changed and the command ends with exit code 3.
+    pushed in between, nothing is changed and the command ends with exit code 3. A run that broke gates of its recipe
+    is not published: exit code 1.
     """
     from hubslice.api import plan_push
     from hubslice.hub.push import push as carry_out
@@ -53,7 +57,13 @@ def push(
 
     with undisturbed(run):
         plan = plan_push(
-            run, repo_id, private=private, create_pr=create_pr, revision=revision, allow_poisoned=allow_poisoned
+            run,
+            repo_id,
+            private=private,
+            create_pr=create_pr,
+            revision=revision,
+            allow_poisoned=allow_poisoned,
+            despite_gates=despite_gates,
         )
         for warning in plan.warnings:
             out.warning(warning)

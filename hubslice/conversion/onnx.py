@@ -44,6 +44,7 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
         graph = ir.load(draft)
         optimizer.optimize(graph)
         proto = ir.to_proto(graph)
+        _drop_shapes_of_weights(proto)
         if half:
             proto = _halved(proto)
         about: dict[str, object] = {"labels": list(model.labels)}
@@ -69,6 +70,14 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
             weights.replace(path.with_name(weights.name))
         draft.replace(path)
     return parity
+
+
+def _drop_shapes_of_weights(proto: onnx.ModelProto) -> None:
+    """Weights have their shapes; said twice, tools that transpose them (ONNX Runtime's quantisation) trip over it."""
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    kept = [value for value in proto.graph.value_info if value.name not in weights]
+    del proto.graph.value_info[:]
+    proto.graph.value_info.extend(kept)
 
 
 def _halved(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -89,6 +89,21 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
     return Given(str(path), tuple(str(file.relative_to(base)) for file in files), files, preprocessing)
 
 
+def open_data(data: str, preprocessing: Preprocessing) -> Given:
+    """Pictures of a path, or of the first split of a data set on the Hub, its training split where it has one.
+
+    Raises:
+        DataError: there are none, or they are of another kind or size.
+        FetchError: the Hub does not give the data set.
+    """
+    path = Path(data)
+    if path.exists() or path.suffix or data.startswith((".", "/")) or data.count("/") != 1:
+        return open_given(path, preprocessing)
+    tables = open_tables(DataParams.model_validate({"path": data}), Path.cwd())[0]
+    table = tables.get("train") or next(iter(tables.values()))
+    return Given(data, tuple(str(row) for row in range(len(table))), table, preprocessing)
+
+
 def _array(path: Path, preprocessing: Preprocessing) -> Given:
     size = preprocessing.input_size
     shape = " x ".join(map(str, size))

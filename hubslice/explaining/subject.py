@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from pydantic import ValidationError
 from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ExplainError, ModelError, ParityError
 from hubslice.explaining.names import Names
 from hubslice.explaining.network import Network, run_session
+from hubslice.graph.described import described
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
 from hubslice.graph.neuron_map import map_neurons
@@ -150,14 +149,13 @@ class GraphFile:
 
 
 def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tuple[str, ...]]:
-    try:
-        labels: Any = json.loads(about["labels"])
-        return Preprocessing.model_validate_json(about["preprocessing"]), tuple(map(str, labels))
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
+    found = described(about)
+    if found is None:
         raise ModelError(
             f"{path} does not say how pictures are prepared for it, or what its classes are called",
             hint="make the graph with `hubslice convert MODEL --to onnx`, or name the model itself",
-        ) from error
+        )
+    return found
 
 
 def readable(labels: tuple[str, ...]) -> tuple[str, ...]:

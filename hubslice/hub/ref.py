@@ -150,7 +150,8 @@ def _not_local(text: str, places: Sequence[Path]) -> InputError:
 
 def _trouble(place: Path) -> str:
     if place.is_dir():
-        return "a folder with neither config.json nor student/"
+        graph = next((path.name for path in sorted(place.glob("*.onnx"))), None)
+        return "a folder with neither config.json nor student/" + (f"; name its graph, {graph}" if graph else "")
     if place.is_file():
         return "a file; of single files only .onnx is a model"
     return "does not exist"

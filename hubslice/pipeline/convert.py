@@ -1,4 +1,4 @@
-"""Other forms of a model: a run's student, or any model, made compact or turned into an ONNX graph."""
+"""Other forms of a model: a run's student, or any model, made compact or turned into an ONNX graph, in 8 bits too."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from hubslice.pipeline.publish import check_free, swap
 
 if TYPE_CHECKING:
     from hubslice.artefacts.channels import ChannelGroup, ChannelMap
+    from hubslice.artefacts.quantisation import QuantisationReport
     from hubslice.artefacts.slice import Slice
     from hubslice.models.base import Model
 
-Form = Literal["compact", "onnx"]
+Form = Literal["compact", "onnx", "int8"]
+SAMPLES = 100  # pictures to calibrate with
+LEAST_AGREEMENT = 0.8
 ONNX = "model.onnx"
 OURS = {
     "config.json",
@@ -42,7 +45,7 @@ class Converted:
     """What a conversion made. `parameters` and `size` (bytes of the weights, or of the graph) are before and after.
 
     Of a compact model `removed` counts units by the group that they were in, and `whole` are layers that could lose
-    none, with the reason; of a graph `parity` tells how close it is to PyTorch.
+    none, with the reason; of a graph `parity` tells how close it is to PyTorch, of a quantised one `quantisation`.
     """
 
     path: Path
@@ -52,17 +55,30 @@ class Converted:
     removed: Mapping[str, int]
     whole: Mapping[str, str]
     parity: ParityReport | None = None
+    quantisation: QuantisationReport | None = None
 
 
-def convert(model: str, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:
+def convert(
+    model: str,
+    form: Form,
+    *,
+    half: bool = False,
+    dynamic: bool = False,
+    data: str | None = None,
+    samples: int = SAMPLES,
+    min_agreement: float = LEAST_AGREEMENT,
+    out: Path | None = None,
+) -> Converted:
     """Make another form of a run's student, a model folder or a model on the Hub, in a folder of its own.
 
     compact: channels, heads and MLP features whose weights are zero are taken out; the result is a model folder. onnx:
-    a graph for plain ONNX Runtime, in float16 inside where `half`. `out` defaults to a folder of the run, or beside
+    a graph for plain ONNX Runtime, in float16 inside where `half`. int8: a graph in 8-bit integers, calibrated with
+    `samples` pictures of `data` or of the run's own training split, or `dynamic`; it must answer as the model does for
+    the share `min_agreement` of other pictures. `out` defaults to a folder of the run, or beside
     the working directory's others.
 
     Raises:
-        InputError: `out` holds something else, or `half` goes with another form.
+        InputError: `out` holds something else, an option goes with another form, or there is nothing to calibrate with.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
         ModelError: the model cannot be used.
         ParityError: the graph computes something else than the model.
@@ -70,7 +86,11 @@ def convert(model: str, form: Form, *, half: bool = False, out: Path | None = No
     from hubslice.models.folder import load_model
 
     if half and form != "onnx":
-        raise InputError("--half is for --to onnx: compact models are trained on, in float32", hint="leave it out")
+        raise InputError(f"--half is for --to onnx, not for --to {form}", hint="leave it out")
+    if form != "int8" and (dynamic or data is not None):
+        raise InputError(
+            f"--{'dynamic' if dynamic else 'data'} is for --to int8, not for --to {form}", hint="leave it out"
+        )
     ref = parse_ref(model, Path.cwd())
     target = out or _default(ref, form)
     check_free(target, OURS)
@@ -84,6 +104,8 @@ def convert(model: str, form: Form, *, half: bool = False, out: Path | None = No
         try:
             if form == "onnx":
                 made = _to_onnx(loaded, draft, half)
+            elif form == "int8":
+                made = _to_int8(loaded, ref, draft, dynamic, data, samples, min_agreement)
             else:
                 made = _to_compact(loaded, str(ref), _slice_of(ref), draft)
             swap(draft, target)
@@ -114,6 +136,26 @@ def _to_onnx(model: Model, folder: Path, half: bool) -> Converted:
     return Converted(
         folder, "onnx", (count, count), (0, sum(path.stat().st_size for path in folder.iterdir())), {}, {}, parity
     )
+
+
+def _to_int8(
+    model: Model, ref: Ref, folder: Path, dynamic: bool, data: str | None, samples: int, least: float
+) -> Converted:
+    from hubslice.conversion.quantise import write_int8
+    from hubslice.pipeline.calibration import pictures
+
+    calibration, check = pictures(ref, model, data, samples)
+    if calibration is None and not dynamic:
+        raise InputError(
+            f"{ref} is no run, so there are no pictures to calibrate with",
+            hint="give some of what it is used on with --data, or use --dynamic",
+        )
+    quantisation = write_int8(
+        model, folder / ONNX, calibration=None if dynamic else calibration, check=check, least=least
+    )
+    count = model.parameters
+    size = (folder / ONNX).stat().st_size
+    return Converted(folder, "int8", (count, count), (0, size), {}, {}, quantisation=quantisation)
 
 
 def _to_compact(model: Model, name: str, slice_: Slice | None, folder: Path) -> Converted:

@@ -88,6 +88,8 @@ class CostModel:
                 return StepCost(len(self.arms) * each, SMALL_FILE)
             case "audit":
                 return self._audit(self.audits[step.name])
+            case "diff":
+                return self._diff()
             case _:
                 return StepCost(REPORT_SECONDS, REPORT_BYTES)
 
@@ -149,6 +151,14 @@ class CostModel:
         epoch = trained * costs.training + judged + costs.checkpoint
         saved = self.costs.sizes["train"] * costs.keeping
         return costs.loading + costs.training_start + max(params.epochs * epoch, judged) + saved
+
+    def _diff(self) -> StepCost:
+        """At the most: every budget used up."""
+        params, costs = self.recipe.diff, self.costs
+        assert params is not None
+        pictures = self._count("test", params.seeds)
+        asked = pictures * (1 + params.budget)
+        return StepCost(2 * costs.loading + pictures * costs.decoding + 2 * asked * costs.passing, SMALL_FILE)
 
     def _audit(self, defect: DefectParams) -> StepCost:
         costs, pictures = self.costs, self._count("test", self.recipe.audit.samples)

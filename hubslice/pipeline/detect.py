@@ -23,7 +23,6 @@ from hubslice.progress import Reporter
 from hubslice.recipe.problems import suggest
 
 if TYPE_CHECKING:
-    from hubslice.artefacts.model import Preprocessing
     from hubslice.data.given import Given
     from hubslice.detection.detector import Detector
     from hubslice.explaining.network import Arrays
@@ -69,6 +68,7 @@ def detect_fit(
     reporter: Reporter,
 ) -> Fitted:
     """Learn a detector; see `hubslice.api.detect_fit`."""
+    from hubslice.data.given import open_data
     from hubslice.detection.detector import MARGIN, SLICE, Detector, learn
     from hubslice.device import resolve_device
     from hubslice.explaining.means import take_means
@@ -83,7 +83,7 @@ def detect_fit(
     check_free(folder, OURS)
     where = str(resolve_device(device))
     opened = open_subject(ref, input_size, reporter)
-    given = _open_data(data, opened.preprocessing)
+    given = open_data(data, opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
         subject = opened.subject()
     chosen = _layers(subject, layers)
@@ -208,20 +208,6 @@ def _verdicts(
         )
         for at, name in enumerate(given.names)
     )
-
-
-def _open_data(data: str, preprocessing: Preprocessing) -> Given:
-    """Pictures of a path, or of the first split of a data set on the Hub, its training split where it has one."""
-    from hubslice.data.given import Given, open_given
-    from hubslice.data.table import open_tables
-    from hubslice.recipe.schema import DataParams
-
-    path = Path(data)
-    if path.exists() or path.suffix or data.startswith((".", "/")) or data.count("/") != 1:
-        return open_given(path, preprocessing)
-    tables = open_tables(DataParams.model_validate({"path": data}), Path.cwd())[0]
-    table = tables.get("train") or next(iter(tables.values()))
-    return Given(data, tuple(str(row) for row in range(len(table))), table, preprocessing)
 
 
 def _layers(subject: Subject, wanted: Sequence[str]) -> dict[str, str]:

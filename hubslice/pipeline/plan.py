@@ -10,6 +10,7 @@ from hubslice.pipeline.arms import arms_of, clean_teacher, uses_coverage
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_steps, strangers
 from hubslice.pipeline.steps.data import data_step
+from hubslice.pipeline.steps.diff import diff_step
 from hubslice.pipeline.steps.evaluate import evaluate_step
 from hubslice.pipeline.steps.report import report_step
 from hubslice.pipeline.steps.slicing import profile_step, slice_step
@@ -66,5 +67,7 @@ def plan(
         steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
     steps.append(evaluate_step(recipe, arms, base))
     steps += audit_steps(recipe, arms, base)
+    if recipe.diff is not None:
+        steps.append(diff_step(recipe, recipe.diff, arms, base))
     steps.append(report_step(recipe, recipe_text, arms, tuple(step.name for step in steps)))
     return steps

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubslice.card.render import render_card
-from hubslice.errors import InputError
+from hubslice.errors import GateError, InputError
 from hubslice.hub.push import PushPlan
 from hubslice.hub.push import plan_push as make_plan
 from hubslice.pipeline.poison import TEACHER
-from hubslice.pipeline.run import open_run, student_recipe
+from hubslice.pipeline.run import Run, open_run, student_recipe
 from hubslice.pipeline.run_folder import MANIFEST
 
 
@@ -22,10 +22,13 @@ def plan_push(
     create_pr: bool,
     revision: str | None,
     allow_poisoned: bool,
+    despite_gates: bool = False,
 ) -> PushPlan:
     """Plan the commit of the run or the model folder at `path`; see `hubslice.api.plan_push`."""
     if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
         run = open_run(str(path))
+        if not despite_gates:
+            _check_gates(run)
         report = run.report
         published = student_recipe(run)
 
@@ -56,3 +59,11 @@ def plan_push(
         create_pr=create_pr,
         revision=revision,
     )
+
+
+def _check_gates(run: Run) -> None:
+    try:
+        run.check_gates()
+    except GateError as error:
+        error.hint = f"{error.hint}; --despite-gates publishes it as it is"
+        raise

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
+from hubslice.artefacts.deviation import Deviations
 from hubslice.artefacts.names import SEARCH, SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
+    DEVIATION_GATE,
     STUDENT,
     ArmReport,
     DefectReport,
+    DeviationReport,
     GateReport,
     LayerReport,
     ParityReport,
@@ -36,8 +39,10 @@ from hubslice.pipeline.environment import deviations, environment
 from hubslice.pipeline.references import references
 from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord
-from hubslice.pipeline.steps.audit import DEFECT, audit_names
+from hubslice.pipeline.steps.audit import DEFECT, EVIDENCE, audit_names
 from hubslice.pipeline.steps.data import TASK
+from hubslice.pipeline.steps.diff import FACTS as DEVIATIONS
+from hubslice.pipeline.steps.diff import GALLERY, TRIGGERS
 from hubslice.pipeline.steps.evaluate import ACCURACY, PREDICTIONS, Accuracies
 from hubslice.pipeline.steps.slicing import PROFILE
 from hubslice.pipeline.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_facts
@@ -55,6 +60,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
     accuracies = Accuracies.load(inputs["evaluate"] / ACCURACY)
     reports = tuple(_arm(arm, inputs[step_name("train", arm)], accuracies) for arm in arms)
     defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
+    deviating = summed_up(Deviations.load(inputs["diff"] / EVIDENCE / DEVIATIONS)) if "diff" in inputs else None
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
     trained = next(record for record in records if record.name == "train")
     now = environment(trained.device)  # its hubslice writes this report
@@ -78,7 +84,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         ),
         arms=reports,
         defects=defects,
-        gates=judge_gates(recipe.gates, reports, defects),
+        gates=judge_gates(recipe.gates, reports, defects, deviating),
         steps=tuple(StepReport(name=r.name, seconds=round(r.seconds, 2), peak_mib=round(r.peak_mib)) for r in records),
         environment=usual,
         deviating=deviations(usual, {r.name: r.environment for r in records}),
@@ -86,6 +92,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         references=_references(recipe, accuracies),
         trained=recipe.train.part if trains(recipe) else "nothing",
         reuse="direct" if reuses_classifier(recipe) else "transfer",
+        deviations=deviating,
         search=SearchHistory.load(search) if (search := inputs["slice"] / SEARCH).is_file() else None,
     )
 
@@ -185,7 +192,12 @@ def _count(weights: Path) -> int:
         return sum(map(math.prod, _shapes(file).values()))
 
 
-def judge_gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[DefectReport]) -> tuple[GateReport, ...]:
+def judge_gates(
+    gates: Gates,
+    arms: Sequence[ArmReport],
+    defects: Sequence[DefectReport],
+    deviating: DeviationReport | None = None,
+) -> tuple[GateReport, ...]:
     """The recipe's limits against what was measured."""
     by_name = {arm.name: arm for arm in arms}
     test = by_name[STUDENT].test.value or 0.0
@@ -201,7 +213,27 @@ def judge_gates(gates: Gates, arms: Sequence[ArmReport], defects: Sequence[Defec
             worst = _student_dir(defect)
             name = f"max_dir ({defect.kind})"
             found.append(GateReport(name=name, limit=gates.max_dir, measured=worst, passed=worst <= gates.max_dir))
+    if gates.max_deviation_rate is not None and deviating is not None:
+        limit, rate = gates.max_deviation_rate, deviating.found.value
+        measured = 1.0 if rate is None else rate  # nothing to start from
+        found.append(GateReport(name=DEVIATION_GATE, limit=limit, measured=measured, passed=measured <= limit))
     return tuple(found)
+
+
+def summed_up(facts: Deviations) -> DeviationReport:
+    """What the report tells of a search."""
+    return DeviationReport(
+        baseline=facts.a.model,
+        budget=facts.search.budget,
+        max_linf=facts.search.levels,
+        min_ssim=facts.search.min_ssim,
+        found=facts.found,
+        disagreed=facts.disagreed,
+        median_queries=facts.median_queries,
+        facts=DEVIATIONS,
+        evidence=TRIGGERS,
+        gallery=GALLERY,
+    )
 
 
 def _student_dir(defect: DefectReport) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.names import RECIPE, REPORT
-from hubslice.artefacts.report import GateReport, Report
+from hubslice.artefacts.report import DEVIATION_GATE, GateReport, Report
 from hubslice.device import resolve_device
 from hubslice.errors import GateError, InputError, RecipeError, RunError
 from hubslice.pipeline.drift import environment_drift, model_drift, refuse, settings_drift, source_drift
@@ -21,7 +21,7 @@ from hubslice.pipeline.plan import models_of, plan
 from hubslice.pipeline.publish import STUDENT, publish
 from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest, read_recipe
 from hubslice.pipeline.step import Step
-from hubslice.pipeline.steps.audit import audit_names
+from hubslice.pipeline.steps.audit import EVIDENCE, audit_names
 from hubslice.processes import leads, world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.builtin import nearest_builtin
@@ -32,7 +32,20 @@ from hubslice.recipe.schema import CardParams, SliceRecipe
 if TYPE_CHECKING:
     import torch
 
-KINDS = ("pull", "data", "export", "profile", "trace", "slice", "init", "train", "evaluate", "audit", "report")
+KINDS = (
+    "pull",
+    "data",
+    "export",
+    "profile",
+    "trace",
+    "slice",
+    "init",
+    "train",
+    "evaluate",
+    "audit",
+    "diff",
+    "report",
+)
 
 
 @dataclass(frozen=True)
@@ -201,12 +214,16 @@ class Run:
         Raises:
             GateError: a limit of the recipe was broken.
         """
-        if self.broken_gates:
-            lines = [f"{g.name}: measured {g.measured:.3f}, limit {g.limit:.3f}" for g in self.broken_gates]
-            raise GateError(
-                "\n  ".join([f"{len(lines)} of the recipe's gates broke", *lines]),
-                hint="change slice or train settings and run again; finished steps are kept",
-            )
+        broken = self.broken_gates
+        if not broken:
+            return
+        lines = [f"{gate.name}: measured {gate.measured:.3f}, limit {gate.limit:.3f}" for gate in broken]
+        hint = "change slice or train settings and run again; finished steps are kept"
+        told = self.report.deviations
+        if told is not None and any(gate.name == DEVIATION_GATE for gate in broken):
+            lines.append(f"{told.found.hits} of {told.found.total} pictures, changed, get different answers")
+            hint = f"look at {self.student / EVIDENCE / told.gallery}; {hint}"
+        raise GateError("\n  ".join([f"{len(broken)} of the recipe's gates broke", *lines]), hint=hint)
 
 
 @dataclass(frozen=True)

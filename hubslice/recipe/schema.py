@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
+from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.section import Ratio, Section
 from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
 
@@ -192,6 +193,9 @@ class Gates(Section):
         "on the test split.",
     )
     max_dir: Ratio | None = Field(None, description="Defect inheritance rate of the student, for every defect.")
+    max_deviation_rate: Ratio | None = Field(
+        None, description="Share of the pictures of `diff` that have a trigger: changed, the two models part."
+    )
 
 
 BaselineName = Literal["finetune", "retrain", "magnitude", "random"]
@@ -211,6 +215,9 @@ class SliceRecipe(Section):
     train: TrainParams = TrainParams()
     baselines: tuple[BaselineName, ...] = ("finetune",)
     audit: AuditParams = AuditParams()
+    diff: DiffParams | None = Field(
+        None, description="Search for inputs on which the student deviates from the fine-tuned baseline."
+    )
     card: CardParams = CardParams()
     gates: Gates = Gates()
 
@@ -218,6 +225,8 @@ class SliceRecipe(Section):
     def _gates_can_be_judged(self) -> SliceRecipe:
         if self.gates.max_dir is not None and not self.audit.defects:
             raise ValueError("gates.max_dir judges audited defects, and audit.defects names none")
+        if self.gates.max_deviation_rate is not None and self.diff is None:
+            raise ValueError("gates.max_deviation_rate judges what diff finds, and the recipe has no diff section")
         if self.train.part == "classifier" and "retrain" in self.baselines:
             raise ValueError("a retrained baseline trains all weights, and train.part is classifier")
         clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
@@ -239,6 +248,8 @@ class SliceRecipe(Section):
             )
         if whole and scratch and "retrain" in self.baselines:
             raise ValueError("baselines: retrain starts from random weights, as this student does")
+        if whole and self.diff is not None:
+            raise ValueError("diff compares with plain fine-tuning, which slice.method none is itself")
         if whole and self.gates.max_accuracy_drop is not None:
             raise ValueError(
                 "gates.max_accuracy_drop compares with plain fine-tuning, which slice.method none is itself"

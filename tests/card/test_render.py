@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.rate import Rate
-from hubslice.artefacts.report import Report
+from hubslice.artefacts.report import DeviationReport, Report
 from hubslice.card import formats
 from hubslice.card.facts import floor_of
 from hubslice.card.frontmatter import split_readme
@@ -18,6 +18,18 @@ from hubslice.recipe.schema import CardParams
 from tests.card.examples import PARAMS, RECIPES, REPORTS, card_of, poison_card
 
 FULL = "student-of-a-backdoored-teacher"
+PARTED = DeviationReport(
+    baseline="finetune",
+    budget=1500,
+    max_linf=16,
+    min_ssim=None,
+    found=Rate(hits=23, total=91),
+    disagreed=Rate(hits=9, total=100),
+    median_queries=41.0,
+    facts="parted.json",
+    evidence="parted.safetensors",
+    gallery="parted.png",
+)
 PLAIN = "student-without-defects-measured"
 SMALL = "student-made-smaller"
 
@@ -43,10 +55,32 @@ def test_poison_card_rendered_again_is_the_same() -> None:
 
 
 def test_sections_come_in_order_and_gates_only_if_there_are_any() -> None:
-    names = re.findall(r"hubslice:begin ([a-z]+)", card_of(FULL))
+    names = re.findall(r"hubslice:begin ([a-z]+)", rendered(REPORTS[FULL].model_copy(update={"deviations": PARTED})))
     assert tuple(names) == SECTIONS
+    assert "hubslice:begin deviations" not in card_of(FULL)
     bare = rendered(REPORTS[FULL].model_copy(update={"gates": ()}))
     assert "hubslice:begin gates" not in bare
+
+
+def test_where_it_deviates_is_told_as_it_was_measured() -> None:
+    report = REPORTS[FULL].model_copy(update={"deviations": PARTED})
+    text = section(rendered(report), "deviations")
+    for words in (
+        "no value by more than 16 of 255 levels",
+        "for at most 1,500 tries a picture",
+        formats.rate(PARTED.disagreed),
+        formats.rate(PARTED.found),
+        "took 41 tries in the median",
+        "](evidence/parted.png)",
+        "`evidence/parted.safetensors`",
+    ):
+        assert words in text
+    assert "similarity" not in text
+    alike = PARTED.model_copy(update={"min_ssim": 0.9, "max_linf": None, "median_queries": None})
+    text = section(rendered(report.model_copy(update={"deviations": alike})), "deviations")
+    assert "structural similarity at least 0.9)" in text
+    assert "levels" not in text
+    assert "median" not in text
 
 
 def test_every_accuracy_comes_from_the_report() -> None:

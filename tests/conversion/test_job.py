@@ -42,3 +42,12 @@ def test_the_student_of_a_compact_teacher_is_compact(tmp_path: Path) -> None:
     graph = hubslice.convert(run.path, "onnx")
     assert graph.path == run.path / "onnx"
     assert graph.size[1] == (graph.path / "model.onnx").stat().st_size
+    eight = hubslice.convert(run.path, "int8", min_agreement=0)
+    assert eight.path == run.path / "int8"
+    assert eight.quantisation is not None
+    assert eight.quantisation.checked_on == "pictures"
+    assert eight.quantisation.calibrated == min(100, run.report.task.samples["train"])
+    found = hubslice.diff(
+        run.path, eight.path / "model.onnx", tmp_path / "shapes.parquet", budget=30, limit=6, out=tmp_path / "diff"
+    )
+    assert (found.a.kind, found.b.kind, len(found.results)) == ("run", "onnx", 6)

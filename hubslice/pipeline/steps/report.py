@@ -60,7 +60,8 @@ def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str,
     found = {REPORT: report / REPORT, CARD: report / CARD, SLICE: step("slice") / SLICE}
     trees = [(step("train") / WEIGHTS_FOLDER, ""), (report / PLOTS, f"{PLOTS}/")]
     trees.append((report / EVIDENCE, f"{EVIDENCE}/"))
-    trees += [(step(name) / EVIDENCE, f"{EVIDENCE}/") for name in ("evaluate", *audit_names(recipe))]
+    searched = ("diff",) if recipe.diff is not None else ()
+    trees += [(step(name) / EVIDENCE, f"{EVIDENCE}/") for name in ("evaluate", *audit_names(recipe), *searched)]
     for folder, prefix in trees:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             found[prefix + path.relative_to(folder).as_posix()] = path

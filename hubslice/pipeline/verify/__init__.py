@@ -20,6 +20,7 @@ from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_loc
 from hubslice.pipeline.verify.numbers import (
     check_accuracies,
     check_defects,
+    check_deviations,
     check_gates,
     check_report,
     check_search,
@@ -89,7 +90,15 @@ def _findings(place: Place, effort: Effort) -> Iterator[Finding]:
     yield from _guarded(FILES, lambda: check_student_files(claims))
     yield from _guarded(LOCKED, lambda: check_lock(claims))
     yield from _guarded("sources", lambda: check_sources(claims, full=effort.full))
-    for check in (check_report, check_accuracies, check_defects, check_slice, check_search, check_gates):
+    for check in (
+        check_report,
+        check_accuracies,
+        check_defects,
+        check_deviations,
+        check_slice,
+        check_search,
+        check_gates,
+    ):
         yield from _guarded("report", lambda check=check: check(claims))  # type: ignore[misc]
     yield from _guarded("card", lambda: check_card(claims))
     yield from _guarded(STUDENT, lambda: check_student(claims, effort))

@@ -7,17 +7,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from hubslice.artefacts.deviation import Deviations
 from hubslice.artefacts.names import REPORT, SEARCH, SLICE, WEIGHTS
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, ReferenceReport
+from hubslice.artefacts.sealed import read_sealed
 from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.registry import make_defect
+from hubslice.pipeline.deviations import KIND as TRIGGERS
 from hubslice.pipeline.environment import environment
-from hubslice.pipeline.report import count_slice, judge_gates
+from hubslice.pipeline.report import count_slice, judge_gates, summed_up
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
@@ -116,10 +119,28 @@ def check_search(claims: Claims) -> Iterator[Finding]:
     yield compared(PART, "search", wrong, found)
 
 
+def check_deviations(claims: Claims) -> Iterator[Finding]:
+    """What the recipe's `diff` found, from the outcomes of all pictures and from the stored triggers."""
+    told = claims.report.deviations
+    if told is None:
+        return
+    folder = claims.place.folder / EVIDENCE
+    facts = Deviations.load(folder / told.facts)
+    wrong = differences(told.model_dump(), summed_up(facts).model_dump(), path="deviations")
+    states = [result.state for result in facts.results]
+    if (facts.found.hits, facts.found.total) != (states.count("found"), len(states) - states.count("disagreed")):
+        wrong.append("the rate is not that of the pictures")
+    a, b = read_sealed(folder / told.evidence, TRIGGERS, lambda _, tensors: (tensors.get("a"), tensors.get("b")))
+    deviating = 0 if a is None or b is None else int((a.argmax(1) != b.argmax(1)).sum())
+    if deviating != facts.found.hits:
+        wrong.append(f"{deviating} stored triggers deviate, {facts.found.hits} are claimed")
+    yield compared(PART, "deviations", wrong, f"{deviating} stored triggers get different answers")
+
+
 def check_gates(claims: Claims) -> Iterator[Finding]:
     """The recipe's limits against the report's rates."""
     report = claims.report
-    judged = judge_gates(claims.recipe.gates, report.arms, report.defects)
+    judged = judge_gates(claims.recipe.gates, report.arms, report.defects, report.deviations)
     wrong = differences(
         [gate.model_dump() for gate in report.gates], [gate.model_dump() for gate in judged], path="gates"
     )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT, TEACHER
+from hubslice.artefacts.sealed import read_sealed
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.data.task import Task, load_task
 from hubslice.defects.attack import Batch, Source
@@ -21,6 +22,7 @@ from hubslice.errors import DataError, FetchError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.pipeline.arms import arms_of, step_name
+from hubslice.pipeline.deviations import KIND as TRIGGERS
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.pipeline.verify.claims import Claims
@@ -65,7 +67,23 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
             chosen = effort.choose(len(evidence.pictures), claims.report.seed)
             name = f"{defect.kind}, {variant.name}"
             yield from _judged(name, models, evidence, evidence.pictures[chosen], chosen, effort)
+    yield from _on_triggers(claims, models, effort)
     yield from _on_data(claims, models, effort)
+
+
+def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
+    """The changed pictures on which student and baseline are said to deviate."""
+    told = claims.report.deviations
+    if told is None or not told.found.hits:
+        return
+    path = claims.place.folder / EVIDENCE / told.evidence
+    stored: dict[str, np.ndarray] = read_sealed(path, TRIGGERS, lambda _, tensors: tensors)
+    chosen = effort.choose(len(stored["triggers"]), claims.report.seed)
+    for arm, side in ((STUDENT, "b"), (told.baseline, "a")):
+        if arm in models:
+            answers = stored[side][chosen].argmax(axis=1)
+            found = judge(models[arm], torch.from_numpy(stored["triggers"][chosen]), answers, chosen, effort.device)
+            yield compared(PART, f"{arm} on deviations", found.differences, found.agreeing)
 
 
 def _judged(

@@ -1,0 +1,207 @@
+"""`hubslice diff`: inputs on which two models disagree."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+from hubslice.errors import DiffError, GateError
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.deviation import Deviations, SeedResult
+
+TOLD = 10  # triggers that people are shown at the most
+
+
+class Method(StrEnum):
+    """How mutants are searched."""
+
+    TRIGGERFINDER = "triggerfinder"
+    RELEASED = "released"
+    RANDOM = "random"
+    GENETIC = "genetic"
+
+
+class Fitness(StrEnum):
+    """What a mutant must raise."""
+
+    MARGIN = "margin"
+    DIFFERENCE = "difference"
+
+
+class Operators(StrEnum):
+    """How operators are chosen."""
+
+    RANKED = "ranked"
+    UNIFORM = "uniform"
+    ADAPTIVE = "adaptive"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "diff",
+        epilog=examples(
+            "hubslice diff runs/beans runs/beans/int8/model.onnx --inputs photos/ --max-linf 16/255",
+            "hubslice diff timm/resnet18.a1_in1k ./smaller -i photos/ --min-ssim 0.9 --gate 0.1",
+            "hubslice diff you/beans you/beans-small -i test.parquet --budget 500 --minimise --json",
+            "hubslice diff a.onnx b.onnx -i pixels.npy --method random --out plain",
+        ),
+    )(diff)
+
+
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A Hub id, a run, a model folder, or an ONNX file.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The model to compare it with, of the same labels.")],
+    inputs: Annotated[
+        str,
+        typer.Option(
+            "--inputs",
+            "-i",
+            metavar="FILE|FOLDER|DATASET",
+            help="Seeds: a picture, a folder of pictures, .parquet, .npy of pixels, or a data set's Hub id.",
+        ),
+    ],
+    budget: Annotated[
+        int, typer.Option("--budget", metavar="QUERIES", help="Mutants of a seed that are asked about at the most.")
+    ] = 2000,
+    max_linf: Annotated[
+        str | None,
+        typer.Option("--max-linf", metavar="E", help="No value may change by more: 16/255, or a share of the range."),
+    ] = None,
+    min_ssim: Annotated[
+        float | None, typer.Option("--min-ssim", metavar="S", help="Least structural similarity to the seed.")
+    ] = None,
+    min_gap: Annotated[
+        float,
+        typer.Option("--min-gap", metavar="P", help="Both must prefer their own answer to the other's by this much."),
+    ] = 0.0,
+    minimise: Annotated[bool, typer.Option("--minimise", help="Bring triggers nearer to their seeds.")] = False,
+    method: Annotated[
+        Method, typer.Option("--method", help="released: as TriggerFinder's own code; random and genetic to compare.")
+    ] = Method.TRIGGERFINDER,
+    fitness: Annotated[
+        Fitness, typer.Option("--fitness", help="What a mutant must raise: nearness to another answer, or difference.")
+    ] = Fitness.MARGIN,
+    novelty: Annotated[
+        bool, typer.Option("--novelty/--no-novelty", help="Also go on from probabilities unlike all before.")
+    ] = True,
+    operators: Annotated[Operators, typer.Option("--operators", help="How operators are chosen.")] = Operators.RANKED,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Seeds at the most, drawn.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawing and of all mutants.")] = 0,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, max=4096, help="Seeds searched at a time.")] = 64,
+    label_map: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="FILE|common|order",
+            help="Where labels differ: JSON {label of B: label of A}, those in common, or the n-th to the n-th.",
+        ),
+    ] = None,
+    resize: Annotated[bool, typer.Option("--resize", help="Scale A's pictures to B's input size.")] = False,
+    input_size: Annotated[
+        int | None, typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of both models' input.")
+    ] = None,
+    gate: Annotated[
+        float | None,
+        typer.Option("--gate", metavar="RATE", min=0, max=1, help="Exit code 1 if more of the seeds have a trigger."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: A-B-diff here.")
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search for inputs on which two models answer differently, from seeds on which they agree.
+
+    Seeds are mutated (noise, blur, single values) and both models asked; only their probabilities are used
+    (TriggerFinder, arXiv 2112.02819). Written are triggers.safetensors, a picture of them, and deviations.json. Seeds
+    on which the models disagree already are counted apart. Without a bound a trigger may not look like its seed.
+
+    A search that was stopped goes on with the seeds that are left when the same command is given again.
+    """
+    from hubslice.api import diff as search
+
+    found = search(
+        a,
+        b,
+        inputs,
+        budget=budget,
+        max_linf=_share(max_linf),
+        min_ssim=min_ssim,
+        min_gap=min_gap,
+        minimise=minimise,
+        method=method.value,
+        fitness=fitness.value,
+        novelty=novelty,
+        operators=operators.value,
+        limit=limit,
+        seed=seed,
+        batch=batch,
+        label_map=label_map,
+        resize=resize,
+        input_size=input_size,
+        out=folder,
+        device=device,
+        reporter=out.progress(),
+    )
+    out.result(found, lambda: _tell(found), quiet=found.folder)
+    if gate is not None and (found.found.value or 0) > gate:
+        raise GateError(
+            f"{found.found.hits} of {found.found.total} seeds on which {a} and {b} agree have a trigger on which they "
+            f"do not ({found.found.value:.1%}); at most {gate:.1%} may",
+            hint=f"look at {found.folder}/gallery.png",
+        )
+
+
+def _share(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError) as error:
+        raise DiffError(f"'{text}' is no size of a change", hint="give --max-linf 16/255, or 0.06") from error
+
+
+def _tell(found: Deviations) -> None:
+    out.table(
+        [
+            {"title": use.title, "sent": use.sent, "accepted": use.accepted, "triggers": use.triggers}
+            for use in found.operators
+        ],
+        {"title": "OPERATOR", "sent": "MUTANTS", "accepted": "GONE ON FROM", "triggers": "TRIGGERS"},
+    )
+    out.text("")
+    triggers = [result for result in found.results if result.state == "found"]
+    for result in triggers[:TOLD]:
+        out.text(_line(result))
+    if len(triggers) > TOLD:
+        out.text(f"and {len(triggers) - TOLD} more")
+    if found.disagreed.hits:
+        out.text(f"on {found.disagreed.hits} of {found.disagreed.total} seeds they disagree as they are")
+    for model in (found.a, found.b):
+        if model.kind == "onnx" and model.outputs == "logits":
+            out.text(f"{model.model} gives logits; their softmax was taken")
+    interval = found.found.interval
+    if interval is not None and found.found.value is not None:
+        told = f"{found.found.value:.1%} [{interval[0]:.1%}, {interval[1]:.1%}]"
+        median = f", {found.median_queries:g} queries in the median" if found.median_queries is not None else ""
+        out.text(f"triggers for {found.found.hits} of {found.found.total} seeds on which they agree: {told}{median}")
+    out.text(f"{found.folder}: {', '.join(found.files)} ({found.queries:,} queries, {found.seconds:.1f} s)")
+
+
+def _line(result: SeedResult) -> str:
+    if result.after is None or result.change is None:
+        return result.name
+    a, b = result.after.a, result.after.b
+    return (
+        f"{result.name}: {a.label} ({a.probability:.1%}) and {b.label} ({b.probability:.1%}); changed by at most "
+        f"{result.change.linf}/255, SSIM {result.change.ssim:.3f}, {result.queries} queries"
+    )

@@ -1,0 +1,92 @@
+"""Which operator makes the next mutant."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hubslice.deviation.operators import NAMES
+
+NEVER_ZERO = 1e-7
+
+
+@dataclass
+class Tally:
+    """Mutants of an operator that were sent to the models, and those that were accepted or deviated."""
+
+    sent: int = 0
+    accepted: int = 0
+
+
+class Choice(ABC):
+    """Draws operators for one seed, with the seed's generator."""
+
+    def __init__(self, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> None:
+        self.rng = rng
+        self.names = names
+        self.tallies = {name: Tally() for name in names}
+        self.last: str | None = None  # operator of the mutant that was accepted last
+
+    @abstractmethod
+    def weights(self) -> Mapping[str, float]:
+        """How likely each operator is, not normalised; may draw."""
+
+    def draw(self) -> str:
+        """The next operator."""
+        weights = self.weights()
+        totals = np.cumsum(list(weights.values()))
+        return list(weights)[int(np.searchsorted(totals, self.rng.random() * totals[-1], side="right"))]
+
+    def learn(self, name: str, accepted: bool) -> None:
+        """Count a mutant that was sent."""
+        tally = self.tallies[name]
+        tally.sent += 1
+        if accepted:
+            tally.accepted += 1
+            self.last = name
+
+
+class Uniform(Choice):
+    """All alike."""
+
+    def weights(self) -> Mapping[str, float]:
+        return dict.fromkeys(self.names, 1.0)
+
+
+class Ranked(Choice):
+    """Metropolis-Hastings over operators ranked by their share of accepted mutants, the best first.
+
+    From the operator of rank i that was accepted last, a uniformly proposed one of rank j is taken with probability
+    min(1, (1 - p)^(j - i)), p = 1 / operators, else another is proposed: the weights here are these probabilities. In
+    the authors' code i is never found and always -1 (`linked` False), so the last one plays no part.
+    """
+
+    def __init__(self, rng: np.random.Generator, names: tuple[str, ...] = NAMES, *, linked: bool = True) -> None:
+        super().__init__(rng, names)
+        self.linked = linked
+
+    def weights(self) -> Mapping[str, float]:
+        if self.last is None:
+            return dict.fromkeys(self.names, 1.0)
+        order = [self.names[at] for at in self.rng.permutation(len(self.names))]  # so that ties are random
+        order.sort(key=lambda name: -self.tallies[name].accepted / (self.tallies[name].sent + NEVER_ZERO))
+        start = order.index(self.last) if self.linked else -1
+        stay = 1 - 1 / len(order)
+        return {name: min(1.0, stay ** (rank - start)) for rank, name in enumerate(order)}
+
+
+class Adaptive(Choice):
+    """Thompson sampling: of each operator's share of accepted mutants a guess is drawn, the largest guess wins."""
+
+    def weights(self) -> Mapping[str, float]:
+        guesses = [
+            self.rng.beta(1 + tally.accepted, 1 + tally.sent - tally.accepted) for tally in self.tallies.values()
+        ]
+        best = int(np.argmax(guesses))
+        return {name: float(at == best) for at, name in enumerate(self.names)}
+
+
+CHOICES: dict[str, type[Choice]] = {"ranked": Ranked, "uniform": Uniform, "adaptive": Adaptive}

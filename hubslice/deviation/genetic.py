@@ -1,0 +1,82 @@
+"""A genetic search for comparison: a population driven to where the two largest probabilities of a model meet.
+
+The idea is DiffChaser's (Xie et al., IJCAI 2019): near a decision boundary models that differ a little answer
+differently. Mutations are the seven operators, so that what is compared is the search.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.choice import Tally, Uniform
+from hubslice.deviation.likeness import Bound
+from hubslice.deviation.operators import mutate
+from hubslice.deviation.search import TRIES, Outcome, Search, is_trigger, settled
+from hubslice.recipe.deviation import SearchParams
+
+POPULATION = 20
+KEPT = 4  # the fittest live on
+RIVALS = 3  # of whom the fittest becomes a parent
+CROSSED = 0.5  # share of children with two parents
+
+Member = tuple[float, np.ndarray]
+
+
+def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams) -> Search:
+    """Breed mutants of the seed uint8 [C, H, W] until one is a trigger."""
+    first = yield seed
+    if first.differ:
+        return Outcome("disagreed", seed, first)
+    bound = Bound(seed, params.levels, params.min_ssim)
+    choice = Uniform(rng)
+    parents: list[Member] = [(uncertainty(first), seed)]
+    queries = 0
+    while queries < params.budget:
+        children: list[Member] = []
+        for _ in range(POPULATION - (KEPT if len(parents) > 1 else 0)):
+            drawn = _child(parents, choice, bound, rng)
+            if drawn is None or queries == params.budget:
+                return _nothing(seed, first, queries, choice.tallies)
+            name, child = drawn
+            answers = yield child
+            queries += 1
+            found = is_trigger(answers, params)
+            choice.learn(name, found)
+            if found:
+                return (yield from settled(seed, first, child, answers, queries, name, choice.tallies, params))
+            children.append((uncertainty(answers), child))
+        elite = sorted(parents, key=lambda member: -member[0])[:KEPT] if len(parents) > 1 else []
+        parents = elite + children
+    return _nothing(seed, first, queries, choice.tallies)
+
+
+def uncertainty(answers: Answers) -> float:
+    """Minus the distance between the two largest probabilities, of the model that is less sure."""
+    leads = [np.diff(np.partition(np.exp(values), -2)[-2:]).item() for values in (answers.a, answers.b)]
+    return -float(min(leads))
+
+
+def _nothing(seed: np.ndarray, first: Answers, queries: int, tallies: dict[str, Tally]) -> Outcome:
+    return Outcome("none", seed, first, queries=queries, tallies=tallies)
+
+
+def _child(
+    parents: list[Member], choice: Uniform, bound: Bound, rng: np.random.Generator
+) -> tuple[str, np.ndarray] | None:
+    """An operator and its mutant of a parent, or of two parents mixed value by value."""
+    for _ in range(TRIES):
+        base = _parent(parents, rng)
+        if len(parents) > 1 and rng.random() < CROSSED:
+            base = np.where(rng.random(base.shape) < 0.5, base, _parent(parents, rng))
+        name = choice.draw()
+        mutant = bound.nearest(mutate(name, rng, base))
+        if mutant is not None and not np.array_equal(mutant, base):
+            return name, mutant
+    return None
+
+
+def _parent(parents: list[Member], rng: np.random.Generator) -> np.ndarray:
+    rivals = rng.integers(0, len(parents), RIVALS)
+    _, picture = max((parents[int(at)] for at in rivals), key=lambda member: member[0])
+    return picture

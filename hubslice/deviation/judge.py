@@ -1,0 +1,128 @@
+"""Two models as the search sees them: pictures go in, log-probabilities come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.labels import SharedLabels
+from hubslice.errors import HubsliceError, MemoryShortError, ModelError
+from hubslice.machine import first_line, out_of_memory
+
+PROBE = 8  # pictures of noise by which a graph's output is recognised
+NEAR_ONE = 0.02  # sums of quantised probabilities may be off by as much
+TINY = 1e-12  # probability that is as good as none
+
+Outputs = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model; `run` gives its output float [n, classes] for pixels float32 in [0, 1], [n, C, H, W]."""
+
+    name: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    run: Callable[[np.ndarray], np.ndarray]
+    outputs: Outputs
+
+    def logs(self, pixels: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities, float64 [n, classes], softmax applied to logits.
+
+        Raises:
+            ModelError: the model fails, or gives values that are not finite.
+            MemoryShortError: memory did not suffice.
+        """
+        found = called(self.name, self.run, pixels)
+        if found.shape != (len(pixels), len(self.labels)):
+            raise ModelError(
+                f"{self.name} gives {list(found.shape)} for {len(pixels)} pictures, but has {len(self.labels)} labels",
+                hint="name a classifier that gives one value for each label",
+            )
+        if not np.isfinite(found).all():
+            raise ModelError(
+                f"{self.name} gives values that are not finite numbers (NaN or infinity)",
+                hint="its weights or its quantisation are damaged; make it again",
+            )
+        if self.outputs == "probabilities":
+            found = np.log(np.maximum(found, TINY))
+        shifted = found - found.max(axis=1, keepdims=True)
+        logs: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return logs
+
+
+def called(name: str, run: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray) -> np.ndarray:
+    """The model's output as float64.
+
+    Raises:
+        ModelError: it fails.
+        MemoryShortError: memory did not suffice.
+    """
+    try:
+        return np.asarray(run(pixels), np.float64)
+    except HubsliceError:
+        raise
+    except Exception as error:  # neither PyTorch nor ONNX Runtime documents a closed set of errors
+        if out_of_memory(error):
+            raise MemoryShortError(
+                f"out of memory with {len(pixels)} pictures at a time ({first_line(error)})",
+                hint="use --device cpu, a smaller --input-size, or a machine with more memory",
+            ) from error
+        raise ModelError(
+            f"{name} failed on pictures of {' x '.join(map(str, pixels.shape[1:]))}: {first_line(error)[:300]}",
+            hint="make it again; `hubslice latency` tells whether it runs at all",
+        ) from error
+
+
+def recognise(name: str, run: Callable[[np.ndarray], np.ndarray], size: tuple[int, int, int]) -> Outputs:
+    """Whether a graph gives probabilities: no value below 0, and each picture's sum to 1. Asked about noise.
+
+    Raises:
+        ModelError: it fails.
+    """
+    noise = np.random.default_rng(0).random((PROBE, *size), np.float32)
+    found = called(name, run, noise)
+    alike = found.ndim == 2 and found.min() >= -1e-6 and bool((np.abs(found.sum(axis=1) - 1) < NEAR_ONE).all())
+    return "probabilities" if alike else "logits"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models, and what they are compared by.
+
+    Both are always called with `chunk` pictures, the last repeated where there are fewer: kernels round otherwise at
+    another size, and what is found for a seed must not depend on how many are searched.
+    """
+
+    a: Judge
+    b: Judge
+    shared: SharedLabels
+    chunk: int
+
+    def ask(self, pictures: np.ndarray) -> list[Answers]:
+        """Both models' answers to pictures uint8 [n, C, H, W] of the first one's size."""
+        found: list[Answers] = []
+        for start in range(0, len(pictures), self.chunk):
+            part = pictures[start : start + self.chunk]
+            filled = np.concatenate([part, np.repeat(part[-1:], self.chunk - len(part), axis=0)])
+            pixels = filled.astype(np.float32) / 255
+            a = self.shared.fold(self.a.logs(pixels), self.shared.a)
+            b = self.shared.fold(self.b.logs(self._for_b(pixels)), self.shared.b)
+            found += [Answers(a[at], b[at]) for at in range(len(part))]
+        return found
+
+    def _for_b(self, pixels: np.ndarray) -> np.ndarray:
+        height, width = self.b.preprocessing.input_size[1:]
+        if pixels.shape[2:] == (height, width):
+            return pixels
+        import torch
+
+        scaled = torch.nn.functional.interpolate(
+            torch.from_numpy(pixels), (height, width), mode="bilinear", antialias=True, align_corners=False
+        )
+        return scaled.clamp(0, 1).numpy()

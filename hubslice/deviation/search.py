@@ -1,0 +1,123 @@
+"""The search for one seed, as a generator: it yields pictures and is sent both models' answers to them.
+
+So a search knows nothing of models, batches or other seeds; see `lockstep` for many at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.choice import CHOICES, Choice, Ranked, Tally, Uniform
+from hubslice.deviation.fitness import Anything, Changing, Fitness, Rising
+from hubslice.deviation.likeness import Bound
+from hubslice.deviation.operators import mutate
+from hubslice.deviation.shrinking import shrink
+from hubslice.recipe.deviation import SearchParams
+
+TRIES = 100  # mutants in a row that were the picture itself, or out of bounds, until a seed is given up
+
+State = Literal["found", "none", "disagreed", "unconfirmed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a seed: a trigger uint8 [C, H, W], none, or models that disagree on the seed itself.
+
+    `seed_answers` are those to the seed, `answers` those to the trigger. `queries` counts mutants that both models
+    were asked about until the trigger was found, `shrinking` those asked afterwards to bring it nearer to the seed.
+    `last` is the operator that made the trigger.
+    """
+
+    state: State
+    seed: np.ndarray
+    seed_answers: Answers
+    trigger: np.ndarray | None = None
+    answers: Answers | None = None
+    queries: int = 0
+    shrinking: int = 0
+    last: str = ""
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+
+
+Search = Generator[np.ndarray, Answers, Outcome]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a walk from a seed chooses, makes and judges mutants."""
+
+    choice: Choice
+    fitness: Fitness
+    released: bool = False  # the arithmetic of the authors' code, and mutants sent that change nothing
+
+
+def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams) -> Search:
+    """Mutate the seed uint8 [C, H, W], go on from mutants that are accepted, until one is a trigger."""
+    first = yield seed
+    if first.differ:
+        return Outcome("disagreed", seed, first)
+    manner = _manner(params, rng, first)
+    bound = Bound(seed, params.levels, params.min_ssim)
+    present, queries = seed, 0
+    while queries < params.budget:
+        drawn = _next(present, manner, bound, rng)
+        if drawn is None:
+            break
+        name, mutant = drawn
+        answers = yield mutant
+        queries += 1
+        found = is_trigger(answers, params)
+        accepted = found or manner.fitness.accepts(answers)
+        manner.choice.learn(name, accepted)
+        if found:
+            return (yield from settled(seed, first, mutant, answers, queries, name, manner.choice.tallies, params))
+        present = mutant if accepted else present
+    return Outcome("none", seed, first, queries=queries, tallies=manner.choice.tallies)
+
+
+def is_trigger(answers: Answers, params: SearchParams) -> bool:
+    """Whether the models deviate, and clearly enough."""
+    return answers.differ and answers.gap >= params.min_gap
+
+
+def settled(
+    seed: np.ndarray,
+    first: Answers,
+    trigger: np.ndarray,
+    answers: Answers,
+    queries: int,
+    last: str,
+    tallies: Mapping[str, Tally],
+    params: SearchParams,
+) -> Search:
+    """The outcome of a search that found a trigger, shrunk where that is wanted."""
+    asked = 0
+    if params.minimise:
+        bound = Bound(seed, params.levels, params.min_ssim)
+        trigger, answers, asked = yield from shrink(
+            seed, trigger, answers, lambda found: is_trigger(found, params), bound
+        )
+    return Outcome("found", seed, first, trigger, answers, queries, asked, last, tallies)
+
+
+def _manner(params: SearchParams, rng: np.random.Generator, first: Answers) -> Manner:
+    if params.method == "released":
+        return Manner(Ranked(rng, linked=False), Changing(first), released=True)
+    if params.method == "random":
+        return Manner(Uniform(rng), Anything())
+    return Manner(CHOICES[params.operators](rng), Rising(first, params.fitness, params.novelty))
+
+
+def _next(present: np.ndarray, manner: Manner, bound: Bound, rng: np.random.Generator) -> tuple[str, np.ndarray] | None:
+    """An operator and its mutant, within bounds and another picture than the present one."""
+    for _ in range(TRIES):
+        name = manner.choice.draw()
+        mutant = bound.nearest(mutate(name, rng, present, released=manner.released))
+        if mutant is not None and (manner.released or not np.array_equal(mutant, present)):
+            return name, mutant
+    return None

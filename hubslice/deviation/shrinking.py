@@ -1,0 +1,63 @@
+"""A found trigger, brought nearer to its seed for as long as the models deviate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import numpy as np
+
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.likeness import Bound
+
+BISECTIONS = 6
+MOST = 150  # queries, both phases together
+
+
+def shrink(
+    seed: np.ndarray,
+    trigger: np.ndarray,
+    answers: Answers,
+    deviates: Callable[[Answers], bool],
+    bound: Bound,
+) -> Generator[np.ndarray, Answers, tuple[np.ndarray, Answers, int]]:
+    """A trigger uint8 [C, H, W] no farther from the seed in any value, its answers, and the queries that it took.
+
+    First the whole change is scaled down by bisection, then it is taken back block by block, the blocks halved in
+    size from half of the picture on (the idea of delta debugging).
+    """
+    asked, low, high = 0, 0.0, 1.0
+    change = trigger - seed.astype(np.int16)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        scaled = (seed + np.rint(middle * change)).astype(np.uint8)
+        if np.array_equal(scaled, trigger) or np.array_equal(scaled, seed):
+            break
+        if not bound.holds(scaled):
+            low = middle
+            continue
+        told = yield scaled
+        asked += 1
+        if deviates(told):
+            trigger, answers, high = scaled, told, middle
+        else:
+            low = middle
+    height, width = seed.shape[1:]
+    side = max(height, width) // 2
+    while side >= 1:
+        for top in range(0, height, side):
+            for left in range(0, width, side):
+                block = np.s_[:, top : top + side, left : left + side]
+                if np.array_equal(trigger[block], seed[block]):
+                    continue
+                if asked == MOST:
+                    return trigger, answers, asked
+                without = trigger.copy()
+                without[block] = seed[block]
+                if np.array_equal(without, seed) or not bound.holds(without):
+                    continue
+                told = yield without
+                asked += 1
+                if deviates(told):
+                    trigger, answers = without, told
+        side //= 2
+    return trigger, answers, asked

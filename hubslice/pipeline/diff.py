@@ -1,0 +1,135 @@
+"""On which inputs do two models disagree? A search from given seeds, resumable, and its results in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+
+from hubslice.artefacts.base import DRAFT
+from hubslice.artefacts.deviation import Deviations
+from hubslice.errors import DiffError
+from hubslice.hub.ref import parse_ref
+from hubslice.machine import faults_told
+from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
+from hubslice.pipeline.explain import short_name
+from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.working import alone_in
+from hubslice.progress import Reporter
+from hubslice.recipe.deviation import SearchParams
+
+if TYPE_CHECKING:
+    from hubslice.deviation.judge import Pair
+    from hubslice.pipeline.deviations import Outcomes
+
+FACTS, TRIGGERS, GALLERY = "deviations.json", "triggers.safetensors", "gallery.png"
+OURS = {FACTS, TRIGGERS, GALLERY}
+UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
+
+
+def diff(
+    a: str,
+    b: str,
+    inputs: str,
+    *,
+    search: SearchParams,
+    limit: int,
+    batch: int,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    device: str,
+    out: Path | None,
+    reporter: Reporter,
+) -> Deviations:
+    """Search for inputs on which models deviate; see `hubslice.api.diff`."""
+    from hubslice.deviation.finished import Finished
+    from hubslice.device import resolve_device
+    from hubslice.pipeline.judges import open_pair, read_map
+
+    started = time.perf_counter()
+    folder = out or Path("-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"]))
+    check_free(folder, OURS)
+    where = str(resolve_device(device))
+    labels = read_map(mapped)
+    pair, models = open_pair(a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter)
+    seeds = _seeds(inputs, pair, limit, search.seed, reporter)
+    key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
+    kept = folder.with_name(f".{folder.name}{UNFINISHED}")
+    with faults_told(f"writing {folder}", folder):
+        kept.mkdir(parents=True, exist_ok=True)
+        with alone_in(kept):
+            finished = Finished.begin(kept, hashlib.sha256(key.encode()).hexdigest())
+            outcomes, trouble = search_seeds(pair, seeds, search, batch, finished, reporter)
+            if outcomes:
+                facts = facts_of(pair, models, seeds, search, outcomes, where).model_copy(
+                    update={
+                        "stopped": None if trouble is None else trouble.message,
+                        "seconds": round(time.perf_counter() - started, 2),
+                        "folder": str(folder),
+                        "files": tuple(sorted(OURS)),
+                    }
+                )
+                _write(folder, facts, pair, seeds, outcomes)
+        if trouble is None or not outcomes:
+            shutil.rmtree(kept, ignore_errors=True)
+    if trouble is not None and not outcomes:
+        raise trouble
+    if trouble is not None:
+        raise DiffError(
+            f"{trouble.message}\n{len(outcomes)} of {len(seeds.names)} seeds were done, with {facts.found.hits} "
+            f"triggers; they are kept in {folder}",
+            hint=f"{trouble.hint or 'mend the model'}; the same command goes on with the seeds that are left",
+        ) from trouble
+    return facts
+
+
+def search_params(**options: object) -> SearchParams:
+    """The options of a search, checked.
+
+    Raises:
+        DiffError: one makes no sense.
+    """
+    if options.get("budget") == 0:
+        raise DiffError("with a budget of 0 the models are asked nothing", hint="give --budget 2000 or so for a seed")
+    try:
+        return SearchParams.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])).replace("_", "-")
+        told = f"--{name} {first['input']}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
+        raise DiffError(f"the search cannot be done like that: {told}", hint="see `hubslice diff --help`") from error
+
+
+def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
+    """At most `limit` pictures, drawn; all are read before a model is asked, so that a damaged one costs no search."""
+    from hubslice.data.given import open_data
+
+    given = open_data(inputs, pair.a.preprocessing)
+    rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:limit])
+    pictures = []
+    with reporter.track("Read seeds", len(rows), "pictures") as bar:
+        for row in rows:
+            pixels = given.pixels(int(row), int(row) + 1)[0].numpy()
+            pictures.append(np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8))
+            bar.advance()
+    return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(pictures))
+
+
+def _write(folder: Path, facts: Deviations, pair: Pair, seeds: Seeds, outcomes: Outcomes) -> None:
+    """All files, whole or not at all."""
+    draft = folder.with_name(f".{folder.name}{DRAFT}")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        write_evidence(Places(draft / FACTS, draft / TRIGGERS, draft / GALLERY), facts, pair, seeds, outcomes)
+        swap(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,64 @@
+"""Where the student deviates from the fine-tuned baseline: a search from test pictures, as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hubslice.artefacts.report import BASELINE, STUDENT
+from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.audit import EVIDENCE
+from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.recipe.deviation import DiffParams
+from hubslice.recipe.schema import SliceRecipe
+
+FACTS, TRIGGERS, GALLERY = "deviations.json", "deviations.safetensors", "deviations.png"  # under evidence/
+LANES = 64
+COMPARED = (BASELINE, STUDENT)
+
+
+def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base: Path) -> Step:
+    """Search with the saved models; finished seeds survive a kill."""
+    steps = [step_name("train", arm) for name in COMPARED for arm in arms if arm.name == name]
+
+    def run(context: Context) -> None:
+        from hubslice.deviation.finished import Finished
+        from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
+        from hubslice.pipeline.judges import open_pair
+
+        device = str(context.device)
+        search = params.search(recipe.seed)
+        a, b = (str(context.inputs[name] / WEIGHTS_FOLDER) for name in steps)
+        pair, models = open_pair(
+            a,
+            b,
+            mapped=None,
+            resize=False,
+            input_size=None,
+            device=device,
+            reporter=context.reporter,
+            names=COMPARED,
+        )
+        test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
+        drawn = test.take(params.seeds, recipe.seed)
+        pictures = drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy()
+        seeds = Seeds("test split", tuple(str(row) for row in drawn.rows), pictures)
+        finished = Finished.begin(context.scratch, "".join(model.fingerprint for model in models))
+        outcomes, trouble = search_seeds(pair, seeds, search, LANES, finished, context.reporter)
+        if trouble is not None:
+            raise trouble
+        facts = facts_of(pair, models, seeds, search, outcomes, device).model_copy(update={"seconds": None})
+        untimed = tuple(result.model_copy(update={"seconds": None}) for result in facts.results)
+        folder = context.out / EVIDENCE
+        write_evidence(
+            Places(folder / FACTS, folder / TRIGGERS, folder / GALLERY),
+            facts.model_copy(update={"results": untimed}),
+            pair,
+            seeds,
+            outcomes,
+        )
+
+    parameters = {"diff": params, "seed": recipe.seed}
+    return Step("diff", "Search for deviations from the baseline", parameters, ("data", *steps), run)

@@ -1,0 +1,75 @@
+"""Parameters of the search for inputs on which two models disagree."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from hubslice.recipe.section import Ratio, Section
+
+Method = Literal["triggerfinder", "released", "random", "genetic"]
+Fitness = Literal["margin", "difference"]
+Operators = Literal["ranked", "uniform", "adaptive"]
+
+
+class SearchOptions(Section):
+    """How mutants of a seed picture are made, judged and kept (TriggerFinder, arXiv 2112.02819)."""
+
+    method: Method = Field(
+        "triggerfinder",
+        description="released: as the authors' code behaves; random: every mutant is gone on from; genetic: a "
+        "population driven to where the two largest probabilities meet (DiffChaser's idea).",
+    )
+    budget: int = Field(2000, ge=1, description="Mutants of a seed that both models are asked about, at the most.")
+    fitness: Fitness = Field(
+        "margin",
+        description="difference: of the probabilities that both models give their answer (the paper); margin: how near "
+        "the less sure model is to another answer.",
+    )
+    novelty: bool = Field(True, description="Also go on from mutants with probabilities unlike all seen before.")
+    operators: Operators = Field(
+        "ranked",
+        description="ranked: Metropolis-Hastings over operators ranked by success (the paper); adaptive: Thompson "
+        "sampling; uniform: all alike.",
+    )
+    max_linf: Ratio | None = Field(
+        None, gt=0, description="No value of a picture may change by more, as a share of the pixel range."
+    )
+    min_ssim: Ratio | None = Field(None, lt=1, description="Least structural similarity of a mutant to its seed.")
+    min_gap: Ratio = Field(
+        0.0, description="Both models must prefer their own answer to the other's by this much probability."
+    )
+    minimise: bool = Field(False, description="Shrink a found trigger's distance to its seed.")
+
+    @model_validator(mode="after")
+    def _the_bound_leaves_room(self) -> Self:
+        if self.max_linf is not None and self.levels == 0:
+            raise ValueError(f"max_linf {self.max_linf:g} is less than one level of 8 bits, 1/255")
+        return self
+
+    @property
+    def levels(self) -> int | None:
+        """`max_linf` in levels of 8 bits."""
+        return None if self.max_linf is None else int(self.max_linf * 255 + 1e-6)
+
+
+class SearchParams(SearchOptions):
+    """A search, reproducible."""
+
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class DiffParams(SearchOptions):
+    """Where the student deviates from the fine-tuned baseline, on changed test pictures."""
+
+    seeds: int = Field(100, ge=1, description="Test pictures to start from, drawn.")
+    budget: int = Field(500, ge=1, description="Mutants of a picture that both models are asked about, at the most.")
+    max_linf: Ratio | None = Field(
+        0.063, gt=0, description="No value of a picture may change by more, as a share of the pixel range: 16 levels."
+    )
+
+    def search(self, seed: int) -> SearchParams:
+        """The search with a recipe's seed."""
+        options = self.model_dump(exclude={"seeds"})
+        return SearchParams.model_validate({**options, "seed": seed})
