@@ -1,0 +1,44 @@
+"""From likeness by layer to a score, and from the score to a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubslice.artefacts.lineage import LayerLikeness, Verdict
+from hubslice.lineage.calibration import ALIGNED, FEWEST_POSITIONS, IN_PLACE, LEAST_COVERAGE, SIGMAS
+
+_MOST = 8192  # positions for which a layer counts at the most, so that one wide layer does not decide alone
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`score` and `threshold` are None where the models are not comparable."""
+
+    verdict: Verdict
+    score: float | None
+    threshold: float | None
+
+
+def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
+    """The verdict on layers that cover the share `compared` of the model's weights.
+
+    The score is the mean correlation, each layer counting for its positions. Of three layers or more the most alike
+    does not count: tables that follow from a formula (sine positions, filters) are equal in models that share nothing.
+    """
+    counted = sorted(layers, key=lambda layer: layer.correlation)
+    if len(counted) > 2:
+        counted = counted[:-1]
+    weights = [min(layer.positions, _MOST) for layer in counted]
+    total = sum(weights)
+    if total < FEWEST_POSITIONS:
+        return Judged("not comparable", None, None)
+    score = sum(w * layer.correlation for w, layer in zip(weights, counted, strict=True)) / total
+    noise = math.sqrt(sum((w * layer.null) ** 2 for w, layer in zip(weights, counted, strict=True))) / total
+    limit = max(ALIGNED if counted[0].aligned else IN_PLACE, SIGMAS * noise)
+    if score >= limit:
+        return Judged("descendant", score, limit)
+    if compared < LEAST_COVERAGE:
+        return Judged("not comparable", None, None)
+    return Judged("unrelated", score, limit)
