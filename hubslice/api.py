@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hubslice.artefacts.detection import Detection, Fitted
     from hubslice.artefacts.explanation import Explanation
     from hubslice.artefacts.latency import LatencyReport
+    from hubslice.artefacts.lineage import Indexed, Lineage
     from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
@@ -352,6 +353,46 @@ def detect_check(
 
     with undisturbed(Path(model)):
         return make(str(model), Path(inputs), detector=detector, device=device, reporter=reporter or Silent())
+
+
+def lineage(
+    model: str | Path,
+    candidates: Sequence[str | Path] = (),
+    *,
+    index: str | Path | None = None,
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Lineage:
+    """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
+
+    Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
+    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Those that cannot be
+    read are left out and named.
+
+    Raises:
+        LineageError: neither candidates nor an index, or an index of another version.
+        RunError: the index is missing or damaged.
+        InputError: a name is no model, or `out` holds something else.
+        ModelError: the model, or every candidate, has no safetensors or damaged ones.
+        FetchError: the Hub does not give the model, or any candidate.
+    """
+    from hubslice.pipeline.lineage import lineage as find
+
+    where = None if index is None else Path(index)
+    return find(str(model), [str(each) for each in candidates], index=where, out=out, reporter=reporter or Silent())
+
+
+def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Reporter | None = None) -> Indexed:
+    """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
+
+    Raises:
+        InputError: a name is no model, or `out` is a folder.
+        ModelError: no model has safetensors that can be read.
+        FetchError: the Hub gives none of them.
+    """
+    from hubslice.pipeline.lineage import lineage_index as make
+
+    return make([str(each) for each in models], Path(out), reporter=reporter or Silent())
 
 
 def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:

@@ -83,6 +83,10 @@ class DetectError(InputError):
     """A detector cannot be made of what was given, or does not belong to the model."""
 
 
+class LineageError(InputError):
+    """Where a model comes from cannot be told from what was given, or a difference does not fit its teacher."""
+
+
 class RuleError(ExplainError):
     """Dynamic slicing has no rule for an operator of the model."""
 

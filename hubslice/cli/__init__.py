@@ -22,6 +22,7 @@ from hubslice.cli import (
     explain,
     info,
     latency,
+    lineage,
     poison,
     pull,
     push,
@@ -48,6 +49,7 @@ COMMANDS = (
     latency,
     explain,
     detect,
+    lineage,
     poison,
     doctor,
 )

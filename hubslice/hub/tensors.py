@@ -117,9 +117,10 @@ def _cut(whole: Mapping[tuple[int, int], bytes | None], start: int, stop: int) -
 
 @dataclass
 class Tensors:
-    """A model's tensors by name, in the order of their files, and how to read them. `size` counts all their bytes."""
+    """A model's tensors by name, in the order of their files, and how to read them; `commit` is that on the Hub."""
 
     name: str
+    commit: str | None = None
     infos: dict[str, TensorInfo] = field(default_factory=dict)
     _files: list[_File] = field(default_factory=list)
     _home: dict[str, int] = field(default_factory=dict)
@@ -198,7 +199,7 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
     held = weight_files(str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0])
     if not client.offline:
         remember(ref, listing, client)
-    found = Tensors(str(ref))
+    found = Tensors(ref.repo_id, listing.commit)
     there = {path: cached_file(listing, path, client) for path in held}
     for path in held:
         if there[path] is None and listing.files[path].size is None:  # where its tensors begin would not be known

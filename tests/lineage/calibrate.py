@@ -1,4 +1,4 @@
-"""Scores of known pairs, from which hubslice/lineage/calibration.py was set: python -m tests.lineage.calibrate FOLDER.
+"""Scores of known pairs, from which hubslice/ancestry/calibration.py was set: python -m tests.lineage.calibrate FOLDER.
 
 Networks are trained into the folder, `--seeds` parents of each kind with their children; those that are there are kept.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
+from hubslice.ancestry.compare import compare, sample
 from hubslice.artefacts.lineage import Comparison
 from hubslice.hub.tensors import open_file
-from hubslice.lineage.compare import compare, sample
 from tests.lineage.families import KINDS, children, parent, renamed, write
 
 FORMS = "forms.json"  # of a family: the form of each child by its folder's name

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hubslice.ancestry.compare import compare, sample
 from hubslice.artefacts.lineage import Comparison
 from hubslice.hub.tensors import open_file
-from hubslice.lineage.compare import compare, sample
 from tests.lineage.small import Arrays, nameless, rewired, tuned, weights, write
 
 PARENT = weights(0)

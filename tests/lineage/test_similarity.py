@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubslice.lineage.layers import numbers
-from hubslice.lineage.similarity import greedy, likeness, partners, standardised
+from hubslice.ancestry.layers import numbers
+from hubslice.ancestry.similarity import greedy, likeness, partners, standardised
 
 
 def noise(seed: int, rows: int = 32, columns: int = 90) -> np.ndarray:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hubslice.ancestry.alignment import Aligned, align, matched
+from hubslice.ancestry.layers import Layer, layers_of, read_samples
+from hubslice.ancestry.similarity import Likeness, partners
+from hubslice.ancestry.verdict import Judged, judge
 from hubslice.artefacts.lineage import Comparison, LayerLikeness
 from hubslice.hub.tensors import Tensors
-from hubslice.lineage.alignment import Aligned, align, matched
-from hubslice.lineage.layers import Layer, layers_of, read_samples
-from hubslice.lineage.similarity import Likeness, partners
-from hubslice.lineage.verdict import Judged, judge
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def compare(mine: Sampled, theirs: Tensors) -> Comparison:
     Raises:
         HubError: the Hub does not give the candidate's bytes.
     """
-    started, before = time.perf_counter(), mine.tensors.bytes_read
+    started = time.perf_counter()
     found = in_place(mine, sample(theirs, {layer.shape for layer in mine.layers}))
     compared = share(mine, {layer.layer for layer in found})
     judged = judge(found, compared)
@@ -63,7 +63,7 @@ def compare(mine: Sampled, theirs: Tensors) -> Comparison:
         judged,
         found,
         compared,
-        bytes_read=theirs.bytes_read + mine.tensors.bytes_read - before,
+        bytes_read=theirs.bytes_read,
         bytes_whole=theirs.size,
         seconds=time.perf_counter() - started,
     )

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hubslice.ancestry.calibration import ALIGNED, FEWEST_POSITIONS, IN_PLACE, LEAST_COVERAGE, SIGMAS
 from hubslice.artefacts.lineage import LayerLikeness, Verdict
-from hubslice.lineage.calibration import ALIGNED, FEWEST_POSITIONS, IN_PLACE, LEAST_COVERAGE, SIGMAS
 
 _MOST = 8192  # positions for which a layer counts at the most, so that one wide layer does not decide alone
 

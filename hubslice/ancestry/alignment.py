@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from hubslice.ancestry.layers import Layer, layers_of, read_whole
+from hubslice.ancestry.similarity import Likeness, correlation, halves, standardised
 from hubslice.hub.tensors import Tensors
-from hubslice.lineage.layers import Layer, layers_of, read_whole
-from hubslice.lineage.similarity import Likeness, correlation, halves, standardised
 
 _ACCEPTED: Final = 0.3  # correlation from which a matching is built upon
 _SIGMAS: Final = 6.0
