@@ -90,13 +90,16 @@ def plan_push(
     create_pr: bool = False,
     revision: str | None = None,
     allow_poisoned: bool = False,
+    delta: bool = False,
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
     `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for
-    its new home, around what people wrote in the README that is there.
+    its new home, around what people wrote in the README that is there. With `delta` a run's weights go as their exact
+    difference to the teacher that its lock pins, which `load` puts together again.
 
     Raises:
+        LineageError: there is no such teacher on the Hub.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
     """
@@ -109,6 +112,7 @@ def plan_push(
         create_pr=create_pr,
         revision=revision,
         allow_poisoned=allow_poisoned,
+        delta=delta,
     )
 
 
@@ -120,6 +124,7 @@ def push(
     create_pr: bool = False,
     revision: str | None = None,
     allow_poisoned: bool = False,
+    delta: bool = False,
 ) -> PushResult:
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
@@ -139,6 +144,7 @@ def push(
                 create_pr=create_pr,
                 revision=revision,
                 allow_poisoned=allow_poisoned,
+                delta=delta,
             )
         )
 

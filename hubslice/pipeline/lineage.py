@@ -18,7 +18,8 @@ from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.errors import HubError, InputError, LineageError, ModelError
 from hubslice.hub.ref import LocalRef, parse_ref
-from hubslice.hub.tensors import Tensors, open_file, open_tensors
+from hubslice.hub.tensor_parts import Tensors
+from hubslice.hub.tensors import open_file, open_tensors
 from hubslice.machine import faults_told
 from hubslice.pipeline.publish import check_free, swap
 from hubslice.progress import Reporter
