@@ -19,6 +19,7 @@ from hubslice.recipe.load import load_recipe
 if TYPE_CHECKING:
     from hubslice.artefacts.detection import Detection, Fitted
     from hubslice.artefacts.explanation import Explanation
+    from hubslice.artefacts.exposure import Exposure
     from hubslice.artefacts.latency import LatencyReport
     from hubslice.artefacts.lineage import Indexed, Lineage
     from hubslice.artefacts.verification import Verification
@@ -399,6 +400,35 @@ def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Re
     from hubslice.pipeline.lineage import lineage_index as make
 
     return make([str(each) for each in models], Path(out), reporter=reporter or Silent())
+
+
+def exposure(
+    model: str | Path,
+    teacher: str | Path,
+    data: str | Path,
+    *,
+    input_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Exposure:
+    """What whoever knows the teacher would still have to obtain of a model to answer as it does.
+
+    Layers are obtained from the head backwards, the others stay the teacher's; `data` are pictures, as in `explain`.
+    With `out` also written there, with a picture.
+
+    Raises:
+        LineageError: model and teacher have no layer in common, by name and shape.
+        DataError: the data are missing, damaged, or of another kind or size.
+        ModelError: a model cannot be used. FetchError: the Hub does not give one.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.exposure import exposure as measure
+
+    where = Path(data)
+    return measure(
+        str(model), str(teacher), where, input_size=input_size, device=device, out=out, reporter=reporter or Silent()
+    )
 
 
 def convert(model: str | Path, form: Form, *, half: bool = False, out: Path | None = None) -> Converted:

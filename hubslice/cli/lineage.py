@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from hubslice.cli.options import JsonOption, QuietOption, examples
+from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.errors import LineageError
 
 if TYPE_CHECKING:
     from typer._click.core import Context
 
+    from hubslice.artefacts.exposure import Exposure
     from hubslice.artefacts.lineage import Indexed, Lineage
 
 MANY = "--candidates"
+EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES"
 TOLD = 40  # layers that people are shown at the most
 
 
@@ -55,6 +58,7 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
             "hubslice lineage you/beans --candidates models/ --out beans-lineage",
             "hubslice lineage found.safetensors --index parents.safetensors --json",
+            "hubslice lineage runs/beans --exposure --teacher timm/resnet18.a1_in1k --data pictures/",
         ),
     )(find)
     group.command(
@@ -78,10 +82,20 @@ def find(
     index_file: Annotated[
         Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
     ] = None,
+    exposed: Annotated[
+        bool, typer.Option("--exposure", help="Measure in place of that what knowing --teacher gives away; by --data.")
+    ] = False,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", metavar="MODEL", help="For --exposure: a Hub id, a folder or a run.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE|FOLDER", help="For --exposure: pictures to answer.")
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their picture."),
     ] = None,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -91,8 +105,16 @@ def find(
     trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
     which came first: siblings score high, too, yet lower than the parent. Of models on the Hub only parts are read.
     """
-    from hubslice.api import lineage
+    from hubslice.api import exposure, lineage
 
+    if exposed:
+        if teacher is None or data is None or candidates or index_file is not None:
+            raise LineageError("--exposure takes a teacher and pictures, and nothing to compare with", hint=EXPOSURE)
+        measured = exposure(model, teacher, data, device=device, out=folder, reporter=out.progress())
+        out.result(measured, lambda: _tell_exposure(measured), quiet=f"{measured.weights_needed:.4f}")
+        return
+    if teacher is not None or data is not None:
+        raise LineageError("--teacher and --data belong to --exposure", hint=EXPOSURE)
     found = lineage(model, candidates or (), index=index_file, out=folder, reporter=out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
@@ -172,4 +194,32 @@ def _tell_index(found: Indexed) -> None:
     out.text(
         f"{found.file}: {len(found.models)} models in {found.bytes / 1024:.1f} KiB, "
         f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
+    )
+
+
+def _tell_exposure(found: Exposure) -> None:
+    out.table(
+        [
+            {
+                "layer": layer.layer,
+                "weights": f"{layer.weights:,}",
+                "relative": "not the teacher's" if layer.relative is None else f"{layer.relative:.3g}",
+                "unchanged": "" if layer.unchanged is None else f"{layer.unchanged:.1%}",
+                "bits": "" if layer.bits is None else f"{layer.bits:.1f}",
+            }
+            for layer in found.layers
+        ],
+        {
+            "layer": "LAYER",
+            "weights": "WEIGHTS",
+            "relative": "CHANGE",
+            "unchanged": "UNCHANGED",
+            "bits": "BITS TO READ",
+        },
+    )
+    out.text("")
+    out.text(
+        f"with the head alone the teacher gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} "
+        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits "
+        f"({found.seconds:.1f} s)"
     )

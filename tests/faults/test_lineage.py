@@ -19,6 +19,7 @@ from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.hub.client import Client
 from hubslice.hub.restore import teacher_tensors
 from tests.cli.conftest import Hubslice
+from tests.detection.small import clean, write_model
 from tests.faults.conftest import Refused
 from tests.hub import Fault, HubServer, User
 from tests.lineage.small import nameless, tuned, weights, write
@@ -98,6 +99,17 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "weights as index": (
         ("child", "--index", "parent/model.safetensors"),
         ("is a safetensors file but not a fingerprint index of this version", AGAIN),
+    ),
+    "exposure without a teacher": (
+        ("child", "--exposure", "--data", "text.safetensors"),
+        (
+            "--exposure takes a teacher and pictures",
+            "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
+        ),
+    ),
+    "a teacher without exposure": (
+        ("child", "--teacher", "parent", "--candidates", "parent"),
+        ("--teacher and --data belong to --exposure",),
     ),
     "an index of a model without layers": (
         ("index", "vectors", "--out", "new.safetensors"),
@@ -254,3 +266,14 @@ def test_a_difference_whose_teacher_is_gone(student: Path, hub: HubServer, refus
 def test_only_a_run_is_pushed_as_a_difference(place: Path, refused: Refused) -> None:
     says = ("parent is not a run; only a run knows which teacher", "leave out --delta, or name a run folder")
     refused("push", "parent", "alice/student", "--delta", code=2, says=says)
+
+
+def test_exposure_to_somebody_elses_teacher(place: Path, refused: Refused) -> None:
+    write_model(place / "small")
+    np.save(place / "clean.npy", clean(4))
+    before = sorted(place.rglob("*"))
+    says = ("small has no layer whose name and shape alien has, too", "name its teacher")
+    arguments = ("small", "--exposure", "--teacher", "alien", "--data", "clean.npy", "--out", "told")
+    refused("lineage", *arguments, code=2, says=says)
+    refused("lineage", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
+    assert sorted(place.rglob("*")) == before
