@@ -25,8 +25,8 @@ _COLUMNS: Final = 1024  # that a channel is told by at the most
 _FEWEST_COLUMNS: Final = 24  # fewer do not tell channels apart
 _FEWEST_PAIRS: Final = 4
 _COLOURS: Final = 4  # input channels up to which a layer is the first of its network
-_LARGEST: Final = 8 << 20  # bytes of a tensor
-_BUDGET: Final = 64 << 20  # bytes of a model
+_LARGEST: Final = 6 << 20  # bytes of a tensor
+_BUDGET: Final = 24 << 20  # bytes of a model
 _ENOUGH: Final = 12  # layers, then nothing more is read
 
 

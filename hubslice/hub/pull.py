@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -86,13 +86,26 @@ def fetch(
         fetched = _fetch_locally(ref, allow_pickle)
     if all(file.path != DELTA for file in fetched.files):
         return fetched
+    folder, files = put_together(fetched.folder, fetched.files, client, reporter)
+    return replace(fetched, folder=folder, files=files)
+
+
+def put_together(
+    folder: Path, files: Sequence[FileFact], client: Client, reporter: Reporter = SILENT
+) -> tuple[Path, tuple[FileFact, ...]]:
+    """A folder of hubslice's cache with the model that is in `folder` as a difference, and the facts of its files.
+
+    Raises:
+        RunError: the difference is damaged.
+        FetchError: its teacher cannot be fetched.
+        IntegrityError: that is not the one that the difference was made against.
+    """
 
     def teacher(ref: HubRef) -> tuple[Path, tuple[FileFact, ...]]:
         found = _fetch_from_hub(ref, reporter, client, allow_pickle=False)
         return found.folder, found.files
 
-    folder, files = restore(fetched.folder, fetched.files, teacher)
-    return replace(fetched, folder=folder, files=files)
+    return restore(folder, files, teacher)
 
 
 def materialise(fetched: Fetched, target: Path) -> Fetched:

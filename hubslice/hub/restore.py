@@ -32,6 +32,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HUBSLICE_CACHE", default)).expanduser()
 
 
+def delta_in(folder: Path) -> DeltaFacts:
+    """What a folder's difference says of itself.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    path = folder / DELTA
+    return read_delta(path).facts.model_copy(update={"size": path.stat().st_size})
+
+
 def restore(folder: Path, files: Sequence[FileFact], fetch: Fetch) -> tuple[Path, tuple[FileFact, ...]]:
     """A folder with the model whose difference is in `folder`, and the facts of its files, `files` among them.
 

@@ -162,6 +162,8 @@ print(hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest())
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == hashlib.sha256(whole["model.safetensors"]).hexdigest()
     assert told(hubslice("lineage", name, "--candidates", "hubslice-tests/tiny-teacher", "--json"))["searched"] == 1
+    found = told(hubslice("verify", name, "--sample", "8", "--json"))
+    assert (found["verified"], found["commit"]) == (True, hub.commits(name)[0].oid)
 
 
 def test_a_stranger_verifies_it(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:
