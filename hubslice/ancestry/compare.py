@@ -14,7 +14,7 @@ from hubslice.ancestry.layers import Layer, layers_of, read_samples
 from hubslice.ancestry.similarity import Likeness, partners
 from hubslice.ancestry.verdict import Judged, judge
 from hubslice.artefacts.lineage import Comparison, LayerLikeness
-from hubslice.hub.tensor_parts import Tensors
+from hubslice.artefacts.tensor_parts import Tensors
 
 
 @dataclass(frozen=True)

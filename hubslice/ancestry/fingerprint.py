@@ -28,6 +28,7 @@ _BYTES: Final = 6144  # of a model, shared by its layers
 _FEWEST, _MOST = 32, 1024  # of a layer
 _SCALE: Final = 127 / 4  # values beyond four deviations are cut
 _LOOKED_AT: Final = 30  # models whose layers are paired; the rest cannot reach them by any pairing that counts
+_SLICED: Final = 0.5  # share of weights that are not zero, below which a layer is taken for sliced
 _SEED: Final = 21
 
 Shape = tuple[int, ...]
@@ -198,9 +199,19 @@ def _correlations(values: np.ndarray, left: np.ndarray, known: np.ndarray) -> np
 
 
 def _values(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised values at the places of a fingerprint, and where the sample has any."""
+    """Standardised values at the places of a fingerprint, and where the sample has any.
+
+    A sliced layer is scaled, not centred: of the few weights that are left means would take most of what they tell, and
+    centred on one side the product has no pattern of rows or columns anyway.
+    """
+    known = sample != 0
+    if known.mean() < _SLICED:
+        sizes = np.sqrt((sample**2).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1))
+        values = (sample / np.where(sizes > 0, sizes, 1)).astype(np.float32)
+    else:
+        values = standardised(sample, known)
     places = np.random.default_rng((_SEED, *sample.shape)).permutation(sample.size)[:_MOST]
-    return standardised(sample, sample != 0).ravel()[places], (sample != 0).ravel()[places]
+    return values.ravel()[places], known.ravel()[places]
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:

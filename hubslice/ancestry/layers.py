@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from hubslice.artefacts.tensor_file import DTYPES, TensorInfo
-from hubslice.hub.tensor_parts import Piece, Tensors
+from hubslice.artefacts.tensor_parts import Piece, Tensors
 
 _NUMBERS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
 _FEWEST_ROWS: Final = 8

@@ -24,16 +24,17 @@ class Judged:
 def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
     """The verdict on layers that cover the share `compared` of the model's weights.
 
-    The score is the mean correlation, each layer counting for its positions. Of three layers or more the most alike
-    does not count: tables that follow from a formula (sine positions, filters) are equal in models that share nothing.
+    The score is the mean correlation, each layer counting for the root of its positions. Of three layers or more the
+    most alike does not count: tables that follow from a formula (sine positions, filters) are equal in models that
+    share nothing.
     """
     counted = sorted(layers, key=lambda layer: layer.correlation)
     if len(counted) > 2:
         counted = counted[:-1]
-    weights = [min(layer.positions, _MOST) for layer in counted]
-    total = sum(weights)
-    if total < FEWEST_POSITIONS:
+    if sum(layer.positions for layer in counted) < FEWEST_POSITIONS:
         return Judged("not comparable", None, None)
+    weights = [_weight(layer) for layer in counted]
+    total = sum(weights)
     score = sum(w * layer.correlation for w, layer in zip(weights, counted, strict=True)) / total
     noise = math.sqrt(sum((w * layer.null) ** 2 for w, layer in zip(weights, counted, strict=True))) / total
     limit = max(ALIGNED if counted[0].aligned else IN_PLACE, SIGMAS * noise)
@@ -42,3 +43,8 @@ def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
     if compared < LEAST_COVERAGE:
         return Judged("not comparable", None, None)
     return Judged("unrelated", score, limit)
+
+
+def _weight(layer: LayerLikeness) -> float:
+    """What a layer counts: in a sliced model the new head has more positions than all that is left of the teacher."""
+    return math.sqrt(min(layer.positions, _MOST))

@@ -15,10 +15,11 @@ from hubslice.artefacts.delta import DeltaFacts, Stored, Teacher, read_delta, re
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.names import DELTA, WEIGHTS
 from hubslice.artefacts.tensor_file import TensorInfo
+from hubslice.artefacts.tensor_parts import Piece, Tensors
 from hubslice.errors import FetchError, IntegrityError, RunError
 from hubslice.hub.integrity import digest
+from hubslice.hub.local_tensors import add_local
 from hubslice.hub.ref import HubRef, check_repo_id
-from hubslice.hub.tensor_parts import Piece, Tensors, add_local
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 

@@ -14,17 +14,18 @@ from typing import Final
 from huggingface_hub import get_session
 
 from hubslice.artefacts.names import DELTA, WEIGHTS
+from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.formats import check_weights
 from hubslice.hub.headers import FIRST, remote_headers
 from hubslice.hub.integrity import check_held
 from hubslice.hub.listing import Listing, list_files, remember
+from hubslice.hub.local_tensors import LocalPart, add_local
 from hubslice.hub.pull import download, fetch, local_folder, weight_files
 from hubslice.hub.ranges import read_range
 from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.room import cached_file
-from hubslice.hub.tensor_parts import LocalPart, Tensors, add_local
 
 _GAP: Final = 1 << 16  # bytes between two parts that are rather read for nothing than asked for with another request
 _AT_ONCE: Final = 6  # requests

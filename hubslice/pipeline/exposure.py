@@ -84,7 +84,7 @@ def exposure(
 def _tensors(model: str, names: set[str]) -> dict[str, np.ndarray]:
     """The teacher's floating-point tensors of these names, float32."""
     from hubslice.ancestry.layers import numbers
-    from hubslice.hub.tensor_parts import Piece
+    from hubslice.artefacts.tensor_parts import Piece
 
     held = open_model(model)
     wanted = [

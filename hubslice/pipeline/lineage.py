@@ -16,9 +16,9 @@ from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.base import DRAFT, write_atomically
 from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
+from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.errors import HubError, InputError, LineageError, ModelError
 from hubslice.hub.ref import LocalRef, parse_ref
-from hubslice.hub.tensor_parts import Tensors
 from hubslice.hub.tensors import open_file, open_tensors
 from hubslice.machine import faults_told
 from hubslice.pipeline.publish import check_free, swap

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from hubslice.artefacts.tensor_parts import Piece
 from hubslice.errors import ModelError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef, parse_ref
-from hubslice.hub.tensor_parts import Piece
 from hubslice.hub.tensors import open_file, open_tensors
 from tests.hub import Fault, HubServer, on
 from tests.hub_client.conftest import MakeClient, model, write

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from hubslice.artefacts.tensor_file import Header, TensorInfo
-from hubslice.hub.integrity import check_held, header_of
 
 
 class Piece(NamedTuple):
@@ -26,24 +24,6 @@ class Part(Protocol):
 
     def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of each span, which are in rising order."""
-
-
-@dataclass
-class LocalPart:
-    """A file on this machine whose tensors begin at byte `at`."""
-
-    path: Path
-    at: int
-    read: int = 0
-
-    def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        found = []
-        with self.path.open("rb") as file:
-            for start, stop in spans:
-                file.seek(self.at + start)
-                found.append(file.read(stop - start))
-                self.read += stop - start
-        return found
 
 
 @dataclass
@@ -94,15 +74,3 @@ class Tensors:
             self.infos[name] = info
             self._home[name] = len(self._files)
         self._files.append(file)
-
-
-def add_local(found: Tensors, path: Path, name: str, names: set[str]) -> None:
-    """Take in the tensors of a file on this machine, called `name` in messages, which must hold those of `names`.
-
-    Raises:
-        ModelError: it is damaged, not safetensors, or lacks one.
-    """
-    header = header_of(path, name=name)
-    check_held(header.tensors, names, name=name)
-    start = path.stat().st_size - max((info.end for info in header.tensors.values()), default=0)
-    found.add(header, start, LocalPart(path, start))
