@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubslice.ancestry.calibration import ALIGNED, FEWEST_POSITIONS, IN_PLACE, LEAST_COVERAGE, SIGMAS
-from hubslice.artefacts.lineage import LayerLikeness, Verdict
+from hubslice.artefacts.lineage import Comparison, LayerLikeness, Verdict
 
 _MOST = 8192  # positions for which a layer counts at the most, so that one wide layer does not decide alone
 
@@ -43,6 +43,21 @@ def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
     if compared < LEAST_COVERAGE:
         return Judged("not comparable", None, None)
     return Judged("unrelated", score, limit)
+
+
+def ranked(found: Sequence[Comparison]) -> list[Comparison]:
+    """Descendants first, by closeness, then the rest by score; what cannot be compared comes last."""
+    related = [each for each in found if each.verdict == "descendant"]
+    common = set.intersection(*({layer.layer for layer in each.layers} for each in related)) if related else set()
+    close = {each.candidate: _mean([layer for layer in each.layers if layer.layer in common]) for each in related}
+    told = [each.model_copy(update={"closeness": close.get(each.candidate)}) for each in found]
+    order = ("descendant", "unrelated", "not comparable")
+    return sorted(told, key=lambda each: (order.index(each.verdict), -(each.closeness or 0.0), -(each.score or 0.0)))
+
+
+def _mean(layers: Sequence[LayerLikeness]) -> float | None:
+    total = sum(_weight(layer) for layer in layers)
+    return round(sum(_weight(layer) * layer.correlation for layer in layers) / total, 4) if total else None
 
 
 def _weight(layer: LayerLikeness) -> float:

@@ -30,12 +30,15 @@ class Comparison(Artefact):
 
     The score is symmetric: it is high for a parent, a child and a sibling alike. `compared` is the share of the model's
     weights in layers with a counterpart. Two models without enough of them are not comparable and have no score.
+    `closeness` is the score over those layers alone that all descendants among the candidates share, by which they are
+    ranked: a head that one has and another lacks says nothing of which is nearer.
     """
 
     candidate: str
     verdict: Verdict
     score: float | None
     threshold: float | None
+    closeness: float | None = None
     compared: float
     layers: tuple[LayerLikeness, ...]
     bytes_read: int
@@ -44,7 +47,7 @@ class Comparison(Artefact):
 
 
 class Lineage(Artefact):
-    """All candidates, the most alike first; `skipped` tells of those that could not be read why."""
+    """All candidates, the closest descendants first, then by score; `skipped`: why some could not be read."""
 
     model: str
     index: str | None

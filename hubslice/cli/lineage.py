@@ -103,7 +103,8 @@ def find(
 
     A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
     trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
-    which came first: siblings score high, too, yet lower than the parent. Of models on the Hub only parts are read.
+    which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
+    read.
     """
     from hubslice.api import exposure, lineage
 
@@ -147,6 +148,7 @@ def _tell(found: Lineage) -> None:
             "candidate": other.candidate,
             "verdict": other.verdict,
             "score": "" if other.score is None else f"{other.score:.3f}",
+            "closeness": "" if other.closeness is None else f"{other.closeness:.3f}",
             "limit": "" if other.threshold is None else f"{other.threshold:.2f}",
             "compared": f"{other.compared:.0%}",
             "read": f"{other.bytes_read / 2**20:.1f} of {other.bytes_whole / 2**20:.1f}",
@@ -154,8 +156,8 @@ def _tell(found: Lineage) -> None:
         }
         for other in found.candidates
     ]
-    heads = ("CANDIDATE", "VERDICT", "SCORE", "FROM", "COMPARED", "MIB READ", "SECONDS")
-    keys = ("candidate", "verdict", "score", "limit", "compared", "read", "seconds")
+    heads = ("CANDIDATE", "VERDICT", "SCORE", "FROM", "CLOSENESS", "COMPARED", "MIB READ", "SECONDS")
+    keys = ("candidate", "verdict", "score", "limit", "closeness", "compared", "read", "seconds")
     out.table(rows, dict(zip(keys, heads, strict=True)))
     best = found.candidates[0] if found.candidates else None
     if best is not None and best.layers:

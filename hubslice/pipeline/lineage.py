@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from hubslice.ancestry.compare import Sampled, compare, sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, load_index, save_index, search
-from hubslice.ancestry.verdict import judge
+from hubslice.ancestry.verdict import judge, ranked
 from hubslice.artefacts.base import DRAFT, write_atomically
 from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
@@ -57,7 +57,7 @@ def lineage(
         model=model,
         index=None if index is None else str(index),
         searched=len(prints) if index is not None else len(compared),
-        candidates=tuple(sorted(compared, key=_rank)),
+        candidates=tuple(ranked(compared)),
         skipped=skipped,
         bytes_read=read,
         seconds=round(time.perf_counter() - started, 3),
@@ -185,12 +185,6 @@ def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:
             )
         )
     return compared
-
-
-def _rank(found: Comparison) -> tuple[int, float]:
-    """Descendants first, then by score; what cannot be compared comes last."""
-    order = ("descendant", "unrelated", "not comparable").index(found.verdict)
-    return order, -(found.score or 0.0)
 
 
 def _write(found: Lineage, folder: Path) -> None:

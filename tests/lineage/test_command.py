@@ -108,3 +108,15 @@ def test_a_stranger_has_no_parent(place: Path, hubslice: Hubslice) -> None:
     assert done.code == 0
     assert "no candidate shares ancestry with stranger" in done.stdout
     assert hubslice("lineage", "stranger", "--candidates", "parents", "--quiet").stdout == ""
+
+
+def test_the_parent_comes_before_the_grandparent_whatever_heads_they_have(place: Path) -> None:
+    """Of the grandparent the head has another shape, so it does not lower the score; of the parent it does."""
+    parent = tuned(weights(1), 5, classes=7)
+    write(place / "parent", parent)
+    write(place / "grandchild", nameless(tuned(parent, 6, classes=7), 3))
+    found = package.lineage("grandchild", ["parents/p1", "parent", "child"])
+    assert [other.candidate for other in found.candidates] == ["parent", "parents/p1", "child"]
+    assert {other.verdict for other in found.candidates} == {"descendant"}
+    closeness = [other.closeness or 0 for other in found.candidates]
+    assert closeness == sorted(closeness, reverse=True)
