@@ -22,7 +22,7 @@ from hubslice.artefacts.tensor_parts import Tensors
 _ACCEPTED: Final = 0.3  # correlation from which a matching is built upon
 _SIGMAS: Final = 6.0
 _COLUMNS: Final = 1024  # that a channel is told by at the most
-_FEWEST_COLUMNS: Final = 24  # fewer do not tell channels apart
+_FEWEST_COLUMNS: Final = 12  # fewer do not tell channels apart
 _FEWEST_PAIRS: Final = 4
 _COLOURS: Final = 4  # input channels up to which a layer is the first of its network
 _LARGEST: Final = 6 << 20  # bytes of a tensor
@@ -49,17 +49,20 @@ class Aligned:
     first: bool
 
 
-def align(mine: Tensors, theirs: Tensors) -> list[Aligned]:
+def align(mine: Tensors, theirs: Tensors, *, cut: bool) -> list[Aligned]:
     """Layers compared through matched channels; empty where no way into the network was found.
+
+    `cut`: channels may have been taken out, not only moved. Then layers with one width in common are ways in, too.
 
     Raises:
         HubError: the Hub does not give the bytes.
     """
-    return list(_Search(mine, theirs).run())
+    return list(_Search(mine, theirs, cut).run())
 
 
 class _Search:
-    def __init__(self, mine: Tensors, theirs: Tensors) -> None:
+    def __init__(self, mine: Tensors, theirs: Tensors, cut: bool) -> None:
+        self.cut = cut
         self.known: list[Channels] = []
         self.models = [_Values(mine), _Values(theirs)]
         self.done: set[tuple[str, ...]] = set()
@@ -125,7 +128,7 @@ class _Search:
     def _common(self, mine: Layer, theirs: Layer, axis: int, first: bool) -> Iterator[Channels]:
         """What is known of the axis: as it is, where it has one width and the other was cut, or channels matched."""
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
-        other = mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
+        other = self.cut and mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
         if sizes[0] == sizes[1] and (first or other):
             every = np.arange(sizes[0])
             yield Channels(sizes, every, every)

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from hubslice.ancestry.similarity import Likeness, partners
 from hubslice.ancestry.verdict import Judged, judge
 from hubslice.artefacts.lineage import Comparison, LayerLikeness
 from hubslice.artefacts.tensor_parts import Tensors
+
+_WHOLE: Final = 0.95  # share of the weights in layers of the candidate's shapes, from which nothing was taken out
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def compare(mine: Sampled, theirs: Tensors) -> Comparison:
     compared = share(mine, {layer.layer for layer in found})
     judged = judge(found, compared)
     if judged.verdict != "descendant":
-        aligned = align(mine.tensors, theirs)
+        aligned = align(mine.tensors, theirs, cut=compared < _WHOLE)
         by_channels = [_told(each.mine, each.theirs, each.likeness, aligned=True) for each in matched(aligned)]
         reached = share(mine, {layer.layer for layer in by_channels})
         again = judge(by_channels, reached)
