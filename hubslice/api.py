@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from hubslice.artefacts.detection import Detection, Fitted
     from hubslice.artefacts.deviation import Deviations
     from hubslice.artefacts.explanation import Explanation
+    from hubslice.artefacts.exposure import Exposure
     from hubslice.artefacts.latency import LatencyReport
+    from hubslice.artefacts.lineage import Indexed, Lineage
     from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
@@ -92,14 +94,17 @@ def plan_push(
     revision: str | None = None,
     allow_poisoned: bool = False,
     despite_gates: bool = False,
+    delta: bool = False,
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
     `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for
-    its new home, around what people wrote in the README that is there.
+    its new home, around what people wrote in the README that is there. With `delta` a run's weights go as their exact
+    difference to the teacher that its lock pins, which `load` puts together again.
 
     Raises:
         GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        LineageError: there is no such teacher on the Hub.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
     """
@@ -113,6 +118,7 @@ def plan_push(
         revision=revision,
         allow_poisoned=allow_poisoned,
         despite_gates=despite_gates,
+        delta=delta,
     )
 
 
@@ -125,6 +131,7 @@ def push(
     revision: str | None = None,
     allow_poisoned: bool = False,
     despite_gates: bool = False,
+    delta: bool = False,
 ) -> PushResult:
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
@@ -146,6 +153,7 @@ def push(
                 revision=revision,
                 allow_poisoned=allow_poisoned,
                 despite_gates=despite_gates,
+                delta=delta,
             )
         )
 
@@ -432,6 +440,75 @@ def diff(
             out=out,
             reporter=reporter or Silent(),
         )
+
+
+def lineage(
+    model: str | Path,
+    candidates: Sequence[str | Path] = (),
+    *,
+    index: str | Path | None = None,
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Lineage:
+    """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
+
+    Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
+    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Those that cannot be
+    read are left out and named.
+
+    Raises:
+        LineageError: neither candidates nor an index, or an index of another version.
+        RunError: the index is missing or damaged.
+        InputError: a name is no model, or `out` holds something else.
+        ModelError: the model, or every candidate, has no safetensors or damaged ones.
+        FetchError: the Hub does not give the model, or any candidate.
+    """
+    from hubslice.pipeline.lineage import lineage as find
+
+    where = None if index is None else Path(index)
+    return find(str(model), [str(each) for each in candidates], index=where, out=out, reporter=reporter or Silent())
+
+
+def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Reporter | None = None) -> Indexed:
+    """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
+
+    Raises:
+        InputError: a name is no model, or `out` is a folder.
+        ModelError: no model has safetensors that can be read.
+        FetchError: the Hub gives none of them.
+    """
+    from hubslice.pipeline.lineage import lineage_index as make
+
+    return make([str(each) for each in models], Path(out), reporter=reporter or Silent())
+
+
+def exposure(
+    model: str | Path,
+    teacher: str | Path,
+    data: str | Path,
+    *,
+    input_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Exposure:
+    """What whoever knows the teacher would still have to obtain of a model to answer as it does.
+
+    Layers are obtained from the head backwards, the others stay the teacher's; `data` are pictures, as in `explain`.
+    With `out` also written there, with a picture.
+
+    Raises:
+        LineageError: model and teacher have no layer in common, by name and shape.
+        DataError: the data are missing, damaged, or of another kind or size.
+        ModelError: a model cannot be used. FetchError: the Hub does not give one.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.exposure import exposure as measure
+
+    where = Path(data)
+    return measure(
+        str(model), str(teacher), where, input_size=input_size, device=device, out=out, reporter=reporter or Silent()
+    )
 
 
 def convert(

@@ -87,6 +87,10 @@ class DiffError(InputError):
     """Two models cannot be compared, or not in the way that was asked for."""
 
 
+class LineageError(InputError):
+    """Where a model comes from cannot be told from what was given, or a difference does not fit its teacher."""
+
+
 class RuleError(ExplainError):
     """Dynamic slicing has no rule for an operator of the model."""
 

@@ -9,6 +9,7 @@ RECIPE: Final = "recipe.yaml"
 REPORT: Final = "report.json"
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
+DELTA: Final = "delta.safetensors"  # in place of the weights: their difference to the teacher's
 SLICE: Final = "slice.safetensors"
 SEARCH: Final = "search.json"  # how a slice was searched for; under evidence/ of a student
 SHAPES: Final = "shapes.json"  # of a compact model: where its widths differ from its architecture's

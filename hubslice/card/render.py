@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, Report
 from hubslice.card import facts, formats, reading
@@ -28,11 +29,17 @@ _LICENSE = frozenset({"license", "license_name", "license_link"})
 
 
 def render_card(
-    report: Report, card: CardParams, recipe_text: str, repo_id: str | None, existing: str | None = None
+    report: Report,
+    card: CardParams,
+    recipe_text: str,
+    repo_id: str | None,
+    existing: str | None = None,
+    delta: DeltaFacts | None = None,
 ) -> str:
     """The student's README.md: YAML head and marked sections.
 
-    `repo_id` is where the student will live, None for a folder. With `existing`, the README that is there now, only our
+    `repo_id` is where the student will live, None for a folder; `delta` the difference that stands in for its weights.
+    With `existing`, the README that is there now, only our
     sections and our keys of the head change; a licence given there stays unless `card` names one. Rendering again
     changes nothing.
 
@@ -40,7 +47,7 @@ def render_card(
         InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
     """
     templates = environment("student")
-    context = _context(report, card, recipe_text, repo_id)
+    context = _context(report, card, recipe_text, repo_id) | {"delta": delta}
     context["variant_block"] = lambda defect, variant: _variant(
         templates.get_template("variant.md.j2"), report, defect, variant
     )

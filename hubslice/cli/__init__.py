@@ -24,6 +24,7 @@ from hubslice.cli import (
     explain,
     info,
     latency,
+    lineage,
     poison,
     pull,
     push,
@@ -51,6 +52,7 @@ COMMANDS = (
     explain,
     detect,
     diff,
+    lineage,
     poison,
     doctor,
 )

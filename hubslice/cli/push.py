@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
             "hubslice push runs/drawings owner/drawings",
             "hubslice push runs/drawings owner/drawings --private",
             "hubslice push runs/drawings somebody/model --create-pr",
+            "hubslice push runs/drawings owner/drawings-delta --delta",
         ),
     )(push)
 
@@ -42,6 +43,10 @@ def push(
     despite_gates: Annotated[
         bool, typer.Option("--despite-gates", help="Publish a run that broke gates of its recipe.")
     ] = False,
+    delta: Annotated[
+        bool,
+        typer.Option("--delta", help="Publish the exact difference to the pinned teacher in place of the weights."),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -50,6 +55,9 @@ def push(
     What people wrote in the README on the Hub is kept; only hubslice's marked sections are replaced. If somebody else
     pushed in between, nothing is changed and the command ends with exit code 3. A run that broke gates of its recipe
     is not published: exit code 1.
+
+    With --delta the weights travel as their difference to the teacher: `hubslice.load` puts them together and checks
+    every byte; other libraries cannot load such a repository.
     """
     from hubslice.api import plan_push
     from hubslice.hub.push import push as carry_out
@@ -64,7 +72,14 @@ def push(
             revision=revision,
             allow_poisoned=allow_poisoned,
             despite_gates=despite_gates,
+            delta=delta,
         )
+        if plan.delta is not None:
+            whole = plan.delta.student.size
+            out.info(
+                f"the difference to {plan.delta.teacher} takes {plan.delta.size / 2**20:.1f} MiB in place of "
+                f"{whole / 2**20:.1f} ({plan.delta.size / whole:.0%})"
+            )
         for warning in plan.warnings:
             out.warning(warning)
         if dry_run:
@@ -78,6 +93,7 @@ def push(
         "pr_url": result.pr_url,
         "pushed": result.pushed,
         "files": len(plan.changes),
+        "delta": _delta(plan),
     }
     if not result.pushed:
         out.info("the Hub holds all of this already; no commit was made")
@@ -95,7 +111,15 @@ def _plain(plan: PushPlan) -> dict[str, object]:
         "files": files,
         "upload_bytes": _upload(plan),
         "warnings": list(plan.warnings),
+        "delta": _delta(plan),
     }
+
+
+def _delta(plan: PushPlan) -> dict[str, object] | None:
+    if plan.delta is None:
+        return None
+    sizes = {"bytes": plan.delta.size, "bytes_whole": plan.delta.student.size}
+    return {"teacher": plan.delta.teacher, "commit": plan.delta.commit, **sizes}
 
 
 def _tell(plan: PushPlan) -> None:

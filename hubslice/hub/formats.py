@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from hubslice.artefacts.names import INDEX, WEIGHTS
+from hubslice.artefacts.names import DELTA, INDEX, WEIGHTS
 from hubslice.errors import IntegrityError, ModelError
 
 CONFIG = "config.json"
@@ -68,12 +68,12 @@ def is_pickle(path: Path) -> bool:
 
 
 def check_weights(paths: Collection[str], where: str, *, on_hub: bool, allow_pickle: bool = False) -> str:
-    """The file that leads to the weights: `model.safetensors`, or the index of shards; with consent a pickle's.
+    """The file that leads to the weights: they, the index of shards, or a difference; with consent a pickle's.
 
     Raises:
         ModelError: there is none; pickles are named.
     """
-    for first in (WEIGHTS, INDEX):
+    for first in (WEIGHTS, INDEX, DELTA):
         if first in paths:
             return first
     if found := pickles(paths):

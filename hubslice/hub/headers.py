@@ -1,8 +1,4 @@
-"""What the safetensors files of a repository hold, by their headers alone, of which no more is transferred.
-
-huggingface_hub's `parse_safetensors_file_metadata` asks for the same bytes, but reads whatever the server sends: one
-that ignores the range would send the whole file.
-"""
+"""What the safetensors files of a repository hold, by their headers alone, of which no more is transferred."""
 
 from __future__ import annotations
 
@@ -10,16 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from huggingface_hub import constants, get_session, hf_hub_url, hf_raise_for_status
+from huggingface_hub import get_session
 
 from hubslice.artefacts.tensor_file import LENGTH, Header, HeaderError, header_length, parse_text
-from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.integrity import damaged
 from hubslice.hub.listing import Listing
-from hubslice.hub.refusals import refused_as
+from hubslice.hub.ranges import read_range
 
-_FIRST: Final = 100_000  # bytes asked for at once: nearly every header fits, which saves a second request
+FIRST: Final = 100_000  # bytes asked for at once: nearly every header fits, which saves a second request
 _AT_ONCE: Final = 4
 
 # From start and stop to those bytes of a file; fewer where it ends before.
@@ -37,7 +32,7 @@ def remote_headers(listing: Listing, paths: list[str], client: Client) -> dict[s
 
     def header(path: str) -> Header:
         def read(start: int, stop: int) -> bytes:
-            return _range(listing, path, start, stop, client)
+            return read_range(listing, path, start, stop, client, "the header").data
 
         return _read_header(read, listing.files[path].size, f"{listing.repo_id}: {path}")
 
@@ -45,27 +40,9 @@ def remote_headers(listing: Listing, paths: list[str], client: Client) -> dict[s
         return dict(zip(paths, pool.map(header, paths), strict=True))
 
 
-def _range(listing: Listing, path: str, start: int, stop: int, client: Client) -> bytes:
-    """Bytes `start` to `stop` of a file on the Hub; a server that sends more is hung up on."""
-    url = hf_hub_url(listing.repo_id, path, revision=listing.commit, endpoint=client.url)
-    # Compressed, the bytes of a range would be those of another file.
-    headers = client.headers | {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-
-    with refused_as(FetchError, f"read the header of {path} of {listing}", repo_id=listing.repo_id, client=client):
-        found = bytearray()
-        with get_session().stream("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
-            hf_raise_for_status(response)
-            skipped = 0 if response.status_code == 206 else start
-            for chunk in response.iter_bytes():
-                found += chunk
-                if len(found) >= skipped + stop - start:
-                    break
-        return bytes(found[skipped : skipped + stop - start])
-
-
 def _read_header(read: _Read, size: int | None, name: str) -> Header:
     try:
-        start = read(0, _FIRST) if size != 0 else b""  # of nothing there is no range
+        start = read(0, FIRST) if size != 0 else b""  # of nothing there is no range
         length = header_length(start[:LENGTH], size)
         text = start[LENGTH : LENGTH + length]
         if len(text) < length:

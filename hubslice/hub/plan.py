@@ -13,7 +13,8 @@ from huggingface_hub import ModelInfo, constants, get_session
 from huggingface_hub import errors as hf
 from huggingface_hub.utils._http import hf_raise_for_status
 
-from hubslice.artefacts.names import CARD, INDEX, REPORT, SHAPES
+from hubslice.artefacts.delta import DeltaFacts
+from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, SHAPES
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
@@ -27,7 +28,7 @@ from hubslice.hub.refusals import refused_as
 
 _NAMED = 10  # files that a warning names
 _OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
-_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + re.escape(INDEX) + "|" + re.escape(SHAPES))
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + "|".join(map(re.escape, (INDEX, SHAPES, DELTA))))
 
 # The new card, given the text of the one on the Hub (None: there is none).
 Render = Callable[[str | None], bytes]
@@ -46,7 +47,10 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class PushPlan:
-    """A push to be, onto the commit `parent` (None: the repository is yet to be created)."""
+    """A push to be, onto the commit `parent` (None: the repository is yet to be created).
+
+    `delta` tells of the difference to the teacher that stands in for the weights, if one does.
+    """
 
     folder: Path
     repo_id: str
@@ -59,6 +63,7 @@ class PushPlan:
     card: bytes | None = field(repr=False)  # None: README.md as it is in the folder
     warnings: tuple[str, ...]
     client: Client = field(repr=False)
+    delta: DeltaFacts | None = None
 
     @property
     def exists(self) -> bool:

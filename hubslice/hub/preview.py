@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.names import CARD, INDEX, SHAPES
+from hubslice.artefacts.names import CARD, DELTA, INDEX, SHAPES
 from hubslice.artefacts.tensor_file import Header, TensorInfo
 from hubslice.hub import declared
 from hubslice.hub.client import Client
@@ -16,8 +16,8 @@ from hubslice.hub.formats import CONFIGS, PICKLE_INDEX, check_weights, companion
 from hubslice.hub.headers import remote_headers
 from hubslice.hub.integrity import check_held, header_of
 from hubslice.hub.listing import list_files
-from hubslice.hub.pull import download, local_folder, weight_files
-from hubslice.hub.ref import HubRef, Ref
+from hubslice.hub.pull import download, fetch, local_folder, weight_files
+from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.room import cached_file, missing_bytes
 
 _INDICES = {INDEX, PICKLE_INDEX}
@@ -70,6 +70,8 @@ def preview(ref: Ref, target: Path, *, client: Client | None = None, allow_pickl
     folder = local_folder(ref)
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
     first = check_weights(sizes, str(folder), on_hub=False, allow_pickle=allow_pickle)
+    if first == DELTA:
+        return _of_difference(ref, target, client or Client())
     paths = _take_small(str(folder), first, sizes, target, lambda name: folder / name)
     pickled = {path: folder / path for path in pickles(paths)}
     headers = {path: _local(folder / path, str(folder), path, paths[path]) for path in paths if path not in pickled}
@@ -80,6 +82,9 @@ def _of_repository(ref: HubRef, target: Path, client: Client, allow_pickle: bool
     listing = list_files(ref, client)
     sizes = {path: expected.size or 0 for path, expected in listing.files.items()}
     first = check_weights(sizes, str(ref), on_hub=True, allow_pickle=allow_pickle)
+    if first == DELTA:
+        whole = _of_difference(ref, target, client)
+        return replace(whole, repo_id=ref.repo_id, commit=listing.commit, gated=listing.gated)
     paths = _take_small(str(ref), first, sizes, target, lambda name: download(listing, name, client)[0])
     cached = {path: held for path in paths if (held := cached_file(listing, path, client))}
     sizes |= {path: held.stat().st_size for path, held in cached.items()}  # unknown to the listing when offline
@@ -93,6 +98,11 @@ def _of_repository(ref: HubRef, target: Path, client: Client, allow_pickle: bool
     found = _preview(target, first, sizes, {path: headers[path] for path in paths if path in headers}, pickled)
     missing = missing_bytes(listing, found.files, client)
     return replace(found, repo_id=ref.repo_id, commit=listing.commit, gated=listing.gated, missing=missing)
+
+
+def _of_difference(ref: Ref, target: Path, client: Client) -> Preview:
+    """Of a model that was published as a difference: its weights have to be put together first."""
+    return preview(LocalRef(str(ref), fetch(ref, client=client).folder, "folder"), target)
 
 
 def _take_small(

@@ -7,16 +7,19 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from hubslice.artefacts.names import RECIPE, REPORT
+from hubslice.artefacts.delta import DeltaFacts
+from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import DELTA, RECIPE, REPORT, WEIGHTS
 from hubslice.errors import InputError
 from hubslice.hub.client import Client
 from hubslice.hub.listing import list_files, remember
-from hubslice.hub.pull import download
+from hubslice.hub.pull import download, put_together
 from hubslice.hub.ref import HubRef, Ref
+from hubslice.hub.restore import delta_in
 
 _LARGEST = 1 << 20  # bytes
 _USUAL = re.compile(
-    r"(config|preprocessor_config|report)\.json|README\.md|recipe\.yaml|(model|slice)\.safetensors|hubslice\.lock"
+    r"(config|preprocessor_config|report)\.json|README\.md|recipe\.yaml|(model|delta|slice)\.safetensors|hubslice\.lock"
     r"|evidence/[^/]+\.safetensors|plots/[^/]+\.png"
 )
 
@@ -29,12 +32,16 @@ class PublishedRecipe(NamedTuple):
 
 
 class PublishedStudent(NamedTuple):
-    """A student's files: `names` within `folder`, which may hold others too. `offline`: only what was cached."""
+    """A student's files: `names` within `folder`, which may hold others too. `offline`: only what was cached.
+
+    `delta`: its weights are on the Hub as this difference; in `folder` they are whole.
+    """
 
     folder: Path
     commit: str
     names: frozenset[str]
     offline: bool
+    delta: DeltaFacts | None = None
 
 
 def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> PublishedStudent:
@@ -54,11 +61,18 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
         )
     usual = {name for name in listing.files if _USUAL.fullmatch(name)}
     listed = _listed(download(listing, lock, client)[0]) if lock in listing.files else set()
+    held: list[FileFact] = []
     for name in sorted(usual | listed & listing.files.keys()):
-        folder = download(listing, name, client)[0].parents[name.count("/")]
+        path, checked = download(listing, name, client)
+        folder = path.parents[name.count("/")]
+        held.append(FileFact(path=name, size=checked.size, sha256=checked.sha256))
     if not client.offline:
         remember(ref, listing, client)
-    return PublishedStudent(folder, listing.commit, frozenset(listing.files), client.offline)
+    found = PublishedStudent(folder, listing.commit, frozenset(listing.files), client.offline)
+    if DELTA not in listing.files or WEIGHTS in listing.files:
+        return found
+    names, delta = found.names - {DELTA} | {WEIGHTS}, delta_in(folder)
+    return found._replace(folder=put_together(folder, held, client)[0], names=names, delta=delta)
 
 
 def _listed(lock: Path) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from huggingface_hub.utils.tqdm import tqdm
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import INDEX, WEIGHTS
+from hubslice.artefacts.names import DELTA, INDEX, WEIGHTS
 from hubslice.errors import FetchError, IntegrityError, ModelError
 from hubslice.hub import declared
 from hubslice.hub.client import Client
@@ -32,6 +32,7 @@ from hubslice.hub.integrity import Digest, check_safetensors, digest, verify
 from hubslice.hub.listing import Listing, cached_commit, list_files, remember
 from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.hub.restore import restore
 from hubslice.hub.room import require_room
 from hubslice.progress import Bar, Reporter, Silent
 
@@ -69,17 +70,42 @@ def fetch(
 ) -> Fetched:
     """The model's files: from the Hub into its cache, or where they are for a local folder or run.
 
-    `allow_pickle` is the user's consent to fetch pickled weights where there are no others; none is opened here.
+    `allow_pickle` is the user's consent to fetch pickled weights where there are no others; none is opened here. A
+    model that is a difference to its teacher is put together in a folder of hubslice's cache.
 
     Raises:
-        FetchError: the Hub cannot be reached or does not give the model.
+        FetchError: the Hub cannot be reached or does not give the model, or the teacher that it is a difference to.
+        RunError: such a difference is damaged.
         IntegrityError: a file is not what the Hub promised, or would lie outside the repository.
         ModelError: no safetensors weights, damaged ones, custom code, or not a model.
     """
     client = client or Client()
     if isinstance(ref, HubRef):
-        return _fetch_from_hub(ref, reporter, client, allow_pickle)
-    return _fetch_locally(ref, allow_pickle)
+        fetched = _fetch_from_hub(ref, reporter, client, allow_pickle)
+    else:
+        fetched = _fetch_locally(ref, allow_pickle)
+    if all(file.path != DELTA for file in fetched.files):
+        return fetched
+    folder, files = put_together(fetched.folder, fetched.files, client, reporter)
+    return replace(fetched, folder=folder, files=files)
+
+
+def put_together(
+    folder: Path, files: Sequence[FileFact], client: Client, reporter: Reporter = SILENT
+) -> tuple[Path, tuple[FileFact, ...]]:
+    """A folder of hubslice's cache with the model that is in `folder` as a difference, and the facts of its files.
+
+    Raises:
+        RunError: the difference is damaged.
+        FetchError: its teacher cannot be fetched.
+        IntegrityError: that is not the one that the difference was made against.
+    """
+
+    def teacher(ref: HubRef) -> tuple[Path, tuple[FileFact, ...]]:
+        found = _fetch_from_hub(ref, reporter, client, allow_pickle=False)
+        return found.folder, found.files
+
+    return restore(folder, files, teacher)
 
 
 def materialise(fetched: Fetched, target: Path) -> Fetched:
@@ -169,7 +195,7 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickl
             error.hint = f"HF_HUB_OFFLINE=1 works with the cached commit {commit}; else check the connection"
         raise
     paths = listing.files.keys()
-    if client.offline and not (CONFIG in paths and (paths & {WEIGHTS, INDEX} or pickles(paths))):
+    if client.offline and not (CONFIG in paths and (paths & {WEIGHTS, INDEX, DELTA} or pickles(paths))):
         raise FetchError(
             f"cannot fetch {ref}: offline mode is on (HF_HUB_OFFLINE) and the cache holds only a part of it",
             hint=f"fetch it once while online: hubslice pull {ref}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from hubslice.artefacts.report import ParityReport
 from hubslice.device import resolve_device
 from hubslice.errors import InputError
 from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.restore import cache_folder
 from hubslice.pipeline.execute import execute
 from hubslice.pipeline.run_folder import MANIFEST, RunFolder
 from hubslice.pipeline.steps.teacher import (
@@ -75,9 +75,3 @@ def _cache_name(model: str, input_size: int | None) -> str:
     identity = f"{ref.path.resolve() if isinstance(ref, LocalRef) else ref} {input_size}"
     readable = re.sub(r"[^A-Za-z0-9._-]+", "--", str(ref)).strip("-.")[-60:]
     return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
-
-
-def cache_folder() -> Path:
-    """Where `pull` keeps models: HUBSLICE_CACHE, or a folder of the user's cache."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hubslice"
-    return Path(os.environ.get("HUBSLICE_CACHE", default)).expanduser()

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubslice.card.render import render_card
-from hubslice.errors import GateError, InputError
+from hubslice.errors import GateError, InputError, LineageError
 from hubslice.hub.push import PushPlan
 from hubslice.hub.push import plan_push as make_plan
+from hubslice.pipeline.delta import make_delta
 from hubslice.pipeline.poison import TEACHER
 from hubslice.pipeline.run import Run, open_run, student_recipe
 from hubslice.pipeline.run_folder import MANIFEST
@@ -23,6 +24,7 @@ def plan_push(
     revision: str | None,
     allow_poisoned: bool,
     despite_gates: bool = False,
+    delta: bool = False,
 ) -> PushPlan:
     """Plan the commit of the run or the model folder at `path`; see `hubslice.api.plan_push`."""
     if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
@@ -31,12 +33,13 @@ def plan_push(
             _check_gates(run)
         report = run.report
         published = student_recipe(run)
+        folder, facts = make_delta(path, run.student) if delta else (run.student, None)
 
         def render(existing: str | None) -> bytes:
-            return render_card(report, published.card, published.text, repo_id, existing).encode()
+            return render_card(report, published.card, published.text, repo_id, existing, facts).encode()
 
         plan = make_plan(
-            run.student,
+            folder,
             repo_id,
             poisoned=False,
             render=render,
@@ -45,7 +48,12 @@ def plan_push(
             revision=revision,
         )
         local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
-        return replace(plan, warnings=(*plan.warnings, *local))
+        return replace(plan, warnings=(*plan.warnings, *local), delta=facts)
+    if delta:
+        raise LineageError(
+            f"{path} is not a run; only a run knows which teacher, by its checksum, a difference is to",
+            hint="leave out --delta, or name a run folder",
+        )
     model = path / TEACHER if (path / TEACHER).is_dir() else path
     if not any((model / name).is_file() for name in ("config.json", "model.onnx")):
         raise InputError(f"{path} is neither a run nor a model folder", hint="make a run with `hubslice slice RECIPE`")

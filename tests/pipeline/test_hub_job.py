@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -132,6 +133,37 @@ HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo="README.md", rep
     card = hub.files(STUDENT)["README.md"].decode()
     assert "Mind the gap." in card
     assert "Another title" in card
+
+
+def test_a_student_as_a_difference_to_its_teacher(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:
+    """Smaller on the Hub, the same student where it is loaded."""
+    name = f"{STUDENT}-delta"
+    sent = told(hubslice("push", "run", name, "--delta", "--json"))
+    files, whole = hub.files(name), hub.files(STUDENT)
+    assert "model.safetensors" not in files
+    assert sent["delta"]["teacher"] == "hubslice-tests/tiny-teacher"
+    assert sent["delta"]["commit"] == hub.commits("hubslice-tests/tiny-teacher")[0].oid
+    assert sent["delta"]["bytes"] == len(files["delta.safetensors"]) < sent["delta"]["bytes_whole"]
+    assert sent["delta"]["bytes_whole"] == len(whole["model.safetensors"])
+    card = files["README.md"].decode()
+    assert f'hubslice.load("{name}")' in card
+    assert "timm.create_model" not in card
+    python = f"""
+import hashlib
+import hubslice
+from hubslice.hub.pull import fetch
+from hubslice.hub.ref import HubRef
+pair = [hubslice.load(name).module.state_dict() for name in ({STUDENT!r}, {name!r})]
+assert all(tensor.equal(pair[1][key]) for key, tensor in pair[0].items()) and pair[0].keys() == pair[1].keys()
+folder = fetch(HubRef({name!r}, {name!r})).folder
+print(hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest())
+"""
+    done = hubslice(python=python)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == hashlib.sha256(whole["model.safetensors"]).hexdigest()
+    assert told(hubslice("lineage", name, "--candidates", "hubslice-tests/tiny-teacher", "--json"))["searched"] == 1
+    found = told(hubslice("verify", name, "--sample", "8", "--json"))
+    assert (found["verified"], found["commit"]) == (True, hub.commits(name)[0].oid)
 
 
 def test_a_stranger_verifies_it(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:

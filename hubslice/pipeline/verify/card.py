@@ -22,7 +22,8 @@ def check_card(claims: Claims) -> Iterator[Finding]:
         return
     text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
     homes = [claims.place.repo_id] if claims.place.repo_id else [None, *_HOME.findall(text)[:1]]
-    rendered = [render_card(claims.report, claims.recipe.card, claims.loaded.text, home, text) for home in homes]
+    said = (claims.report, claims.recipe.card, claims.loaded.text)
+    rendered = [render_card(*said, home, text, claims.place.delta) for home in homes]
     if text in rendered:
         yield compared(PART, CARD, [], "head and sections are rendered again to the same text")
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.names import RECIPE, REPORT
 from hubslice.artefacts.report import Report
@@ -23,7 +24,7 @@ class Place:
 
     `folder` may hold other files too: `names` are those that are the student's to show. `run` is the run that made it,
     where that is at hand; `repo_id` and `commit` say where on the Hub it is. `lacking` tells why files may be missing
-    without being lost (offline).
+    without being lost (offline). `delta`: what was published in place of the weights, which are whole in `folder`.
     """
 
     target: str
@@ -33,6 +34,7 @@ class Place:
     repo_id: str | None = None
     commit: str | None = None
     lacking: str | None = None
+    delta: DeltaFacts | None = None
 
     @property
     def without_weights(self) -> str | None:
@@ -79,7 +81,7 @@ def open_place(target: str) -> Place:
 
         found = fetch_student(ref, LOCK)
         lacking = "offline, and it is not in the cache" if found.offline else None
-        place = Place(target, found.folder, found.names, None, ref.repo_id, found.commit, lacking)
+        place = Place(target, found.folder, found.names, None, ref.repo_id, found.commit, lacking, found.delta)
     if REPORT not in place.names:
         raise _not_ours(target)
     return place

@@ -1,0 +1,195 @@
+"""Layers whose channels were taken out or moved: which channel of the model is which of the candidate.
+
+Where two layers have one axis in common (three colours, the words of a vocabulary, a width that nobody cut), the
+channels of the other axis are matched by their weights. Channels matched once are the common axis of the layers that
+take them in, and so on through the network, without names and without a graph. Half of the columns match, the others
+judge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hubslice.ancestry.layers import Layer, layers_of, read_whole
+from hubslice.ancestry.similarity import Likeness, correlation, halves, standardised
+from hubslice.artefacts.tensor_parts import Tensors
+
+_ACCEPTED: Final = 0.3  # correlation from which a matching is built upon
+_SIGMAS: Final = 6.0
+_COLUMNS: Final = 1024  # that a channel is told by at the most
+_FEWEST_COLUMNS: Final = 12  # fewer do not tell channels apart
+_FEWEST_PAIRS: Final = 4
+_COLOURS: Final = 4  # input channels up to which a layer is the first of its network
+_LARGEST: Final = 6 << 20  # bytes of a tensor
+_BUDGET: Final = 24 << 20  # bytes of a model
+_ENOUGH: Final = 12  # layers, then nothing more is read
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channel `mine[n]` of a width `sizes[0]` is channel `theirs[n]` of a width `sizes[1]`."""
+
+    sizes: tuple[int, int]
+    mine: np.ndarray
+    theirs: np.ndarray
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Two layers compared after matching; `first` ones of a network look alike in strangers, too."""
+
+    mine: Layer
+    theirs: Layer
+    likeness: Likeness
+    first: bool
+
+
+def align(mine: Tensors, theirs: Tensors, *, cut: bool) -> list[Aligned]:
+    """Layers compared through matched channels; empty where no way into the network was found.
+
+    `cut`: channels may have been taken out, not only moved. Then layers with one width in common are ways in, too.
+
+    Raises:
+        HubError: the Hub does not give the bytes.
+    """
+    return list(_Search(mine, theirs, cut).run())
+
+
+class _Search:
+    def __init__(self, mine: Tensors, theirs: Tensors, cut: bool) -> None:
+        self.cut = cut
+        self.known: list[Channels] = []
+        self.models = [_Values(mine), _Values(theirs)]
+        self.done: set[tuple[str, ...]] = set()
+
+    def run(self) -> Iterator[Aligned]:
+        """Layers that were matched, then those that matched channels lead to without likeness."""
+        accepted: dict[str, Aligned] = {}
+        best: dict[str, Aligned] = {}
+        taken: set[str] = set()
+        grown = True
+        while grown and len(accepted) < _ENOUGH:
+            grown = False
+            for mine, theirs in self._pairs():
+                if mine.name in accepted or theirs.name in taken or len(accepted) >= _ENOUGH:
+                    continue
+                for axis in (1, 0):
+                    found, channels = self._compare(mine, theirs, axis)
+                    if found is None or channels is None:
+                        continue
+                    last = best.get(mine.name)
+                    if last is None or found.likeness.correlation > last.likeness.correlation:
+                        best[mine.name] = found
+                    if found.likeness.correlation > max(_ACCEPTED, _SIGMAS * found.likeness.null):
+                        accepted[mine.name] = found
+                        taken.add(theirs.name)
+                        self.known.append(channels)
+                        grown = True
+                        break
+        if accepted:
+            yield from (best | accepted).values()
+
+    def _pairs(self) -> list[tuple[Layer, Layer]]:
+        """Layers that may be one with channels taken out or moved, small ones first."""
+        found = [
+            (mine, theirs)
+            for mine in self.models[0].layers
+            for theirs in self.models[1].layers
+            if mine.info.shape[2:] == theirs.info.shape[2:]
+            and all(here <= there for here, there in zip(mine.info.shape, theirs.info.shape, strict=True))
+        ]
+        return sorted(found, key=lambda pair: (pair[0].info.shape[1] > _COLOURS, pair[1].info.elements))
+
+    def _compare(self, mine: Layer, theirs: Layer, axis: int) -> tuple[Aligned | None, Channels | None]:
+        """Match the channels of the other axis by those of `axis` that are known."""
+        sizes = (mine.info.shape[axis], theirs.info.shape[axis])
+        first = axis == 1 and sizes[0] == sizes[1] <= _COLOURS
+        best: tuple[float, Aligned | None, Channels | None] = (-1.0, None, None)
+        for number, channels in enumerate(self._common(mine, theirs, axis, first)):
+            key = (mine.name, theirs.name, str(axis), str(number))
+            if key in self.done or len(channels.mine) * math.prod(mine.info.shape[2:]) < _FEWEST_COLUMNS:
+                continue
+            self.done.add(key)
+            if not all(model.affordable(layer) for model, layer in zip(self.models, (mine, theirs), strict=True)):
+                continue
+            left = _features(self.models[0].of(mine), channels.mine, axis)
+            right = _features(self.models[1].of(theirs), channels.theirs, axis)
+            chosen, like, pairs = _match(left, right)
+            if chosen > best[0]:
+                found = Channels((len(left), len(right)), pairs[0], pairs[1])
+                best = (chosen, Aligned(mine, theirs, like, first), found)
+        return best[1], best[2]
+
+    def _common(self, mine: Layer, theirs: Layer, axis: int, first: bool) -> Iterator[Channels]:
+        """What is known of the axis: as it is, where it has one width and the other was cut, or channels matched."""
+        sizes = (mine.info.shape[axis], theirs.info.shape[axis])
+        other = self.cut and mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
+        if sizes[0] == sizes[1] and (first or other):
+            every = np.arange(sizes[0])
+            yield Channels(sizes, every, every)
+        yield from (channels for channels in self.known if channels.sizes == sizes)
+
+
+class _Values:
+    """Whole tensors, read once, no more of them than the budget allows."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
+        self.layers = [layer for layer in layers_of(tensors) if len(layer.info.shape) > 1 and layer.info.shape[1] > 1]
+        self.held: dict[str, np.ndarray] = {}
+        self.spent = 0
+
+    def affordable(self, layer: Layer) -> bool:
+        return layer.name in self.held or (layer.info.size <= _LARGEST and self.spent + layer.info.size <= _BUDGET)
+
+    def of(self, layer: Layer) -> np.ndarray:
+        if layer.name not in self.held:
+            self.spent += layer.info.size
+            values = read_whole(self.tensors, [layer])[0]
+            self.held[layer.name] = values.reshape(*values.shape[:2], -1)
+        return self.held[layer.name]
+
+
+def _features(values: np.ndarray, common: np.ndarray, axis: int) -> np.ndarray:
+    """A row for each channel of the other axis: its weights to the common ones, [channels, columns]."""
+    if axis == 0:
+        values = values.swapaxes(0, 1)
+    rows = values[:, common].reshape(len(values), -1)
+    if rows.shape[1] > _COLUMNS:
+        rows = rows[:, np.sort(np.random.default_rng(rows.shape[1]).permutation(rows.shape[1])[:_COLUMNS])]
+    return rows
+
+
+def _match(left: np.ndarray, right: np.ndarray) -> tuple[float, Likeness, tuple[np.ndarray, np.ndarray]]:
+    """Mutually nearest rows by half of the columns: how near they are there, how alike in the others, and which."""
+    choosing, judging = halves(left.shape[1])
+    units = [_unit(rows[:, choosing]) for rows in (left, right)]
+    table = units[0] @ units[1].T
+    forward, backward = table.argmax(1), table.argmax(0)
+    mine = np.flatnonzero(backward[forward] == np.arange(len(left)))
+    theirs = forward[mine]
+    if len(mine) < _FEWEST_PAIRS:
+        return -1.0, Likeness(0.0, 1.0, 0), (mine, theirs)
+    pair = (left[mine][:, judging], right[theirs][:, judging])
+    known = (pair[0] != 0) & (pair[1] != 0)
+    standard = [standardised(rows, known) for rows in pair]
+    positions = int(((standard[0] != 0) & (standard[1] != 0)).sum())
+    like = Likeness(correlation(standard[0], standard[1]), 1 / math.sqrt(max(positions, 1)), positions)
+    return float(table[mine, theirs].mean()), like, (mine, theirs)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    standard = standardised(rows, rows != 0)
+    sizes = np.linalg.norm(standard, axis=1, keepdims=True)
+    unit: np.ndarray = standard / np.where(sizes > 0, sizes, 1)
+    return unit
+
+
+def matched(found: Sequence[Aligned]) -> list[Aligned]:
+    """Those that a verdict may rest on: first layers do not count."""
+    return [each for each in found if not each.first]

@@ -1,0 +1,31 @@
+"""Every threshold of a verdict, in one place, with where it comes from.
+
+The numbers were set with `python -m tests.lineage.calibrate`: nine families (a VGG, a residual network and a vision
+transformer, three seeds each) of 20 to 130 thousand weights, trained on drawn stripes for 300 steps. Their 72 children
+were fine-tuned on a turned task with a new head (150 steps, also at ten times the rate), sliced, rounded, thinned,
+permuted, and lost their names; the 144 strangers share architecture and data and differ in the seed. This is a first
+calibration on small networks that were trained briefly: no error rates of published models follow from it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Correlation in place. Children: 0.68 and more; strangers: at most 0.03; networks of another architecture with layers
+# of equal shape: at most 0.09, by few positions. By fingerprints: 0.60; 0.06; 0.12, where chance sets the limit.
+# Longer training moves children further, so nearer to the strangers.
+IN_PLACE: Final = 0.15
+
+# Correlation after channels were matched. Children: 0.90 and more. No stranger's channels matched well enough to get a
+# score, but matching looks for likeness, and first layers of large networks are alike: hence the wider distance.
+ALIGNED: Final = 0.4
+
+# A score is also to be so many standard deviations of its null distribution above zero: with few positions, as in
+# fingerprints of small models, chance alone reaches higher than the limits above.
+SIGMAS: Final = 6.0
+
+# Positions that a score rests on at least; below, chance is too wide for any verdict.
+FEWEST_POSITIONS: Final = 400
+
+# Share of the model's weights in layers that were compared; below, a score near zero says nothing of the rest.
+LEAST_COVERAGE: Final = 0.1

@@ -1,0 +1,134 @@
+"""A model beside one candidate: layers in place first; where that finds nothing, channels are matched."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hubslice.ancestry.alignment import Aligned, align, matched
+from hubslice.ancestry.layers import Layer, layers_of, read_samples
+from hubslice.ancestry.similarity import Likeness, partners
+from hubslice.ancestry.verdict import Judged, judge
+from hubslice.artefacts.lineage import Comparison, LayerLikeness
+from hubslice.artefacts.tensor_parts import Tensors
+
+_WHOLE: Final = 0.95  # share of the weights in layers of the candidate's shapes, from which nothing was taken out
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A model whose layers were sampled."""
+
+    tensors: Tensors
+    layers: Sequence[Layer]
+    samples: Sequence[np.ndarray]
+
+    @property
+    def weights(self) -> int:
+        """Values in all layers."""
+        return sum(layer.info.elements for layer in self.layers)
+
+
+def sample(tensors: Tensors, shapes: set[tuple[int, ...]] | None = None) -> Sampled:
+    """Read the samples of a model's layers, by default of all, else of those of some shapes.
+
+    Raises:
+        HubError: the Hub does not give them.
+    """
+    layers = [layer for layer in layers_of(tensors) if shapes is None or layer.shape in shapes]
+    return Sampled(tensors, layers, read_samples(tensors, layers))
+
+
+def compare(mine: Sampled, theirs: Tensors) -> Comparison:
+    """What the weights say of the model and a candidate, of which no more is read than is needed.
+
+    Raises:
+        HubError: the Hub does not give the candidate's bytes.
+    """
+    started = time.perf_counter()
+    found = in_place(mine, sample(theirs, {layer.shape for layer in mine.layers}))
+    compared = share(mine, {layer.layer for layer in found})
+    judged = judge(found, compared)
+    if judged.verdict != "descendant":
+        aligned = align(mine.tensors, theirs, cut=compared < _WHOLE)
+        by_channels = [_told(each.mine, each.theirs, each.likeness, aligned=True) for each in matched(aligned)]
+        reached = share(mine, {layer.layer for layer in by_channels})
+        again = judge(by_channels, reached)
+        if again.verdict == "descendant" or judged.verdict == "not comparable":
+            found, compared, judged = _with_first(by_channels, aligned), reached, again
+    return _comparison(
+        theirs.name,
+        judged,
+        found,
+        compared,
+        bytes_read=theirs.bytes_read,
+        bytes_whole=theirs.size,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def in_place(mine: Sampled, theirs: Sampled) -> list[LayerLikeness]:
+    """Layers of equal shape, paired by content, in the model's order."""
+    groups: dict[tuple[int, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for side, model in enumerate((mine, theirs)):
+        for number, layer in enumerate(model.layers):
+            groups[layer.shape][side].append(number)
+    found: dict[int, LayerLikeness] = {}
+    for here, there in groups.values():
+        if not here or not there:
+            continue
+        for at, to, like in partners([mine.samples[n] for n in here], [theirs.samples[n] for n in there]):
+            if like.positions:
+                found[here[at]] = _told(mine.layers[here[at]], theirs.layers[there[to]], like)
+    return [found[number] for number in sorted(found)]
+
+
+def share(model: Sampled, names: set[str]) -> float:
+    """The share of the model's weights that lie in the layers of these names."""
+    held = sum(layer.info.elements for layer in model.layers if layer.name in names)
+    return held / model.weights if model.weights else 0.0
+
+
+def _with_first(judged: Sequence[LayerLikeness], aligned: Sequence[Aligned]) -> list[LayerLikeness]:
+    """First layers are shown although they do not count."""
+    return [*(_told(each.mine, each.theirs, each.likeness, aligned=True) for each in aligned if each.first), *judged]
+
+
+def _told(mine: Layer, theirs: Layer, like: Likeness, *, aligned: bool = False) -> LayerLikeness:
+    return LayerLikeness(
+        layer=mine.name,
+        candidate=theirs.name,
+        shape=mine.info.shape,
+        correlation=round(like.correlation, 4),
+        null=round(like.null, 4),
+        positions=like.positions,
+        aligned=aligned,
+    )
+
+
+def _comparison(
+    name: str,
+    judged: Judged,
+    layers: Sequence[LayerLikeness],
+    compared: float,
+    *,
+    bytes_read: int,
+    bytes_whole: int,
+    seconds: float,
+) -> Comparison:
+    return Comparison(
+        candidate=name,
+        verdict=judged.verdict,
+        score=None if judged.score is None else round(judged.score, 4),
+        threshold=None if judged.threshold is None else round(judged.threshold, 4),
+        compared=round(compared, 4),
+        layers=tuple(layers),
+        bytes_read=bytes_read,
+        bytes_whole=bytes_whole,
+        seconds=round(seconds, 3),
+    )

@@ -1,0 +1,110 @@
+"""How much of a student its teacher gives away: changes by layer, and agreement of the two mixed.
+
+After "Revealing Secrets From Pre-trained Models" (Rafi, Feng, Jeon, arXiv 2207.09539): who knows the teacher obtains
+layers of the student from the head backwards and leaves the teacher's in the others. The paper's way of obtaining
+weights is no part of this; only what they are worth is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hubslice.artefacts.exposure import LayerChange, Obtained
+
+_POINTS = 24  # of the curve at the most
+_WORD = 32  # bits of a weight
+
+State = Mapping[str, Tensor]
+
+
+def groups_of(student: State, head: frozenset[str]) -> list[tuple[str, list[str]]]:
+    """Tensors by layer, from the head backwards: the classifier's first, then in the reverse order of the network."""
+    found: dict[str, list[str]] = {}
+    for name, tensor in student.items():
+        if tensor.is_floating_point():
+            found.setdefault(name.rpartition(".")[0] or name, []).append(name)
+    layers = list(found.items())[::-1]
+    return sorted(layers, key=lambda layer: not head.intersection(layer[1]))
+
+
+def shared(student: State, teacher: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """The teacher's tensors that fit the student by name and shape, in its type."""
+    return {
+        name: torch.from_numpy(teacher[name]).to(tensor.dtype)
+        for name, tensor in student.items()
+        if tensor.is_floating_point() and name in teacher and teacher[name].shape == tuple(tensor.shape)
+    }
+
+
+def changes(student: State, known: State, groups: Sequence[tuple[str, list[str]]]) -> list[LayerChange]:
+    """How far each layer is from the teacher's."""
+    found = []
+    for layer, names in groups:
+        weights = sum(student[name].numel() for name in names)
+        if not all(name in known for name in names):
+            found.append(LayerChange(layer=layer, weights=weights, relative=None, unchanged=None, bits=None))
+            continue
+        mine, theirs = (torch.cat([state[name].flatten() for name in names]).float() for state in (student, known))
+        bits = changed_bits(mine.numpy(), theirs.numpy())
+        relative = float((mine - theirs).norm() / theirs.norm().clamp(min=1e-12))
+        found.append(
+            LayerChange(
+                layer=layer,
+                weights=weights,
+                relative=round(relative, 6),
+                unchanged=round(float((bits == 0).mean()), 6),
+                bits=round(float(bits.mean()), 3),
+            )
+        )
+    return found
+
+
+def changed_bits(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """For each pair of float32 how many low-order bits reach up to the highest that differs, 0 to 32."""
+    differ = mine.view(np.uint32) ^ theirs.view(np.uint32)
+    exponents: np.ndarray = np.frexp(differ.astype(np.float64))[1]  # 2**(n - 1) <= x < 2**n
+    return exponents
+
+
+def curve(
+    network: nn.Module,
+    student: State,
+    known: State,
+    groups: Sequence[tuple[str, list[str]]],
+    layers: Sequence[LayerChange],
+    answers: Callable[[], Tensor],
+) -> Iterator[Obtained]:
+    """Agreement after each layer that is obtained; `answers` gives the network's answers to all inputs.
+
+    The network ends with the student's weights.
+    """
+    network.load_state_dict(student)
+    right = answers()
+    total = sum(layer.weights for layer in layers)
+    lacking = [number for number, layer in enumerate(layers) if layer.bits is None]
+    order = lacking + [number for number in range(len(groups)) if number not in lacking]
+    stops = set(np.linspace(len(lacking), len(order), min(_POINTS, len(order) - len(lacking) + 1)).astype(int))
+    for count in sorted(stops):
+        taken = {name for number in order[:count] for name in groups[number][1]}
+        network.load_state_dict({name: t if name in taken else known.get(name, t) for name, t in student.items()})
+        agreeing = float((answers() == right).float().mean())
+        weights = sum(layers[number].weights for number in order[:count])
+        bits = sum(layers[number].weights * _bits(layers[number]) for number in order[:count])
+        last = groups[order[count - 1]][0] if count else ""
+        shares = {"weights": round(weights / total, 6), "bits": round(bits / (_WORD * total), 6)}
+        yield Obtained(layer=last, agreement=round(agreeing, 6), **shares)
+    network.load_state_dict(student)
+
+
+def needed(points: Sequence[Obtained], goal: float) -> Obtained:
+    """The first point from which on agreement never falls below the goal."""
+    below = [number for number, point in enumerate(points) if point.agreement < goal]
+    return points[min(below[-1] + 1 if below else 0, len(points) - 1)]
+
+
+def _bits(layer: LayerChange) -> float:
+    return _WORD if layer.bits is None else layer.bits

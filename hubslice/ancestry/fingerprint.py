@@ -1,0 +1,219 @@
+"""Fingerprints: a few thousand values of a model, enough to know its children, and an index of many.
+
+Of each layer values at places that follow from its shape are kept, rows and columns standardised, as bytes. A search
+compares them in place; what lost channels is found with the weights themselves (`ancestry.alignment`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from hubslice.ancestry.compare import Sampled, share
+from hubslice.ancestry.similarity import greedy, standardised
+from hubslice.ancestry.verdict import judge
+from hubslice.artefacts.lineage import LayerLikeness
+from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.errors import LineageError
+
+KIND: Final = "fingerprint index"
+VERSION: Final = 1  # of the places and of how values become bytes
+AGAIN: Final = "make it again with `hubslice lineage index MODEL ... --out FILE`"
+_BYTES: Final = 6144  # of a model, shared by its layers
+_FEWEST, _MOST = 32, 1024  # of a layer
+_SCALE: Final = 127 / 4  # values beyond four deviations are cut
+_LOOKED_AT: Final = 30  # models whose layers are paired; the rest cannot reach them by any pairing that counts
+_SLICED: Final = 0.5  # share of weights that are not zero, below which a layer is taken for sliced
+_SEED: Final = 21
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A model's: name, commit (None: not from the Hub), bytes of its tensors, and shape and bytes of each layer."""
+
+    model: str
+    commit: str | None
+    size: int
+    layers: tuple[tuple[Shape, np.ndarray], ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model of the index beside the one that was searched for."""
+
+    model: str
+    size: int
+    layers: tuple[LayerLikeness, ...]
+    compared: float
+
+
+def fingerprint(model: Sampled) -> Fingerprint:
+    """The fingerprint of a model whose layers were all sampled."""
+    each = int(np.clip(_BYTES // max(len(model.layers), 1), _FEWEST, _MOST))
+    layers = tuple(
+        (layer.shape, _bytes(_values(sample)[0][:each]))
+        for layer, sample in zip(model.layers, model.samples, strict=True)
+    )
+    return Fingerprint(model.tensors.name, model.tensors.commit, model.tensors.size, layers)
+
+
+def save_index(path: Path, prints: Sequence[Fingerprint]) -> None:
+    """Write an index, atomically."""
+    shapes = sorted({shape for each in prints for shape, _ in each.layers})
+    layers = [(number, shape, values) for number, each in enumerate(prints) for shape, values in each.layers]
+    about = {
+        "version": VERSION,
+        "models": [{"model": each.model, "commit": each.commit, "size": each.size} for each in prints],
+        "shapes": shapes,
+    }
+    tensors = {
+        "model": np.array([number for number, _, _ in layers], np.int32),
+        "shape": np.array([shapes.index(shape) for _, shape, _ in layers], np.int32),
+        "count": np.array([len(values) for _, _, values in layers], np.int32),
+        "values": np.concatenate([values for _, _, values in layers] or [np.zeros(0, np.int8)]),
+    }
+    write_sealed(path, KIND, about, tensors)
+
+
+def load_index(path: Path) -> list[Fingerprint]:
+    """The fingerprints of an index.
+
+    Raises:
+        RunError: the file is missing, damaged, or no index.
+        LineageError: it is of another version.
+    """
+
+    def build(about: dict[str, Any], tensors: dict[str, np.ndarray]) -> list[Fingerprint]:
+        if about["version"] != VERSION:
+            raise LineageError(
+                f"{path} holds fingerprints of version {about['version']}; this hubslice reads version {VERSION}",
+                hint=AGAIN,
+            )
+        shapes = [tuple(shape) for shape in about["shapes"]]
+        layers: dict[int, list[tuple[Shape, np.ndarray]]] = defaultdict(list)
+        parts = np.split(tensors["values"], np.cumsum(tensors["count"])[:-1]) if len(tensors["count"]) else []
+        for number, shape, values in zip(tensors["model"], tensors["shape"], parts, strict=True):
+            layers[int(number)].append((shapes[int(shape)], values))
+        return [Fingerprint(**each, layers=tuple(layers[number])) for number, each in enumerate(about["models"])]
+
+    return read_sealed(path, KIND, build, hint=AGAIN)
+
+
+def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Found]:
+    """The models of an index that a model is most like, at most `most`, the best first."""
+    tables = _tables(mine, prints)
+    bound = np.zeros(len(prints))
+    for table in tables:
+        best = np.full((len(prints), len(table.mine)), -1.0)
+        np.maximum.at(best, table.models, table.whole)
+        np.add.at(bound, np.unique(table.models), best[np.unique(table.models)].clip(0).sum(1))
+    near = np.argsort(-bound, kind="stable")[:_LOOKED_AT]
+    found = [_pair(mine, prints[number], int(number), tables) for number in near if bound[number] > 0]
+    return sorted(found, key=lambda each: -(judge(each.layers, each.compared).score or -1.0))[:most]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Correlations of the model's layers `mine` of a shape with those of the index: [layers of the index, mine].
+
+    `whole` is by all places, `choosing` and `judging` by half of them each; `known` counts the latter's places.
+    """
+
+    mine: Sequence[int]
+    models: np.ndarray
+    numbers: np.ndarray
+    whole: np.ndarray
+    choosing: np.ndarray
+    judging: np.ndarray
+    known: np.ndarray
+    known_whole: np.ndarray
+
+
+def _tables(mine: Sampled, prints: Sequence[Fingerprint]) -> list[_Table]:
+    here: dict[Shape, list[int]] = defaultdict(list)
+    for number, layer in enumerate(mine.layers):
+        here[layer.shape].append(number)
+    there: dict[tuple[Shape, int], list[tuple[int, int, np.ndarray]]] = defaultdict(list)
+    for model, each in enumerate(prints):
+        for number, (shape, values) in enumerate(each.layers):
+            if shape in here:
+                there[shape, len(values)].append((model, number, values))
+    own = {number: _values(mine.samples[number]) for numbers in here.values() for number in numbers}
+    tables = []
+    for (shape, count), entries in there.items():
+        values = np.stack([values for _, _, values in entries]).astype(np.float32)
+        left = np.stack([own[number][0][:count] for number in here[shape]])
+        known = np.stack([own[number][1][:count] for number in here[shape]]).astype(np.float32)
+        half = (np.arange(values.shape[1]) % 2).astype(np.float32)
+        tables.append(
+            _Table(
+                here[shape],
+                np.array([model for model, _, _ in entries]),
+                np.array([number for _, number, _ in entries]),
+                _correlations(values, left, known),
+                _correlations(values, left, known * half),
+                _correlations(values, left, known * (1 - half)),
+                (known * (1 - half)).sum(1).astype(int),
+                known.sum(1).astype(int),
+            )
+        )
+    return tables
+
+
+def _pair(mine: Sampled, theirs: Fingerprint, model: int, tables: Sequence[_Table]) -> Found:
+    found: dict[int, LayerLikeness] = {}
+    for table in tables:
+        rows = np.flatnonzero(table.models == model)
+        if not len(rows):
+            continue
+        alone = len(rows) == len(table.mine) == 1
+        judging, known = (table.whole, table.known_whole) if alone else (table.judging, table.known)
+        for row, column in greedy(table.choosing[rows]):
+            layer, positions = mine.layers[table.mine[column]], int(known[column])
+            if positions:
+                found[table.mine[column]] = LayerLikeness(
+                    layer=layer.name,
+                    candidate=f"layer {table.numbers[rows[row]]}",
+                    shape=layer.info.shape,
+                    correlation=round(float(judging[rows[row], column]), 4),
+                    null=round(positions**-0.5, 4),
+                    positions=positions,
+                )
+    layers = tuple(found[number] for number in sorted(found))
+    return Found(theirs.model, theirs.size, layers, share(mine, {layer.layer for layer in layers}))
+
+
+def _correlations(values: np.ndarray, left: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Of each row of `values` with each row of `left` at the places `known` to the latter, [values, left]."""
+    left = left * known
+    sizes = np.sqrt((values**2 @ known.T) * (left**2).sum(1))
+    found: np.ndarray = (values @ left.T) / np.where(sizes > 0, sizes, 1)
+    return found
+
+
+def _values(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised values at the places of a fingerprint, and where the sample has any.
+
+    A sliced layer is scaled, not centred: of the few weights that are left means would take most of what they tell, and
+    centred on one side the product has no pattern of rows or columns anyway.
+    """
+    known = sample != 0
+    if known.mean() < _SLICED:
+        sizes = np.sqrt((sample**2).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1))
+        values = (sample / np.where(sizes > 0, sizes, 1)).astype(np.float32)
+    else:
+        values = standardised(sample, known)
+    places = np.random.default_rng((_SEED, *sample.shape)).permutation(sample.size)[:_MOST]
+    return values.ravel()[places], known.ravel()[places]
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.clip(np.round(values * _SCALE), -127, 127).astype(np.int8)
+    return found

@@ -1,0 +1,100 @@
+"""Which tensors are compared, where they are sampled, and their values as numbers.
+
+Only tensors of two axes and more count: vectors (biases, normalisation) are alike in models that share nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hubslice.artefacts.tensor_file import DTYPES, TensorInfo
+from hubslice.artefacts.tensor_parts import Piece, Tensors
+
+_NUMBERS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
+_FEWEST_ROWS: Final = 8
+_FEWEST_VALUES: Final = 128
+_SAMPLE: Final = 8192  # values of a tensor, about: whole rows are read
+_BLOCKS: Final = 2  # of consecutive rows, so that few requests fetch them
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A tensor as a matrix: `shape` without axes of one; `rows` and `columns` of all its values."""
+
+    name: str
+    shape: tuple[int, ...]
+    info: TensorInfo
+
+    @property
+    def rows(self) -> int:
+        """Values along the first axis: output channels, features or tokens."""
+        return self.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """Values behind each of them."""
+        return math.prod(self.shape[1:])
+
+
+def layers_of(tensors: Tensors) -> list[Layer]:
+    """The tensors that are compared, in the order of the files."""
+    found = []
+    for name, info in tensors.infos.items():
+        shape = tuple(size for size in info.shape if size != 1)
+        large = len(shape) > 1 and shape[0] >= _FEWEST_ROWS and math.prod(shape) >= _FEWEST_VALUES
+        if large and (info.dtype in _NUMBERS or info.dtype == "BF16"):
+            found.append(Layer(name, shape, info))
+    return found
+
+
+def sampled_rows(layer: Layer) -> list[tuple[int, int]]:
+    """The blocks of rows that stand for a layer; they follow from its shape alone."""
+    wanted = min(layer.rows, max(_FEWEST_ROWS, -(-_SAMPLE // layer.columns)))
+    if wanted * 2 >= layer.rows:
+        return [(0, wanted)]
+    each = -(-wanted // _BLOCKS)
+    starts = [(layer.rows * (2 * block + 1)) // (2 * _BLOCKS) - each // 2 for block in range(_BLOCKS)]
+    return [(start, start + each) for start in starts]
+
+
+def read_samples(tensors: Tensors, layers: Sequence[Layer]) -> list[np.ndarray]:
+    """The sampled rows of each layer, float32 [R, columns].
+
+    Raises:
+        HubError: the Hub does not give them.
+    """
+    pieces, counts = [], []
+    for layer in layers:
+        blocks = sampled_rows(layer)
+        wide = layer.columns * DTYPES[layer.info.dtype] // 8
+        pieces += [Piece(layer.name, start * wide, stop * wide) for start, stop in blocks]
+        counts.append(len(blocks))
+    read = iter(tensors.read(pieces))
+    return [
+        np.concatenate([numbers(next(read), layer.info.dtype).reshape(-1, layer.columns) for _ in range(count)])
+        for layer, count in zip(layers, counts, strict=True)
+    ]
+
+
+def read_whole(tensors: Tensors, layers: Sequence[Layer]) -> list[np.ndarray]:
+    """All values of each layer, float32, in its shape with axes of one.
+
+    Raises:
+        HubError: the Hub does not give them.
+    """
+    read = tensors.read([Piece(layer.name, 0, layer.info.size) for layer in layers])
+    return [numbers(data, layer.info.dtype).reshape(layer.info.shape) for data, layer in zip(read, layers, strict=True)]
+
+
+def numbers(data: bytes, dtype: str) -> np.ndarray:
+    """Little-endian bytes as float32; what is not finite becomes 0, which counts as not there."""
+    if dtype == "BF16":
+        found = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    else:
+        found = np.frombuffer(data, np.dtype(_NUMBERS[dtype]).newbyteorder("<")).astype(np.float32)
+    return np.where(np.isfinite(found), found, np.float32(0))

@@ -1,0 +1,100 @@
+"""How alike two matrices of weights are at equal places, and which layers of two models belong together.
+
+The measure is the correlation of values after each row was centred and scaled and each column centred. So neither the
+scale of a row (folded normalisation, scales of integers) nor a pattern that all rows share (the bump of a kernel, the
+mean of an embedding) makes strangers alike. Zeros count as not there: a slice or its regrown part hides nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+_FEWEST_IN_ROW: Final = 3
+_SHIFTS: Final = 16  # of rows against each other, for the null distribution
+_SEED: Final = 20  # of the columns that choose partners, while the others judge
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """The correlation at `positions` places, and its standard deviation where rows were paired wrongly."""
+
+    correlation: float
+    null: float
+    positions: int
+
+
+def standardised(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Rows centred and of unit variance, columns centred, over the places `known`; 0 elsewhere. float32 [R, C]."""
+    counts = known.sum(1, keepdims=True)
+    scaled = np.where(known, values, 0)
+    scaled = np.where(known, scaled - scaled.sum(1, keepdims=True) / np.maximum(counts, 1), 0)
+    spread = np.sqrt((scaled**2).sum(1, keepdims=True) / np.maximum(counts, 1))
+    good = (counts >= _FEWEST_IN_ROW) & (spread > 1e-6 * np.abs(values).max(initial=0))
+    scaled = np.where(known & good, scaled / np.where(good, spread, 1), 0)
+    heights = np.maximum((known & good).sum(0, keepdims=True), 1)
+    centred: np.ndarray = np.where(known & good, scaled - scaled.sum(0, keepdims=True) / heights, 0)
+    return centred.astype(np.float32)
+
+
+def likeness(first: np.ndarray, second: np.ndarray, columns: np.ndarray | None = None) -> Likeness:
+    """How alike two samples [R, C] of the same places are; judged by some of the columns, by default all."""
+    known = (first != 0) & (second != 0)
+    left, right = standardised(first, known), standardised(second, known)
+    if columns is not None:
+        left, right = left[:, columns], right[:, columns]
+    positions = int(((left != 0) & (right != 0)).sum())
+    rows = len(left)
+    steps = np.unique(np.linspace(1, rows - 1, min(_SHIFTS, rows - 1)).astype(int)) if rows > 1 else ()
+    wrong = [correlation(left, np.roll(right, int(step), 0)) for step in steps]
+    chance = 1 / np.sqrt(max(positions, 1))
+    measured = float(np.sqrt(np.mean(np.square(wrong)))) if len(wrong) > 2 else 0.0
+    return Likeness(correlation(left, right), max(float(chance), measured), positions)
+
+
+def correlation(left: np.ndarray, right: np.ndarray) -> float:
+    """Of two standardised samples; 0 where one of them is empty."""
+    size = float(np.sqrt((left**2).sum(dtype=np.float64) * (right**2).sum(dtype=np.float64)))
+    return float((left * right).sum(dtype=np.float64) / size) if size > 0 else 0.0
+
+
+def halves(columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """The columns that choose and those that judge, so that choosing the best does not flatter it."""
+    order = np.random.default_rng(_SEED).permutation(columns)
+    return np.sort(order[: columns // 2]), np.sort(order[columns // 2 :])
+
+
+def partners(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[tuple[int, int, Likeness]]:
+    """Pairs of layers of one shape, the most alike first, each layer once, with their likeness.
+
+    Where there is a choice, half of the columns choose and the others judge.
+    """
+    if len(first) == len(second) == 1:
+        return [(0, 0, likeness(first[0], second[0]))]
+    choosing, judging = halves(first[0].shape[1])
+    pairs = greedy(_unit(first, choosing) @ _unit(second, choosing).T)
+    return [(at, to, likeness(first[at], second[to], judging)) for at, to in pairs]
+
+
+def greedy(table: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Cells of a table, the largest first, no row and no column twice."""
+    rows: set[int] = set()
+    columns: set[int] = set()
+    for cell in np.argsort(-table, axis=None, kind="stable"):
+        row, column = divmod(int(cell), table.shape[1])
+        if row not in rows and column not in columns:
+            rows.add(row)
+            columns.add(column)
+            yield row, column
+        if len(rows) == table.shape[0] or len(columns) == table.shape[1]:
+            return
+
+
+def _unit(samples: Sequence[np.ndarray], columns: np.ndarray) -> np.ndarray:
+    flat = np.stack([standardised(sample, sample != 0)[:, columns].ravel() for sample in samples])
+    sizes = np.linalg.norm(flat, axis=1, keepdims=True)
+    unit: np.ndarray = flat / np.where(sizes > 0, sizes, 1)
+    return unit

@@ -1,0 +1,75 @@
+"""What weights alone say of where a model comes from, as facts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hubslice.artefacts.base import Artefact
+
+Verdict = Literal["descendant", "unrelated", "not comparable"]
+
+
+class LayerLikeness(Artefact):
+    """A layer of the model beside the one of the candidate that it is most like.
+
+    `correlation` is that of weights at `positions` places; `null` its standard deviation where rows are paired
+    wrongly. `aligned`: channels were matched first.
+    """
+
+    layer: str
+    candidate: str
+    shape: tuple[int, ...]
+    correlation: float
+    null: float
+    positions: int
+    aligned: bool = False
+
+
+class Comparison(Artefact):
+    """A candidate: `descendant` where `score` reaches `threshold`.
+
+    The score is symmetric: it is high for a parent, a child and a sibling alike. `compared` is the share of the model's
+    weights in layers with a counterpart. Two models without enough of them are not comparable and have no score.
+    `closeness` is the score over those layers alone that all descendants among the candidates share, by which they are
+    ranked: a head that one has and another lacks says nothing of which is nearer.
+    """
+
+    candidate: str
+    verdict: Verdict
+    score: float | None
+    threshold: float | None
+    closeness: float | None = None
+    compared: float
+    layers: tuple[LayerLikeness, ...]
+    bytes_read: int
+    bytes_whole: int
+    seconds: float
+
+
+class Lineage(Artefact):
+    """All candidates, the closest descendants first, then by score; `skipped`: why some could not be read."""
+
+    model: str
+    index: str | None
+    searched: int
+    candidates: tuple[Comparison, ...]
+    skipped: dict[str, str]
+    bytes_read: int
+    seconds: float
+
+    @property
+    def parent(self) -> str | None:
+        """The candidate that the model is most like, if it descends from any."""
+        found = self.candidates[0] if self.candidates else None
+        return found.candidate if found is not None and found.verdict == "descendant" else None
+
+
+class Indexed(Artefact):
+    """An index of fingerprints as it was just made."""
+
+    file: str
+    models: tuple[str, ...]
+    skipped: dict[str, str]
+    bytes: int
+    bytes_read: int
+    seconds: float

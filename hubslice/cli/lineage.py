@@ -1,0 +1,227 @@
+"""`hubslice lineage`: which model another one comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.cli.output import out
+from hubslice.errors import LineageError
+
+if TYPE_CHECKING:
+    from typer._click.core import Context
+
+    from hubslice.artefacts.exposure import Exposure
+    from hubslice.artefacts.lineage import Indexed, Lineage
+
+MANY = "--candidates"
+EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES"
+TOLD = 40  # layers that people are shown at the most
+
+
+class DefaultsToFind(TyperGroup):
+    """`lineage MODEL` means `lineage find MODEL`, and --candidates takes all names that follow it."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["find", *args]
+        return super().parse_args(ctx, _spread(args))
+
+
+def _spread(args: list[str]) -> list[str]:
+    found: list[str] = []
+    many = False
+    for arg in args:
+        if arg.startswith("-"):
+            many = arg == MANY
+        elif many and found[-1] != MANY:
+            found.append(MANY)
+        found.append(arg)
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group and its commands."""
+    group = typer.Typer(
+        cls=DefaultsToFind,
+        no_args_is_help=True,
+        help="Which model does this one come from? By weights alone: names and metadata are ignored. "
+        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`.",
+    )
+    group.command(
+        "find",
+        epilog=examples(
+            "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
+            "hubslice lineage you/beans --candidates models/ --out beans-lineage",
+            "hubslice lineage found.safetensors --index parents.safetensors --json",
+            "hubslice lineage runs/beans --exposure --teacher timm/resnet18.a1_in1k --data pictures/",
+        ),
+    )(find)
+    group.command(
+        "index",
+        epilog=examples(
+            "hubslice lineage index timm/resnet18.a1_in1k timm/resnet50.a1_in1k --out parents.safetensors",
+            "hubslice lineage index models/ -o parents.safetensors",
+        ),
+    )(index)
+    app.add_typer(group, name="lineage")
+
+
+def find(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors file.")
+    ],
+    candidates: Annotated[
+        list[str] | None,
+        typer.Option(MANY, "-c", metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
+    ] = None,
+    index_file: Annotated[
+        Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
+    ] = None,
+    exposed: Annotated[
+        bool, typer.Option("--exposure", help="Measure in place of that what knowing --teacher gives away; by --data.")
+    ] = False,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", metavar="MODEL", help="For --exposure: a Hub id, a folder or a run.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE|FOLDER", help="For --exposure: pictures to answer.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their picture."),
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare a model's weights with those of candidates, best first.
+
+    A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
+    trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
+    which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
+    read.
+    """
+    from hubslice.api import exposure, lineage
+
+    if exposed:
+        if teacher is None or data is None or candidates or index_file is not None:
+            raise LineageError("--exposure takes a teacher and pictures, and nothing to compare with", hint=EXPOSURE)
+        measured = exposure(model, teacher, data, device=device, out=folder, reporter=out.progress())
+        out.result(measured, lambda: _tell_exposure(measured), quiet=f"{measured.weights_needed:.4f}")
+        return
+    if teacher is not None or data is not None:
+        raise LineageError("--teacher and --data belong to --exposure", hint=EXPOSURE)
+    found = lineage(model, candidates or (), index=index_file, out=folder, reporter=out.progress())
+    for name, why in found.skipped.items():
+        out.warning(f"{name} was left out: {why}")
+    out.result(found, lambda: _tell(found), quiet=found.parent)
+
+
+def index(
+    models: Annotated[
+        list[str], typer.Argument(metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.")
+    ],
+    file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The index, a safetensors file.")],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Take fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.
+
+    A search finds children whose layers kept their shapes; one that lost channels needs --candidates.
+    """
+    from hubslice.api import lineage_index
+
+    found = lineage_index(models, file, reporter=out.progress())
+    for name, why in found.skipped.items():
+        out.warning(f"{name} was left out: {why}")
+    out.result(found, lambda: _tell_index(found), quiet=found.file)
+
+
+def _tell(found: Lineage) -> None:
+    rows = [
+        {
+            "candidate": other.candidate,
+            "verdict": other.verdict,
+            "score": "" if other.score is None else f"{other.score:.3f}",
+            "closeness": "" if other.closeness is None else f"{other.closeness:.3f}",
+            "limit": "" if other.threshold is None else f"{other.threshold:.2f}",
+            "compared": f"{other.compared:.0%}",
+            "read": f"{other.bytes_read / 2**20:.1f} of {other.bytes_whole / 2**20:.1f}",
+            "seconds": f"{other.seconds:.2f}",
+        }
+        for other in found.candidates
+    ]
+    heads = ("CANDIDATE", "VERDICT", "SCORE", "FROM", "CLOSENESS", "COMPARED", "MIB READ", "SECONDS")
+    keys = ("candidate", "verdict", "score", "limit", "closeness", "compared", "read", "seconds")
+    out.table(rows, dict(zip(keys, heads, strict=True)))
+    best = found.candidates[0] if found.candidates else None
+    if best is not None and best.layers:
+        out.text("")
+        _tell_layers(found)
+    out.text("")
+    read = f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
+    if found.parent is None:
+        if found.index is not None:
+            out.hint("a model that lost channels is not found by an index: name likely parents with --candidates")
+        out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+    else:
+        out.text(f"{found.model} shares its weights with {found.parent}, among {found.searched} ({read})")
+
+
+def _tell_layers(found: Lineage) -> None:
+    layers = found.candidates[0].layers
+    out.table(
+        [
+            {
+                "layer": layer.layer,
+                "candidate": layer.candidate,
+                "shape": "x".join(map(str, layer.shape)),
+                "correlation": f"{layer.correlation:.3f} ± {layer.null:.3f}",
+                "how": "channels matched" if layer.aligned else "in place",
+            }
+            for layer in layers[:TOLD]
+        ],
+        {"layer": "LAYER", "candidate": "BESIDE", "shape": "SHAPE", "correlation": "CORRELATION", "how": "HOW"},
+    )
+    if len(layers) > TOLD:
+        out.text(f"and {len(layers) - TOLD} more; --json shows all")
+
+
+def _tell_index(found: Indexed) -> None:
+    out.text(
+        f"{found.file}: {len(found.models)} models in {found.bytes / 1024:.1f} KiB, "
+        f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
+    )
+
+
+def _tell_exposure(found: Exposure) -> None:
+    out.table(
+        [
+            {
+                "layer": layer.layer,
+                "weights": f"{layer.weights:,}",
+                "relative": "not the teacher's" if layer.relative is None else f"{layer.relative:.3g}",
+                "unchanged": "" if layer.unchanged is None else f"{layer.unchanged:.1%}",
+                "bits": "" if layer.bits is None else f"{layer.bits:.1f}",
+            }
+            for layer in found.layers
+        ],
+        {
+            "layer": "LAYER",
+            "weights": "WEIGHTS",
+            "relative": "CHANGE",
+            "unchanged": "UNCHANGED",
+            "bits": "BITS TO READ",
+        },
+    )
+    out.text("")
+    out.text(
+        f"with the head alone the teacher gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} "
+        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits "
+        f"({found.seconds:.1f} s)"
+    )

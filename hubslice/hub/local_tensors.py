@@ -1,0 +1,40 @@
+"""Tensors in files on this machine, of which only some bytes are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.hub.integrity import check_held, header_of
+
+
+@dataclass
+class LocalPart:
+    """A file on this machine whose tensors begin at byte `at`."""
+
+    path: Path
+    at: int
+    read: int = 0
+
+    def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+        found = []
+        with self.path.open("rb") as file:
+            for start, stop in spans:
+                file.seek(self.at + start)
+                found.append(file.read(stop - start))
+                self.read += stop - start
+        return found
+
+
+def add_local(found: Tensors, path: Path, name: str, names: set[str]) -> None:
+    """Take in the tensors of a file on this machine, called `name` in messages, which must hold those of `names`.
+
+    Raises:
+        ModelError: it is damaged, not safetensors, or lacks one.
+    """
+    header = header_of(path, name=name)
+    check_held(header.tensors, names, name=name)
+    start = path.stat().st_size - max((info.end for info in header.tensors.values()), default=0)
+    found.add(header, start, LocalPart(path, start))

@@ -1,0 +1,70 @@
+"""A run's student as its difference to the teacher that its lock pins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hubslice.artefacts.base import DRAFT
+from hubslice.artefacts.delta import DeltaFacts, write_delta
+from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import DELTA, WEIGHTS
+from hubslice.errors import IntegrityError, LineageError
+from hubslice.hub.integrity import digest
+from hubslice.hub.pull import fetch
+from hubslice.hub.ref import HubRef
+from hubslice.hub.restore import teacher_tensors
+from hubslice.machine import faults_told
+from hubslice.pipeline.publish import put_tree, swap
+
+FOLDER = "student-delta"  # in the run
+_WHOLE = "push the weights themselves: leave out --delta"
+
+
+def make_delta(run: Path, student: Path) -> tuple[Path, DeltaFacts]:
+    """A folder in the run that is the student's, with the difference in place of the weights.
+
+    Raises:
+        LineageError: others could not fetch the teacher, or there is nothing to make a difference to.
+        RunError: the lock cannot be read.
+        FetchError: the teacher cannot be fetched.
+        IntegrityError: it is not the one that the lock pins.
+    """
+    teacher = Lock.load(student / LOCK).models.get("pull")
+    if teacher is None:
+        raise LineageError("the student was trained without a teacher, so there is no difference", hint=_WHOLE)
+    if teacher.repo_id is None or teacher.commit is None:
+        raise LineageError(f"the teacher {teacher.model} is a local folder, which nobody else can fetch", hint=_WHOLE)
+    pinned = tuple(file for file in teacher.files if file.path.endswith(".safetensors"))
+    if not pinned or not (student / WEIGHTS).is_file():
+        raise LineageError(f"student and teacher {teacher.repo_id} need safetensors for a difference", hint=_WHOLE)
+    found = fetch(HubRef(teacher.model, teacher.repo_id, teacher.commit))
+    there = {file.path: file.sha256 for file in found.files}
+    for file in pinned:
+        if there.get(file.path) != file.sha256:
+            raise IntegrityError(
+                f"{file.path} of {teacher.repo_id}@{teacher.commit[:12]} is not the file that the run's lock pins",
+                hint=_WHOLE,
+            )
+    folder = run / FOLDER
+    draft = folder.with_name(f".{FOLDER}.{os.getpid()}{DRAFT}")
+    checked = digest(student / WEIGHTS)
+    with faults_told(f"writing {folder}", folder):
+        try:
+            put_tree(student, draft, clear=True)
+            (draft / WEIGHTS).unlink()
+            facts = write_delta(
+                draft / DELTA,
+                (student / WEIGHTS).read_bytes(),
+                FileFact(path=WEIGHTS, size=checked.size, sha256=checked.sha256),
+                teacher_tensors(found.folder, pinned),
+                model=teacher.repo_id,
+                commit=teacher.commit,
+                files=pinned,
+            )
+            swap(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return folder, facts

@@ -1,0 +1,216 @@
+"""Which of these models does this one come from? By weights alone, or by an index of fingerprints."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from hubslice.ancestry.compare import Sampled, compare, sample
+from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, load_index, save_index, search
+from hubslice.ancestry.verdict import judge, ranked
+from hubslice.artefacts.base import DRAFT, write_atomically
+from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
+from hubslice.artefacts.names import INDEX, WEIGHTS
+from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.errors import HubError, InputError, LineageError, ModelError
+from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.tensors import open_file, open_tensors
+from hubslice.machine import faults_told
+from hubslice.pipeline.publish import check_free, swap
+from hubslice.progress import Reporter
+
+FACTS, TABLE, PICTURE = "lineage.json", "layers.csv", "layers.png"
+OURS = {FACTS, TABLE, PICTURE}
+TOLD = 10  # models of an index
+
+T = TypeVar("T")
+
+
+def lineage(
+    model: str, candidates: Sequence[str], *, index: Path | None, out: Path | None, reporter: Reporter
+) -> Lineage:
+    """Compare a model with candidates; see `hubslice.api.lineage`."""
+    started = time.perf_counter()
+    if (index is None) == (not candidates):
+        raise LineageError(
+            "give either candidates or an index of them",
+            hint="--candidates MODEL ..., or --index FILE as `hubslice lineage index` writes it",
+        )
+    if out is not None:
+        check_free(out, OURS)
+    names = expand(candidates)
+    prints = load_index(index) if index is not None else []
+    with reporter.track(f"Read {model}", None, ""):
+        mine = sample(open_model(model))
+    if index is None:
+        compared, skipped = each(names, lambda name: compare(mine, open_model(name)), reporter)
+    else:
+        with reporter.track("Search", len(prints), "fingerprints"):
+            compared, skipped = _search(mine, prints), {}
+    read = mine.tensors.bytes_read + sum(found.bytes_read for found in compared)
+    found = Lineage(
+        model=model,
+        index=None if index is None else str(index),
+        searched=len(prints) if index is not None else len(compared),
+        candidates=tuple(ranked(compared)),
+        skipped=skipped,
+        bytes_read=read,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+    if out is not None:
+        _write(found, out)
+    return found
+
+
+def lineage_index(models: Sequence[str], out: Path, *, reporter: Reporter) -> Indexed:
+    """Take the fingerprints of models; see `hubslice.api.lineage_index`."""
+    started = time.perf_counter()
+    if out.is_dir():
+        raise InputError(
+            f"{out} is a folder; an index is a file", hint="name one with --out, such as parents.safetensors"
+        )
+    read = 0
+
+    def take(name: str) -> Fingerprint:
+        nonlocal read
+        tensors = open_model(name)
+        found = fingerprint(sample(tensors))
+        read += tensors.bytes_read
+        if not found.layers:
+            raise LineageError(f"{name} has no layer that could be compared", hint="leave it out")
+        return found
+
+    prints, skipped = each(expand(models), take, reporter)
+    with faults_told(f"writing {out}", out.parent):
+        save_index(out, prints)
+    return Indexed(
+        file=str(out),
+        models=tuple(found.model for found in prints),
+        skipped=skipped,
+        bytes=out.stat().st_size,
+        bytes_read=read,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def each(names: Sequence[str], work: Callable[[str], T], reporter: Reporter) -> tuple[list[T], dict[str, str]]:
+    """What `work` makes of each model, and why some could not be read.
+
+    Raises:
+        HubsliceError: none could; the first one's error.
+    """
+    found: list[T] = []
+    skipped: dict[str, str] = {}
+    first: InputError | HubError | None = None
+    with reporter.track("Compare", len(names), "models") as bar:
+        for name in names:
+            try:
+                found.append(work(name))
+            except (ModelError, LineageError, HubError) as error:
+                first = first or error
+                skipped[name] = error.message
+            bar.advance(1, name)
+    if first is not None and not found:
+        raise first
+    return found, skipped
+
+
+def open_model(name: str) -> Tensors:
+    """The tensors of a Hub id, a folder, a run, or a safetensors file.
+
+    Raises:
+        InputError: it is none of these.
+        FetchError: the Hub does not give it.
+        ModelError: its weights are missing or damaged.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".safetensors" and path.is_file():
+        return open_file(path)
+    ref = parse_ref(name, Path.cwd())
+    found = open_tensors(ref)
+    if isinstance(ref, LocalRef):
+        found.name = name  # as the user calls it, which tells others less of this machine
+    return found
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """The models that are named: a folder of models stands for all models and safetensors files in it.
+
+    Raises:
+        InputError: a folder holds none, or a name is neither a place nor a Hub id.
+    """
+    found: list[str] = []
+    for name in names:
+        path = Path(name).expanduser()
+        if not path.is_dir() or _is_model(path):
+            if path.suffix != ".safetensors" or not path.is_file():
+                parse_ref(name, Path.cwd())
+            found.append(name)
+            continue
+        inside = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+        models = [str(entry) for entry in inside if _is_model(entry) or entry.suffix == ".safetensors"]
+        if not models:
+            raise InputError(f"{path} holds no models", hint="name a model, or a folder whose folders are models")
+        found += models
+    return list(dict.fromkeys(found))
+
+
+def _is_model(path: Path) -> bool:
+    return (path / "student").is_dir() or any((path / name).is_file() for name in ("config.json", WEIGHTS, INDEX))
+
+
+def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:
+    started = time.perf_counter()
+    found = search(mine, prints, TOLD)
+    seconds = round((time.perf_counter() - started) / max(len(prints), 1), 6)
+    compared = []
+    for entry in found:
+        judged = judge(entry.layers, entry.compared)
+        compared.append(
+            Comparison(
+                candidate=entry.model,
+                verdict=judged.verdict,
+                score=None if judged.score is None else round(judged.score, 4),
+                threshold=None if judged.threshold is None else round(judged.threshold, 4),
+                compared=round(entry.compared, 4),
+                layers=entry.layers,
+                bytes_read=0,
+                bytes_whole=entry.size,
+                seconds=seconds,
+            )
+        )
+    return compared
+
+
+def _write(found: Lineage, folder: Path) -> None:
+    """Facts, a table of the layers and their picture, as a folder, whole or not at all."""
+    from hubslice.card.plot_lineage import plot_lineage
+
+    draft = folder.with_name(f".{folder.name}{DRAFT}")
+    with faults_told(f"writing {folder}", folder):
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            draft.mkdir(parents=True)
+            found.save(draft / FACTS)
+            write_atomically(draft / TABLE, _table(found))
+            plot_lineage(found, draft / PICTURE)
+            swap(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _table(found: Lineage) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("candidate", "layer", "candidate_layer", "shape", "correlation", "null", "positions", "aligned"))
+    for other in found.candidates:
+        for layer in other.layers:
+            shape = "x".join(map(str, layer.shape))
+            values = (layer.correlation, layer.null, layer.positions, layer.aligned)
+            rows.writerow((other.candidate, layer.layer, layer.candidate, shape, *values))
+    return text.getvalue()

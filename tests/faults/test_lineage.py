@@ -1,0 +1,279 @@
+"""What `hubslice lineage` refuses or does without: told with the cause, and nothing is written or lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from hubslice.ancestry.fingerprint import KIND
+from hubslice.artefacts.delta import write_delta
+from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.hub.client import Client
+from hubslice.hub.restore import teacher_tensors
+from tests.cli.conftest import Hubslice
+from tests.detection.small import clean, write_model
+from tests.faults.conftest import Refused
+from tests.hub import Fault, HubServer, User
+from tests.lineage.small import nameless, tuned, weights, write
+
+TOKENS = {"hf_alice": User("alice")}
+WIDE = (3, 64, 128, 256)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A parent, its child, damaged and strange things; made once and copied."""
+    place = tmp_path_factory.mktemp("lineage")
+    write(place / "parent", weights(0))
+    write(place / "child", nameless(tuned(weights(0), 1), 2))
+    write(place / "alien", {"m": np.random.default_rng(0).normal(size=(60, 70)).astype(np.float32)})
+    write(place / "vectors", {"bias": np.ones(300, np.float32)})
+    write(place / "cut", weights(0))
+    weights_file = place / "cut/model.safetensors"
+    weights_file.write_bytes(weights_file.read_bytes()[:-40])
+    (place / "pickled").mkdir()
+    (place / "pickled/config.json").write_text("{}")
+    (place / "pickled/pytorch_model.bin").write_bytes(b"\x80\x02")
+    (place / "empty").mkdir()
+    (place / "busy").mkdir()
+    (place / "busy/thesis.tex").write_text("years of work")
+    (place / "text.safetensors").write_bytes(b"no index")
+    return place
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "place"
+    shutil.copytree(made, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with HubServer(tmp_path / "hub", TOKENS) as server:
+        client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
+        monkeypatch.setattr("hubslice.hub.tensors.Client", lambda: client)
+        monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
+        server.seed("lab/parent", write(tmp_path / "seed", weights(0)))
+        server.seed("lab/wide", write(tmp_path / "wide", weights(0, WIDE)))
+        server.seed("lab/gated", tmp_path / "seed")
+        with server.store.edit("models", "lab/gated") as repo:
+            repo.gated = "manual"
+        yield server
+
+
+AGAIN = "make it again with `hubslice lineage index MODEL ... --out FILE`"
+FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "nothing to compare with": (
+        ("child",),
+        ("give either candidates or an index of them", "--candidates MODEL ..., or --index FILE"),
+    ),
+    "candidates and an index": (
+        ("child", "--candidates", "parent", "--index", "text.safetensors"),
+        ("give either candidates or an index of them",),
+    ),
+    "no such model": (("nobody", "--candidates", "parent"), ("nobody is neither a local model nor a Hub id",)),
+    "no such candidate": (("child", "--candidates", "./nobody"), ("./nobody is neither a local model",)),
+    "a folder without models": (
+        ("child", "--candidates", "empty"),
+        ("empty holds no models", "name a model, or a folder whose folders are models"),
+    ),
+    "a damaged model": (("cut", "--candidates", "parent"), ("damaged or not safetensors", "save or download")),
+    "a damaged candidate alone": (("child", "--candidates", "cut"), ("damaged or not safetensors",)),
+    "a pickled candidate alone": (("child", "--candidates", "pickled"), ("has its weights only as pickle",)),
+    "somebody's folder": (
+        ("child", "--candidates", "parent", "--out", "busy"),
+        ("busy holds thesis.tex", "nothing there is replaced", "--out"),
+    ),
+    "no index": (("child", "--index", "nowhere.safetensors"), ("cannot be read as a fingerprint index", AGAIN)),
+    "text as index": (("child", "--index", "text.safetensors"), ("cannot be read as a fingerprint index", AGAIN)),
+    "weights as index": (
+        ("child", "--index", "parent/model.safetensors"),
+        ("is a safetensors file but not a fingerprint index of this version", AGAIN),
+    ),
+    "exposure without a teacher": (
+        ("child", "--exposure", "--data", "text.safetensors"),
+        (
+            "--exposure takes a teacher and pictures",
+            "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
+        ),
+    ),
+    "a teacher without exposure": (
+        ("child", "--teacher", "parent", "--candidates", "parent"),
+        ("--teacher and --data belong to --exposure",),
+    ),
+    "an index of a model without layers": (
+        ("index", "vectors", "--out", "new.safetensors"),
+        ("vectors has no layer that could be compared", "leave it out"),
+    ),
+    "an index over a folder": (("index", "parent", "--out", "busy"), ("busy is a folder; an index is a file",)),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), FAULTS.values(), ids=FAULTS)
+def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ...], says: tuple[str, ...]) -> None:
+    before = sorted(place.rglob("*"))
+    refused("lineage", *arguments, code=2, says=says)
+    assert sorted(place.rglob("*")) == before
+
+
+def test_no_common_layer_is_a_verdict_and_no_error(place: Path, hubslice: Hubslice) -> None:
+    done = hubslice("lineage", "child", "--candidates", "alien", "vectors", "--json", "--out", "told")
+    assert (done.code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)["candidates"]
+    assert [(each["verdict"], each["score"], each["layers"]) for each in found] == [("not comparable", None, [])] * 2
+    assert json.loads((place / "told/lineage.json").read_text())["candidates"] == found
+    shown = hubslice("lineage", "child", "--candidates", "alien")
+    assert "alien\tnot comparable" in shown.stdout
+
+
+def test_an_index_of_another_version(place: Path, refused: Refused) -> None:
+    path = place / "old.safetensors"
+    write_sealed(path, KIND, {"version": 0, "models": [], "shapes": []}, {"values": np.zeros(3, np.int8)})
+    kept = path.read_bytes()
+    says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 1", AGAIN)
+    refused("lineage", "child", "--index", "old.safetensors", code=2, says=says)
+    assert path.read_bytes() == kept
+
+
+def test_a_bent_index(place: Path, hubslice: Hubslice, refused: Refused) -> None:
+    assert hubslice("lineage", "index", "parent", "--out", "index.safetensors").code == 0
+    data = bytearray((place / "index.safetensors").read_bytes())
+    data[-40] ^= 1
+    (place / "index.safetensors").write_bytes(data)
+    says = ("its content is not that of its checksum", AGAIN)
+    refused("lineage", "child", "--index", "index.safetensors", code=2, says=says)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("lab/gone", ("there is no public repository lab/gone", "check the spelling")),
+        ("lab/gated", ("lab/gated is gated and this login is not on its list", "accept the conditions at")),
+    ],
+)
+def test_a_candidate_that_the_hub_does_not_give(
+    place: Path, hub: HubServer, hubslice: Hubslice, refused: Refused, name: str, says: tuple[str, ...]
+) -> None:
+    """Alone it is an error; among others it is left out and named."""
+    refused("lineage", "child", "--candidates", name, code=3, says=says)
+    done = hubslice("lineage", "child", "--candidates", name, "cut", "lab/parent", "--out", "told")
+    assert done.code == 0
+    told = " ".join(done.stderr.split())
+    assert f"warning: {name} was left out: " in told
+    assert says[0] in told
+    assert "warning: cut was left out: " in told
+    assert "lab/parent\tdescendant" in done.stdout
+    assert set(json.loads((place / "told/lineage.json").read_text())["skipped"]) == {name, "cut"}
+
+
+def test_a_server_without_ranges_is_read_whole(place: Path, hub: HubServer, hubslice: Hubslice, tmp_path: Path) -> None:
+    write(place / "wide", nameless(tuned(weights(0, WIDE), 1), 2))
+
+    def ignore(request: object) -> bool:
+        headers = request.headers  # type: ignore[attr-defined]
+        for name in [name for name in headers if name.lower() == "range"]:
+            del headers[name]
+        return False
+
+    (part,) = json.loads(hubslice("lineage", "wide", "--candidates", "lab/wide", "--json").stdout)["candidates"]
+    hub.faults.append(Fault(ignore))
+    (whole,) = json.loads(hubslice("lineage", "wide", "--candidates", "lab/wide", "--json").stdout)["candidates"]
+    assert part["bytes_read"] < part["bytes_whole"] / 2 < whole["bytes_read"]
+    assert (whole["verdict"], whole["score"]) == (part["verdict"], part["score"]) == ("descendant", part["score"])
+    assert len(list((tmp_path / "cache").rglob("model.safetensors"))) == 1
+
+
+def test_a_connection_that_breaks(place: Path, hub: HubServer, refused: Refused) -> None:
+    hub.faults.append(Fault(lambda request: "safetensors" in request.path, status=500, times=None))
+    before = sorted(place.rglob("*"))
+    says = ("cannot read the header of model.safetensors of lab/parent", "the Hub is out of order")
+    refused("lineage", "child", "--candidates", "lab/parent", "--out", "told", code=3, says=says)
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.fixture
+def student(place: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder with a difference to lab/parent, and a Hub that all commands ask."""
+    monkeypatch.setenv("HUBSLICE_CACHE", str(tmp_path / "made"))
+    client = Client(endpoint=hub.url, cache_dir=tmp_path / "cache")
+    monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
+    teacher = place / "parent"
+    pinned = (_fact(teacher / "model.safetensors"),)
+    content = save(tuned(weights(0), 1, classes=10))
+    folder = place / "student"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architecture": "hubslice_vgg"}')
+    whole = FileFact(path="model.safetensors", size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    commit = hub.commits("lab/parent")[0].oid
+    get = teacher_tensors(teacher, pinned)
+    write_delta(folder / "delta.safetensors", content, whole, get, model="lab/parent", commit=commit, files=pinned)
+    return folder
+
+
+def _fact(path: Path) -> FileFact:
+    data = path.read_bytes()
+    return FileFact(path=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def test_a_difference_is_a_model_like_any_other(student: Path, hubslice: Hubslice) -> None:
+    done = hubslice("lineage", "./student", "--candidates", "lab/parent", "--quiet")
+    assert (done.code, done.stdout) == (0, "lab/parent\n"), done.stderr
+
+
+def test_a_corrupt_difference(student: Path, refused: Refused, tmp_path: Path) -> None:
+    data = bytearray((student / "delta.safetensors").read_bytes())
+    data[-1000] ^= 1
+    (student / "delta.safetensors").write_bytes(data)
+    says = (
+        "delta.safetensors cannot be read as a delta: its content is not that of its checksum",
+        "fetch the file again",
+    )
+    refused("lineage", "./student", "--candidates", "lab/parent", code=2, says=says)
+    refused("pull", "./student", "--out", "pulled", code=2, says=says)
+    assert not list((tmp_path / "made").rglob("*.safetensors"))
+
+
+def test_a_difference_whose_teacher_changed(student: Path, hub: HubServer, refused: Refused, tmp_path: Path) -> None:
+    """The commit that is pinned now gives other weights: refused by checksum, whatever the Hub says."""
+    about, streams = read_sealed(student / "delta.safetensors", "delta", lambda about, streams: (about, streams))
+    about["facts"]["files"][0]["sha256"] = "0" * 64
+    write_sealed(student / "delta.safetensors", "delta", about, streams)
+    says = (
+        "the teacher lab/parent@",
+        "has changed: model.safetensors now has sha256",
+        "ask the publisher for the weights themselves",
+    )
+    refused("pull", "./student", "--out", "pulled", code=3, says=says)
+    assert not list((tmp_path / "made").rglob("*.safetensors"))
+
+
+def test_a_difference_whose_teacher_is_gone(student: Path, hub: HubServer, refused: Refused) -> None:
+    hub.faults.append(Fault(lambda request: "lab/parent" in request.path, status=404, times=None))
+    says = ("the model is a difference to its teacher lab/parent@", "without that there are no weights")
+    refused("pull", "./student", "--out", "pulled", code=3, says=says)
+
+
+def test_only_a_run_is_pushed_as_a_difference(place: Path, refused: Refused) -> None:
+    says = ("parent is not a run; only a run knows which teacher", "leave out --delta, or name a run folder")
+    refused("push", "parent", "alice/student", "--delta", code=2, says=says)
+
+
+def test_exposure_to_somebody_elses_teacher(place: Path, refused: Refused) -> None:
+    write_model(place / "small")
+    np.save(place / "clean.npy", clean(4))
+    before = sorted(place.rglob("*"))
+    says = ("small has no layer whose name and shape alien has, too", "name its teacher")
+    arguments = ("small", "--exposure", "--teacher", "alien", "--data", "clean.npy", "--out", "told")
+    refused("lineage", *arguments, code=2, says=says)
+    refused("lineage", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
+    assert sorted(place.rglob("*")) == before

@@ -1,0 +1,122 @@
+"""`hubslice lineage` from weights to verdicts, by candidates and by index, on this machine and on the Hub."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hubslice as package
+from hubslice.artefacts.lineage import Lineage
+from hubslice.hub.client import Client
+from tests.cli.conftest import Hubslice, hubslice
+from tests.hub import HubServer
+from tests.lineage.small import nameless, tuned, weights, write
+
+__all__ = ["hubslice"]
+
+WIDE = (3, 96, 256, 512)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for seed in range(3):
+        write(tmp_path / "parents" / f"p{seed}", weights(seed))
+    write(tmp_path / "child", nameless(tuned(weights(1), 7), 2))
+    return tmp_path
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with HubServer(tmp_path / "hub") as server:
+        client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
+        monkeypatch.setattr("hubslice.hub.tensors.Client", lambda: client)
+        for seed in range(2):
+            server.seed(f"lab/p{seed}", write(tmp_path / "seeds" / str(seed), weights(seed, WIDE)))
+        yield server
+
+
+def test_the_parent_is_named_first(place: Path, hubslice: Hubslice) -> None:
+    done = hubslice("lineage", "child", "--candidates", "parents/p0", "parents/p1", "parents/p2", "--json")
+    assert (done.code, done.stderr) == (0, "")
+    found = Lineage.model_validate_json(done.stdout)
+    assert found.parent == "parents/p1"
+    assert [other.verdict for other in found.candidates] == ["descendant", "unrelated", "unrelated"]
+    assert found.searched == 3
+    assert found.bytes_read > 0
+    folder = hubslice("lineage", "child", "--candidates", "parents", "--quiet")
+    assert folder.stdout == "parents/p1\n"
+
+
+def test_people_are_shown_a_table_of_candidates_and_of_layers(place: Path, hubslice: Hubslice) -> None:
+    done = hubslice("lineage", "child/model.safetensors", "-c", "parents/p0", "-c", "parents/p1")
+    first, *rest = done.stdout.splitlines()
+    assert first.split("\t")[:2] == ["parents/p1", "descendant"]
+    assert rest[0].split("\t")[:2] == ["parents/p0", "unrelated"]
+    assert sum("in place" in line for line in rest) == 4
+    assert "shares its weights with parents/p1, among 2" in rest[-1]
+
+
+def test_what_is_written(place: Path, hubslice: Hubslice) -> None:
+    done = hubslice("lineage", "child", "--candidates", "parents", "--out", "told", "--json")
+    assert done.code == 0
+    assert sorted(path.name for path in (place / "told").iterdir()) == ["layers.csv", "layers.png", "lineage.json"]
+    assert Lineage.load(place / "told/lineage.json") == Lineage.model_validate_json(done.stdout)
+    rows = list(csv.DictReader((place / "told/layers.csv").read_text().splitlines()))
+    assert {row["candidate"] for row in rows} == {"parents/p0", "parents/p1", "parents/p2"}
+    assert (place / "told/layers.png").read_bytes().startswith(b"\x89PNG")
+    again = hubslice("lineage", "child", "--candidates", "parents/p0", "--out", "told", "--json")
+    assert len(json.loads(again.stdout)["candidates"]) == len(Lineage.load(place / "told/lineage.json").candidates) == 1
+
+
+def test_an_index_in_place_of_candidates(place: Path, hubslice: Hubslice) -> None:
+    made = hubslice("lineage", "index", "parents", "--out", "parents.safetensors", "--json")
+    assert (made.code, made.stderr) == (0, "")
+    told = json.loads(made.stdout)
+    assert told["models"] == ["parents/p0", "parents/p1", "parents/p2"]
+    assert told["bytes"] == (place / "parents.safetensors").stat().st_size < 3 * 7_000
+    found = Lineage.model_validate_json(hubslice("lineage", "child", "--index", "parents.safetensors", "--json").stdout)
+    assert (found.parent, found.searched, found.index) == ("parents/p1", 3, "parents.safetensors")
+    assert (
+        "shares its weights with parents/p1, among 3"
+        in hubslice("lineage", "find", "child", "--index", "parents.safetensors").stdout
+    )
+
+
+def test_models_on_the_hub_are_read_in_parts(place: Path, hub: HubServer, hubslice: Hubslice) -> None:
+    write(place / "wide", nameless(tuned(weights(1, WIDE), 7), 2))
+    found = package.lineage("wide", ["lab/p0", "lab/p1"])
+    assert found.parent == "lab/p1"
+    whole = {other.candidate: other.bytes_whole for other in found.candidates}
+    assert all(
+        other.bytes_read < whole[other.candidate] / 8 for other in found.candidates if other.verdict == "descendant"
+    )
+    made = hubslice("lineage", "index", "lab/p0", "lab/p1", "-o", "hub.safetensors", "--json")
+    assert json.loads(made.stdout)["bytes_read"] < sum(whole.values()) / 6
+    assert not list((place / "cache").rglob("*.safetensors"))
+    assert package.lineage("wide", index="hub.safetensors").parent == "lab/p1"
+    assert package.lineage("lab/p1", ["lab/p0"]).parent is None
+
+
+def test_a_stranger_has_no_parent(place: Path, hubslice: Hubslice) -> None:
+    write(place / "stranger", weights(9))
+    done = hubslice("lineage", "stranger", "--candidates", "parents")
+    assert done.code == 0
+    assert "no candidate shares ancestry with stranger" in done.stdout
+    assert hubslice("lineage", "stranger", "--candidates", "parents", "--quiet").stdout == ""
+
+
+def test_the_parent_comes_before_the_grandparent_whatever_heads_they_have(place: Path) -> None:
+    """Of the grandparent the head has another shape, so it does not lower the score; of the parent it does."""
+    parent = tuned(weights(1), 5, classes=7)
+    write(place / "parent", parent)
+    write(place / "grandchild", nameless(tuned(parent, 6, classes=7), 3))
+    found = package.lineage("grandchild", ["parents/p1", "parent", "child"])
+    assert [other.candidate for other in found.candidates] == ["parent", "parents/p1", "child"]
+    assert {other.verdict for other in found.candidates} == {"descendant"}
+    closeness = [other.closeness or 0 for other in found.candidates]
+    assert closeness == sorted(closeness, reverse=True)

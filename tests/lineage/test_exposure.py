@@ -1,0 +1,123 @@
+"""Exposure against a slow reference: layers mixed by hand, bits counted one by one."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import hubslice as package
+from hubslice.ancestry.exposure import changed_bits, needed
+from hubslice.artefacts.exposure import Exposure, Obtained
+from tests.cli.conftest import Hubslice, hubslice
+from tests.detection.small import clean, write_model
+
+__all__ = ["hubslice"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A teacher, and a student whose first layer is the teacher's; its last convolution and head are not."""
+    place = tmp_path_factory.mktemp("exposure")
+    write_model(place / "teacher")
+    write_model(place / "student")
+    weights = load_file(place / "student/model.safetensors")
+    weights["features.4.weight"] = weights["features.4.weight"].roll(1, 0)  # other colours where the teacher has these
+    weights["classifier.weight"] = weights["classifier.weight"].roll(1, 1)
+    save_file(weights, place / "student/model.safetensors", metadata={"format": "pt"})
+    np.save(place / "clean.npy", clean(90))
+    return place
+
+
+@pytest.fixture
+def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(made)
+    return made
+
+
+def test_agreement_by_hand(place: Path) -> None:
+    found = package.exposure("student", "teacher", "clean.npy")
+    student, teacher = (load_file(place / name / "model.safetensors") for name in ("student", "teacher"))
+    model = package.load("student")
+    pixels = torch.from_numpy(clean(90))
+    with torch.inference_mode():
+        right = model.logits(pixels).argmax(1)
+        for point, taken in zip(
+            found.curve,
+            [(), ("classifier.",), ("classifier.", "features.5."), ("classifier.", "features.5.", "features.4.")],
+            strict=False,
+        ):
+            mixed = {
+                n: student[n] if n.startswith(taken) or not t.is_floating_point() else teacher[n]
+                for n, t in student.items()
+            }
+            model.module.load_state_dict(mixed)
+            agreeing = (model.logits(pixels).argmax(1) == right).float().mean()
+            assert point.agreement == pytest.approx(float(agreeing), abs=1e-6)
+            sizes = [t.numel() for n, t in student.items() if t.is_floating_point() and n.startswith(taken)]
+            assert point.weights == pytest.approx(sum(sizes) / sum(layer.weights for layer in found.layers), abs=1e-6)
+    assert [layer.layer for layer in found.layers] == [
+        "classifier",
+        "features.5",
+        "features.4",
+        "features.1",
+        "features.0",
+    ]
+    assert (found.start, found.curve[-1].agreement, found.curve[-1].weights) == (found.curve[0].agreement, 1.0, 1.0)
+    assert found.start == 1  # both compute the same, by other channels, which half of a mixture does not
+    assert found.curve[1].agreement < 0.5
+    changed = {layer.layer for layer in found.layers if layer.unchanged != 1}
+    assert changed == {"classifier", "features.4"}
+    assert 0 < found.bits_needed < found.weights_needed < 1
+
+
+def test_a_head_of_another_size_has_to_be_obtained(place: Path, tmp_path: Path) -> None:
+    write_model(tmp_path / "teacher")
+    weights = load_file(tmp_path / "teacher/model.safetensors")
+    weights["classifier.weight"] = torch.zeros(10, weights["classifier.weight"].shape[1])
+    weights["classifier.bias"] = torch.zeros(10)
+    save_file(weights, tmp_path / "other.safetensors")
+    found = package.exposure("student", tmp_path / "other.safetensors", "clean.npy")
+    assert found.layers[0].layer == "classifier"
+    assert found.layers[0].bits is None
+    assert found.curve[0].layer == "classifier"
+    assert found.curve[0].weights > 0
+
+
+def test_the_teacher_itself_is_wholly_exposed(place: Path) -> None:
+    found = package.exposure("teacher", "teacher", "clean.npy")
+    assert (found.start, found.weights_needed, found.bits_needed) == (1.0, 0.0, 0.0)
+
+
+def test_bits_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    mine = rng.normal(size=200).astype(np.float32)
+    theirs = np.concatenate([mine[:50], mine[50:150] * np.float32(1.001), rng.normal(size=50).astype(np.float32)])
+    for first, second, bits in zip(mine, theirs, changed_bits(mine, theirs), strict=True):
+        pair = [struct.unpack("<I", struct.pack("<f", value))[0] for value in (first, second)]
+        assert bits == (pair[0] ^ pair[1]).bit_length()
+
+
+def test_needed_is_for_good() -> None:
+    points = [
+        Obtained(layer=str(n), weights=n / 4, bits=n / 8, agreement=a) for n, a in enumerate((0.95, 0.5, 0.96, 0.97))
+    ]
+    assert needed(points, 0.94).weights == 0.5
+    assert needed(points, 0.99).weights == 0.75
+
+
+def test_the_command(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
+    arguments = ("lineage", "student", "--exposure", "--teacher", "teacher", "--data", "clean.npy")
+    done = hubslice(*arguments, "--out", str(tmp_path / "told"), "--json")
+    assert (done.code, done.stderr) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "told").iterdir()) == ["exposure.json", "exposure.png"]
+    assert Exposure.load(tmp_path / "told/exposure.json") == Exposure.model_validate_json(done.stdout)
+    shown = hubslice(*arguments).stdout
+    found = json.loads(done.stdout)
+    assert f"the teacher gives {found['start']:.1%} of 90 answers" in shown
+    assert float(hubslice(*arguments, "--quiet").stdout) == pytest.approx(found["weights_needed"], abs=1e-4)
