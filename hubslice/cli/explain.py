@@ -188,10 +188,10 @@ def _tell_attack(found: Attack) -> None:
         "retrained": found.after,
         "retrained, random weights withheld": found.random,
     }
-    out.text("")
+    out.text(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
     out.table(
         [{"form": form, "own": rate(rates.protected), "all": rate(rates.all)} for form, rates in forms.items()],
-        {"form": f"RETRAINED ON {found.pictures}", "own": "PROTECTED LABELS", "all": "ALL LABELS"},
+        {"form": "MODEL", "own": "PROTECTED LABELS", "all": "ALL LABELS"},
     )
 
 

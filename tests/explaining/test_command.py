@@ -126,19 +126,19 @@ def test_what_is_worth_withholding(place: Path, model: Path, hubslice: Hubslice)
 
 
 def test_what_somebody_makes_of_the_rest(place: Path, model: Path, hubslice: Hubslice) -> None:
-    write_parquet(place / "labelled.parquet", 240)
+    write_parquet(place / "labelled.parquet", 1500)
     options = ("--inputs", "pictures", "--target", "green", "--protect", "0.5", "--attack", "labelled.parquet")
     facts = json.loads(hubslice("explain", str(model), *options, "--json").stdout)["protected"]["attack"]
-    assert (facts["pictures"], facts["protected"], facts["data"]) == (168, ["green"], "labelled.parquet")
+    assert (facts["pictures"], facts["protected"], facts["data"]) == (1000, ["green"], "labelled.parquet")
     for form in ("whole", "before", "after", "random"):
-        assert facts[form]["all"]["total"] == 36
-        assert facts[form]["protected"]["total"] == 12
+        assert facts[form]["all"]["total"] == 225
+        assert facts[form]["protected"]["total"] == 75
     assert facts["after"]["all"]["hits"] > facts["before"]["all"]["hits"]  # the colours are easily learned again
-    again = package.explain(model, "pictures", target="green", protect=0.5, attack="labelled.parquet", out="again")
+    again = package.explain(model, "pictures", target="green", protect=0.5, attack="labelled.parquet", out=place / "again")
     assert again.protected is not None
     assert json.loads(again.protected.attack.model_dump_json()) == facts
     told = hubslice("explain", str(model), *options, "--out", "told").stdout
-    assert "RETRAINED ON 168" in told
+    assert "retrained for 2 epochs on 1,000 pictures of labelled.parquet" in told
     assert "random weights withheld" in told
 
 
