@@ -134,7 +134,8 @@ def test_what_somebody_makes_of_the_rest(place: Path, model: Path, hubslice: Hub
         assert facts[form]["all"]["total"] == 225
         assert facts[form]["protected"]["total"] == 75
     assert facts["after"]["all"]["hits"] > facts["before"]["all"]["hits"]  # the colours are easily learned again
-    again = package.explain(model, "pictures", target="green", protect=0.5, attack="labelled.parquet", out=place / "again")
+    asked = {"target": "green", "protect": 0.5, "attack": "labelled.parquet"}
+    again = package.explain(model, "pictures", out=place / "again", **asked)
     assert again.protected is not None
     assert json.loads(again.protected.attack.model_dump_json()) == facts
     told = hubslice("explain", str(model), *options, "--out", "told").stdout
