@@ -247,6 +247,7 @@ def explain(
     by_class: bool = False,
     protect: float | None = None,
     public: bool = False,
+    attack: str | Path | None = None,
     input_size: int | None = None,
     workers: int | None = None,
     batch_size: int | None = None,
@@ -262,7 +263,8 @@ def explain(
     blank pictures. `rule` and `theta` are those of `hubslice.explaining.selection`; `mean` is of each channel, or of
     each element; `by_class` compares an input with the data that gets the same answer. With
     `protect`, that fraction of each layer's weights is marked as withheld, those that decided most; `public` writes the
-    model without them. The result does not depend on `workers`, by default one for each core.
+    model without them, and `attack` tells what somebody makes of that who retrains it on labelled pictures (a path or
+    Hub id, as `data.path` in a recipe). The result does not depend on `workers`, by default one for each core.
 
     Raises:
         DataError: the inputs or the data are missing, damaged, or of another kind or size.
@@ -286,6 +288,7 @@ def explain(
             by_class=by_class,
             protect=protect,
             public=public,
+            attack=None if attack is None else str(attack),
             input_size=input_size,
             workers=workers or os.cpu_count() or 1,
             batch_size=batch_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.rate import Rate
 
 
 class ExplainedInput(Artefact):
@@ -59,6 +60,30 @@ class ProtectedLayer(Artefact):
     contributions: float
 
 
+class Answered(Artefact):
+    """Accuracy on test pictures of the protected labels, and on all."""
+
+    protected: Rate
+    all: Rate
+
+
+class Attack(Artefact):
+    """What somebody makes of the public weights who retrains them, on so many `pictures` for so many epochs.
+
+    `whole` is the model itself; `before` and `after` the attack what is public; `random` what the same attack makes of
+    it where as many random weights of each layer are withheld. One seed.
+    """
+
+    data: str
+    pictures: int
+    epochs: int
+    protected: tuple[str, ...]
+    whole: Answered
+    before: Answered
+    after: Answered
+    random: Answered
+
+
 class Protection(Artefact):
     """What is withheld: of each layer the fraction `share` of the weights, those that decided most for the inputs."""
 
@@ -66,6 +91,7 @@ class Protection(Artefact):
     weights: int
     withheld: int
     layers: tuple[ProtectedLayer, ...]
+    attack: Attack | None = None
 
 
 class Explanation(Artefact):

@@ -12,7 +12,7 @@ from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
 if TYPE_CHECKING:
-    from hubslice.artefacts.explanation import Explanation, LayerFacts
+    from hubslice.artefacts.explanation import Attack, Explanation, LayerFacts
 
 
 class Rule(StrEnum):
@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
             "hubslice explain runs/beans -i new/ --data why/means.safetensors --json",
             "hubslice explain ./model -i photo.jpg --rule released --out why",
             "hubslice explain ./model -i faces/ --data all/ --protect 0.5 --public",
+            "hubslice explain ./model -i faces/ --protect 0.5 --attack labelled/",
         ),
     )(explain)
 
@@ -93,6 +94,14 @@ def explain(
     public: Annotated[
         bool, typer.Option("--public", help="With --protect: also write the model with these weights at zero.")
     ] = False,
+    attack: Annotated[
+        str | None,
+        typer.Option(
+            "--attack",
+            metavar="FOLDER|PARQUET|HUB",
+            help="With --protect: labelled pictures, to tell what somebody makes of the rest who retrains it on them.",
+        ),
+    ] = None,
     input_size: Annotated[
         int | None,
         typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input."),
@@ -119,6 +128,7 @@ def explain(
 
     With --protect, protected.safetensors is a slice whose relevant weights may be public; those outside it, which
     decided most for the inputs, are to be withheld. --public writes the model without them into the folder public.
+    --attack retrains it and tells its accuracy, beside the same with as many random weights withheld.
 
     Without --data the inputs are compared with themselves and blank pictures in the mean colour; give pictures of the
     kind that the model is used on for what is special about these.
@@ -136,6 +146,7 @@ def explain(
         by_class=by_class,
         protect=protect,
         public=public,
+        attack=attack,
         input_size=input_size,
         workers=workers,
         batch_size=batch_size,
@@ -163,7 +174,25 @@ def _tell(found: Explanation) -> None:
             f"withheld: {found.protected.withheld:,} of {found.protected.weights:,} weights, which made "
             f"{min(shares):.0%} to {max(shares):.0%} of the contributions of their layers"
         )
+        if found.protected.attack is not None:
+            _tell_attack(found.protected.attack)
     out.text(f"{found.folder}: {', '.join(found.files)} ({found.seconds:.1f} s)")
+
+
+def _tell_attack(found: Attack) -> None:
+    from hubslice.cli.summary import rate
+
+    forms = {
+        "the model": found.whole,
+        "what is public": found.before,
+        "retrained": found.after,
+        "retrained, random weights withheld": found.random,
+    }
+    out.text(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
+    out.table(
+        [{"form": form, "own": rate(rates.protected), "all": rate(rates.all)} for form, rates in forms.items()],
+        {"form": "MODEL", "own": "PROTECTED LABELS", "all": "ALL LABELS"},
+    )
 
 
 def _row(layer: LayerFacts) -> dict[str, object]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hubslice.explaining.selection import Selection
     from hubslice.explaining.subject import Subject
     from hubslice.models.base import Model
+    from hubslice.pipeline.attack import Attacker
 
 SLICE, MEANS, FACTS, PICTURE, PAGE = (
     "slice.safetensors",
@@ -75,6 +76,7 @@ def explain(
     by_class: bool,
     protect: float | None,
     public: bool,
+    attack: str | None,
     input_size: int | None,
     workers: int,
     batch_size: int | None,
@@ -95,13 +97,14 @@ def explain(
 
     started = time.perf_counter()
     ref = parse_ref(model, Path.cwd())
-    _check_public(ref, protect, public)
+    _check_protection(ref, protect, public, attack)
     folder = out or Path(f"{short_name(ref)}-explained")
     check_free(folder, OURS)
     where = str(resolve_device(device))
     loaded = open_subject(ref, input_size, reporter)
     labels = readable(loaded.labels)
     wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
+    attacker = _attacker(loaded, labels, attack)
     given = open_given(inputs, loaded.preprocessing)
     profile = _profile(data, loaded.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
@@ -129,6 +132,10 @@ def explain(
         )
     facts = _facts(str(ref), subject, prepared.given, traced, means, selection)
     kept, protected = withhold(subject, traced, protect) if protect is not None else (None, None)
+    if attacker is not None and kept is not None and protected is not None:
+        own = sorted({int(label) for label in traced.targets})
+        found = attacker.attack(kept, own, resolve_device(device), reporter)
+        protected = protected.model_copy(update={"attack": found})
     written = ALWAYS | ({PROTECTED} if kept else set()) | ({PUBLIC} if public else set())
     facts = facts.model_copy(
         update={
@@ -190,14 +197,23 @@ def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened
     return Opened(model.labels, model.image_preprocessing, partial(subject_of, model), model)
 
 
-def _check_public(ref: Ref, protect: float | None, public: bool) -> None:
-    """Raise InputError where there is no public model to write."""
-    if public and protect is None:
-        raise InputError("--public writes the model without what --protect withholds", hint="add --protect 0.5")
-    if public and isinstance(ref, LocalRef) and ref.kind == "onnx":
-        raise InputError(
-            f"--public writes a model folder, and {ref} is a graph", hint="name the model that it was made of"
-        )
+def _check_protection(ref: Ref, protect: float | None, public: bool, attack: str | None) -> None:
+    """Raise InputError where there is no public model to write, or to attack."""
+    graph = isinstance(ref, LocalRef) and ref.kind == "onnx"
+    for wanted, does, needs in (
+        (public, "--public writes the model without what --protect withholds", "--public writes a model folder"),
+        (attack is not None, "--attack retrains the model without what --protect withholds", "--attack trains a model"),
+    ):
+        if wanted and protect is None:
+            raise InputError(does, hint="add --protect 0.5")
+        if wanted and graph:
+            raise InputError(f"{needs}, and {ref} is a graph", hint="name the model that it was made of")
+
+
+def _attacker(loaded: Opened, labels: tuple[str, ...], data: str | None) -> Attacker | None:
+    from hubslice.pipeline.attack import Attacker
+
+    return None if data is None or loaded.model is None else Attacker(loaded.model, labels, data)
 
 
 def _profile(data: Path | None, preprocessing: Preprocessing) -> Given | Path | None:

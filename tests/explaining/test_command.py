@@ -18,6 +18,7 @@ from hubslice.conversion.onnx import write_onnx
 from hubslice.models.folder import load_model
 from tests.cli.conftest import Hubslice, hubslice
 from tests.explaining.small import pixels, write_model, write_pictures
+from tests.pictures import write_parquet
 
 __all__ = ["hubslice"]
 
@@ -122,6 +123,24 @@ def test_what_is_worth_withholding(place: Path, model: Path, hubslice: Hubslice)
         assert layer["contributions"] > 0.25  # more than their share
     # The weights that speak for the target are among them: those of its own row of the classifier.
     assert not kept.masks["classifier.weight"][1].all()
+
+
+def test_what_somebody_makes_of_the_rest(place: Path, model: Path, hubslice: Hubslice) -> None:
+    write_parquet(place / "labelled.parquet", 1500)
+    options = ("--inputs", "pictures", "--target", "green", "--protect", "0.5", "--attack", "labelled.parquet")
+    facts = json.loads(hubslice("explain", str(model), *options, "--json").stdout)["protected"]["attack"]
+    assert (facts["pictures"], facts["protected"], facts["data"]) == (1000, ["green"], "labelled.parquet")
+    for form in ("whole", "before", "after", "random"):
+        assert facts[form]["all"]["total"] == 225
+        assert facts[form]["protected"]["total"] == 75
+    assert facts["after"]["all"]["hits"] > facts["before"]["all"]["hits"]  # the colours are easily learned again
+    asked = {"target": "green", "protect": 0.5, "attack": "labelled.parquet"}
+    again = package.explain(model, "pictures", out=place / "again", **asked)
+    assert again.protected is not None
+    assert json.loads(again.protected.attack.model_dump_json()) == facts
+    told = hubslice("explain", str(model), *options, "--out", "told").stdout
+    assert "retrained for 2 epochs on 1,000 pictures of labelled.parquet" in told
+    assert "random weights withheld" in told
 
 
 def test_a_graph_is_explained_as_its_model_is(place: Path, model: Path, graph: Path) -> None:

@@ -29,6 +29,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     text = BertConfig(vocab_size=20, max_position_embeddings=32, **sizes)
     BertForSequenceClassification(text).save_pretrained(place / "text")
+    for shape in ("round", "square"):
+        write_pictures(place / "shapes" / shape, 12)
     (place / "empty").mkdir()
     (place / "notes").mkdir()
     (place / "notes/readme.txt").write_text("no pictures")
@@ -143,6 +145,22 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("Invalid value for '--protect'", "less than or equal to 1"),
     ),
     "public alone": (("model", "-i", "pictures", "--public"), ("what --protect withholds", "add --protect 0.5")),
+    "attack alone": (
+        ("model", "-i", "pictures", "--attack", "labelled.parquet"),
+        ("--attack retrains the model without what --protect withholds", "add --protect 0.5"),
+    ),
+    "attack on a graph": (
+        ("plain.onnx", "-i", "good.npy", "--protect", "0.5", "--attack", "labelled.parquet"),
+        ("--attack trains a model, and", "is a graph"),
+    ),
+    "attack without pictures": (
+        ("model", "-i", "pictures", "--protect", "0.5", "--attack", "labelled.parquet"),
+        ("there is no data at 'labelled.parquet'", "an image folder or a data set's Hub id"),
+    ),
+    "attack with other labels": (
+        ("model", "-i", "pictures", "--protect", "0.5", "--attack", "shapes"),
+        ("has pictures of 'round', which the model does not know", "name the classes as the model does"),
+    ),
     "public graph": (
         ("plain.onnx", "-i", "good.npy", "--protect", "0.5", "--public"),
         ("--public writes a model folder, and", "is a graph", "name the model that it was made of"),
