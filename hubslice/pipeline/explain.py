@@ -100,7 +100,8 @@ def explain(
     _check_protection(ref, protect, public, attack)
     folder = out or Path(f"{short_name(ref)}-explained")
     check_free(folder, OURS)
-    where = str(resolve_device(device))
+    place = resolve_device(device)
+    where = str(place)
     loaded = open_subject(ref, input_size, reporter)
     labels = readable(loaded.labels)
     wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
@@ -134,7 +135,7 @@ def explain(
     kept, protected = withhold(subject, traced, protect) if protect is not None else (None, None)
     if attacker is not None and kept is not None and protected is not None:
         own = sorted({int(label) for label in traced.targets})
-        found = attacker.attack(kept, own, resolve_device(device), reporter)
+        found = attacker.attack(kept, own, place, reporter)
         protected = protected.model_copy(update={"attack": found})
     written = ALWAYS | ({PROTECTED} if kept else set()) | ({PUBLIC} if public else set())
     facts = facts.model_copy(
