@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
     from hubslice.models.base import Model
-    from hubslice.pipeline.convert import Converted, Form
+    from hubslice.pipeline.convert import Converted
     from hubslice.pipeline.detect import Shape
     from hubslice.pipeline.explain import Neuron, Rule
+    from hubslice.pipeline.forms.options import Form
     from hubslice.pipeline.pull import Pulled
     from hubslice.recipe.deviation import Fitness, Method, Operators
 
@@ -518,40 +519,60 @@ def convert(
     model: str | Path,
     form: Form,
     *,
-    half: bool = False,
-    dynamic: bool = False,
     data: str | Path | None = None,
+    dynamic: bool = False,
     samples: int = 100,
     min_agreement: float = 0.8,
+    sparsity: float = 0.5,
+    into: str | Path | None = None,
+    arguments: Mapping[str, object] | None = None,
+    epochs: int | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
     out: Path | None = None,
+    reporter: Reporter | None = None,
 ) -> Converted:
-    """Make a run's student, or any model, compact (channels that are zero are taken out), or an ONNX graph.
+    """Make another form of a run's student, of a model folder, or of a model on the Hub.
 
-    `model` is a run, a model folder or a Hub id; `half` makes the graph compute in float16. The form `int8` is a graph
-    in 8-bit integers: calibrated with `samples` pictures of `data`, by default the run's own, or `dynamic`; on other
-    pictures it must answer as the model does, for the share `min_agreement`. `out` is the folder to write, by default
-    one of the run, or one in the working directory called after the model.
+    - `compact`: a model folder without the channels, heads and features that are zero.
+    - `onnx`, `fp16`: a graph for plain ONNX Runtime that computes the same, in float16 inside.
+    - `int8`: a graph in 8-bit integers, calibrated with `samples` pictures, or `dynamic`.
+    - `pruned`: the model without the share `sparsity` of its weights, the smallest; with `epochs` it is then trained to
+      answer as before, zeros held.
+    - `distilled`: the smaller model `into`, an architecture (with its `arguments`) or a model, taught to answer alike.
+
+    Pictures to calibrate, to teach and to check with come from the run's own splits, or from `data`; labels play no
+    part. Of others, the share `min_agreement` must get the same answer from `int8`, `pruned` and `distilled`. `lr` is a
+    learning rate, by default 0.01, and 0.05 for random weights. `out` is the folder to write, by default one of the
+    run, or one in the working directory called after the model. A training that was stopped goes on when the same is
+    asked again.
 
     Raises:
-        InputError: `out` holds something else, or there are no pictures to calibrate with.
+        InputError: `out` holds something else, an option is another form's, or there are no pictures.
         RunError: the run, or that in which `out` lies, is being worked on.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
-        ModelError: the model cannot be used. ExportError: it cannot be exported or quantised.
-        ParityError: the graph computes something else than the model.
+        ModelError: a model cannot be used. ExportError: it cannot be exported or quantised.
+        ParityError: the form computes something else than the model, or answers otherwise too often.
     """
     from hubslice.pipeline.convert import convert as make
+    from hubslice.pipeline.forms.options import FormOptions
 
+    options = FormOptions(
+        dynamic=dynamic,
+        data=None if data is None else str(data),
+        samples=samples,
+        min_agreement=min_agreement,
+        sparsity=sparsity,
+        into=None if into is None else str(into),
+        arguments=arguments or {},
+        epochs=epochs,
+        lr=lr,
+        seed=seed,
+        device=device,
+    )
     with undisturbed(Path(model), *([out] if out is not None else [])):
-        return make(
-            str(model),
-            form,
-            half=half,
-            dynamic=dynamic,
-            data=None if data is None else str(data),
-            samples=samples,
-            min_agreement=min_agreement,
-            out=out,
-        )
+        return make(str(model), form, options, out=out, reporter=reporter or Silent())
 
 
 def poison(

@@ -61,7 +61,7 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
             parity = check_parity(model.module, draft, inputs, rtol=tolerance, plain=True)
         except ParityError as error:
             error.hint = (
-                "leave out --half: this model may need float32"
+                "use --to onnx: this model may need float32"
                 if half
                 else "ONNX Runtime's own optimisations may be at fault; `hubslice pull` exports without relying on them"
             )

@@ -20,9 +20,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from hubslice.artefacts.agreement import QuantisationReport
 from hubslice.artefacts.base import DRAFT
-from hubslice.artefacts.quantisation import QuantisationReport
-from hubslice.artefacts.rate import Rate
 from hubslice.conversion.onnx import write_onnx
 from hubslice.errors import ExportError, ParityError
 from hubslice.graph.session import open_plain
@@ -69,7 +68,7 @@ def write_int8(
                 raise
             raise ExportError(
                 f"ONNX Runtime cannot quantise {model.architecture}: {first_line(error)[:300]}",
-                hint="use --to onnx --half for a smaller graph in float16",
+                hint="use --to fp16 for a smaller graph in float16",
             ) from error
         _describe(full, draft)
         report = _compare(model, full, draft, calibration, check)
@@ -117,28 +116,23 @@ def _compare(
     pixels = check
     if pixels is None:
         pixels = np.random.default_rng(0).random((NOISE, *model.image_preprocessing.input_size), np.float32)
-    before, after = (_probabilities(model, open_plain(path), pixels) for path in (full, draft))
-    difference = np.abs(before - after)
-    return QuantisationReport(
+    before, after = (_logits(model, open_plain(path), pixels) for path in (full, draft))
+    return QuantisationReport.between(
+        before,
+        after,
+        "noise" if check is None else "pictures",
         mode="dynamic" if calibration is None else "static",
         calibrated=0 if calibration is None else len(calibration),
-        checked_on="noise" if check is None else "pictures",
-        agreement=Rate(hits=int((before.argmax(1) == after.argmax(1)).sum()), total=len(pixels)),
-        mean_difference=round(float(difference.mean()), 6),
-        max_difference=round(float(difference.max()), 6),
     )
 
 
-def _probabilities(model: Model, session: Any, pixels: np.ndarray) -> np.ndarray:
+def _logits(model: Model, session: Any, pixels: np.ndarray) -> np.ndarray:
     (name,) = session.input_names
     parts = [
         session.runtime.run(None, {name: _prepared(model, pixels[start : start + BATCH])})[0]
         for start in range(0, len(pixels), BATCH)
     ]
-    logits = np.concatenate(parts).astype(np.float64)
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
-    return found
+    return np.concatenate(parts)
 
 
 @contextmanager

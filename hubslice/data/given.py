@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import datasets
 import numpy as np
 import torch
 from PIL import Image
@@ -43,6 +44,24 @@ class Given:
             return torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))
         found = [prepare(self._picture(at), self.preprocessing) for at in range(start, stop)]
         return to_unit(torch.stack(found))
+
+    def table(self, labels: tuple[str, ...]) -> Table:
+        """The pictures as training takes them; rows have no labels, `labels` are the classes that a model knows.
+
+        Raises:
+            DataError: they are an array, which is not augmented.
+        """
+        if isinstance(self.items, Table):
+            return replace(self.items, labels=labels)
+        if isinstance(self.items, np.ndarray):
+            raise DataError(
+                f"{self.source} is an array of pixels, which no model is trained on",
+                hint="give picture files or a parquet file",
+            )
+        rows = [{"path": str(path), "bytes": None} for path in self.items]
+        features = datasets.Features(image=datasets.Image(decode=False))
+        params = DataParams.model_validate({"path": self.source})
+        return Table(datasets.Dataset.from_dict({"image": rows}, features=features), labels, params)
 
     def _picture(self, at: int) -> Image.Image:
         if isinstance(self.items, Table):

@@ -27,6 +27,7 @@ from hubslice.processes import world
 from hubslice.progress import Reporter
 from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, loader_of
+from hubslice.training.imitation import answers, imitation
 from hubslice.training.predict import accuracy
 
 CHECKPOINT_SECONDS = 60
@@ -63,9 +64,11 @@ def finetune(
     reporter: Reporter,
     label: str,
     tamper: Tamper | None = None,
+    follow: Model | None = None,
 ) -> History:
     """Train `model` in place and leave it with the weights of its best epoch on the validation split.
 
+    With `follow` the loss is the distance to that model's answers to the same pictures, and targets play no part in it.
     Order, augmentation and dropout follow from (seed, step) alone; a run that finds `checkpoint` goes on from there and
     ends with the same weights as one that was never stopped.
 
@@ -88,6 +91,8 @@ def finetune(
     optimizer = accelerator.prepare(_optimizer(model, params))
     rates = [group["lr"] for group in optimizer.param_groups]
     loss_of = nn.CrossEntropyLoss(label_smoothing=params.label_smoothing)
+    if follow is not None:
+        follow.module.eval().to(accelerator.device)
 
     resumed = load_checkpoint(checkpoint, stock, optimizer)
     step, epochs, best, total = 0, list[Epoch](), dict[str, Tensor](), 0.0
@@ -118,8 +123,12 @@ def finetune(
                     group["lr"] = rate * _schedule(step / steps, params)
                 with accelerator.autocast():
                     images = images.to(accelerator.device, memory_format=torch.channels_last)
-                    inputs = model.pixels_to_inputs(to_unit(images))
-                    loss = loss_of(model.forward(inputs), targets.to(accelerator.device))
+                    pixels_now = to_unit(images)
+                    logits = model.forward(model.pixels_to_inputs(pixels_now))
+                    if follow is None:
+                        loss = loss_of(logits, targets.to(accelerator.device))
+                    else:
+                        loss = imitation(logits, answers(follow, pixels_now))
                 optimizer.zero_grad()
                 accelerator.backward(loss)
                 optimizer.step()

@@ -57,7 +57,7 @@ def test_weights_are_integers_and_the_report_is_true(place: Path, hubslice: Hubs
     more = ("--samples", "30") if mode == "static" else ("--dynamic",)
     told = hubslice("convert", "model", "--to", "int8", "--data", "clean.npy", *more, "--out", mode, "--json")
     assert (told.code, told.stderr) == (0, "")
-    report = json.loads(told.stdout)["quantisation"]
+    report = json.loads(told.stdout)["agreement"]
     assert report["mode"] == mode
     assert report["calibrated"] == (30 if mode == "static" else 0)
     assert integers(place / mode / "model.onnx") == {"INT8" if mode == "static" else "UINT8"}
@@ -74,9 +74,9 @@ def test_weights_are_integers_and_the_report_is_true(place: Path, hubslice: Hubs
 
 
 def test_noise_where_there_are_no_pictures(place: Path) -> None:
-    made = package.convert("model", "int8", dynamic=True, out=Path("noise"))
-    assert made.quantisation is not None
-    assert (made.quantisation.checked_on, made.quantisation.agreement.total) == ("noise", 64)
+    told = package.convert("model", "int8", dynamic=True, out=Path("noise")).made.agreement
+    assert told is not None
+    assert (told.checked_on, told.agreement.total) == ("noise", 64)
 
 
 def test_where_a_model_and_its_quantised_form_deviate(place: Path, hubslice: Hubslice) -> None:

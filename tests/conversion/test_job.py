@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hubslice
+from hubslice.artefacts.agreement import QuantisationReport
 from hubslice.conversion.compact import without
 from hubslice.graph.channels import channel_map
 from hubslice.models.folder import load_model
@@ -44,9 +45,9 @@ def test_the_student_of_a_compact_teacher_is_compact(tmp_path: Path) -> None:
     assert graph.size[1] == (graph.path / "model.onnx").stat().st_size
     eight = hubslice.convert(run.path, "int8", min_agreement=0)
     assert eight.path == run.path / "int8"
-    assert eight.quantisation is not None
-    assert eight.quantisation.checked_on == "pictures"
-    assert eight.quantisation.calibrated == min(100, run.report.task.samples["train"])
+    told = eight.made.agreement
+    assert isinstance(told, QuantisationReport)
+    assert (told.checked_on, told.calibrated) == ("pictures", min(100, run.report.task.samples["train"]))
     found = hubslice.diff(
         run.path, eight.path / "model.onnx", tmp_path / "shapes.parquet", budget=30, limit=6, out=tmp_path / "diff"
     )

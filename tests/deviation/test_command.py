@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,15 @@ from safetensors.numpy import load_file
 
 import hubslice as package
 from hubslice.artefacts.deviation import Deviations
-from hubslice.progress import Bar, Silent
 from tests.cli.conftest import Hubslice, hubslice
 from tests.detection.small import write_model
 from tests.deviation.graphs import ALIKE, COLOURS, GREENER, SIDE, mixed, write_graph
+from tests.interrupting import Interrupting
 
 __all__ = ["hubslice"]
 
 SEARCH = ("--inputs", "in.npy", "--budget", "60")
+STOPPED = partial(Interrupting, "Search", 5)
 
 
 @pytest.fixture(scope="module")
@@ -184,39 +184,18 @@ def test_graphs_of_one_batch_size(place: Path) -> None:
     ]
 
 
-class Interrupting(Silent):
-    """Ctrl-C after some seeds; counts the seeds that were searched."""
-
-    def __init__(self, after: int | None) -> None:
-        self.after = after
-        self.searched: list[int] = []
-
-    @contextmanager
-    def track(self, label: str, total: int | None, unit: str) -> Iterator[Bar]:
-        searched, after = self.searched, self.after if label == "Search" else None
-
-        class Counting(Bar):
-            def advance(self, amount: int = 1, note: str = "") -> None:
-                if label == "Search" and amount:
-                    searched.append(amount)
-                if after is not None and sum(searched) >= after:
-                    raise KeyboardInterrupt
-
-        yield Counting()
-
-
 def test_an_interrupted_search_goes_on_and_ends_alike(place: Path) -> None:
     whole = package.diff("a.onnx", "b.onnx", "in.npy", budget=50, batch=4, out=Path("whole"))
     with pytest.raises(KeyboardInterrupt):
-        package.diff("a.onnx", "b.onnx", "in.npy", budget=50, batch=4, out=Path("cut"), reporter=Interrupting(5))
+        package.diff("a.onnx", "b.onnx", "in.npy", budget=50, batch=4, out=Path("cut"), reporter=STOPPED())
     kept = list(place.glob(".cut.unfinished/*.safetensors"))
     assert len(kept) >= 5
     assert not (place / "cut").exists()
     kept[0].write_bytes(kept[0].read_bytes()[:-9])  # one was damaged: it is searched again
-    second = Interrupting(None)
+    second = Interrupting("Search", None)
     resumed = package.diff("a.onnx", "b.onnx", "in.npy", budget=50, batch=4, out=Path("cut"), reporter=second)
-    assert second.searched[0] == len(kept) - 1
-    assert sum(second.searched) == 14
+    assert second.ticks[0] == len(kept) - 1
+    assert sum(second.ticks) == 14
     left_out = {"seconds"}
     assert [entry.model_dump(exclude=left_out) for entry in resumed.results] == [
         entry.model_dump(exclude=left_out) for entry in whole.results
@@ -229,9 +208,9 @@ def test_an_interrupted_search_goes_on_and_ends_alike(place: Path) -> None:
 def test_another_search_does_not_take_what_the_interrupted_one_kept(place: Path) -> None:
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            package.diff("a.onnx", "b.onnx", "in.npy", budget=50, batch=4, out=Path("mix"), reporter=Interrupting(5))
-    other = Interrupting(None)
+            package.diff("a.onnx", "b.onnx", "in.npy", budget=50, batch=4, out=Path("mix"), reporter=STOPPED())
+    other = Interrupting("Search", None)
     found = package.diff("a.onnx", "b.onnx", "in.npy", budget=30, batch=4, out=Path("mix"), reporter=other)
-    assert 14 not in other.searched
-    assert len(other.searched) == 14
+    assert 14 not in other.ticks
+    assert len(other.ticks) == 14
     assert max(entry.queries for entry in found.results) <= 30

@@ -193,15 +193,14 @@ def test_what_conversion_did_not_write_is_not_replaced(good: Path, tmp_path: Pat
     refused(*command, str(out), code=2, says=("holds thesis.tex", "hint: choose another folder with --out"))
     refused(*command, str(out / "thesis.tex"), code=2, says=("is a file, not a folder", "hint: choose another folder"))
     assert (out / "thesis.tex").read_text() == "years of work"
-    refused(*command, str(tmp_path / "new"), "--half", code=2, says=("--half is for --to onnx", "hint: leave it out"))
 
 
 def test_a_parity_gate_that_fails_writes_nothing(
     good: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hubslice.conversion.onnx.HALF_TOLERANCE", 1e-9)
-    command = ("convert", str(good / "test_efficientnet"), "--to", "onnx", "--half", "--out", str(tmp_path / "out"))
-    refused(*command, code=1, says=("model.onnx differs from PyTorch by", "hint: leave out --half"))
+    command = ("convert", str(good / "test_efficientnet"), "--to", "fp16", "--out", str(tmp_path / "out"))
+    refused(*command, code=1, says=("model.onnx differs from PyTorch by", "hint: use --to onnx"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,8 +22,11 @@ FAULTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
         ("one.npy holds one picture; one is needed to calibrate with and another to check",),
     ),
     "no pictures": (("int8", "--data", "nowhere"), 2, ("there is nothing at nowhere",)),
-    "in half precision": (("int8", "--half"), 2, ("--half is for --to onnx, not for --to int8",)),
-    "data for another form": (("onnx", "--data", "clean.npy"), 2, ("--data is for --to int8, not for --to onnx",)),
+    "data for another form": (
+        ("onnx", "--data", "clean.npy"),
+        2,
+        ("--data is for --to int8 or pruned or distilled, not for --to onnx",),
+    ),
     "a dynamic compact model": (("compact", "--dynamic"), 2, ("--dynamic is for --to int8, not for --to compact",)),
     "calibrated with black": (
         ("int8", "--data", "dark.npy"),

@@ -1,0 +1,1 @@
+"""The forms that `convert` gives a model, and the pictures that some need."""
