@@ -386,7 +386,7 @@ def diff(
     minimise: bool = False,
     method: Method = "triggerfinder",
     fitness: Fitness = "margin",
-    novelty: bool = True,
+    novelty: bool = False,
     operators: Operators = "ranked",
     limit: int = 200,
     seed: int = 0,

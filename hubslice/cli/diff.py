@@ -90,8 +90,8 @@ def diff(
         Fitness, typer.Option("--fitness", help="What a mutant must raise: nearness to another answer, or difference.")
     ] = Fitness.MARGIN,
     novelty: Annotated[
-        bool, typer.Option("--novelty/--no-novelty", help="Also go on from probabilities unlike all before.")
-    ] = True,
+        bool, typer.Option("--novelty", help="Also go on from probabilities unlike all before, as the paper does.")
+    ] = False,
     operators: Annotated[Operators, typer.Option("--operators", help="How operators are chosen.")] = Operators.RANKED,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Seeds at the most, drawn.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawing and of all mutants.")] = 0,

@@ -27,7 +27,9 @@ class SearchOptions(Section):
         description="difference: of the probabilities that both models give their answer (the paper); margin: how near "
         "the less sure model is to another answer.",
     )
-    novelty: bool = Field(True, description="Also go on from mutants with probabilities unlike all seen before.")
+    novelty: bool = Field(
+        False, description="Also go on from mutants with probabilities unlike all seen before (the paper)."
+    )
     operators: Operators = Field(
         "ranked",
         description="ranked: Metropolis-Hastings over operators ranked by success (the paper); adaptive: Thompson "

@@ -1,0 +1,46 @@
+"""python -m bench.deviation [--pair NAME] [--way NAME]: search what is not searched yet, measure throughput, render.
+
+Every search is a file of its own, and goes on where a killed one was. The networks are trained first, if they are not
+there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from hubslice.cli.reporters import Lines
+
+from .pairs import NAMES, RUNS, pair_of
+from .plan import ALL_WAYS, trials
+from .render import OUTCOMES, THROUGHPUT, render
+from .run import search
+from .throughput import measure
+
+
+def main() -> None:
+    """Parse the arguments, search, render."""
+    parser = argparse.ArgumentParser(prog="python -m bench.deviation", description=__doc__)
+    parser.add_argument("--pair", choices=NAMES, action="append", help="default: all")
+    parser.add_argument("--way", choices=sorted(ALL_WAYS), action="append", help="default: all")
+    parser.add_argument("--throughput", action="store_true", help="measure throughput again, and nothing else")
+    parser.add_argument("--render", action="store_true", help="render what is there")
+    given = parser.parse_args()
+    OUTCOMES.mkdir(exist_ok=True)
+    if not given.render and not given.throughput:
+        for trial in trials():
+            path = OUTCOMES / f"{trial.name}.json"
+            if path.is_file() or trial.pair not in (given.pair or NAMES) or trial.way not in (given.way or ALL_WAYS):
+                continue
+            started = time.perf_counter()
+            outcome = search(trial, pair_of(trial.pair, Lines()), RUNS / "searches")
+            outcome.save(path)
+            seconds = time.perf_counter() - started
+            print(f"{trial.name}: {outcome.found} of {len(outcome.queries)}, {seconds:.0f} s", flush=True)
+    if given.throughput or not (THROUGHPUT.is_file() or given.render):
+        measure(pair_of("vgg-int8", Lines())).save(THROUGHPUT)
+    render()
+
+
+if __name__ == "__main__":
+    main()
