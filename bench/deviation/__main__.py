@@ -27,18 +27,19 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="render what is there")
     given = parser.parse_args()
     OUTCOMES.mkdir(exist_ok=True)
+    reporter = Lines()
     if not given.render and not given.throughput:
         for trial in trials():
             path = OUTCOMES / f"{trial.name}.json"
             if path.is_file() or trial.pair not in (given.pair or NAMES) or trial.way not in (given.way or ALL_WAYS):
                 continue
             started = time.perf_counter()
-            outcome = search(trial, pair_of(trial.pair, Lines()), RUNS / "searches")
+            outcome = search(trial, pair_of(trial.pair, reporter), RUNS / "searches")
             outcome.save(path)
             seconds = time.perf_counter() - started
             print(f"{trial.name}: {outcome.found} of {len(outcome.queries)}, {seconds:.0f} s", flush=True)
     if given.throughput or not (THROUGHPUT.is_file() or given.render):
-        measure(pair_of("vgg-int8", Lines())).save(THROUGHPUT)
+        measure(pair_of("vgg-int8", reporter)).save(THROUGHPUT)
     render()
 
 

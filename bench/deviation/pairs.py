@@ -7,6 +7,7 @@ import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import datasets
@@ -53,7 +54,6 @@ class Pair:
     """Two graphs and the seeds, an array [n, C, H, W] in [0, 1]."""
 
     name: str
-    title: str
     a: Path
     b: Path
     seeds: Path
@@ -98,12 +98,16 @@ FORMS: Mapping[str, Mapping[str, object]] = {
     "distilled": {"into": "hubslice_vgg", "epochs": 8},
 }
 TITLES = {"int8": "8 bits", "pruned": "80 % pruned", "distilled": "distilled"}
-NAMES = (
-    *(f"{network}-{form}" for network in NETWORKS for form in FORMS),
-    *("lite0-int8", "lite0-fp16", "drawings-compact"),
-)
+TITLED = {
+    **{f"{key}-{form}": f"{network.title}: {TITLES[form]}" for key, network in NETWORKS.items() for form in FORMS},
+    "lite0-int8": "EfficientNet-Lite0, ImageNet: 8 bits",
+    "lite0-fp16": "EfficientNet-Lite0, ImageNet: float16",
+    "drawings-compact": "EfficientNet-Lite0, drawings: compact",
+}
+NAMES = tuple(TITLED)
 
 
+@cache
 def pair_of(name: str, reporter: Reporter) -> Pair:
     """The pair, made if it is not there."""
     network, _, form = name.partition("-")
@@ -150,8 +154,7 @@ def _imagenet(form: str, reporter: Reporter) -> Pair:
         options = {"data": photographs, "samples": 40, "min_agreement": 0.0} if form == "int8" else {}
         hubslice.convert(folder, form, out=made, reporter=reporter, **options)  # type: ignore[arg-type]
     graph = made / "model.onnx"
-    title = f"EfficientNet-Lite0, ImageNet: {'8 bits' if form == 'int8' else 'float16'}"
-    return Pair(f"lite0-{form}", title, _graph(folder, "lite0"), graph, seeds)
+    return Pair(f"lite0-{form}", _graph(folder, "lite0"), graph, seeds)
 
 
 def _compact(reporter: Reporter) -> Pair:
@@ -166,8 +169,7 @@ def _compact(reporter: Reporter) -> Pair:
         test = parts_of(parse_ref(str(made), ROOT), student, None, 0).check.take(LARGE_SEEDS, seed=0)
         _write(seeds, to_unit(test.pixels(0, len(test), student.image_preprocessing)).numpy())
     whole = _graph(made / "steps" / "train.finetune" / "model", "drawings-whole")
-    title = "EfficientNet-Lite0, drawings: half of its multiplications"
-    return Pair("drawings-compact", title, whole, _graph(made, "drawings-compact"), seeds)
+    return Pair("drawings-compact", whole, _graph(made, "drawings-compact"), seeds)
 
 
 def _teacher() -> tuple[Path, Model]:
@@ -181,7 +183,7 @@ def _teacher() -> tuple[Path, Model]:
 
 
 def _pictures(model: Model) -> np.ndarray:
-    """[n, 3, SIDE, SIDE]: 20 photographs and 10 drawings as seeds, then 80 other drawings to calibrate and check with."""
+    """[n, 3, SIDE, SIDE]: 20 photographs and 10 drawings as seeds, then 80 drawings to calibrate and check with."""
     import foolbox
 
     photographs = open_given(Path(str(foolbox.__file__)).parent / "data", model.image_preprocessing)

@@ -11,7 +11,7 @@ import hubslice
 from hubslice.artefacts.base import Artefact
 
 from ..machine import Machine
-from .pairs import Pair
+from .pairs import TITLED, Pair
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SEEDS, BUDGET = 256, 40
@@ -44,4 +44,4 @@ def measure(pair: Pair) -> Throughput:
             seconds = sum(result.seconds or 0.0 for result in found.results)
             rates[lanes] = round(found.queries / seconds, 1)
             print(f"{lanes} seeds at a time: {rates[lanes]:.0f} queries a second", flush=True)
-    return Throughput(pair=pair.title, rates=rates, machine=Machine.here(torch.get_num_threads()).line)
+    return Throughput(pair=TITLED[pair.name], rates=rates, machine=Machine.here(torch.get_num_threads()).line)
