@@ -65,7 +65,7 @@ def diff(
     check_free(folder, OURS)
     where = str(resolve_device(device))
     labels = read_map(mapped)
-    student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size)
+    student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)
 
     def opened(text: str, name: str) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
         return open_pair(

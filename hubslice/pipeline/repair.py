@@ -69,7 +69,9 @@ class Searched:
         return Standing(found=facts.found, median_queries=facts.median_queries, disagreed=facts.disagreed)
 
 
-def open_student(a: str, b: str, inputs: str, folder: Path, results: Path, input_size: int | None) -> Model:
+def open_student(
+    a: str, b: str, inputs: str, folder: Path, results: Path, input_size: int | None, reporter: Reporter
+) -> Model:
     """The model to repair, `b`; what stands in the way is told before anything is searched.
 
     Raises:
@@ -89,7 +91,7 @@ def open_student(a: str, b: str, inputs: str, folder: Path, results: Path, input
     ref = refs[1]
     if isinstance(ref, LocalRef) and ref.kind == "onnx":
         raise _is_a_graph(a, b, inputs, folder)
-    fetched = fetch(ref)
+    fetched = fetch(ref, reporter=reporter)
     model = load_model(fetched.folder, input_size=input_size)
     if model.preprocessing is None:
         raise DiffError(f"{b} takes no pictures; --repair is for image models so far", hint="leave --repair out")

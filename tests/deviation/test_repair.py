@@ -16,18 +16,30 @@ import hubslice as package
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.repair import Repair
 from hubslice.artefacts.slice import Slice
+from hubslice.data.pixels import prepare
+from hubslice.data.task import load_task
 from hubslice.deviation.division import fingerprint, to_train_on
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
+from hubslice.pipeline.steps.data import open_task
 from hubslice.progress import Bar, Silent
 from hubslice.recipe.deviation import RepairParams
 from hubslice.training.answers import learn_answers
 from tests.cli.conftest import Hubslice, hubslice
 from tests.deviation.graphs import ALIKE, COLOURS, mixed, write_graph
 from tests.deviation.repairable import write_pair, write_photos
+from tests.pipeline.tiny import write_job
 
 __all__ = ["hubslice"]
 
+RECIPE = """\
+kind: slice
+name: quick
+teacher: {model: ./teacher, input_size: 32}
+data: {path: ./shapes.parquet, group: group}
+train: {epochs: 1, batch_size: 32}
+slice: {method: none}
+"""
 SEARCH = ("--inputs", "in.npy", "--budget", "60", "--max-linf", "51/255")
 
 
@@ -92,7 +104,8 @@ def test_the_repaired_student_deviates_less_and_all_numbers_are_of_it(place: Pat
 
 
 def test_what_people_see(place: Path, hubslice: Hubslice) -> None:
-    shown = hubslice("diff", "a", "b", *SEARCH, "--repair", "seen", "--repair-share", "0.75", "--out", "found")
+    search = ("diff", "a", "b", "--inputs", "in.npy", "--budget", "15", "--repair", "seen", "--out", "seen-found")
+    shown = hubslice(*search, "--repair-share", "0.75")
     told = Repair.load(place / "seen/repair.json")
     assert told.triggers > 2 * told.gone.total
     words = " ".join(shown.stdout.split())
@@ -102,7 +115,7 @@ def test_what_people_see(place: Path, hubslice: Hubslice) -> None:
     assert f"now: a search finds triggers for {told.after.found.hits} of {told.after.found.total} (" in words
     assert "accuracy was not measured: in.npy has no labels that the models know" in words
     assert "seen: a model folder, and repair.json" in words
-    assert hubslice("diff", "a", "b", *SEARCH, "--repair", "seen", "--quiet", "--out", "found").stdout == "seen\n"
+    assert hubslice(*search, "--repair-epochs", "1", "--quiet").stdout == "seen\n"
 
 
 def test_the_same_seed_repairs_alike_and_options_count(place: Path) -> None:
@@ -279,3 +292,44 @@ def test_the_loop_is_plain_gradient_descent_on_the_divergence(place: Path) -> No
             expected = weight - step
             clear = weight.grad.abs() > 1e-5
             torch.testing.assert_close(moved[clear], expected[clear], atol=2e-5, rtol=0, msg=name)
+
+
+@pytest.mark.slow
+def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the two is the run; and where its data is gone that is said."""
+    monkeypatch.chdir(tmp_path)
+    recipe = write_job(tmp_path, RECIPE)
+    run = package.slice(recipe, out=tmp_path / "run")
+    student = load_model(run.student)
+    with torch.no_grad():
+        for weight in student.module.parameters():
+            weight *= 1 + 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    student.save(tmp_path / "other")
+    task = load_task(run.recipe.data, run.loaded.base, run.recipe.seed)
+    preparation = student.image_preprocessing
+    pictures = task.test.pixels(0, len(task.test), preparation).numpy()
+    search = {"budget": 10, "max_linf": 0.3, "limit": 30, "repair_epochs": 2}
+    for at, (a, b) in enumerate((("run", "other"), ("other", "run"))):
+        found = package.diff(a, b, "shapes.parquet", out=Path(f"o{at}"), repair=f"r{at}", **search)
+        assert found.repair is not None
+        told = found.repair.accuracy
+        assert told is not None
+        assert told.source == "test split of run"
+        held = {int(name) for name in found.repair.held_out}
+        table = task.test.table
+        seen = {int(entry.name) for entry in found.results} - held
+        trained = {prepare(table.picture(row), preparation).numpy().tobytes() for row in seen}
+        left = np.array([picture.tobytes() not in trained for picture in pictures])
+        assert 0 < left.sum() < len(pictures)
+        for name, rate in ((a, told.a), (b, told.before), (f"r{at}", told.after)):
+            model = load_model(run.student if name == "run" else tmp_path / name)
+            right = answers(model, pictures[left]) == task.test.targets[left]
+            assert rate == Rate(hits=int(right.sum()), total=int(left.sum()))
+    pixels = np.stack([picture / 255 for picture in pictures[:20]]).astype(np.float32)
+    np.save("in.npy", pixels)
+    (tmp_path / "shapes.parquet").unlink()
+    open_task.cache_clear()
+    found = package.diff("other", "run", "in.npy", out=Path("o"), repair="r", **search)
+    assert found.repair is not None
+    assert found.repair.accuracy is None
+    assert "the test split of run cannot be read: " in str(found.repair.unmeasured)
