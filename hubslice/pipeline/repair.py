@@ -103,8 +103,15 @@ def _is_a_graph(a: str, b: str, inputs: str, folder: Path) -> DiffError:
     """Name the model that the graph was made of where it lies in that one's folder, as `convert` puts it."""
     home = next((place for place in list(Path(b).parents)[:2] if _holds_a_model(place)), None)
     form = "int8" if Path(b).parent.name == "int8" else "onnx"
+    why = f"{b} is an ONNX graph, whose weights cannot be trained"
+    if home is not None and home.resolve() == Path(a).resolve():
+        return DiffError(
+            f"{why}, and {a}, of which it was made, has nothing to learn from its own answers",
+            hint=f"convert {a} in another way: hubslice convert {a} --to {form} "
+            + ("with more pictures (--samples), or --dynamic" if form == "int8" else "without --half"),
+        )
     return DiffError(
-        f"{b} is an ONNX graph, whose weights cannot be trained; repaired is the model that it was made from",
+        f"{why}; what can be repaired is the model that it was made from",
         hint=f"repair {home or 'that model'} and convert it again: hubslice diff {a} {home or 'MODEL'} "
         f"--inputs {inputs} --repair {folder}, then hubslice convert {folder} --to {form}",
     )

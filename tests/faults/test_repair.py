@@ -64,6 +64,13 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "hubslice convert r --to int8",
         ),
     ),
+    "a graph of the first model": (
+        ("b", "b/int8/model.onnx", *SEEDS, "--repair", "r"),
+        (
+            "b, of which it was made, has nothing to learn from its own answers",
+            "hubslice convert b --to int8 with more",
+        ),
+    ),
     "two labels for one": (
         ("a", "finer", *SEEDS, "--repair", "r", "--map", "map.json"),
         ("'rouge' and 'rose' of finer stand for one label of a", "no two to the same"),
