@@ -26,7 +26,6 @@ from hubslice.progress import Reporter
 from hubslice.recipe.deviation import RepairParams, SearchParams
 
 if TYPE_CHECKING:
-    from hubslice.artefacts.deviation import ComparedModel
     from hubslice.deviation.judge import Pair
     from hubslice.pipeline.deviations import Outcomes
     from hubslice.pipeline.repair import Wanted
@@ -66,20 +65,7 @@ def diff(
     where = str(resolve_device(device))
     labels = read_map(mapped)
     student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)
-
-    def opened(text: str, name: str) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
-        return open_pair(
-            a,
-            text,
-            mapped=labels,
-            resize=resize,
-            input_size=input_size,
-            device=where,
-            reporter=reporter,
-            names=(a, name),
-        )
-
-    pair, models = opened(b, b)
+    pair, models = open_pair(a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter)
     if mend is not None:
         check_labels(pair)
     seeds = _seeds(inputs, pair, limit, search.seed, reporter)
@@ -106,7 +92,16 @@ def diff(
                         student,
                         Searched((a, b), pair, models, seeds, search, outcomes, where),
                         mend,
-                        lambda draft: opened(str(draft), str(mend.folder)),
+                        lambda draft: open_pair(
+                            a,
+                            str(draft),
+                            mapped=labels,
+                            resize=resize,
+                            input_size=input_size,
+                            device=where,
+                            reporter=reporter,
+                            names=(a, str(mend.folder)),
+                        ),
                         lambda model: Finished.begin(kept / "again", f"{key} {model.fingerprint}"),
                         batch,
                         reporter,

@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ class Searched:
         names = tuple(self.seeds.names[row] for row in rows)
         seeds = Seeds(self.seeds.source, names, self.seeds.pictures[rows])
         outcomes = {at: self.outcomes[int(row)] for at, row in enumerate(rows)}
-        return Searched(self.names, self.pair, self.models, seeds, self.search, outcomes, self.device)
+        return replace(self, seeds=seeds, outcomes=outcomes)
 
     @property
     def standing(self) -> Standing:
@@ -177,7 +177,7 @@ def repair(
         outcomes, trouble = search_seeds(pair, held.seeds, done.search, lanes, finished(models[1]), reporter)
         if trouble is not None:
             raise trouble
-        after = Searched(done.names, pair, models, held.seeds, done.search, outcomes, done.device)
+        after = replace(held, pair=pair, models=models, outcomes=outcomes)
         accuracy, unmeasured = _accuracy(done, pair, {fingerprint(seed) for seed in train.seeds.pictures}, reporter)
         found = Repair(
             a=done.models[0].model,
@@ -265,9 +265,9 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
 
 
 def _gone(pair: Pair, searched: Searched) -> Rate:
-    """Triggers on which both models agree now."""
+    """Triggers on which both models agree now, asked about alone as when they were counted."""
     triggers = _triggers(searched)
-    answers = pair.ask(np.stack([picture for picture, _ in triggers]))
+    answers = replace(pair, chunk=1).ask(np.stack([picture for picture, _ in triggers]))
     return Rate(hits=sum(not answer.differ for answer in answers), total=len(answers))
 
 
