@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.errors import InputError
+from hubslice.errors import DiffError, InputError
 from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.poison import Poisoned
 from hubslice.pipeline.poison import poison as _poison
@@ -396,6 +396,10 @@ def diff(
     input_size: int | None = None,
     device: str = "auto",
     out: Path | None = None,
+    repair: str | Path | None = None,
+    repair_share: float | None = None,
+    repair_epochs: int | None = None,
+    repair_lr: float | None = None,
     reporter: Reporter | None = None,
 ) -> Deviations:
     """Search for inputs on which two models answer differently, and write them to the folder `out`.
@@ -408,14 +412,22 @@ def diff(
     searched at a time. `label_map` is as in `hubslice.deviation.labels`, or a JSON file; with `resize` pictures are
     scaled for `b`.
 
+    With `repair`, a folder, `b` is then trained further on `repair_share` of the seeds (half of them by default) and
+    their triggers with `a`'s probabilities, and written there as a model folder; weights that are zero stay zero. What
+    that brought on the other seeds is in the result's `repair` and in the folder's repair.json: triggers that are gone,
+    a new search with the same options, and what it cost in accuracy. Where no trigger is found there is nothing to
+    repair, and `repair` of the result is None.
+
     Raises:
-        DiffError: labels or input sizes differ, an option makes no sense, or a model failed; what was found is kept.
+        DiffError: labels or input sizes differ, an option makes no sense, a model failed, `b` is a graph that cannot be
+            trained, or there are too few triggers to hold some out; what was found is kept.
         DataError: the inputs are missing, damaged, or of another kind or size.
         ModelError: a model cannot be used. FetchError: the Hub does not give it.
-        InputError: `out` holds something else.
+        InputError: `out` or `repair` holds something else.
     """
     from hubslice.pipeline.diff import diff as search
-    from hubslice.pipeline.diff import search_params
+    from hubslice.pipeline.diff import repair_params, search_params
+    from hubslice.pipeline.repair import Wanted
 
     params = search_params(
         method=method,
@@ -429,6 +441,13 @@ def diff(
         minimise=minimise,
         seed=seed,
     )
+    options = {"share": repair_share, "epochs": repair_epochs, "lr": repair_lr}
+    for name, value in options.items():
+        if repair is None and value is not None:
+            raise DiffError(
+                f"--repair-{name} goes with --repair DIR, which is not given", hint="give it, or leave both out"
+            )
+    mend = None if repair is None else Wanted(repair_params(**options, seed=seed), Path(repair))
     with undisturbed(Path(a), Path(b)):
         return search(
             str(a),
@@ -443,6 +462,7 @@ def diff(
             device=device,
             out=out,
             reporter=reporter or Silent(),
+            mend=mend,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.repair import Repair
 from hubslice.recipe.deviation import SearchParams
 
 
@@ -84,7 +85,7 @@ class Deviations(Artefact):
     `found` counts triggers among the seeds on which both models agree, `disagreed` seeds on which they do not. A
     trigger was asked about again, alone, before it was counted; `unconfirmed` did not deviate then. `stopped` says why
     the search ended before all `seeds` were done, if it did. Where the files must be the same in every run, they tell
-    no `seconds`.
+    no `seconds`. `repair` tells what further training of the second model brought, where that was asked for.
     """
 
     a: ComparedModel
@@ -105,3 +106,4 @@ class Deviations(Artefact):
     results: tuple[SeedResult, ...]
     folder: str
     files: tuple[str, ...]
+    repair: Repair | None = None

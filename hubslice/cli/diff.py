@@ -15,6 +15,8 @@ from hubslice.errors import DiffError, GateError
 
 if TYPE_CHECKING:
     from hubslice.artefacts.deviation import Deviations, SeedResult
+    from hubslice.artefacts.rate import Rate
+    from hubslice.artefacts.repair import Repair, Standing
 
 TOLD = 10  # triggers that people are shown at the most
 
@@ -52,6 +54,7 @@ def register(app: typer.Typer) -> None:
             "hubslice diff timm/resnet18.a1_in1k ./smaller -i photos/ --min-ssim 0.9 --gate 0.1",
             "hubslice diff you/beans you/beans-small -i test.parquet --budget 500 --minimise --json",
             "hubslice diff a.onnx b.onnx -i pixels.npy --method random --out plain",
+            "hubslice diff runs/beans pruned/ -i photos/ --max-linf 16/255 --repair pruned-repaired",
         ),
     )(diff)
 
@@ -115,6 +118,21 @@ def diff(
     folder: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: A-B-diff here.")
     ] = None,
+    repair: Annotated[
+        Path | None,
+        typer.Option(
+            "--repair", metavar="DIR", help="Train B on a part of the triggers with A's answers, and write it there."
+        ),
+    ] = None,
+    repair_share: Annotated[
+        float | None, typer.Option("--repair-share", metavar="S", help="Of the seeds, to train on; default 0.5.")
+    ] = None,
+    repair_epochs: Annotated[
+        int | None, typer.Option("--repair-epochs", metavar="N", help="Times through what is trained on; default 20.")
+    ] = None,
+    repair_lr: Annotated[
+        float | None, typer.Option("--repair-lr", metavar="RATE", help="Learning rate at the start; default 3e-4.")
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -126,6 +144,10 @@ def diff(
     on which the models disagree already are counted apart. Without a bound a trigger may not look like its seed.
 
     A search that was stopped goes on with the seeds that are left when the same command is given again.
+
+    With --repair, B (a run, a model folder or a Hub id, no graph) is trained further on a part of the seeds and their
+    triggers with A's probabilities, and written as a model folder; weights that are zero stay zero. The other seeds
+    tell what that brought: which triggers are gone, and what a new search finds. --gate judges B as it was.
     """
     from hubslice.api import diff as search
 
@@ -149,10 +171,16 @@ def diff(
         resize=resize,
         input_size=input_size,
         out=folder,
+        repair=repair,
+        repair_share=repair_share,
+        repair_epochs=repair_epochs,
+        repair_lr=repair_lr,
         device=device,
         reporter=out.progress(),
     )
-    out.result(found, lambda: _tell(found), quiet=found.folder)
+    out.result(found, lambda: _tell(found), quiet=found.folder if found.repair is None else found.repair.folder)
+    if repair is not None and found.repair is None:
+        out.info(f"without triggers there is nothing to repair {b} from; {repair} was not written")
     if gate is not None and (found.found.value or 0) > gate:
         raise GateError(
             f"{found.found.hits} of {found.found.total} seeds on which {a} and {b} agree have a trigger on which they "
@@ -189,12 +217,46 @@ def _tell(found: Deviations) -> None:
     for model in (found.a, found.b):
         if model.kind == "onnx" and model.outputs == "logits":
             out.text(f"{model.model} gives logits; their softmax was taken")
-    interval = found.found.interval
-    if interval is not None and found.found.value is not None:
-        told = f"{found.found.value:.1%} [{interval[0]:.1%}, {interval[1]:.1%}]"
+    if found.found.total:
         median = f", {found.median_queries:g} queries in the median" if found.median_queries is not None else ""
-        out.text(f"triggers for {found.found.hits} of {found.found.total} seeds on which they agree: {told}{median}")
+        out.text(
+            f"triggers for {found.found.hits} of {found.found.total} seeds on which they agree: "
+            f"{_share_told(found.found)}{median}"
+        )
     out.text(f"{found.folder}: {', '.join(found.files)} ({found.queries:,} queries, {found.seconds:.1f} s)")
+    if found.repair is not None:
+        _tell_repair(found.repair)
+
+
+def _tell_repair(repair: Repair) -> None:
+    kept = f"; {repair.zeros:,} weights that are zero stayed so" if repair.zeros else ""
+    out.text(f"\nrepaired with {repair.triggers} triggers and {repair.seeds} seeds{kept}; of the seeds held out:")
+    out.text(f"old triggers gone: {repair.gone.hits} of {repair.gone.total}, {_share_told(repair.gone)}")
+    for when, standing in (("before", repair.before), ("now", repair.after)):
+        out.text(f"{when}: {_standing(standing)}")
+    if repair.accuracy is not None:
+        found = repair.accuracy
+        out.text(
+            f"accuracy on {found.after.total} pictures of {found.source}: {_share_told(found.before)} before, "
+            f"{_share_told(found.after)} now (the first model: {found.a.value:.1%})"
+        )
+    else:
+        out.text(f"accuracy was not measured: {repair.unmeasured}")
+    out.text(f"{repair.folder}: a model folder, and repair.json ({repair.seconds:.1f} s)")
+
+
+def _standing(standing: Standing) -> str:
+    median = f" ({standing.median_queries:g} queries in the median)" if standing.median_queries is not None else ""
+    return (
+        f"a search finds triggers for {standing.found.hits} of {standing.found.total}{median}, they disagree as they "
+        f"are on {standing.disagreed.hits} of {standing.disagreed.total}"
+    )
+
+
+def _share_told(rate: Rate) -> str:
+    if rate.value is None or rate.interval is None:
+        return "-"
+    return f"{rate.value:.1%} [{rate.interval[0]:.1%}, {rate.interval[1]:.1%}]"
 
 
 def _line(result: SeedResult) -> str:

@@ -45,6 +45,11 @@ class Given:
         found = [prepare(self._picture(at), self.preprocessing) for at in range(start, stop)]
         return to_unit(torch.stack(found))
 
+    def levels(self, at: int) -> np.ndarray:
+        """A picture rounded to 8 bits, uint8 [C, H, W]."""
+        found: np.ndarray = np.clip(np.rint(255 * self.pixels(at, at + 1)[0].numpy()), 0, 255).astype(np.uint8)
+        return found
+
     def table(self, labels: tuple[str, ...]) -> Table:
         """The pictures as training takes them; rows have no labels, `labels` are the classes that a model knows.
 

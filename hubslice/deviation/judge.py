@@ -112,11 +112,12 @@ class Pair:
             filled = np.concatenate([part, np.repeat(part[-1:], self.chunk - len(part), axis=0)])
             pixels = filled.astype(np.float32) / 255
             a = self.shared.fold(self.a.logs(pixels), self.shared.a)
-            b = self.shared.fold(self.b.logs(self._for_b(pixels)), self.shared.b)
+            b = self.shared.fold(self.b.logs(self.for_b(pixels)), self.shared.b)
             found += [Answers(a[at], b[at]) for at in range(len(part))]
         return found
 
-    def _for_b(self, pixels: np.ndarray) -> np.ndarray:
+    def for_b(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels float32 [n, C, H, W] of the first model's size, at the second one's."""
         height, width = self.b.preprocessing.input_size[1:]
         if pixels.shape[2:] == (height, width):
             return pixels

@@ -8,10 +8,10 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.deviation import Deviations
@@ -23,11 +23,14 @@ from hubslice.pipeline.explain import short_name
 from hubslice.pipeline.publish import check_free, swap
 from hubslice.pipeline.working import alone_in
 from hubslice.progress import Reporter
-from hubslice.recipe.deviation import SearchParams
+from hubslice.recipe.deviation import RepairParams, SearchParams
 
 if TYPE_CHECKING:
     from hubslice.deviation.judge import Pair
     from hubslice.pipeline.deviations import Outcomes
+    from hubslice.pipeline.repair import Wanted
+
+Params = TypeVar("Params", bound=BaseModel)
 
 FACTS, TRIGGERS, GALLERY = "deviations.json", "triggers.safetensors", "gallery.png"
 OURS = {FACTS, TRIGGERS, GALLERY}
@@ -48,18 +51,23 @@ def diff(
     device: str,
     out: Path | None,
     reporter: Reporter,
+    mend: Wanted | None = None,
 ) -> Deviations:
-    """Search for inputs on which models deviate; see `hubslice.api.diff`."""
+    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.api.diff`."""
     from hubslice.deviation.finished import Finished
     from hubslice.device import resolve_device
     from hubslice.pipeline.judges import open_pair, read_map
+    from hubslice.pipeline.repair import Searched, check_labels, open_student, repair
 
     started = time.perf_counter()
     folder = out or Path("-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"]))
     check_free(folder, OURS)
     where = str(resolve_device(device))
     labels = read_map(mapped)
+    student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)
     pair, models = open_pair(a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter)
+    if mend is not None:
+        check_labels(pair)
     seeds = _seeds(inputs, pair, limit, search.seed, reporter)
     key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
     kept = folder.with_name(f".{folder.name}{UNFINISHED}")
@@ -78,6 +86,28 @@ def diff(
                     }
                 )
                 _write(folder, facts, pair, seeds, outcomes)
+            if trouble is None and mend is not None and student is not None and facts.found.hits:
+                with faults_told(f"writing {mend.folder}", mend.folder):
+                    mended = repair(
+                        student,
+                        Searched((a, b), pair, models, seeds, search, outcomes, where),
+                        mend,
+                        lambda draft: open_pair(
+                            a,
+                            str(draft),
+                            mapped=labels,
+                            resize=resize,
+                            input_size=input_size,
+                            device=where,
+                            reporter=reporter,
+                            names=(a, str(mend.folder)),
+                        ),
+                        lambda model: Finished.begin(kept / "again", f"{key} {model.fingerprint}"),
+                        batch,
+                        reporter,
+                    )
+                facts = facts.model_copy(update={"repair": mended})
+                facts.save(folder / FACTS)
         if trouble is None or not outcomes:
             shutil.rmtree(kept, ignore_errors=True)
     if trouble is not None and not outcomes:
@@ -99,13 +129,29 @@ def search_params(**options: object) -> SearchParams:
     """
     if options.get("budget") == 0:
         raise DiffError("with a budget of 0 the models are asked nothing", hint="give --budget 2000 or so for a seed")
+    return _checked(SearchParams, options, "the search cannot be done like that", "")
+
+
+def repair_params(**options: object) -> RepairParams:
+    """The options of a repair, checked; those that are None have their defaults.
+
+    Raises:
+        DiffError: one makes no sense.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return _checked(RepairParams, given, "the model cannot be repaired like that", "repair-")
+
+
+def _checked(kind: type[Params], options: dict[str, object], why: str, prefix: str) -> Params:
     try:
-        return SearchParams.model_validate(options)
+        return kind.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])).replace("_", "-")
-        told = f"--{name} {first['input']}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
-        raise DiffError(f"the search cannot be done like that: {told}", hint="see `hubslice diff --help`") from error
+        told = (
+            f"--{prefix}{name} {first['input']}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
+        )
+        raise DiffError(f"{why}: {told}", hint="see `hubslice diff --help`") from error
 
 
 def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
@@ -117,8 +163,7 @@ def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -
     pictures = []
     with reporter.track("Read seeds", len(rows), "pictures") as bar:
         for row in rows:
-            pixels = given.pixels(int(row), int(row) + 1)[0].numpy()
-            pictures.append(np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8))
+            pictures.append(given.levels(int(row)))
             bar.advance()
     return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(pictures))
 

@@ -1,0 +1,32 @@
+"""Seeds divided into those to train on and those held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Hashable, Sequence
+
+import numpy as np
+
+
+def fingerprint(picture: np.ndarray) -> str:
+    """A hash of the content of a picture uint8 [C, H, W]."""
+    return hashlib.sha256(f"{picture.shape}".encode() + np.ascontiguousarray(picture).tobytes()).hexdigest()
+
+
+def to_train_on(pictures: Sequence[np.ndarray], groups: Sequence[Hashable], share: float, seed: int) -> np.ndarray:
+    """Which pictures uint8 [C, H, W] to train on, bool [n]: about `share` of each group.
+
+    The seed and a picture's content decide, so that pictures which are there twice come to the same side and their
+    order is of no matter. Of two or more in a group one at least comes to either side; a single one is held out.
+    """
+    hashes = [fingerprint(picture) for picture in pictures]
+    chosen: set[str] = set()
+    for group in dict.fromkeys(groups):
+        own = {name for name, other in zip(hashes, groups, strict=True) if other == group}
+        chosen |= _drawn(own, share, seed)
+    return np.array([name in chosen for name in hashes], dtype=bool)
+
+
+def _drawn(names: Collection[str], share: float, seed: int) -> set[str]:
+    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    return set(order[: min(max(round(share * len(order)), 1), len(order) - 1)])
