@@ -116,12 +116,18 @@ def pair_of(name: str, reporter: Reporter) -> Pair:
     return _compact(reporter) if name == "drawings-compact" else _imagenet(form, reporter)
 
 
-def _small(network: Network, form: str, reporter: Reporter) -> Pair:
-    run = _trained(network, reporter)
-    arguments = {"arguments": network.smaller} if form == "distilled" else {}
+def model_of(network: Network, form: str, reporter: Reporter) -> Path:
+    """The folder of a form of the network."""
     made = RUNS / network.name / form
     if not made.is_dir():
+        arguments = {"arguments": network.smaller} if form == "distilled" else {}
+        run = run_of(network, reporter)
         hubslice.convert(run, form, out=made, min_agreement=0.0, reporter=reporter, **FORMS[form], **arguments)  # type: ignore[arg-type]
+    return made
+
+
+def _small(network: Network, form: str, reporter: Reporter) -> Pair:
+    run, made = run_of(network, reporter), model_of(network, form, reporter)
     seeds = RUNS / network.name / "seeds.npy"
     if not seeds.is_file():
         model = load_model(run / "student")
@@ -133,11 +139,11 @@ def _small(network: Network, form: str, reporter: Reporter) -> Pair:
     )
 
 
-def _trained(network: Network, reporter: Reporter) -> Path:
+def run_of(network: Network, reporter: Reporter) -> Path:
     """The run of a network."""
     if network.overrides is None:
         return train_teacher(TEACHERS[network.name], write_fashion(target=FASHION), REUSE, reporter).parent
-    overrides = [f"data.path={write_digits()}", *network.overrides]
+    overrides = [f"data.path={write_digits().resolve()}", *network.overrides]
     return hubslice.slice(network.recipe, overrides=overrides, out=RUNS / network.name / "run", reporter=reporter).path
 
 
@@ -161,7 +167,7 @@ def _compact(reporter: Reporter) -> Pair:
     """The compact student of the demo and its teacher, fine-tuned whole, on drawings that neither has seen."""
     teacher, _ = _teacher()
     run = RUNS / "drawings" / "run"
-    overrides = [f"teacher.model={teacher}"]
+    overrides = [f"teacher.model={teacher.resolve()}"]
     made = hubslice.slice("vision/drawings-compact", overrides=overrides, out=run, reporter=reporter).path
     seeds = RUNS / "drawings" / "seeds.npy"
     student = load_model(made / "student")

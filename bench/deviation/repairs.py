@@ -1,0 +1,82 @@
+"""Repair: what training on half of the triggers brings on the other half, and what it costs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import hubslice
+from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.repair import Repair
+from hubslice.progress import Reporter
+
+from ..machine import Machine
+from .pairs import NETWORKS, model_of, pair_of, run_of
+from .plan import LINF
+
+PAIRS = ("vgg-pruned", "lenet-distilled", "resnet-pruned")
+BOUNDS = {"": None, "16": LINF}
+BUDGET = 1000
+RANDOM_SEEDS = range(3)
+
+
+class Repaired(Artefact):
+    """A repair with one random seed."""
+
+    pair: str
+    bound: str
+    seed: int
+    repair: Repair
+    machine: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is repaired."""
+
+    pair: str
+    bound: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its outcome is called."""
+        return "-".join(filter(None, ("repair", self.pair, self.bound, str(self.seed))))
+
+
+def jobs() -> Iterator[Job]:
+    """All, one random seed after the other."""
+    for seed in RANDOM_SEEDS:
+        for bound in BOUNDS:
+            for pair in PAIRS:
+                yield Job(pair, bound, seed)
+
+
+def repair(job: Job, root: Path, reporter: Reporter) -> Repaired:
+    """Search, repair, search again; the searches of a killed one are not done again."""
+    seeds = pair_of(job.pair, reporter).seeds
+    network, _, form = job.pair.partition("-")
+    folder = root / job.name
+    found = hubslice.diff(
+        run_of(NETWORKS[network], reporter),
+        model_of(NETWORKS[network], form, reporter),
+        seeds,
+        budget=BUDGET,
+        max_linf=BOUNDS[job.bound],
+        limit=500,
+        seed=job.seed,
+        repair=folder / "repaired",
+        out=folder / "found",
+        device="cpu",
+        reporter=reporter,
+    )
+    if found.repair is None:
+        raise SystemExit(f"{job.name}: no triggers")
+    shutil.rmtree(folder)
+    made = found.repair.model_copy(update={"folder": "", "held_out": ()})
+    machine = Machine.here(torch.get_num_threads()).line
+    return Repaired(pair=job.pair, bound=job.bound, seed=job.seed, repair=made, machine=machine)
