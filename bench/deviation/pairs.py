@@ -133,10 +133,8 @@ def _small(network: Network, form: str, reporter: Reporter) -> Pair:
         model = load_model(run / "student")
         test = parts_of(parse_ref(str(run), ROOT), model, None, 0).check.take(SEEDS, seed=0)
         _write(seeds, to_unit(test.pixels(0, len(test), model.image_preprocessing)).numpy())
-    title = f"{network.title}: {TITLES[form]}"
-    return Pair(
-        f"{network.name}-{form}", title, _graph(run, network.name), _graph(made, f"{network.name}-{form}"), seeds
-    )
+    name = f"{network.name}-{form}"
+    return Pair(name, _graph(run, network.name), _graph(made, name), seeds)
 
 
 def run_of(network: Network, reporter: Reporter) -> Path:

@@ -9,10 +9,13 @@ from typing import Any
 
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.rate import Rate
+from hubslice.artefacts.repair import Repair, Standing
 from hubslice.card.plot_style import FAINT, new_figure, styled, write_figure
 
 from .pairs import NAMES, TITLED
 from .plan import BOUND_TITLES, BOUNDED_LARGE, GENETIC, OURS, PARTS, SEEDED, TAKEN_APART, WAYS, trials
+from .repairs import BUDGET as REPAIR_BUDGET
+from .repairs import Repaired, jobs
 from .run import Outcome
 from .throughput import Throughput
 
@@ -70,6 +73,7 @@ def table(found: Found) -> str:
         *_seeded(found),
         *_parts(found),
         *_bounds(found),
+        *_repairs(),
         *_throughput(),
         f"`python -m bench.deviation`; {'; '.join(sorted({outcome.machine for outcome in found.values()}))}.",
         "",
@@ -146,6 +150,52 @@ def _bounds(found: Found) -> list[str]:
     return [*lines, ""]
 
 
+def _repairs() -> list[str]:
+    """One row a pair and bound, counts summed over the random seeds."""
+    paths = {job: OUTCOMES / f"{job.name}.json" for job in jobs()}
+    done = [Repaired.load(path) for path in paths.values() if path.is_file()]
+    if not done:
+        return []
+    lines = [
+        "## Repair",
+        "",
+        f"`hubslice diff --repair` with defaults: half of the 500 seeds and their triggers (at most {REPAIR_BUDGET:,} "
+        "queries a seed) teach the form the network's answers, the other half judges. Counts are summed over the random "
+        "seeds. *Gone*: held-out triggers that get the same answer now. *Triggers, median queries*: of the same search "
+        "on the held-out seeds, before and after. Accuracy on test pictures that were not trained on.",
+        "",
+        "| pair | bound | random seeds | gone | triggers | median queries | accuracy | network's |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for pair, bound in dict.fromkeys((each.pair, each.bound) for each in done):
+        own = [each.repair for each in done if (each.pair, each.bound) == (pair, bound)]
+        gone = _sum([each.gone for each in own])
+        before, after = (_sum([standing.found for standing in side]) for side in _sides(own))
+        medians = [mean(standing.median_queries or 0 for standing in side) for side in _sides(own)]
+        measured = [each.accuracy for each in own if each.accuracy is not None]
+        cells = [
+            TITLED[pair],
+            BOUND_TITLES[bound] if bound else "none",
+            str(len(own)),
+            _told(gone),
+            f"{100 * (before.value or 0):.1f} % to {100 * (after.value or 0):.1f} %",
+            f"{medians[0]:.0f} to {medians[1]:.0f}",
+            f"{100 * mean(each.before.value or 0 for each in measured):.1f} % to "
+            f"{100 * mean(each.after.value or 0 for each in measured):.1f} %",
+            f"{100 * mean(each.a.value or 0 for each in measured):.1f} %",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _sides(own: Sequence[Repair]) -> tuple[list[Standing], list[Standing]]:
+    return [each.before for each in own], [each.after for each in own]
+
+
+def _sum(rates: Sequence[Rate]) -> Rate:
+    return Rate(hits=sum(rate.hits for rate in rates), total=sum(rate.total for rate in rates))
+
+
 def _throughput() -> list[str]:
     if not THROUGHPUT.is_file():
         return []
@@ -173,7 +223,10 @@ def _hits(own: Iterable[Outcome]) -> list[int]:
 
 
 def _rate(own: Sequence[Outcome]) -> str:
-    rate = Rate(hits=sum(each.found for each in own), total=sum(len(each.queries) for each in own))
+    return _told(Rate(hits=sum(each.found for each in own), total=sum(len(each.queries) for each in own)))
+
+
+def _told(rate: Rate) -> str:
     assert rate.interval is not None
     low, high = rate.interval
     return f"{rate.hits} of {rate.total}, {100 * (rate.value or 0):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

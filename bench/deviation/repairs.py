@@ -77,6 +77,8 @@ def repair(job: Job, root: Path, reporter: Reporter) -> Repaired:
     if found.repair is None:
         raise SystemExit(f"{job.name}: no triggers")
     shutil.rmtree(folder)
-    made = found.repair.model_copy(update={"folder": "", "held_out": ()})
+    made = found.repair.model_copy(update={"a": network, "b": job.pair, "folder": "", "held_out": ()})
+    if made.accuracy is not None:  # told as the run's, whose folder is this machine's
+        made = made.model_copy(update={"accuracy": made.accuracy.model_copy(update={"source": "the test split"})})
     machine = Machine.here(torch.get_num_threads()).line
     return Repaired(pair=job.pair, bound=job.bound, seed=job.seed, repair=made, machine=machine)
