@@ -22,7 +22,6 @@ from .throughput import Throughput
 HERE = Path(__file__).parent
 OUTCOMES = HERE / "outcomes"
 THROUGHPUT = HERE / "throughput.json"
-TABLE, PLOT = HERE / "table.md", HERE / "plot.png"
 LINES = {  # colour and dashes of a way
     OURS: ("#0072B2", "-"),
     "paper": ("#009E73", "-"),
@@ -44,7 +43,7 @@ def render() -> None:
     """Write table.md and plot.png beside the outcomes."""
     found = outcomes()
     if found:
-        write_atomically(TABLE, table(found))
+        write_atomically(HERE / "table.md", table(found))
         with styled():
             _plot(found)
 
@@ -159,8 +158,8 @@ def _repairs() -> list[str]:
     lines = [
         "## Repair",
         "",
-        f"`hubslice diff --repair` with defaults: half of the 500 seeds and their triggers (at most {REPAIR_BUDGET:,} "
-        "queries a seed) teach the form the network's answers, the other half judges. Counts are summed over the random "
+        f"`hubslice diff --repair` as it comes: half of the 500 seeds and their triggers (at most {REPAIR_BUDGET:,} "
+        "queries a seed) teach the form the network's answers, the other half judges. Counts are summed over random "
         "seeds. *Gone*: held-out triggers that get the same answer now. *Triggers, median queries*: of the same search "
         "on the held-out seeds, before and after. Accuracy on test pictures that were not trained on.",
         "",
@@ -289,4 +288,4 @@ def _plot(found: Found) -> None:
         row[0].set_ylabel("% of seeds", fontsize=8)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, labelcolor=FAINT, fontsize=8)
-    write_figure(figure, PLOT)
+    write_figure(figure, HERE / "plot.png")

@@ -13,6 +13,7 @@ from bench.compaction import render as compaction
 from bench.compaction.arms import BASELINE, SEAM, SHORT
 from bench.detection import render as detection
 from bench.detection.outcome import auroc, recall
+from bench.deviation import render as deviation
 from bench.explaining import __main__ as explaining
 from bench.faithfulness import render as faithfulness
 from bench.inheritance import render as inheritance
@@ -157,3 +158,20 @@ def test_differences_are_of_the_same_pictures() -> None:
     assert found.value == pytest.approx(np.mean(gains))
     assert found.low < found.value < found.high
     assert found.high - found.low < 0.1
+
+
+def test_searches_are_told_as_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deviation, "HERE", tmp_path)
+    deviation.render()
+    assert (tmp_path / "table.md").read_text() == (deviation.OUTCOMES.parent / "table.md").read_text()
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+def test_searches_keep_to_their_plan() -> None:
+    for outcome in deviation.outcomes().values():
+        hits = [query for query in outcome.queries if query is not None]
+        assert max(hits) <= outcome.budget
+        assert len(hits) == len(outcome.l2) == len(outcome.ssim) == len(outcome.linf) == sum(outcome.triggers.values())
+        assert outcome.asked >= sum(hits)
+        if outcome.bound.startswith("16"):
+            assert max(outcome.linf) <= 16
