@@ -169,9 +169,10 @@ def explain(
 
 
 def short_name(ref: Ref) -> str:
-    """What folders about a model are called after."""
+    """What folders about a model are called after; a graph called `model` after its folder, as `convert` writes it."""
     if isinstance(ref, LocalRef):
-        return ref.path.stem if ref.kind == "onnx" else ref.path.resolve().name
+        path = ref.path.resolve()
+        return path.parent.name if path.name == "model.onnx" else path.stem if ref.kind == "onnx" else path.name
     return ref.repo_id.rpartition("/")[2]
 
 
