@@ -49,9 +49,9 @@ BOUND_TITLES = {
 }
 ALL_WAYS = WAYS | PARTS
 SEEDED = ("vgg-pruned", "resnet-distilled")  # pairs that all ways search with every random seed
-TAKEN_APART = ("lenet-int8", "vgg-int8")  # pairs on which the parts are compared, with every random seed
-BOUNDED, BOUNDED_LARGE = 100, ("lite0-int8", "drawings-compact")
-RANDOM_SEEDS = range(5)
+TAKEN_APART = ("lenet-int8", "vgg-int8")  # pairs on which the parts are compared
+BOUNDED_LARGE = "lite0-int8"
+RANDOM_SEEDS, PARTS_SEEDS = range(5), range(3)
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,14 @@ def trials() -> Iterator[Trial]:
             for way in WAYS:
                 if seed == 0 or pair in SEEDED or (pair in TAKEN_APART and way in (OURS, GENETIC)):
                     yield _trial(pair, way, seed, large)
-        for pair in TAKEN_APART:
+        for pair in TAKEN_APART if seed in PARTS_SEEDS else ():
             for way in PARTS:
                 yield _trial(pair, way, seed, large=False)
     for bound in BOUNDS:
-        for pair in (*TAKEN_APART, *BOUNDED_LARGE):
+        for pair in (*TAKEN_APART, BOUNDED_LARGE):
             for way in (OURS, GENETIC):
-                yield Trial(pair, way, 0, bound, LARGE_SEEDS if pair in LARGE else BOUNDED, 1000)
+                limit, budget = (LARGE_SEEDS, 300) if pair in LARGE else (100, 1000)
+                yield Trial(pair, way, 0, bound, limit, budget)
 
 
 LARGE = frozenset(NAMES[-3:])
