@@ -133,7 +133,7 @@ def _bounds(found: Found) -> list[str]:
     lines = [
         "## With bounds",
         "",
-        "100 seeds and 1,000 queries each (EfficientNet-Lite0: 30 seeds, 300 queries). Shrinking asks further, as told.",
+        "100 seeds and 1,000 queries each (EfficientNet-Lite0: 30 seeds, 300 queries). Shrinking asks more.",
         "",
         "| pair | bound | way | triggers | queries a trigger | x | median | seconds a trigger | change | shrinking |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
