@@ -27,10 +27,12 @@ from hubslice.recipe.deviation import SearchParams
 
 if TYPE_CHECKING:
     from hubslice.deviation.judge import Pair
+    from hubslice.deviation.text_judge import TextPair
     from hubslice.pipeline.deviations import Outcomes
 
-FACTS, TRIGGERS, GALLERY = "deviations.json", "triggers.safetensors", "gallery.png"
-OURS = {FACTS, TRIGGERS, GALLERY}
+OF_PICTURES = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
+OF_TEXTS = Places(Path("deviations.json"), Path("triggers.jsonl"), Path("gallery.html"))
+OURS = {*OF_PICTURES.names, *OF_TEXTS.names}
 UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
 
 
@@ -45,22 +47,35 @@ def diff(
     mapped: Mapping[str, str] | str | None,
     resize: bool,
     input_size: int | None,
+    column: str | None,
     device: str,
     out: Path | None,
     reporter: Reporter,
 ) -> Deviations:
     """Search for inputs on which models deviate; see `hubslice.api.diff`."""
     from hubslice.deviation.finished import Finished
+    from hubslice.deviation.judge import Pair
     from hubslice.device import resolve_device
-    from hubslice.pipeline.judges import open_pair, read_map
+    from hubslice.pipeline.judges import open_compared, read_map
 
     started = time.perf_counter()
     folder = out or Path("-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"]))
     check_free(folder, OURS)
     where = str(resolve_device(device))
     labels = read_map(mapped)
-    pair, models = open_pair(a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter)
-    seeds = _seeds(inputs, pair, limit, search.seed, reporter)
+    pair, models = open_compared(
+        a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter
+    )
+    if isinstance(pair, Pair):
+        _refuse({"--max-edits": search.max_edits, "--column": column}, "texts", "pictures")
+        seeds, truncated, places = _pictures(inputs, pair, limit, search.seed, reporter), 0, OF_PICTURES
+    else:
+        bounds = {"--max-linf": search.max_linf, "--min-ssim": search.min_ssim}
+        sizes = {"--resize": resize or None, "--input-size": input_size}
+        released = {"--method released": search.method == "released" or None}
+        _refuse({**bounds, **sizes, **released}, "pictures", "texts")
+        seeds, truncated = _texts(inputs, column, pair, limit, search.seed)
+        places = OF_TEXTS
     key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
     kept = folder.with_name(f".{folder.name}{UNFINISHED}")
     with faults_told(f"writing {folder}", folder):
@@ -74,10 +89,11 @@ def diff(
                         "stopped": None if trouble is None else trouble.message,
                         "seconds": round(time.perf_counter() - started, 2),
                         "folder": str(folder),
-                        "files": tuple(sorted(OURS)),
+                        "files": tuple(sorted(places.names)),
+                        "truncated": truncated,
                     }
                 )
-                _write(folder, facts, pair, seeds, outcomes)
+                _write(folder, places, facts, pair, seeds, outcomes)
         if trouble is None or not outcomes:
             shutil.rmtree(kept, ignore_errors=True)
     if trouble is not None and not outcomes:
@@ -108,12 +124,40 @@ def search_params(**options: object) -> SearchParams:
         raise DiffError(f"the search cannot be done like that: {told}", hint="see `hubslice diff --help`") from error
 
 
-def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
+def _refuse(options: Mapping[str, object], kind: str, given: str) -> None:
+    """Raise DiffError if an option is there that is for inputs of another kind than the models take."""
+    for option, value in options.items():
+        if value is not None:
+            bound = "--max-edits" if given == "texts" else "--max-linf or --min-ssim"
+            raise DiffError(
+                f"{option} is for {kind}, and the models take {given}",
+                hint=f"leave it out; how much {given} may change is bounded by {bound}",
+            )
+
+
+def _drawn(count: int, limit: int, seed: int) -> np.ndarray:
+    """Numbers of the seeds, int64, in order: all, or as many as wanted."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
+
+
+def _texts(inputs: str, column: str | None, pair: TextPair, limit: int, seed: int) -> tuple[Seeds, int]:
+    """At most `limit` texts, drawn, and how many of them a model does not read to the end."""
+    from hubslice.data.texts import open_texts
+    from hubslice.deviation.texts import encode
+
+    given = open_texts(inputs, column)
+    rows = _drawn(len(given.texts), limit, seed)
+    texts = [given.texts[row] for row in rows]
+    seeds = Seeds(given.source, tuple(given.names[row] for row in rows), [encode(text) for text in texts])
+    return seeds, sum(pair.is_cut(text) for text in texts)
+
+
+def _pictures(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
     """At most `limit` pictures, drawn; all are read before a model is asked, so that a damaged one costs no search."""
     from hubslice.data.given import open_data
 
     given = open_data(inputs, pair.a.preprocessing)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:limit])
+    rows = _drawn(len(given), limit, seed)
     pictures = []
     with reporter.track("Read seeds", len(rows), "pictures") as bar:
         for row in rows:
@@ -123,13 +167,21 @@ def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -
     return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(pictures))
 
 
-def _write(folder: Path, facts: Deviations, pair: Pair, seeds: Seeds, outcomes: Outcomes) -> None:
+def _write(
+    folder: Path, places: Places, facts: Deviations, pair: Pair | TextPair, seeds: Seeds, outcomes: Outcomes
+) -> None:
     """All files, whole or not at all."""
+    from hubslice.deviation.judge import Pair
+    from hubslice.pipeline.text_evidence import write_text_evidence
+
     draft = folder.with_name(f".{folder.name}{DRAFT}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir(parents=True)
-        write_evidence(Places(draft / FACTS, draft / TRIGGERS, draft / GALLERY), facts, pair, seeds, outcomes)
+        if isinstance(pair, Pair):
+            write_evidence(places.under(draft), facts, pair, seeds, outcomes)
+        else:
+            write_text_evidence(places.under(draft), facts, pair, seeds, outcomes)
         swap(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
