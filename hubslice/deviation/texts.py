@@ -41,8 +41,12 @@ class AroundText(Vicinity):
     ) -> np.ndarray | None:
         """None also where the models read the same tokens as before, which would change nothing, or no text is left."""
         text = decode(present)
-        found = self._within(rng, edited(name, rng, text))
-        if not found.strip() or found in (text, self.seed) or self.reading(found) == self.reading(text):
+        before = self.reading(text)
+        changed = edited(name, rng, text)
+        if changed == text or self.reading(changed) == before:
+            return None
+        found = self._within(rng, changed)
+        if not found.strip() or found == self.seed or self.reading(found) == before:
             return None
         return encode(found)
 
