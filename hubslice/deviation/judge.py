@@ -17,6 +17,7 @@ from hubslice.machine import first_line, out_of_memory
 
 PROBE = 8  # pictures of noise by which a graph's output is recognised
 NEAR_ONE = 0.02  # sums of quantised probabilities may be off by as much
+AGAIN = "make it again; `hubslice latency` tells whether it runs at all"
 TINY = 1e-12  # probability that is as good as none
 
 Outputs = Literal["logits", "probabilities"]
@@ -67,8 +68,8 @@ def log_probabilities(name: str, found: np.ndarray, shape: tuple[int, int], outp
     return logs
 
 
-def called(name: str, run: Callable[[In], np.ndarray], inputs: In, told: str) -> np.ndarray:
-    """The model's output as float64; `told` says what the inputs are.
+def called(name: str, run: Callable[[In], np.ndarray], inputs: In, told: str, hint: str = AGAIN) -> np.ndarray:
+    """The model's output as float64; `told` says what the inputs are, `hint` what to do where the model fails.
 
     Raises:
         ModelError: it fails.
@@ -86,7 +87,7 @@ def called(name: str, run: Callable[[In], np.ndarray], inputs: In, told: str) ->
             ) from error
         raise ModelError(
             f"{name} failed on {told}: {first_line(error)[:300]}",
-            hint="make it again; `hubslice latency` tells whether it runs at all",
+            hint=hint,
         ) from error
 
 

@@ -39,10 +39,20 @@ class TextJudge:
             ModelError: the model fails, or gives values that are not finite.
             MemoryShortError: memory did not suffice.
         """
-        tokens = self.tokens(text)
-        length = max(map(len, tokens.values()), default=0)
-        found = called(self.name, self.run, tokens, f"a text of {length} tokens")
+        found = answer(self.name, self.run, self.tokens(text))
         return log_probabilities(self.name, found, (1, len(self.labels)), self.outputs, "text")
+
+
+def answer(name: str, run: Callable[[Tokens], np.ndarray], tokens: Tokens) -> np.ndarray:
+    """The model's output for a text, float64.
+
+    Raises:
+        ModelError: it fails.
+        MemoryShortError: memory did not suffice.
+    """
+    length = max(map(len, tokens.values()), default=0)
+    hint = "is its tokenizer the one that it was trained with? Else make the model again"
+    return called(name, run, tokens, f"a text of {length} tokens", hint)
 
 
 @dataclass(frozen=True)

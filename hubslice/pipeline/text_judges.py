@@ -15,9 +15,9 @@ import numpy as np
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.deviation import ComparedModel
 from hubslice.artefacts.model import FileFact
-from hubslice.deviation.judge import Outputs, called, outputs_of
+from hubslice.deviation.judge import Outputs, outputs_of
 from hubslice.deviation.labels import share
-from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens
+from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens, answer
 from hubslice.errors import DiffError
 from hubslice.hub.formats import CONFIG
 from hubslice.models.building import trouble_with
@@ -167,7 +167,7 @@ def _judge(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], positions: 
 
     outputs = own.outputs
     if outputs is None:
-        probed = [called(own.name, own.run, tokens(text), "a short text") for text in PROBES]
+        probed = [answer(own.name, own.run, tokens(text)) for text in PROBES]
         outputs = outputs_of(np.concatenate(probed))
     return TextJudge(own.name, labels, tokens, count, longest, own.run, outputs)
 
