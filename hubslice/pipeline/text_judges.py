@@ -105,7 +105,7 @@ def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:
         found: np.ndarray = runtime.run([wanted], feeds)[0][:1]
         return found
 
-    digest = hashlib.sha256(hash_of(path).encode())
+    digest = hashlib.sha256(f"{hash_of(path)}{json.dumps(named, sort_keys=True)}".encode())
     if tokenizer is not None:
         digest.update(_content(tokenizer))
     labels = tuple(str(named[key]) for key in sorted(named, key=int)) or None

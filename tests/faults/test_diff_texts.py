@@ -33,6 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("texts")
     write_bert(place / "model")
     write_bert(place / "french", labels=("gai", "triste", "calme"))
+    write_bert(place / "score", labels=("score",))
     write_bert(place / "mute", tokenizer=False)
     write_bert(place / "torn")
     (place / "torn/tokenizer.json").write_text("{")
@@ -100,6 +101,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "--map order",
         ),
     ),
+    "a regression": (("./score", "./score", *SEEDS), ("./score has 1 label: it has no other answer", "regressions")),
     "no tokenizer": (
         ("alone/a.onnx", "./mute", *SEEDS),
         ("neither alone/a.onnx nor ./mute has a tokenizer", "put tokenizer.json and tokenizer_config.json beside"),
