@@ -382,6 +382,7 @@ def diff(
     budget: int = 2000,
     max_linf: float | None = None,
     min_ssim: float | None = None,
+    max_edits: int | None = None,
     min_gap: float = 0.0,
     minimise: bool = False,
     method: Method = "triggerfinder",
@@ -394,6 +395,7 @@ def diff(
     label_map: Mapping[str, str] | str | None = None,
     resize: bool = False,
     input_size: int | None = None,
+    column: str | None = None,
     device: str = "auto",
     out: Path | None = None,
     repair: str | Path | None = None,
@@ -407,10 +409,12 @@ def diff(
     `a` and `b` are each a Hub id, a run, a model folder or an ONNX file; `inputs` are pictures as in `explain`, or a
     data set's Hub id, prepared as `a` wants them; `limit` are drawn. Of each, at most `budget` mutants are tried.
     A trigger differs from its seed by at most `max_linf` of the pixel range in every value, and its structural
-    similarity is at least `min_ssim`; both models prefer their own answer to the other's by `min_gap`. The other
-    options are those of `hubslice.recipe.deviation.SearchParams`. The result does not depend on `batch`, the seeds
-    searched at a time. `label_map` is as in `hubslice.deviation.labels`, or a JSON file; with `resize` pictures are
-    scaled for `b`.
+    similarity is at least `min_ssim`; of a text at most `max_edits` characters are changed. Both models prefer their
+    own answer to the other's by `min_gap`. The other options are those of `hubslice.recipe.deviation.SearchParams`.
+    The result does not depend on `batch`, the seeds searched at a time. `label_map` is as in
+    `hubslice.deviation.labels`, or a JSON file; with `resize` pictures are scaled for `b`. For text classifiers
+    `inputs` is a .txt file with a text a line, a .csv, .tsv, .parquet or .jsonl table, or a data set's Hub id; the
+    texts are in `column`, by default `text` or `sentence`.
 
     With `repair`, a folder, `b` is then trained further on `repair_share` of the seeds (half of them by default) and
     their triggers with `a`'s probabilities, and written there as a model folder; weights that are zero stay zero. What
@@ -437,6 +441,7 @@ def diff(
         operators=operators,
         max_linf=max_linf,
         min_ssim=min_ssim,
+        max_edits=max_edits,
         min_gap=min_gap,
         minimise=minimise,
         seed=seed,
@@ -459,6 +464,7 @@ def diff(
             mapped=label_map,
             resize=resize,
             input_size=input_size,
+            column=column,
             device=device,
             out=out,
             reporter=reporter or Silent(),

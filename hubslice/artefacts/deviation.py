@@ -13,14 +13,15 @@ from hubslice.recipe.deviation import SearchParams
 class ComparedModel(Artefact):
     """One of the two: what the user called it, its home, a hash of its files, and what it gives.
 
-    Of `logits` the softmax was taken. `described` tells that a graph said itself how pictures are prepared for it;
-    else that of the other model was used.
+    Of `logits` the softmax was taken. `described` tells that a graph said itself how its inputs are prepared; else they
+    were as for the other model. Pictures are scaled to `input_size`, texts cut to `tokens`.
     """
 
     model: str
     kind: Literal["hub", "folder", "run", "onnx"]
     fingerprint: str
-    input_size: tuple[int, int, int]
+    input_size: tuple[int, int, int] | None
+    tokens: int | None = None
     outputs: Literal["logits", "probabilities"]
     described: bool = True
 
@@ -33,7 +34,7 @@ class Answer(Artefact):
 
 
 class AnswerPair(Artefact):
-    """What both models answer to one picture."""
+    """What both models answer to one input."""
 
     a: Answer
     b: Answer
@@ -51,6 +52,17 @@ class Change(Artefact):
     ssim: float
 
 
+class Edits(Artefact):
+    """From a seed that is a text to its trigger: the fewest characters to insert, drop or replace.
+
+    `share` relates them to the seed's length, `words` are those before and after.
+    """
+
+    characters: int
+    share: float
+    words: tuple[tuple[str, str], ...]
+
+
 class SeedResult(Artefact):
     """What came of a seed: a trigger, none within the budget, or models that disagree on the seed itself.
 
@@ -66,7 +78,7 @@ class SeedResult(Artefact):
     operator: str
     before: AnswerPair
     after: AnswerPair | None
-    change: Change | None
+    change: Change | Edits | None
 
 
 class OperatorUse(Artefact):
@@ -85,7 +97,8 @@ class Deviations(Artefact):
     `found` counts triggers among the seeds on which both models agree, `disagreed` seeds on which they do not. A
     trigger was asked about again, alone, before it was counted; `unconfirmed` did not deviate then. `stopped` says why
     the search ended before all `seeds` were done, if it did. Where the files must be the same in every run, they tell
-    no `seconds`. `repair` tells what further training of the second model brought, where that was asked for.
+    no `seconds`. `truncated` counts seeds that are longer than a model reads. `repair` tells what further training of
+    the second model brought, where that was asked for.
     """
 
     a: ComparedModel
@@ -96,6 +109,7 @@ class Deviations(Artefact):
     seeds: int
     found: Rate
     disagreed: Rate
+    truncated: int = 0
     unconfirmed: int
     queries: int
     median_queries: float | None

@@ -14,11 +14,12 @@ from hubslice.cli.output import out
 from hubslice.errors import DiffError, GateError
 
 if TYPE_CHECKING:
-    from hubslice.artefacts.deviation import Deviations, SeedResult
+    from hubslice.artefacts.deviation import Change, Deviations, Edits, SeedResult
     from hubslice.artefacts.rate import Rate
     from hubslice.artefacts.repair import Repair, Standing
 
 TOLD = 10  # triggers that people are shown at the most
+WORDS = 3  # changes of a text that are told
 
 
 class Method(StrEnum):
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
             "hubslice diff you/beans you/beans-small -i test.parquet --budget 500 --minimise --json",
             "hubslice diff a.onnx b.onnx -i pixels.npy --method random --out plain",
             "hubslice diff runs/beans pruned/ -i photos/ --max-linf 16/255 --repair pruned-repaired",
+            "hubslice diff ./topics ./topics/int8.onnx -i seeds.txt --max-edits 10 --minimise",
         ),
     )(diff)
 
@@ -68,7 +70,8 @@ def diff(
             "--inputs",
             "-i",
             metavar="FILE|FOLDER|DATASET",
-            help="Seeds: a picture, a folder of pictures, .parquet, .npy of pixels, or a data set's Hub id.",
+            help="Seeds: a picture, a folder of pictures, .parquet, .npy of pixels, or a data set's Hub id; for texts "
+            ".txt with one a line, .csv, .tsv, .jsonl.",
         ),
     ],
     budget: Annotated[
@@ -80,6 +83,10 @@ def diff(
     ] = None,
     min_ssim: Annotated[
         float | None, typer.Option("--min-ssim", metavar="S", help="Least structural similarity to the seed.")
+    ] = None,
+    max_edits: Annotated[
+        int | None,
+        typer.Option("--max-edits", metavar="N", help="Characters of a text that may be changed, at the most."),
     ] = None,
     min_gap: Annotated[
         float,
@@ -111,6 +118,9 @@ def diff(
     input_size: Annotated[
         int | None, typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of both models' input.")
     ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", metavar="NAME", help="Where a table has the texts: text, or sentence.")
+    ] = None,
     gate: Annotated[
         float | None,
         typer.Option("--gate", metavar="RATE", min=0, max=1, help="Exit code 1 if more of the seeds have a trigger."),
@@ -139,9 +149,10 @@ def diff(
 ) -> None:
     """Search for inputs on which two models answer differently, from seeds on which they agree.
 
-    Seeds are mutated (noise, blur, single values) and both models asked; only their probabilities are used
-    (TriggerFinder, arXiv 2112.02819). Written are triggers.safetensors, a picture of them, and deviations.json. Seeds
-    on which the models disagree already are counted apart. Without a bound a trigger may not look like its seed.
+    Seeds are mutated (pictures by noise, blur and single values, texts by characters and words) and both models asked;
+    only their probabilities are used (TriggerFinder, arXiv 2112.02819). Written are triggers.safetensors, a picture of
+    them, and deviations.json; of texts triggers.jsonl and gallery.html, which marks what was changed. Seeds on which
+    the models disagree already are counted apart. Without a bound a trigger may not look like its seed.
 
     A search that was stopped goes on with the seeds that are left when the same command is given again.
 
@@ -158,6 +169,7 @@ def diff(
         budget=budget,
         max_linf=_share(max_linf),
         min_ssim=min_ssim,
+        max_edits=max_edits,
         min_gap=min_gap,
         minimise=minimise,
         method=method.value,
@@ -170,6 +182,7 @@ def diff(
         label_map=label_map,
         resize=resize,
         input_size=input_size,
+        column=column,
         out=folder,
         repair=repair,
         repair_share=repair_share,
@@ -185,7 +198,7 @@ def diff(
         raise GateError(
             f"{found.found.hits} of {found.found.total} seeds on which {a} and {b} agree have a trigger on which they "
             f"do not ({found.found.value:.1%}); at most {gate:.1%} may",
-            hint=f"look at {found.folder}/gallery.png",
+            hint=f"look at {found.folder}/{next(name for name in found.files if name.startswith('gallery'))}",
         )
 
 
@@ -214,6 +227,9 @@ def _tell(found: Deviations) -> None:
         out.text(f"and {len(triggers) - TOLD} more")
     if found.disagreed.hits:
         out.text(f"on {found.disagreed.hits} of {found.disagreed.total} seeds they disagree as they are")
+    if found.truncated:
+        read = min(model.tokens for model in (found.a, found.b) if model.tokens is not None)
+        out.text(f"{found.truncated} of {found.seeds} texts are longer than {read:,} tokens; the rest is not read")
     for model in (found.a, found.b):
         if model.kind == "onnx" and model.outputs == "logits":
             out.text(f"{model.model} gives logits; their softmax was taken")
@@ -263,7 +279,15 @@ def _line(result: SeedResult) -> str:
     if result.after is None or result.change is None:
         return result.name
     a, b = result.after.a, result.after.b
-    return (
-        f"{result.name}: {a.label} ({a.probability:.1%}) and {b.label} ({b.probability:.1%}); changed by at most "
-        f"{result.change.linf}/255, SSIM {result.change.ssim:.3f}, {result.queries} queries"
-    )
+    answers = f"{result.name}: {a.label} ({a.probability:.1%}) and {b.label} ({b.probability:.1%})"
+    return f"{answers}; {_size(result.change)}, {result.queries} queries"
+
+
+def _size(change: Change | Edits) -> str:
+    from hubslice.artefacts.deviation import Change
+
+    if isinstance(change, Change):
+        return f"changed by at most {change.linf}/255, SSIM {change.ssim:.3f}"
+    words = ", ".join(f"'{old}' → '{new}'" for old, new in change.words[:WORDS])
+    more = f" and {len(change.words) - WORDS} more" if len(change.words) > WORDS else ""
+    return f"characters changed: {change.characters} ({words}{more})"

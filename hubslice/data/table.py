@@ -148,7 +148,7 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
     local = resolve_path(params.path, base)
     try:
         if local is None:
-            loaded, commit = _from_hub(params, place(params.path, base))
+            loaded, commit = from_hub(params, place(params.path, base))
             fingerprint = f"{params.path}@{commit}"
         elif local.is_dir():
             loaded = _from_folder(local)
@@ -172,7 +172,12 @@ def _from_folder(folder: Path) -> Any:
     return datasets.load_dataset("imagefolder", data_dir=str(folder), drop_labels=False)
 
 
-def _from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
+def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
+    """All splits of a data set on the Hub, and its commit; `local` is where it was looked for before.
+
+    Raises:
+        DataError: it has the name of a file. FetchError: the Hub does not give it.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""Both models' answers to one picture, and what a search reads from them: probabilities, nothing else."""
+"""Both models' answers to one input, and what a search reads from them: probabilities, nothing else."""
 
 from __future__ import annotations
 

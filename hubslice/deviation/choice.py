@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubslice.deviation.operators import NAMES
-
 NEVER_ZERO = 1e-7
 
 
@@ -24,7 +22,7 @@ class Tally:
 class Choice(ABC):
     """Draws operators for one seed, with the seed's generator."""
 
-    def __init__(self, rng: np.random.Generator, names: tuple[str, ...] = NAMES) -> None:
+    def __init__(self, rng: np.random.Generator, names: tuple[str, ...]) -> None:
         self.rng = rng
         self.names = names
         self.tallies = {name: Tally() for name in names}
@@ -64,7 +62,7 @@ class Ranked(Choice):
     the authors' code i is never found and always -1 (`linked` False), so the last one plays no part.
     """
 
-    def __init__(self, rng: np.random.Generator, names: tuple[str, ...] = NAMES, *, linked: bool = True) -> None:
+    def __init__(self, rng: np.random.Generator, names: tuple[str, ...], *, linked: bool = True) -> None:
         super().__init__(rng, names)
         self.linked = linked
 

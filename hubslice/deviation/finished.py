@@ -45,7 +45,7 @@ class Finished:
         write_sealed(self._path(outcome.seed), KIND, about | {"tallies": tallies, "seconds": seconds}, tensors)
 
     def get(self, seed: np.ndarray) -> tuple[Outcome, float] | None:
-        """The outcome of a seed uint8 [C, H, W], or None where there is none that is whole."""
+        """The outcome of a seed, or None where there is none that is whole."""
         path = self._path(seed)
         try:
             return read_sealed(path, KIND, _read) if path.is_file() else None

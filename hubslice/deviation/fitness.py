@@ -26,7 +26,7 @@ class Fitness(ABC):
 
 
 class Rising(Fitness):
-    """Accepts what raises the measure above that of the present picture, or has probabilities unlike all before."""
+    """Accepts what raises the measure above that of the present input, or has probabilities unlike all before."""
 
     def __init__(self, first: Answers, measure: str, novelty: bool) -> None:
         self.measure = MEASURES[measure]

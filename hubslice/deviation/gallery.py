@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.deviation import AnswerPair, SeedResult
+from hubslice.artefacts.deviation import AnswerPair, Change, SeedResult
 
 SHOWN = 8  # triggers
 COLOURS = ("#0072B2", "#D55E00")  # the first model, the second
@@ -69,7 +69,7 @@ def _row(
         down = top + 0.36 + 0.5 * line
         axes.text(left, down, _short(name, 46), color=colour, fontweight="bold")
         axes.text(left, down + 0.19, _told(result.before, result.after, side))
-    if result.change is not None:
+    if isinstance(result.change, Change):
         told = f"largest change {result.change.linf}/255, SSIM {result.change.ssim:.3f}; {result.queries:,} queries"
         axes.text(left, top + 1.45, told, color=FAINT)
 
@@ -80,7 +80,7 @@ def _told(before: AnswerPair, after: AnswerPair | None, side: str) -> str:
 
 
 def _likeness(result: SeedResult) -> float:
-    return result.change.ssim if result.change is not None else 0.0
+    return result.change.ssim if isinstance(result.change, Change) else 0.0
 
 
 def _shown(picture: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A genetic search for comparison: a population driven to where the two largest probabilities of a model meet.
 
 The idea is DiffChaser's (Xie et al., IJCAI 2019): near a decision boundary models that differ a little answer
-differently. Mutations are the seven operators, so that what is compared is the search.
+differently. Mutations are the same operators, so that what is compared is the search.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import numpy as np
 
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import Tally, Uniform
-from hubslice.deviation.likeness import Bound
-from hubslice.deviation.operators import mutate
+from hubslice.deviation.medium import Medium, Vicinity
 from hubslice.deviation.search import TRIES, Outcome, Search, is_trigger, settled
 from hubslice.recipe.deviation import SearchParams
 
@@ -23,19 +22,19 @@ CROSSED = 0.5  # share of children with two parents
 Member = tuple[float, np.ndarray]
 
 
-def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams) -> Search:
-    """Breed mutants of the seed uint8 [C, H, W] until one is a trigger."""
+def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, medium: Medium) -> Search:
+    """Breed mutants of the seed until one is a trigger."""
     first = yield seed
     if first.differ:
         return Outcome("disagreed", seed, first)
-    bound = Bound(seed, params.levels, params.min_ssim)
-    choice = Uniform(rng)
+    vicinity = medium.around(seed, params)
+    choice = Uniform(rng, medium.operators)
     parents: list[Member] = [(uncertainty(first), seed)]
     queries = 0
     while queries < params.budget:
         children: list[Member] = []
         for _ in range(POPULATION - (KEPT if len(parents) > 1 else 0)):
-            drawn = _child(parents, choice, bound, rng)
+            drawn = _child(parents, choice, vicinity, rng)
             if drawn is None or queries == params.budget:
                 return _nothing(seed, first, queries, choice.tallies)
             name, child = drawn
@@ -44,7 +43,8 @@ def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams) -> 
             found = is_trigger(answers, params)
             choice.learn(name, found)
             if found:
-                return (yield from settled(seed, first, child, answers, queries, name, choice.tallies, params))
+                tallies = choice.tallies
+                return (yield from settled(seed, first, child, answers, queries, name, tallies, params, vicinity))
             children.append((uncertainty(answers), child))
         elite = sorted(parents, key=lambda member: -member[0])[:KEPT] if len(parents) > 1 else []
         parents = elite + children
@@ -62,15 +62,15 @@ def _nothing(seed: np.ndarray, first: Answers, queries: int, tallies: dict[str, 
 
 
 def _child(
-    parents: list[Member], choice: Uniform, bound: Bound, rng: np.random.Generator
+    parents: list[Member], choice: Uniform, vicinity: Vicinity, rng: np.random.Generator
 ) -> tuple[str, np.ndarray] | None:
-    """An operator and its mutant of a parent, or of two parents mixed value by value."""
+    """An operator and its mutant of a parent, or of two parents mixed."""
     for _ in range(TRIES):
         base = _parent(parents, rng)
         if len(parents) > 1 and rng.random() < CROSSED:
-            base = np.where(rng.random(base.shape) < 0.5, base, _parent(parents, rng))
+            base = vicinity.mixed(rng, base, lambda: _parent(parents, rng))
         name = choice.draw()
-        mutant = bound.nearest(mutate(name, rng, base))
+        mutant = vicinity.mutant(name, rng, base)
         if mutant is not None and not np.array_equal(mutant, base):
             return name, mutant
     return None

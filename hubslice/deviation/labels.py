@@ -48,6 +48,11 @@ def share(
     Raises:
         DiffError: the labels differ, or the map does not fit them.
     """
+    for name, labels in zip(names, (a, b), strict=True):
+        if len(labels) < 2:
+            raise DiffError(
+                f"{name} has {len(labels)} label: it has no other answer", hint="compare classifiers, not regressions"
+            )
     places = {label: at for at, label in reversed(list(enumerate(a)))}
     if a == b:
         return SharedLabels(a, np.arange(len(a)), np.arange(len(b)), "the same labels")

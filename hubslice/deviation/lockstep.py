@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,14 +12,14 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.search import Outcome, Search
 
-Ask = Callable[[np.ndarray], list[Answers]]
+Ask = Callable[[Sequence[np.ndarray]], list[Answers]]
 
 
 @dataclass
 class _Lane:
     number: int
     search: Search
-    picture: np.ndarray
+    present: np.ndarray
     seconds: float = 0.0
 
 
@@ -29,7 +29,7 @@ def lockstep(
     """Run searches, at most `lanes` at a time; where one is over, the next takes its place.
 
     Gives the number of a search in order of `searches`, its outcome, and its share in the seconds of its rounds, as
-    soon as it is over. `ask` tells both models' answers to pictures uint8 [n, C, H, W], n at most `lanes`; `progress`
+    soon as it is over. `ask` tells both models' answers to inputs, at most `lanes`; `progress`
     is told how many were asked about.
     """
     waiting = enumerate(searches)
@@ -40,12 +40,12 @@ def lockstep(
         if not live:
             return
         started = time.perf_counter()
-        told = ask(np.stack([lane.picture for lane in live]))
+        told = ask([lane.present for lane in live])
         progress(len(live))
         over: list[tuple[_Lane, Outcome]] = []
         for lane, answers in zip(live, told, strict=True):
             try:
-                lane.picture = lane.search.send(answers)
+                lane.present = lane.search.send(answers)
             except StopIteration as stopped:
                 over.append((lane, stopped.value))
         share = (time.perf_counter() - started) / len(live)

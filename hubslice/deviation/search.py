@@ -1,6 +1,7 @@
-"""The search for one seed, as a generator: it yields pictures and is sent both models' answers to them.
+"""The search for one seed, as a generator: it yields inputs and is sent both models' answers to them.
 
-So a search knows nothing of models, batches or other seeds; see `lockstep` for many at once.
+So a search knows nothing of models, batches or other seeds; see `lockstep` for many at once. What an input is, and how
+it may change, its medium knows.
 """
 
 from __future__ import annotations
@@ -14,19 +15,17 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import CHOICES, Choice, Ranked, Tally, Uniform
 from hubslice.deviation.fitness import Anything, Changing, Fitness, Rising
-from hubslice.deviation.likeness import Bound
-from hubslice.deviation.operators import mutate
-from hubslice.deviation.shrinking import shrink
+from hubslice.deviation.medium import Medium, Vicinity
 from hubslice.recipe.deviation import SearchParams
 
-TRIES = 100  # mutants in a row that were the picture itself, or out of bounds, until a seed is given up
+TRIES = 100  # mutants in a row that were the input itself, or out of bounds, until a seed is given up
 
 State = Literal["found", "none", "disagreed", "unconfirmed"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a seed: a trigger uint8 [C, H, W], none, or models that disagree on the seed itself.
+    """What came of a seed: a trigger, none, or models that disagree on the seed itself.
 
     `seed_answers` are those to the seed, `answers` those to the trigger. `queries` counts mutants that both models
     were asked about until the trigger was found, `shrinking` those asked afterwards to bring it nearer to the seed.
@@ -56,16 +55,16 @@ class Manner:
     released: bool = False  # the arithmetic of the authors' code, and mutants sent that change nothing
 
 
-def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams) -> Search:
-    """Mutate the seed uint8 [C, H, W], go on from mutants that are accepted, until one is a trigger."""
+def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, medium: Medium) -> Search:
+    """Mutate the seed, go on from mutants that are accepted, until one is a trigger."""
     first = yield seed
     if first.differ:
         return Outcome("disagreed", seed, first)
-    manner = _manner(params, rng, first)
-    bound = Bound(seed, params.levels, params.min_ssim)
+    manner = _manner(params, rng, first, medium.operators)
+    vicinity = medium.around(seed, params)
     present, queries = seed, 0
     while queries < params.budget:
-        drawn = _next(present, manner, bound, rng)
+        drawn = _next(present, manner, vicinity, rng)
         if drawn is None:
             break
         name, mutant = drawn
@@ -75,7 +74,8 @@ def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams) -> Se
         accepted = found or manner.fitness.accepts(answers)
         manner.choice.learn(name, accepted)
         if found:
-            return (yield from settled(seed, first, mutant, answers, queries, name, manner.choice.tallies, params))
+            tallies = manner.choice.tallies
+            return (yield from settled(seed, first, mutant, answers, queries, name, tallies, params, vicinity))
         present = mutant if accepted else present
     return Outcome("none", seed, first, queries=queries, tallies=manner.choice.tallies)
 
@@ -94,30 +94,31 @@ def settled(
     last: str,
     tallies: Mapping[str, Tally],
     params: SearchParams,
+    vicinity: Vicinity,
 ) -> Search:
     """The outcome of a search that found a trigger, shrunk where that is wanted."""
     asked = 0
     if params.minimise:
-        bound = Bound(seed, params.levels, params.min_ssim)
-        trigger, answers, asked = yield from shrink(
-            seed, trigger, answers, lambda found: is_trigger(found, params), bound
-        )
+        shrinking = vicinity.shrink(trigger, answers, lambda found: is_trigger(found, params))
+        trigger, answers, asked = yield from shrinking
     return Outcome("found", seed, first, trigger, answers, queries, asked, last, tallies)
 
 
-def _manner(params: SearchParams, rng: np.random.Generator, first: Answers) -> Manner:
+def _manner(params: SearchParams, rng: np.random.Generator, first: Answers, names: tuple[str, ...]) -> Manner:
     if params.method == "released":
-        return Manner(Ranked(rng, linked=False), Changing(first), released=True)
+        return Manner(Ranked(rng, names, linked=False), Changing(first), released=True)
     if params.method == "random":
-        return Manner(Uniform(rng), Anything())
-    return Manner(CHOICES[params.operators](rng), Rising(first, params.fitness, params.novelty))
+        return Manner(Uniform(rng, names), Anything())
+    return Manner(CHOICES[params.operators](rng, names), Rising(first, params.fitness, params.novelty))
 
 
-def _next(present: np.ndarray, manner: Manner, bound: Bound, rng: np.random.Generator) -> tuple[str, np.ndarray] | None:
-    """An operator and its mutant, within bounds and another picture than the present one."""
+def _next(
+    present: np.ndarray, manner: Manner, vicinity: Vicinity, rng: np.random.Generator
+) -> tuple[str, np.ndarray] | None:
+    """An operator and its mutant, within bounds and another input than the present one."""
     for _ in range(TRIES):
         name = manner.choice.draw()
-        mutant = bound.nearest(mutate(name, rng, present, released=manner.released))
+        mutant = vicinity.mutant(name, rng, present, released=manner.released)
         if mutant is not None and (manner.released or not np.array_equal(mutant, present)):
             return name, mutant
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ import numpy as np
 from hubslice.artefacts.deviation import (
     Answer,
     AnswerPair,
-    Change,
     ComparedModel,
     Deviations,
     OperatorUse,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from hubslice.deviation.finished import Finished
     from hubslice.deviation.judge import Pair
     from hubslice.deviation.search import Outcome
+    from hubslice.deviation.text_judge import TextPair
 
     Outcomes = dict[int, tuple[Outcome, float]]  # with seconds, by number of the seed
 
@@ -38,11 +38,11 @@ KIND = "triggers"
 
 @dataclass(frozen=True)
 class Seeds:
-    """The pictures to start from, uint8 [n, C, H, W], and where they are from."""
+    """The inputs to start from, pictures uint8 [n, C, H, W] or texts as code points, and where they are from."""
 
     source: str
     names: tuple[str, ...]
-    pictures: np.ndarray
+    inputs: Sequence[np.ndarray] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,24 @@ class Places:
     triggers: Path
     gallery: Path
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files."""
+        return self.facts.name, self.triggers.name, self.gallery.name
+
+    def under(self, folder: Path) -> Places:
+        """The same names in a folder."""
+        return Places(folder / self.facts, folder / self.triggers, folder / self.gallery)
+
 
 def search_seeds(
-    pair: Pair, seeds: Seeds, search: SearchParams, lanes: int, finished: Finished, reporter: Reporter
+    pair: Pair | TextPair, seeds: Seeds, search: SearchParams, lanes: int, finished: Finished, reporter: Reporter
 ) -> tuple[Outcomes, HubsliceError | None]:
     """Outcomes and seconds by number of the seed; with them the error that ended the search early, if one did."""
     from hubslice.deviation.lockstep import lockstep
     from hubslice.deviation.registry import start
 
-    outcomes = {at: kept for at, seed in enumerate(seeds.pictures) if (kept := finished.get(seed)) is not None}
+    outcomes = {at: kept for at, seed in enumerate(seeds.inputs) if (kept := finished.get(seed)) is not None}
     left = [at for at in range(len(seeds.names)) if at not in outcomes]
     with reporter.track("Search", len(seeds.names), "seeds") as bar:
         asked = found = 0
@@ -72,7 +81,7 @@ def search_seeds(
             bar.advance(0, note=f"{found} triggers, {asked:,} queries")
 
         bar.advance(len(outcomes))
-        searches = (start(seeds.pictures[at], search) for at in left)
+        searches = (start(seeds.inputs[at], search, pair.medium) for at in left)
         try:
             for number, ended, seconds in lockstep(searches, pair.ask, lanes, progress):
                 outcome = _confirmed(pair, ended, search)
@@ -85,20 +94,20 @@ def search_seeds(
     return outcomes, None
 
 
-def _confirmed(pair: Pair, outcome: Outcome, search: SearchParams) -> Outcome:
+def _confirmed(pair: Pair | TextPair, outcome: Outcome, search: SearchParams) -> Outcome:
     """The outcome with the answers to its trigger alone; rounding may decide otherwise than in a batch."""
     from hubslice.deviation.search import is_trigger
 
     if outcome.trigger is None:
         return outcome
-    (answers,) = replace(pair, chunk=1).ask(outcome.trigger[None])
+    answers = pair.alone(outcome.trigger)
     if is_trigger(answers, search):
         return replace(outcome, answers=answers)
     return replace(outcome, state="unconfirmed", trigger=None, answers=None)
 
 
 def facts_of(
-    pair: Pair,
+    pair: Pair | TextPair,
     models: tuple[ComparedModel, ComparedModel],
     seeds: Seeds,
     search: SearchParams,
@@ -124,29 +133,27 @@ def facts_of(
         seconds=0.0,
         device=device,
         stopped=None,
-        operators=_operators([outcome for outcome, _ in outcomes.values()]),
+        operators=_operators(pair.medium.titles, [outcome for outcome, _ in outcomes.values()]),
         results=results,
         folder="",
         files=(),
     )
 
 
-def _operators(outcomes: Sequence[Outcome]) -> tuple[OperatorUse, ...]:
-    from hubslice.deviation.operators import OPERATORS
-
+def _operators(titles: Mapping[str, str], outcomes: Sequence[Outcome]) -> tuple[OperatorUse, ...]:
     return tuple(
         OperatorUse(
-            name=operator.name,
-            title=operator.title,
-            sent=sum(found.tallies[operator.name].sent for found in outcomes if found.tallies),
-            accepted=sum(found.tallies[operator.name].accepted for found in outcomes if found.tallies),
-            triggers=sum(found.state == "found" and found.last == operator.name for found in outcomes),
+            name=name,
+            title=title,
+            sent=sum(found.tallies[name].sent for found in outcomes if found.tallies),
+            accepted=sum(found.tallies[name].accepted for found in outcomes if found.tallies),
+            triggers=sum(found.state == "found" and found.last == name for found in outcomes),
         )
-        for operator in OPERATORS
+        for name, title in titles.items()
     )
 
 
-def _result(pair: Pair, name: str, outcome: Outcome, seconds: float) -> SeedResult:
+def _result(pair: Pair | TextPair, name: str, outcome: Outcome, seconds: float) -> SeedResult:
     return SeedResult(
         name=name,
         state=outcome.state,
@@ -156,11 +163,11 @@ def _result(pair: Pair, name: str, outcome: Outcome, seconds: float) -> SeedResu
         operator=outcome.last,
         before=_answers(pair, outcome.seed_answers),
         after=None if outcome.answers is None else _answers(pair, outcome.answers),
-        change=None if outcome.trigger is None else _change(outcome.seed, outcome.trigger),
+        change=None if outcome.trigger is None else pair.medium.change(outcome.seed, outcome.trigger),
     )
 
 
-def _answers(pair: Pair, answers: Answers) -> AnswerPair:
+def _answers(pair: Pair | TextPair, answers: Answers) -> AnswerPair:
     a, b = (
         Answer(label=pair.shared.labels[label], probability=round(float(np.exp(logs[label])), 6))
         for label, logs in zip(answers.labels, (answers.a, answers.b), strict=True)
@@ -168,20 +175,8 @@ def _answers(pair: Pair, answers: Answers) -> AnswerPair:
     return AnswerPair(a=a, b=b)
 
 
-def _change(seed: np.ndarray, trigger: np.ndarray) -> Change:
-    from hubslice.deviation.likeness import Likeness
-
-    change = trigger.astype(np.int64) - seed
-    return Change(
-        linf=int(np.abs(change).max()),
-        l2=round(float(np.sqrt((change**2).sum())), 3),
-        values=round(float((change != 0).mean()), 6),
-        ssim=round(Likeness(seed).ssim(trigger), 6),
-    )
-
-
 def write_evidence(places: Places, facts: Deviations, pair: Pair, seeds: Seeds, outcomes: Outcomes) -> None:
-    """Write facts, triggers and their picture."""
+    """Write facts, triggers and their picture; of texts see `text_evidence`."""
     from hubslice.deviation.gallery import write_gallery
 
     found = [(at, outcome) for at, (outcome, _) in sorted(outcomes.items()) if outcome.state == "found"]

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,13 +28,15 @@ from hubslice.recipe.deviation import RepairParams, SearchParams
 
 if TYPE_CHECKING:
     from hubslice.deviation.judge import Pair
+    from hubslice.deviation.text_judge import TextPair
     from hubslice.pipeline.deviations import Outcomes
     from hubslice.pipeline.repair import Wanted
 
 Params = TypeVar("Params", bound=BaseModel)
 
-FACTS, TRIGGERS, GALLERY = "deviations.json", "triggers.safetensors", "gallery.png"
-OURS = {FACTS, TRIGGERS, GALLERY}
+OF_PICTURES = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
+OF_TEXTS = Places(Path("deviations.json"), Path("triggers.jsonl"), Path("gallery.html"))
+OURS = {*OF_PICTURES.names, *OF_TEXTS.names}
 UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
 
 
@@ -48,6 +51,7 @@ def diff(
     mapped: Mapping[str, str] | str | None,
     resize: bool,
     input_size: int | None,
+    column: str | None,
     device: str,
     out: Path | None,
     reporter: Reporter,
@@ -55,8 +59,9 @@ def diff(
 ) -> Deviations:
     """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.api.diff`."""
     from hubslice.deviation.finished import Finished
+    from hubslice.deviation.judge import Pair
     from hubslice.device import resolve_device
-    from hubslice.pipeline.judges import open_pair, read_map
+    from hubslice.pipeline.judges import open_compared, open_pair, read_map
     from hubslice.pipeline.repair import Searched, check_labels, open_student, repair
 
     started = time.perf_counter()
@@ -65,10 +70,16 @@ def diff(
     where = str(resolve_device(device))
     labels = read_map(mapped)
     student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)
-    pair, models = open_pair(a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter)
-    if mend is not None:
+    pair, models = open_compared(
+        a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter
+    )
+    if isinstance(pair, Pair) and mend is not None:
         check_labels(pair)
-    seeds = _seeds(inputs, pair, limit, search.seed, reporter)
+    _refuse_foreign(isinstance(pair, Pair), search, column, resize, input_size)
+    if isinstance(pair, Pair):
+        seeds, truncated, places = _pictures(inputs, pair, limit, search.seed, reporter), 0, OF_PICTURES
+    else:
+        (seeds, truncated), places = _texts(inputs, column, pair, limit, search.seed), OF_TEXTS
     key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
     kept = folder.with_name(f".{folder.name}{UNFINISHED}")
     with faults_told(f"writing {folder}", folder):
@@ -82,32 +93,28 @@ def diff(
                         "stopped": None if trouble is None else trouble.message,
                         "seconds": round(time.perf_counter() - started, 2),
                         "folder": str(folder),
-                        "files": tuple(sorted(OURS)),
+                        "files": tuple(sorted(places.names)),
+                        "truncated": truncated,
                     }
                 )
-                _write(folder, facts, pair, seeds, outcomes)
-            if trouble is None and mend is not None and student is not None and facts.found.hits:
+                _write(folder, places, facts, pair, seeds, outcomes)
+            if student is not None and mend is not None and trouble is None and facts.found.hits:
+                assert isinstance(pair, Pair)  # `open_student` refuses others
+                done = Searched((a, b), pair, models, seeds, search, outcomes, where)
+                names = (a, str(mend.folder))
+                again = partial(open_pair, mapped=labels, resize=resize, input_size=input_size, device=where)
                 with faults_told(f"writing {mend.folder}", mend.folder):
                     mended = repair(
                         student,
-                        Searched((a, b), pair, models, seeds, search, outcomes, where),
+                        done,
                         mend,
-                        lambda draft: open_pair(
-                            a,
-                            str(draft),
-                            mapped=labels,
-                            resize=resize,
-                            input_size=input_size,
-                            device=where,
-                            reporter=reporter,
-                            names=(a, str(mend.folder)),
-                        ),
+                        lambda draft: again(a, str(draft), names=names, reporter=reporter),
                         lambda model: Finished.begin(kept / "again", f"{key} {model.fingerprint}"),
                         batch,
                         reporter,
                     )
                 facts = facts.model_copy(update={"repair": mended})
-                facts.save(folder / FACTS)
+                facts.save(folder / places.facts)
         if trouble is None or not outcomes:
             shutil.rmtree(kept, ignore_errors=True)
     if trouble is not None and not outcomes:
@@ -154,12 +161,52 @@ def _checked(kind: type[Params], options: dict[str, object], why: str, prefix: s
         raise DiffError(f"{why}: {told}", hint="see `hubslice diff --help`") from error
 
 
-def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
+def _refuse_foreign(
+    pictures: bool, search: SearchParams, column: str | None, resize: bool, input_size: int | None
+) -> None:
+    """Raise DiffError where an option is for inputs of the kind that the models do not take."""
+    of_texts = {"--max-edits": search.max_edits, "--column": column}
+    of_pictures = {
+        "--max-linf": search.max_linf,
+        "--min-ssim": search.min_ssim,
+        "--resize": resize or None,
+        "--input-size": input_size,
+        "--method released": search.method == "released" or None,
+    }
+    kind, given, bound = "texts", "pictures", "--max-linf or --min-ssim"
+    if not pictures:
+        kind, given, bound = given, kind, "--max-edits"
+    for option, value in (of_texts if pictures else of_pictures).items():
+        if value is not None:
+            raise DiffError(
+                f"{option} is for {kind}, and the models take {given}",
+                hint=f"leave it out; how much {given} may change is bounded by {bound}",
+            )
+
+
+def _drawn(count: int, limit: int, seed: int) -> np.ndarray:
+    """Numbers of the seeds, int64, in order: all, or as many as wanted."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
+
+
+def _texts(inputs: str, column: str | None, pair: TextPair, limit: int, seed: int) -> tuple[Seeds, int]:
+    """At most `limit` texts, drawn, and how many of them a model does not read to the end."""
+    from hubslice.data.texts import open_texts
+    from hubslice.deviation.texts import encode
+
+    given = open_texts(inputs, column)
+    rows = _drawn(len(given.texts), limit, seed)
+    texts = [given.texts[row] for row in rows]
+    seeds = Seeds(given.source, tuple(given.names[row] for row in rows), [encode(text) for text in texts])
+    return seeds, sum(pair.is_cut(text) for text in texts)
+
+
+def _pictures(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
     """At most `limit` pictures, drawn; all are read before a model is asked, so that a damaged one costs no search."""
     from hubslice.data.given import open_data
 
     given = open_data(inputs, pair.a.preprocessing)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:limit])
+    rows = _drawn(len(given), limit, seed)
     pictures = []
     with reporter.track("Read seeds", len(rows), "pictures") as bar:
         for row in rows:
@@ -168,13 +215,21 @@ def _seeds(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -
     return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(pictures))
 
 
-def _write(folder: Path, facts: Deviations, pair: Pair, seeds: Seeds, outcomes: Outcomes) -> None:
+def _write(
+    folder: Path, places: Places, facts: Deviations, pair: Pair | TextPair, seeds: Seeds, outcomes: Outcomes
+) -> None:
     """All files, whole or not at all."""
+    from hubslice.deviation.judge import Pair
+    from hubslice.pipeline.text_evidence import write_text_evidence
+
     draft = folder.with_name(f".{folder.name}{DRAFT}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir(parents=True)
-        write_evidence(Places(draft / FACTS, draft / TRIGGERS, draft / GALLERY), facts, pair, seeds, outcomes)
+        if isinstance(pair, Pair):
+            write_evidence(places.under(draft), facts, pair, seeds, outcomes)
+        else:
+            write_text_evidence(places.under(draft), facts, pair, seeds, outcomes)
         swap(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Two models of whatever homes, opened to be asked about the same pictures."""
+"""Two models of whatever homes, opened to be asked about the same inputs: pictures here, texts in `text_judges`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from hubslice.progress import Reporter
 
 if TYPE_CHECKING:
     import torch
+
+    from hubslice.deviation.text_judge import TextPair
+    from hubslice.pipeline.text_judges import OpenedText
 
 INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -55,22 +58,70 @@ def open_pair(
     reporter: Reporter,
     names: tuple[str, str] | None = None,
 ) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
+    """Two image classifiers, as `open_compared`.
+
+    Raises:
+        DiffError: they take texts, or cannot be compared.
+        ModelError: one cannot be used.
+        FetchError: the Hub does not give one.
+    """
+    pair, facts = open_compared(
+        a, b, mapped=mapped, resize=resize, input_size=input_size, device=device, reporter=reporter, names=names
+    )
+    if not isinstance(pair, Pair):
+        raise DiffError(f"{a} and {b} take texts, not pictures", hint="name two image classifiers")
+    return pair, facts
+
+
+def open_compared(
+    a: str,
+    b: str,
+    *,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    device: str,
+    reporter: Reporter,
+    names: tuple[str, str] | None = None,
+) -> tuple[Pair | TextPair, tuple[ComparedModel, ComparedModel]]:
     """Both models, called `names` where that is given, and what is told of them.
 
     A graph that does not say how to use it is used as the other model is.
 
     Raises:
-        DiffError: labels or input sizes differ and nothing says how to bring them together, or neither model says
-            how pictures are prepared.
+        DiffError: one takes pictures and the other texts; labels or input sizes differ and nothing says how to bring
+            them together; or neither model says how inputs are prepared.
         ModelError: one cannot be used.
         FetchError: the Hub does not give one.
     """
-    opened = [
+    from hubslice.pipeline.text_judges import OpenedText, open_text_pair
+
+    one, other = (
         replace(_open(text, input_size, device, reporter), name=name)
         for text, name in zip((a, b), names or (a, b), strict=True)
-    ]
+    )
+    if isinstance(one, OpenedText) and isinstance(other, OpenedText):
+        return open_text_pair(one, other, mapped)
+    if isinstance(one, _Opened) and isinstance(other, _Opened):
+        return _paired(one, other, mapped, resize, input_size, device)
+    texts, pictures = (one, other) if isinstance(one, OpenedText) else (other, one)
+    raise DiffError(
+        f"{texts.name} takes texts and {pictures.name} pictures: they cannot be asked about the same inputs",
+        hint="name two models for one kind of input",
+    )
+
+
+def _paired(
+    one: _Opened,
+    two: _Opened,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    device: str,
+) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
+    a, b = one.name, two.name
     judges, facts = [], []
-    for own, other in (opened, opened[::-1]):
+    for own, other in ((one, two), (two, one)):
         preprocessing, labels = own.preprocessing or other.preprocessing, own.labels or other.labels
         if preprocessing is None or labels is None:
             raise DiffError(
@@ -135,15 +186,18 @@ def _words(size: tuple[int, int, int]) -> str:
     return " x ".join(map(str, size))
 
 
-def _open(text: str, input_size: int | None, device: str, reporter: Reporter) -> _Opened:
+def _open(text: str, input_size: int | None, device: str, reporter: Reporter) -> _Opened | OpenedText:
     from hubslice.explaining.subject import readable
     from hubslice.hub.pull import fetch
-    from hubslice.models.folder import load_model
+    from hubslice.models.folder import load_model, read_config
+    from hubslice.pipeline.text_judges import is_text_config, open_text_folder
 
     ref = parse_ref(text, Path.cwd())
     if isinstance(ref, LocalRef) and ref.kind == "onnx":
         return _open_graph(text, ref.path, input_size, device)
     fetched = fetch(ref, reporter=reporter)
+    if is_text_config(read_config(fetched.folder)):
+        return open_text_folder(text, ref.kind, fetched.folder, fetched.files, device)
     model = load_model(fetched.folder, input_size=input_size)
     preprocessing = model.image_preprocessing
     files = sorted((file.path, file.sha256) for file in fetched.files)
@@ -152,7 +206,7 @@ def _open(text: str, input_size: int | None, device: str, reporter: Reporter) ->
     def run(pixels: np.ndarray) -> np.ndarray:
         import torch
 
-        with torch.inference_mode(), _exact(device):
+        with torch.inference_mode(), exact(device):
             found: np.ndarray = model.logits(torch.from_numpy(pixels).to(device)).float().cpu().numpy()
             return found
 
@@ -167,7 +221,7 @@ def _open(text: str, input_size: int | None, device: str, reporter: Reporter) ->
     )
 
 
-def _exact(device: str) -> torch.autocast:
+def exact(device: str) -> torch.autocast:
     """No half precision; and no TF32, which would make answers near a decision boundary another on the CPU."""
     import torch
 
@@ -175,10 +229,11 @@ def _exact(device: str) -> torch.autocast:
     return torch.autocast(device.partition(":")[0], enabled=False)
 
 
-def _open_graph(text: str, path: Path, input_size: int | None, device: str) -> _Opened:
+def _open_graph(text: str, path: Path, input_size: int | None, device: str) -> _Opened | OpenedText:
     from hubslice.explaining.subject import readable
     from hubslice.graph.described import described
     from hubslice.graph.session import open_session
+    from hubslice.pipeline.text_judges import is_text_graph, open_text_graph
 
     try:
         session = open_session(path, device, level="all")
@@ -190,11 +245,14 @@ def _open_graph(text: str, path: Path, input_size: int | None, device: str) -> _
             hint="export it again; the file may be damaged",
         ) from error
     inputs = session.runtime.get_inputs()
+    if is_text_graph(inputs):
+        return open_text_graph(text, path, session.runtime)
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in INPUTS:
         told = ", ".join(f"{value.name}: {value.type} {value.shape}" for value in inputs)
         raise ModelError(
             f"{text} takes no pictures: its inputs are {told}",
-            hint="compared are models with one input of floating point pictures [N, C, H, W]",
+            hint="compared are models with one input of floating point pictures [N, C, H, W], or with token ids "
+            "input_ids, attention_mask and token_type_ids",
         )
     about = described(session.runtime.get_modelmeta().custom_metadata_map)
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
@@ -216,7 +274,7 @@ def _open_graph(text: str, path: Path, input_size: int | None, device: str) -> _
 
         return run
 
-    opened = _Opened(text, "onnx", _hash(path), None, None, runner, (shape[1], shape[2], shape[3]))
+    opened = _Opened(text, "onnx", hash_of(path), None, None, runner, (shape[1], shape[2], shape[3]))
     if about is None:
         return opened
     preprocessing = _sized(about[0], opened.size, input_size)
@@ -232,7 +290,8 @@ def _sized(
     return preprocessing.model_copy(update={"input_size": fixed})
 
 
-def _hash(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """Of a graph, with the weights that lie beside it."""
     digest = hashlib.sha256()
     for file in (path, path.with_name(f"{path.name}.data")):
         if file.is_file():

@@ -63,7 +63,7 @@ class Searched:
     def of(self, rows: np.ndarray) -> Searched:
         """The same of some seeds alone."""
         names = tuple(self.seeds.names[row] for row in rows)
-        seeds = Seeds(self.seeds.source, names, self.seeds.pictures[rows])
+        seeds = Seeds(self.seeds.source, names, [self.seeds.inputs[row] for row in rows])
         outcomes = {at: self.outcomes[int(row)] for at, row in enumerate(rows)}
         return replace(self, seeds=seeds, outcomes=outcomes)
 
@@ -182,7 +182,7 @@ def repair(
         if trouble is not None:
             raise trouble
         after = replace(held, pair=pair, models=models, outcomes=outcomes)
-        accuracy, unmeasured = _accuracy(done, pair, {fingerprint(seed) for seed in train.seeds.pictures}, reporter)
+        accuracy, unmeasured = _accuracy(done, pair, {fingerprint(seed) for seed in train.seeds.inputs}, reporter)
         found = Repair(
             a=done.models[0].model,
             b=done.models[1].model,
@@ -215,7 +215,7 @@ def _divided(done: Searched, params: RepairParams) -> tuple[Searched, Searched]:
     from hubslice.deviation.division import to_train_on
 
     triggered = [done.outcomes[at][0].state == "found" for at in range(len(done.seeds.names))]
-    chosen = to_train_on(list(done.seeds.pictures), triggered, params.share, params.seed)
+    chosen = to_train_on(list(done.seeds.inputs), triggered, params.share, params.seed)
     train, held = done.of(np.flatnonzero(chosen)), done.of(np.flatnonzero(~chosen))
     if not _triggers(train) or not _triggers(held):
         count = sum(triggered)
@@ -242,7 +242,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     from hubslice.training.answers import learn_answers
 
     triggers = _triggers(part)
-    pictures = np.concatenate([np.stack([picture for picture, _ in triggers]), part.seeds.pictures])
+    pictures = np.concatenate([np.stack([picture for picture, _ in triggers]), np.stack(list(part.seeds.inputs))])
     plain = [part.outcomes[at][0].seed_answers.a for at in range(len(part.seeds.names))]
     answers = np.stack([*(answer for _, answer in triggers), *plain])[:, part.pair.shared.b]
 

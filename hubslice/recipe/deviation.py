@@ -60,6 +60,9 @@ class SearchParams(SearchOptions):
     """A search, reproducible."""
 
     seed: int = Field(0, ge=0, lt=2**31)
+    max_edits: int | None = Field(
+        None, ge=1, description="Characters of a text that are inserted, dropped or replaced, at the most."
+    )
 
 
 class DiffParams(SearchOptions):

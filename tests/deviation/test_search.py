@@ -207,8 +207,8 @@ def test_finished_seeds_leave_and_others_take_their_place() -> None:
 
     batches = []
 
-    def record(pictures: np.ndarray) -> list[Answers]:
-        batches.append(pictures.ravel().tolist())
+    def record(pictures: list[np.ndarray]) -> list[Answers]:
+        batches.append([picture.item() for picture in pictures])
         return [Answers(logs(1.0), logs(1.0))] * len(pictures)
 
     told = [(number, outcome) for number, outcome, _ in lockstep(map(counted, (3, 1, 2, 1, 2)), record, 2)]

@@ -1,0 +1,50 @@
+"""What kind of inputs is searched: all are arrays, so that searches tell them apart and keep them in one way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hubslice.artefacts.deviation import Change, Edits
+from hubslice.deviation.answers import Answers
+from hubslice.recipe.deviation import SearchParams
+
+Shrinking = Generator[np.ndarray, Answers, tuple[np.ndarray, Answers, int]]
+
+
+class Vicinity(ABC):
+    """A seed, and what may become of it."""
+
+    @abstractmethod
+    def mutant(
+        self, name: str, rng: np.random.Generator, present: np.ndarray, *, released: bool = False
+    ) -> np.ndarray | None:
+        """What an operator makes of `present`, brought within the bounds; None where that cannot be.
+
+        It may be `present` itself. `released` asks for the arithmetic of the authors' code.
+        """
+
+    @abstractmethod
+    def mixed(self, rng: np.random.Generator, one: np.ndarray, other: Callable[[], np.ndarray]) -> np.ndarray:
+        """A child of two mutants, the second of which may be drawn from the same generator."""
+
+    @abstractmethod
+    def shrink(self, trigger: np.ndarray, answers: Answers, deviates: Callable[[Answers], bool]) -> Shrinking:
+        """A trigger nearer to the seed, its answers, and the queries that it took."""
+
+
+@dataclass(frozen=True)
+class Medium:
+    """A kind of inputs: titles of its operators by name, what is around a seed, and how a change is measured."""
+
+    titles: Mapping[str, str]
+    around: Callable[[np.ndarray, SearchParams], Vicinity]
+    change: Callable[[np.ndarray, np.ndarray], Change | Edits]
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Names of its operators."""
+        return tuple(self.titles)

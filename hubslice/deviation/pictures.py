@@ -1,0 +1,49 @@
+"""Pictures, uint8 [C, H, W], as inputs that are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hubslice.artefacts.deviation import Change
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.likeness import Bound, Likeness
+from hubslice.deviation.medium import Medium, Shrinking, Vicinity
+from hubslice.deviation.operators import OPERATORS, mutate
+from hubslice.deviation.shrinking import shrink
+from hubslice.recipe.deviation import SearchParams
+
+
+class AroundPicture(Vicinity):
+    """A picture, and others within its bounds."""
+
+    def __init__(self, seed: np.ndarray, params: SearchParams) -> None:
+        self.seed = seed
+        self.bound = Bound(seed, params.levels, params.min_ssim)
+
+    def mutant(
+        self, name: str, rng: np.random.Generator, present: np.ndarray, *, released: bool = False
+    ) -> np.ndarray | None:
+        return self.bound.nearest(mutate(name, rng, present, released=released))
+
+    def mixed(self, rng: np.random.Generator, one: np.ndarray, other: Callable[[], np.ndarray]) -> np.ndarray:
+        """Value by value from either."""
+        return np.where(rng.random(one.shape) < 0.5, one, other())
+
+    def shrink(self, trigger: np.ndarray, answers: Answers, deviates: Callable[[Answers], bool]) -> Shrinking:
+        return shrink(self.seed, trigger, answers, deviates, self.bound)
+
+
+def change(seed: np.ndarray, trigger: np.ndarray) -> Change:
+    """How far a trigger is from its seed."""
+    values = trigger.astype(np.int64) - seed
+    return Change(
+        linf=int(np.abs(values).max()),
+        l2=round(float(np.sqrt((values**2).sum())), 3),
+        values=round(float((values != 0).mean()), 6),
+        ssim=round(Likeness(seed).ssim(trigger), 6),
+    )
+
+
+PICTURES = Medium({operator.name: operator.title for operator in OPERATORS}, AroundPicture, change)

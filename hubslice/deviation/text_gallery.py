@@ -1,0 +1,60 @@
+"""One HTML page of triggers that are texts: what was changed in the seed, marked, and what both models answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from hubslice.artefacts.base import write_atomically
+from hubslice.artefacts.deviation import Edits, SeedResult
+from hubslice.deviation.edits import hunks
+
+SHOWN = 200  # triggers
+AROUND = 300  # characters of a long text that are shown before and after what is changed
+TEMPLATE = "text_gallery.html.j2"
+
+Piece = tuple[str, str]  # what it is: same, gone, new or cut; and its text
+
+
+def write_text_gallery(
+    path: Path,
+    names: tuple[str, str],
+    results: Sequence[SeedResult],
+    texts: Sequence[tuple[str, str]],
+    title: str,
+) -> None:
+    """Write results, each with its seed and its trigger; of many, those nearest to their seeds."""
+    order = sorted(range(len(results)), key=lambda at: _size(results[at]))[:SHOWN]
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((files("hubslice.deviation") / TEMPLATE).read_text(encoding="utf-8"))
+    shown = [(results[at], list(pieces(*texts[at]))) for at in order]
+    write_atomically(path, template.render(title=title, names=names, shown=shown, left=len(results) - len(shown)))
+
+
+def pieces(seed: str, trigger: str) -> Iterator[Piece]:
+    """The trigger with what is gone from the seed, in order; long stretches that are the same are cut."""
+    changes = hunks(seed, trigger)
+    at = 0
+    for number, hunk in enumerate(changes):
+        yield from _same(seed[at : hunk.start], head=number == 0)
+        yield "gone", seed[hunk.start : hunk.stop]
+        yield "new", hunk.new
+        at = hunk.stop
+    yield from _same(seed[at:], tail=True)
+
+
+def _same(text: str, *, head: bool = False, tail: bool = False) -> Iterator[Piece]:
+    before, after = (0 if head else AROUND), (0 if tail else AROUND)
+    if len(text) <= before + after + 1:
+        yield "same", text
+        return
+    yield "same", text[:before]
+    yield "cut", " … "
+    yield "same", text[len(text) - after :]
+
+
+def _size(result: SeedResult) -> int:
+    return result.change.characters if isinstance(result.change, Edits) else 0

@@ -1,0 +1,47 @@
+"""A found text, brought nearer to its seed for as long as the models deviate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Hashable
+
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.edits import applied, distance, hunks
+from hubslice.deviation.shrinking import MOST
+
+
+def shrink_text(
+    seed: str,
+    trigger: str,
+    answers: Answers,
+    deviates: Callable[[Answers], bool],
+    reading: Callable[[str], Hashable],
+) -> Generator[str, Answers, tuple[str, Answers, int]]:
+    """A trigger with fewer characters changed, its answers, and the queries that it took.
+
+    Differences to the seed are taken back, half of them at first, then groups halved in size down to single ones (the
+    idea of delta debugging). Those of which the models read nothing go without a query.
+    """
+    asked = 0
+    kept = hunks(seed, trigger)
+    size = (len(kept) + 1) // 2
+    while size >= 1:
+        start = 0
+        while start < len(kept):
+            rest = kept[:start] + kept[start + size :]
+            candidate = applied(seed, rest)
+            if not rest or distance(seed, candidate) >= distance(seed, trigger):
+                start += size
+                continue
+            if reading(candidate) == reading(trigger):
+                kept, trigger = rest, candidate
+                continue
+            if asked == MOST:
+                return trigger, answers, asked
+            told = yield candidate
+            asked += 1
+            if deviates(told):
+                kept, trigger, answers = rest, candidate, told
+            else:
+                start += size
+        size = 0 if size == 1 else (size + 1) // 2
+    return trigger, answers, asked

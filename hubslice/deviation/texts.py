@@ -1,0 +1,91 @@
+"""Texts, as their code points uint32 [characters], as inputs that are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+
+import numpy as np
+
+from hubslice.artefacts.deviation import Edits
+from hubslice.deviation.answers import Answers
+from hubslice.deviation.edits import applied, distance, hunks, words_changed
+from hubslice.deviation.medium import Medium, Shrinking, Vicinity
+from hubslice.deviation.text_operators import TEXT_OPERATORS, edited
+from hubslice.deviation.text_shrinking import shrink_text
+from hubslice.recipe.deviation import SearchParams
+
+Reading = Callable[[str], Hashable]  # what models see of a text: its tokens
+
+
+def encode(text: str) -> np.ndarray:
+    """The text's code points, uint32 [characters]."""
+    return np.frombuffer(text.encode("utf-32-le"), np.dtype("<u4"))
+
+
+def decode(points: np.ndarray) -> str:
+    """The text of code points."""
+    return points.astype("<u4").tobytes().decode("utf-32-le")
+
+
+class AroundText(Vicinity):
+    """A text, and others with at most `max_edits` of its characters changed."""
+
+    def __init__(self, seed: np.ndarray, params: SearchParams, reading: Reading) -> None:
+        self.seed = decode(seed)
+        self.most = params.max_edits
+        self.reading = reading
+
+    def mutant(
+        self, name: str, rng: np.random.Generator, present: np.ndarray, *, released: bool = False
+    ) -> np.ndarray | None:
+        """None also where the models read the same tokens as before, which would change nothing, or no text is left."""
+        text = decode(present)
+        before = self.reading(text)
+        changed = edited(name, rng, text)
+        if changed == text or self.reading(changed) == before:
+            return None
+        found = self._within(rng, changed)
+        if not found.strip() or found == self.seed or self.reading(found) == before:
+            return None
+        return encode(found)
+
+    def mixed(self, rng: np.random.Generator, one: np.ndarray, other: Callable[[], np.ndarray]) -> np.ndarray:
+        """Difference by difference from either."""
+        first = decode(one)
+        return encode(applied(first, [hunk for hunk in hunks(first, decode(other())) if rng.random() < 0.5]))
+
+    def shrink(self, trigger: np.ndarray, answers: Answers, deviates: Callable[[Answers], bool]) -> Shrinking:
+        asking = shrink_text(self.seed, decode(trigger), answers, deviates, self.reading)
+        try:
+            text = next(asking)
+            while True:
+                told = yield encode(text)
+                text = asking.send(told)
+        except StopIteration as stopped:
+            found, answers, asked = stopped.value
+            return encode(found), answers, asked
+
+    def _within(self, rng: np.random.Generator, text: str) -> str:
+        """The text with as many of its differences to the seed taken back, drawn, as the bound demands."""
+        if self.most is None or distance(self.seed, text) <= self.most:
+            return text
+        parts = hunks(self.seed, text)
+        while distance(self.seed, text) > self.most:
+            del parts[int(rng.integers(len(parts)))]
+            text = applied(self.seed, parts)
+        return text
+
+
+def edits(seed: np.ndarray, trigger: np.ndarray) -> Edits:
+    """How far a trigger is from its seed, and where."""
+    one, other = decode(seed), decode(trigger)
+    characters = distance(one, other)
+    words = tuple((one[hunk.start : hunk.stop].strip(), hunk.new.strip()) for hunk in words_changed(one, other))
+    return Edits(characters=characters, share=round(characters / max(len(one), 1), 6), words=words)
+
+
+def text_medium(reading: Reading) -> Medium:
+    """Texts for models that read them in this way."""
+    titles = {operator.name: operator.title for operator in TEXT_OPERATORS}
+    return Medium(titles, partial(AroundText, reading=reading), edits)
