@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from typing import Final
 
+# Of the pairs told of above, how many the verdict by weights got wrong: (wrong, of all).
+MISSED: Final = (0, 72)  # children
+MISTAKEN: Final = (0, 144)  # strangers
+
 # Correlation in place. Children: 0.68 and more; strangers: at most 0.03; networks of another architecture with layers
 # of equal shape: at most 0.09, by few positions. By fingerprints: 0.60; 0.06; 0.12, where chance sets the limit.
 # Longer training moves children further, so nearer to the strangers.

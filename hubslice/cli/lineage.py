@@ -222,6 +222,6 @@ def _tell_exposure(found: Exposure) -> None:
     out.text("")
     out.text(
         f"with the head alone the teacher gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} "
-        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits "
-        f"({found.seconds:.1f} s)"
+        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits: "
+        f"exposure {found.exposure:.1%} ({found.seconds:.1f} s)"
     )

@@ -277,3 +277,28 @@ def test_exposure_to_somebody_elses_teacher(place: Path, refused: Refused) -> No
     refused("lineage", *arguments, code=2, says=says)
     refused("lineage", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
     assert sorted(place.rglob("*")) == before
+
+
+RECIPE = "kind: slice\nname: quick\nteacher: {model: ./teacher}\ndata: {path: ./shapes.parquet}\n"
+IN_RECIPES = {
+    "a gate without a measurement": (
+        "gates: {max_exposure: 0.5}",
+        "gates.max_exposure judges what exposure measures, and the recipe has no such section",
+    ),
+    "a goal of nothing": ("exposure: {goal: 0}", "exposure.goal"),
+    "no pictures": ("exposure: {samples: 0}", "exposure.samples"),
+    "a word mistyped": ("exposure: {sample: 3}", "sample"),
+}
+
+
+@pytest.mark.parametrize(("line", "says"), IN_RECIPES.values(), ids=IN_RECIPES)
+def test_recipes_whose_exposure_cannot_be_measured(tmp_path: Path, refused: Refused, line: str, says: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"{RECIPE}{line}\n")
+    refused("validate", str(tmp_path / "recipe.yaml"), code=2, says=(says,))
+
+
+def test_random_weights_are_nobodys_teacher(tmp_path: Path, refused: Refused) -> None:
+    scratch = RECIPE.replace("{model: ./teacher}", "{model: resnet18, weights: random}")
+    (tmp_path / "recipe.yaml").write_text(f"{scratch}exposure: {{}}\n")
+    says = ("exposure measures what a teacher gives away, and random weights are nobody's teacher",)
+    refused("validate", str(tmp_path / "recipe.yaml"), code=2, says=says)
