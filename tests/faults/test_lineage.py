@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from hubslice.ancestry.fingerprint import KIND
+from hubslice.ancestry.index import KIND
 from hubslice.artefacts.delta import write_delta
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.sealed import read_sealed, write_sealed
@@ -140,7 +140,7 @@ def test_an_index_of_another_version(place: Path, refused: Refused) -> None:
     path = place / "old.safetensors"
     write_sealed(path, KIND, {"version": 0, "models": [], "shapes": []}, {"values": np.zeros(3, np.int8)})
     kept = path.read_bytes()
-    says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 1", AGAIN)
+    says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 2", AGAIN)
     refused("lineage", "child", "--index", "old.safetensors", code=2, says=says)
     assert path.read_bytes() == kept
 
