@@ -41,7 +41,8 @@ class Mixture(Artefact):
 
     `start` is with nothing but the layers that the teacher lacks; `weights_needed` and `bits_needed` are the shares at
     which agreement reaches `goal` for good. The `exposure` is what the teacher spares of the latter: 1 - `bits_needed`,
-    1 where it gives all away and 0 where nothing. Layers are the teacher's by name and shape, so one that lost channels
+    1 where it gives all away. A network that owes the teacher nothing has about 0.12: by chance the sign and the first
+    bits of the exponent agree. Layers are the teacher's by name and shape, so one that lost channels
     counts as unknown to whoever has the teacher.
     """
 
