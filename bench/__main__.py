@@ -21,6 +21,7 @@ EXPERIMENTS = (
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
     ("bench.detection",),
     ("bench.deviation",),
+    ("bench.lineage",),
 )
 
 

@@ -22,10 +22,10 @@ from hubslice.artefacts.tensor_parts import Tensors
 _ACCEPTED: Final = 0.3  # correlation from which a matching is built upon
 _SIGMAS: Final = 6.0
 _COLUMNS: Final = 1024  # that a channel is told by at the most
-_FEWEST_COLUMNS: Final = 12  # fewer do not tell channels apart
+FEWEST_COLUMNS: Final = 12  # fewer do not tell channels apart
 _FEWEST_PAIRS: Final = 4
-_COLOURS: Final = 4  # input channels up to which a layer is the first of its network
-_LARGEST: Final = 6 << 20  # bytes of a tensor
+COLOURS: Final = 4  # input channels up to which a layer is the first of its network
+LARGEST: Final = 6 << 20  # bytes of a tensor
 _BUDGET: Final = 24 << 20  # bytes of a model
 _ENOUGH: Final = 12  # layers, then nothing more is read
 
@@ -103,23 +103,23 @@ class _Search:
             if mine.info.shape[2:] == theirs.info.shape[2:]
             and all(here <= there for here, there in zip(mine.info.shape, theirs.info.shape, strict=True))
         ]
-        return sorted(found, key=lambda pair: (pair[0].info.shape[1] > _COLOURS, pair[1].info.elements))
+        return sorted(found, key=lambda pair: (pair[0].info.shape[1] > COLOURS, pair[1].info.elements))
 
     def _compare(self, mine: Layer, theirs: Layer, axis: int) -> tuple[Aligned | None, Channels | None]:
         """Match the channels of the other axis by those of `axis` that are known."""
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
-        first = axis == 1 and sizes[0] == sizes[1] <= _COLOURS
+        first = axis == 1 and sizes[0] == sizes[1] <= COLOURS
         best: tuple[float, Aligned | None, Channels | None] = (-1.0, None, None)
         for number, channels in enumerate(self._common(mine, theirs, axis, first)):
             key = (mine.name, theirs.name, str(axis), str(number))
-            if key in self.done or len(channels.mine) * math.prod(mine.info.shape[2:]) < _FEWEST_COLUMNS:
+            if key in self.done or len(channels.mine) * math.prod(mine.info.shape[2:]) < FEWEST_COLUMNS:
                 continue
             self.done.add(key)
             if not all(model.affordable(layer) for model, layer in zip(self.models, (mine, theirs), strict=True)):
                 continue
             left = _features(self.models[0].of(mine), channels.mine, axis)
             right = _features(self.models[1].of(theirs), channels.theirs, axis)
-            chosen, like, pairs = _match(left, right)
+            chosen, like, pairs = match_rows(left, right)
             if chosen > best[0]:
                 found = Channels((len(left), len(right)), pairs[0], pairs[1])
                 best = (chosen, Aligned(mine, theirs, like, first), found)
@@ -145,7 +145,7 @@ class _Values:
         self.spent = 0
 
     def affordable(self, layer: Layer) -> bool:
-        return layer.name in self.held or (layer.info.size <= _LARGEST and self.spent + layer.info.size <= _BUDGET)
+        return layer.name in self.held or (layer.info.size <= LARGEST and self.spent + layer.info.size <= _BUDGET)
 
     def of(self, layer: Layer) -> np.ndarray:
         if layer.name not in self.held:
@@ -165,7 +165,7 @@ def _features(values: np.ndarray, common: np.ndarray, axis: int) -> np.ndarray:
     return rows
 
 
-def _match(left: np.ndarray, right: np.ndarray) -> tuple[float, Likeness, tuple[np.ndarray, np.ndarray]]:
+def match_rows(left: np.ndarray, right: np.ndarray) -> tuple[float, Likeness, tuple[np.ndarray, np.ndarray]]:
     """Mutually nearest rows by half of the columns: how near they are there, how alike in the others, and which."""
     choosing, judging = halves(left.shape[1])
     units = [_unit(rows[:, choosing]) for rows in (left, right)]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hubslice.artefacts.exposure import LayerChange, Obtained
 
 _POINTS = 24  # of the curve at the most
-_WORD = 32  # bits of a weight
+WORD = 32  # bits of a weight
 
 State = Mapping[str, Tensor]
 
@@ -85,9 +85,9 @@ def curve(
     network.load_state_dict(student)
     right = answers()
     total = sum(layer.weights for layer in layers)
-    lacking = [number for number, layer in enumerate(layers) if layer.bits is None]
-    order = lacking + [number for number in range(len(groups)) if number not in lacking]
-    stops = set(np.linspace(len(lacking), len(order), min(_POINTS, len(order) - len(lacking) + 1)).astype(int))
+    lacking = sum(layer.bits is None for layer in layers)
+    order = order_of(layers)
+    stops = set(np.linspace(lacking, len(order), min(_POINTS, len(order) - lacking + 1)).astype(int))
     for count in sorted(stops):
         taken = {name for number in order[:count] for name in groups[number][1]}
         network.load_state_dict({name: t if name in taken else known.get(name, t) for name, t in student.items()})
@@ -95,9 +95,14 @@ def curve(
         weights = sum(layers[number].weights for number in order[:count])
         bits = sum(layers[number].weights * _bits(layers[number]) for number in order[:count])
         last = groups[order[count - 1]][0] if count else ""
-        shares = {"weights": round(weights / total, 6), "bits": round(bits / (_WORD * total), 6)}
+        shares = {"weights": round(weights / total, 6), "bits": round(bits / (WORD * total), 6)}
         yield Obtained(layer=last, agreement=round(agreeing, 6), **shares)
     network.load_state_dict(student)
+
+
+def order_of(layers: Sequence[LayerChange]) -> list[int]:
+    """In which order layers are obtained: those that the teacher lacks, then the others as they come."""
+    return sorted(range(len(layers)), key=lambda number: layers[number].bits is not None)
 
 
 def needed(points: Sequence[Obtained], goal: float) -> Obtained:
@@ -107,4 +112,4 @@ def needed(points: Sequence[Obtained], goal: float) -> Obtained:
 
 
 def _bits(layer: LayerChange) -> float:
-    return _WORD if layer.bits is None else layer.bits
+    return WORD if layer.bits is None else layer.bits

@@ -1,29 +1,25 @@
 """Fingerprints: a few thousand values of a model, enough to know its children, and an index of many.
 
 Of each layer values at places that follow from its shape are kept, rows and columns standardised, as bytes. A search
-compares them in place; what lost channels is found with the weights themselves (`ancestry.alignment`).
+compares them in place. For models that lost channels, or had them permuted, the way into the network is kept, too
+(`ancestry.entrance`); that finds many of them, the weights themselves all that can be found (`ancestry.alignment`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from hubslice.ancestry.compare import Sampled, share
+from hubslice.ancestry.entrance import Entrance, entrance, looked_through, open_entrance, passed
 from hubslice.ancestry.similarity import greedy, standardised
 from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.lineage import LayerLikeness
-from hubslice.artefacts.sealed import read_sealed, write_sealed
-from hubslice.errors import LineageError
 
-KIND: Final = "fingerprint index"
-VERSION: Final = 1  # of the places and of how values become bytes
-AGAIN: Final = "make it again with `hubslice lineage index MODEL ... --out FILE`"
 _BYTES: Final = 6144  # of a model, shared by its layers
 _FEWEST, _MOST = 32, 1024  # of a layer
 _SCALE: Final = 127 / 4  # values beyond four deviations are cut
@@ -36,12 +32,16 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A model's: name, commit (None: not from the Hub), bytes of its tensors, and shape and bytes of each layer."""
+    """A model's: name, commit (None: not from the Hub), bytes of its tensors, and shape and bytes of each layer.
+
+    `entrance` is the way into the network; None where no layer takes in colours.
+    """
 
     model: str
     commit: str | None
     size: int
     layers: tuple[tuple[Shape, np.ndarray], ...]
+    entrance: Entrance | None = None
 
 
 @dataclass(frozen=True)
@@ -55,59 +55,68 @@ class Found:
 
 
 def fingerprint(model: Sampled) -> Fingerprint:
-    """The fingerprint of a model whose layers were all sampled."""
+    """The fingerprint of a model whose layers were all sampled.
+
+    Raises:
+        HubError: the Hub does not give the bytes of its first layers.
+    """
     each = int(np.clip(_BYTES // max(len(model.layers), 1), _FEWEST, _MOST))
     layers = tuple(
         (layer.shape, _bytes(_values(sample)[0][:each]))
         for layer, sample in zip(model.layers, model.samples, strict=True)
     )
-    return Fingerprint(model.tensors.name, model.tensors.commit, model.tensors.size, layers)
-
-
-def save_index(path: Path, prints: Sequence[Fingerprint]) -> None:
-    """Write an index, atomically."""
-    shapes = sorted({shape for each in prints for shape, _ in each.layers})
-    layers = [(number, shape, values) for number, each in enumerate(prints) for shape, values in each.layers]
-    about = {
-        "version": VERSION,
-        "models": [{"model": each.model, "commit": each.commit, "size": each.size} for each in prints],
-        "shapes": shapes,
-    }
-    tensors = {
-        "model": np.array([number for number, _, _ in layers], np.int32),
-        "shape": np.array([shapes.index(shape) for _, shape, _ in layers], np.int32),
-        "count": np.array([len(values) for _, _, values in layers], np.int32),
-        "values": np.concatenate([values for _, _, values in layers] or [np.zeros(0, np.int8)]),
-    }
-    write_sealed(path, KIND, about, tensors)
-
-
-def load_index(path: Path) -> list[Fingerprint]:
-    """The fingerprints of an index.
-
-    Raises:
-        RunError: the file is missing, damaged, or no index.
-        LineageError: it is of another version.
-    """
-
-    def build(about: dict[str, Any], tensors: dict[str, np.ndarray]) -> list[Fingerprint]:
-        if about["version"] != VERSION:
-            raise LineageError(
-                f"{path} holds fingerprints of version {about['version']}; this hubslice reads version {VERSION}",
-                hint=AGAIN,
-            )
-        shapes = [tuple(shape) for shape in about["shapes"]]
-        layers: dict[int, list[tuple[Shape, np.ndarray]]] = defaultdict(list)
-        parts = np.split(tensors["values"], np.cumsum(tensors["count"])[:-1]) if len(tensors["count"]) else []
-        for number, shape, values in zip(tensors["model"], tensors["shape"], parts, strict=True):
-            layers[int(number)].append((shapes[int(shape)], values))
-        return [Fingerprint(**each, layers=tuple(layers[number])) for number, each in enumerate(about["models"])]
-
-    return read_sealed(path, KIND, build, hint=AGAIN)
+    held = model.tensors
+    return Fingerprint(held.name, held.commit, held.size, layers, entrance(held) if layers else None)
 
 
 def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Found]:
-    """The models of an index that a model is most like, at most `most`, the best first."""
+    """The models of an index that a model is most like, at most `most`, the best first.
+
+    Where no layers in place tell of a relative, the ways into the networks are compared.
+
+    Raises:
+        HubError: the Hub does not give the bytes of the model's first layers.
+    """
+    found = _in_place(mine, prints)
+    if not any(_related(each) for each in found):
+        through = [each for each in _through(mine, prints) if _related(each)]
+        found = through + [each for each in found if each.model not in {other.model for other in through}]
+    return found[:most]
+
+
+def _related(found: Found) -> bool:
+    return judge(found.layers, found.compared).verdict == "descendant"
+
+
+def _best(found: Iterable[Found]) -> list[Found]:
+    return sorted(found, key=lambda each: -(judge(each.layers, each.compared).score or -1.0))
+
+
+def _through(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
+    """By channels matched from the first layer on."""
+    opened = open_entrance(mine.tensors)
+    if opened is None:
+        return []
+    found = []
+    for number in looked_through(opened, [each.entrance for each in prints], _LOOKED_AT):
+        theirs = prints[number]
+        layers = tuple(
+            LayerLikeness(
+                layer=each.mine.name,
+                candidate=f"behind the first, {each.behind}",
+                shape=each.mine.info.shape,
+                correlation=round(each.likeness.correlation, 4),
+                null=round(each.likeness.null, 4),
+                positions=each.likeness.positions,
+                aligned=True,
+            )
+            for each in (passed(opened, theirs.entrance) if theirs.entrance is not None else ())
+        )
+        found.append(Found(theirs.model, theirs.size, layers, share(mine, {layer.layer for layer in layers})))
+    return _best(found)
+
+
+def _in_place(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
     tables = _tables(mine, prints)
     bound = np.zeros(len(prints))
     for table in tables:
@@ -115,8 +124,7 @@ def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Foun
         np.maximum.at(best, table.models, table.whole)
         np.add.at(bound, np.unique(table.models), best[np.unique(table.models)].clip(0).sum(1))
     near = np.argsort(-bound, kind="stable")[:_LOOKED_AT]
-    found = [_pair(mine, prints[number], int(number), tables) for number in near if bound[number] > 0]
-    return sorted(found, key=lambda each: -(judge(each.layers, each.compared).score or -1.0))[:most]
+    return _best(_pair(mine, prints[number], int(number), tables) for number in near if bound[number] > 0)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import computed_field, model_validator
+
 from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.lineage import Comparison
+from hubslice.artefacts.rate import Rate
 
 
 class LayerChange(Artefact):
@@ -32,16 +36,16 @@ class Obtained(Artefact):
     agreement: float
 
 
-class Exposure(Artefact):
+class Mixture(Artefact):
     """Agreement with the student against what was obtained of it, beginning at the head.
 
     `start` is with nothing but the layers that the teacher lacks; `weights_needed` and `bits_needed` are the shares at
-    which agreement reaches `goal` for good.
+    which agreement reaches `goal` for good. The `exposure` is what the teacher spares of the latter: 1 - `bits_needed`,
+    1 where it gives all away. A network that owes the teacher nothing has about 0.12: by chance the sign and the first
+    bits of the exponent agree. Layers are the teacher's by name and shape, so one that lost channels
+    counts as unknown to whoever has the teacher.
     """
 
-    model: str
-    teacher: str
-    data: str
     inputs: int
     goal: float
     start: float
@@ -49,4 +53,42 @@ class Exposure(Artefact):
     bits_needed: float
     layers: tuple[LayerChange, ...]
     curve: tuple[Obtained, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_computed(cls, data: object) -> object:
+        return {k: v for k, v in data.items() if k != "exposure"} if isinstance(data, dict) else data
+
+    @computed_field
+    @property
+    def exposure(self) -> float:
+        """The share of the student's bits that need not be obtained for the goal."""
+        return round(1 - self.bits_needed, 6)
+
+
+class Exposure(Mixture):
+    """A model beside its teacher."""
+
+    model: str
+    teacher: str
+    data: str
     seconds: float
+
+
+class ArmExposure(Mixture):
+    """A run's student, or its baseline."""
+
+    arm: str
+
+
+class RunExposure(Artefact):
+    """What a run measured of its student, and of the fine-tuned baseline where it has one, on drawn test pictures.
+
+    `lineage` is what the weights alone say of student and teacher; among known pairs that verdict `missed` so many
+    descendants, and was `mistaken` about so many strangers.
+    """
+
+    arms: tuple[ArmExposure, ...]
+    lineage: Comparison
+    missed: Rate
+    mistaken: Rate

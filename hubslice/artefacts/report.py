@@ -7,6 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.exposure import LayerChange, Obtained
+from hubslice.artefacts.lineage import Verdict
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
 from hubslice.artefacts.search import SearchHistory
@@ -17,6 +19,7 @@ BASELINE = "finetune"
 CONTROL = "control"  # fine-tuned from the clean teacher
 TEACHER = "teacher"
 DEVIATION_GATE = "max_deviation_rate"
+EXPOSURE_GATE = "max_exposure"
 
 
 class TaskReport(Artefact):
@@ -181,6 +184,55 @@ class DeviationReport(Artefact):
     gallery: str
 
 
+class LineageReport(Artefact):
+    """What weights alone say of the student and its teacher, without names.
+
+    `score` and `threshold` are None where they are not comparable; `compared` is the share of the student's weights in
+    layers with a counterpart, `aligned` whether channels had to be matched first. Among known pairs the verdict
+    `missed` so many descendants and was `mistaken` about so many strangers.
+    """
+
+    verdict: Verdict
+    score: float | None
+    threshold: float | None
+    compared: float
+    aligned: bool
+    missed: Rate
+    mistaken: Rate
+
+
+class ExposedArm(Artefact):
+    """How much of a model its teacher gives away; see `hubslice.artefacts.exposure.Mixture`."""
+
+    arm: str
+    exposure: float
+    start: float
+    weights_needed: float
+    bits_needed: float
+    curve: tuple[Obtained, ...]
+
+
+class ExposureReport(Artefact):
+    """What whoever has the teacher has of the student: `arms` are the student and the baseline, if there is one.
+
+    `shared` is the share of the student's weights in layers that the teacher has by name and shape; `least_changed` are
+    those nearest to the teacher's. `facts` tells all layers, `evidence` holds the answers that were compared.
+    """
+
+    inputs: int
+    goal: float
+    shared: float
+    arms: tuple[ExposedArm, ...]
+    least_changed: tuple[LayerChange, ...]
+    lineage: LineageReport
+    facts: str
+    evidence: str
+
+    def arm(self, name: str) -> ExposedArm | None:
+        """What was measured of the arm of this name, or None."""
+        return next((arm for arm in self.arms if arm.arm == name), None)
+
+
 class GateReport(Artefact):
     """A limit from the recipe and whether the run kept it."""
 
@@ -215,7 +267,7 @@ class Report(Artefact):
     what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
     `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
     whether the classifiers started at the teacher's own. `search` tells how the slice was found, if it was searched for
-    (None also of an older run), `deviations` what the recipe's `diff` found.
+    (None also of an older run), `deviations` what the recipe's `diff` found, `exposure` what its `exposure` measured.
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -240,6 +292,7 @@ class Report(Artefact):
     reuse: Literal["transfer", "direct"] = "transfer"
     search: SearchHistory | None = None
     deviations: DeviationReport | None = None
+    exposure: ExposureReport | None = None
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

@@ -11,6 +11,7 @@ ACCURACY_PLOT = "plots/accuracy_and_defects.png"
 RETENTION_PLOT = "plots/retention.png"
 CURVE_PLOT = "plots/defect_curve.png"
 SEARCH_PLOT = "plots/search.png"
+EXPOSURE_PLOT = "plots/exposure.png"
 
 TEACHER = "teacher"  # an attack's source, and the name of the teacher's own row
 SOURCES = (TEACHER, "noise", "unrelated")
@@ -125,5 +126,6 @@ def pictures_of(report: Report) -> tuple[str, ...]:
         RETENTION_PLOT: bool(report.slice.layers),
         SEARCH_PLOT: report.search is not None,
         CURVE_PLOT: bool(curves_of(report)),
+        EXPOSURE_PLOT: report.exposure is not None,
     }
     return tuple(path for path, drawn in there.items() if drawn)

@@ -13,11 +13,19 @@ from hubslice.artefacts.report import Report
 from hubslice.card import facts
 from hubslice.card.formats import percent
 from hubslice.card.plot_curve import plot_defect_curve
+from hubslice.card.plot_exposure import plot_given_away
 from hubslice.card.plot_retention import plot_retention
 from hubslice.card.plot_search import plot_search
 from hubslice.card.plot_style import COLOURS, FAINT, INK, MARKERS, new_figure, styled, write_figure
 
-__all__ = ["plot_accuracy_and_defects", "plot_defect_curve", "plot_retention", "plot_search", "write_plots"]
+__all__ = [
+    "plot_accuracy_and_defects",
+    "plot_defect_curve",
+    "plot_given_away",
+    "plot_retention",
+    "plot_search",
+    "write_plots",
+]
 
 _SOURCE_WORDS = {"noise": "random noise", "unrelated": "unrelated network"}
 
@@ -32,6 +40,7 @@ def write_plots(report: Report, folder: Path) -> tuple[Path, ...]:
             facts.RETENTION_PLOT: plot_retention,
             facts.CURVE_PLOT: plot_defect_curve,
             facts.SEARCH_PLOT: plot_search,
+            facts.EXPOSURE_PLOT: plot_given_away,
         }[name](report, path)
         drawn.append(path)
     return tuple(drawn)

@@ -12,13 +12,17 @@ from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
 from hubslice.recipe.schema import CardParams
 
-SECTIONS = ("summary", "accuracy", "defects", "deviations", "gates", "weights", "load", "reproduce", "limits", "files")
+SECTIONS = (
+    *("summary", "accuracy", "defects", "deviations", "exposure", "gates"),
+    *("weights", "load", "reproduce", "limits", "files"),
+)
 LONG_TABLE = 12  # layers; longer tables are folded
 GATES = {
     "min_test_accuracy": "Accuracy on the test split",
     "max_accuracy_drop": "Accuracy lost against the {rival}baseline, test split",
     "max_dir": "Highest defect inheritance rate of the student",
     "max_deviation_rate": "Test pictures, changed, on which it deviates from the baseline",
+    "max_exposure": "Share of it that whoever has the teacher need not obtain (exposure)",
 }
 STARTS = {
     "zero": "set to zero",
@@ -52,7 +56,7 @@ def render_card(
         templates.get_template("variant.md.j2"), report, defect, variant
     )
     said = {"gates": bool(report.gates), "weights": context["sliced"], "defects": not context["scratch"]}
-    said["deviations"] = report.deviations is not None
+    said |= {"deviations": report.deviations is not None, "exposure": report.exposure is not None}
     sections = {
         name: templates.get_template(f"{name}.md.j2").render(context) for name in SECTIONS if said.get(name, True)
     }
@@ -108,6 +112,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "retention_plot": facts.RETENTION_PLOT,
         "curve_plot": facts.CURVE_PLOT,
         "search_plot": facts.SEARCH_PLOT,
+        "exposure_plot": facts.EXPOSURE_PLOT,
         "search_words": reading.search_words(report),
         "pictures": facts.pictures_of(report),
         "picture_words": _picture_words(report),

@@ -132,7 +132,8 @@ def index(
 ) -> None:
     """Take fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.
 
-    A search finds children whose layers kept their shapes; one that lost channels needs --candidates.
+    A search finds children whose layers kept their shapes, and by their first layers most whose channels were permuted
+    or which kept half of them; others need --candidates.
     """
     from hubslice.api import lineage_index
 
@@ -167,10 +168,12 @@ def _tell(found: Lineage) -> None:
     read = f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
     if found.parent is None:
         if found.index is not None:
-            out.hint("a model that lost channels is not found by an index: name likely parents with --candidates")
+            out.hint("a model that lost most channels is not found by an index: name likely parents with --candidates")
         out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
     else:
         out.text(f"{found.model} shares its weights with {found.parent}, among {found.searched} ({read})")
+        if found.index is not None and best is not None and all(layer.aligned for layer in best.layers):
+            out.hint(f"found by its first layers alone; to compare all of them: --candidates {found.parent}")
 
 
 def _tell_layers(found: Lineage) -> None:
@@ -222,6 +225,6 @@ def _tell_exposure(found: Exposure) -> None:
     out.text("")
     out.text(
         f"with the head alone the teacher gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} "
-        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits "
-        f"({found.seconds:.1f} s)"
+        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits: "
+        f"exposure {found.exposure:.1%} ({found.seconds:.1f} s)"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,11 +69,25 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
         held.append(FileFact(path=name, size=checked.size, sha256=checked.sha256))
     if not client.offline:
         remember(ref, listing, client)
-    found = PublishedStudent(folder, listing.commit, frozenset(listing.files), client.offline)
-    if DELTA not in listing.files or WEIGHTS in listing.files:
-        return found
-    names, delta = found.names - {DELTA} | {WEIGHTS}, delta_in(folder)
-    return found._replace(folder=put_together(folder, held, client)[0], names=names, delta=delta)
+    folder, names, delta = whole(folder, held, frozenset(listing.files), client)
+    return PublishedStudent(folder, listing.commit, names, client.offline, delta)
+
+
+def whole(
+    folder: Path, held: Sequence[FileFact], names: frozenset[str], client: Client
+) -> tuple[Path, frozenset[str], DeltaFacts | None]:
+    """Where a student's files are with its weights, their names, and the difference that stood in for the weights.
+
+    `names` are those in `folder`, `held` the ones at hand. Without a difference all stay as they are.
+
+    Raises:
+        RunError: the difference is damaged.
+        FetchError: its teacher cannot be fetched.
+        IntegrityError: that is not the one that the difference was made against.
+    """
+    if DELTA not in names or WEIGHTS in names:
+        return folder, names, None
+    return put_together(folder, held, client)[0], names - {DELTA} | {WEIGHTS}, delta_in(folder)
 
 
 def _listed(lock: Path) -> set[str]:

@@ -12,6 +12,7 @@ from hubslice.pipeline.arms import Arm, arms_of, step_name
 from hubslice.pipeline.preflight import TeacherPreview
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import audit_names
+from hubslice.pipeline.steps.exposure import MEASURED
 from hubslice.pipeline.steps.training import MEAN_PICTURES
 from hubslice.recipe.defects import DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe, TrainParams
@@ -27,6 +28,7 @@ REPORT_BYTES: Final = 150_000
 SMALL_FILE: Final = 1_000  # bytes of a step's JSON
 STORED_TRIGGERED: Final = 16  # pictures that the evidence of a backdoor keeps
 SCORE_BYTES: Final = 16  # of a gate in a search's checkpoint: score, two moments of Adam, the best so far
+MIXTURES: Final = 24  # of a model with its teacher, at the most
 WEIGHT_COPIES: Final = 4  # in memory while training: weights, gradients, momentum, the best so far
 
 
@@ -90,6 +92,8 @@ class CostModel:
                 return self._audit(self.audits[step.name])
             case "diff":
                 return self._diff()
+            case "exposure":
+                return self._exposure()
             case _:
                 return StepCost(REPORT_SECONDS, REPORT_BYTES)
 
@@ -159,6 +163,14 @@ class CostModel:
         pictures = self._count("test", params.seeds)
         asked = pictures * (1 + params.budget)
         return StepCost(2 * costs.loading + pictures * costs.decoding + 2 * asked * costs.passing, SMALL_FILE)
+
+    def _exposure(self) -> StepCost:
+        params, costs = self.recipe.exposure, self.costs
+        assert params is not None
+        pictures = self._count("test", params.samples)
+        each = costs.loading + pictures * (costs.decoding + (1 + MIXTURES) * costs.passing)
+        models = sum(arm in MEASURED for arm in self.arms)
+        return StepCost(costs.loading + models * each, SMALL_FILE)
 
     def _audit(self, defect: DefectParams) -> StepCost:
         costs, pictures = self.costs, self._count("test", self.recipe.audit.samples)

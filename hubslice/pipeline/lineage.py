@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from hubslice.ancestry.compare import Sampled, compare, sample
-from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, load_index, save_index, search
+from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
+from hubslice.ancestry.index import load_index, save_index
 from hubslice.ancestry.verdict import judge, ranked
 from hubslice.artefacts.base import DRAFT, write_atomically
 from hubslice.artefacts.lineage import Comparison, Indexed, Lineage

@@ -12,6 +12,7 @@ from hubslice.pipeline.steps.audit import audit_steps, strangers
 from hubslice.pipeline.steps.data import data_step
 from hubslice.pipeline.steps.diff import diff_step
 from hubslice.pipeline.steps.evaluate import evaluate_step
+from hubslice.pipeline.steps.exposure import exposure_step
 from hubslice.pipeline.steps.report import report_step
 from hubslice.pipeline.steps.slicing import profile_step, slice_step
 from hubslice.pipeline.steps.teacher import export_step, pull_step
@@ -69,5 +70,7 @@ def plan(
     steps += audit_steps(recipe, arms, base)
     if recipe.diff is not None:
         steps.append(diff_step(recipe, recipe.diff, arms, base))
+    if recipe.exposure is not None:
+        steps.append(exposure_step(recipe, recipe.exposure, arms, base))
     steps.append(report_step(recipe, recipe_text, arms, tuple(step.name for step in steps)))
     return steps

@@ -12,17 +12,22 @@ import numpy as np
 from safetensors import safe_open
 
 from hubslice.artefacts.deviation import Deviations
+from hubslice.artefacts.exposure import RunExposure
 from hubslice.artefacts.names import SEARCH, SHAPES, SLICE, WEIGHTS
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
     DEVIATION_GATE,
+    EXPOSURE_GATE,
     STUDENT,
     ArmReport,
     DefectReport,
     DeviationReport,
+    ExposedArm,
+    ExposureReport,
     GateReport,
     LayerReport,
+    LineageReport,
     ParityReport,
     ProfileReport,
     ReferenceReport,
@@ -44,11 +49,15 @@ from hubslice.pipeline.steps.data import TASK
 from hubslice.pipeline.steps.diff import FACTS as DEVIATIONS
 from hubslice.pipeline.steps.diff import GALLERY, TRIGGERS
 from hubslice.pipeline.steps.evaluate import ACCURACY, PREDICTIONS, Accuracies
+from hubslice.pipeline.steps.exposure import ANSWERS
+from hubslice.pipeline.steps.exposure import FACTS as EXPOSURE
 from hubslice.pipeline.steps.slicing import PROFILE
 from hubslice.pipeline.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_facts
 from hubslice.pipeline.steps.training import CHOICE, Choice
 from hubslice.recipe.schema import Gates, SliceRecipe
 from hubslice.slicing.registry import slicer
+
+LEAST_CHANGED = 5  # layers that the report names
 
 
 def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: Mapping[str, Path]) -> Report:
@@ -61,6 +70,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
     reports = tuple(_arm(arm, inputs[step_name("train", arm)], accuracies) for arm in arms)
     defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
     deviating = summed_up(Deviations.load(inputs["diff"] / EVIDENCE / DEVIATIONS)) if "diff" in inputs else None
+    exposed = given_away(RunExposure.load(inputs["exposure"] / EVIDENCE / EXPOSURE)) if "exposure" in inputs else None
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
     trained = next(record for record in records if record.name == "train")
     now = environment(trained.device)  # its hubslice writes this report
@@ -84,7 +94,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         ),
         arms=reports,
         defects=defects,
-        gates=judge_gates(recipe.gates, reports, defects, deviating),
+        gates=judge_gates(recipe.gates, reports, defects, deviating, exposed),
         steps=tuple(StepReport(name=r.name, seconds=round(r.seconds, 2), peak_mib=round(r.peak_mib)) for r in records),
         environment=usual,
         deviating=deviations(usual, {r.name: r.environment for r in records}),
@@ -93,6 +103,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         trained=recipe.train.part if trains(recipe) else "nothing",
         reuse="direct" if reuses_classifier(recipe) else "transfer",
         deviations=deviating,
+        exposure=exposed,
         search=SearchHistory.load(search) if (search := inputs["slice"] / SEARCH).is_file() else None,
     )
 
@@ -197,6 +208,7 @@ def judge_gates(
     arms: Sequence[ArmReport],
     defects: Sequence[DefectReport],
     deviating: DeviationReport | None = None,
+    exposed: ExposureReport | None = None,
 ) -> tuple[GateReport, ...]:
     """The recipe's limits against what was measured."""
     by_name = {arm.name: arm for arm in arms}
@@ -217,6 +229,9 @@ def judge_gates(
         limit, rate = gates.max_deviation_rate, deviating.found.value
         measured = 1.0 if rate is None else rate  # nothing to start from
         found.append(GateReport(name=DEVIATION_GATE, limit=limit, measured=measured, passed=measured <= limit))
+    if gates.max_exposure is not None and exposed is not None and (student := exposed.arm(STUDENT)):
+        limit, share = gates.max_exposure, student.exposure
+        found.append(GateReport(name=EXPOSURE_GATE, limit=limit, measured=share, passed=share <= limit))
     return tuple(found)
 
 
@@ -233,6 +248,41 @@ def summed_up(facts: Deviations) -> DeviationReport:
         facts=DEVIATIONS,
         evidence=TRIGGERS,
         gallery=GALLERY,
+    )
+
+
+def given_away(facts: RunExposure) -> ExposureReport:
+    """What the report tells of a measurement."""
+    student = next(arm for arm in facts.arms if arm.arm == STUDENT)
+    known = [layer for layer in student.layers if layer.relative is not None]
+    told = facts.lineage
+    return ExposureReport(
+        inputs=student.inputs,
+        goal=student.goal,
+        shared=round(sum(layer.weights for layer in known) / sum(layer.weights for layer in student.layers), 6),
+        arms=tuple(
+            ExposedArm(
+                arm=each.arm,
+                exposure=each.exposure,
+                start=each.start,
+                weights_needed=each.weights_needed,
+                bits_needed=each.bits_needed,
+                curve=each.curve,
+            )
+            for each in facts.arms
+        ),
+        least_changed=tuple(sorted(known, key=lambda layer: layer.relative or 0.0)[:LEAST_CHANGED]),
+        lineage=LineageReport(
+            verdict=told.verdict,
+            score=told.score,
+            threshold=told.threshold,
+            compared=told.compared,
+            aligned=any(layer.aligned for layer in told.layers),
+            missed=facts.missed,
+            mistaken=facts.mistaken,
+        ),
+        facts=EXPOSURE,
+        evidence=ANSWERS,
     )
 
 

@@ -44,6 +44,7 @@ KINDS = (
     "evaluate",
     "audit",
     "diff",
+    "exposure",
     "report",
 )
 

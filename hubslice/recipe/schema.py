@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.deviation import DiffParams
+from hubslice.recipe.exposure import ExposureParams
 from hubslice.recipe.section import Ratio, Section
 from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
 
@@ -196,6 +197,11 @@ class Gates(Section):
     max_deviation_rate: Ratio | None = Field(
         None, description="Share of the pictures of `diff` that have a trigger: changed, the two models part."
     )
+    max_exposure: Ratio | None = Field(
+        None,
+        description="Share of the student's bits that whoever has the teacher need not obtain, by `exposure`; about "
+        "0.12 for a network that owes the teacher nothing.",
+    )
 
 
 BaselineName = Literal["finetune", "retrain", "magnitude", "random"]
@@ -218,6 +224,9 @@ class SliceRecipe(Section):
     diff: DiffParams | None = Field(
         None, description="Search for inputs on which the student deviates from the fine-tuned baseline."
     )
+    exposure: ExposureParams | None = Field(
+        None, description="Measure how much of the student and of the baseline the teacher gives away."
+    )
     card: CardParams = CardParams()
     gates: Gates = Gates()
 
@@ -227,6 +236,8 @@ class SliceRecipe(Section):
             raise ValueError("gates.max_dir judges audited defects, and audit.defects names none")
         if self.gates.max_deviation_rate is not None and self.diff is None:
             raise ValueError("gates.max_deviation_rate judges what diff finds, and the recipe has no diff section")
+        if self.gates.max_exposure is not None and self.exposure is None:
+            raise ValueError("gates.max_exposure judges what exposure measures, and the recipe has no such section")
         if self.train.part == "classifier" and "retrain" in self.baselines:
             raise ValueError("a retrained baseline trains all weights, and train.part is classifier")
         clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
@@ -242,6 +253,8 @@ class SliceRecipe(Section):
         sliced = [name for name in self.baselines if name in ("magnitude", "random")]
         if scratch and self.audit.defects:
             raise ValueError("audit.defects measures what a teacher passes on, and random weights hold nothing")
+        if scratch and self.exposure is not None:
+            raise ValueError("exposure measures what a teacher gives away, and random weights are nobody's teacher")
         if whole and sliced:
             raise ValueError(
                 f"baselines: {sliced[0]} slices as much as the student, and slice.method none slices nothing"

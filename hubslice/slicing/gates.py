@@ -228,7 +228,8 @@ class ChannelGates(Gates):
         if parameter.grad is None:
             return None
         gradient: Tensor = (parameter.grad * given).float()
-        return gradient.sum([axis for axis in range(gradient.ndim) if axis != part.axis])
+        others = [axis for axis in range(gradient.ndim) if axis != part.axis]
+        return gradient.sum(others) if others else gradient  # to sum over no axis means over all of them
 
     def kept(self) -> int:
         return self._cutting.kept(self._open())

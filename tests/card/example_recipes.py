@@ -28,10 +28,12 @@ audit:
       clean_teacher: timm/tf_efficientnet_lite0.in1k
     - kind: penultimate
       eps: [4, 8, 12]
+exposure: {samples: 256}
 gates:
   min_test_accuracy: 0.8
   max_accuracy_drop: 0.03
   max_dir: 0.3
+  max_exposure: 0.5
 """
 
 VIT = """\

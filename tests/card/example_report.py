@@ -20,6 +20,7 @@ from hubslice.artefacts.report import (
     TaskReport,
 )
 from tests.card.example_defects import backdoor, penultimate
+from tests.card.example_exposure import exposure
 from tests.card.example_layers import efficientnet_layers, sliced, vit_layers
 from tests.card.example_recipes import REMOS, VIT
 
@@ -163,6 +164,7 @@ def backdoored_timm() -> Report:
             GateReport(name="max_accuracy_drop", limit=0.03, measured=6 / 308, passed=True),
             GateReport(name="max_dir (backdoor)", limit=0.3, measured=33 / 259, passed=True),
             GateReport(name="max_dir (penultimate)", limit=0.3, measured=68 / 259, passed=True),
+            GateReport(name="max_exposure", limit=0.5, measured=exposure().arms[0].exposure, passed=True),
         ),
         steps=(
             StepReport(name="profile", seconds=41, peak_mib=1830),
@@ -172,6 +174,7 @@ def backdoored_timm() -> Report:
         environment=environment("NVIDIA A10G"),
         deviating={"profile": {"device": "cpu", "onnxruntime": "1.30.0"}},
         predictions="accuracy.safetensors",
+        exposure=exposure(),
     )
 
 

@@ -75,6 +75,7 @@ def compact_timm() -> Report:
                 arm("magnitude", "Magnitude slice", "baseline", "the smallest weights taken out", 251, 247, 1),
             ),
             "defects": (),
+            "exposure": None,
             "gates": (GateReport(name="max_accuracy_drop", limit=0.03, measured=4 / 308, passed=True),),
             "steps": (StepReport(name="slice", seconds=871, peak_mib=2710),),
             "environment": environment("CPU, 16 threads"),

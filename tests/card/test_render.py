@@ -58,6 +58,7 @@ def test_sections_come_in_order_and_gates_only_if_there_are_any() -> None:
     names = re.findall(r"hubslice:begin ([a-z]+)", rendered(REPORTS[FULL].model_copy(update={"deviations": PARTED})))
     assert tuple(names) == SECTIONS
     assert "hubslice:begin deviations" not in card_of(FULL)
+    assert "hubslice:begin exposure" not in card_of(PLAIN)
     bare = rendered(REPORTS[FULL].model_copy(update={"gates": ()}))
     assert "hubslice:begin gates" not in bare
 
@@ -81,6 +82,26 @@ def test_where_it_deviates_is_told_as_it_was_measured() -> None:
     assert "structural similarity at least 0.9)" in text
     assert "levels" not in text
     assert "median" not in text
+
+
+def test_what_the_teacher_gives_away_is_told_as_it_was_measured() -> None:
+    report = REPORTS[FULL]
+    found = report.exposure
+    assert found is not None
+    text = section(card_of(FULL), "exposure")
+    for arm in found.arms:
+        for share in (arm.exposure, arm.bits_needed, arm.weights_needed, arm.start):
+            assert formats.percent(share) in text
+    for words in ("**descendant** (score 0.87; descendant from 0.15 on", "0 of 72 descendants", "0 of 144 strangers"):
+        assert words in text
+    assert "layers that the teacher lacks" in text
+    lineage = found.lineage.model_copy(update={"verdict": "not comparable", "score": None, "threshold": None})
+    other = found.model_copy(update={"lineage": lineage, "arms": found.arms[:1], "shared": 1.0, "least_changed": ()})
+    text = section(rendered(report.model_copy(update={"exposure": other})), "exposure")
+    assert "**not comparable**. Too few of its layers can be set beside the teacher's." in text
+    assert "by the teacher as it is" in text
+    assert "changed least" not in text
+    assert "Fine-tuned" not in text
 
 
 def test_every_accuracy_comes_from_the_report() -> None:

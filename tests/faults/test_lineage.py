@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from hubslice.ancestry.fingerprint import KIND
+from hubslice.ancestry.index import KIND
 from hubslice.artefacts.delta import write_delta
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.sealed import read_sealed, write_sealed
@@ -140,7 +140,7 @@ def test_an_index_of_another_version(place: Path, refused: Refused) -> None:
     path = place / "old.safetensors"
     write_sealed(path, KIND, {"version": 0, "models": [], "shapes": []}, {"values": np.zeros(3, np.int8)})
     kept = path.read_bytes()
-    says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 1", AGAIN)
+    says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 2", AGAIN)
     refused("lineage", "child", "--index", "old.safetensors", code=2, says=says)
     assert path.read_bytes() == kept
 
@@ -277,3 +277,28 @@ def test_exposure_to_somebody_elses_teacher(place: Path, refused: Refused) -> No
     refused("lineage", *arguments, code=2, says=says)
     refused("lineage", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
     assert sorted(place.rglob("*")) == before
+
+
+RECIPE = "kind: slice\nname: quick\nteacher: {model: ./teacher}\ndata: {path: ./shapes.parquet}\n"
+IN_RECIPES = {
+    "a gate without a measurement": (
+        "gates: {max_exposure: 0.5}",
+        "gates.max_exposure judges what exposure measures, and the recipe has no such section",
+    ),
+    "a goal of nothing": ("exposure: {goal: 0}", "exposure.goal"),
+    "no pictures": ("exposure: {samples: 0}", "exposure.samples"),
+    "a word mistyped": ("exposure: {sample: 3}", "sample"),
+}
+
+
+@pytest.mark.parametrize(("line", "says"), IN_RECIPES.values(), ids=IN_RECIPES)
+def test_recipes_whose_exposure_cannot_be_measured(tmp_path: Path, refused: Refused, line: str, says: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"{RECIPE}{line}\n")
+    refused("validate", str(tmp_path / "recipe.yaml"), code=2, says=(says,))
+
+
+def test_random_weights_are_nobodys_teacher(tmp_path: Path, refused: Refused) -> None:
+    scratch = RECIPE.replace("{model: ./teacher}", "{model: resnet18, weights: random}")
+    (tmp_path / "recipe.yaml").write_text(f"{scratch}exposure: {{}}\n")
+    says = ("exposure measures what a teacher gives away, and random weights are nobody's teacher",)
+    refused("validate", str(tmp_path / "recipe.yaml"), code=2, says=says)

@@ -14,8 +14,13 @@ from hubslice.artefacts.lock import LOCK
 from hubslice.models.timm_adapter import TimmModel
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
+from tests.hub import Fault, HubServer
 from tests.pictures import COLOURS, write_parquet
+from tests.pipeline.conftest import hub
+from tests.pipeline.differing import student_as_delta
 from tests.pipeline.quick import quick_run
+
+__all__ = ["hub"]
 
 pytestmark = pytest.mark.slow
 
@@ -127,3 +132,22 @@ def test_a_smaller_difference_is_a_warning(hubslice: Hubslice, run: Path) -> Non
     done = hubslice("slice", str(run), "--locked")
     assert done.code == 0, done.stderr
     assert "warning: python: locked 0" in done.stderr
+
+
+def test_a_difference_without_its_teacher(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    """The weights of the folder cannot be known: no claim about them is called checked, and nothing is left behind."""
+    monkeypatch.setenv("HUBSLICE_CACHE", str(tmp_path / "made"))
+    folder = student_as_delta(hub, tmp_path / "student")
+    before = sorted(folder.rglob("*"))
+    hub.faults.append(Fault(lambda request: "lab/teacher" in request.path, status=404, times=None))
+    says = ("the model is a difference to its teacher lab/teacher@", "without that there are no weights")
+    refused("verify", str(folder), code=3, says=says)
+    data = bytearray((folder / "delta.safetensors").read_bytes())
+    data[-1000] ^= 1
+    (folder / "delta.safetensors").write_bytes(data)
+    says = ("delta.safetensors cannot be read as a delta: its content is not that of its checksum", "fetch the file")
+    refused("verify", str(folder), code=2, says=says)
+    assert sorted(folder.rglob("*")) == before
+    assert not list((tmp_path / "made").rglob("*.safetensors"))

@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 
 from hubslice.ancestry.compare import compare, sample
+from hubslice.ancestry.fingerprint import fingerprint, search
+from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.lineage import Comparison
 from hubslice.hub.tensors import open_file
 from tests.lineage.families import KINDS, children, parent, renamed, write
@@ -61,6 +63,31 @@ def score(place: Path) -> None:
         print(*row, f"{ms:.0f}", sep="\t")
 
 
+def score_index(place: Path) -> None:
+    """Each child in an index of all parents, and in one without its own, where any descendant found is a mistake."""
+    families = sorted(path.parent for path in place.glob("*/*/forms.json"))
+    prints = {family: fingerprint(sample(open_file(family / "parent/model.safetensors"))) for family in families}
+    found: dict[tuple[str, str], list[tuple[bool, int, int, float]]] = defaultdict(list)
+    for family in families:
+        others = [each for other, each in prints.items() if other != family]
+        for number, form in json.loads((family / FORMS).read_text()).items():
+            mine = sample(open_file(family / number / "model.safetensors"))
+            with_own, without = (
+                [(each, judge(each.layers, each.compared)) for each in search(mine, index, len(families))]
+                for index in (list(prints.values()), others)
+            )
+            related = [(each, told) for each, told in with_own if told.verdict == "descendant"]
+            own = [(each, told) for each, told in related if each.model == prints[family].model]
+            aligned = sum(layer.aligned for each, _ in own for layer in each.layers)
+            mistaken = len(related) - len(own) + sum(told.verdict == "descendant" for _, told in without)
+            lowest = min((told.score or 0.0 for _, told in own), default=float("nan"))
+            found[form, family.parent.name].append((bool(own), mistaken, aligned, lowest))
+    print("by index\tkind\tn\tfound\tmistaken\taligned\tlowest")
+    for (what, kind), each in sorted(found.items()):
+        hits, mistaken, aligned, scores = zip(*each, strict=True)
+        print(what, kind, len(each), sum(hits), sum(mistaken), sum(map(bool, aligned)), f"{min(scores):.3f}", sep="\t")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser()
@@ -69,3 +96,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     train(given.folder, given.seeds)
     score(given.folder)
+    score_index(given.folder)

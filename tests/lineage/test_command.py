@@ -14,7 +14,7 @@ from hubslice.artefacts.lineage import Lineage
 from hubslice.hub.client import Client
 from tests.cli.conftest import Hubslice, hubslice
 from tests.hub import HubServer
-from tests.lineage.small import nameless, tuned, weights, write
+from tests.lineage.small import nameless, rewired, tuned, weights, write
 
 __all__ = ["hubslice"]
 
@@ -78,13 +78,26 @@ def test_an_index_in_place_of_candidates(place: Path, hubslice: Hubslice) -> Non
     assert (made.code, made.stderr) == (0, "")
     told = json.loads(made.stdout)
     assert told["models"] == ["parents/p0", "parents/p1", "parents/p2"]
-    assert told["bytes"] == (place / "parents.safetensors").stat().st_size < 3 * 7_000
+    assert told["bytes"] == (place / "parents.safetensors").stat().st_size < 3 * 13_500
     found = Lineage.model_validate_json(hubslice("lineage", "child", "--index", "parents.safetensors", "--json").stdout)
     assert (found.parent, found.searched, found.index) == ("parents/p1", 3, "parents.safetensors")
     assert (
         "shares its weights with parents/p1, among 3"
         in hubslice("lineage", "find", "child", "--index", "parents.safetensors").stdout
     )
+
+
+def test_a_thinned_child_is_found_by_its_first_layers(place: Path, hubslice: Hubslice) -> None:
+    write(place / "thin", nameless(rewired(tuned(weights(1), 4), 5, 0.6), 6))
+    assert hubslice("lineage", "index", "parents", "--out", "parents.safetensors").code == 0
+    done = hubslice("lineage", "thin", "--index", "parents.safetensors")
+    assert "thin shares its weights with parents/p1, among 3" in done.stdout
+    assert "found by its first layers alone; to compare all of them: --candidates parents/p1" in done.stderr
+    gone = hubslice("lineage", "index", "parents/p0", "parents/p2", "--out", "others.safetensors")
+    assert gone.code == 0
+    missed = hubslice("lineage", "thin", "--index", "others.safetensors")
+    assert "no candidate shares ancestry with thin" in missed.stdout
+    assert "a model that lost most channels is not found by an index" in missed.stderr
 
 
 def test_models_on_the_hub_are_read_in_parts(place: Path, hub: HubServer, hubslice: Hubslice) -> None:

@@ -135,7 +135,9 @@ HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo="README.md", rep
     assert "Another title" in card
 
 
-def test_a_student_as_a_difference_to_its_teacher(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:
+def test_a_student_as_a_difference_to_its_teacher(
+    pushed: dict[str, Any], hubslice: Command, hub: HubServer, job: Path
+) -> None:
     """Smaller on the Hub, the same student where it is loaded."""
     name = f"{STUDENT}-delta"
     sent = told(hubslice("push", "run", name, "--delta", "--json"))
@@ -164,6 +166,11 @@ print(hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest())
     assert told(hubslice("lineage", name, "--candidates", "hubslice-tests/tiny-teacher", "--json"))["searched"] == 1
     found = told(hubslice("verify", name, "--sample", "8", "--json"))
     assert (found["verified"], found["commit"]) == (True, hub.commits(name)[0].oid)
+    assert told(hubslice("verify", "run/student-delta", "--sample", "8", "--json"))["verified"]
+    for path, content in files.items():  # a copy of what is on the Hub
+        (job.parent / "copy" / path).parent.mkdir(parents=True, exist_ok=True)
+        (job.parent / "copy" / path).write_bytes(content)
+    assert told(hubslice("verify", "copy", "--sample", "8", "--json"))["verified"]
 
 
 def test_a_stranger_verifies_it(pushed: dict[str, Any], hubslice: Command, hub: HubServer) -> None:

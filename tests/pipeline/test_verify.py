@@ -25,6 +25,7 @@ from hubslice.pipeline.step import StepRecord, digest_folder
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
 from tests.hub import Fault, HubServer, on
+from tests.pipeline.differing import student_as_delta
 from tests.pipeline.quick import QUICK, quick_run
 from tests.pipeline.spoiling import BACKDOOR, SPOILT, relock
 
@@ -340,3 +341,24 @@ def test_a_stranger_audits_a_published_student(
     found = hubslice.verify("alice/student", sample=4)
     assert f"model.safetensors: sha256 is {sha256}, locked {'0' * 64}" in differing(found)["sources, teacher"]
     assert hubslice.verify(f"alice/student@{commit}", sample=4).verified
+
+
+def test_a_folder_with_a_difference_is_verified_whole(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a copy of what `push --delta` made; the answers are those of the weights that come out."""
+    monkeypatch.setenv("HUBSLICE_CACHE", str(tmp_path / "made"))
+    folder = student_as_delta(hub, tmp_path / "student")
+    there = sorted(path.name for path in folder.iterdir())
+    found = hubslice.verify(folder, sample=2)
+    assert found.verified, found.of("differs")
+    agreeing = {f"{finding.part}, {finding.name}" for finding in found.of("agrees")}
+    assert {"files, checksums", "report, retention", "card, README.md", "student, plain timm"} <= agreeing
+    pair = [hubslice.load(place).module.state_dict() for place in (folder, quick_run() / "student")]
+    assert all(torch.equal(pair[0][name], tensor) for name, tensor in pair[1].items())
+    assert sorted(path.name for path in folder.iterdir()) == there
+
+    other = Report.load(folder / "report.json")
+    slice_ = other.slice.model_copy(update={"relevant": other.slice.relevant + 1})
+    other.model_copy(update={"slice": slice_}).save(folder / "report.json")
+    assert "report, retention" in differing(hubslice.verify(folder, sample=2))

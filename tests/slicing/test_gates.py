@@ -247,3 +247,15 @@ def test_scores_may_start_at_ranks_of_squared_gradients_by_cost(net: Net) -> Non
     ranks = torch.cat(list(gates.scores)).numpy()
     assert np.array_equal(ranks.argsort(), expected.argsort(kind="stable"))
     assert sorted(ranks) == pytest.approx(np.arange(1, 15) / 14)
+
+
+def test_a_vector_that_reads_channels_has_a_gradient_for_each(net: Net) -> None:
+    """As normalisation before an activation does: its weight is of one axis."""
+    group = ChannelGroup("stem", "channels", 6, makes=(each("stem.weight", 0, 6),), reads=(each("norm.weight", 0, 6),))
+    gates = ChannelGates(net, [group], net.classifier)
+    gates.write()
+    net(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+    gates.collect(0.0)
+    assert net.norm.weight.grad is not None
+    wanted = (net.norm.weight.grad * net.norm.weight).clamp(-1, 1)
+    torch.testing.assert_close(gates.scores[0].grad, wanted.detach())

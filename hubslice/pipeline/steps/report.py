@@ -60,8 +60,9 @@ def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str,
     found = {REPORT: report / REPORT, CARD: report / CARD, SLICE: step("slice") / SLICE}
     trees = [(step("train") / WEIGHTS_FOLDER, ""), (report / PLOTS, f"{PLOTS}/")]
     trees.append((report / EVIDENCE, f"{EVIDENCE}/"))
-    searched = ("diff",) if recipe.diff is not None else ()
-    trees += [(step(name) / EVIDENCE, f"{EVIDENCE}/") for name in ("evaluate", *audit_names(recipe), *searched)]
+    asked = {"diff": recipe.diff, "exposure": recipe.exposure}
+    further = [name for name, params in asked.items() if params is not None]
+    trees += [(step(name) / EVIDENCE, f"{EVIDENCE}/") for name in ("evaluate", *audit_names(recipe), *further)]
     for folder, prefix in trees:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             found[prefix + path.relative_to(folder).as_posix()] = path

@@ -16,6 +16,7 @@ from hubslice.errors import DataError, FetchError, HubsliceError
 from hubslice.pipeline.run_folder import undisturbed
 from hubslice.pipeline.verify.card import check_card
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
+from hubslice.pipeline.verify.exposure import check_exposure
 from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
 from hubslice.pipeline.verify.numbers import (
     check_accuracies,
@@ -95,6 +96,7 @@ def _findings(place: Place, effort: Effort) -> Iterator[Finding]:
         check_accuracies,
         check_defects,
         check_deviations,
+        check_exposure,
         check_slice,
         check_search,
         check_gates,

@@ -23,7 +23,10 @@ def check_card(claims: Claims) -> Iterator[Finding]:
     text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
     homes = [claims.place.repo_id] if claims.place.repo_id else [None, *_HOME.findall(text)[:1]]
     said = (claims.report, claims.recipe.card, claims.loaded.text)
-    rendered = [render_card(*said, home, text, claims.place.delta) for home in homes]
+    deltas = [claims.place.delta]
+    if claims.place.repo_id is None and claims.place.delta is not None:
+        deltas.append(None)  # as in the run, from where a push writes it anew
+    rendered = [render_card(*said, home, text, delta) for home in homes for delta in deltas]
     if text in rendered:
         yield compared(PART, CARD, [], "head and sections are rendered again to the same text")
         return

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.lock import LOCK, Lock
-from hubslice.artefacts.names import RECIPE, REPORT
+from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import DELTA, RECIPE, REPORT
 from hubslice.artefacts.report import Report
 from hubslice.errors import InputError
+from hubslice.hub.integrity import digest
 from hubslice.hub.ref import HubRef, parse_ref
 from hubslice.pipeline.run import Run, open_run
 from hubslice.pipeline.run_folder import MANIFEST, RunFolder
@@ -65,14 +67,15 @@ def open_place(target: str) -> Place:
 
     Raises:
         InputError: it is none of these, or was not made by hubslice.
-        FetchError: the Hub cannot be reached or does not give it.
+        FetchError: the Hub cannot be reached or does not give it, or the teacher that it is a difference to.
+        RunError: such a difference is damaged.
     """
     path = Path(target)
     if (path / MANIFEST).is_file():
         run: Run = open_run(target)
         place = Place(target, run.student, _names(run.student), run=run.folder)
     elif (path / REPORT).is_file():
-        place = Place(target, path, _names(path))
+        place = _in_folder(target, path)
     else:
         ref = parse_ref(target, Path.cwd())
         if not isinstance(ref, HubRef):
@@ -104,6 +107,20 @@ def open_recipe(place: Place) -> tuple[LoadedRecipe, SliceRecipe]:
     if not isinstance(loaded.recipe, SliceRecipe):
         raise InputError(f"{RECIPE} is a recipe of kind {loaded.recipe.kind}, not slice")
     return loaded, loaded.recipe
+
+
+def _in_folder(target: str, folder: Path) -> Place:
+    """A student in a plain folder, put together where its weights are there as a difference."""
+    from hubslice.hub.client import Client
+    from hubslice.hub.published import whole
+
+    names = _names(folder)
+    held = []
+    if DELTA in names:
+        found = {name: digest(folder / name) for name in sorted(names)}
+        held = [FileFact(path=name, size=each.size, sha256=each.sha256) for name, each in found.items()]
+    folder, names, delta = whole(folder, held, names, Client())
+    return Place(target, folder, names, delta=delta)
 
 
 def _names(folder: Path) -> frozenset[str]:

@@ -140,7 +140,7 @@ def check_deviations(claims: Claims) -> Iterator[Finding]:
 def check_gates(claims: Claims) -> Iterator[Finding]:
     """The recipe's limits against the report's rates."""
     report = claims.report
-    judged = judge_gates(claims.recipe.gates, report.arms, report.defects, report.deviations)
+    judged = judge_gates(claims.recipe.gates, report.arms, report.defects, report.deviations, report.exposure)
     wrong = differences(
         [gate.model_dump() for gate in report.gates], [gate.model_dump() for gate in judged], path="gates"
     )

@@ -26,6 +26,7 @@ from hubslice.pipeline.deviations import KIND as TRIGGERS
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.pipeline.verify.claims import Claims
+from hubslice.pipeline.verify.exposure import check_weights
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge, logits
 from hubslice.pipeline.verify.numbers import evidence_file
 from hubslice.pipeline.verify.sources import not_given
@@ -68,7 +69,9 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
             name = f"{defect.kind}, {variant.name}"
             yield from _judged(name, models, evidence, evidence.pictures[chosen], chosen, effort)
     yield from _on_triggers(claims, models, effort)
-    yield from _on_data(claims, models, effort)
+    task = _open(claims, effort)
+    yield from _on_data(claims, models, effort, task)
+    yield from check_weights(claims, models, effort, task)
 
 
 def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
@@ -96,9 +99,8 @@ def _judged(
             yield compared(PART, f"{arm} on {name}", found.differences, found.agreeing)
 
 
-def _on_data(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
+def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Task | Finding) -> Iterator[Finding]:
     """Clean test pictures, and attacks that the evidence tells how to make instead of keeping their pictures."""
-    task = _open(claims, effort)
     if isinstance(task, Finding):
         yield task
         return

@@ -1,0 +1,103 @@
+"""What the teacher gives away of the student and of the fine-tuned baseline, as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.artefacts.report import BASELINE, STUDENT
+from hubslice.pipeline.arms import Arm, step_name
+from hubslice.pipeline.step import Context, Step
+from hubslice.pipeline.steps.audit import EVIDENCE
+from hubslice.pipeline.steps.data import same_task
+from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
+from hubslice.recipe.exposure import ExposureParams
+from hubslice.recipe.schema import SliceRecipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubslice.artefacts.lineage import Comparison
+    from hubslice.models.base import Model
+
+FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
+KIND = "exposure"
+PLACES = "pictures"  # in the answers: the pictures' places in the test split; of each arm int64 [1 + points, pictures]
+MEASURED = (STUDENT, BASELINE)
+
+
+def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Arm], base: Path) -> Step:
+    """Mix the saved models with the teacher, layer by layer, and compare the student's weights with the teacher's."""
+    steps = {name: step_name("train", arm) for name in MEASURED for arm in arms if arm.name == name}
+
+    def run(context: Context) -> None:
+        from hubslice.ancestry.calibration import MISSED, MISTAKEN
+        from hubslice.artefacts.exposure import ArmExposure, RunExposure
+        from hubslice.artefacts.rate import Rate
+        from hubslice.artefacts.sealed import write_sealed
+        from hubslice.models.folder import load_model
+        from hubslice.pipeline.exposure import facts_of, mix
+
+        teacher_folder = context.inputs["pull"] / WEIGHTS_FOLDER
+        teacher = tensors_of(load_model(teacher_folder, input_size=recipe.teacher.input_size))
+        test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
+        places = drawn(len(test), params.samples, recipe.seed)
+        found, answers = [], {PLACES: places}
+        with context.reporter.track("Mix models with the teacher", len(steps), "models") as bar:
+            for name, step in steps.items():
+                model = load_model(context.inputs[step] / WEIGHTS_FOLDER)
+                pictures = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
+                mixed, answers[name] = mix(model, teacher, pictures, params.goal, context.device)
+                found.append(ArmExposure(arm=name, **facts_of(mixed)))
+                bar.advance()
+        folder = context.out / EVIDENCE
+        RunExposure(
+            arms=tuple(found),
+            lineage=compared_with(context.inputs[steps[STUDENT]] / WEIGHTS_FOLDER, teacher_folder),
+            missed=Rate(hits=MISSED[0], total=MISSED[1]),
+            mistaken=Rate(hits=MISTAKEN[0], total=MISTAKEN[1]),
+        ).save(folder / FACTS)
+        write_sealed(folder / ANSWERS, KIND, {"arms": list(steps)}, answers)
+
+    parameters = {"exposure": params, "seed": recipe.seed}
+    return Step("exposure", "Measure what the teacher gives away", parameters, ("pull", "data", *steps.values()), run)
+
+
+def drawn(count: int, samples: int, seed: int) -> np.ndarray:
+    """The places of the pictures in a test split of `count`, int64, ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:samples])
+
+
+def tensors_of(teacher: Model) -> dict[str, np.ndarray]:
+    """The teacher's floating-point tensors by their names in the network, float32."""
+    state = teacher.module.state_dict()
+    return {name: tensor.float().numpy() for name, tensor in state.items() if tensor.is_floating_point()}
+
+
+def compared_with(student: Path, teacher: Path) -> Comparison:
+    """What the weights in two folders say of each other; the same bytes for the same weights."""
+    from hubslice.ancestry.compare import compare, sample
+    from hubslice.pipeline.lineage import open_model
+
+    found = compare(sample(open_model(str(student))), open_model(str(teacher)))
+    return found.model_copy(update={"candidate": "teacher", "seconds": 0.0})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pictures as a model takes them, uint8 [N, 3, H, W]: every mixture is asked about them."""
+
+    held: Tensor
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def pixels(self, start: int, stop: int) -> Tensor:
+        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, 3, H, W]."""
+        from hubslice.data.pixels import to_unit
+
+        return to_unit(self.held[start:stop])

@@ -1,0 +1,18 @@
+"""Parameters of the measurement of what a student's teacher gives away."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hubslice.recipe.section import Ratio, Section
+
+GOAL = 0.94  # matching predictions, as "Revealing Secrets From Pre-trained Models" (arXiv 2207.09539) reports
+
+
+class ExposureParams(Section):
+    """How much of the student whoever has the teacher need not obtain; lineage and exposure on the card."""
+
+    samples: int = Field(256, ge=1, description="Test pictures to answer, drawn.")
+    goal: Ratio = Field(
+        GOAL, gt=0, description="Share of the student's answers that a mixture of teacher and student must give."
+    )
