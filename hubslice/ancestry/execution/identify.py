@@ -1,0 +1,139 @@
+"""Which known pattern a trace is nearest to.
+
+A nearest-centroid classifier: of each known pattern the median of its runs, distances in deviations that repeated runs
+of known patterns have (pooled over all of them), of which no single number may have more than a few.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+
+from hubslice.ancestry.execution.features import (
+    BLOCKS,
+    FLOORS,
+    Blocks,
+    pairs,
+    shares,
+    timing,
+    unlike_pairs,
+    unlike_shares,
+)
+from hubslice.ancestry.execution.trace import Pattern, Trace
+from hubslice.artefacts.execution import Guess, Match, Sight
+from hubslice.errors import LineageError
+
+FEWEST: Final = 3  # runs of a pattern: fewer have no median that a disturbed one would not move
+FAMILIAR: Final = 2.0  # distance up to which a model is taken for one of the known
+_CAP: Final = 6.0  # deviations that one number may differ by: more says no more
+_TOLD: Final = 10
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Centre:
+    pattern: Pattern
+    blocks: Blocks
+    pairs: Counter[tuple[str, str]]
+    shares: dict[str, float]
+
+
+class Identifier:
+    """Tells traces apart by patterns that are known."""
+
+    def __init__(self, known: Sequence[Pattern]) -> None:
+        """Learn what is known.
+
+        Raises:
+            LineageError: nothing is, or a pattern has too few runs.
+        """
+        if not known:
+            raise LineageError("no pattern is known", hint="`hubslice lineage patterns MODEL ... --out FILE`")
+        for pattern in known:
+            check_runs(len(pattern.traces))
+        runs = [[timing(trace) for trace in pattern.traces] for pattern in known]
+        self.centres = [_centre(pattern, own) for pattern, own in zip(known, runs, strict=True)]
+        self.scales = _scales(runs)
+
+    def distances(self, trace: Trace, sight: Sight) -> np.ndarray:
+        """How far the trace is from each known pattern: float64 [patterns], the root mean square over blocks."""
+        own, names, times = timing(trace), pairs(trace), shares([trace])
+        found = np.zeros((len(self.centres), len(BLOCKS[sight])))
+        for row, centre in enumerate(self.centres):
+            for column, block in enumerate(BLOCKS[sight]):
+                match block:
+                    case "pairs":
+                        apart = np.array([unlike_pairs(names, centre.pairs)]) / FLOORS[block]
+                    case "shares":
+                        apart = np.array([unlike_shares(times, centre.shares)]) / FLOORS[block]
+                    case _:
+                        apart = np.abs(own[block] - centre.blocks[block]) / self.scales[block]
+                found[row, column] = (np.minimum(apart, _CAP) ** 2).mean()
+        distances: np.ndarray = np.sqrt(found.mean(1))
+        return distances
+
+    def guess(self, traces: Sequence[Trace], sight: Sight) -> Guess:
+        """What repeated runs of one model say together: the median of their distances, and how they vote."""
+        each = np.stack([self.distances(trace, sight) for trace in traces])
+        votes = Counter(each.argmin(1).tolist())
+        together = np.median(each, axis=0)
+        order = np.argsort(together, kind="stable")
+        matches = [
+            Match(
+                model=self.centres[at].pattern.model,
+                architecture=self.centres[at].pattern.architecture,
+                stack=self.centres[at].pattern.stack,
+                distance=round(float(together[at]), 4),
+                votes=votes[int(at)],
+            )
+            for at in order
+        ]
+        best = matches[0]
+        others = [match.distance for match in matches if match.architecture != best.architecture]
+        return Guess(
+            sight=sight,
+            matches=tuple(matches[:_TOLD]),
+            margin=round(others[0] / max(best.distance, 1e-4), 3) if others else None,
+            familiar=best.distance <= FAMILIAR,
+        )
+
+
+def check_runs(count: int) -> None:
+    """Nothing where so many runs make a pattern.
+
+    Raises:
+        LineageError: they are too few.
+    """
+    if count < FEWEST:
+        raise LineageError(
+            f"{count} {'run is' if count == 1 else 'runs are'} too few for a pattern: what repeated runs differ by is "
+            "the measure of distances",
+            hint=f"give --runs {FEWEST} or more; 10 are a good start",
+        )
+
+
+def _centre(pattern: Pattern, runs: Sequence[Blocks]) -> _Centre:
+    blocks = {block: np.median([run[block] for run in runs], axis=0) for block in runs[0]}
+    return _Centre(pattern, blocks, _commonest(pattern.traces, pairs), shares(pattern.traces))
+
+
+def _commonest(traces: Sequence[Trace], take: Callable[[Trace], T]) -> T:
+    """What `take` makes of those traces whose names most runs have."""
+    names, _ = Counter(trace.names for trace in traces).most_common(1)[0]
+    return take(next(trace for trace in traces if trace.names == names))
+
+
+def _scales(known: Sequence[Sequence[Blocks]]) -> Blocks:
+    """The deviation of each number about the median of its pattern, at least its floor."""
+    found = {}
+    for block in known[0][0]:
+        each = [np.array([run[block] for run in runs]) for runs in known]
+        about = np.concatenate([values - np.median(values, axis=0) for values in each])
+        spread = 1.4826 * np.median(np.abs(about), axis=0)  # of a normal distribution the standard deviation
+        found[block] = np.maximum(spread, FLOORS[block])
+    return found
