@@ -98,6 +98,16 @@ class Execution(Artefact):
     others: dict[str, str]
     seconds: float
 
+    @property
+    def resembles(self) -> str | None:
+        """The architecture that durations alone name on most stacks, if they name a familiar one."""
+        named = [guess.best.architecture for seen in self.observations for guess in seen.guesses if _told(guess)]
+        return max(dict.fromkeys(named), key=named.count, default=None)
+
+
+def _told(guess: Guess) -> bool:
+    return guess.sight == "durations" and guess.familiar
+
 
 class Recorded(Artefact):
     """A store of patterns as it was just made."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hubslice.errors import ExportError
 from hubslice.graph.export import BATCH, OUTPUT, quiet
+from hubslice.machine import first_line
 from hubslice.models.calling import Call, eval_mode
 
 
@@ -33,8 +34,7 @@ def export_script(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -
                 dynamic_axes=axes,
             )
         except Exception as error:  # torch documents no closed set of errors here
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise ExportError(
-                f"{type(module).__name__} cannot be exported by TorchScript: {(lines or ['no message'])[0][:200]}",
+                f"{type(module).__name__} cannot be exported by TorchScript: {first_line(error)[:200]}",
                 hint="leave that exporter's stacks out: --stack",
             ) from error

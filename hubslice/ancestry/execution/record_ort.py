@@ -12,8 +12,9 @@ import numpy as np
 
 from hubslice.ancestry.execution.record_torch import WARM_UP
 from hubslice.ancestry.execution.trace import Trace
-from hubslice.errors import LineageError
+from hubslice.errors import HubsliceError, LineageError
 from hubslice.graph.session import Level, open_session
+from hubslice.machine import machine_fault
 
 _RUN = "model_run"
 _NODE = "_kernel_time"
@@ -36,10 +37,8 @@ def record_ort(
             for _ in range(WARM_UP + runs):
                 session.runtime.run(None, dict(feeds))
             events = json.loads(Path(session.runtime.end_profiling()).read_text())
-        except (RuntimeError, ValueError, OSError) as error:
-            raise _unusable(graph, error) from error
         except Exception as error:  # ONNX Runtime documents no closed set of errors
-            if not type(error).__module__.startswith("onnxruntime"):
+            if isinstance(error, HubsliceError) or machine_fault(error) is not None:
                 raise
             raise _unusable(graph, error) from error
     return tuple(_trace(nodes) for nodes in _runs(events)[WARM_UP:])

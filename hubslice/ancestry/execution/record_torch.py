@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hubslice.ancestry.execution.trace import Trace
 from hubslice.errors import LineageError
 from hubslice.graph.export import quiet
+from hubslice.machine import first_line, machine_fault
 from hubslice.models.calling import Call, eval_mode
 
 WARM_UP = 3  # calls before anything is recorded: caches, code that is made at the first call
@@ -32,7 +33,7 @@ def record_torch(
     kernels. Names of fused loops lose their numbers, which only say how many there are.
 
     Raises:
-        LineageError: torch.compile does not work here, or not for this module.
+        LineageError: the module does not take such inputs, or torch.compile does not work here, or not for this module.
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler else reports on stderr that it starts and stops
     from torch.profiler import ProfilerActivity, profile, record_function
@@ -42,6 +43,7 @@ def record_torch(
     device = tensors[0].device
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     with eval_mode(module), torch.inference_mode(), _threads(threads), quiet():
+        _try(call, tensors)
         if compiled:
             call = _compiled(call, tensors)
         for _ in range(WARM_UP):
@@ -56,11 +58,24 @@ def record_torch(
         if compiled:
             torch.compiler.reset()
     marks = sorted(
-        (event for event in events if event.name == _MARK and event.device_type == torch.autograd.DeviceType.CPU),
+        (event for event in events if event.name == _MARK and not _on_device(event)),
         key=_start,
     )
-    on_device = [event for event in events if event.device_type != torch.autograd.DeviceType.CPU]
+    on_device = [event for event in events if _on_device(event)]
     return tuple(_trace(mark, on_device if device.type == "cuda" else None) for mark in marks)
+
+
+def _try(call: nn.Module, tensors: tuple[Tensor, ...]) -> None:
+    try:
+        call(*tensors)
+    except Exception as error:  # whatever a network raises that does not take such inputs
+        if machine_fault(error) is not None:
+            raise
+        shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in tensors)
+        raise LineageError(
+            f"the model cannot be run on inputs of {shapes}: {first_line(error)[:200]}",
+            hint="give --input-size with the side that it was made for",
+        ) from error
 
 
 def _compiled(call: nn.Module, tensors: tuple[Tensor, ...]) -> Any:
@@ -69,9 +84,10 @@ def _compiled(call: nn.Module, tensors: tuple[Tensor, ...]) -> Any:
         made(*tensors)
     except Exception as error:  # dynamo and inductor document no closed set of errors
         torch.compiler.reset()
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        if machine_fault(error) is not None:
+            raise
         raise LineageError(
-            f"torch.compile does not work here: {type(error).__name__}: {(lines or ['no message'])[0][:200]}",
+            f"torch.compile does not work here: {type(error).__name__}: {first_line(error)[:200]}",
             hint="it needs a C++ compiler (g++) and a model that it understands; other stacks need neither: --stack",
         ) from error
     return made
@@ -100,6 +116,10 @@ def _operators(event: Any) -> Iterator[Any]:
 def _plain(name: str) -> str:
     found = _KERNEL.search(name)
     return name if found is None or "::" in name else re.sub(r"_\d+$", "", name[found.start() :])
+
+
+def _on_device(event: Any) -> bool:
+    return bool(event.device_type.name != "CPU")
 
 
 def _start(event: Any) -> float:
