@@ -70,7 +70,7 @@ class Guess(Artefact):
 
 
 class Observation(Artefact):
-    """The model on one stack: events and milliseconds of its median run, and what they give away."""
+    """The model on one stack: events and milliseconds that its runs have in common, and what they give away."""
 
     stack: str
     settings: Settings

@@ -53,7 +53,7 @@ def plot_execution(lines: Sequence[Timeline], path: Path) -> None:
             axis.plot([], [], color=colour, linewidth=4, label=name if len(name) <= 30 else f"{name[:29]}…")
         axis.plot([], [], color=FAINT, linewidth=4, label="others")
         figure.legend(frameon=False, fontsize=7, loc="outside lower left", ncols=4)
-        axis.set_title("One inference, operator by operator; narrow rows: the known pattern most like it")
+        axis.set_title("Operators of one inference; narrow: the known pattern most like it")
         write_figure(figure, path)
 
 
@@ -64,6 +64,5 @@ def _label(line: Timeline) -> str:
 
 def _operator(name: str) -> str:
     """PyTorch's and ONNX's name of an operator alike."""
-    return {"conv2d": "conv", "linear": "gemm", "addmm": "gemm", "convolution": "conv", "relu_": "relu"}.get(
-        plain := name.rpartition("::")[2].lower(), plain
-    )
+    plain = name.rpartition("::")[2].lower().replace("_", "").replace("2d", "")
+    return {"linear": "gemm", "addmm": "gemm", "convolution": "conv", "averagepool": "avgpool"}.get(plain, plain)

@@ -7,7 +7,7 @@ network look at them. Here the same is told by a few plain statistics, which nee
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -22,15 +22,15 @@ QUANTILES: Final = np.linspace(0.1, 0.9, 9)
 # Deviations that are taken for noise even where repeated runs differ less. Logarithms are to base 2.
 FLOORS: Final[Mapping[str, float]] = {
     "count": 0.02,  # log of the number of events
-    "total": 0.25,  # log of the nanoseconds in all
-    "curve": 0.02,  # share of the time that is over, at even steps through the events
-    "rhythm": 0.25,  # log durations about their mean, at even steps through the events
-    "quantiles": 0.25,  # log durations about their median
+    "level": 0.25,  # median of the log durations
+    "curve": 0.03,  # share of the time that is over, at even steps through the events
+    "rhythm": 0.2,  # log durations about their median, at even steps through the events
+    "quantiles": 0.15,  # log durations about their median
     "pairs": 0.05,  # share of neighbouring names that two traces do not have in common
     "shares": 0.05,  # share of the time that goes to other names
 }
 BLOCKS: Final[Mapping[Sight, tuple[str, ...]]] = {
-    "durations": ("count", "total", "curve", "rhythm", "quantiles"),
+    "durations": ("count", "level", "curve", "rhythm", "quantiles"),
     "names": tuple(FLOORS),
 }
 
@@ -44,9 +44,9 @@ def timing(trace: Trace) -> Blocks:
     over = np.concatenate([[0.0], np.cumsum(spent) / spent.sum()])
     return {
         "count": np.array([np.log2(len(spent))]),
-        "total": np.array([np.log2(spent.sum())]),
+        "level": np.array([np.median(logs)]),
         "curve": np.interp(np.linspace(0, 1, CURVE + 1)[1:-1], np.linspace(0, 1, len(over)), over),
-        "rhythm": _resampled(logs - logs.mean(), RHYTHM),
+        "rhythm": _resampled(logs - np.median(logs), RHYTHM),
         "quantiles": np.quantile(logs, QUANTILES) - np.median(logs),
     }
 
@@ -56,12 +56,11 @@ def pairs(trace: Trace) -> Counter[tuple[str, str]]:
     return Counter(pairwise(("", *trace.names)))
 
 
-def shares(traces: Sequence[Trace]) -> dict[str, float]:
-    """Of each name the share of the time, over all the traces."""
+def shares(trace: Trace) -> dict[str, float]:
+    """Of each name the share of the time."""
     spent: Counter[str] = Counter()
-    for trace in traces:
-        for name, duration in zip(trace.names, trace.durations, strict=True):
-            spent[name] += int(duration)
+    for name, duration in zip(trace.names, trace.durations, strict=True):
+        spent[name] += int(duration)
     total = max(spent.total(), 1)
     return {name: each / total for name, each in spent.items()}
 

@@ -1,15 +1,15 @@
 """Which known pattern a trace is nearest to.
 
-A nearest-centroid classifier: of each known pattern the median of its runs, distances in deviations that repeated runs
-of known patterns have (pooled over all of them), of which no single number may have more than a few.
+A nearest-centroid classifier: of each known pattern what its runs have in common, distances in deviations that single
+runs of known patterns have from that (pooled over all of them), of which no number may have more than a few.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from hubslice.ancestry.execution.features import (
     unlike_pairs,
     unlike_shares,
 )
-from hubslice.ancestry.execution.trace import Pattern, Trace
+from hubslice.ancestry.execution.trace import Pattern, Trace, combined
 from hubslice.artefacts.execution import Guess, Match, Sight
 from hubslice.errors import LineageError
 
@@ -31,8 +31,6 @@ FEWEST: Final = 3  # runs of a pattern: fewer have no median that a disturbed on
 FAMILIAR: Final = 2.0  # distance up to which a model is taken for one of the known
 _CAP: Final = 6.0  # deviations that one number may differ by: more says no more
 _TOLD: Final = 10
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,12 @@ class Identifier:
             raise LineageError("no pattern is known", hint="`hubslice lineage patterns MODEL ... --out FILE`")
         for pattern in known:
             check_runs(len(pattern.traces))
-        runs = [[timing(trace) for trace in pattern.traces] for pattern in known]
-        self.centres = [_centre(pattern, own) for pattern, own in zip(known, runs, strict=True)]
-        self.scales = _scales(runs)
+        self.centres = [_centre(pattern) for pattern in known]
+        self.scales = _scales(self.centres)
 
     def distances(self, trace: Trace, sight: Sight) -> np.ndarray:
         """How far the trace is from each known pattern: float64 [patterns], the root mean square over blocks."""
-        own, names, times = timing(trace), pairs(trace), shares([trace])
+        own, names, times = timing(trace), pairs(trace), shares(trace)
         found = np.zeros((len(self.centres), len(BLOCKS[sight])))
         for row, centre in enumerate(self.centres):
             for column, block in enumerate(BLOCKS[sight]):
@@ -78,10 +75,9 @@ class Identifier:
         return distances
 
     def guess(self, traces: Sequence[Trace], sight: Sight) -> Guess:
-        """What repeated runs of one model say together: the median of their distances, and how they vote."""
-        each = np.stack([self.distances(trace, sight) for trace in traces])
-        votes = Counter(each.argmin(1).tolist())
-        together = np.median(each, axis=0)
+        """What repeated runs of one model say together, by what they have in common, and how each of them votes."""
+        votes = Counter(int(self.distances(trace, sight).argmin()) for trace in traces)
+        together = self.distances(combined(traces), sight)
         order = np.argsort(together, kind="stable")
         matches = [
             Match(
@@ -117,23 +113,17 @@ def check_runs(count: int) -> None:
         )
 
 
-def _centre(pattern: Pattern, runs: Sequence[Blocks]) -> _Centre:
-    blocks = {block: np.median([run[block] for run in runs], axis=0) for block in runs[0]}
-    return _Centre(pattern, blocks, _commonest(pattern.traces, pairs), shares(pattern.traces))
+def _centre(pattern: Pattern) -> _Centre:
+    trace = pattern.typical
+    return _Centre(pattern, timing(trace), pairs(trace), shares(trace))
 
 
-def _commonest(traces: Sequence[Trace], take: Callable[[Trace], T]) -> T:
-    """What `take` makes of those traces whose names most runs have."""
-    names, _ = Counter(trace.names for trace in traces).most_common(1)[0]
-    return take(next(trace for trace in traces if trace.names == names))
-
-
-def _scales(known: Sequence[Sequence[Blocks]]) -> Blocks:
-    """The deviation of each number about the median of its pattern, at least its floor."""
+def _scales(centres: Sequence[_Centre]) -> Blocks:
+    """The deviation of each number of single runs from their pattern's, at least its floor."""
+    runs = [[timing(trace) for trace in centre.pattern.traces] for centre in centres]
     found = {}
-    for block in known[0][0]:
-        each = [np.array([run[block] for run in runs]) for runs in known]
-        about = np.concatenate([values - np.median(values, axis=0) for values in each])
+    for block in centres[0].blocks:
+        about = [run[block] - centre.blocks[block] for centre, own in zip(centres, runs, strict=True) for run in own]
         spread = 1.4826 * np.median(np.abs(about), axis=0)  # of a normal distribution the standard deviation
         found[block] = np.maximum(spread, FLOORS[block])
     return found

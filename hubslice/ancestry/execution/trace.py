@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +40,15 @@ class Pattern:
 
     @property
     def typical(self) -> Trace:
-        """The recorded inference of median duration."""
-        ordered = sorted(self.traces, key=lambda trace: trace.total)
-        return ordered[len(ordered) // 2]
+        """What the runs have in common."""
+        return combined(self.traces)
+
+
+def combined(traces: Sequence[Trace]) -> Trace:
+    """The order of events that most runs have, and of each event the median duration over these.
+
+    A run in which something else had the processor for a moment has one event that is far too long, each run another.
+    """
+    names, _ = Counter(trace.names for trace in traces).most_common(1)[0]
+    alike = [trace.durations for trace in traces if trace.names == names]
+    return Trace(names, np.median(alike, axis=0).round().astype(np.uint32))
