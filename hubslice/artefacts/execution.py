@@ -25,7 +25,7 @@ class Site(Artefact):
     software: dict[str, str]
 
     def differences(self, other: Site) -> tuple[str, ...]:
-        """What is not the same, in words: the other's first."""
+        """What is not the same, in words: what the other has, and what this one."""
         mine, theirs = self._flat(), other._flat()
         names = dict.fromkeys((*mine, *theirs))
         return tuple(

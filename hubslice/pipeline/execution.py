@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.ancestry.execution.identify import Identifier, check_runs
-from hubslice.ancestry.execution.stacks import USUAL, stacks_named
+from hubslice.ancestry.execution.stacks import OF_GRAPHS, USUAL, stacks_named
 from hubslice.ancestry.execution.store import load_patterns, save_patterns
 from hubslice.ancestry.execution.trace import Pattern
 from hubslice.artefacts.base import DRAFT, write_atomically
@@ -67,9 +67,11 @@ def execution(
     others: dict[str, str] = {}
     if store is not None:
         known, origin = load_patterns(store)
-    wanted = _wanted(conditions, known)
+    ref = parse_ref(model, Path.cwd())
+    usual = OF_GRAPHS if isinstance(ref, LocalRef) and ref.kind == "onnx" else USUAL
+    wanted = _wanted(conditions, known, usual)
     if store is not None:
-        elsewhere = origin.differences(site(wanted.device))
+        elsewhere = site(wanted.device).differences(origin)
     mine = _record(model, wanted, reporter)
     if names:
         recorded, others = each(names, lambda name: _record(name, wanted, reporter), reporter)
@@ -98,7 +100,7 @@ def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions,
         raise InputError(
             f"{out} is a folder; a store is a file", hint="name one with --out, such as patterns.safetensors"
         )
-    wanted = _wanted(conditions, ())
+    wanted = _wanted(conditions, (), USUAL)
     recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter)
     patterns = [pattern for records in recorded for pattern in records.patterns]
     for records in recorded:
@@ -115,14 +117,14 @@ def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions,
     )
 
 
-def _wanted(conditions: Conditions, known: Sequence[Pattern]) -> Wanted:
+def _wanted(conditions: Conditions, known: Sequence[Pattern], usual: tuple[str, ...]) -> Wanted:
     import torch
 
     check_runs(conditions.runs)
     first = known[0].settings if known else None
     shape = next(iter(first.inputs.values())) if first else (1,)
     return Wanted(
-        stacks=stacks_named(conditions.stacks or dict.fromkeys(pattern.stack for pattern in known) or USUAL),
+        stacks=stacks_named(conditions.stacks or dict.fromkeys(pattern.stack for pattern in known) or usual),
         runs=conditions.runs,
         batch=conditions.batch or shape[0],
         threads=conditions.threads or (first.threads if first else torch.get_num_threads()),

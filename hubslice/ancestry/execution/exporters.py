@@ -21,11 +21,10 @@ def export_script(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -
         ExportError: it cannot.
     """
     axes = {name: {0: BATCH} for name in (*inputs, OUTPUT)}
-    call = Call(module, tuple(inputs)).eval()
     with eval_mode(module), quiet():
         try:
             torch.onnx.export(
-                call,
+                Call(module, tuple(inputs)).eval(),
                 tuple(inputs.values()),
                 path,
                 dynamo=False,

@@ -38,11 +38,11 @@ def record_torch(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler else reports on stderr that it starts and stops
     from torch.profiler import ProfilerActivity, profile, record_function
 
-    call: Any = Call(module, tuple(inputs)).eval()
     tensors = tuple(inputs.values())
     device = tensors[0].device
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     with eval_mode(module), torch.inference_mode(), _threads(threads), quiet():
+        call: Any = Call(module, tuple(inputs)).eval()
         _try(call, tensors)
         if compiled:
             call = _compiled(call, tensors)
