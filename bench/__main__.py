@@ -20,6 +20,7 @@ EXPERIMENTS = (
     ("bench.compaction",),
     *(("bench.inheritance", "--seed", str(seed)) for seed in range(3)),
     ("bench.detection",),
+    ("bench.execution",),
 )
 
 
