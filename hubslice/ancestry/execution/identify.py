@@ -34,11 +34,18 @@ _TOLD: Final = 10
 
 
 @dataclass(frozen=True)
-class _Centre:
-    pattern: Pattern
+class _Seen:
+    """What is compared of a trace."""
+
     blocks: Blocks
     pairs: Counter[tuple[str, str]]
     shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Centre:
+    pattern: Pattern
+    seen: _Seen
 
 
 class Identifier:
@@ -54,22 +61,16 @@ class Identifier:
             raise LineageError("no pattern is known", hint="`hubslice lineage patterns MODEL ... --out FILE`")
         for pattern in known:
             check_runs(len(pattern.traces))
-        self.centres = [_centre(pattern) for pattern in known]
+        self.centres = [_Centre(pattern, _seen(pattern.typical)) for pattern in known]
         self.scales = _scales(self.centres)
 
     def distances(self, trace: Trace, sight: Sight) -> np.ndarray:
         """How far the trace is from each known pattern: float64 [patterns], the root mean square over blocks."""
-        own, names, times = timing(trace), pairs(trace), shares(trace)
+        own = _seen(trace)
         found = np.zeros((len(self.centres), len(BLOCKS[sight])))
         for row, centre in enumerate(self.centres):
             for column, block in enumerate(BLOCKS[sight]):
-                match block:
-                    case "pairs":
-                        apart = np.array([unlike_pairs(names, centre.pairs)]) / FLOORS[block]
-                    case "shares":
-                        apart = np.array([unlike_shares(times, centre.shares)]) / FLOORS[block]
-                    case _:
-                        apart = np.abs(own[block] - centre.blocks[block]) / self.scales[block]
+                apart = _apart(own, centre.seen, block) / self.scales[block]
                 found[row, column] = (np.minimum(apart, _CAP) ** 2).mean()
         distances: np.ndarray = np.sqrt(found.mean(1))
         return distances
@@ -113,17 +114,26 @@ def check_runs(count: int) -> None:
         )
 
 
-def _centre(pattern: Pattern) -> _Centre:
-    trace = pattern.typical
-    return _Centre(pattern, timing(trace), pairs(trace), shares(trace))
+def _seen(trace: Trace) -> _Seen:
+    return _Seen(timing(trace), pairs(trace), shares(trace))
+
+
+def _apart(one: _Seen, other: _Seen, block: str) -> np.ndarray:
+    match block:
+        case "pairs":
+            return np.array([unlike_pairs(one.pairs, other.pairs)])
+        case "shares":
+            return np.array([unlike_shares(one.shares, other.shares)])
+        case _:
+            apart: np.ndarray = np.abs(one.blocks[block] - other.blocks[block])
+            return apart
 
 
 def _scales(centres: Sequence[_Centre]) -> Blocks:
-    """The deviation of each number of single runs from their pattern's, at least its floor."""
-    runs = [[timing(trace) for trace in centre.pattern.traces] for centre in centres]
-    found = {}
-    for block in centres[0].blocks:
-        about = [run[block] - centre.blocks[block] for centre, own in zip(centres, runs, strict=True) for run in own]
-        spread = 1.4826 * np.median(np.abs(about), axis=0)  # of a normal distribution the standard deviation
-        found[block] = np.maximum(spread, FLOORS[block])
-    return found
+    """How far single runs are from their pattern, as a standard deviation for each number, at least its floor."""
+    runs = [(_seen(trace), centre.seen) for centre in centres for trace in centre.pattern.traces]
+    return {
+        # 1.4826 medians of the absolute deviation are the standard deviation of a normal distribution.
+        block: np.maximum(1.4826 * np.median([_apart(*pair, block) for pair in runs], axis=0), floor)
+        for block, floor in FLOORS.items()
+    }
