@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hubslice.ancestry.execution.identify import FAMILIAR, Identifier
+from hubslice.ancestry.execution.stacks import STACKS
 from hubslice.ancestry.execution.store import load_patterns
 from hubslice.ancestry.execution.trace import Pattern, Trace, combined
 from hubslice.artefacts.base import Artefact
@@ -28,7 +29,8 @@ COUNT = "count"  # the attacker who merely counts events
 class Cell(Artefact):
     """An attacker before one stack and condition: what single runs tell, and all runs together of the architecture.
 
-    `known` says what is recorded for comparison: "all", every stack; "others", every stack but the one that is seen.
+    `known` says what is recorded for comparison: "all", every stack; "others", the stacks that optimise
+    otherwise than the one that is seen.
     """
 
     sight: str
@@ -159,7 +161,7 @@ def _cells(
             if not own:
                 continue
             for known in ("all", "others") if condition == "quiet" else ("all",):
-                allowed = np.array([known == "all" or label[1] != stack for label in labels])
+                allowed = np.array([known == "all" or STACKS[at].level != STACKS[stack].level for _, at in labels])
                 if not allowed.any():
                     continue
 

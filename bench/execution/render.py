@@ -88,7 +88,12 @@ def _across(found: Results) -> list[str]:
     cells = [cell for cell in found.cells if cell.known == "others"]
     if not cells:
         return []
-    lines = ["", "## A stack that the attacker has not recorded", "", "The right architecture, by the other stacks."]
+    lines = [
+        "",
+        "## A stack that the attacker has not recorded",
+        "",
+        "The right architecture, by stacks that optimise otherwise.",
+    ]
     lines += ["", "| seen | stack | architecture | together |", "| --- | --- | ---: | ---: |"]
     return lines + [
         f"| {SEES[cell.sight]} | `{cell.stack}` | {_told(cell.architecture, cell.networks)} | {_together(cell)} |"

@@ -89,7 +89,7 @@ class Execution(Artefact):
     """
 
     model: str
-    architecture: str | None
+    architecture: str
     known: int
     store: str | None
     elsewhere: tuple[str, ...]

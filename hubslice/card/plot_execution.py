@@ -63,6 +63,8 @@ def _label(line: Timeline) -> str:
 
 
 def _operator(name: str) -> str:
-    """PyTorch's and ONNX's name of an operator alike."""
+    """PyTorch's and ONNX's name of an operator alike; all loops that a compiler fused are one."""
+    if "::" not in name and "_fused" in name:
+        return "fused loops"
     plain = name.rpartition("::")[2].lower().replace("_", "").replace("2d", "")
     return {"linear": "gemm", "addmm": "gemm", "convolution": "conv", "averagepool": "avgpool"}.get(plain, plain)

@@ -103,3 +103,10 @@ def test_patterns_of_two_machines_are_not_mixed(runs: Path) -> None:
     save_patterns(path, [replace(pattern(0), architecture="resnet18")], other)
     with pytest.raises(SystemExit, match="come from 2 machines or versions"):
         judge.judge(runs, STACKS, MACHINE)
+
+
+def test_it_is_told_as_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = render.HERE / "table.md"
+    monkeypatch.setattr(render, "HERE", tmp_path)
+    render.render(judge.Results.load(render.RESULTS))
+    assert (tmp_path / "table.md").read_text() == committed.read_text()

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import hubslice as package
 from hubslice.ancestry.execution.features import BLOCKS, FLOORS, pairs, shares, timing, unlike_pairs, unlike_shares
 from hubslice.ancestry.execution.identify import Identifier
 from hubslice.ancestry.execution.record_ort import record_ort
-from hubslice.ancestry.execution.record_torch import record_torch
+from hubslice.ancestry.execution.record_torch import _trace, record_torch
 from hubslice.ancestry.execution.stacks import STACKS
 from hubslice.ancestry.execution.store import load_patterns, save_patterns
 from hubslice.ancestry.execution.trace import Trace, combined
@@ -49,6 +50,28 @@ def test_operators_are_seen_in_their_order() -> None:
     assert all((trace.durations > 0).all() for trace in found)
     assert module.training
     assert torch.get_num_threads() == threads
+
+
+def test_on_a_gpu_the_kernels_within_a_run_are_its_events() -> None:
+    """In the order in which they began, what PyTorch itself puts there left aside."""
+
+    def event(name: str, start: float, spent: float, *, note: bool = False) -> SimpleNamespace:
+        time_range = SimpleNamespace(start=start, end=start + spent, elapsed_us=lambda: spent)
+        return SimpleNamespace(name=name, time_range=time_range, is_user_annotation=note, cpu_children=[])
+
+    kernels = [event("late", 30, 2.5), event("triton_poi_fused_add_3", 12, 4), event("other run", 60, 1)]
+    trace = _trace(event("run", 10, 40), [*kernels, event("run", 11, 38, note=True)])
+    assert trace.names == ("triton_poi_fused_add", "late")
+    np.testing.assert_array_equal(trace.durations, [4000, 2500])
+
+
+@pytest.mark.gpu
+def test_kernels_on_a_gpu() -> None:
+    inputs = {"x": INPUTS["x"].cuda()}
+    found = record_torch(Tiny().cuda(), inputs, 3, compiled=False, threads=1)
+    assert len(found) == 3
+    assert all(len(trace.names) >= 4 and (trace.durations > 0).all() for trace in found)
+    assert not any(name.startswith("aten::") for name in found[0].names)
 
 
 @pytest.mark.slow

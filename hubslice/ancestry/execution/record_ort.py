@@ -25,7 +25,8 @@ def record_ort(
 ) -> tuple[Trace, ...]:
     """One trace a run of the graph: its nodes by operator, in whole microseconds, which is how they are noted.
 
-    Names of nodes are left aside: they are the exporter's, and would tell everything.
+    Names of nodes are left aside: they are the exporter's, and would tell everything. On a GPU the times are those of
+    launching kernels.
 
     Raises:
         LineageError: ONNX Runtime cannot run the graph on these inputs.
