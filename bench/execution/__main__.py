@@ -31,20 +31,26 @@ def main() -> None:
     parser.add_argument("--shard", default="1/1", metavar="K/N", help="every Nth network, beginning with the Kth")
     parser.add_argument("--folder", type=Path, default=RUNS, help="where traces and graphs are kept")
     parser.add_argument("--record", action="store_true", help="record only")
+    parser.add_argument("--judge", action="store_true", help="judge what was recorded, whatever is missing")
     parser.add_argument("--render", action="store_true", help="render what was judged")
     given = parser.parse_args()
     if not given.render:
-        first, step = map(int, given.shard.split("/"))
-        networks = given.network[first - 1 :: step]
-        for stacks, conditions in ((BASE, given.condition), (EXPORTERS, [c for c in STEADY if c in given.condition])):
-            wanted = [stack for stack in given.stack if stack in stacks]
-            for condition, network, open_ in missing(given.folder, networks, wanted, conditions):
-                solve(given.folder, network, open_, condition, given.runs)
-                print(f"{condition}: {network} on {', '.join(open_)}", flush=True)
+        if not given.judge:
+            _record(given)
         if given.record:
             return
         judge(given.folder, given.stack, Machine.here(1)).save(RESULTS)
     render(Results.load(RESULTS))
+
+
+def _record(given: argparse.Namespace) -> None:
+    first, step = map(int, given.shard.split("/"))
+    networks = given.network[first - 1 :: step]
+    for stacks, conditions in ((BASE, given.condition), (EXPORTERS, [c for c in STEADY if c in given.condition])):
+        wanted = [stack for stack in given.stack if stack in stacks]
+        for condition, network, open_ in missing(given.folder, networks, wanted, conditions):
+            solve(given.folder, network, open_, condition, given.runs)
+            print(f"{condition}: {network} on {', '.join(open_)}", flush=True)
 
 
 if __name__ == "__main__":
