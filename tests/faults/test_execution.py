@@ -94,10 +94,6 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("odd", "--execution", "--stack", "ort-all"),
         ("Odd cannot be exported to ONNX", "branches on the values of tensors"),
     ),
-    "a model that cannot be exported, to be known": (
-        ("patterns", "odd", "--out", "new.safetensors", "--stack", "ort-all"),
-        ("Odd cannot be exported to ONNX",),
-    ),
     "a graph of pictures of any size": (
         ("free.onnx", "--execution", "--stack", "ort-all"),
         ("free.onnx takes pictures of any size", "--input-size PIXELS"),
