@@ -22,6 +22,7 @@ EXPERIMENTS = (
     ("bench.detection",),
     ("bench.deviation",),
     ("bench.lineage",),
+    ("bench.execution",),
 )
 
 

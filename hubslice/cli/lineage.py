@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from hubslice.cli import lineage_execution
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import LineageError
@@ -24,22 +25,25 @@ TOLD = 40  # layers that people are shown at the most
 
 
 class DefaultsToFind(TyperGroup):
-    """`lineage MODEL` means `lineage find MODEL`, and --candidates takes all names that follow it."""
+    """`lineage MODEL` means `lineage find MODEL`, with --execution `lineage execution MODEL`.
+
+    --candidates and --against take all names that follow them.
+    """
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["find", *args]
+            args = ["execution" if lineage_execution.FLAG in args else "find", *args]
         return super().parse_args(ctx, _spread(args))
 
 
 def _spread(args: list[str]) -> list[str]:
     found: list[str] = []
-    many = False
+    many: str | None = None
     for arg in args:
         if arg.startswith("-"):
-            many = arg == MANY
-        elif many and found[-1] != MANY:
-            found.append(MANY)
+            many = arg if arg in (MANY, lineage_execution.AGAINST) else None
+        elif many is not None and found[-1] != many:
+            found.append(many)
         found.append(arg)
     return found
 
@@ -50,7 +54,8 @@ def register(app: typer.Typer) -> None:
         cls=DefaultsToFind,
         no_args_is_help=True,
         help="Which model does this one come from? By weights alone: names and metadata are ignored. "
-        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`.",
+        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`; with --execution for `hubslice lineage "
+        "execution MODEL`: by how it runs.",
     )
     group.command(
         "find",
@@ -68,6 +73,7 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage index models/ -o parents.safetensors",
         ),
     )(index)
+    lineage_execution.register(group)
     app.add_typer(group, name="lineage")
 
 

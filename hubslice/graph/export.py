@@ -49,7 +49,7 @@ def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Pat
     examples = tuple(_two_samples(tensor) for tensor in inputs.values())
     batch = torch.export.Dim(BATCH)
     # Attention in its plain form: exporting the fused kernels with a mask fails on their strides (torch 2.14).
-    with eval_mode(module), _quiet(), sdpa_kernel(SDPBackend.MATH):
+    with eval_mode(module), quiet(), sdpa_kernel(SDPBackend.MATH):
         try:
             program = torch.onnx.export(
                 Call(module, tuple(inputs)).eval(),
@@ -76,8 +76,8 @@ def _two_samples(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Torch prints and logs its progress and, before the error that we report, whole graphs and stack traces."""
+def quiet() -> Iterator[None]:
+    """Silence within: torch prints and logs its progress and, before the error that we report, whole stack traces."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

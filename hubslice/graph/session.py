@@ -51,6 +51,7 @@ def open_session(
     threads: int | None = None,
     external_data: Path | None = None,
     shared: bool = False,
+    profile: Path | None = None,
 ) -> Session:
     """A session on `device` ("cpu", "cuda" or "cuda:N") for a graph in a file or in memory.
 
@@ -58,7 +59,8 @@ def open_session(
     these keep the memory of graphs with inline reductions flat; "all" is faster for plain inference. `threads` is the
     number of threads within an operator, by default torch's. `external_data` is the folder of the weight files that
     an in-memory graph refers to. `shared` is for processes in which several sessions take turns: no thread waits
-    actively once its session's run is over.
+    actively once its session's run is over. With `profile` ONNX Runtime notes every node that it runs, and
+    `runtime.end_profiling()` writes that to a file whose name begins so.
 
     Raises:
         ProviderError: the device's name is unknown, there is no such device, or ONNX Runtime fell back to the CPU.
@@ -73,6 +75,9 @@ def open_session(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(external_data))
     if shared:
         options.add_session_config_entry("session.force_spinning_stop", "1")
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
     source = model if isinstance(model, bytes) else str(model)
     if device_type == "cpu":
         return Session(_session(source, options, [CPU]), CPU, "cpu", 0)

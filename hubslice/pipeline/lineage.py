@@ -18,7 +18,7 @@ from hubslice.artefacts.base import DRAFT, write_atomically
 from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.artefacts.tensor_parts import Tensors
-from hubslice.errors import HubError, InputError, LineageError, ModelError
+from hubslice.errors import ExportError, HubError, InputError, LineageError, ModelError
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.hub.tensors import open_file, open_tensors
 from hubslice.machine import faults_told
@@ -112,7 +112,7 @@ def each(names: Sequence[str], work: Callable[[str], T], reporter: Reporter) -> 
         for name in names:
             try:
                 found.append(work(name))
-            except (ModelError, LineageError, HubError) as error:
+            except (ExportError, ModelError, LineageError, HubError) as error:
                 first = first or error
                 skipped[name] = error.message
             bar.advance(1, name)
