@@ -9,48 +9,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api import (
-        convert,
-        detect_check,
-        detect_fit,
-        diff,
-        execution,
-        execution_patterns,
-        explain,
-        exposure,
-        latency,
-        lineage,
-        lineage_index,
-        load,
-        plan_push,
-        poison,
-        pull,
-        push,
-        slice,  # noqa: A004
-        verify,
-    )
+    from hubslice.api.ancestry import execution, execution_patterns, exposure, lineage, lineage_index
+    from hubslice.api.inputs import detect_check, detect_fit, diff, explain
+    from hubslice.api.models import convert, latency, load, pull
+    from hubslice.api.runs import plan_push, poison, push, slice, verify  # noqa: A004
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
 _HOMES = {
-    "convert": "hubslice.api",
-    "detect_check": "hubslice.api",
-    "detect_fit": "hubslice.api",
-    "diff": "hubslice.api",
-    "execution": "hubslice.api",
-    "execution_patterns": "hubslice.api",
-    "explain": "hubslice.api",
-    "exposure": "hubslice.api",
-    "latency": "hubslice.api",
-    "lineage": "hubslice.api",
-    "lineage_index": "hubslice.api",
-    "load": "hubslice.api",
-    "plan_push": "hubslice.api",
-    "poison": "hubslice.api",
-    "pull": "hubslice.api",
-    "push": "hubslice.api",
-    "slice": "hubslice.api",
-    "verify": "hubslice.api",
+    "convert": "hubslice.api.models",
+    "detect_check": "hubslice.api.inputs",
+    "detect_fit": "hubslice.api.inputs",
+    "diff": "hubslice.api.inputs",
+    "execution": "hubslice.api.ancestry",
+    "execution_patterns": "hubslice.api.ancestry",
+    "explain": "hubslice.api.inputs",
+    "exposure": "hubslice.api.ancestry",
+    "latency": "hubslice.api.models",
+    "lineage": "hubslice.api.ancestry",
+    "lineage_index": "hubslice.api.ancestry",
+    "load": "hubslice.api.models",
+    "plan_push": "hubslice.api.runs",
+    "poison": "hubslice.api.runs",
+    "pull": "hubslice.api.models",
+    "push": "hubslice.api.runs",
+    "slice": "hubslice.api.runs",
+    "verify": "hubslice.api.runs",
     "Slice": "hubslice.artefacts.slice",
     "hold": "hubslice.training.hold",
     "hold_callback": "hubslice.training.hold",

@@ -112,7 +112,7 @@ def find(
     which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
     read.
     """
-    from hubslice.api import exposure, lineage
+    from hubslice.api.ancestry import exposure, lineage
 
     if exposed:
         if teacher is None or data is None or candidates or index_file is not None:
@@ -141,7 +141,7 @@ def index(
     A search finds children whose layers kept their shapes, and by their first layers most whose channels were permuted
     or which kept half of them; others need --candidates.
     """
-    from hubslice.api import lineage_index
+    from hubslice.api.ancestry import lineage_index
 
     found = lineage_index(models, file, reporter=out.progress())
     for name, why in found.skipped.items():

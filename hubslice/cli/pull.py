@@ -56,7 +56,7 @@ def pull(
 
         show_pull(model, input_size, allow_pickle=allow_pickle)
         return
-    from hubslice.api import pull as pull_model
+    from hubslice.api.models import pull as pull_model
 
     pulled = pull_model(model, input_size=input_size, out=folder, allow_pickle=allow_pickle, reporter=out.progress())
     places = {"model": str(pulled.model), "onnx": str(pulled.graph), "neurons": str(pulled.neurons)}

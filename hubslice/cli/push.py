@@ -59,7 +59,7 @@ def push(
     With --delta the weights travel as their difference to the teacher: `hubslice.load` puts them together and checks
     every byte; other libraries cannot load such a repository.
     """
-    from hubslice.api import plan_push
+    from hubslice.api.runs import plan_push
     from hubslice.hub.push import push as carry_out
     from hubslice.pipeline.run_folder import undisturbed
 

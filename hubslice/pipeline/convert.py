@@ -55,7 +55,7 @@ class Converted:
 
 
 def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, reporter: Reporter) -> Converted:
-    """Make a form of a model; see `hubslice.api.convert`."""
+    """Make a form of a model; see `hubslice.api.models.convert`."""
     from hubslice.models.folder import load_model
     from hubslice.pipeline.forms.job import Job
 

@@ -67,7 +67,7 @@ def detect_fit(
     out: Path | None,
     reporter: Reporter,
 ) -> Fitted:
-    """Learn a detector; see `hubslice.api.detect_fit`."""
+    """Learn a detector; see `hubslice.api.inputs.detect_fit`."""
     from hubslice.data.given import open_data
     from hubslice.detection.detector import MARGIN, SLICE, Detector, learn
     from hubslice.device import resolve_device
@@ -144,7 +144,7 @@ def detect_fit(
 
 
 def detect_check(model: str, inputs: Path, *, detector: Path | None, device: str, reporter: Reporter) -> Detection:
-    """Judge inputs; see `hubslice.api.detect_check`."""
+    """Judge inputs; see `hubslice.api.inputs.detect_check`."""
     from hubslice.data.given import open_given
     from hubslice.detection.detector import Detector
     from hubslice.device import resolve_device

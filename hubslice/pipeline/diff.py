@@ -57,7 +57,7 @@ def diff(
     reporter: Reporter,
     mend: Wanted | None = None,
 ) -> Deviations:
-    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.api.diff`."""
+    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.api.inputs.diff`."""
     from hubslice.deviation.finished import Finished
     from hubslice.deviation.judge import Pair
     from hubslice.device import resolve_device

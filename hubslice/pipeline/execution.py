@@ -52,7 +52,7 @@ def execution(
     out: Path | None,
     reporter: Reporter,
 ) -> Execution:
-    """Record a model and compare; see `hubslice.api.execution`."""
+    """Record a model and compare; see `hubslice.api.ancestry.execution`."""
     started = time.perf_counter()
     if store is not None and against:
         raise LineageError(
@@ -94,7 +94,7 @@ def execution(
 
 
 def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions, reporter: Reporter) -> Recorded:
-    """Record models for later; see `hubslice.api.execution_patterns`."""
+    """Record models for later; see `hubslice.api.ancestry.execution_patterns`."""
     started = time.perf_counter()
     if out.is_dir():
         raise InputError(

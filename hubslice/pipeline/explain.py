@@ -84,7 +84,7 @@ def explain(
     out: Path | None,
     reporter: Reporter,
 ) -> Explanation:
-    """Explain the model's answers; see `hubslice.api.explain`."""
+    """Explain the model's answers; see `hubslice.api.inputs.explain`."""
     from hubslice.data.given import open_given
     from hubslice.device import resolve_device
     from hubslice.explaining.engine import trace

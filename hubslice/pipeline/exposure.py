@@ -33,7 +33,7 @@ BATCH = 64
 def exposure(
     model: str, teacher: str, data: Path, *, input_size: int | None, device: str, out: Path | None, reporter: Reporter
 ) -> Exposure:
-    """Measure it; see `hubslice.api.exposure`."""
+    """Measure it; see `hubslice.api.ancestry.exposure`."""
     from hubslice.data.given import open_given
     from hubslice.device import resolve_device
     from hubslice.models.folder import load_model

@@ -35,7 +35,7 @@ T = TypeVar("T")
 def lineage(
     model: str, candidates: Sequence[str], *, index: Path | None, out: Path | None, reporter: Reporter
 ) -> Lineage:
-    """Compare a model with candidates; see `hubslice.api.lineage`."""
+    """Compare a model with candidates; see `hubslice.api.ancestry.lineage`."""
     started = time.perf_counter()
     if (index is None) == (not candidates):
         raise LineageError(
@@ -69,7 +69,7 @@ def lineage(
 
 
 def lineage_index(models: Sequence[str], out: Path, *, reporter: Reporter) -> Indexed:
-    """Take the fingerprints of models; see `hubslice.api.lineage_index`."""
+    """Take the fingerprints of models; see `hubslice.api.ancestry.lineage_index`."""
     started = time.perf_counter()
     if out.is_dir():
         raise InputError(

@@ -26,7 +26,7 @@ def plan_push(
     despite_gates: bool = False,
     delta: bool = False,
 ) -> PushPlan:
-    """Plan the commit of the run or the model folder at `path`; see `hubslice.api.plan_push`."""
+    """Plan the commit of the run or the model folder at `path`; see `hubslice.api.runs.plan_push`."""
     if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
         run = open_run(str(path))
         if not despite_gates:

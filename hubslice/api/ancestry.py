@@ -1,0 +1,152 @@
+"""Where a model comes from, and what that gives away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.progress import Reporter, Silent
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.execution import Execution, Recorded
+    from hubslice.artefacts.exposure import Exposure
+    from hubslice.artefacts.lineage import Indexed, Lineage
+
+
+def lineage(
+    model: str | Path,
+    candidates: Sequence[str | Path] = (),
+    *,
+    index: str | Path | None = None,
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Lineage:
+    """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
+
+    Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
+    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Those that cannot be
+    read are left out and named.
+
+    Raises:
+        LineageError: neither candidates nor an index, or an index of another version.
+        RunError: the index is missing or damaged.
+        InputError: a name is no model, or `out` holds something else.
+        ModelError: the model, or every candidate, has no safetensors or damaged ones.
+        FetchError: the Hub does not give the model, or any candidate.
+    """
+    from hubslice.pipeline.lineage import lineage as find
+
+    where = None if index is None else Path(index)
+    return find(str(model), [str(each) for each in candidates], index=where, out=out, reporter=reporter or Silent())
+
+
+def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Reporter | None = None) -> Indexed:
+    """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
+
+    Raises:
+        InputError: a name is no model, or `out` is a folder.
+        ModelError: no model has safetensors that can be read.
+        FetchError: the Hub gives none of them.
+    """
+    from hubslice.pipeline.lineage import lineage_index as make
+
+    return make([str(each) for each in models], Path(out), reporter=reporter or Silent())
+
+
+def exposure(
+    model: str | Path,
+    teacher: str | Path,
+    data: str | Path,
+    *,
+    input_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Exposure:
+    """What whoever knows the teacher would still have to obtain of a model to answer as it does.
+
+    Layers are obtained from the head backwards, the others stay the teacher's; `data` are pictures, as in `explain`.
+    With `out` also written there, with a picture.
+
+    Raises:
+        LineageError: model and teacher have no layer in common, by name and shape.
+        DataError: the data are missing, damaged, or of another kind or size.
+        ModelError: a model cannot be used. FetchError: the Hub does not give one.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.exposure import exposure as measure
+
+    where = Path(data)
+    return measure(
+        str(model), str(teacher), where, input_size=input_size, device=device, out=out, reporter=reporter or Silent()
+    )
+
+
+def execution(
+    model: str | Path,
+    against: Sequence[str | Path] = (),
+    *,
+    store: str | Path | None = None,
+    stacks: Sequence[str] = (),
+    runs: int = 10,
+    batch: int | None = None,
+    threads: int | None = None,
+    input_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Execution:
+    """Run a model under a profiler, and say which known models, exporters and software its operators look like.
+
+    Known are the models `against`, recorded here in the same way, or a `store` that `execution_patterns` wrote, whose
+    settings are then the usual ones; with neither the patterns are only recorded. `stacks` are names of
+    `hubslice.ancestry.execution.stacks.STACKS`; those that cannot be recorded are left out and named. With `out` facts,
+    distances and timelines are also written there.
+
+    Raises:
+        LineageError: both models and a store, a store of another version, too few runs, no such stack, or no stack on
+            which the model runs.
+        ExportError: the same, where its export fails.
+        RunError: the store is missing or damaged.
+        ModelError: the model, or all of the others, cannot be used. FetchError: the Hub does not give it.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.execution import Conditions
+    from hubslice.pipeline.execution import execution as find
+
+    conditions = Conditions(tuple(stacks), runs, batch, threads, input_size, device)
+    return find(
+        str(model),
+        [str(each) for each in against],
+        store=None if store is None else Path(store),
+        conditions=conditions,
+        out=out,
+        reporter=reporter or Silent(),
+    )
+
+
+def execution_patterns(
+    models: Sequence[str | Path],
+    out: str | Path,
+    *,
+    stacks: Sequence[str] = (),
+    runs: int = 10,
+    batch: int | None = None,
+    threads: int | None = None,
+    input_size: int | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Recorded:
+    """Record the execution patterns of models into the file `out`; arguments are as in `execution`.
+
+    Raises:
+        LineageError: too few runs, no such stack, or no stack on which any model runs.
+        ModelError: no model can be used. FetchError: the Hub gives none of them.
+        InputError: a name is no model, or `out` is a folder.
+    """
+    from hubslice.pipeline.execution import Conditions, record_patterns
+
+    conditions = Conditions(tuple(stacks), runs, batch, threads, input_size, device)
+    names = [str(each) for each in models]
+    return record_patterns(names, Path(out), conditions=conditions, reporter=reporter or Silent())

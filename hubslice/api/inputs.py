@@ -1,0 +1,256 @@
+"""What decides about inputs, which of them are odd, and on which two models part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.errors import DiffError
+from hubslice.pipeline.run_folder import undisturbed
+from hubslice.progress import Reporter, Silent
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.detection import Detection, Fitted
+    from hubslice.artefacts.deviation import Deviations
+    from hubslice.artefacts.explanation import Explanation
+    from hubslice.pipeline.detect import Shape
+    from hubslice.pipeline.explain import Neuron, Rule
+    from hubslice.recipe.deviation import Fitness, Method, Operators
+
+
+def explain(
+    model: str | Path,
+    inputs: str | Path,
+    *,
+    target: str | None = None,
+    rule: Rule = "threshold",
+    theta: float = 0.1,
+    data: str | Path | None = None,
+    mean: Neuron = "channel",
+    by_class: bool = False,
+    protect: float | None = None,
+    public: bool = False,
+    attack: str | Path | None = None,
+    input_size: int | None = None,
+    workers: int | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Explanation:
+    """Find the neurons and synapses that decided a model's answers, and write them to the folder `out`.
+
+    `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` are pictures: a file, a folder,
+    a parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
+    their means over `data`: pictures, or the `means.safetensors` of an earlier call; without it, over the inputs and
+    blank pictures. `rule` and `theta` are those of `hubslice.explaining.selection`; `mean` is of each channel, or of
+    each element; `by_class` compares an input with the data that gets the same answer. With
+    `protect`, that fraction of each layer's weights is marked as withheld, those that decided most; `public` writes the
+    model without them, and `attack` tells what somebody makes of that who retrains it on labelled pictures (a path or
+    Hub id, as `data.path` in a recipe). The result does not depend on `workers`, by default one for each core.
+
+    Raises:
+        DataError: the inputs or the data are missing, damaged, or of another kind or size.
+        ExplainError: no such label, a profile of another model, or values that are not finite.
+        RuleError: an operator of the model has no rule.
+        ModelError: the model cannot be used.
+        FetchError: the Hub does not give it.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.explain import explain as make
+
+    with undisturbed(Path(model)):
+        return make(
+            str(model),
+            Path(inputs),
+            target=target,
+            rule=rule,
+            theta=theta,
+            data=None if data is None else Path(data),
+            mean=mean,
+            by_class=by_class,
+            protect=protect,
+            public=public,
+            attack=None if attack is None else str(attack),
+            input_size=input_size,
+            workers=workers or os.cpu_count() or 1,
+            batch_size=batch_size,
+            device=device,
+            out=out,
+            reporter=reporter or Silent(),
+        )
+
+
+def detect_fit(
+    model: str | Path,
+    data: str | Path,
+    *,
+    fpr: float = 0.05,
+    layers: Sequence[str] = (),
+    shape: Shape = "absolute",
+    slices_only: bool = False,
+    skip_rare: bool = False,
+    limit: int = 4000,
+    seed: int = 0,
+    input_size: int | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Fitted:
+    """Learn a detector of inputs that a model decides unlike clean ones, and write it to the folder `out`.
+
+    `data` are clean pictures, as in `explain`, or a data set's Hub id; `limit` of them are drawn. Their classes are the
+    model's answers. Compared are slices of `layers` (default: the last before the classifier) and, but for
+    `slices_only`, the logit margin. At most the share `fpr` of clean inputs is flagged, in expectation. `skip_rare`
+    leaves out answers with too few pictures.
+
+    Raises:
+        DetectError: an answer has too few pictures, no such layer, or an impossible `fpr`.
+        DataError: the data are missing, damaged, or of another kind or size.
+        ExplainError: values that are not finite. RuleError: an operator of the model has no rule.
+        ModelError: the model cannot be used. FetchError: the Hub does not give it.
+        InputError: `out` holds something else.
+    """
+    from hubslice.pipeline.detect import detect_fit as make
+
+    with undisturbed(Path(model)):
+        return make(
+            str(model),
+            str(data),
+            fpr=fpr,
+            layers=layers,
+            shape=shape,
+            slices_only=slices_only,
+            skip_rare=skip_rare,
+            limit=limit,
+            seed=seed,
+            input_size=input_size,
+            device=device,
+            out=out,
+            reporter=reporter or Silent(),
+        )
+
+
+def detect_check(
+    model: str | Path,
+    inputs: str | Path,
+    *,
+    detector: Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Detection:
+    """Score inputs by how unlike clean ones the model decides on them.
+
+    `model` is the model, or the folder of a detector, which knows its model; `detector` defaults to the folder that
+    `detect_fit` writes by default.
+
+    Raises:
+        DetectError: there is no detector, or it is one of another model.
+        RunError: the detector is damaged.
+        DataError: the inputs are missing, damaged, or of another kind or size.
+        ModelError: the model cannot be used. FetchError: the Hub does not give it.
+    """
+    from hubslice.pipeline.detect import detect_check as make
+
+    with undisturbed(Path(model)):
+        return make(str(model), Path(inputs), detector=detector, device=device, reporter=reporter or Silent())
+
+
+def diff(
+    a: str | Path,
+    b: str | Path,
+    inputs: str | Path,
+    *,
+    budget: int = 2000,
+    max_linf: float | None = None,
+    min_ssim: float | None = None,
+    max_edits: int | None = None,
+    min_gap: float = 0.0,
+    minimise: bool = False,
+    method: Method = "triggerfinder",
+    fitness: Fitness = "margin",
+    novelty: bool = False,
+    operators: Operators = "ranked",
+    limit: int = 200,
+    seed: int = 0,
+    batch: int = 64,
+    label_map: Mapping[str, str] | str | None = None,
+    resize: bool = False,
+    input_size: int | None = None,
+    column: str | None = None,
+    device: str = "auto",
+    out: Path | None = None,
+    repair: str | Path | None = None,
+    repair_share: float | None = None,
+    repair_epochs: int | None = None,
+    repair_lr: float | None = None,
+    reporter: Reporter | None = None,
+) -> Deviations:
+    """Search for inputs on which two models answer differently, and write them to the folder `out`.
+
+    `a` and `b` are each a Hub id, a run, a model folder or an ONNX file; `inputs` are pictures as in `explain`, or a
+    data set's Hub id, prepared as `a` wants them; `limit` are drawn. Of each, at most `budget` mutants are tried.
+    A trigger differs from its seed by at most `max_linf` of the pixel range in every value, and its structural
+    similarity is at least `min_ssim`; of a text at most `max_edits` characters are changed. Both models prefer their
+    own answer to the other's by `min_gap`. The other options are those of `hubslice.recipe.deviation.SearchParams`.
+    The result does not depend on `batch`, the seeds searched at a time. `label_map` is as in
+    `hubslice.deviation.labels`, or a JSON file; with `resize` pictures are scaled for `b`. For text classifiers
+    `inputs` is a .txt file with a text a line, a .csv, .tsv, .parquet or .jsonl table, or a data set's Hub id; the
+    texts are in `column`, by default `text` or `sentence`.
+
+    With `repair`, a folder, `b` is then trained further on `repair_share` of the seeds (half of them by default) and
+    their triggers with `a`'s probabilities, and written there as a model folder; weights that are zero stay zero. What
+    that brought on the other seeds is in the result's `repair` and in the folder's repair.json: triggers that are gone,
+    a new search with the same options, and what it cost in accuracy. Where no trigger is found there is nothing to
+    repair, and `repair` of the result is None.
+
+    Raises:
+        DiffError: labels or input sizes differ, an option makes no sense, a model failed, `b` is a graph that cannot be
+            trained, or there are too few triggers to hold some out; what was found is kept.
+        DataError: the inputs are missing, damaged, or of another kind or size.
+        ModelError: a model cannot be used. FetchError: the Hub does not give it.
+        InputError: `out` or `repair` holds something else.
+    """
+    from hubslice.pipeline.diff import diff as search
+    from hubslice.pipeline.diff import repair_params, search_params
+    from hubslice.pipeline.repair import Wanted
+
+    params = search_params(
+        method=method,
+        budget=budget,
+        fitness=fitness,
+        novelty=novelty,
+        operators=operators,
+        max_linf=max_linf,
+        min_ssim=min_ssim,
+        max_edits=max_edits,
+        min_gap=min_gap,
+        minimise=minimise,
+        seed=seed,
+    )
+    options = {"share": repair_share, "epochs": repair_epochs, "lr": repair_lr}
+    for name, value in options.items():
+        if repair is None and value is not None:
+            raise DiffError(
+                f"--repair-{name} goes with --repair DIR, which is not given", hint="give it, or leave both out"
+            )
+    mend = None if repair is None else Wanted(repair_params(**options, seed=seed), Path(repair))
+    with undisturbed(Path(a), Path(b)):
+        return search(
+            str(a),
+            str(b),
+            str(inputs),
+            search=params,
+            limit=limit,
+            batch=batch,
+            mapped=label_map,
+            resize=resize,
+            input_size=input_size,
+            column=column,
+            device=device,
+            out=out,
+            reporter=reporter or Silent(),
+            mend=mend,
+        )

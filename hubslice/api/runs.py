@@ -1,0 +1,163 @@
+"""From a recipe to a published student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.pipeline.poison import Poisoned
+from hubslice.pipeline.poison import poison as _poison
+from hubslice.pipeline.run import Run, open_run
+from hubslice.pipeline.run_folder import undisturbed
+from hubslice.progress import Reporter
+from hubslice.recipe.load import load_recipe
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.verification import Verification
+    from hubslice.hub.push import PushPlan, PushResult
+
+
+def slice(  # noqa: A001 (the verb's name)
+    recipe: str | Path,
+    *,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    until: str | None = None,
+    locked: bool = False,
+    device: str = "auto",
+    allow_pickle: bool = False,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
+
+    `recipe` is a file, a built-in recipe, a run folder, or `owner/name[@revision]` of a published student. Gates are
+    not judged here: see `Run.check_gates`. With `locked` the run keeps to its lock: see `open_run`. `allow_pickle` is
+    as in `pull`.
+
+    Raises:
+        LockError: the run would not be the locked one.
+        RecipeError: the recipe has mistakes.
+        HubsliceError: a step failed.
+    """
+    run = open_run(str(recipe), tuple(overrides), out, locked=locked)
+    run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
+    return run
+
+
+def plan_push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    revision: str | None = None,
+    allow_poisoned: bool = False,
+    despite_gates: bool = False,
+    delta: bool = False,
+) -> PushPlan:
+    """What `push` would commit; nothing on the Hub changes.
+
+    `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for
+    its new home, around what people wrote in the README that is there. With `delta` a run's weights go as their exact
+    difference to the teacher that its lock pins, which `load` puts together again.
+
+    Raises:
+        GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        LineageError: there is no such teacher on the Hub.
+        InputError: the folder holds no model, or a poisoned one that was not allowed.
+        PushError: the Hub cannot be reached or would refuse.
+    """
+    from hubslice.pipeline.push import plan_push as plan
+
+    return plan(
+        Path(folder),
+        repo_id,
+        private=private,
+        create_pr=create_pr,
+        revision=revision,
+        allow_poisoned=allow_poisoned,
+        despite_gates=despite_gates,
+        delta=delta,
+    )
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    create_pr: bool = False,
+    revision: str | None = None,
+    allow_poisoned: bool = False,
+    despite_gates: bool = False,
+    delta: bool = False,
+) -> PushResult:
+    """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
+
+    Raises:
+        RunError: the run is being worked on.
+        GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        InputError: the folder holds no model, or a poisoned one that was not allowed.
+        PushError: somebody else pushed in between, or the Hub refused; it is as it was.
+    """
+    from hubslice.hub.push import push as carry_out
+
+    with undisturbed(Path(folder)):
+        return carry_out(
+            plan_push(
+                folder,
+                repo_id,
+                private=private,
+                create_pr=create_pr,
+                revision=revision,
+                allow_poisoned=allow_poisoned,
+                despite_gates=despite_gates,
+                delta=delta,
+            )
+        )
+
+
+def verify(
+    target: str | Path,
+    *,
+    sample: int = 64,
+    full: bool = False,
+    data: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
+
+    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies.
+
+    Raises:
+        InputError: the target makes no claims, or `data` cannot be opened.
+        RunError: the run is being worked on.
+        HubError: the target cannot be fetched.
+    """
+    from hubslice.pipeline.verify import verify as check
+
+    where = Path(data) if data is not None else None
+    return check(str(target), sample=sample, full=full, data=where, device=device, reporter=reporter)
+
+
+def poison(
+    recipe: str | Path,
+    *,
+    out: Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    allow_pickle: bool = False,
+    reporter: Reporter | None = None,
+) -> Poisoned:
+    """Make a deliberately backdoored teacher, labelled as such, for tests, demonstrations and benchmarks.
+
+    `allow_pickle` is as in `pull`.
+
+    Raises:
+        RecipeError: the recipe has mistakes or is of another kind.
+        HubsliceError: a step failed.
+    """
+    loaded = load_recipe(str(recipe), tuple(overrides))
+    return _poison(loaded, out, device=device, reporter=reporter, allow_pickle=allow_pickle)
