@@ -17,8 +17,8 @@ from hubslice.artefacts.detection import Detection, DetectorFacts, Fitted, Verdi
 from hubslice.errors import DetectError
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import faults_told
-from hubslice.pipeline.explain import BATCH, Prepared, open_subject, short_name
 from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.subject import BATCH, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
 from hubslice.recipe.problems import suggest
 

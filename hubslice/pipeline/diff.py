@@ -20,8 +20,8 @@ from hubslice.errors import DiffError
 from hubslice.hub.ref import parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
-from hubslice.pipeline.explain import short_name
 from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.subject import short_name
 from hubslice.pipeline.working import alone_in
 from hubslice.progress import Reporter
 from hubslice.recipe.deviation import RepairParams, SearchParams

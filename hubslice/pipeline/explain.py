@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +17,7 @@ from hubslice.errors import ExplainError, InputError
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.subject import BATCH, Opened, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from hubslice.explaining.network import Arrays
     from hubslice.explaining.selection import Selection
     from hubslice.explaining.subject import Subject
-    from hubslice.models.base import Model
     from hubslice.pipeline.attack import Attacker
 
 SLICE, MEANS, FACTS, PICTURE, PAGE = (
@@ -43,25 +41,9 @@ PROTECTED, PUBLIC = "protected.safetensors", "public"
 ALWAYS = {SLICE, MEANS, FACTS, PICTURE, PAGE}
 OURS = {*ALWAYS, PROTECTED, PUBLIC}
 NAMED = 5  # channels of a layer that the facts name for the target, and against it
-BATCH = 8  # samples at a time where only means are taken
 
 Rule = Literal["threshold", "released"]
 Neuron = Literal["channel", "element"]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Pictures as the model's graph takes them, a batch at a time."""
-
-    subject: Subject
-    given: Given
-
-    def __len__(self) -> int:
-        return len(self.given)
-
-    def batch(self, start: int, stop: int) -> Arrays:
-        """Samples `start` to `stop`, normalised, by the name of the graph's input."""
-        return {self.subject.input: self.subject.prepare(self.given.pixels(start, stop).numpy())}
 
 
 def explain(
@@ -166,37 +148,6 @@ def explain(
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return facts
-
-
-def short_name(ref: Ref) -> str:
-    """What folders about a model are called after; a graph called `model` after its folder, as `convert` writes it."""
-    if isinstance(ref, LocalRef):
-        path = ref.path.resolve()
-        return path.parent.name if path.name == "model.onnx" else path.stem if ref.kind == "onnx" else path.name
-    return ref.repo_id.rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What is known of a model before it is exported, and how to go on."""
-
-    labels: tuple[str, ...]
-    preprocessing: Preprocessing
-    subject: Callable[[], Subject]
-    model: Model | None = None  # None: a graph
-
-
-def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
-    """A model of whatever home, or a graph file, fetched but not yet exported."""
-    from hubslice.explaining.subject import GraphFile, subject_of
-    from hubslice.hub.pull import fetch
-    from hubslice.models.folder import load_model
-
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        graph = GraphFile.open(ref.path)
-        return Opened(graph.labels, graph.preprocessing, graph.subject)
-    model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
-    return Opened(model.labels, model.image_preprocessing, partial(subject_of, model), model)
 
 
 def _check_protection(ref: Ref, protect: float | None, public: bool, attack: str | None) -> None:
