@@ -22,12 +22,13 @@ class Way:
 OURS, PAPER, RELEASED, RANDOM, GENETIC = "margin", "paper", "released", "random", "genetic"
 WAYS = {  # of the comparison
     OURS: Way("hubslice: margin"),
-    PAPER: Way("TriggerFinder, mended", {"fitness": "difference", "novelty": True}),
+    PAPER: Way("TriggerFinder, mended", {"fitness": "difference", "novelty": True, "patience": 0}),
     RELEASED: Way("TriggerFinder, as released", {"method": "released"}),
     GENETIC: Way("genetic search", {"method": "genetic"}),
     RANDOM: Way("random mutations", {"method": "random"}),
 }
 PARTS = {  # what the parts of ours are worth
+    "margin-stubborn": Way("margin, never taking what it refused", {"patience": 0}),
     "margin-novelty": Way("margin and novelty", {"novelty": True}),
     "difference": Way("difference", {"fitness": "difference"}),
     "margin-uniform": Way("margin, operators drawn alike", {"operators": "uniform"}),
@@ -40,6 +41,7 @@ BOUNDS: Mapping[str, Mapping[str, object]] = {
     "shrunk": {"minimise": True},
     "16-shrunk": {"max_linf": LINF, "minimise": True},
 }
+BOUNDED_WAYS = (OURS, "margin-stubborn", GENETIC)
 BOUND_TITLES = {
     "16": "at most 16/255",
     "8": "at most 8/255",
@@ -90,7 +92,7 @@ def trials() -> Iterator[Trial]:
                 yield _trial(pair, way, seed, large=False)
     for bound in BOUNDS:
         for pair in (*TAKEN_APART, BOUNDED_LARGE):
-            for way in (OURS, GENETIC):
+            for way in BOUNDED_WAYS:
                 limit, budget = (LARGE_SEEDS, 300) if pair in LARGE else (100, 1000)
                 yield Trial(pair, way, 0, bound, limit, budget)
 

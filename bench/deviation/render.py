@@ -13,7 +13,19 @@ from hubslice.artefacts.repair import Repair, Standing
 from hubslice.card.plot_style import FAINT, new_figure, styled, write_figure
 
 from .pairs import NAMES, TITLED
-from .plan import BOUND_TITLES, BOUNDED_LARGE, GENETIC, OURS, PARTS, SEEDED, TAKEN_APART, WAYS, trials
+from .plan import (
+    ALL_WAYS,
+    BOUND_TITLES,
+    BOUNDED_LARGE,
+    BOUNDED_WAYS,
+    GENETIC,
+    OURS,
+    PARTS,
+    SEEDED,
+    TAKEN_APART,
+    WAYS,
+    trials,
+)
 from .repairs import BUDGET as REPAIR_BUDGET
 from .repairs import Repaired, jobs
 from .run import Outcome
@@ -141,11 +153,11 @@ def _bounds(found: Found) -> list[str]:
     for pair in (*TAKEN_APART, BOUNDED_LARGE):
         for bound, title in BOUND_TITLES.items():
             ours = found.get(f"{pair}-{OURS}-{bound}-0")
-            for way in (OURS, GENETIC):
+            for way in BOUNDED_WAYS:
                 if (outcome := found.get(f"{pair}-{way}-{bound}-0")) is not None:
                     shrinking = f"{outcome.shrinking / max(outcome.found, 1):.0f}" if outcome.shrinking else ""
                     cells = [_rate([outcome]), *_effort([outcome], ours), shrinking]
-                    lines.append(f"| {TITLED[pair]} | {title} | {WAYS[way].title} | {' | '.join(cells)} |")
+                    lines.append(f"| {TITLED[pair]} | {title} | {ALL_WAYS[way].title} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 

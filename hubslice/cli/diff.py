@@ -102,6 +102,10 @@ def diff(
     novelty: Annotated[
         bool, typer.Option("--novelty", help="Also go on from probabilities unlike all before, as the paper does.")
     ] = False,
+    patience: Annotated[
+        int,
+        typer.Option("--patience", metavar="N", min=0, help="After N mutants refused in a row take one; 0: never."),
+    ] = 50,
     operators: Annotated[Operators, typer.Option("--operators", help="How operators are chosen.")] = Operators.RANKED,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Seeds at the most, drawn.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawing and of all mutants.")] = 0,
@@ -175,6 +179,7 @@ def diff(
         method=method.value,
         fitness=fitness.value,
         novelty=novelty,
+        patience=patience,
         operators=operators.value,
         limit=limit,
         seed=seed,

@@ -26,18 +26,24 @@ class Fitness(ABC):
 
 
 class Rising(Fitness):
-    """Accepts what raises the measure above that of the present input, or has probabilities unlike all before."""
+    """Accepts what raises the measure above that of the present input, or has probabilities unlike all before.
 
-    def __init__(self, first: Answers, measure: str, novelty: bool) -> None:
+    After `patience` mutants in a row that did neither it accepts one as it is, so that a search does not end on a hill
+    that no operator leads down from; 0 is never.
+    """
+
+    def __init__(self, first: Answers, measure: str, novelty: bool, patience: int) -> None:
         self.measure = MEASURES[measure]
         self.best = self.measure(first)
         self.seen = Seen(first.joint) if novelty else None
+        self.patience, self.refused = patience, 0
 
     def accepts(self, answers: Answers) -> bool:
         value = self.measure(answers)
         new = self.seen is not None and self.seen.is_new(answers.joint)
-        if value > self.best + LEAST or new:
-            self.best = value
+        self.refused += 1
+        if value > self.best + LEAST or new or self.refused == self.patience:
+            self.best, self.refused = value, 0
             return True
         return False
 

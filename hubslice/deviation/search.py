@@ -109,7 +109,7 @@ def _manner(params: SearchParams, rng: np.random.Generator, first: Answers, name
         return Manner(Ranked(rng, names, linked=False), Changing(first), released=True)
     if params.method == "random":
         return Manner(Uniform(rng, names), Anything())
-    return Manner(CHOICES[params.operators](rng, names), Rising(first, params.fitness, params.novelty))
+    return Manner(CHOICES[params.operators](rng, names), Rising(first, params.fitness, params.novelty, params.patience))
 
 
 def _next(

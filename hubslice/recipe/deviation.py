@@ -30,6 +30,11 @@ class SearchOptions(Section):
     novelty: bool = Field(
         False, description="Also go on from mutants with probabilities unlike all seen before (the paper)."
     )
+    patience: int = Field(
+        50,
+        ge=0,
+        description="After so many mutants refused in a row one is gone on from; 0: never.",
+    )
     operators: Operators = Field(
         "ranked",
         description="ranked: Metropolis-Hastings over operators ranked by success (the paper); adaptive: Thompson "

@@ -101,13 +101,20 @@ def test_new_states_are_those_apart_from_all_before() -> None:
 def test_fitness_rises_where_the_released_one_only_changes() -> None:
     first = Answers(logs(0.6, 0.4), logs(0.5, 0.5 - 1e-9))
     more, less = Answers(logs(0.7, 0.3), logs(0.55, 0.45)), Answers(logs(0.62, 0.38), logs(0.55, 0.45))
-    rising, changing = Rising(first, "difference", novelty=True), Changing(first)
+    rising, changing = Rising(first, "difference", novelty=True, patience=0), Changing(first)
     assert [rising.accepts(each) for each in (more, less, more)] == [True, False, False]
     assert [changing.accepts(each) for each in (more, less, less)] == [True, True, False]
     far = Answers(logs(0.999, 0.001), logs(0.999, 0.001))
     assert rising.accepts(far)  # no difference at all, but unlike all before
-    assert not Rising(first, "difference", novelty=False).accepts(far)
+    assert not Rising(first, "difference", novelty=False, patience=0).accepts(far)
     assert rising.best == 0
+
+
+def test_patience_ends() -> None:
+    first, less = Answers(logs(0.6, 0.4), logs(0.5, 0.5 - 1e-9)), Answers(logs(0.55, 0.45), logs(0.55, 0.45))
+    rising = Rising(first, "difference", novelty=False, patience=3)
+    assert [rising.accepts(less) for _ in range(7)] == [False, False, True, False, False, True, False]
+    assert rising.best == less.difference
 
 
 @pytest.mark.parametrize("method", [method.name for method in METHODS])
