@@ -22,16 +22,17 @@ from .throughput import measure
 def main() -> None:
     """Parse the arguments, search, render."""
     parser = argparse.ArgumentParser(prog="python -m bench.deviation", description=__doc__)
-    parser.add_argument("--pair", choices=NAMES, action="append", help="default: all")
-    parser.add_argument("--way", choices=sorted(ALL_WAYS), action="append", help="default: all")
+    parser.add_argument("--pair", choices=NAMES, action="append", help="search this, and nothing else")
+    parser.add_argument("--way", choices=sorted(ALL_WAYS), action="append", help="search so, and nothing else")
     parser.add_argument("--repair", action="store_true", help="repair what is not repaired yet, and nothing else")
     parser.add_argument("--throughput", action="store_true", help="measure throughput again, and nothing else")
     parser.add_argument("--render", action="store_true", help="render what is there")
     given = parser.parse_args()
     OUTCOMES.mkdir(exist_ok=True)
     reporter = Lines()
-    everything = not (given.render or given.throughput or given.repair)
-    if everything:
+    searching = not (given.render or given.throughput or given.repair)
+    everything = searching and not (given.pair or given.way)
+    if searching:
         for trial in trials():
             path = OUTCOMES / f"{trial.name}.json"
             if path.is_file() or trial.pair not in (given.pair or NAMES) or trial.way not in (given.way or ALL_WAYS):
