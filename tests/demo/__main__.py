@@ -14,7 +14,10 @@ from tests.demo.walk import ROOT, RUNS, demo_hub, hubslice, run, say
 
 RUN = RUNS / "demo"
 POISONED = "hubslice-demo/tf_efficientnet_lite0.in1k-backdoored"
+CLEAN = "timm/tf_efficientnet_lite0.in1k"
 STUDENT = "hubslice-demo/drawings-student"
+DRAWINGS = ROOT / "recipes" / "data" / "drawings" / "drawings.parquet"
+SEARCH = ("--inputs", DRAWINGS, "--limit", "16", "--max-linf", "16/255", "--budget", "150")
 
 
 def main() -> None:
@@ -33,6 +36,14 @@ def main() -> None:
 
         say("Somebody downstream audits every claim of the student's card")
         hubslice(environment, "verify", STUDENT)
+
+        say("They ask whose child it is, by its weights alone")
+        hubslice(environment, "lineage", "index", CLEAN, POISONED, "--out", RUNS / "demo-parents.safetensors")
+        hubslice(environment, "lineage", STUDENT, "--index", RUNS / "demo-parents.safetensors")
+
+        say("You quantise it, and search for pictures that this changes the answer to")
+        hubslice(environment, "convert", RUN, "--to", "int8")
+        hubslice(environment, "diff", RUN, RUN / "int8" / "model.onnx", *SEARCH, "--out", RUNS / "demo-diff")
 
         say("They load the student with plain timm and try the backdoor")
         baseline = RUN / "steps" / "train.finetune" / "model"
