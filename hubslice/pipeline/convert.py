@@ -11,13 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.names import SHAPES, WEIGHTS
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
-from hubslice.machine import faults_told
 from hubslice.pipeline.forms.options import Form, FormOptions
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 
 if TYPE_CHECKING:
@@ -66,16 +64,9 @@ def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, r
     fetched = fetch(ref)
     loaded = load_model(fetched.folder)
     loaded.poisoned = loaded.poisoned or fetched.poisoned
-    with faults_told(f"writing {target}", target):
-        draft = target.with_name(f".{target.name}{DRAFT}")
-        unfinished = target.with_name(f".{target.name}.{_key(fetched, form, options)}{UNFINISHED}")
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            made = _maker(form)(Job(loaded, ref, draft, unfinished, options, reporter))
-            swap(draft, target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    unfinished = target.with_name(f".{target.name}.{_key(fetched, form, options)}{UNFINISHED}")
+    with whole_folder(target) as draft:
+        made = _maker(form)(Job(loaded, ref, draft, unfinished, options, reporter))
     shutil.rmtree(unfinished, ignore_errors=True)
     size = sum(file.size for file in fetched.files if file.path.endswith(".safetensors"))
     return Converted(target, form, (loaded.parameters, made.parameters), (size, made.size), made)

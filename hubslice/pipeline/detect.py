@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.detection import Detection, DetectorFacts, Fitted, Verdict
 from hubslice.errors import DetectError
 from hubslice.hub.ref import LocalRef, parse_ref
-from hubslice.machine import faults_told
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import BATCH, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
 from hubslice.recipe.problems import suggest
@@ -129,16 +126,9 @@ def detect_fit(
         fpr=fpr,
         seed=seed,
     )
-    with faults_told(f"writing {folder}", folder):
-        draft = folder.with_name(f".{folder.name}{DRAFT}")
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            Detector(neighbours, clean, threshold, means.tables, facts).save(draft / DETECTOR)
-            facts.save(draft / FACTS)
-            swap(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with whole_folder(folder) as draft:
+        Detector(neighbours, clean, threshold, means.tables, facts).save(draft / DETECTOR)
+        facts.save(draft / FACTS)
     seconds = round(time.perf_counter() - started, 2)
     return Fitted(**facts.model_dump(), threshold=round(threshold, 4), seconds=seconds, folder=str(folder))
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.deviation import Deviations
 from hubslice.errors import DiffError
 from hubslice.hub.ref import parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import short_name
 from hubslice.pipeline.working import alone_in
 from hubslice.progress import Reporter
@@ -222,14 +221,8 @@ def _write(
     from hubslice.deviation.judge import Pair
     from hubslice.pipeline.text_evidence import write_text_evidence
 
-    draft = folder.with_name(f".{folder.name}{DRAFT}")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        draft.mkdir(parents=True)
+    with whole_folder(folder) as draft:
         if isinstance(pair, Pair):
             write_evidence(places.under(draft), facts, pair, seeds, outcomes)
         else:
             write_text_evidence(places.under(draft), facts, pair, seeds, outcomes)
-        swap(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from hubslice.ancestry.execution.identify import Identifier, check_runs
 from hubslice.ancestry.execution.stacks import OF_GRAPHS, USUAL, stacks_named
 from hubslice.ancestry.execution.store import load_patterns, save_patterns
 from hubslice.ancestry.execution.trace import Pattern
-from hubslice.artefacts.base import DRAFT, write_atomically
+from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.execution import Execution, Guess, Observation, Recorded, Settings
 from hubslice.device import resolve_device
 from hubslice.errors import InputError, LineageError
@@ -24,7 +23,7 @@ from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.execution_record import Records, Wanted, record, site
 from hubslice.pipeline.lineage import each, expand
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 
 FACTS, TABLE, PICTURE = "execution.json", "distances.csv", "timelines.png"
@@ -190,17 +189,10 @@ def _write(found: Execution, mine: Records, known: Sequence[Pattern], folder: Pa
             lines.append(
                 Timeline(f"{like.model}, {like.stack}", like.typical.names, like.typical.durations, known=True)
             )
-    draft = folder.with_name(f".{folder.name}{DRAFT}")
-    with faults_told(f"writing {folder}", folder):
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            found.save(draft / FACTS)
-            write_atomically(draft / TABLE, _table(found))
-            plot_execution(lines, draft / PICTURE)
-            swap(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with whole_folder(folder) as draft:
+        found.save(draft / FACTS)
+        write_atomically(draft / TABLE, _table(found))
+        plot_execution(lines, draft / PICTURE)
 
 
 def _table(found: Execution) -> str:

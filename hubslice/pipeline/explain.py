@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.artefacts.explanation import ChannelShare, ExplainedInput, Explanation, LayerFacts
 from hubslice.errors import ExplainError, InputError
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
-from hubslice.machine import faults_told
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import BATCH, Opened, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
 
@@ -128,25 +125,18 @@ def explain(
             "protected": protected,
         }
     )
-    with faults_told(f"writing {folder}", folder):
-        draft = folder.with_name(f".{folder.name}{DRAFT}")
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            _slice(subject, prepared.given, traced, facts).save(draft / SLICE)
-            means.save(draft / MEANS)
-            facts.save(draft / FACTS)
-            if kept is not None:
-                kept.save(draft / PROTECTED)
-            if kept is not None and public and loaded.model is not None:
-                mask_weights(loaded.model, kept)
-                loaded.model.save(draft / PUBLIC)
-            with reporter.track("Draw", None, ""):
-                write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
-                write_page(draft / PAGE, subject, prepared.given, traced, facts)
-            swap(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with whole_folder(folder) as draft:
+        _slice(subject, prepared.given, traced, facts).save(draft / SLICE)
+        means.save(draft / MEANS)
+        facts.save(draft / FACTS)
+        if kept is not None:
+            kept.save(draft / PROTECTED)
+        if kept is not None and public and loaded.model is not None:
+            mask_weights(loaded.model, kept)
+            loaded.model.save(draft / PUBLIC)
+        with reporter.track("Draw", None, ""):
+            write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
+            write_page(draft / PAGE, subject, prepared.given, traced, facts)
     return facts
 
 

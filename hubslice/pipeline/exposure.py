@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from shutil import rmtree
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.exposure import Exposure, Mixture
 from hubslice.errors import LineageError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
-from hubslice.machine import faults_told
 from hubslice.pipeline.lineage import open_model
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 from hubslice.recipe.exposure import GOAL
 
@@ -135,13 +132,6 @@ def _tensors(model: str, names: set[str]) -> dict[str, np.ndarray]:
 def _write(found: Exposure, folder: Path) -> None:
     from hubslice.card.plot_exposure import plot_exposure
 
-    draft = folder.with_name(f".{folder.name}{DRAFT}")
-    with faults_told(f"writing {folder}", folder):
-        rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            found.save(draft / FACTS)
-            plot_exposure(found, draft / PICTURE)
-            swap(draft, folder)
-        finally:
-            rmtree(draft, ignore_errors=True)
+    with whole_folder(folder) as draft:
+        found.save(draft / FACTS)
+        plot_exposure(found, draft / PICTURE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from hubslice.ancestry.compare import Sampled, compare, sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
 from hubslice.ancestry.index import load_index, save_index
 from hubslice.ancestry.verdict import judge, ranked
-from hubslice.artefacts.base import DRAFT, write_atomically
+from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.artefacts.tensor_parts import Tensors
@@ -22,7 +21,7 @@ from hubslice.errors import ExportError, HubError, InputError, LineageError, Mod
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.hub.tensors import open_file, open_tensors
 from hubslice.machine import faults_told
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 
 FACTS, TABLE, PICTURE = "lineage.json", "layers.csv", "layers.png"
@@ -192,17 +191,10 @@ def _write(found: Lineage, folder: Path) -> None:
     """Facts, a table of the layers and their picture, as a folder, whole or not at all."""
     from hubslice.card.plot_lineage import plot_lineage
 
-    draft = folder.with_name(f".{folder.name}{DRAFT}")
-    with faults_told(f"writing {folder}", folder):
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            found.save(draft / FACTS)
-            write_atomically(draft / TABLE, _table(found))
-            plot_lineage(found, draft / PICTURE)
-            swap(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with whole_folder(folder) as draft:
+        found.save(draft / FACTS)
+        write_atomically(draft / TABLE, _table(found))
+        plot_lineage(found, draft / PICTURE)
 
 
 def _table(found: Lineage) -> str:

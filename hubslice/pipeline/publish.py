@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.names import RECIPE, REPORT, SLICE
 from hubslice.errors import InputError, RunError
+from hubslice.machine import faults_told
 from hubslice.pipeline.run_folder import OLD, RunFolder
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.report import PLOTS, student_files
@@ -85,6 +87,24 @@ def check_free(target: Path, ours: Collection[str]) -> None:
             f"{target} holds {foreign[0]}, which this command does not write; nothing there is replaced",
             hint="choose another folder with --out",
         )
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `target` at the end; nothing is left of it after an error.
+
+    Raises:
+        HubsliceError: the disk is full, or may not be written to.
+    """
+    draft = target.with_name(f".{target.name}{DRAFT}")
+    with faults_told(f"writing {target}", target):
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            draft.mkdir(parents=True)
+            yield draft
+            swap(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def swap(fresh: Path, target: Path) -> None:

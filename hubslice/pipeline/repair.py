@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.names import SHAPES, WEIGHTS
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.repair import Accuracy, Repair, Standing
@@ -20,7 +18,7 @@ from hubslice.errors import DiffError, InputError
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.pipeline.deviations import Seeds, facts_of, search_seeds
 from hubslice.pipeline.labelled import labelled
-from hubslice.pipeline.publish import check_free, swap
+from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 from hubslice.recipe.deviation import RepairParams, SearchParams
 
@@ -173,9 +171,7 @@ def repair(
     started = time.perf_counter()
     train, held = _divided(done, wanted.params)
     loss, zeros = _train(model, train, wanted.params, reporter)
-    draft = wanted.folder.with_name(f".{wanted.folder.name}{DRAFT}")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with whole_folder(wanted.folder) as draft:
         model.save(draft)
         pair, models = reopen(draft)
         outcomes, trouble = search_seeds(pair, held.seeds, done.search, lanes, finished(models[1]), reporter)
@@ -204,9 +200,6 @@ def repair(
             folder=str(wanted.folder),
         )
         found.save(draft / FACTS)
-        swap(draft, wanted.folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return found
 
 
