@@ -26,8 +26,9 @@ from .plan import (
     WAYS,
     trials,
 )
+from .repairs import BOUNDED_BUDGET, BOUNDED_SEEDS, Repaired, jobs
 from .repairs import BUDGET as REPAIR_BUDGET
-from .repairs import Repaired, jobs
+from .repairs import SEEDS as REPAIR_SEEDS
 from .run import Outcome
 from .throughput import Throughput
 
@@ -170,8 +171,9 @@ def _repairs() -> list[str]:
     lines = [
         "## Repair",
         "",
-        f"`hubslice diff --repair` as it comes: half of the 500 seeds and their triggers (at most {REPAIR_BUDGET:,} "
-        "queries a seed) teach the form the network's answers, the other half judges. Counts are summed over random "
+        f"`hubslice diff --repair` as it comes: half of {REPAIR_SEEDS} seeds and their triggers (at most "
+        f"{REPAIR_BUDGET:,} queries a seed; with a bound {BOUNDED_SEEDS} seeds, {BOUNDED_BUDGET} queries) teach the form "
+        "the network's answers, the other half judges. Counts are summed over random "
         "seeds. *Gone*: held-out triggers that get the same answer now. *Triggers, median queries*: of the same search "
         "on the held-out seeds, before and after. Accuracy on test pictures that were not trained on.",
         "",
