@@ -172,8 +172,8 @@ def _repairs() -> list[str]:
         "## Repair",
         "",
         f"`hubslice diff --repair` as it comes: half of {REPAIR_SEEDS} seeds and their triggers (at most "
-        f"{REPAIR_BUDGET:,} queries a seed; with a bound {BOUNDED_SEEDS} seeds, {BOUNDED_BUDGET} queries) teach the form "
-        "the network's answers, the other half judges. Counts are summed over random "
+        f"{REPAIR_BUDGET:,} queries a seed; with a bound {BOUNDED_SEEDS} seeds, {BOUNDED_BUDGET} queries) teach the "
+        "form the network's answers, the other half judges. Counts are summed over random "
         "seeds. *Gone*: held-out triggers that get the same answer now. *Triggers, median queries*: of the same search "
         "on the held-out seeds, before and after. Accuracy on test pictures that were not trained on.",
         "",
