@@ -36,17 +36,13 @@ PARTS = {  # what the parts of ours are worth
 }
 BOUNDS: Mapping[str, Mapping[str, object]] = {
     "16": {"max_linf": LINF},
-    "8": {"max_linf": LINF / 2},
     "ssim": {"min_ssim": 0.9},
-    "shrunk": {"minimise": True},
     "16-shrunk": {"max_linf": LINF, "minimise": True},
 }
 BOUNDED_WAYS = (OURS, "margin-stubborn", GENETIC)
 BOUND_TITLES = {
     "16": "at most 16/255",
-    "8": "at most 8/255",
     "ssim": "SSIM 0.9 at least",
-    "shrunk": "none, then shrunk",
     "16-shrunk": "at most 16/255, then shrunk",
 }
 ALL_WAYS = WAYS | PARTS
