@@ -217,8 +217,8 @@ def _throughput() -> list[str]:
     lines = [
         "## Throughput",
         "",
-        f"{told.pair}; a query asks both models. Random mutations. A call always holds 8 pictures, so that results do not "
-        "depend on how many seeds there are; fewer at a time leave a part of it unused.",
+        f"{told.pair}; a query asks both models. Random mutations. A call always holds 8 pictures, so that results do "
+        "not depend on how many seeds there are; fewer at a time leave a part of it unused.",
         "",
         f"| seeds at a time | {' | '.join(map(str, told.rates))} |",
         f"| --- | {' | '.join(['---:'] * len(told.rates))} |",
