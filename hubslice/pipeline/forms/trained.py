@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from hubslice.artefacts.agreement import Agreement
 from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.slice import Slice
-from hubslice.conversion.pruned import magnitude_slice
 from hubslice.data.task import Split
 from hubslice.device import resolve_device
 from hubslice.errors import InputError, ParityError
@@ -25,6 +24,7 @@ from hubslice.pipeline.forms.job import Job, Made
 from hubslice.pipeline.forms.options import FormOptions
 from hubslice.pipeline.forms.pictures import parts_of
 from hubslice.recipe.schema import Grid, TeacherParams
+from hubslice.slicing.pruning import magnitude_slice
 from hubslice.training.hold import hold
 from hubslice.training.initial import mask_weights, start_classifier
 from hubslice.training.loop import finetune

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import SliceError
 from hubslice.models.base import Model
 from hubslice.slicing.ranking import above_lowest
-from hubslice.training.compensation import LAYERS
+
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def magnitude_slice(model: Model, sparsity: float) -> Slice:
