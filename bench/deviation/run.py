@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import hubslice
-from hubslice.artefacts.base import Artefact
+from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.artefacts.deviation import Deviations
 
 from ..machine import Machine
@@ -39,6 +39,10 @@ class Outcome(Artefact):
     ssim: tuple[float, ...]
     triggers: dict[str, int]  # by the operator that made them
     machine: str
+
+    def save(self, path: Path) -> None:
+        """On one line: these are long lists of numbers."""
+        write_atomically(path, f"{self.model_dump_json()}\n")
 
     @property
     def found(self) -> int:
