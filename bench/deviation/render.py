@@ -76,7 +76,7 @@ def table(found: Found) -> str:
         "either, as in the paper, so that many triggers look like nothing; bounds are below. The ways: *margin* is "
         "hubslice's default; *TriggerFinder, mended* is the paper's fitness (difference and novelty) with correct "
         "arithmetic and directions; *as released* is how the authors' code behaves; *genetic search* breeds 20 "
-        "mutants at a time towards uncertain answers (DiffChaser's idea, whose own population is larger).",
+        "mutants at a time towards uncertain answers (DiffChaser's idea; its code was not at hand).",
         "",
         *_comparison(found),
         "",
