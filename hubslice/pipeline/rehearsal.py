@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import psutil
 import torch
 
 from hubslice.artefacts.names import SLICE
 from hubslice.pipeline.arms import uses_coverage
+from hubslice.pipeline.measuring import Stopwatch, rss, size_of, timed
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.preflight import Layers, layers_of, try_export
 from hubslice.pipeline.step import digest_folder
 from hubslice.pipeline.steps.inputs import ModelInputs
 from hubslice.pipeline.steps.slicing import DEFAULT_K, PROFILE
 from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
-from hubslice.progress import Bar, Reporter, Silent
+from hubslice.progress import Reporter
 from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import MagnitudeParams, NnslicerParams, SeamParams
@@ -96,17 +95,17 @@ class Rehearsal:
 
         size = self.recipe.teacher.input_size
         with self._stage("pull", "Build the architecture with random weights"):
-            random, self.costs.building = _timed(lambda: random_model(configs, input_size=size))
+            random, self.costs.building = timed(lambda: random_model(configs, input_size=size))
             saved = self.folder / WEIGHTS_FOLDER
             self._keep("pull", saved, lambda: random.save(saved))
             load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
-            model, self.costs.loading = _timed(lambda: load_model(saved, input_size=size))
+            model, self.costs.loading = timed(lambda: load_model(saved, input_size=size))
         if {"export", "profile", "trace", "slice"} & set(kinds):
             with self._stage("export", "Export it"):
                 graph = self.folder / "export"
                 graph.mkdir()
-                neurons, self.costs.exporting = _timed(lambda: try_export(model, graph, self.recipe.seed))
-                self.costs.sizes["export"] = _size(graph) + len(neurons.model_dump_json(indent=2))
+                neurons, self.costs.exporting = timed(lambda: try_export(model, graph, self.recipe.seed))
+                self.costs.sizes["export"] = size_of(graph) + len(neurons.model_dump_json(indent=2))
                 self.costs.layers = layers_of(neurons, model)
         if task is None:
             return self.costs
@@ -131,12 +130,12 @@ class Rehearsal:
 
         with self._stage("evaluate", "Evaluate a batch"):
             predict(model, task.validation.take(4, 0), device=self.device)  # warms up
-            _, seconds = _timed(lambda: predict(model, task.validation.take(4, 0), device=self.device))
+            _, seconds = timed(lambda: predict(model, task.validation.take(4, 0), device=self.device))
             few = max(4, min(EVALUATED, int(4 * BUDGET / seconds)))
             split = task.validation.take(few, 0)
             predict(model, split, device=self.device)  # the first batch of a size makes room for it
-            _, whole = _timed(lambda: predict(model, split, device=self.device))
-            _, decoding = _timed(lambda: split.pixels(0, len(split), model.image_preprocessing))
+            _, whole = timed(lambda: predict(model, split, device=self.device))
+            _, decoding = timed(lambda: split.pixels(0, len(split), model.image_preprocessing))
         self.costs.decoding = decoding / len(split)
         self.costs.passing = max(whole - decoding, 0.0) / len(split)
         model.module.to("cpu")
@@ -165,7 +164,7 @@ class Rehearsal:
         self.costs.profiling = (times[-1] - times[0]) / (len(split) - batch) if len(times) > 1 else whole / len(split)
         self.costs.profiling_start = max(whole - self.costs.profiling * len(split), 0.0)
         counted.save(self.folder / "profile" / PROFILE)
-        self.costs.sizes["profile"] = _size(self.folder / "profile")
+        self.costs.sizes["profile"] = size_of(self.folder / "profile")
         return counted
 
     def _trace(self, model: Model, neurons: NeuronMap, task: Task, params: NnslicerParams) -> Contributions:
@@ -189,11 +188,11 @@ class Rehearsal:
         with self._stage("trace", "Trace pictures back"):
             traced(1)
             times.clear()
-            counted, whole = _timed(lambda: traced(TRACED))
+            counted, whole = timed(lambda: traced(TRACED))
         self.costs.tracing = (times[-1] - times[0]) / max(1, len(times) - 1)
         self.costs.tracing_start = max(whole - self.costs.tracing * TRACED, 0.0)
         counted.save(self.folder / "trace" / CONTRIBUTIONS)
-        self.costs.sizes["trace"] = _size(self.folder / "trace")
+        self.costs.sizes["trace"] = size_of(self.folder / "trace")
         return counted
 
     def _slice(self, model: Model, neurons: NeuronMap, counted: Known) -> None:
@@ -205,11 +204,11 @@ class Rehearsal:
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         head = model.classifier_parameters()
         with self._stage("slice", "Make a slice"):
-            made, self.costs.slicing = _timed(
+            made, self.costs.slicing = timed(
                 lambda: make_slice(params, weights, neurons, counted, head, self.recipe.seed)
             )
         made.save(self.folder / "slice" / SLICE)
-        self.costs.sizes["slice"] = _size(self.folder / "slice")
+        self.costs.sizes["slice"] = size_of(self.folder / "slice")
 
     def _train(self, model: Model, task: Task) -> None:
         """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
@@ -263,7 +262,7 @@ class Rehearsal:
         batch = Batch(pixels.to(self.device), tuple(range(len(pixels))), self.recipe.seed)
         with self._stage("audit", "Attack a batch", count, wanted), placed(model, self.device):
             adversarial(model, batch, objective="guided", eps=8, steps=1)
-            _, seconds = _timed(lambda: adversarial(model, batch, objective="guided", eps=8, steps=2))
+            _, seconds = timed(lambda: adversarial(model, batch, objective="guided", eps=8, steps=2))
         self.costs.crafting = seconds / (2 * len(pixels))
 
     def _keep(self, kind: str, folder: Path, save: Callable[[], None]) -> None:
@@ -273,7 +272,7 @@ class Rehearsal:
             save()
             return digest_folder(folder, leave_out=set())[1]
 
-        size, seconds = _timed(keep)
+        size, seconds = timed(keep)
         self.costs.sizes[kind] = size
         self.costs.keeping = seconds / size
 
@@ -292,65 +291,3 @@ class Rehearsal:
             taken = torch.cuda.max_memory_reserved(self.device) * wanted / used
             self.costs.gpu_bytes = max(self.costs.gpu_bytes or 0.0, taken)
         self.reporter.step(kind, title, "done", time.monotonic() - started)
-
-
-class Stopwatch(Silent, Bar):
-    """A reporter that notes when its bars advance, in seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._moments: list[tuple[int, float]] = []
-
-    def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
-        """Give itself."""
-        return _as_context(self)
-
-    def advance(self, amount: int = 1, note: str = "") -> None:
-        """Note the time."""
-        self._moments.append((amount, time.monotonic() - self._started))
-
-    def stop(self) -> None:
-        """Note the end."""
-        self._ended = time.monotonic() - self._started
-
-    @property
-    def _advances(self) -> list[float]:
-        return [moment for amount, moment in self._moments if amount]
-
-    @property
-    def first(self) -> float:
-        """Until the first unit was done."""
-        return self._advances[0]
-
-    @property
-    def between(self) -> list[float]:
-        """From each unit to the next."""
-        return [later - earlier for earlier, later in pairwise(self._advances)]
-
-    @property
-    def last(self) -> float:
-        """From the last sign of life to the end."""
-        return self._ended - self._moments[-1][1]
-
-
-@contextmanager
-def _as_context(bar: Bar) -> Iterator[Bar]:
-    yield bar
-
-
-def rss() -> int:
-    """Resident memory of this process, in bytes."""
-    return int(psutil.Process().memory_info().rss)
-
-
-def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    """The result and the seconds that it took."""
-    started = time.monotonic()
-    result = work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return result, time.monotonic() - started
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -5,6 +5,7 @@ Every test goes through `refused`: the exit code, what the message says, and tha
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
         monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
         yield server
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the file's own `made`, to work in."""
+    folder = tmp_path / "place"
+    shutil.copytree(made, folder)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,14 +71,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "torn.parquet").write_bytes(b"PAR1 no")
     (place / "notes.md").write_text("one text")
     return place
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 PAIR = ("./model", "named/b.onnx")

@@ -38,14 +38,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 EAGER = ("--stack", "eager")
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an unknown stack": (

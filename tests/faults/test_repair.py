@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +35,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "busy").mkdir()
     (place / "busy/thesis.tex").write_text("years of work")
     return place
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 SEEDS = ("-i", "in.npy", "--budget", "60", "--max-linf", "51/255")

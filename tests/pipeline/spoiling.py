@@ -14,6 +14,7 @@ from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import Report
 from hubslice.artefacts.slice import Slice
+from hubslice.artefacts.verification import Verification
 from hubslice.card.formats import percent
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
@@ -127,3 +128,8 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str | None, str, str]] = {
     "lock": (lock, None, "lock, versions", "lock and report do not say the same"),
     "setting": (setting, None, "lock, recipe", "recipe, train.epochs: locked 3, now 1"),
 }
+
+
+def differing(found: Verification) -> dict[str, str]:
+    """Detail by part and name of what differs."""
+    return {f"{finding.part}, {finding.name}": finding.detail for finding in found.of("differs")}
