@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,8 +10,8 @@ import torch
 from hubslice.machine import faults_told
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.memory import peak_memory
-from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
-from hubslice.pipeline.step import SCRATCH, Context, Step, StepRecord, digest_folder
+from hubslice.pipeline.run_folder import KEY, NOTES, RunFolder
+from hubslice.pipeline.step import Context, Step, StepRecord, digest_folder
 from hubslice.processes import leads
 from hubslice.progress import Reporter, Silent
 
@@ -74,8 +73,7 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
         inputs = {name: run.step(name) for name in step.inputs}
         step.run(Context(folder, inputs, device, reporter))
     seconds = time.monotonic() - started
-    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
-    digest, size = digest_folder(folder, leave_out={RECORD, KEY})
+    digest, size = digest_folder(folder, leave_out=NOTES)
     record = StepRecord(
         name=step.name,
         key=key,

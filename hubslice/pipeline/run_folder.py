@@ -13,12 +13,13 @@ from hubslice.artefacts.base import DRAFT, Artefact, write_atomically
 from hubslice.artefacts.names import RECIPE
 from hubslice.errors import RunError
 from hubslice.machine import faults_told
-from hubslice.pipeline.step import StepRecord
+from hubslice.pipeline.step import SCRATCH, StepRecord
 from hubslice.pipeline.working import LOCK, alone_in
 from hubslice.processes import leads
 
 RECORD = "step.json"
 KEY = ".key"  # in a step's folder: the key of the step that works, or worked, there
+NOTES = frozenset({RECORD, KEY, SCRATCH})  # in a step's folder beside its result
 OLD = ".old"  # ends the name of what is being replaced by something new
 MANIFEST = "run.json"
 
@@ -62,10 +63,11 @@ class RunFolder:
         return folder
 
     def finish(self, record: StepRecord) -> None:
-        """Turn the working folder into the finished step."""
+        """Turn the working folder into the finished step, then drop its checkpoints: not before, they may be needed."""
         folder = self.partial(record.name)
         record.save(folder / RECORD)
         self._publish(folder, record.name)
+        shutil.rmtree(self.step(record.name) / SCRATCH, ignore_errors=True)
 
     def adopt(self, other: RunFolder, name: str) -> None:
         """Take over a step that was finished in another folder on the same file system."""
@@ -137,9 +139,10 @@ class RunFolder:
                 raise RunError(f"{self.path} exists and is not a run folder", hint="choose another folder with --out")
 
     def _clear(self) -> None:
-        """Drop what was being written, and finish or undo what was being replaced."""
-        for draft in [*self.path.glob(f".*{DRAFT}"), *self.path.glob(f"steps/.*/**/.*{DRAFT}")]:
-            _remove(draft)
+        """Drop what was being written or dropped, and finish or undo what was being replaced."""
+        drafts = [*self.path.glob(f".*{DRAFT}"), *self.path.glob(f"steps/.*/**/.*{DRAFT}")]
+        for left in [*drafts, *self.path.glob(f"steps/[!.]*/{SCRATCH}")]:
+            _remove(left)
         for old in [*self.path.glob(f".*{OLD}"), *self.path.glob(f"steps/.*{OLD}")]:
             target = old.with_name(old.name.removeprefix(".").removesuffix(OLD))
             if target.exists():

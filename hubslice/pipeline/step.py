@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +94,18 @@ class StepRecord(Artefact):
     environment: Environment | None = None  # None: of a version that did not note it
 
 
-def digest_folder(folder: Path, *, leave_out: set[str]) -> tuple[str, int]:
-    """Hash over the paths and contents of a folder's files, and their size in bytes."""
+def digest_folder(folder: Path, *, leave_out: Set[str]) -> tuple[str, int]:
+    """Hash over the paths and contents of a folder's files, and their size in bytes.
+
+    What is named in `leave_out`, file or folder, does not count.
+    """
     digest, size = hashlib.sha256(), 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in leave_out):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        place = path.relative_to(folder)
+        if not leave_out.isdisjoint(place.parts):
+            continue
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+        digest.update(f"{place.as_posix()} {content}\n".encode())
         size += path.stat().st_size
     return digest.hexdigest(), size

@@ -17,7 +17,7 @@ from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.drift import environment_drift
 from hubslice.pipeline.environment import deviations, environment
 from hubslice.pipeline.run import Run, open_run
-from hubslice.pipeline.run_folder import KEY, RECORD
+from hubslice.pipeline.run_folder import NOTES, RECORD
 from hubslice.pipeline.step import StepRecord, digest_folder
 from tests.hub import HubServer
 from tests.pictures import COLOURS, write_parquet
@@ -203,9 +203,7 @@ def test_a_branch_that_moved_is_taken_at_the_locked_commit(hub: HubServer, job: 
     assert first != second
     assert commit("locked", locked=True) == first
     assert commit("unlocked") == second
-    locked, before = (
-        digest_folder(job.parent / name / "steps/pull", leave_out={RECORD, KEY}) for name in ("locked", "first")
-    )
+    locked, before = (digest_folder(job.parent / name / "steps/pull", leave_out=NOTES) for name in ("locked", "first"))
     assert locked == before
     job.write_text(QUICK.replace("./teacher", f"{TEACHER}@{second}"))
     hub.log.clear()

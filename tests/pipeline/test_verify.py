@@ -19,7 +19,7 @@ from hubslice.errors import InputError, RunError
 from hubslice.hub.loaded import loaded
 from hubslice.pipeline.publish import publish
 from hubslice.pipeline.run import open_run
-from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
+from hubslice.pipeline.run_folder import NOTES, RunFolder
 from hubslice.pipeline.step import StepRecord, digest_folder
 from hubslice.pipeline.verify.differences import differences
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge
@@ -220,7 +220,7 @@ def test_editing_the_student_in_place_leaves_the_evidence_alone(run: Path) -> No
                 file.write(b"\nMind the gap.\n")
     for step in run.glob("steps/*/step.json"):
         record = StepRecord.load(step)
-        assert digest_folder(step.parent, leave_out={RECORD, KEY})[0] == record.digest, step
+        assert digest_folder(step.parent, leave_out=NOTES)[0] == record.digest, step
     assert (run / "student" / "model.safetensors").samefile(run / "steps" / "train" / "model" / "model.safetensors")
 
 

@@ -104,13 +104,14 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
                 if leads():
                     model.save(folder / WEIGHTS_FOLDER)
                     history.save(folder / "history.json")
-                together()
-            history = History.load(folder / "history.json")
-            points.append(
-                Candidate(
-                    settings=_varied(recipe, index), validation=history.validation, epochs_run=len(history.epochs)
+            together()  # before the leading process goes on and drops what the others look for here
+            if leads():
+                history = History.load(folder / "history.json")
+                points.append(
+                    Candidate(
+                        settings=_varied(recipe, index), validation=history.validation, epochs_run=len(history.epochs)
+                    )
                 )
-            )
         if not leads():
             return
         chosen = max(range(len(points)), key=lambda i: (points[i].validation.hits, -i))

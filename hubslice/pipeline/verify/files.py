@@ -15,7 +15,7 @@ from hubslice.hub.integrity import digest
 from hubslice.hub.loaded import loaded
 from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.lock import locked_data, locked_model
-from hubslice.pipeline.run_folder import KEY, RECORD, RunFolder
+from hubslice.pipeline.run_folder import NOTES, RECORD, RunFolder
 from hubslice.pipeline.step import digest_folder
 from hubslice.pipeline.steps.report import student_files
 from hubslice.pipeline.verify.claims import Claims, Place, is_weights
@@ -98,7 +98,7 @@ def check_run(run: RunFolder, student: Path) -> Iterator[Finding]:
     for path in sorted((run.path / "steps").glob(f"[!.]*/{RECORD}")):
         record = run.record(path.parent.name)
         steps += 1
-        if record and digest_folder(path.parent, leave_out={RECORD, KEY})[0] != record.digest:
+        if record and digest_folder(path.parent, leave_out=NOTES)[0] != record.digest:
             wrong.append(f"{path.parent} does not hold what the step left there")
     yield compared(FILES, "steps", wrong, f"{steps} steps hold what they left")
     names = [path.relative_to(student) for path in sorted(student.rglob("*")) if path.is_file()]
