@@ -129,6 +129,5 @@ def _together(cell: Cell) -> str:
 
 def _told(rate: Rate, units: int) -> str:
     """Percent, with the interval of as many independent draws as there are architectures."""
-    value = rate.value or 0.0
-    low, high = Rate(hits=round(value * units), total=units).interval or (0.0, 1.0)
-    return f"{100 * value:.1f} [{100 * low:.0f}, {100 * high:.0f}]"
+    low, high = rate.of_units(units).interval or (0.0, 1.0)
+    return f"{100 * (rate.value or 0.0):.1f} [{100 * low:.0f}, {100 * high:.0f}]"

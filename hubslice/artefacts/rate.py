@@ -39,6 +39,10 @@ class Rate(Artefact):
         half = Z95 * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n)) / (1 + Z95**2 / n)
         return max(0.0, centre - half), min(1.0, centre + half)
 
+    def of_units(self, units: int) -> Rate:
+        """The same share, rounded, of so many independent units: for its interval, where hits of one unit are alike."""
+        return Rate(hits=round((self.value or 0.0) * units), total=units)
+
 
 class Estimate(Artefact):
     """A value with its 95 % interval; `n` pictures went into it."""

@@ -188,8 +188,8 @@ class LineageReport(Artefact):
     """What weights alone say of the student and its teacher, without names.
 
     `score` and `threshold` are None where they are not comparable; `compared` is the share of the student's weights in
-    layers with a counterpart, `aligned` whether channels had to be matched first. Among known pairs the verdict
-    `missed` so many descendants and was `mistaken` about so many strangers.
+    layers with a counterpart, `aligned` whether channels had to be matched first. Among known pairs of
+    so many `families` the verdict `missed` so many descendants and was `mistaken` about so many strangers.
     """
 
     verdict: Verdict
@@ -197,6 +197,7 @@ class LineageReport(Artefact):
     threshold: float | None
     compared: float
     aligned: bool
+    families: int
     missed: Rate
     mistaken: Rate
 

@@ -278,6 +278,7 @@ def given_away(facts: RunExposure) -> ExposureReport:
             threshold=told.threshold,
             compared=told.compared,
             aligned=any(layer.aligned for layer in told.layers),
+            families=facts.families,
             missed=facts.missed,
             mistaken=facts.mistaken,
         ),

@@ -92,7 +92,11 @@ def test_what_the_teacher_gives_away_is_told_as_it_was_measured() -> None:
     for arm in found.arms:
         for share in (arm.exposure, arm.bits_needed, arm.weights_needed, arm.start):
             assert formats.percent(share) in text
-    for words in ("**descendant** (score 0.87; descendant from 0.15 on", "0 of 72 descendants", "0 of 144 strangers"):
+    for words in (
+        "**descendant** (score 0.87; descendant from 0.15 on",
+        "0 of 124 descendants",
+        "0 of 1,048 strangers",
+    ):
         assert words in text
     assert "layers that the teacher lacks" in text
     lineage = found.lineage.model_copy(update={"verdict": "not comparable", "score": None, "threshold": None})

@@ -48,7 +48,7 @@ def test_exposure_is_measured_told_and_judged(run: Run, hubslice: Hubslice) -> N
         assert (arm.curve[0].layer, arm.curve[-1].weights, arm.curve[-1].agreement) == ("fc", 1.0, 1.0)
     assert 0.9 < told.shared < 1  # all but the head
     assert (told.lineage.verdict, told.lineage.aligned) == ("descendant", False)
-    assert (told.lineage.missed.total, told.lineage.mistaken.total) == (72, 144)
+    assert (told.lineage.missed.total, told.lineage.mistaken.total) == (124, 1048)
     changes = [layer.relative for layer in told.least_changed]
     assert changes == sorted(changes)
     facts = (run.student / "evidence/exposure.json").read_text()
@@ -67,7 +67,8 @@ def test_exposure_is_measured_told_and_judged(run: Run, hubslice: Hubslice) -> N
     card = (run.student / "README.md").read_text()
     assert "## Lineage and exposure" in card
     assert "the verdict on this model and its teacher is **descendant**" in card
-    assert "missed 0 of 72 descendants (95 % interval [0.0, 5.1] %) and took 0 of 144 strangers for ones" in card
+    assert "missed 0 of 124 descendants (95 % interval [0.0, 24.2] %, each family counting once)" in card
+    assert "and took 0 of 1,048 strangers for ones ([0.0, 24.2] %)" in card
     assert "| Share of it that whoever has the teacher need not obtain (exposure) | at most 0.0 % |" in card
     assert "](plots/exposure.png)" in card
     assert (run.student / "plots/exposure.png").is_file()

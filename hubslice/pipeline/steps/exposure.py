@@ -35,7 +35,7 @@ def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Ar
     steps = {name: step_name("train", arm) for name in MEASURED for arm in arms if arm.name == name}
 
     def run(context: Context) -> None:
-        from hubslice.ancestry.calibration import MISSED, MISTAKEN
+        from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN
         from hubslice.artefacts.exposure import ArmExposure, RunExposure
         from hubslice.artefacts.rate import Rate
         from hubslice.artefacts.sealed import write_sealed
@@ -58,6 +58,7 @@ def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Ar
         RunExposure(
             arms=tuple(found),
             lineage=compared_with(context.inputs[steps[STUDENT]] / WEIGHTS_FOLDER, teacher_folder),
+            families=FAMILIES,
             missed=Rate(hits=MISSED[0], total=MISSED[1]),
             mistaken=Rate(hits=MISTAKEN[0], total=MISTAKEN[1]),
         ).save(folder / FACTS)
