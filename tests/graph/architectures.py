@@ -15,8 +15,6 @@ from torch import nn
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import NeuronMap, map_neurons
 
-torch.set_num_threads(2)
-
 Inputs = dict[str, torch.Tensor]
 
 
