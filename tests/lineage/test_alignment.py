@@ -55,6 +55,17 @@ def test_a_narrowed_child_is_found(tmp_path: Path, colours: bool) -> None:
     assert likeness[LAST, LAST] > 0.9
 
 
+def test_where_colours_lead_to_no_layer_a_width_is_tried(tmp_path: Path) -> None:
+    """Layers that take in several others' channels at once have widths of their own."""
+    rng = np.random.default_rng(0)
+    shapes = {"first": (24, 3, 5, 5), "second": (30, 27, 3, 3), "third": (40, 57, 3, 3)}
+    parent = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    child = {name: w + np.float32(0.1) * rng.normal(size=w.shape).astype(np.float32) for name, w in parent.items()}
+    child["third"] = child["third"][:30]
+    found = align(held(tmp_path / "mine", child), held(tmp_path / "parent", parent), cut=True)
+    assert {each.mine.name for each in matched(found)} == {"third"}
+
+
 def test_a_first_layer_that_all_share_opens_nothing_more(tmp_path: Path) -> None:
     """First layers of trained networks look alike; behind one that matched, layers that do not end the search."""
     shared = weights(0)[FIRST]
