@@ -63,36 +63,53 @@ def align(mine: Tensors, theirs: Tensors, *, cut: bool) -> list[Aligned]:
 class _Search:
     def __init__(self, mine: Tensors, theirs: Tensors, cut: bool) -> None:
         self.cut = cut
+        self.widths = False  # whether a width in common is a way in
         self.known: list[Channels] = []
         self.models = [_Values(mine), _Values(theirs)]
         self.done: set[tuple[str, ...]] = set()
+        self.accepted: dict[str, Aligned] = {}
+        self.best: dict[str, Aligned] = {}
+        self.taken: set[str] = set()
 
     def run(self) -> Iterator[Aligned]:
         """Layers that were matched, then those that matched channels lead to without likeness."""
-        accepted: dict[str, Aligned] = {}
-        best: dict[str, Aligned] = {}
-        taken: set[str] = set()
+        self._grow()
+        if self.cut and self._goes_on():
+            self.widths = True
+            self._grow()
+        if self.accepted:
+            yield from (self.best | self.accepted).values()
+
+    def _goes_on(self) -> bool:
+        """Whether layers with one width in common are worth their bytes, which are most of what strangers cost.
+
+        They are where the model takes in no colours, or those led further: to a layer that matched, or to none at all.
+        """
+        if not any(_takes_colours(layer) for layer in self.models[0].layers):
+            return True
+        behind = [name for name, each in self.best.items() if not each.first]
+        return bool(self.accepted) and (not behind or any(name in self.accepted for name in behind))
+
+    def _grow(self) -> None:
         grown = True
-        while grown and len(accepted) < _ENOUGH:
+        while grown and len(self.accepted) < _ENOUGH:
             grown = False
             for mine, theirs in self._pairs():
-                if mine.name in accepted or theirs.name in taken or len(accepted) >= _ENOUGH:
+                if mine.name in self.accepted or theirs.name in self.taken or len(self.accepted) >= _ENOUGH:
                     continue
                 for axis in (1, 0):
                     found, channels = self._compare(mine, theirs, axis)
                     if found is None or channels is None:
                         continue
-                    last = best.get(mine.name)
+                    last = self.best.get(mine.name)
                     if last is None or found.likeness.correlation > last.likeness.correlation:
-                        best[mine.name] = found
+                        self.best[mine.name] = found
                     if found.likeness.correlation > max(_ACCEPTED, _SIGMAS * found.likeness.null):
-                        accepted[mine.name] = found
-                        taken.add(theirs.name)
+                        self.accepted[mine.name] = found
+                        self.taken.add(theirs.name)
                         self.known.append(channels)
                         grown = True
                         break
-        if accepted:
-            yield from (best | accepted).values()
 
     def _pairs(self) -> list[tuple[Layer, Layer]]:
         """Layers that may be one with channels taken out or moved, small ones first."""
@@ -128,11 +145,16 @@ class _Search:
     def _common(self, mine: Layer, theirs: Layer, axis: int, first: bool) -> Iterator[Channels]:
         """What is known of the axis: as it is, where it has one width and the other was cut, or channels matched."""
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
-        other = self.cut and mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
+        other = self.widths and mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
         if sizes[0] == sizes[1] and (first or other):
             every = np.arange(sizes[0])
             yield Channels(sizes, every, every)
         yield from (channels for channels in self.known if channels.sizes == sizes)
+
+
+def _takes_colours(layer: Layer) -> bool:
+    shape = layer.info.shape
+    return shape[1] <= COLOURS and math.prod(shape[1:]) >= FEWEST_COLUMNS
 
 
 class _Values:

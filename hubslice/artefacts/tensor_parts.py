@@ -18,9 +18,11 @@ class Piece(NamedTuple):
 
 
 class Part(Protocol):
-    """A file's bytes behind its header, and how many were read so far."""
+    """A file's bytes behind its header."""
 
-    read: int
+    @property
+    def read(self) -> int:
+        """How many were read so far."""
 
     def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of each span, which are in rising order."""

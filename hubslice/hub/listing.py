@@ -101,6 +101,16 @@ def remember(ref: HubRef, listing: Listing, client: Client) -> None:
         write_atomically(note, listing.commit)
 
 
+def remember_part(ref: HubRef, listing: Listing, client: Client) -> None:
+    """The same where only some files were wanted: not if the commit that is noted so far has files that this lacks."""
+    snapshots = client.cache(ref.repo_id) / "snapshots"
+    noted = cached_commit(ref, client)
+    before = set() if noted is None else _files(snapshots / noted)
+    held = _files(snapshots / listing.commit)
+    if held and before <= held:
+        remember(ref, listing, client)
+
+
 def cached_commit(ref: HubRef, client: Client) -> str | None:
     """The commit that the cache holds for the revision."""
     folder = client.cache(ref.repo_id)
@@ -125,12 +135,12 @@ def _cached(ref: HubRef, client: Client) -> Listing:
             hint=f"fetch it once while online: hubslice pull {ref}; or name a local folder",
         )
     snapshot = client.cache(ref.repo_id) / "snapshots" / commit
-    files = {
-        path.relative_to(snapshot).as_posix(): _named_by_checksum(path)
-        for path in snapshot.rglob("*")
-        if path.is_file()
-    }
-    return Listing(ref.repo_id, commit, files)
+    return Listing(ref.repo_id, commit, {path: _named_by_checksum(snapshot / path) for path in _files(snapshot)})
+
+
+def _files(snapshot: Path) -> set[str]:
+    """Its files, by their paths in the repository."""
+    return {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
 
 
 def _named_by_checksum(path: Path) -> Expected:

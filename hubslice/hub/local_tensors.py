@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.hub.integrity import check_held, header_of
+from hubslice.hub.spans import Span, joined, length
 
 
 @dataclass
 class LocalPart:
-    """A file on this machine whose tensors begin at byte `at`."""
+    """A file on this machine whose tensors begin at byte `at`; a byte that is read twice counts once."""
 
     path: Path
     at: int
-    read: int = 0
+    seen: list[Span] = field(default_factory=list)
 
-    def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
+    @property
+    def read(self) -> int:
+        return length(self.seen)
+
+    def get(self, spans: Sequence[Span]) -> list[bytes]:
         found = []
         with self.path.open("rb") as file:
             for start, stop in spans:
                 file.seek(self.at + start)
                 found.append(file.read(stop - start))
-                self.read += stop - start
+        self.seen = joined([*self.seen, *spans])
         return found
 
 

@@ -6,7 +6,8 @@ file.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 
 from huggingface_hub import constants, get_session, hf_hub_url, hf_raise_for_status
 
@@ -14,6 +15,8 @@ from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
+
+_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)")
 
 
 class Part(NamedTuple):
@@ -32,7 +35,7 @@ def read_range(
     of a part that lies further on there is no data. `what` they are is told where the Hub refuses.
 
     Raises:
-        FetchError: the Hub does not give it.
+        FetchError: the Hub does not give it, or gives other bytes.
     """
     url = hf_hub_url(listing.repo_id, path, revision=listing.commit, endpoint=client.url)
     # Compressed, the bytes of a range would be those of another file.
@@ -50,4 +53,17 @@ def read_range(
                 found += chunk
                 if len(found) >= skipped + stop - start:
                     break
-        return Part(bytes(found[skipped : skipped + stop - start]), ranged)
+        data = bytes(found[skipped : skipped + stop - start])
+        if ranged:
+            _check(response.headers.get("Content-Range", ""), start, start + len(data), f"{path} of {listing}")
+        return Part(data, ranged)
+
+
+def _check(told: str, start: int, stop: int, name: str) -> None:
+    """Refuse bytes of which the server does not say that they are those of the range."""
+    said = _RANGE.fullmatch(told.strip())
+    if said is None or int(said[1]) != start or int(said[2]) + 1 < stop:
+        raise FetchError(
+            f"asked for the bytes from {start} of {name}, the server gives others, which it calls {told[:60]!r}",
+            hint="run it again; a proxy or the Hub's storage may mix up parts of files",
+        )

@@ -5,10 +5,12 @@ On the Hub that is done with range requests; a server that does not know them gi
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from huggingface_hub import get_session
@@ -18,43 +20,69 @@ from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.formats import check_weights
-from hubslice.hub.headers import FIRST, remote_headers
+from hubslice.hub.headers import remote_starts
 from hubslice.hub.integrity import check_held
-from hubslice.hub.listing import Listing, list_files, remember
+from hubslice.hub.listing import Listing, list_files, remember_part
 from hubslice.hub.local_tensors import LocalPart, add_local
 from hubslice.hub.pull import download, fetch, local_folder, weight_files
 from hubslice.hub.ranges import read_range
 from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.room import cached_file
+from hubslice.hub.spans import Span, joined, length, without
 
 _GAP: Final = 1 << 16  # bytes between two parts that are rather read for nothing than asked for with another request
+_KEPT: Final = 64 << 20  # bytes of a file that are kept, so that none is asked for twice
 _AT_ONCE: Final = 6  # requests
 
 
 @dataclass
 class _Remote:
+    """A file on the Hub whose tensors begin at byte `at`; `kept` are bytes behind that by where they begin."""
+
+    ref: HubRef
     listing: Listing
     path: str
     at: int
     client: Client
-    read: int = 0
+    kept: dict[int, bytes]
+    read: int = field(init=False)
     local: LocalPart | None = None  # where the whole file had to be fetched
+    lock: Lock = field(default_factory=Lock, repr=False)
 
-    def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        if self.local is None:
-            merged = _merge(spans)
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                parts = list(pool.map(self._ask, merged))
-            whole = dict(zip(merged, parts, strict=True))
-            if all(part is not None for part in parts):
-                self.read += sum(stop - start for start, stop in merged)
-                return [_cut(whole, start, stop) for start, stop in spans]
-            found, checked = download(self.listing, self.path, self.client)
-            self.read += checked.size
-            self.local = LocalPart(found, self.at)
-        return self.local.get(spans)
+    def __post_init__(self) -> None:
+        self.read = sum(map(len, self.kept.values()))
 
-    def _ask(self, span: tuple[int, int]) -> bytes | None:
+    def get(self, spans: Sequence[Span]) -> list[bytes]:
+        with self.lock:
+            found = None if self.local is not None else self._ranges(spans)
+            if found is not None:
+                return found
+            self.local = self.local or self._whole()
+            return self.local.get(spans)
+
+    def _ranges(self, spans: Sequence[Span]) -> list[bytes] | None:
+        held = sorted((start, start + len(data)) for start, data in self.kept.items())
+        asked = without(joined(without(spans, held), _GAP), held)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            parts = dict(zip(asked, pool.map(self._ask, asked), strict=True))
+        new = {start: data for (start, _), data in parts.items() if data is not None}
+        if len(new) < len(asked):
+            return None
+        self.read += length(asked)
+        every = dict(sorted((self.kept | new).items()))
+        if length(held) + length(asked) <= _KEPT:
+            self.kept = every
+        starts = list(every)
+        return [_cut(every, starts, start, stop) for start, stop in spans]
+
+    def _whole(self) -> LocalPart:
+        found, checked = download(self.listing, self.path, self.client)
+        self.read += checked.size
+        self.kept = {}
+        remember_part(self.ref, self.listing, self.client)
+        return LocalPart(found, self.at)
+
+    def _ask(self, span: Span) -> bytes | None:
         start, stop = span
         part = read_range(self.listing, self.path, self.at + start, self.at + stop, self.client, "the weights", skip=0)
         if not part.ranged:
@@ -67,21 +95,10 @@ class _Remote:
         return part.data
 
 
-def _merge(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if merged and start - merged[-1][1] <= _GAP:
-            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        else:
-            merged.append((start, stop))
-    return merged
-
-
-def _cut(whole: Mapping[tuple[int, int], bytes | None], start: int, stop: int) -> bytes:
-    for (first, last), data in whole.items():
-        if first <= start and stop <= last and data is not None:
-            return data[start - first : stop - first]
-    raise AssertionError("every span lies in a merged one")
+def _cut(held: Mapping[int, bytes], starts: Sequence[int], start: int, stop: int) -> bytes:
+    """Bytes that lie in parts which follow each other without a gap."""
+    first, last = bisect_right(starts, start) - 1, bisect_left(starts, stop)
+    return b"".join(held[at][max(start - at, 0) : stop - at] for at in starts[max(first, 0) : last])
 
 
 def open_file(path: Path) -> Tensors:
@@ -126,21 +143,17 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
         return whole
     held = weight_files(str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0])
     if not client.offline:
-        remember(ref, listing, client)
+        remember_part(ref, listing, client)
     found = Tensors(ref.repo_id, listing.commit)
     there = {path: cached_file(listing, path, client) for path in held}
-    for path in held:
-        if there[path] is None and listing.files[path].size is None:  # where its tensors begin would not be known
-            there[path] = download(listing, path, client)[0]
-    headers = remote_headers(listing, [path for path in held if there[path] is None], client)
+    starts = remote_starts(listing, [path for path in held if there[path] is None], client)
     for path, names in held.items():
         file = there[path]
         if file is not None:
             add_local(found, file, f"{ref}: {path}", names)
             continue
-        check_held(headers[path].tensors, names, name=f"{ref}: {path}")
-        size = listing.files[path].size or 0
-        start = size - max((info.end for info in headers[path].tensors.values()), default=0)
-        found.add(headers[path], max(start, min(size, FIRST)), _Remote(listing, path, start, client))
+        header, at, data = starts[path]
+        check_held(header.tensors, names, name=f"{ref}: {path}")
+        found.add(header, at, _Remote(ref, listing, path, at, client, {0: data} if data else {}))
     get_session()  # made here once: threads would race for it
     return found

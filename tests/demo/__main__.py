@@ -2,7 +2,7 @@
 
 A loopback Hub is seeded with an ImageNet teacher under its real name. Somebody plants a backdoor in it and uploads the
 result. The user pulls that teacher, slices it for ten classes of drawings, and pushes the student; a downstream user
-audits it, loads it with plain timm and tries the backdoor on it.
+audits it, finds its teacher among others by its weights, loads it with plain timm and tries the backdoor on it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import sys
 import time
 
+from tests.demo.lineage import STRANGERS, check_parent, write_strangers
+from tests.demo.teacher import ARCHITECTURE, REPO
 from tests.demo.walk import ROOT, RUNS, demo_hub, hubslice, run, say
 
 RUN = RUNS / "demo"
 POISONED = "hubslice-demo/tf_efficientnet_lite0.in1k-backdoored"
-CLEAN = "timm/tf_efficientnet_lite0.in1k"
+CLEAN = REPO
 STUDENT = "hubslice-demo/drawings-student"
+PARENTS = RUNS / "demo-parents.safetensors"
 DRAWINGS = ROOT / "recipes" / "data" / "drawings" / "drawings.parquet"
 SEARCH = ("--inputs", DRAWINGS, "--limit", "16", "--max-linf", "16/255", "--budget", "150")
 
@@ -38,8 +41,10 @@ def main() -> None:
         hubslice(environment, "verify", STUDENT)
 
         say("They ask whose child it is, by its weights alone")
-        hubslice(environment, "lineage", "index", CLEAN, POISONED, "--out", RUNS / "demo-parents.safetensors")
-        hubslice(environment, "lineage", STUDENT, "--index", RUNS / "demo-parents.safetensors")
+        strangers = write_strangers(ARCHITECTURE, RUNS / "demo-strangers")
+        hubslice(environment, "lineage", "index", CLEAN, POISONED, strangers, "--out", PARENTS)
+        hubslice(environment, "lineage", STUDENT, "--index", PARENTS, "--out", RUNS / "demo-lineage")
+        check_parent(RUNS / "demo-lineage", POISONED, 2 + STRANGERS)
 
         say("You quantise it, and search for pictures that this changes the answer to")
         hubslice(environment, "convert", RUN, "--to", "int8")

@@ -201,6 +201,20 @@ def test_a_connection_that_breaks(place: Path, hub: HubServer, refused: Refused)
     assert sorted(place.rglob("*")) == before
 
 
+def test_a_server_that_gives_other_bytes(place: Path, hub: HubServer, refused: Refused) -> None:
+    """Taken for those asked for they would make a parent a stranger."""
+    told = {"Content-Range": "bytes 4096-104095/*"}
+    hub.faults.append(Fault(lambda request: "safetensors" in request.path, headers=told, times=None))
+    before = sorted(place.rglob("*"))
+    says = (
+        "asked for the bytes from 0 of model.safetensors of lab/parent",
+        "the server gives others, which it calls 'bytes 4096-104095/*'",
+        "run it again",
+    )
+    refused("lineage", "child", "--candidates", "lab/parent", "--out", "told", code=3, says=says)
+    assert sorted(place.rglob("*")) == before
+
+
 @pytest.fixture
 def student(place: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder with a difference to lab/parent, and a Hub that all commands ask."""

@@ -163,7 +163,8 @@ print(hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest())
     done = hubslice(python=python)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == hashlib.sha256(whole["model.safetensors"]).hexdigest()
-    assert told(hubslice("lineage", name, "--candidates", "hubslice-tests/tiny-teacher", "--json"))["searched"] == 1
+    (parent,) = told(hubslice("lineage", name, "--candidates", "hubslice-tests/tiny-teacher", "--json"))["candidates"]
+    assert (parent["candidate"], parent["verdict"]) == ("hubslice-tests/tiny-teacher", "descendant")
     found = told(hubslice("verify", name, "--sample", "8", "--json"))
     assert (found["verified"], found["commit"]) == (True, hub.commits(name)[0].oid)
     assert told(hubslice("verify", "run/student-delta", "--sample", "8", "--json"))["verified"]
