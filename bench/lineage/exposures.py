@@ -16,9 +16,9 @@ from hubslice.artefacts.rate import Rate
 from hubslice.data.task import load_task
 from hubslice.device import resolve_device
 from hubslice.models.folder import load_model
-from hubslice.pipeline.exposure import facts_of, mix
+from hubslice.pipeline.exposure import facts_of, mix, tensors_of
 from hubslice.pipeline.run import Run
-from hubslice.pipeline.steps.exposure import Prepared, compared_with, tensors_of
+from hubslice.pipeline.steps.exposure import Prepared, compared_with
 from hubslice.progress import Reporter
 from hubslice.recipe.exposure import GOAL
 from hubslice.recipe.load import load_recipe
@@ -71,10 +71,10 @@ def exposures(scale: Scale, seed: int, reporter: Reporter) -> Exposures:
     loaded = load_recipe(str(_recipe(scale, seed, "remos", teacher)))
     assert isinstance(loaded.recipe, SliceRecipe)
     test = load_task(loaded.recipe.data, loaded.base, seed).test
-    known = tensors_of(load_model(teacher, input_size=scale.demo_size))
     arms = []
     for arm, folder in students_of(scale, seed).items():
         model = load_model(folder)
+        known = tensors_of(model, teacher, scale.demo_size)
         pictures = Prepared(test.pixels(0, len(test), model.image_preprocessing))
         mixed, _ = mix(model, known, pictures, GOAL, resolve_device("auto"))
         run, name = (runs["seam"], "student") if arm == "seam" else (runs["remos"], arm)

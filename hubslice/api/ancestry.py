@@ -56,7 +56,7 @@ def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Re
 
 def exposure(
     model: str | Path,
-    teacher: str | Path,
+    teacher: str | Path | None,
     data: str | Path,
     *,
     input_size: int | None = None,
@@ -66,20 +66,27 @@ def exposure(
 ) -> Exposure:
     """What whoever knows the teacher would still have to obtain of a model to answer as it does.
 
-    Layers are obtained from the head backwards, the others stay the teacher's; `data` are pictures, as in `explain`.
-    With `out` also written there, with a picture.
+    Layers are obtained from the head backwards, the others stay the teacher's; `data` are pictures, as in `explain`. A
+    run, or the student in it, has a teacher of its own, so that None will do, and the same is measured of its
+    fine-tuned baseline. With `out` also written there, with a picture.
 
     Raises:
-        LineageError: model and teacher have no layer in common, by name and shape.
+        LineageError: model and teacher have no layer in common, by name and shape, or no teacher is known.
         DataError: the data are missing, damaged, or of another kind or size.
         ModelError: a model cannot be used. FetchError: the Hub does not give one.
+        RunError: the run's report is damaged.
         InputError: `out` holds something else.
     """
     from hubslice.pipeline.exposure import exposure as measure
 
-    where = Path(data)
     return measure(
-        str(model), str(teacher), where, input_size=input_size, device=device, out=out, reporter=reporter or Silent()
+        str(model),
+        None if teacher is None else str(teacher),
+        Path(data),
+        input_size=input_size,
+        device=device,
+        out=out,
+        reporter=reporter or Silent(),
     )
 
 

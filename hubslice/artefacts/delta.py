@@ -8,14 +8,15 @@ one. Weights at zero, which a slice makes, are kept as a map of places. Any othe
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import FileFact
+from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.artefacts.tensor_file import DTYPES, LENGTH, Header, TensorInfo, header_length, parse_text
 from hubslice.errors import LineageError
@@ -44,6 +45,14 @@ class DeltaFacts(Artefact):
     size: int
 
 
+class Kept(Artefact):
+    """How a tensor is kept, and in how many streams; `number` begins their names."""
+
+    how: tuple[Literal["difference", "zeros"], ...]
+    streams: int
+    number: int
+
+
 class Stored(NamedTuple):
     """A difference as it is stored: facts, the header of the model's file, and each tensor's streams by name."""
 
@@ -51,7 +60,12 @@ class Stored(NamedTuple):
     start: bytes
     header: Header
     streams: Mapping[str, np.ndarray]
-    parts: Mapping[str, dict[str, Any]]
+    parts: Mapping[str, Kept]
+
+    @property
+    def differences(self) -> int:
+        """How many tensors are differences to the teacher's; the others are kept as they are."""
+        return sum("difference" in part.how for part in self.parts.values())
 
 
 def write_delta(
@@ -101,9 +115,14 @@ def read_delta(path: Path) -> Stored:
                 hint="use the hubslice that its card names",
             )
         facts = DeltaFacts.model_validate(about["facts"])
+        if facts.student.path != WEIGHTS:
+            raise ValueError(f"it makes a file {facts.student.path[:60]!r}, not {WEIGHTS}")
         start = _expanded(streams["header"], about["start"])
         header = parse_text(start[LENGTH:], facts.student.size - len(start))
-        return Stored(facts, start, header, streams, about["parts"])
+        parts = {name: Kept.model_validate(part) for name, part in about["parts"].items()}
+        if parts.keys() != header.tensors.keys():
+            raise ValueError("its parts are not the tensors of the model")
+        return Stored(facts, start, header, streams, parts)
 
     return read_sealed(path, KIND, build, hint="fetch the file again")
 
@@ -112,14 +131,17 @@ def restored(stored: Stored, name: str, teacher: Teacher) -> bytes:
     """The bytes of a tensor of the model.
 
     Raises:
-        ValueError: the streams do not fit the tensor, or the teacher lacks what they are a difference to.
+        ValueError, LookupError: the streams do not fit the tensor, or the teacher lacks what they are a difference to.
     """
     info, part = stored.header.tensors[name], stored.parts[name]
-    found = [stored.streams[f"{part['number']}.{plane}"] for plane in range(part["streams"])]
-    same = teacher(name, info) if "difference" in part["how"] else None
-    if same is None and "difference" in part["how"]:
+    try:
+        found = [stored.streams[f"{part.number}.{plane}"] for plane in range(part.streams)]
+    except KeyError as error:
+        raise ValueError(f"there is no stream {error}") from error
+    same = teacher(name, info) if "difference" in part.how else None
+    if same is None and "difference" in part.how:
         raise ValueError(f"the teacher has no tensor {name} of {info.dtype} {list(info.shape)}")
-    return _decode(part["how"], found, same, info)
+    return _decode(part.how, found, same, info)
 
 
 def _encode(values: bytes, teacher: bytes | None, info: TensorInfo) -> tuple[list[str], list[np.ndarray]]:
@@ -138,7 +160,7 @@ def _encode(values: bytes, teacher: bytes | None, info: TensorInfo) -> tuple[lis
     return how, [*streams, *(_compressed(planes[:, plane].tobytes()) for plane in range(planes.shape[1]))]
 
 
-def _decode(how: list[str], streams: list[np.ndarray], teacher: bytes | None, info: TensorInfo) -> bytes:
+def _decode(how: Sequence[str], streams: list[np.ndarray], teacher: bytes | None, info: TensorInfo) -> bytes:
     if teacher is None:
         return _expanded(streams[0], info.size)
     kind = _WORDS[DTYPES[info.dtype] // 8]
@@ -195,8 +217,10 @@ def _expanded(stream: np.ndarray, size: int) -> bytes:
     """The bytes of a stream, of which there must be so many."""
     data = stream.tobytes()
     if data[:1] == b"\1":
-        opened = zlib.decompressobj()
-        data = b"\1" + opened.decompress(data[1:], size + 1)
+        try:
+            data = b"\1" + zlib.decompressobj().decompress(data[1:], size + 1)
+        except (zlib.error, OverflowError) as error:
+            raise ValueError(f"a part cannot be decompressed: {error}") from error
     if len(data) - 1 != size:
         raise ValueError(f"a part has not the {size} bytes that it should")
     return data[1:]

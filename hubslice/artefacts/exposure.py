@@ -65,13 +65,30 @@ class Mixture(Artefact):
         """The share of the student's bits that need not be obtained for the goal."""
         return round(1 - self.bits_needed, 6)
 
+    @property
+    def shared(self) -> float:
+        """The share of the student's weights in layers that the teacher has by name and shape."""
+        known = sum(layer.weights for layer in self.layers if layer.relative is not None)
+        return round(known / sum(layer.weights for layer in self.layers), 6)
+
+
+class BaselineExposure(Mixture):
+    """The same of the whole teacher, trained as a student's run did; `title` says how, as in the run's report."""
+
+    title: str
+
 
 class Exposure(Mixture):
-    """A model beside its teacher."""
+    """A model beside its teacher; `baseline` is known of students whose run is at hand.
+
+    `warnings` tell why the numbers may not be those of the model.
+    """
 
     model: str
     teacher: str
     data: str
+    baseline: BaselineExposure | None = None
+    warnings: tuple[str, ...] = ()
     seconds: float
 
 

@@ -48,7 +48,7 @@ def read_sealed(
         if metadata[SEAL] != _seal(kind, metadata[ABOUT], tensors):
             raise ValueError("its content is not that of its checksum")
         return build(json.loads(metadata[ABOUT]), tensors)
-    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise RunError(f"{path} cannot be read as a {kind}: {error}", hint=hint or _hint(path)) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hubslice.artefacts.exposure import Exposure, Obtained
+from hubslice.artefacts.exposure import Exposure, Mixture, Obtained
 from hubslice.artefacts.report import Report
 from hubslice.card.facts import arm_title
 from hubslice.card.plot_style import COLOURS, FAINT, MARKERS, WIDTH, new_figure, styled, write_figure
@@ -19,14 +19,22 @@ class _Line(NamedTuple):
     role: str
     shares: Sequence[float]
     agreement: Sequence[float]
+    style: str = "-"
 
 
 def plot_exposure(found: Exposure, path: Path) -> None:
-    """Agreement with the student over the share of its weights, and of its bits, that were obtained."""
-    agreement = [point.agreement for point in found.curve]
-    weights = _Line("weights", "student", [point.weights for point in found.curve], agreement)
-    bits = _Line("bits", "baseline", [point.bits for point in found.curve], agreement)
-    _draw((weights, bits), found.goal, "obtained of the student, from the head backwards, in percent", path)
+    """Agreement with the model, and of a run with its baseline, over the shares of weights and bits obtained."""
+    shown: list[tuple[str, str, Mixture]] = [("student", "", found)]
+    if found.baseline is not None:
+        shown = [("student", "model, ", found), ("baseline", f"{found.baseline.title.lower()}, ", found.baseline)]
+    lines = []
+    for role, of, mixed in shown:
+        agreement = [point.agreement for point in mixed.curve]
+        lines += [
+            _Line(f"{of}weights", role, [point.weights for point in mixed.curve], agreement),
+            _Line(f"{of}bits", role, [point.bits for point in mixed.curve], agreement, "--"),
+        ]
+    _draw(lines, found.goal, "obtained of the model, from the head backwards, in percent", path)
 
 
 def plot_given_away(report: Report, path: Path) -> None:
@@ -51,7 +59,7 @@ def _draw(lines: Sequence[_Line], goal: float, below: str, path: Path) -> None:
         for line in lines:
             shares, agreement = ([100 * value for value in values] for values in (line.shares, line.agreement))
             look = {"marker": MARKERS[line.role], "markersize": 4, "markeredgecolor": "white", "clip_on": False}
-            look["drawstyle"] = "steps-post"  # a layer is obtained as a whole
+            look |= {"drawstyle": "steps-post", "linestyle": line.style}  # a layer is obtained as a whole
             axis.plot(shares, agreement, color=COLOURS[line.role], label=line.label, **look)
         axis.axhline(100 * goal, color=FAINT, linewidth=0.8, linestyle="--")
         axis.text(100, 100 * goal - 1.5, f"{100 * goal:g} %", color=FAINT, ha="right", va="top")

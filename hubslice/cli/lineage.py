@@ -9,18 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 from hubslice.cli import lineage_execution
-from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import LineageError
 
 if TYPE_CHECKING:
     from typer._click.core import Context
 
-    from hubslice.artefacts.exposure import Exposure
+    from hubslice.artefacts.exposure import Exposure, LayerChange, Mixture
     from hubslice.artefacts.lineage import Indexed, Lineage
 
 MANY = "--candidates"
-EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES"
+EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES; a run knows its teacher by itself"
 TOLD = 40  # layers that people are shown at the most
 
 
@@ -63,7 +63,8 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
             "hubslice lineage you/beans --candidates models/ --out beans-lineage",
             "hubslice lineage found.safetensors --index parents.safetensors --json",
-            "hubslice lineage runs/beans --exposure --teacher timm/resnet18.a1_in1k --data pictures/",
+            "hubslice lineage runs/beans --exposure --data pictures/",
+            "hubslice lineage you/beans --exposure --teacher timm/resnet18.a1_in1k --data pictures/",
         ),
     )(find)
     group.command(
@@ -92,7 +93,10 @@ def find(
         bool, typer.Option("--exposure", help="Measure in place of that what knowing --teacher gives away; by --data.")
     ] = False,
     teacher: Annotated[
-        str | None, typer.Option("--teacher", metavar="MODEL", help="For --exposure: a Hub id, a folder or a run.")
+        str | None,
+        typer.Option(
+            "--teacher", metavar="MODEL", help="For --exposure: a Hub id, a folder or a run; default: the run's own."
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE|FOLDER", help="For --exposure: pictures to answer.")
@@ -101,7 +105,15 @@ def find(
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their picture."),
     ] = None,
-    device: DeviceOption = "auto",
+    input_size: Annotated[
+        int | None,
+        typer.Option(
+            "--input-size", metavar="PIXELS", min=8, max=4096, help="For --exposure: side of the model's input."
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="For --exposure: where models run.")
+    ] = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -115,13 +127,22 @@ def find(
     from hubslice.api.ancestry import exposure, lineage
 
     if exposed:
-        if teacher is None or data is None or candidates or index_file is not None:
+        if data is None or candidates or index_file is not None:
             raise LineageError("--exposure takes a teacher and pictures, and nothing to compare with", hint=EXPOSURE)
-        measured = exposure(model, teacher, data, device=device, out=folder, reporter=out.progress())
-        out.result(measured, lambda: _tell_exposure(measured), quiet=f"{measured.weights_needed:.4f}")
+        measured = exposure(
+            model, teacher, data, input_size=input_size, device=device, out=folder, reporter=out.progress()
+        )
+        for warning in measured.warnings:
+            out.warning(warning)
+        out.result(measured, lambda: _tell_exposure(measured), quiet=f"{measured.exposure:.4f}")
         return
     if teacher is not None or data is not None:
         raise LineageError("--teacher and --data belong to --exposure", hint=EXPOSURE)
+    if input_size is not None or device != "auto":
+        raise LineageError(
+            f"--input-size and --device belong to --exposure and {lineage_execution.FLAG}; otherwise no model runs",
+            hint=EXPOSURE,
+        )
     found = lineage(model, candidates or (), index=index_file, out=folder, reporter=out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
@@ -209,28 +230,44 @@ def _tell_index(found: Indexed) -> None:
 
 
 def _tell_exposure(found: Exposure) -> None:
-    out.table(
-        [
-            {
-                "layer": layer.layer,
-                "weights": f"{layer.weights:,}",
-                "relative": "not the teacher's" if layer.relative is None else f"{layer.relative:.3g}",
-                "unchanged": "" if layer.unchanged is None else f"{layer.unchanged:.1%}",
-                "bits": "" if layer.bits is None else f"{layer.bits:.1f}",
-            }
-            for layer in found.layers
-        ],
-        {
-            "layer": "LAYER",
-            "weights": "WEIGHTS",
-            "relative": "CHANGE",
-            "unchanged": "UNCHANGED",
-            "bits": "BITS TO READ",
-        },
-    )
+    heads = {"layer": "LAYER", "weights": "WEIGHTS"} | _heads("", "")
+    beside = found.baseline
+    others = {}
+    if beside is not None:
+        heads |= _heads("baseline ", f"{beside.title.upper()}: ")
+        others = {layer.layer: layer for layer in beside.layers}
+    rows = [
+        {"layer": layer.layer, "weights": f"{layer.weights:,}"}
+        | _cells("", layer)
+        | _cells("baseline ", others.get(layer.layer))
+        for layer in found.layers
+    ]
+    out.table(rows, heads)
     out.text("")
-    out.text(
-        f"with the head alone the teacher gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} "
-        f"{found.weights_needed:.1%} of the weights are to be obtained, {found.bits_needed:.1%} of the bits: "
-        f"exposure {found.exposure:.1%} ({found.seconds:.1f} s)"
+    out.text(f"{_needed(found)} ({found.seconds:.1f} s)")
+    if beside is not None:
+        out.text(f"{beside.title}: {_needed(beside)}")
+
+
+def _heads(key: str, title: str) -> dict[str, str]:
+    heads = {"relative": "CHANGE", "unchanged": "UNCHANGED", "bits": "BITS TO READ"}
+    return {f"{key}{name}": f"{title}{head}" for name, head in heads.items()}
+
+
+def _cells(key: str, layer: LayerChange | None) -> dict[str, object]:
+    if layer is None:
+        return {}
+    cells = {
+        "relative": "not the teacher's" if layer.relative is None else f"{layer.relative:.3g}",
+        "unchanged": "" if layer.unchanged is None else f"{layer.unchanged:.1%}",
+        "bits": "" if layer.bits is None else f"{layer.bits:.1f}",
+    }
+    return {f"{key}{name}": cell for name, cell in cells.items()}
+
+
+def _needed(found: Mixture) -> str:
+    mixed = "the teacher as it is" if found.shared == 1 else "with nothing but the layers that it lacks the teacher"
+    return (
+        f"{mixed} gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} {found.weights_needed:.1%} "
+        f"of the weights are to be obtained, {found.bits_needed:.1%} of the bits: exposure {found.exposure:.1%}"
     )

@@ -127,8 +127,8 @@ def _write(stored: Stored, teacher: Teacher, file: BinaryIO, source: Path) -> st
     for name, _ in sorted(stored.header.tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         try:
             data = restored(stored, name, teacher)
-        except (ValueError, KeyError, IndexError) as error:
-            raise RunError(f"{source} cannot be put together: {error}", hint="fetch the file again") from error
+        except (ValueError, LookupError) as error:
+            raise RunError(f"{source} cannot be put together: {name}: {error}", hint="fetch the file again") from error
         sha256.update(data)
         file.write(data)
     return sha256.hexdigest()

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT
-from hubslice.artefacts.delta import DeltaFacts, write_delta
+from hubslice.artefacts.delta import DeltaFacts, read_delta, write_delta
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.names import DELTA, WEIGHTS
@@ -20,6 +20,7 @@ from hubslice.machine import faults_told
 from hubslice.pipeline.publish import put_tree, swap
 
 FOLDER = "student-delta"  # in the run
+LITTLE = 0.9  # of the weights' size, from which on a difference saves too little to be worth it
 _WHOLE = "push the weights themselves: leave out --delta"
 
 
@@ -68,3 +69,23 @@ def make_delta(run: Path, student: Path) -> tuple[Path, DeltaFacts]:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder, facts
+
+
+def little_saved(folder: Path, facts: DeltaFacts) -> str | None:
+    """Why the difference in a folder is hardly smaller than the weights; None if it is.
+
+    Raises:
+        RunError: the difference is damaged.
+    """
+    share = facts.size / facts.student.size
+    if share < LITTLE:
+        return None
+    stored = read_delta(folder / DELTA)
+    why = "most bits of the weights changed"
+    if 2 * stored.differences < len(stored.parts):
+        few = f"only {stored.differences}" if stored.differences else "none"
+        why = (
+            f"{few} of its {len(stored.parts)} tensors has name, type and shape of one in the teacher's files, "
+            "and what has not is kept as it is"
+        )
+    return f"the difference takes {share:.0%} of the size of the weights: {why}; {_WHOLE}"

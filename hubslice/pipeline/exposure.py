@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hubslice.artefacts.exposure import Exposure, Mixture
-from hubslice.errors import LineageError
+from hubslice.artefacts.exposure import BaselineExposure, Exposure, Mixture
+from hubslice.errors import LineageError, ModelError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.lineage import open_model
+from hubslice.pipeline.origin import origin_of
 from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 from hubslice.recipe.exposure import GOAL
@@ -21,14 +22,23 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from hubslice.artefacts.tensor_parts import Tensors
     from hubslice.models.base import Model
 
 FACTS, PICTURE = "exposure.json", "exposure.png"
 BATCH = 64
+FEW = 0.5  # share of the weights below which a teacher whose names are in doubt is warned of
 
 
 def exposure(
-    model: str, teacher: str, data: Path, *, input_size: int | None, device: str, out: Path | None, reporter: Reporter
+    model: str,
+    teacher: str | None,
+    data: Path,
+    *,
+    input_size: int | None,
+    device: str,
+    out: Path | None,
+    reporter: Reporter,
 ) -> Exposure:
     """Measure it; see `hubslice.api.ancestry.exposure`."""
     from hubslice.data.given import open_given
@@ -39,17 +49,38 @@ def exposure(
     if out is not None:
         check_free(out, {FACTS, PICTURE})
     where = resolve_device(device)
+    origin = origin_of(model)
+    if teacher is None and origin.teacher is None:
+        raise LineageError(
+            f"no teacher is named, and {model} is not a run that holds its own",
+            hint="hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
+        )
     loaded = load_model(fetch(parse_ref(model, Path.cwd())).folder, input_size=input_size)
     given = open_given(data, loaded.image_preprocessing)
+    known, doubt = _tensors(teacher or str(origin.teacher), loaded)
+    teacher = teacher or origin.named
     with reporter.track("Mix student and teacher", None, ""):
-        mixed, _ = mix(loaded, _tensors(teacher, set(loaded.module.state_dict())), given, GOAL, where)
-    if all(layer.bits is None for layer in mixed.layers):
+        mixed, _ = mix(loaded, known, given, GOAL, where)
+    if not mixed.shared:
         raise LineageError(
-            f"{model} has no layer whose name and shape {teacher} has, too",
+            f"{model} has no layer whose name and shape {teacher} has, too{f'; {doubt}' if doubt else ''}",
             hint="name its teacher; of a compact student no layer may be left in the teacher's shape",
         )
-    seconds = round(time.perf_counter() - started, 2)
-    found = Exposure(model=model, teacher=teacher, data=given.source, seconds=seconds, **facts_of(mixed))
+    baseline = None
+    if origin.baseline is not None:
+        tuned = load_model(origin.baseline, input_size=input_size)
+        with reporter.track(f"Mix {origin.title} and teacher", None, ""):
+            beside, _ = mix(tuned, known, open_given(data, tuned.image_preprocessing), GOAL, where)
+        baseline = BaselineExposure(title=origin.title, **facts_of(beside))
+    found = Exposure(
+        model=model,
+        teacher=teacher,
+        data=given.source,
+        baseline=baseline,
+        warnings=(_doubtful(teacher, mixed.shared, doubt),) if doubt and mixed.shared < FEW else (),
+        seconds=round(time.perf_counter() - started, 2),
+        **facts_of(mixed),
+    )
     if out is not None:
         _write(found, out)
     return found
@@ -112,21 +143,63 @@ def facts_of(mixed: Mixture) -> dict[str, Any]:
     return {name: getattr(mixed, name) for name in Mixture.model_fields}
 
 
-def _tensors(model: str, names: set[str]) -> dict[str, np.ndarray]:
-    """The teacher's floating-point tensors of these names, float32."""
+def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[str, np.ndarray]:
+    """The floating-point tensors of the teacher in a folder by the student's names, float32.
+
+    `input_size` in pixels is that of the student's pictures: position embeddings are fitted to it.
+
+    Raises:
+        ModelError: the teacher cannot be used.
+    """
+    from hubslice.models.folder import load_model
+
+    if student.library == "transformers":
+        return _named(student, open_model(str(teacher)))
+    state = load_model(teacher, input_size=input_size).module.state_dict()
+    return {name: tensor.float().numpy() for name, tensor in state.items() if tensor.is_floating_point()}
+
+
+def _tensors(teacher: str, student: Model) -> tuple[dict[str, np.ndarray], str | None]:
+    """As `tensors_of`, for a teacher by name; and why its names may be none of the student's though it is the teacher.
+
+    A file alone, and what is no network, has no other names than those in its files.
+    """
+    path = Path(teacher).expanduser()
+    doubt = "a file does not say how its network would name them"
+    if path.suffix != ".safetensors" or not path.is_file():
+        try:
+            return tensors_of(student, fetch(parse_ref(teacher, Path.cwd())).folder, _side(student)), None
+        except ModelError as error:
+            doubt = error.message
+    return _named(student, open_model(teacher)), f"its names are those in its file: {doubt}"
+
+
+def _named(student: Model, held: Tensors) -> dict[str, np.ndarray]:
+    import torch
+
     from hubslice.ancestry.layers import numbers
     from hubslice.artefacts.tensor_parts import Piece
+    from hubslice.models.named import named_as
 
-    held = open_model(model)
-    wanted = [
-        name for name, info in held.infos.items() if name in names and info.dtype in ("F64", "F32", "F16", "BF16")
-    ]
-    read = held.read([Piece(name, 0, held.infos[name].size) for name in wanted])
-    infos = [held.infos[name] for name in wanted]
-    return {
-        name: numbers(data, info.dtype).reshape(info.shape)
-        for name, data, info in zip(wanted, read, infos, strict=True)
+    infos = {name: info for name, info in held.infos.items() if info.dtype in ("F64", "F32", "F16", "BF16")}
+    read = held.read([Piece(name, 0, info.size) for name, info in infos.items()])
+    tensors = {
+        name: torch.from_numpy(numbers(data, info.dtype).reshape(info.shape))
+        for (name, info), data in zip(infos.items(), read, strict=True)
     }
+    found = named_as(student, tensors, Path(held.name))
+    return {name: tensor.numpy() for name, tensor in found.items() if tensor.is_floating_point()}
+
+
+def _side(student: Model) -> int:
+    return student.image_preprocessing.input_size[1]
+
+
+def _doubtful(teacher: str, shared: float, doubt: str) -> str:
+    return (
+        f"only {shared:.0%} of the weights lie in layers that {teacher} has by name and shape, and {doubt}; "
+        "the exposure may be far higher"
+    )
 
 
 def _write(found: Exposure, folder: Path) -> None:

@@ -9,7 +9,7 @@ from hubslice.card.render import render_card
 from hubslice.errors import GateError, InputError, LineageError
 from hubslice.hub.push import PushPlan
 from hubslice.hub.push import plan_push as make_plan
-from hubslice.pipeline.delta import make_delta
+from hubslice.pipeline.delta import little_saved, make_delta
 from hubslice.pipeline.poison import TEACHER
 from hubslice.pipeline.run import Run, open_run, student_recipe
 from hubslice.pipeline.run_folder import MANIFEST
@@ -48,7 +48,8 @@ def plan_push(
             revision=revision,
         )
         local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
-        return replace(plan, warnings=(*plan.warnings, *local), delta=facts)
+        bulky = None if facts is None else little_saved(folder, facts)
+        return replace(plan, warnings=(*plan.warnings, *local, *([bulky] if bulky else [])), delta=facts)
     if delta:
         raise LineageError(
             f"{path} is not a run; only a run knows which teacher, by its checksum, a difference is to",

@@ -259,7 +259,7 @@ def given_away(facts: RunExposure) -> ExposureReport:
     return ExposureReport(
         inputs=student.inputs,
         goal=student.goal,
-        shared=round(sum(layer.weights for layer in known) / sum(layer.weights for layer in student.layers), 6),
+        shared=student.shared,
         arms=tuple(
             ExposedArm(
                 arm=each.arm,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from safetensors.numpy import load, save
 
 from hubslice.artefacts.delta import Teacher, read_delta, restored, write_delta
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.sealed import write_sealed
+from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.artefacts.tensor_file import LENGTH, TensorInfo, header_length, parse_header
 from hubslice.errors import LineageError, RunError
 
@@ -106,6 +107,36 @@ def test_what_is_no_difference_is_refused(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     with pytest.raises(RunError, match="its content is not that of its checksum"):
+        read_delta(path)
+
+
+STREAMS = {
+    "not compressed as it says": (b"\1no such thing", "a part cannot be decompressed: Error -3"),
+    "cut": (b"", "a part has not the 25600 bytes that it should"),
+    "another length": (b"\0" + b"x" * 25601, "a part has not the 25600 bytes that it should"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), STREAMS.values(), ids=STREAMS)
+def test_a_stream_of_nonsense_under_a_good_seal(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "delta.safetensors"
+    there_and_back(path, save({"a": tensor(0)}), {})
+    about, streams = read_sealed(path, "delta", lambda about, streams: (about, streams))
+    write_sealed(path, "delta", about, streams | {"0.0": np.frombuffer(content, np.uint8)})
+    with pytest.raises(ValueError, match=says):
+        restored(read_delta(path), "a", teacher_of({}))
+    for start in (-1, 2**70, "8"):
+        write_sealed(path, "delta", about | {"start": start}, streams)
+        with pytest.raises(RunError, match="cannot be read as a delta"):
+            read_delta(path)
+
+
+def test_facts_nested_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "delta.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr("hubslice.artefacts.sealed.json", SimpleNamespace(dumps=lambda *_, **__: "[" * 100_000))
+        write_sealed(path, "delta", {}, {"header": np.zeros(3, np.uint8)})
+    with pytest.raises(RunError, match="cannot be read as a delta: maximum recursion depth"):
         read_delta(path)
 
 

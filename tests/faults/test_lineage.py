@@ -103,9 +103,24 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "exposure without a teacher": (
         ("child", "--exposure", "--data", "text.safetensors"),
         (
+            "no teacher is named, and child is not a run that holds its own",
+            "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
+        ),
+    ),
+    "exposure without pictures": (
+        ("child", "--exposure", "--teacher", "parent"),
+        (
             "--exposure takes a teacher and pictures",
             "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
         ),
+    ),
+    "a device where no model runs": (
+        ("child", "--candidates", "parent", "--device", "cpu"),
+        ("--input-size and --device belong to --exposure and --execution; otherwise no model runs",),
+    ),
+    "a size where no model runs": (
+        ("child", "--index", "text.safetensors", "--input-size", "64"),
+        ("--input-size and --device belong to --exposure and --execution; otherwise no model runs",),
     ),
     "a teacher without exposure": (
         ("child", "--teacher", "parent", "--candidates", "parent"),
@@ -257,6 +272,20 @@ def test_a_corrupt_difference(student: Path, refused: Refused, tmp_path: Path) -
     assert not list((tmp_path / "made").rglob("*.safetensors"))
 
 
+def test_a_well_sealed_difference_of_what_cannot_be_decompressed(
+    student: Path, refused: Refused, tmp_path: Path
+) -> None:
+    about, streams = read_sealed(student / "delta.safetensors", "delta", lambda about, streams: (about, streams))
+    bent = {name: stream.copy() for name, stream in streams.items()}
+    part = next(name for name, stream in bent.items() if name != "header" and stream[0] == 1)
+    bent[part][3:] ^= 255
+    write_sealed(student / "delta.safetensors", "delta", about, bent)
+    says = ("delta.safetensors cannot be put together: ", "a part cannot be decompressed", "fetch the file again")
+    refused("lineage", "./student", "--candidates", "lab/parent", code=2, says=says)
+    refused("pull", "./student", "--out", "pulled", code=2, says=says)
+    assert not list((tmp_path / "made").rglob("*.safetensors"))
+
+
 def test_a_difference_whose_teacher_changed(student: Path, hub: HubServer, refused: Refused, tmp_path: Path) -> None:
     """The commit that is pinned now gives other weights: refused by checksum, whatever the Hub says."""
     about, streams = read_sealed(student / "delta.safetensors", "delta", lambda about, streams: (about, streams))
@@ -289,6 +318,9 @@ def test_exposure_to_somebody_elses_teacher(place: Path, refused: Refused) -> No
     says = ("small has no layer whose name and shape alien has, too", "name its teacher")
     arguments = ("small", "--exposure", "--teacher", "alien", "--data", "clean.npy", "--out", "told")
     refused("lineage", *arguments, code=2, says=says)
+    alone = ("small", "--exposure", "--teacher", "alien/model.safetensors", "--data", "clean.npy")
+    says = ("small has no layer whose name and shape", "its names are those in its file: a file does not say how")
+    refused("lineage", *alone, code=2, says=says)
     refused("lineage", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
     assert sorted(place.rglob("*")) == before
 

@@ -107,14 +107,15 @@ def test_a_push_leaves_one_of_weights_and_difference(
         assert load((fetch(STUDENT, client=client).folder / "model.safetensors").read_bytes())["head"].shape == (3, 2)
 
 
-def rewrite(folder: Path, change: dict[str, object]) -> None:
-    """The same difference with other facts, and a good seal."""
+def rewrite(folder: Path, change: dict[str, object], parts: object = None) -> None:
+    """The same difference with other facts and parts, and a good seal."""
     from hubslice.artefacts.delta import KIND
     from hubslice.artefacts.sealed import read_sealed, write_sealed
 
     path = folder / "delta.safetensors"
     about, streams = read_sealed(path, KIND, lambda about, streams: (about, streams))
     about["facts"] |= change
+    about["parts"] = about["parts"] | (parts or {}) if isinstance(parts, dict | None) else parts
     write_sealed(path, KIND, about, streams)
 
 
@@ -132,6 +133,11 @@ FAULTS: dict[str, tuple[dict[str, object], type[Exception], str]] = {
     "a teacher that is gone": ({"teacher": "lab/gone"}, FetchError, "without that there are no weights: .*lab/gone"),
     "a commit that is gone": ({"commit": "1" * 40}, FetchError, "without that there are no weights: .*no"),
     "a branch for a commit": ({"commit": "main"}, RunError, "pins its teacher to 'main', which is no commit"),
+    "a file elsewhere": (
+        {"student": {"path": "../config.json", "size": 16_200, "sha256": "0" * 64}},
+        RunError,
+        "cannot be read as a delta: it makes a file '../config.json', not model.safetensors",
+    ),
     "another outcome": (
         {"student": {"path": "model.safetensors", "size": 16_200, "sha256": "0" * 64}},
         RunError,
@@ -147,6 +153,29 @@ def test_what_does_not_fit_is_refused(
     change, kind, says = FAULTS[fault]
     rewrite(student[0], change)
     with pytest.raises(kind, match=says):
+        fetch(LocalRef("here", student[0], "folder"), client=client_of())
+    assert not list(cache.rglob("*.safetensors"))
+
+
+KEPT: dict[str, object] = {"how": ["difference"], "streams": 4, "number": 0}
+MALFORMED: dict[str, tuple[object, str]] = {
+    "no table of parts": ([KEPT], "cannot be read as a delta"),
+    "a part that is no table": ({"a": 3}, "cannot be read as a delta: 1 validation error"),
+    "no number of streams": ({"a": KEPT | {"streams": "some"}}, "cannot be read as a delta: 1 validation error"),
+    "a way that nobody knows": ({"a": KEPT | {"how": 7}}, "cannot be read as a delta: 1 validation error"),
+    "a tensor too many": ({"c": KEPT}, "cannot be read as a delta: its parts are not the tensors of the model"),
+    "streams without end": ({"a": KEPT | {"streams": 10**15}}, "cannot be put together: a: there is no stream '0.4'"),
+    "too few streams": ({"a": KEPT | {"streams": 0}}, "cannot be put together: a: "),
+    "as it is, and of another size": ({"a": KEPT | {"how": []}}, "cannot be put together: a: a part has not the 8000"),
+}
+
+
+@pytest.mark.parametrize(("parts", "says"), MALFORMED.values(), ids=MALFORMED)
+def test_malformed_fields_under_a_good_seal(
+    client_of: MakeClient, student: tuple[Path, bytes], cache: Path, parts: object, says: str
+) -> None:
+    rewrite(student[0], {}, parts)
+    with pytest.raises(RunError, match=says):
         fetch(LocalRef("here", student[0], "folder"), client=client_of())
     assert not list(cache.rglob("*.safetensors"))
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import ViTModel
 
 import hubslice as package
 from hubslice.ancestry.exposure import changed_bits, needed
 from hubslice.artefacts.exposure import Exposure, Obtained
+from hubslice.models.transformers_adapter import TransformersModel
 from tests.cli.conftest import Hubslice, hubslice
 from tests.detection.small import clean, write_model
 
@@ -117,7 +119,90 @@ def test_the_command(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
     assert (done.code, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "told").iterdir()) == ["exposure.json", "exposure.png"]
     assert Exposure.load(tmp_path / "told/exposure.json") == Exposure.model_validate_json(done.stdout)
-    shown = hubslice(*arguments).stdout
     found = json.loads(done.stdout)
-    assert f"the teacher gives {found['start']:.1%} of 90 answers" in shown
-    assert float(hubslice(*arguments, "--quiet").stdout) == pytest.approx(found["weights_needed"], abs=1e-4)
+    shown = hubslice(*arguments).stdout
+    assert found["start"] == 1
+    assert "the teacher as it is gives 100.0% of 90 answers" in shown
+    assert float(hubslice(*arguments, "--quiet").stdout) == pytest.approx(found["exposure"], abs=1e-4)
+    alone = hubslice("lineage", "teacher", *arguments[2:], "--quiet")
+    assert alone.stdout == "1.0000\n"
+
+
+def test_with_an_unknown_head_the_teacher_is_not_said_to_be_as_it_is(
+    place: Path, tmp_path: Path, hubslice: Hubslice
+) -> None:
+    write_other(place, tmp_path / "other.safetensors", {"classifier.weight": (10, 8), "classifier.bias": (10,)})
+    shown = hubslice(
+        *("lineage", "student", "--exposure", "--teacher", str(tmp_path / "other.safetensors"), "--data", "clean.npy")
+    )
+    assert shown.stderr == ""  # most of the weights are in layers of the same names
+    assert "with nothing but the layers that it lacks the teacher gives " in shown.stdout
+
+
+def test_the_size_of_the_input(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
+    np.save(tmp_path / "large.npy", np.ones((2, 3, 24, 24), np.float32))
+    arguments = ("lineage", "student", "--exposure", "--teacher", "teacher", "--data", str(tmp_path / "large.npy"))
+    assert "the model takes pixels [N, 3, 16, 16]" in " ".join(hubslice(*arguments).stderr.split())
+    done = hubslice(*arguments, "--input-size", "24", "--json")
+    assert (done.code, json.loads(done.stdout)["inputs"]) == (0, 2)
+
+
+def write_other(place: Path, path: Path, changed: dict[str, tuple[int, ...]], renamed: str = "") -> None:
+    """The teacher's tensors as a file, some of another shape, and names that begin with `renamed` others."""
+    weights = load_file(place / "teacher/model.safetensors")
+    weights |= {name: torch.zeros(shape) for name, shape in changed.items()}
+    save_file({f"old.{n}" if renamed and n.startswith(renamed) else n: t for n, t in weights.items()}, path)
+
+
+def test_a_file_whose_names_are_others_is_warned_of(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
+    write_other(place, tmp_path / "other.safetensors", {}, renamed="features.4")
+    arguments = ("lineage", "student", "--exposure", "--data", "clean.npy", "--teacher")
+    done = hubslice(*arguments, str(tmp_path / "other.safetensors"), "--json")
+    found = json.loads(done.stdout)
+    (warning,) = found["warnings"]
+    assert json.loads(done.stderr) == {"warning": warning}
+    share = sum(layer["weights"] for layer in found["layers"] if layer["bits"] is not None)
+    share /= sum(layer["weights"] for layer in found["layers"])
+    assert 0 < share < 0.5
+    assert warning.startswith(f"only {share:.0%} of the weights lie in layers that ")
+    assert "its names are those in its file: a file does not say how its network would name them" in warning
+    assert "the exposure may be far higher" in warning
+    (tmp_path / "folder").mkdir()  # the same without a network that could be built
+    (tmp_path / "other.safetensors").rename(tmp_path / "folder/model.safetensors")
+    (tmp_path / "folder/config.json").write_text('{"architecture": "hubslice_vgg", "num_classes": 3}')
+    (warning,) = json.loads(hubslice(*arguments, str(tmp_path / "folder"), "--json").stdout)["warnings"]
+    assert "its names are those in its file: the weights in " in warning
+    assert "are not those of hubslice_vgg: " in warning
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ViT as transformers saves it, under names that are not those of its network; and without its head."""
+    place = tmp_path_factory.mktemp("vit")
+    about = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    model = TransformersModel.create("vit", ("red", "green", "blue"), 16, seed=0, patch_size=8, **about)
+    for name, module in (("student", model.module), ("base", ViTModel(model.module.config, add_pooling_layer=False))):
+        model.save(place / name)
+        if name == "base":
+            module.load_state_dict(model.module.vit.state_dict())
+        module.save_pretrained(place / name)
+    np.save(place / "clean.npy", clean(9))
+    return place
+
+
+def test_a_network_whose_file_has_other_names(vit: Path) -> None:
+    own = load_file(vit / "student/model.safetensors").keys() - package.load(vit / "student").module.state_dict().keys()
+    assert any("attention.attention.query" in name for name in own)
+    for teacher in ("student", "student/model.safetensors"):
+        found = package.exposure(vit / "student", vit / teacher, vit / "clean.npy")
+        assert (found.exposure, found.shared, found.warnings) == (1.0, 1.0, ())
+
+
+def test_a_teacher_without_a_head(vit: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = torch.random.get_rng_state()
+    found = package.exposure(vit / "student", vit / "base", vit / "clean.npy")
+    assert [layer.layer for layer in found.layers if layer.bits is None] == ["classifier"]
+    assert all(layer.unchanged == 1 for layer in found.layers[1:])
+    assert (found.start, found.weights_needed, found.warnings) == (1.0, found.curve[0].weights, ())
+    assert torch.equal(torch.random.get_rng_state(), state)  # a head was drawn and dropped
+    assert not caplog.records

@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hubslice as package
-from hubslice.artefacts.exposure import RunExposure
+from hubslice.artefacts.exposure import Exposure, RunExposure
 from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.card.plot_exposure import plot_exposure
+from hubslice.errors import LineageError
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.steps.exposure import KIND, PLACES
 from tests.cli.conftest import Hubslice, hubslice
@@ -30,6 +33,12 @@ train: {epochs: 1, batch_size: 32}
 exposure: {samples: 6, goal: 0.9}
 gates: {max_exposure: 0.0}
 """
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    np.save(tmp_path / "pictures.npy", np.random.default_rng(0).random((4, 3, 32, 32), np.float32))
+    return tmp_path / "pictures.npy"
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +92,41 @@ def test_all_of_it_is_verified_from_the_weights(run: Run) -> None:
     assert found["student beside the teacher"].detail.endswith("layers differ as told")
     assert "6 of 6 answers" in found["student mixed with the teacher"].detail
     assert "6 of 6 answers" in found["finetune mixed with the teacher"].detail
+
+
+def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_path: Path, hubslice: Hubslice) -> None:
+    """What `lineage --exposure` finds of a run is what its step found, on other pictures."""
+    step = RunExposure.load(run.student / "evidence/exposure.json")
+    data = ("--exposure", "--data", str(pictures))
+    done = hubslice("lineage", str(run.path), *data, "--out", str(tmp_path / "told"), "--json")
+    assert (done.code, done.stderr) == (0, "")
+    found = Exposure.model_validate_json(done.stdout)
+    assert found == Exposure.load(tmp_path / "told/exposure.json")
+    assert found.teacher == run.report.teacher.model
+    assert found.baseline is not None
+    assert found.baseline.title == "Fine-tuned"
+    assert (found.layers, found.baseline.layers) == (step.arms[0].layers, step.arms[1].layers)
+    alone = package.exposure(run.path / "steps/train.finetune/model", run.path.parent / "teacher", pictures)
+    assert alone.baseline is None
+    assert alone.curve == found.baseline.curve
+
+    shown = hubslice("lineage", str(run.student), *data, "--teacher", str(run.path.parent / "teacher")).stdout
+    last = found.baseline.layers[-1]
+    (line,) = [line for line in shown.splitlines() if line.startswith(f"{last.layer}\t")]
+    assert line.split("\t")[5:] == [f"{last.relative:.3g}", f"{last.unchanged:.1%}", f"{last.bits:.1f}"]
+    assert f"bits: exposure {found.exposure:.1%}" in shown.splitlines()[-2]
+    assert shown.splitlines()[-1].startswith("Fine-tuned: with nothing but the layers that it lacks the teacher gives ")
+    assert shown.endswith(f"bits: exposure {found.baseline.exposure:.1%}\n")
+
+    plot_exposure(found.model_copy(update={"baseline": None}), tmp_path / "student.png")
+    assert (tmp_path / "student.png").read_bytes() != (tmp_path / "told/exposure.png").read_bytes()
+
+
+def test_a_run_that_lost_its_steps_needs_a_teacher_by_name(run: Run, pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run", ignore=shutil.ignore_patterns("steps"))
+    with pytest.raises(LineageError, match=r"no teacher is named, and .*run is not a run that holds its own"):
+        package.exposure(tmp_path / "run", None, pictures)
+    assert package.exposure(tmp_path / "run", run.path.parent / "teacher", pictures).baseline is None
 
 
 def bent_answers(student: Path) -> None:

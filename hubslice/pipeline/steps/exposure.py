@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubslice.artefacts.lineage import Comparison
-    from hubslice.models.base import Model
 
 FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
 KIND = "exposure"
@@ -40,16 +39,16 @@ def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Ar
         from hubslice.artefacts.rate import Rate
         from hubslice.artefacts.sealed import write_sealed
         from hubslice.models.folder import load_model
-        from hubslice.pipeline.exposure import facts_of, mix
+        from hubslice.pipeline.exposure import facts_of, mix, tensors_of
 
         teacher_folder = context.inputs["pull"] / WEIGHTS_FOLDER
-        teacher = tensors_of(load_model(teacher_folder, input_size=recipe.teacher.input_size))
         test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
         places = drawn(len(test), params.samples, recipe.seed)
         found, answers = [], {PLACES: places}
         with context.reporter.track("Mix models with the teacher", len(steps), "models") as bar:
             for name, step in steps.items():
                 model = load_model(context.inputs[step] / WEIGHTS_FOLDER)
+                teacher = tensors_of(model, teacher_folder, recipe.teacher.input_size)
                 pictures = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
                 mixed, answers[name] = mix(model, teacher, pictures, params.goal, context.device)
                 found.append(ArmExposure(arm=name, **facts_of(mixed)))
@@ -71,12 +70,6 @@ def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Ar
 def drawn(count: int, samples: int, seed: int) -> np.ndarray:
     """The places of the pictures in a test split of `count`, int64, ascending."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:samples])
-
-
-def tensors_of(teacher: Model) -> dict[str, np.ndarray]:
-    """The teacher's floating-point tensors by their names in the network, float32."""
-    state = teacher.module.state_dict()
-    return {name: tensor.float().numpy() for name, tensor in state.items() if tensor.is_floating_point()}
 
 
 def compared_with(student: Path, teacher: Path) -> Comparison:

@@ -18,10 +18,10 @@ from hubslice.errors import FetchError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef
 from hubslice.models.base import Model
-from hubslice.models.folder import load_model
+from hubslice.pipeline.exposure import tensors_of
 from hubslice.pipeline.report import given_away
 from hubslice.pipeline.steps.audit import EVIDENCE
-from hubslice.pipeline.steps.exposure import KIND, PLACES, compared_with, drawn, tensors_of
+from hubslice.pipeline.steps.exposure import KIND, PLACES, compared_with, drawn
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
@@ -104,11 +104,11 @@ def check_weights(
         path="lineage",
     )
     yield compared(PART, "lineage", wrong, f"{again.verdict}, by the weights of student and teacher")
-    teacher = tensors_of(load_model(folder, input_size=claims.recipe.teacher.input_size))
     if not isinstance(task, Task) or task.report.fingerprint != claims.report.task.fingerprint:
         task = None
     for arm in facts.arms:
         if arm.arm in models:
+            teacher = tensors_of(models[arm.arm], folder, claims.recipe.teacher.input_size)
             yield from _measured(arm, models[arm.arm], teacher, answers, effort, task, claims.report.seed)
 
 
