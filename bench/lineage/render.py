@@ -200,11 +200,13 @@ def _exposures(found: Sequence[Exposures], target: Path) -> list[str]:
         "",
         f"{found[0].teacher}, students for the drawings at {size} x {size}; seeds {seeds}, "
         f"{found[0].arms[0].curve.inputs} test pictures each. To answer as the student does on {goal:.0%} of them, "
-        "that much of it has to be obtained beginning at the head; all else is the teacher's. Mean over the seeds "
-        "(lowest to highest).",
+        "that much of it has to be obtained by somebody who has the teacher: leading bits of all weights, or whole "
+        "layers beginning at the head. *Exposure*: of the leading bits that somebody without the teacher needs, what "
+        "it spares. Mean over the seeds (lowest to highest), in percent.",
         "",
-        "| student | accuracy | verdict, score | exposure | bits needed | weights needed | with the head alone |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+        "| student | accuracy | verdict, score | exposure | bits needed | without the teacher | whole layers, weights "
+        "| same answers with the head alone |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for arm, title in exposures.TITLES.items():
         own = [each for seed in found for each in seed.arms if each.curve.arm == arm]
@@ -214,6 +216,7 @@ def _exposures(found: Sequence[Exposures], target: Path) -> list[str]:
         columns = (
             [each.curve.exposure for each in own],
             [each.curve.bits_needed for each in own],
+            [each.curve.bits_alone for each in own],
             [each.curve.weights_needed for each in own],
             [each.curve.start for each in own],
         )
@@ -232,22 +235,27 @@ def _draw_exposures(found: Sequence[Exposures], path: Path) -> None:
     with styled():
         figure = new_figure(3.2)
         axes = figure.subplots(1, 2, sharey=True)
-        for axis, what in zip(axes, ("weights", "bits"), strict=True):
-            for arm, title in exposures.TITLES.items():
-                for number, seed in enumerate(found):
-                    curve = next(each.curve for each in seed.arms if each.curve.arm == arm)
-                    axis.plot(
-                        [100 * getattr(point, what) for point in curve.curve],
-                        [100 * point.agreement for point in curve.curve],
-                        color=COLOURS[arm],
-                        marker=MARKERS[arm],
-                        markersize=2.5,
-                        linewidth=1,
-                        drawstyle="steps-post",
-                        label=None if number else title,
-                    )
+        for arm, title in exposures.TITLES.items():
+            for number, seed in enumerate(found):
+                curve = next(each.curve for each in seed.arms if each.curve.arm == arm)
+                look = {"color": COLOURS[arm], "marker": MARKERS[arm], "markersize": 2.5, "linewidth": 1}
+                axes[0].plot(
+                    [100 * point.weights for point in curve.curve],
+                    [100 * point.agreement for point in curve.curve],
+                    drawstyle="steps-post",
+                    label=None if number else title,
+                    **look,
+                )
+                for points, style in ((curve.leading, "-"), (curve.alone, ":")):
+                    shares = [100 * point.bits for point in points]
+                    axes[1].plot(shares, [100 * point.agreement for point in points], linestyle=style, **look)
+        below = (
+            "weights obtained, as whole layers, in percent",
+            "leading bits obtained, in percent (dotted: no teacher)",
+        )
+        for axis, text in zip(axes, below, strict=True):
             axis.axhline(100 * found[0].arms[0].curve.goal, color=FAINT, linewidth=0.8, linestyle="--")
-            axis.set_xlabel(f"{what} obtained, in percent")
+            axis.set_xlabel(text)
             axis.set_xlim(0, 100)
             axis.set_ylim(0, 102)
             axis.grid()

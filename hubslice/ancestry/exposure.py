@@ -8,17 +8,26 @@ weights is no part of this; only what they are worth is measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.exposure import LayerChange, Obtained
+from hubslice.artefacts.exposure import LayerChange, Leading, Mixture, Obtained
 
 _POINTS = 24  # of the curve at the most
 WORD = 32  # bits of a weight
 
 State = Mapping[str, Tensor]
+
+
+class _Point(Protocol):
+    @property
+    def agreement(self) -> float: ...
+
+
+P = TypeVar("P", bound=_Point)
 
 
 def groups_of(student: State, head: frozenset[str]) -> list[tuple[str, list[str]]]:
@@ -76,14 +85,13 @@ def curve(
     known: State,
     groups: Sequence[tuple[str, list[str]]],
     layers: Sequence[LayerChange],
+    right: Tensor,
     answers: Callable[[], Tensor],
 ) -> Iterator[Obtained]:
-    """Agreement after each layer that is obtained; `answers` gives the network's answers to all inputs.
+    """Agreement with the student's `right` answers after each layer that is obtained.
 
-    The network ends with the student's weights.
+    `answers` gives the network's answers to all inputs; the network ends with other weights than it had.
     """
-    network.load_state_dict(student)
-    right = answers()
     total = sum(layer.weights for layer in layers)
     lacking = sum(layer.bits is None for layer in layers)
     order = order_of(layers)
@@ -97,7 +105,6 @@ def curve(
         last = groups[order[count - 1]][0] if count else ""
         shares = {"weights": round(weights / total, 6), "bits": round(bits / (WORD * total), 6)}
         yield Obtained(layer=last, agreement=round(agreeing, 6), **shares)
-    network.load_state_dict(student)
 
 
 def order_of(layers: Sequence[LayerChange]) -> list[int]:
@@ -105,7 +112,31 @@ def order_of(layers: Sequence[LayerChange]) -> list[int]:
     return sorted(range(len(layers)), key=lambda number: layers[number].bits is not None)
 
 
-def needed(points: Sequence[Obtained], goal: float) -> Obtained:
+def mixture(
+    inputs: int,
+    goal: float,
+    layers: Sequence[LayerChange],
+    curve: Sequence[Obtained],
+    leading: Sequence[Leading],
+    alone: Sequence[Leading],
+) -> Mixture:
+    """What follows from the points of all curves."""
+    enough = needed(curve, goal)
+    return Mixture(
+        inputs=inputs,
+        goal=goal,
+        start=curve[0].agreement,
+        weights_needed=enough.weights,
+        bits_needed=min(enough.bits, needed(leading, goal).bits),
+        bits_alone=needed(alone, goal).bits,
+        layers=tuple(layers),
+        curve=tuple(curve),
+        leading=tuple(leading),
+        alone=tuple(alone),
+    )
+
+
+def needed(points: Sequence[P], goal: float) -> P:
     """The first point from which on agreement never falls below the goal."""
     below = [number for number, point in enumerate(points) if point.agreement < goal]
     return points[min(below[-1] + 1 if below else 0, len(points) - 1)]

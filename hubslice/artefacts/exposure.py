@@ -36,14 +36,24 @@ class Obtained(Artefact):
     agreement: float
 
 
-class Mixture(Artefact):
-    """Agreement with the student against what was obtained of it, beginning at the head.
+class Leading(Artefact):
+    """All weights, known down to so many bits of their `fraction`: the share of bits that took, and the agreement."""
 
-    `start` is with nothing but the layers that the teacher lacks; `weights_needed` and `bits_needed` are the shares at
-    which agreement reaches `goal` for good. The `exposure` is what the teacher spares of the latter: 1 - `bits_needed`,
-    1 where it gives all away. A network that owes the teacher nothing has about 0.12: by chance the sign and the first
-    bits of the exponent agree. Layers are the teacher's by name and shape, so one that lost channels
-    counts as unknown to whoever has the teacher.
+    fraction: int
+    bits: float
+    agreement: float
+
+
+class Mixture(Artefact):
+    """Agreement with the student against what was obtained of it, in two ways, until it reaches `goal` for good.
+
+    Whole layers from the head backwards (`curve`), the others being the teacher's: `start` is the agreement with
+    nothing but the layers that the teacher lacks, `weights_needed` the share of weights that it takes. Or the leading
+    bits of all weights (`leading`), below those that are the teacher's. `bits_needed` is the share of bits that the
+    cheaper way takes, `bits_alone` what leading bits take without a teacher (`alone`). The `exposure` is what the
+    teacher spares of the latter, 1 where it gives all away. A network that owes the teacher nothing has some, too: by
+    chance the sign and the first bits of the exponent agree. Layers are the teacher's by name and shape, so one that
+    lost channels counts as unknown to whoever has the teacher.
     """
 
     inputs: int
@@ -51,8 +61,11 @@ class Mixture(Artefact):
     start: float
     weights_needed: float
     bits_needed: float
+    bits_alone: float
     layers: tuple[LayerChange, ...]
     curve: tuple[Obtained, ...]
+    leading: tuple[Leading, ...]
+    alone: tuple[Leading, ...]
 
     @model_validator(mode="before")
     @classmethod
@@ -62,8 +75,8 @@ class Mixture(Artefact):
     @computed_field
     @property
     def exposure(self) -> float:
-        """The share of the student's bits that need not be obtained for the goal."""
-        return round(1 - self.bits_needed, 6)
+        """The share of the bits needed for the goal that the teacher spares."""
+        return round(max(0.0, 1 - self.bits_needed / self.bits_alone), 6)
 
     @property
     def shared(self) -> float:

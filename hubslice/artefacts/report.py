@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.exposure import LayerChange, Obtained
+from hubslice.artefacts.exposure import LayerChange, Leading, Obtained
 from hubslice.artefacts.lineage import Verdict
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
@@ -210,7 +210,10 @@ class ExposedArm(Artefact):
     start: float
     weights_needed: float
     bits_needed: float
+    bits_alone: float
     curve: tuple[Obtained, ...]
+    leading: tuple[Leading, ...]
+    alone: tuple[Leading, ...]
 
 
 class ExposureReport(Artefact):

@@ -6,68 +6,72 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hubslice.artefacts.exposure import Exposure, Mixture, Obtained
-from hubslice.artefacts.report import Report
+from hubslice.artefacts.exposure import Exposure, Mixture
+from hubslice.artefacts.report import ExposedArm, Report
 from hubslice.card.facts import arm_title
 from hubslice.card.plot_style import COLOURS, FAINT, MARKERS, WIDTH, new_figure, styled, write_figure
 
 _TITLE = "What is left to obtain for whoever knows the teacher"
 
 
-class _Line(NamedTuple):
+class _Shown(NamedTuple):
     label: str
     role: str
-    shares: Sequence[float]
-    agreement: Sequence[float]
-    style: str = "-"
+    found: Mixture | ExposedArm
 
 
 def plot_exposure(found: Exposure, path: Path) -> None:
     """Agreement with the model, and of a run with its baseline, over the shares of weights and bits obtained."""
-    shown: list[tuple[str, str, Mixture]] = [("student", "", found)]
+    shown = [_Shown("model", "student", found)]
     if found.baseline is not None:
-        shown = [("student", "model, ", found), ("baseline", f"{found.baseline.title.lower()}, ", found.baseline)]
-    lines = []
-    for role, of, mixed in shown:
-        agreement = [point.agreement for point in mixed.curve]
-        lines += [
-            _Line(f"{of}weights", role, [point.weights for point in mixed.curve], agreement),
-            _Line(f"{of}bits", role, [point.bits for point in mixed.curve], agreement, "--"),
-        ]
-    _draw(lines, found.goal, "obtained of the model, from the head backwards, in percent", path)
+        shown.append(_Shown(found.baseline.title.lower(), "baseline", found.baseline))
+    _draw(shown, found.goal, path)
 
 
 def plot_given_away(report: Report, path: Path) -> None:
-    """Agreement with the student, and with the baseline, over the share of the weights that were obtained."""
+    """The same of a run's student and its baseline."""
     found = report.exposure
     if found is None:
         return
-    lines = [_line(report, each.arm, each.curve) for each in found.arms]
-    _draw(lines, found.goal, "weights obtained of the model, from the head backwards, in percent", path)
+    arms = [(each, report.arm(each.arm)) for each in found.arms]
+    shown = [_Shown(arm_title(report, each.arm), "student" if arm is None else arm.role, each) for each, arm in arms]
+    _draw(shown, found.goal, path)
 
 
-def _line(report: Report, name: str, curve: Sequence[Obtained]) -> _Line:
-    arm = report.arm(name)
-    role = "student" if arm is None else arm.role
-    return _Line(arm_title(report, name), role, [p.weights for p in curve], [p.agreement for p in curve])
-
-
-def _draw(lines: Sequence[_Line], goal: float, below: str, path: Path) -> None:
+def _draw(shown: Sequence[_Shown], goal: float, path: Path) -> None:
+    """Left whole layers; right leading bits, dashed without the teacher."""
     with styled():
-        figure = new_figure(3.0, WIDTH)
-        axis = figure.subplots()
-        for line in lines:
-            shares, agreement = ([100 * value for value in values] for values in (line.shares, line.agreement))
-            look = {"marker": MARKERS[line.role], "markersize": 4, "markeredgecolor": "white", "clip_on": False}
-            look |= {"drawstyle": "steps-post", "linestyle": line.style}  # a layer is obtained as a whole
-            axis.plot(shares, agreement, color=COLOURS[line.role], label=line.label, **look)
-        axis.axhline(100 * goal, color=FAINT, linewidth=0.8, linestyle="--")
-        axis.text(100, 100 * goal - 1.5, f"{100 * goal:g} %", color=FAINT, ha="right", va="top")
-        axis.set_xlim(0, 100)
-        axis.set_ylim(0, 102)
-        axis.set_xlabel(below)
-        axis.set_ylabel("same answers in percent")
-        axis.grid(axis="y")
-        axis.legend(frameon=False, loc="lower right")
-        axis.set_title(_TITLE)
+        figure = new_figure(3.2, WIDTH)
+        layers, bits = figure.subplots(1, 2, sharey=True)
+        for label, role, found in shown:
+            look = {"color": COLOURS[role], "markeredgecolor": "white", "clip_on": False}
+            look |= {"marker": MARKERS[role], "markersize": 4}
+            layers.plot(
+                [100 * point.weights for point in found.curve],
+                [100 * point.agreement for point in found.curve],
+                drawstyle="steps-post",  # a layer is obtained as a whole
+                label=label,
+                **look,
+            )
+            for points, style in ((found.leading, "-"), (found.alone, ":")):
+                bits.plot(
+                    [100 * point.bits for point in points],
+                    [100 * point.agreement for point in points],
+                    linestyle=style,
+                    label=label if style == "-" else f"{label}, without the teacher",
+                    **look,
+                )
+        for axis, below in (
+            (layers, "weights obtained, as whole layers\nfrom the head backwards, in percent"),
+            (bits, "bits obtained, leading ones of all weights,\nin percent"),
+        ):
+            axis.axhline(100 * goal, color=FAINT, linewidth=0.8, linestyle="--")
+            axis.set_xlim(0, 100)
+            axis.set_ylim(0, 102)
+            axis.set_xlabel(below)
+            axis.grid(axis="y")
+        layers.text(0, 100 * goal - 1.5, f"{100 * goal:g} %", color=FAINT, ha="left", va="top")
+        layers.set_ylabel("same answers in percent")
+        bits.legend(frameon=False, loc="lower right", fontsize="small")
+        figure.suptitle(_TITLE)
         write_figure(figure, path)

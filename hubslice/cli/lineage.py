@@ -269,5 +269,6 @@ def _needed(found: Mixture) -> str:
     mixed = "the teacher as it is" if found.shared == 1 else "with nothing but the layers that it lacks the teacher"
     return (
         f"{mixed} gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} {found.weights_needed:.1%} "
-        f"of the weights are to be obtained, {found.bits_needed:.1%} of the bits: exposure {found.exposure:.1%}"
+        f"of the weights are to be obtained as whole layers, or {found.bits_needed:.1%} of the bits, without the "
+        f"teacher {found.bits_alone:.1%}: exposure {found.exposure:.1%}"
     )

@@ -28,7 +28,7 @@ REPORT_BYTES: Final = 150_000
 SMALL_FILE: Final = 1_000  # bytes of a step's JSON
 STORED_TRIGGERED: Final = 16  # pictures that the evidence of a backdoor keeps
 SCORE_BYTES: Final = 16  # of a gate in a search's checkpoint: score, two moments of Adam, the best so far
-MIXTURES: Final = 24  # of a model with its teacher, at the most
+MIXTURES: Final = 48  # of a model with its teacher, at the most
 WEIGHT_COPIES: Final = 4  # in memory while training: weights, gradients, momentum, the best so far
 
 

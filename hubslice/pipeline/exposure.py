@@ -101,13 +101,14 @@ def mix(
 ) -> tuple[Mixture, np.ndarray]:
     """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, pictures].
 
-    The first row of the answers is the model's, the others are those of the mixtures along the curve. The model keeps
-    its weights.
+    The first row of the answers is the model's, the others are those along the curve of layers, along the leading bits
+    with the teacher, and along those without it. The model keeps its weights.
     """
     import numpy as np
     import torch
 
-    from hubslice.ancestry.exposure import changes, curve, groups_of, needed, shared
+    from hubslice.ancestry.exposure import changes, curve, groups_of, mixture, shared
+    from hubslice.ancestry.leading import leading
 
     student = {name: tensor.detach().clone() for name, tensor in model.module.state_dict().items()}
     known = shared(student, teacher)
@@ -124,18 +125,12 @@ def mix(
         told.append(found.numpy())
         return found
 
-    points = tuple(curve(network, student, known, groups, layers, answers))
-    enough = needed(points, goal)
-    mixed = Mixture(
-        inputs=len(pictures),
-        goal=goal,
-        start=points[0].agreement,
-        weights_needed=enough.weights,
-        bits_needed=enough.bits,
-        layers=tuple(layers),
-        curve=points,
-    )
-    return mixed, np.stack(told)
+    network.load_state_dict(student)
+    right = answers()
+    points = list(curve(network, student, known, groups, layers, right, answers))
+    below, alone = (list(leading(network, student, having, right, answers)) for having in (known, {}))
+    network.load_state_dict(student)
+    return mixture(len(pictures), goal, layers, points, below, alone), np.stack(told)
 
 
 def facts_of(mixed: Mixture) -> dict[str, Any]:

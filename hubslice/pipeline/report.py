@@ -267,7 +267,10 @@ def given_away(facts: RunExposure) -> ExposureReport:
                 start=each.start,
                 weights_needed=each.weights_needed,
                 bits_needed=each.bits_needed,
+                bits_alone=each.bits_alone,
                 curve=each.curve,
+                leading=each.leading,
+                alone=each.alone,
             )
             for each in facts.arms
         ),

@@ -13,7 +13,7 @@ from bench.lineage.exposures import TITLES, Exposed, Exposures
 from bench.lineage.pairs import Outcome, Pair, Relation
 from bench.lineage.search import Query, Searched
 from bench.lineage.statistics import above, area, at_full_recall, roc, threshold
-from hubslice.artefacts.exposure import ArmExposure, Obtained
+from hubslice.artefacts.exposure import ArmExposure, Leading, Obtained
 from hubslice.artefacts.rate import Rate
 
 
@@ -61,6 +61,7 @@ def outcomes(folder: Path) -> None:
         made = Outcome(kind="vgg", seed=seed, pairs=tuple(found), machine="a machine")
         made.save(folder / f"pairs-vgg-{seed}.json")
     curve = tuple(Obtained(layer=str(n), weights=n / 4, bits=n / 8, agreement=n / 4) for n in range(5))
+    bits = tuple(Leading(fraction=n, bits=n / 8, agreement=n / 4) for n in range(5))
     shown = tuple(
         Exposed(
             test=Rate(hits=60, total=100),
@@ -73,8 +74,11 @@ def outcomes(folder: Path) -> None:
                 start=0.1,
                 weights_needed=0.5,
                 bits_needed=0.25,
+                bits_alone=0.5,
                 layers=(),
                 curve=curve,
+                leading=bits,
+                alone=bits,
             ),
         )
         for arm in TITLES
@@ -99,7 +103,7 @@ def test_outcomes_are_told(tmp_path: Path) -> None:
     assert "| fine-tuned | 100.0 % [20.7, 100.0], n = 1 | 0.900 to 0.900 | 1.0000 | 0.50 of 1.00 | 0.010 |" in table
     assert "| stranger | 0.0 % [0.0, 25.9], n = 11 | 100.0 % [74.1, 100.0], n = 11 |" in table
     assert "| all but compacted | 0.455 | 100.0 % [70.1, 100.0], n = 9 | 0.0 % [0.0, 29.9], n = 9 |" in table
-    assert "| ReMoS | 60.0 | descendant 0.70 to 0.70 | 75.0 | 25.0 | 50.0 | 10.0 |" in table
+    assert "| ReMoS | 60.0 | descendant 0.70 to 0.70 | 50.0 | 25.0 | 50.0 | 50.0 | 10.0 |" in table
     assert "8.0 KiB each" in table
     assert "| fine-tuned, families | 1 | 0.00 | 40.0 (40.0 to 40.0) | 90.0 (90.0 to 90.0) | 1 of 1 |" in table
     assert {path.name for path in tmp_path.glob("*.png")} == {"roc.png", "exposure.png"}

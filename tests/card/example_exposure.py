@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.exposure import LayerChange, Obtained
+from hubslice.artefacts.exposure import LayerChange, Leading, Obtained
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import ExposedArm, ExposureReport, LineageReport
 
 LAYERS = ("classifier", "bn2", "conv_head", "blocks.6.0.bn3", "blocks.5.3.conv_pwl", "blocks.3.2.conv_pw", "conv_stem")
 WEIGHTS = (0.004, 0.005, 0.126, 0.127, 0.342, 0.711, 1.0)
+FRACTIONS = (0, 1, 2, 3, 4, 5, 6, 23)
+AGREEING = (38, 54, 120, 194, 221, 245, 250, 256)
 
 
 def curve(bits: float, agreements: tuple[int, ...]) -> tuple[Obtained, ...]:
@@ -18,15 +20,26 @@ def curve(bits: float, agreements: tuple[int, ...]) -> tuple[Obtained, ...]:
     )
 
 
-def exposed(arm: str, points: tuple[Obtained, ...], at: int) -> ExposedArm:
-    enough = points[at]
+def leading(first: float, more: int) -> tuple[Leading, ...]:
+    """From the share `first` of the bits on; `more` pictures agree than without a teacher."""
+    return tuple(
+        Leading(fraction=fraction, bits=round(first + 0.025 * fraction, 6), agreement=min(256, n + more) / 256)
+        for fraction, n in zip(FRACTIONS, AGREEING, strict=True)
+    )
+
+
+def exposed(arm: str, points: tuple[Obtained, ...], at: int, first: float) -> ExposedArm:
+    below, alone = leading(first, 9), leading(0.281, 0)
     return ExposedArm(
         arm=arm,
-        exposure=round(1 - enough.bits, 6),
+        exposure=round(1 - below[5].bits / alone[5].bits, 6),
         start=points[0].agreement,
-        weights_needed=enough.weights,
-        bits_needed=enough.bits,
+        weights_needed=points[at].weights,
+        bits_needed=below[5].bits,
+        bits_alone=alone[5].bits,
         curve=points,
+        leading=below,
+        alone=alone,
     )
 
 
@@ -36,8 +49,8 @@ def exposure() -> ExposureReport:
         goal=0.94,
         shared=0.996,
         arms=(
-            exposed("student", curve(0.78, (31, 34, 61, 88, 171, 243, 256)), 5),
-            exposed("finetune", curve(0.71, (92, 101, 158, 190, 244, 251, 256)), 4),
+            exposed("student", curve(0.78, (31, 34, 61, 88, 171, 243, 256)), 5, 0.06),
+            exposed("finetune", curve(0.71, (92, 101, 158, 190, 244, 251, 256)), 4, 0.02),
         ),
         least_changed=(
             LayerChange(layer="conv_stem", weights=864, relative=0.0121, unchanged=0.0009, bits=19.8),

@@ -90,7 +90,7 @@ def test_what_the_teacher_gives_away_is_told_as_it_was_measured() -> None:
     assert found is not None
     text = section(card_of(FULL), "exposure")
     for arm in found.arms:
-        for share in (arm.exposure, arm.bits_needed, arm.weights_needed, arm.start):
+        for share in (arm.exposure, arm.bits_needed, arm.bits_alone, arm.weights_needed, arm.start):
             assert formats.percent(share) in text
     for words in (
         "**descendant** (score 0.87; descendant from 0.15 on",

@@ -14,6 +14,7 @@ from transformers import ViTModel
 
 import hubslice as package
 from hubslice.ancestry.exposure import changed_bits, needed
+from hubslice.ancestry.leading import STEPS, obtained
 from hubslice.artefacts.exposure import Exposure, Obtained
 from hubslice.models.transformers_adapter import TransformersModel
 from tests.cli.conftest import Hubslice, hubslice
@@ -76,6 +77,7 @@ def test_agreement_by_hand(place: Path) -> None:
     changed = {layer.layer for layer in found.layers if layer.unchanged != 1}
     assert changed == {"classifier", "features.4"}
     assert 0 < found.bits_needed < found.weights_needed < 1
+    assert found.bits_needed < found.bits_alone < 1
 
 
 def test_a_head_of_another_size_has_to_be_obtained(place: Path, tmp_path: Path) -> None:
@@ -93,7 +95,9 @@ def test_a_head_of_another_size_has_to_be_obtained(place: Path, tmp_path: Path) 
 
 def test_the_teacher_itself_is_wholly_exposed(place: Path) -> None:
     found = package.exposure("teacher", "teacher", "clean.npy")
-    assert (found.start, found.weights_needed, found.bits_needed) == (1.0, 0.0, 0.0)
+    assert (found.start, found.weights_needed, found.bits_needed, found.exposure) == (1.0, 0.0, 0.0, 1.0)
+    assert [(point.bits, point.agreement) for point in found.leading] == [(0, 1)] * len(found.leading)
+    assert [point.bits for point in found.alone] == [(9 + point.fraction) / 32 for point in found.alone]
 
 
 def test_bits_one_by_one() -> None:
@@ -103,6 +107,37 @@ def test_bits_one_by_one() -> None:
     for first, second, bits in zip(mine, theirs, changed_bits(mine, theirs), strict=True):
         pair = [struct.unpack("<I", struct.pack("<f", value))[0] for value in (first, second)]
         assert bits == (pair[0] ^ pair[1]).bit_length()
+
+
+def leading_bits(mine: float, theirs: float | None, fraction: int) -> tuple[float, int]:
+    """What is known of a weight, and the bits that took, from its binary digits."""
+    digits, beside = (f"{struct.unpack('<I', struct.pack('<f', value or 0.0))[0]:032b}" for value in (mine, theirs))
+    last = 9 + fraction
+    first = 0 if theirs is None else next((n for n in range(32) if digits[n] != beside[n]), 32)
+    if theirs is not None and first >= last:
+        return theirs, 0
+    known = digits if mine == 0 or last == 32 else digits[:last] + "1" + "0" * (31 - last)
+    return struct.unpack("<f", struct.pack("<I", int(known, 2)))[0], last - first
+
+
+def test_leading_bits_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    mine = rng.normal(size=300).astype(np.float32)
+    theirs = np.concatenate([mine[:50], mine[50:200] * np.float32(1.001), rng.normal(size=100).astype(np.float32)])
+    mine[::7] = 0
+    counters = {"steps": torch.tensor(3)}
+    student = {"a": torch.from_numpy(mine), "b": torch.from_numpy(mine[:10]).reshape(2, 5), **counters}
+    for known in ({"a": torch.from_numpy(theirs)}, {}):
+        for fraction in STEPS:
+            state, share = obtained(student, known, fraction)
+            beside = theirs.tolist() if known else [None] * 300
+            pairs = [leading_bits(m, t, fraction) for m, t in zip(mine.tolist(), beside, strict=True)]
+            others = [leading_bits(m, None, fraction) for m in mine[:10].tolist()]
+            assert state["a"].tolist() == [value for value, _ in pairs]
+            assert state["b"].tolist() == [[value for value, _ in others[at : at + 5]] for at in (0, 5)]
+            assert state["steps"] == 3
+            assert share == pytest.approx(sum(bits for _, bits in pairs + others) / (32 * 310))
+    assert torch.equal(obtained(student, {}, 23)[0]["a"], student["a"])
 
 
 def test_needed_is_for_good() -> None:

@@ -52,7 +52,7 @@ def test_exposure_is_measured_told_and_judged(run: Run, hubslice: Hubslice) -> N
     assert told is not None
     assert (told.inputs, told.goal, [arm.arm for arm in told.arms]) == (6, 0.9, ["student", "finetune"])
     for arm in told.arms:
-        assert arm.exposure == pytest.approx(1 - arm.bits_needed)
+        assert arm.exposure == pytest.approx(1 - arm.bits_needed / arm.bits_alone, abs=1e-5)
         assert 0 < arm.exposure < 1
         assert (arm.curve[0].layer, arm.curve[-1].weights, arm.curve[-1].agreement) == ("fc", 1.0, 1.0)
     assert 0.9 < told.shared < 1  # all but the head
@@ -92,6 +92,7 @@ def test_all_of_it_is_verified_from_the_weights(run: Run) -> None:
     assert found["student beside the teacher"].detail.endswith("layers differ as told")
     assert "6 of 6 answers" in found["student mixed with the teacher"].detail
     assert "6 of 6 answers" in found["finetune mixed with the teacher"].detail
+    assert "6 of 6 answers" in found["student by its leading bits"].detail
 
 
 def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_path: Path, hubslice: Hubslice) -> None:
@@ -114,9 +115,9 @@ def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_pa
     last = found.baseline.layers[-1]
     (line,) = [line for line in shown.splitlines() if line.startswith(f"{last.layer}\t")]
     assert line.split("\t")[5:] == [f"{last.relative:.3g}", f"{last.unchanged:.1%}", f"{last.bits:.1f}"]
-    assert f"bits: exposure {found.exposure:.1%}" in shown.splitlines()[-2]
+    assert f"teacher {found.bits_alone:.1%}: exposure {found.exposure:.1%}" in shown.splitlines()[-2]
     assert shown.splitlines()[-1].startswith("Fine-tuned: with nothing but the layers that it lacks the teacher gives ")
-    assert shown.endswith(f"bits: exposure {found.baseline.exposure:.1%}\n")
+    assert shown.endswith(f": exposure {found.baseline.exposure:.1%}\n")
 
     plot_exposure(found.model_copy(update={"baseline": None}), tmp_path / "student.png")
     assert (tmp_path / "student.png").read_bytes() != (tmp_path / "told/exposure.png").read_bytes()

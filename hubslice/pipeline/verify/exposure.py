@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubslice.ancestry.exposure import WORD, changes, groups_of, needed, order_of, shared
-from hubslice.artefacts.exposure import ArmExposure, LayerChange, Mixture, RunExposure
+from hubslice.ancestry.exposure import WORD, changes, groups_of, mixture, needed, order_of, shared
+from hubslice.ancestry.leading import obtained
+from hubslice.artefacts.exposure import ArmExposure, LayerChange, RunExposure
 from hubslice.artefacts.report import ExposureReport
 from hubslice.artefacts.sealed import read_sealed
 from hubslice.artefacts.verification import Finding, compared, unchecked
@@ -57,31 +58,24 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
     ordered = [arm.layers[at] for at in order_of(arm.layers)]
     names = [layer.layer for layer in ordered]
     total = sum(layer.weights for layer in ordered)
-    agreeing = (answers[1:] == answers[0]).mean(1)
-    wrong = []
-    if answers.shape != (1 + len(arm.curve), arm.inputs):
+    if answers.shape != (1 + sum(map(len, (arm.curve, arm.leading, arm.alone))), arm.inputs):
         return [f"{arm.arm}: {answers.shape[0] - 1} mixtures and {answers.shape[1]} pictures are stored"]
+    agreeing = iter((answers[1:] == answers[0]).mean(1).tolist())
     points = []
-    for point, agreement in zip(arm.curve, agreeing, strict=True):
+    for point, agreement in zip(arm.curve, agreeing, strict=False):
         taken = ordered[: names.index(point.layer) + 1] if point.layer else []
         weights = sum(layer.weights for layer in taken)
         bits = sum(layer.weights * (WORD if layer.bits is None else layer.bits) for layer in taken)
         shares = {"weights": weights / total, "bits": bits / (WORD * total)}
-        points.append(point.model_copy(update={"agreement": float(agreement), **shares}))
-    enough = needed(points, arm.goal)
-    counted = Mixture(
-        inputs=arm.inputs,
-        goal=arm.goal,
-        start=points[0].agreement,
-        weights_needed=enough.weights,
-        bits_needed=enough.bits,
-        layers=arm.layers,
-        curve=tuple(points),
+        points.append(point.model_copy(update={"agreement": agreement, **shares}))
+    leading, alone = (
+        [point.model_copy(update={"agreement": agreement}) for point, agreement in zip(told, agreeing, strict=False)]
+        for told in (arm.leading, arm.alone)
     )
-    wrong += differences(
+    counted = mixture(arm.inputs, arm.goal, arm.layers, points, leading, alone)
+    return differences(
         arm.model_dump(mode="json", exclude={"arm"}), counted.model_dump(mode="json"), tolerance=2e-6, path=arm.arm
     )
-    return wrong
 
 
 def check_weights(
@@ -126,22 +120,30 @@ def _measured(
     groups = groups_of(student, model.classifier_parameters())
     layers = changes(student, known, groups)
     wrong = differences(_plain(arm.layers), _plain(layers), tolerance=OTHER_ROUNDING, path=arm.arm)
+    for having, points in ((known, arm.leading), ({}, arm.alone)):
+        spent = [obtained(student, having, point.fraction)[1] for point in points]
+        wrong += differences([point.bits for point in points], spent, tolerance=2e-6, path=f"{arm.arm}: bits")
     yield compared(PART, f"{arm.arm} beside the teacher", wrong, f"{len(layers)} layers differ as told")
     if task is None or wrong:
         return
-    at = next(n for n, point in enumerate(arm.curve) if point.weights == arm.weights_needed)
+    at = arm.curve.index(needed(arm.curve, arm.goal))
     ordered = [groups[number] for number in order_of(layers)]
     last = [layer for layer, _ in ordered].index(arm.curve[at].layer) + 1 if arm.curve[at].layer else 0
     taken = {name for _, names in ordered[:last] for name in names}
+    mixed = {n: t if n in taken else known.get(n, t) for n, t in student.items()}
+    to = arm.leading.index(needed(arm.leading, arm.goal))
+    begun, _ = obtained(student, known, arm.leading[to].fraction)
     chosen = effort.choose(len(answers[PLACES]), seed)
     places = answers[PLACES][chosen]
     pixels = task.test.at(places).pixels(0, len(places), model.image_preprocessing)
+    rows = {"mixed with the teacher": (mixed, 1 + at), "by its leading bits": (begun, 1 + len(arm.curve) + to)}
     try:
-        model.module.load_state_dict({n: t if n in taken else known.get(n, t) for n, t in student.items()})
-        found = judge(model, pixels, answers[arm.arm][1 + at][chosen], places, effort.device)
+        for what, (state, row) in rows.items():
+            model.module.load_state_dict(state)
+            found = judge(model, pixels, answers[arm.arm][row][chosen], places, effort.device)
+            yield compared(PART, f"{arm.arm} {what}", found.differences, found.agreeing)
     finally:
         model.module.load_state_dict(student)
-    yield compared(PART, f"{arm.arm} mixed with the teacher", found.differences, found.agreeing)
 
 
 def _plain(layers: tuple[LayerChange, ...] | list[LayerChange]) -> list[object]:
