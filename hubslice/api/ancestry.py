@@ -45,7 +45,7 @@ def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Re
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
 
     Raises:
-        InputError: a name is no model, or `out` is a folder.
+        InputError: a name is no model, or `out` is there and no such index.
         ModelError: no model has safetensors that can be read.
         FetchError: the Hub gives none of them.
     """
@@ -143,7 +143,7 @@ def execution_patterns(
     Raises:
         LineageError: too few runs, no such stack, or no stack on which any model runs.
         ModelError: no model can be used. FetchError: the Hub gives none of them.
-        InputError: a name is no model, or `out` is a folder.
+        InputError: a name is no model, or `out` is there and no such file.
     """
     from hubslice.pipeline.execution import Conditions, record_patterns
 

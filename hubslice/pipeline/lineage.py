@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from hubslice.ancestry.compare import Sampled, compare, sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
-from hubslice.ancestry.index import load_index, save_index
+from hubslice.ancestry.index import KIND, load_index, save_index
 from hubslice.ancestry.verdict import judge, ranked
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
+from hubslice.artefacts.sealed import check_replaceable
 from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.errors import ExportError, HubError, InputError, LineageError, ModelError
 from hubslice.hub.ref import LocalRef, parse_ref
@@ -70,10 +71,7 @@ def lineage(
 def lineage_index(models: Sequence[str], out: Path, *, reporter: Reporter) -> Indexed:
     """Take the fingerprints of models; see `hubslice.api.ancestry.lineage_index`."""
     started = time.perf_counter()
-    if out.is_dir():
-        raise InputError(
-            f"{out} is a folder; an index is a file", hint="name one with --out, such as parents.safetensors"
-        )
+    check_replaceable(out, KIND)
     read = 0
 
     def take(name: str) -> Fingerprint:

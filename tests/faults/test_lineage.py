@@ -115,15 +115,34 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("index", "vectors", "--out", "new.safetensors"),
         ("vectors has no layer that could be compared", "leave it out"),
     ),
-    "an index over a folder": (("index", "parent", "--out", "busy"), ("busy is a folder; an index is a file",)),
+    "an index over a folder": (
+        ("index", "parent", "--out", "busy"),
+        ("busy is a folder; a fingerprint index is a file", "name one with --out"),
+    ),
+    "an index over a model's weights": (
+        ("index", "parent", "--out", "child/model.safetensors"),
+        ("child/model.safetensors is there and is not a fingerprint index; it is not replaced", "choose another file"),
+    ),
+    "an index over a text": (
+        ("index", "parent", "--out", "busy/thesis.tex"),
+        ("busy/thesis.tex is there and is not a fingerprint index",),
+    ),
+    "patterns over a model's weights": (
+        ("patterns", "parent", "--out", "child/model.safetensors"),
+        ("child/model.safetensors is there and is not a pattern store; it is not replaced", "choose another file"),
+    ),
 }
+
+
+def held(place: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
 
 
 @pytest.mark.parametrize(("arguments", "says"), FAULTS.values(), ids=FAULTS)
 def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ...], says: tuple[str, ...]) -> None:
-    before = sorted(place.rglob("*"))
+    before = held(place)
     refused("lineage", *arguments, code=2, says=says)
-    assert sorted(place.rglob("*")) == before
+    assert held(place) == before
 
 
 def test_no_common_layer_is_a_verdict_and_no_error(place: Path, hubslice: Hubslice) -> None:
