@@ -133,3 +133,16 @@ def test_the_parent_comes_before_the_grandparent_whatever_heads_they_have(place:
     assert {other.verdict for other in found.candidates} == {"descendant"}
     closeness = [other.closeness or 0 for other in found.candidates]
     assert closeness == sorted(closeness, reverse=True)
+
+
+def test_revisions_of_one_repository_are_candidates_of_their_own(place: Path, hub: HubServer) -> None:
+    parent = tuned(weights(1), 5)
+    old, new = (hub.seed("lab/line", write(place / "line", each)).oid for each in (weights(1), parent))
+    write(place / "grandchild", nameless(tuned(parent, 6), 3))
+    names = [f"lab/line@{new}", f"lab/line@{old}"]
+    found = package.lineage("grandchild", names[::-1])
+    assert [other.candidate for other in found.candidates] == names
+    near, far = (other.closeness or 0 for other in found.candidates)
+    assert near > far + 0.01
+    assert package.lineage_index(names, "revisions.safetensors").models == tuple(names)
+    assert package.lineage("grandchild", index="revisions.safetensors").parent == names[0]
