@@ -25,8 +25,8 @@ def lineage(
     """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
 
     Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
-    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Those that cannot be
-    read are left out and named.
+    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Candidates that are
+    broken, or that the Hub does not give, are left out and named.
 
     Raises:
         LineageError: neither candidates nor an index, or an index of another version.

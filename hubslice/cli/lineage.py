@@ -110,7 +110,10 @@ def find(
     A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
     trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
     which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
-    read.
+    read. Every verdict exits 0.
+
+    A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
+    could be a Hub id ends the command before any work.
     """
     from hubslice.api.ancestry import exposure, lineage
 

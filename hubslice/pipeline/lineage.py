@@ -18,7 +18,7 @@ from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.artefacts.sealed import check_replaceable
 from hubslice.artefacts.tensor_parts import Tensors
-from hubslice.errors import ExportError, HubError, InputError, LineageError, ModelError
+from hubslice.errors import ExportError, HubError, InputError, LineageError, ModelError, RunError
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.hub.tensors import open_file, open_tensors
 from hubslice.machine import faults_told
@@ -28,6 +28,8 @@ from hubslice.progress import Reporter
 FACTS, TABLE, PICTURE = "lineage.json", "layers.csv", "layers.png"
 OURS = {FACTS, TABLE, PICTURE}
 TOLD = 10  # models of an index
+# What is wrong with one model, or with what the Hub has of it; what the machine lacks ends the work.
+LEFT_OUT = (ExportError, ModelError, LineageError, RunError, HubError)
 
 T = TypeVar("T")
 
@@ -97,7 +99,7 @@ def lineage_index(models: Sequence[str], out: Path, *, reporter: Reporter) -> In
 
 
 def each(names: Sequence[str], work: Callable[[str], T], reporter: Reporter) -> tuple[list[T], dict[str, str]]:
-    """What `work` makes of each model, and why some could not be read.
+    """What `work` makes of each model, and why some were left out: broken ones, and what the Hub does not give.
 
     Raises:
         HubsliceError: none could; the first one's error.
@@ -109,7 +111,7 @@ def each(names: Sequence[str], work: Callable[[str], T], reporter: Reporter) -> 
         for name in names:
             try:
                 found.append(work(name))
-            except (ExportError, ModelError, LineageError, HubError) as error:
+            except LEFT_OUT as error:
                 first = first or error
                 skipped[name] = error.message
             bar.advance(1, name)

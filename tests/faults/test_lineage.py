@@ -195,6 +195,27 @@ def test_a_candidate_that_the_hub_does_not_give(
     assert set(json.loads((place / "told/lineage.json").read_text())["skipped"]) == {name, "cut"}
 
 
+def test_a_broken_difference_among_candidates(student: Path, hubslice: Hubslice) -> None:
+    """And so is a file that is no difference at all; what is mistyped here ends the command before any work."""
+    bend(student / "delta.safetensors")
+    shutil.copytree(student, "other")
+    Path("other/delta.safetensors").write_bytes(b"nothing of the kind")
+    done = hubslice("lineage", "child", "--candidates", "./student", "other", "lab/parent", "--json")
+    assert done.code == 0
+    assert "./student was left out" in done.stderr
+    assert "other was left out" in done.stderr
+    told = json.loads(done.stdout)
+    assert [each["candidate"] for each in told["candidates"]] == ["lab/parent"]
+    assert "its content is not that of its checksum" in told["skipped"]["./student"]
+
+
+def test_what_is_mistyped_here_ends_the_command_before_any_work(place: Path, hub: HubServer, refused: Refused) -> None:
+    says = ("./typo is neither a local model nor a Hub id", "does not exist")
+    refused("lineage", "lab/wide", "--candidates", "lab/parent", "./typo", code=2, says=says)
+    refused("lineage", "index", "lab/parent", "./typo", "--out", "index.safetensors", code=2, says=says)
+    assert hub.log == []
+
+
 def test_a_server_without_ranges_is_read_whole(place: Path, hub: HubServer, hubslice: Hubslice, tmp_path: Path) -> None:
     write(place / "wide", nameless(tuned(weights(0, WIDE), 1), 2))
 
@@ -239,6 +260,12 @@ def student(place: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_pa
     return folder
 
 
+def bend(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1
+    path.write_bytes(data)
+
+
 def _fact(path: Path) -> FileFact:
     data = path.read_bytes()
     return FileFact(path=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -250,9 +277,7 @@ def test_a_difference_is_a_model_like_any_other(student: Path, hubslice: Hubslic
 
 
 def test_a_corrupt_difference(student: Path, refused: Refused, tmp_path: Path) -> None:
-    data = bytearray((student / "delta.safetensors").read_bytes())
-    data[-1000] ^= 1
-    (student / "delta.safetensors").write_bytes(data)
+    bend(student / "delta.safetensors")
     says = (
         "delta.safetensors cannot be read as a delta: its content is not that of its checksum",
         "fetch the file again",
