@@ -41,17 +41,24 @@ def lineage(
     return find(str(model), [str(each) for each in candidates], index=where, out=out, reporter=reporter or Silent())
 
 
-def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Reporter | None = None) -> Indexed:
+def lineage_index(
+    models: Sequence[str | Path], out: str | Path, *, add: bool = False, reporter: Reporter | None = None
+) -> Indexed:
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
+
+    With `add` the models of an index at `out` that are not named stay in it. Models on the Hub that it holds at the
+    commit they have now are not read again, nor are those of a call that ended early; till one ends well `out` stays
+    as it was.
 
     Raises:
         InputError: a name is no model, or `out` is there and no such index.
         ModelError: no model has safetensors that can be read.
-        FetchError: the Hub gives none of them.
+        FetchError: the Hub gives none of them, or could not be reached; the same call goes on.
+        RunError, LineageError: the index to add to is damaged, or of another version.
     """
-    from hubslice.pipeline.lineage import lineage_index as make
+    from hubslice.pipeline.fingerprints import lineage_index as make
 
-    return make([str(each) for each in models], Path(out), reporter=reporter or Silent())
+    return make([str(each) for each in models], Path(out), add=add, reporter=reporter or Silent())
 
 
 def exposure(

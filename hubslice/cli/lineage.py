@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +72,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "hubslice lineage index timm/resnet18.a1_in1k timm/resnet50.a1_in1k --out parents.safetensors",
             "hubslice lineage index models/ -o parents.safetensors",
+            "hubslice lineage index --from ids.txt --add -o parents.safetensors",
         ),
     )(index)
     lineage_execution.register(group)
@@ -132,10 +134,19 @@ def find(
 
 
 def index(
-    models: Annotated[
-        list[str], typer.Argument(metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.")
-    ],
     file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The index, a safetensors file.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID|FOLDER ...]", help="Models; a folder of models stands for all of them.", show_default=False
+        ),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Models, one a line, too; - is the standard input.")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep the models of an index at --out that are not named now.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -143,13 +154,27 @@ def index(
 
     A search finds children whose layers kept their shapes, and by their first layers most whose channels were permuted
     or which kept half of them; others need --candidates.
+
+    The index holds what is named, with --add also what it held before. Models on the Hub that it holds at the commit
+    they have now are not read again. Where the command is ended early, or the Hub fails, an index at --out stays as it
+    was, and the same command goes on where it stopped.
     """
     from hubslice.api.ancestry import lineage_index
 
-    found = lineage_index(models, file, reporter=out.progress())
+    names = [*(models or ()), *(_listed(listed) if listed is not None else ())]
+    found = lineage_index(names, file, add=add, reporter=out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
     out.result(found, lambda: _tell_index(found), quiet=found.file)
+
+
+def _listed(path: Path) -> list[str]:
+    """The lines of a file, or of what is piped in."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LineageError(f"{path} cannot be read as a list of models: {error}", hint="--from: one a line") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _tell(found: Lineage) -> None:

@@ -74,7 +74,7 @@ def execution(
         elsewhere = site(wanted.device).differences(origin)
     mine = _record(model, wanted, reporter)
     if names:
-        recorded, others = each(names, lambda name: _record(name, wanted, reporter), reporter)
+        recorded, others = each(names, lambda name: _record(name, wanted, reporter), reporter, label="Record")
         known = [pattern for records in recorded for pattern in records.patterns]
     identifier = Identifier(known) if known else None
     found = Execution(
@@ -98,7 +98,7 @@ def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions,
     started = time.perf_counter()
     check_replaceable(out, KIND)
     wanted = _wanted(conditions, (), USUAL)
-    recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter)
+    recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter, label="Record")
     patterns = [pattern for records in recorded for pattern in records.patterns]
     for records in recorded:
         skipped |= {f"{records.name} on {stack}": why for stack, why in records.skipped.items()}

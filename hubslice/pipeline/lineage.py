@@ -10,24 +10,33 @@ from pathlib import Path
 from typing import TypeVar
 
 from hubslice.ancestry.compare import Sampled, compare, sample
-from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
-from hubslice.ancestry.index import KIND, load_index, save_index
+from hubslice.ancestry.fingerprint import Fingerprint, search
+from hubslice.ancestry.index import load_index
 from hubslice.ancestry.verdict import judge, ranked
 from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.lineage import Comparison, Indexed, Lineage
+from hubslice.artefacts.lineage import Comparison, Lineage
 from hubslice.artefacts.names import INDEX, WEIGHTS
-from hubslice.artefacts.sealed import check_replaceable
 from hubslice.artefacts.tensor_parts import Tensors
-from hubslice.errors import ExportError, HubError, InputError, LineageError, ModelError, RunError
+from hubslice.errors import (
+    ExportError,
+    FetchError,
+    HubError,
+    HubsliceError,
+    InputError,
+    LineageError,
+    ModelError,
+    RunError,
+)
 from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.refusals import status, unanswered
 from hubslice.hub.tensors import open_file, open_tensors
-from hubslice.machine import faults_told
 from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 
 FACTS, TABLE, PICTURE = "lineage.json", "layers.csv", "layers.png"
 OURS = {FACTS, TABLE, PICTURE}
 TOLD = 10  # models of an index
+_PATIENCE = 3  # models in a row for which the Hub may fail
 # What is wrong with one model, or with what the Hub has of it; what the machine lacks ends the work.
 LEFT_OUT = (ExportError, ModelError, LineageError, RunError, HubError)
 
@@ -70,54 +79,54 @@ def lineage(
     return found
 
 
-def lineage_index(models: Sequence[str], out: Path, *, reporter: Reporter) -> Indexed:
-    """Take the fingerprints of models; see `hubslice.api.ancestry.lineage_index`."""
-    started = time.perf_counter()
-    check_replaceable(out, KIND)
-    read = 0
-
-    def take(name: str) -> Fingerprint:
-        nonlocal read
-        tensors = open_model(name)
-        found = fingerprint(sample(tensors))
-        read += tensors.bytes_read
-        if not found.layers:
-            raise LineageError(f"{name} has no layer that could be compared", hint="leave it out")
-        return found
-
-    prints, skipped = each(expand(models), take, reporter)
-    with faults_told(f"writing {out}", out.parent):
-        save_index(out, prints)
-    return Indexed(
-        file=str(out),
-        models=tuple(found.model for found in prints),
-        skipped=skipped,
-        bytes=out.stat().st_size,
-        bytes_read=read,
-        seconds=round(time.perf_counter() - started, 3),
-    )
-
-
-def each(names: Sequence[str], work: Callable[[str], T], reporter: Reporter) -> tuple[list[T], dict[str, str]]:
+def each(
+    names: Sequence[str], work: Callable[[str], T], reporter: Reporter, *, label: str = "Compare", again: str = ""
+) -> tuple[list[T], dict[str, str]]:
     """What `work` makes of each model, and why some were left out: broken ones, and what the Hub does not give.
 
+    `again` is for work that can go on later, and says how: it does not end well while the Hub was out of reach.
+
     Raises:
-        HubsliceError: none could; the first one's error.
+        HubError: the Hub was out of reach for several models in a row, or with `again` for any.
+        HubsliceError: nothing came of any model; the first one's error.
     """
     found: list[T] = []
     skipped: dict[str, str] = {}
-    first: InputError | HubError | None = None
-    with reporter.track("Compare", len(names), "models") as bar:
+    errors: list[InputError | HubError] = []
+    down: list[HubError] = []
+    row = 0
+    with reporter.track(label, len(names), "models") as bar:
         for name in names:
             try:
                 found.append(work(name))
+                row = 0
             except LEFT_OUT as error:
-                first = first or error
+                errors.append(error)
                 skipped[name] = error.message
+                if isinstance(error, HubError) and _out_of_reach(error):
+                    down.append(error)
+                    row += 1
+            if row == _PATIENCE:
+                raise FetchError(
+                    f"the Hub failed for {row} models in a row, the last time so: {down[-1].message}",
+                    hint=again or down[-1].hint,
+                )
             bar.advance(1, name)
-    if first is not None and not found:
-        raise first
+    if errors and not found:
+        raise errors[0]
+    if again and down:
+        raise FetchError(
+            f"the Hub failed for {len(down)} of {len(names)} models, the first time so: {down[0].message}",
+            hint=f"{again}; or leave those models out",
+        )
     return found, skipped
+
+
+def _out_of_reach(error: BaseException) -> bool:
+    """Whether the Hub itself was in trouble, so that the next model would fare no better."""
+    while isinstance(error, HubsliceError) and error.__cause__ is not None:
+        error = error.__cause__
+    return unanswered(error) or status(error) == 429
 
 
 def open_model(name: str) -> Tensors:
@@ -128,9 +137,8 @@ def open_model(name: str) -> Tensors:
         FetchError: the Hub does not give it.
         ModelError: its weights are missing or damaged.
     """
-    path = Path(name).expanduser()
-    if path.suffix == ".safetensors" and path.is_file():
-        return open_file(path)
+    if is_file(name):
+        return open_file(Path(name).expanduser())
     ref = parse_ref(name, Path.cwd())
     found = open_tensors(ref)
     if isinstance(ref, LocalRef):
@@ -148,7 +156,7 @@ def expand(names: Iterable[str]) -> list[str]:
     for name in names:
         path = Path(name).expanduser()
         if not path.is_dir() or _is_model(path):
-            if path.suffix != ".safetensors" or not path.is_file():
+            if not is_file(name):
                 parse_ref(name, Path.cwd())
             found.append(name)
             continue
@@ -158,6 +166,12 @@ def expand(names: Iterable[str]) -> list[str]:
             raise InputError(f"{path} holds no models", hint="name a model, or a folder whose folders are models")
         found += models
     return list(dict.fromkeys(found))
+
+
+def is_file(name: str) -> bool:
+    """Whether a safetensors file is named."""
+    path = Path(name).expanduser()
+    return path.suffix == ".safetensors" and path.is_file()
 
 
 def _is_model(path: Path) -> bool:
