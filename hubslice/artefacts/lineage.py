@@ -31,7 +31,8 @@ class Comparison(Artefact):
     The score is symmetric: it is high for a parent, a child and a sibling alike. `compared` is the share of the model's
     weights in layers with a counterpart. Two models without enough of them are not comparable and have no score.
     `closeness` is the score over those layers alone that all descendants among the candidates share, by which they are
-    ranked: a head that one has and another lacks says nothing of which is nearer.
+    ranked: a head that one has and another lacks says nothing of which is nearer. `identical`: all values that were
+    compared are equal.
     """
 
     candidate: str
@@ -39,6 +40,7 @@ class Comparison(Artefact):
     score: float | None
     threshold: float | None
     closeness: float | None = None
+    identical: bool = False
     compared: float
     layers: tuple[LayerLikeness, ...]
     bytes_read: int

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
+from typer import TyperException
+from typer.core import TyperCommand, TyperGroup
 
 from hubslice.cli import lineage_execution
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hubslice.artefacts.exposure import Exposure
     from hubslice.artefacts.lineage import Indexed, Lineage
 
-MANY = "--candidates"
+MANY, SHORT = "--candidates", "-c"
 EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES"
 TOLD = 40  # layers that people are shown at the most
 
@@ -28,7 +29,7 @@ TOLD = 40  # layers that people are shown at the most
 class DefaultsToFind(TyperGroup):
     """`lineage MODEL` means `lineage find MODEL`, with --execution `lineage execution MODEL`.
 
-    --candidates and --against take all names that follow them.
+    --candidates (-c) and --against take all names that follow them.
     """
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
@@ -37,12 +38,27 @@ class DefaultsToFind(TyperGroup):
         return super().parse_args(ctx, _spread(args))
 
 
+class ModelFirst(TyperCommand):
+    """MODEL comes before the names that --candidates takes."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            if getattr(getattr(error, "param", None), "name", None) != "model":
+                raise
+            raise LineageError(
+                "no MODEL is named", hint=f"it comes first: hubslice lineage MODEL {MANY} ID ..., or --index FILE"
+            ) from error
+
+
 def _spread(args: list[str]) -> list[str]:
     found: list[str] = []
     many: str | None = None
     for arg in args:
         if arg.startswith("-"):
-            many = arg if arg in (MANY, lineage_execution.AGAINST) else None
+            option = arg.partition("=")[0]
+            many = option if option in (MANY, SHORT, lineage_execution.AGAINST) else None
         elif many is not None and found[-1] != many:
             found.append(many)
         found.append(arg)
@@ -60,6 +76,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command(
         "find",
+        cls=ModelFirst,
         epilog=examples(
             "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
             "hubslice lineage you/beans --candidates models/ --out beans-lineage",
@@ -85,7 +102,7 @@ def find(
     ],
     candidates: Annotated[
         list[str] | None,
-        typer.Option(MANY, "-c", metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
+        typer.Option(MANY, SHORT, metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
     ] = None,
     index_file: Annotated[
         Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
@@ -205,7 +222,11 @@ def _tell(found: Lineage) -> None:
             out.hint("a model that lost most channels is not found by an index: name likely parents with --candidates")
         out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
     else:
-        out.text(f"{found.model} shares its weights with {found.parent}, among {found.searched} ({read})")
+        if best is not None and best.identical:
+            shared = f"is a copy of {found.parent}: all weights that were compared are equal"
+        else:
+            shared = f"shares its weights with {found.parent}"
+        out.text(f"{found.model} {shared}, among {found.searched} ({read})")
         if found.index is not None and best is not None and all(layer.aligned for layer in best.layers):
             out.hint(f"found by its first layers alone; to compare all of them: --candidates {found.parent}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hubslice.ancestry.compare import Sampled, compare, sample
+from hubslice.ancestry.copies import copied
 from hubslice.ancestry.fingerprint import Fingerprint, search
 from hubslice.ancestry.index import load_index
 from hubslice.ancestry.verdict import judge, ranked
@@ -36,6 +37,7 @@ from hubslice.progress import Reporter
 FACTS, TABLE, PICTURE = "lineage.json", "layers.csv", "layers.png"
 OURS = {FACTS, TABLE, PICTURE}
 TOLD = 10  # models of an index
+_ITSELF = "is the model itself"
 _PATIENCE = 3  # models in a row for which the Hub may fail
 # What is wrong with one model, or with what the Hub has of it; what the machine lacks ends the work.
 LEFT_OUT = (ExportError, ModelError, LineageError, RunError, HubError)
@@ -60,10 +62,12 @@ def lineage(
     with reporter.track(f"Read {model}", None, ""):
         mine = sample(open_model(model))
     if index is None:
-        compared, skipped = each(names, lambda name: compare(mine, open_model(name)), reporter)
+        compared, skipped = each(names, lambda name: _beside(mine, model, name), reporter)
     else:
+        own = {entry.model for entry in prints if _itself(mine.tensors, model, entry.commit, entry.model)}
+        skipped = {name: f"{name} {_ITSELF}" for name in own}
         with reporter.track("Search", len(prints), "fingerprints"):
-            compared, skipped = _search(mine, prints), {}
+            compared = _search(mine, [entry for entry in prints if entry.model not in own])
     read = mine.tensors.bytes_read + sum(found.bytes_read for found in compared)
     found = Lineage(
         model=model,
@@ -176,6 +180,34 @@ def is_file(name: str) -> bool:
 
 def _is_model(path: Path) -> bool:
     return (path / "student").is_dir() or any((path / name).is_file() for name in ("config.json", WEIGHTS, INDEX))
+
+
+def _beside(mine: Sampled, model: str, name: str) -> Comparison:
+    theirs = open_model(name)
+    if _itself(mine.tensors, model, theirs.commit, theirs.name):
+        raise LineageError(f"{name} {_ITSELF}", hint="name models that it could come from")
+    found = compare(mine, theirs)
+    identical = copied(mine, theirs, found.layers)
+    return found.model_copy(update={"identical": identical, "bytes_read": theirs.bytes_read})
+
+
+def _itself(mine: Tensors, model: str, commit: str | None, name: str) -> bool:
+    """Whether both names mean the same files: of one commit of a repository, or in one place on this machine."""
+    if mine.commit is not None and commit is not None:
+        return mine.commit == commit and mine.name.partition("@")[0] == name.partition("@")[0]
+    return mine.commit is commit is None and (place := _place(model)) is not None and place == _place(name)
+
+
+def _place(name: str) -> Path | None:
+    """Where the weights lie; None where there is no such model on this machine, as an index may name."""
+    if is_file(name):
+        return Path(name).expanduser().resolve()
+    ref = parse_ref(name, Path.cwd()) if Path(name).expanduser().exists() else None
+    if not isinstance(ref, LocalRef):
+        return None
+    folder = ref.path / "student" if ref.kind == "run" else ref.path
+    weights = folder / WEIGHTS
+    return (weights if weights.is_file() else folder).resolve()
 
 
 def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:

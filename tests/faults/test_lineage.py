@@ -91,6 +91,14 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("child", "--candidates", "empty"),
         ("empty holds no models", "name a model, or a folder whose folders are models"),
     ),
+    "no model before the candidates": (
+        ("--candidates", "parent", "child"),
+        ("no MODEL is named", "it comes first: hubslice lineage MODEL --candidates ID ..."),
+    ),
+    "no candidate but the model": (
+        ("child", "--candidates", "./child"),
+        ("./child is the model itself", "name models that it could come from"),
+    ),
     "a damaged model": (("cut", "--candidates", "parent"), ("damaged or not safetensors", "save or download")),
     "a damaged candidate alone": (("child", "--candidates", "cut"), ("damaged or not safetensors",)),
     "a pickled candidate alone": (("child", "--candidates", "pickled"), ("has its weights only as pickle",)),

@@ -146,3 +146,44 @@ def test_revisions_of_one_repository_are_candidates_of_their_own(place: Path, hu
     assert near > far + 0.01
     assert package.lineage_index(names, "revisions.safetensors").models == tuple(names)
     assert package.lineage("grandchild", index="revisions.safetensors").parent == names[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("child", "-c", "parents/p0", "parents/p1"),
+        ("child", "--candidates=parents/p0", "parents/p1"),
+        ("-c", "parents/p0", "parents/p1", "--quiet", "child"),
+        ("find", "child", "--quiet", "-c", "parents/p0", "--candidates", "parents/p1"),
+    ],
+)
+def test_ways_to_name_several_candidates(place: Path, hubslice: Hubslice, arguments: tuple[str, ...]) -> None:
+    done = hubslice("lineage", *arguments, "--json")
+    assert done.code == 0, done.stderr
+    assert [each["candidate"] for each in json.loads(done.stdout)["candidates"]] == ["parents/p1", "parents/p0"]
+
+
+def test_a_model_is_no_candidate_of_its_own(place: Path, hub: HubServer, hubslice: Hubslice) -> None:
+    """Whatever it is called by: a folder or the file in it, a branch or the commit."""
+    names = ("./child", "child/model.safetensors", str(place / "child"))
+    done = hubslice("lineage", "child", "--candidates", *names, "parents/p1", "--quiet")
+    assert (done.code, done.stdout) == (0, "parents/p1\n")
+    told = " ".join(done.stderr.split())
+    assert all(f"warning: {name} was left out: {name} is the model itself" in told for name in names)
+    commit = hub.commits("lab/p1")[0].oid
+    found = package.lineage("lab/p1", ["lab/p0", "lab/p1@main", f"lab/p1@{commit}"])
+    assert [each.candidate for each in found.candidates] == ["lab/p0"]
+    assert list(found.skipped) == ["lab/p1@main", f"lab/p1@{commit}"]
+    package.lineage_index(["child", "parents/p1", "lab/p0"], "index.safetensors")
+    assert package.lineage("./child", index="index.safetensors").parent == "parents/p1"
+    assert package.lineage("lab/p0", index="index.safetensors").skipped == {"lab/p0": "lab/p0 is the model itself"}
+
+
+def test_a_copy_is_told_from_a_child(place: Path, hubslice: Hubslice) -> None:
+    write(place / "copy", nameless(weights(1), 5))
+    write(place / "close", nameless(tuned(weights(1), 5, change=1e-4) | {"head.weight": weights(1)["head.weight"]}, 5))
+    done = hubslice("lineage", "copy", "--candidates", "parents")
+    assert "copy is a copy of parents/p1: all weights that were compared are equal, among 3" in done.stdout
+    close = hubslice("lineage", "close", "--candidates", "parents")
+    assert "1.000" in close.stdout
+    assert "close shares its weights with parents/p1" in close.stdout
