@@ -98,7 +98,7 @@ def register(app: typer.Typer) -> None:
 
 def find(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors file.")
+        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors or ONNX file.")
     ],
     candidates: Annotated[
         list[str] | None,
@@ -129,7 +129,8 @@ def find(
     A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
     trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
     which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
-    read. Every verdict exits 0.
+    read. Models with too few weights in layers of one shape are `not comparable`, which says nothing of where they come
+    from. Every verdict exits 0.
 
     A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
     could be a Hub id ends the command before any work.
@@ -220,7 +221,10 @@ def _tell(found: Lineage) -> None:
     if found.parent is None:
         if found.index is not None:
             out.hint("a model that lost most channels is not found by an index: name likely parents with --candidates")
-        out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+        if found.unknown is None:
+            out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+        else:
+            out.text(f"nothing can be said of {found.model}: {found.unknown} ({read})")
     else:
         if best is not None and best.identical:
             shared = f"is a copy of {found.parent}: all weights that were compared are equal"

@@ -12,7 +12,9 @@ from typing import TypeVar
 from hubslice.ancestry.compare import Sampled, compare, sample
 from hubslice.ancestry.copies import copied
 from hubslice.ancestry.fingerprint import Fingerprint, search
+from hubslice.ancestry.graph_weights import open_graph
 from hubslice.ancestry.index import load_index
+from hubslice.ancestry.layers import layers_of, told_unread
 from hubslice.ancestry.verdict import judge, ranked
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.lineage import Comparison, Lineage
@@ -75,6 +77,7 @@ def lineage(
         searched=len(prints) if index is not None else len(compared),
         candidates=tuple(ranked(compared)),
         skipped=skipped,
+        unknown=_unknown(mine, compared),
         bytes_read=read,
         seconds=round(time.perf_counter() - started, 3),
     )
@@ -134,7 +137,7 @@ def _out_of_reach(error: BaseException) -> bool:
 
 
 def open_model(name: str) -> Tensors:
-    """The tensors of a Hub id, a folder, a run, or a safetensors file.
+    """The tensors of a Hub id, a folder, a run, a safetensors file, or an ONNX file.
 
     Raises:
         InputError: it is none of these.
@@ -144,6 +147,8 @@ def open_model(name: str) -> Tensors:
     if is_file(name):
         return open_file(Path(name).expanduser())
     ref = parse_ref(name, Path.cwd())
+    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+        return open_graph(ref.path, name)
     found = open_tensors(ref)
     if isinstance(ref, LocalRef):
         found.name = name  # as the user calls it, which tells others less of this machine
@@ -188,7 +193,20 @@ def _beside(mine: Sampled, model: str, name: str) -> Comparison:
         raise LineageError(f"{name} {_ITSELF}", hint="name models that it could come from")
     found = compare(mine, theirs)
     identical = copied(mine, theirs, found.layers)
-    return found.model_copy(update={"identical": identical, "bytes_read": theirs.bytes_read})
+    unread = None if layers_of(theirs) else told_unread(theirs)
+    return found.model_copy(update={"identical": identical, "unread": unread, "bytes_read": theirs.bytes_read})
+
+
+def _unknown(mine: Sampled, compared: Sequence[Comparison]) -> str | None:
+    """Why there is no comparison to judge by, if there is none; candidates without a layer are told by each."""
+    if any(each.verdict != "not comparable" for each in compared):
+        return None
+    if not mine.layers:
+        return told_unread(mine.tensors)
+    why = [each.unread for each in compared if each.unread is not None]
+    if compared and len(why) == len(compared):
+        return why[0] if len(why) == 1 else f"{why[0]}; the others cannot be read either"
+    return "too few of its weights lie in layers of a shape that a candidate has, too"
 
 
 def _itself(mine: Tensors, model: str, commit: str | None, name: str) -> bool:

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import save
 
@@ -49,6 +50,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "busy").mkdir()
     (place / "busy/thesis.tex").write_text("years of work")
     (place / "text.safetensors").write_bytes(b"no index")
+    (place / "text.onnx").write_bytes(b"no graph")
+    elsewhere = onnx.numpy_helper.from_array(np.ones((8, 16), np.float32), "w")
+    onnx.external_data_helper.set_external_data(elsewhere, "gone.bin")
+    elsewhere.ClearField("raw_data")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "split", [], [], [elsewhere])
+    (place / "split.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
     return place
 
 
@@ -101,6 +108,14 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a damaged model": (("cut", "--candidates", "parent"), ("damaged or not safetensors", "save or download")),
     "a damaged candidate alone": (("child", "--candidates", "cut"), ("damaged or not safetensors",)),
+    "a damaged graph": (
+        ("text.onnx", "--candidates", "parent"),
+        ("text.onnx is damaged or not ONNX", "convert or export it again"),
+    ),
+    "a graph whose weights lie elsewhere": (
+        ("split.onnx", "--candidates", "parent"),
+        ("the weights of split.onnx cannot be read", "gone.bin", "export or convert it again"),
+    ),
     "a pickled candidate alone": (("child", "--candidates", "pickled"), ("has its weights only as pickle",)),
     "somebody's folder": (
         ("child", "--candidates", "parent", "--out", "busy"),
