@@ -182,13 +182,17 @@ def test_no_common_layer_is_a_verdict_and_no_error(place: Path, hubslice: Hubsli
     assert "alien\tnot comparable" in shown.stdout
 
 
-def test_an_index_of_another_version(place: Path, refused: Refused) -> None:
+def test_an_index_of_another_version(place: Path, hubslice: Hubslice, refused: Refused) -> None:
+    """It is not searched, nor added to, but may be replaced."""
     path = place / "old.safetensors"
     write_sealed(path, KIND, {"version": 0, "models": [], "shapes": []}, {"values": np.zeros(3, np.int8)})
     kept = path.read_bytes()
     says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 2", AGAIN)
     refused("lineage", "child", "--index", "old.safetensors", code=2, says=says)
+    refused("lineage", "index", "child", "--add", "--out", "old.safetensors", code=2, says=says)
     assert path.read_bytes() == kept
+    assert hubslice("lineage", "index", "child", "--out", "old.safetensors").code == 0
+    assert [each.model for each in load_index(path)] == ["child"]
 
 
 def test_a_bent_index(place: Path, hubslice: Hubslice, refused: Refused) -> None:
