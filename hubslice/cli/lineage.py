@@ -156,7 +156,7 @@ def index(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID|FOLDER ...]", help="Models; a folder of models stands for all of them.", show_default=False
+            metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.", show_default=False
         ),
     ] = None,
     listed: Annotated[

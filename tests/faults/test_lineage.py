@@ -402,6 +402,7 @@ def breaks_off(many: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatc
     many.faults.append(Fault(on("*", "lab/m[234]"), status=502, times=None))
     says = ("the Hub failed for 3 models in a row", "out of order (HTTP 502", "give the same command again: it goes on")
     refused(*INDEX, code=3, says=says)
+    refused("lineage", "child", "--candidates", "parent", *MANY[2:], code=3, says=says[:2])
     many.faults.clear()
 
 
