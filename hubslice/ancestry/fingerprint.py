@@ -46,8 +46,9 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Found:
-    """A model of the index beside the one that was searched for."""
+    """A model of the index, the one at `number`, beside the one that was searched for."""
 
+    number: int
     model: str
     size: int
     layers: tuple[LayerLikeness, ...]
@@ -80,7 +81,8 @@ def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Foun
     found = _in_place(mine, prints)
     if not any(_related(each) for each in found):
         through = [each for each in _through(mine, prints) if _related(each)]
-        found = through + [each for each in found if each.model not in {other.model for other in through}]
+        known = {each.number for each in through}
+        found = through + [each for each in found if each.number not in known]
     return found[:most]
 
 
@@ -112,7 +114,8 @@ def _through(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
             )
             for each in (passed(opened, theirs.entrance) if theirs.entrance is not None else ())
         )
-        found.append(Found(theirs.model, theirs.size, layers, share(mine, {layer.layer for layer in layers})))
+        compared = share(mine, {layer.layer for layer in layers})
+        found.append(Found(number, theirs.model, theirs.size, layers, compared))
     return _best(found)
 
 
@@ -195,7 +198,7 @@ def _pair(mine: Sampled, theirs: Fingerprint, model: int, tables: Sequence[_Tabl
                     positions=positions,
                 )
     layers = tuple(found[number] for number in sorted(found))
-    return Found(theirs.model, theirs.size, layers, share(mine, {layer.layer for layer in layers}))
+    return Found(model, theirs.model, theirs.size, layers, share(mine, {layer.layer for layer in layers}))
 
 
 def _correlations(values: np.ndarray, left: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,8 @@ from hubslice.artefacts.tensor_file import DTYPES, TensorInfo
 from hubslice.artefacts.tensor_parts import Piece, Tensors
 
 _NUMBERS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
+_EIGHT: Final = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}  # as PyTorch calls them
+READ: Final = (*_NUMBERS, "BF16", *_EIGHT)  # dtypes
 _FEWEST_ROWS: Final = 8
 _FEWEST_VALUES: Final = 128
 _SAMPLE: Final = 8192  # values of a tensor, about: whole rows are read
@@ -47,9 +50,19 @@ def layers_of(tensors: Tensors) -> list[Layer]:
     for name, info in tensors.infos.items():
         shape = tuple(size for size in info.shape if size != 1)
         large = len(shape) > 1 and shape[0] >= _FEWEST_ROWS and math.prod(shape) >= _FEWEST_VALUES
-        if large and (info.dtype in _NUMBERS or info.dtype == "BF16"):
+        if large and info.dtype in READ:
             found.append(Layer(name, shape, info))
     return found
+
+
+def told_unread(tensors: Tensors) -> str:
+    """Why a model has no layer that is compared: by its dtypes, or because its tensors are vectors or small."""
+    dtypes = sorted({info.dtype for info in tensors.infos.values()})
+    if not dtypes:
+        return f"{tensors.name} has no weights"
+    if set(dtypes) <= set(READ):
+        return f"{tensors.name} has no tensor of two axes, {_FEWEST_ROWS} rows and {_FEWEST_VALUES} values"
+    return f"no layer of {tensors.name} can be read: its tensors are {', '.join(dtypes)}; read are {', '.join(READ)}"
 
 
 def sampled_rows(layer: Layer) -> list[tuple[int, int]]:
@@ -95,6 +108,17 @@ def numbers(data: bytes, dtype: str) -> np.ndarray:
     """Little-endian bytes as float32; what is not finite becomes 0, which counts as not there."""
     if dtype == "BF16":
         found = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    elif dtype in _EIGHT:
+        found = _table(dtype)[np.frombuffer(data, np.uint8)]
     else:
         found = np.frombuffer(data, np.dtype(_NUMBERS[dtype]).newbyteorder("<")).astype(np.float32)
     return np.where(np.isfinite(found), found, np.float32(0))
+
+
+@cache
+def _table(dtype: str) -> np.ndarray:
+    """What each of the 256 bytes stands for."""
+    import torch
+
+    found: np.ndarray = torch.arange(256, dtype=torch.uint8).view(getattr(torch, _EIGHT[dtype])).float().numpy()
+    return found

@@ -49,8 +49,12 @@ def ranked(found: Sequence[Comparison]) -> list[Comparison]:
     """Descendants first, by closeness, then the rest by score; what cannot be compared comes last."""
     related = [each for each in found if each.verdict == "descendant"]
     common = set.intersection(*({layer.layer for layer in each.layers} for each in related)) if related else set()
-    close = {each.candidate: _mean([layer for layer in each.layers if layer.layer in common]) for each in related}
-    told = [each.model_copy(update={"closeness": close.get(each.candidate)}) for each in found]
+    told = [
+        each.model_copy(update={"closeness": _mean([layer for layer in each.layers if layer.layer in common])})
+        if each.verdict == "descendant"
+        else each
+        for each in found
+    ]
     order = ("descendant", "unrelated", "not comparable")
     return sorted(told, key=lambda each: (order.index(each.verdict), -(each.closeness or 0.0), -(each.score or 0.0)))
 

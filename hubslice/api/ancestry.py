@@ -25,8 +25,8 @@ def lineage(
     """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
 
     Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
-    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Those that cannot be
-    read are left out and named.
+    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Candidates that are
+    broken, or that the Hub does not give, are left out and named.
 
     Raises:
         LineageError: neither candidates nor an index, or an index of another version.
@@ -41,17 +41,24 @@ def lineage(
     return find(str(model), [str(each) for each in candidates], index=where, out=out, reporter=reporter or Silent())
 
 
-def lineage_index(models: Sequence[str | Path], out: str | Path, *, reporter: Reporter | None = None) -> Indexed:
+def lineage_index(
+    models: Sequence[str | Path], out: str | Path, *, add: bool = False, reporter: Reporter | None = None
+) -> Indexed:
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
 
-    Raises:
-        InputError: a name is no model, or `out` is a folder.
-        ModelError: no model has safetensors that can be read.
-        FetchError: the Hub gives none of them.
-    """
-    from hubslice.pipeline.lineage import lineage_index as make
+    With `add` the models of an index at `out` that are not named stay in it. Models on the Hub that it holds at the
+    commit they have now are not read again, nor are those of a call that ended early; till one ends well `out` stays
+    as it was.
 
-    return make([str(each) for each in models], Path(out), reporter=reporter or Silent())
+    Raises:
+        InputError: a name is no model, or `out` is there and no such index.
+        ModelError: no model has safetensors that can be read.
+        FetchError: the Hub gives none of them, or could not be reached; the same call goes on.
+        RunError, LineageError: the index to add to is damaged, or of another version.
+    """
+    from hubslice.pipeline.fingerprints import lineage_index as make
+
+    return make([str(each) for each in models], Path(out), add=add, reporter=reporter or Silent())
 
 
 def exposure(
@@ -150,7 +157,7 @@ def execution_patterns(
     Raises:
         LineageError: too few runs, no such stack, or no stack on which any model runs.
         ModelError: no model can be used. FetchError: the Hub gives none of them.
-        InputError: a name is no model, or `out` is a folder.
+        InputError: a name is no model, or `out` is there and no such file.
     """
     from hubslice.pipeline.execution import Conditions, record_patterns
 

@@ -31,7 +31,8 @@ class Comparison(Artefact):
     The score is symmetric: it is high for a parent, a child and a sibling alike. `compared` is the share of the model's
     weights in layers with a counterpart. Two models without enough of them are not comparable and have no score.
     `closeness` is the score over those layers alone that all descendants among the candidates share, by which they are
-    ranked: a head that one has and another lacks says nothing of which is nearer.
+    ranked: a head that one has and another lacks says nothing of which is nearer. `identical`: all values that were
+    compared are equal. `unread`: why the candidate has no layer that could be compared with any.
     """
 
     candidate: str
@@ -39,6 +40,8 @@ class Comparison(Artefact):
     score: float | None
     threshold: float | None
     closeness: float | None = None
+    identical: bool = False
+    unread: str | None = None
     compared: float
     layers: tuple[LayerLikeness, ...]
     bytes_read: int
@@ -47,13 +50,17 @@ class Comparison(Artefact):
 
 
 class Lineage(Artefact):
-    """All candidates, the closest descendants first, then by score; `skipped`: why some could not be read."""
+    """All candidates, the closest descendants first, then by score; `skipped`: why some could not be read.
+
+    `unknown`: why nothing can be said of where the model comes from; None where anything could be compared.
+    """
 
     model: str
     index: str | None
     searched: int
     candidates: tuple[Comparison, ...]
     skipped: dict[str, str]
+    unknown: str | None = None
     bytes_read: int
     seconds: float
 

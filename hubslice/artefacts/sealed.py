@@ -15,8 +15,8 @@ from safetensors.numpy import save as to_safetensors
 
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.header import sorted_header
-from hubslice.artefacts.tensor_file import parse_header
-from hubslice.errors import RunError
+from hubslice.artefacts.tensor_file import HeaderError, parse_header, read_header
+from hubslice.errors import InputError, RunError
 
 T = TypeVar("T")
 
@@ -52,8 +52,28 @@ def read_sealed(
         raise RunError(f"{path} cannot be read as a {kind}: {error}", hint=hint or _hint(path)) from error
 
 
-def _format(kind: str) -> str:
-    return f"hubslice-{kind}-{VERSION}"
+def check_replaceable(path: Path, kind: str) -> None:
+    """Make sure that writing such a file to `path` takes the place of nothing, or of one of any version.
+
+    Raises:
+        InputError: a folder or another file is there.
+    """
+    if path.is_dir():
+        raise InputError(
+            f"{path} is a folder; a {kind} is a file", hint=f"name one with --out, such as {path / 'new.safetensors'}"
+        )
+    try:
+        held = read_header(path).metadata.get(FORMAT, "") if path.exists() else None
+    except (HeaderError, OSError):
+        held = ""
+    if held is not None and not held.startswith(_format(kind, "")):
+        raise InputError(
+            f"{path} is there and is not a {kind}; it is not replaced", hint="choose another file with --out"
+        )
+
+
+def _format(kind: str, version: object = VERSION) -> str:
+    return f"hubslice-{kind}-{version}"
 
 
 def _seal(kind: str, about: str, tensors: Mapping[str, np.ndarray]) -> str:

@@ -22,7 +22,7 @@ GATES = {
     "max_accuracy_drop": "Accuracy lost against the {rival}baseline, test split",
     "max_dir": "Highest defect inheritance rate of the student",
     "max_deviation_rate": "Test pictures, changed, on which it deviates from the baseline",
-    "max_exposure": "Share of it that whoever has the teacher need not obtain (exposure)",
+    "max_exposure": "Share of the bits needed to answer like it that the teacher spares (exposure)",
 }
 STARTS = {
     "zero": "set to zero",

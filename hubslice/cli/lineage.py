@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
+from typer import TyperException
+from typer.core import TyperCommand, TyperGroup
 
 from hubslice.cli import lineage_execution
 from hubslice.cli.options import JsonOption, QuietOption, examples
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from hubslice.artefacts.exposure import Exposure, LayerChange, Mixture
     from hubslice.artefacts.lineage import Indexed, Lineage
 
-MANY = "--candidates"
+MANY, SHORT = "--candidates", "-c"
 EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES; a run knows its teacher by itself"
 TOLD = 40  # layers that people are shown at the most
 
@@ -27,7 +29,7 @@ TOLD = 40  # layers that people are shown at the most
 class DefaultsToFind(TyperGroup):
     """`lineage MODEL` means `lineage find MODEL`, with --execution `lineage execution MODEL`.
 
-    --candidates and --against take all names that follow them.
+    --candidates (-c) and --against take all names that follow them.
     """
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
@@ -36,12 +38,27 @@ class DefaultsToFind(TyperGroup):
         return super().parse_args(ctx, _spread(args))
 
 
+class ModelFirst(TyperCommand):
+    """MODEL comes before the names that --candidates takes."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            if getattr(getattr(error, "param", None), "name", None) != "model":
+                raise
+            raise LineageError(
+                "no MODEL is named", hint=f"it comes first: hubslice lineage MODEL {MANY} ID ..., or --index FILE"
+            ) from error
+
+
 def _spread(args: list[str]) -> list[str]:
     found: list[str] = []
     many: str | None = None
     for arg in args:
         if arg.startswith("-"):
-            many = arg if arg in (MANY, lineage_execution.AGAINST) else None
+            option = arg.partition("=")[0]
+            many = option if option in (MANY, SHORT, lineage_execution.AGAINST) else None
         elif many is not None and found[-1] != many:
             found.append(many)
         found.append(arg)
@@ -59,6 +76,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command(
         "find",
+        cls=ModelFirst,
         epilog=examples(
             "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
             "hubslice lineage you/beans --candidates models/ --out beans-lineage",
@@ -72,6 +90,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "hubslice lineage index timm/resnet18.a1_in1k timm/resnet50.a1_in1k --out parents.safetensors",
             "hubslice lineage index models/ -o parents.safetensors",
+            "hubslice lineage index --from ids.txt --add -o parents.safetensors",
         ),
     )(index)
     lineage_execution.register(group)
@@ -80,11 +99,11 @@ def register(app: typer.Typer) -> None:
 
 def find(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors file.")
+        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors or ONNX file.")
     ],
     candidates: Annotated[
         list[str] | None,
-        typer.Option(MANY, "-c", metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
+        typer.Option(MANY, SHORT, metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
     ] = None,
     index_file: Annotated[
         Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
@@ -122,7 +141,11 @@ def find(
     A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
     trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
     which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
-    read.
+    read. Models with too few weights in layers of one shape are `not comparable`, which says nothing of where they come
+    from. Every verdict exits 0.
+
+    A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
+    could be a Hub id ends the command before any work.
     """
     from hubslice.api.ancestry import exposure, lineage
 
@@ -150,10 +173,19 @@ def find(
 
 
 def index(
-    models: Annotated[
-        list[str], typer.Argument(metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.")
-    ],
     file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The index, a safetensors file.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.", show_default=False
+        ),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Models, one a line, too; - is the standard input.")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep the models of an index at --out that are not named now.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -161,13 +193,27 @@ def index(
 
     A search finds children whose layers kept their shapes, and by their first layers most whose channels were permuted
     or which kept half of them; others need --candidates.
+
+    The index holds what is named, with --add also what it held before. Models on the Hub that it holds at the commit
+    they have now are not read again. Where the command is ended early, or the Hub fails, an index at --out stays as it
+    was, and the same command goes on where it stopped.
     """
     from hubslice.api.ancestry import lineage_index
 
-    found = lineage_index(models, file, reporter=out.progress())
+    names = [*(models or ()), *(_listed(listed) if listed is not None else ())]
+    found = lineage_index(names, file, add=add, reporter=out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
     out.result(found, lambda: _tell_index(found), quiet=found.file)
+
+
+def _listed(path: Path) -> list[str]:
+    """The lines of a file, or of what is piped in."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LineageError(f"{path} cannot be read as a list of models: {error}", hint="--from: one a line") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _tell(found: Lineage) -> None:
@@ -196,9 +242,16 @@ def _tell(found: Lineage) -> None:
     if found.parent is None:
         if found.index is not None:
             out.hint("a model that lost most channels is not found by an index: name likely parents with --candidates")
-        out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+        if found.unknown is None:
+            out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+        else:
+            out.text(f"nothing can be said of {found.model}: {found.unknown} ({read})")
     else:
-        out.text(f"{found.model} shares its weights with {found.parent}, among {found.searched} ({read})")
+        if best is not None and best.identical:
+            shared = f"is a copy of {found.parent}: all weights that were compared are equal"
+        else:
+            shared = f"shares its weights with {found.parent}"
+        out.text(f"{found.model} {shared}, among {found.searched} ({read})")
         if found.index is not None and best is not None and all(layer.aligned for layer in best.layers):
             out.hint(f"found by its first layers alone; to compare all of them: --candidates {found.parent}")
 

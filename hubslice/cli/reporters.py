@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -21,11 +22,13 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from hubslice.cli.output import printable
-from hubslice.progress import Bar, Reporter, SilentBar, StepState
+from hubslice.progress import Bar, Reporter, StepState
+
+_FIRST, _RAREST = 10.0, 160.0  # seconds between lines that tell how far a count is: twice as many after each
 
 
 class Lines(Reporter):
-    """One line where a step starts and one where it ends, for logs."""
+    """One line where a step starts and one where it ends, and now and then how far long work is, for logs."""
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         """Write the line."""
@@ -33,8 +36,28 @@ class Lines(Reporter):
         sys.stderr.flush()
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
-        """Give a bar that is not shown."""
-        return nullcontext(SilentBar())
+        """Give a bar that writes a line from time to time."""
+        return nullcontext(_LineBar(label, total, unit))
+
+
+class _LineBar(Bar):
+    def __init__(self, label: str, total: int | None, unit: str) -> None:
+        self._label, self._unit = label, unit
+        self._of = f"/{total:,}" if total is not None else ""
+        self._count = 0
+        self._pause = _FIRST
+        self._due = time.monotonic() + _FIRST
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self._count += amount
+        now = time.monotonic()
+        if now < self._due:
+            return
+        told = f"{self._label}: {self._count:,}{self._of} {self._unit}{f', {note}' if note else ''}"
+        sys.stderr.write(f"{printable(told)}\n")
+        sys.stderr.flush()
+        self._pause = min(2 * self._pause, _RAREST)
+        self._due = now + self._pause
 
 
 class Live(Reporter):

@@ -139,12 +139,12 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
     first = check_weights(listing.files.keys(), str(ref), on_hub=True)
     if first == DELTA:
         whole = open_file(fetch(ref, client=client).folder / WEIGHTS)
-        whole.name, whole.commit = ref.repo_id, listing.commit
+        whole.name, whole.commit = str(ref), listing.commit
         return whole
     held = weight_files(str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0])
     if not client.offline:
         remember_part(ref, listing, client)
-    found = Tensors(ref.repo_id, listing.commit)
+    found = Tensors(str(ref), listing.commit)
     there = {path: cached_file(listing, path, client) for path in held}
     starts = remote_starts(listing, [path for path in held if there[path] is None], client)
     for path, names in held.items():

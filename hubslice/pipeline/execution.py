@@ -12,12 +12,13 @@ from pathlib import Path
 
 from hubslice.ancestry.execution.identify import Identifier, check_runs
 from hubslice.ancestry.execution.stacks import OF_GRAPHS, USUAL, stacks_named
-from hubslice.ancestry.execution.store import load_patterns, save_patterns
+from hubslice.ancestry.execution.store import KIND, load_patterns, save_patterns
 from hubslice.ancestry.execution.trace import Pattern
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.execution import Execution, Guess, Observation, Recorded, Settings
+from hubslice.artefacts.sealed import check_replaceable
 from hubslice.device import resolve_device
-from hubslice.errors import InputError, LineageError
+from hubslice.errors import LineageError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import faults_told
@@ -73,7 +74,7 @@ def execution(
         elsewhere = site(wanted.device).differences(origin)
     mine = _record(model, wanted, reporter)
     if names:
-        recorded, others = each(names, lambda name: _record(name, wanted, reporter), reporter)
+        recorded, others = each(names, lambda name: _record(name, wanted, reporter), reporter, label="Record")
         known = [pattern for records in recorded for pattern in records.patterns]
     identifier = Identifier(known) if known else None
     found = Execution(
@@ -95,12 +96,9 @@ def execution(
 def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions, reporter: Reporter) -> Recorded:
     """Record models for later; see `hubslice.api.ancestry.execution_patterns`."""
     started = time.perf_counter()
-    if out.is_dir():
-        raise InputError(
-            f"{out} is a folder; a store is a file", hint="name one with --out, such as patterns.safetensors"
-        )
+    check_replaceable(out, KIND)
     wanted = _wanted(conditions, (), USUAL)
-    recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter)
+    recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter, label="Record")
     patterns = [pattern for records in recorded for pattern in records.patterns]
     for records in recorded:
         skipped |= {f"{records.name} on {stack}": why for stack, why in records.skipped.items()}

@@ -96,6 +96,20 @@ def test_no_bars_without_a_terminal(capsys: pytest.CaptureFixture[str], mode: Mo
     assert streams.err.splitlines() == (lines if mode == "human" else [])
 
 
+def test_long_work_is_told_of_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal: after ten seconds, then rarer and rarer."""
+    seconds = iter(range(0, 400, 4))
+    monkeypatch.setattr("hubslice.cli.reporters.time.monotonic", lambda: next(seconds))
+    with Lines().track("Compare", 1200, "models") as bar:
+        for number in range(20):
+            bar.advance(50, f"m{number}")
+    assert capsys.readouterr().err.splitlines() == [
+        "Compare: 150/1,200 models, m2",
+        "Compare: 400/1,200 models, m7",
+        "Compare: 900/1,200 models, m17",
+    ]
+
+
 def test_bars_on_a_terminal() -> None:
     screen = io.StringIO()
     live = Live(Console(file=screen, force_terminal=True, width=100))

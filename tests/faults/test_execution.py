@@ -80,7 +80,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a store over a folder": (
         ("patterns", "model", "--out", "busy", *EAGER),
-        ("busy is a folder; a store is a file",),
+        ("busy is a folder; a pattern store is a file",),
     ),
     "a model that cannot be exported": (
         ("odd", "--execution", "--stack", "ort-all"),

@@ -5,23 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from safetensors.numpy import save
 
-from hubslice.ancestry.index import KIND
+from hubslice.ancestry.index import KIND, load_index
 from hubslice.artefacts.delta import write_delta
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.hub.client import Client
 from hubslice.hub.restore import teacher_tensors
+from hubslice.pipeline.lineage import open_model
 from tests.cli.conftest import Hubslice
 from tests.detection.small import clean, write_model
 from tests.faults.conftest import Refused
-from tests.hub import Fault, HubServer, User
+from tests.hub import Fault, HubServer, User, on
 from tests.lineage.small import nameless, tuned, weights, write
 
 TOKENS = {"hf_alice": User("alice")}
@@ -46,6 +50,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "busy").mkdir()
     (place / "busy/thesis.tex").write_text("years of work")
     (place / "text.safetensors").write_bytes(b"no index")
+    (place / "text.onnx").write_bytes(b"no graph")
+    elsewhere = onnx.numpy_helper.from_array(np.ones((8, 16), np.float32), "w")
+    onnx.external_data_helper.set_external_data(elsewhere, "gone.bin")
+    elsewhere.ClearField("raw_data")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "split", [], [], [elsewhere])
+    (place / "split.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
     return place
 
 
@@ -62,6 +72,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub", TOKENS) as server:
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
         monkeypatch.setattr("hubslice.hub.tensors.Client", lambda: client)
+        monkeypatch.setattr("hubslice.pipeline.fingerprints.Client", lambda: client)
         monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
         server.seed("lab/parent", write(tmp_path / "seed", weights(0)))
         server.seed("lab/wide", write(tmp_path / "wide", weights(0, WIDE)))
@@ -87,8 +98,24 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("child", "--candidates", "empty"),
         ("empty holds no models", "name a model, or a folder whose folders are models"),
     ),
+    "no model before the candidates": (
+        ("--candidates", "parent", "child"),
+        ("no MODEL is named", "it comes first: hubslice lineage MODEL --candidates ID ..."),
+    ),
+    "no candidate but the model": (
+        ("child", "--candidates", "./child"),
+        ("./child is the model itself", "name models that it could come from"),
+    ),
     "a damaged model": (("cut", "--candidates", "parent"), ("damaged or not safetensors", "save or download")),
     "a damaged candidate alone": (("child", "--candidates", "cut"), ("damaged or not safetensors",)),
+    "a damaged graph": (
+        ("text.onnx", "--candidates", "parent"),
+        ("text.onnx is damaged or not ONNX", "convert or export it again"),
+    ),
+    "a graph whose weights lie elsewhere": (
+        ("split.onnx", "--candidates", "parent"),
+        ("the weights of split.onnx cannot be read", "gone.bin", "export or convert it again"),
+    ),
     "a pickled candidate alone": (("child", "--candidates", "pickled"), ("has its weights only as pickle",)),
     "somebody's folder": (
         ("child", "--candidates", "parent", "--out", "busy"),
@@ -130,15 +157,34 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("index", "vectors", "--out", "new.safetensors"),
         ("vectors has no layer that could be compared", "leave it out"),
     ),
-    "an index over a folder": (("index", "parent", "--out", "busy"), ("busy is a folder; an index is a file",)),
+    "an index over a folder": (
+        ("index", "parent", "--out", "busy"),
+        ("busy is a folder; a fingerprint index is a file", "name one with --out"),
+    ),
+    "an index over a model's weights": (
+        ("index", "parent", "--out", "child/model.safetensors"),
+        ("child/model.safetensors is there and is not a fingerprint index; it is not replaced", "choose another file"),
+    ),
+    "an index over a text": (
+        ("index", "parent", "--out", "busy/thesis.tex"),
+        ("busy/thesis.tex is there and is not a fingerprint index",),
+    ),
+    "patterns over a model's weights": (
+        ("patterns", "parent", "--out", "child/model.safetensors"),
+        ("child/model.safetensors is there and is not a pattern store; it is not replaced", "choose another file"),
+    ),
 }
+
+
+def held(place: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
 
 
 @pytest.mark.parametrize(("arguments", "says"), FAULTS.values(), ids=FAULTS)
 def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ...], says: tuple[str, ...]) -> None:
-    before = sorted(place.rglob("*"))
+    before = held(place)
     refused("lineage", *arguments, code=2, says=says)
-    assert sorted(place.rglob("*")) == before
+    assert held(place) == before
 
 
 def test_no_common_layer_is_a_verdict_and_no_error(place: Path, hubslice: Hubslice) -> None:
@@ -151,13 +197,17 @@ def test_no_common_layer_is_a_verdict_and_no_error(place: Path, hubslice: Hubsli
     assert "alien\tnot comparable" in shown.stdout
 
 
-def test_an_index_of_another_version(place: Path, refused: Refused) -> None:
+def test_an_index_of_another_version(place: Path, hubslice: Hubslice, refused: Refused) -> None:
+    """It is not searched, nor added to, but may be replaced."""
     path = place / "old.safetensors"
     write_sealed(path, KIND, {"version": 0, "models": [], "shapes": []}, {"values": np.zeros(3, np.int8)})
     kept = path.read_bytes()
     says = ("old.safetensors holds fingerprints of version 0; this hubslice reads version 2", AGAIN)
     refused("lineage", "child", "--index", "old.safetensors", code=2, says=says)
+    refused("lineage", "index", "child", "--add", "--out", "old.safetensors", code=2, says=says)
     assert path.read_bytes() == kept
+    assert hubslice("lineage", "index", "child", "--out", "old.safetensors").code == 0
+    assert [each.model for each in load_index(path)] == ["child"]
 
 
 def test_a_bent_index(place: Path, hubslice: Hubslice, refused: Refused) -> None:
@@ -189,6 +239,27 @@ def test_a_candidate_that_the_hub_does_not_give(
     assert "warning: cut was left out: " in told
     assert "lab/parent\tdescendant" in done.stdout
     assert set(json.loads((place / "told/lineage.json").read_text())["skipped"]) == {name, "cut"}
+
+
+def test_a_broken_difference_among_candidates(student: Path, hubslice: Hubslice) -> None:
+    """And so is a file that is no difference at all; what is mistyped here ends the command before any work."""
+    bend(student / "delta.safetensors")
+    shutil.copytree(student, "other")
+    Path("other/delta.safetensors").write_bytes(b"nothing of the kind")
+    done = hubslice("lineage", "child", "--candidates", "./student", "other", "lab/parent", "--json")
+    assert done.code == 0
+    assert "./student was left out" in done.stderr
+    assert "other was left out" in done.stderr
+    told = json.loads(done.stdout)
+    assert [each["candidate"] for each in told["candidates"]] == ["lab/parent"]
+    assert "its content is not that of its checksum" in told["skipped"]["./student"]
+
+
+def test_what_is_mistyped_here_ends_the_command_before_any_work(place: Path, hub: HubServer, refused: Refused) -> None:
+    says = ("./typo is neither a local model nor a Hub id", "does not exist")
+    refused("lineage", "lab/wide", "--candidates", "lab/parent", "./typo", code=2, says=says)
+    refused("lineage", "index", "lab/parent", "./typo", "--out", "index.safetensors", code=2, says=says)
+    assert hub.log == []
 
 
 def test_a_server_without_ranges_is_read_whole(place: Path, hub: HubServer, hubslice: Hubslice, tmp_path: Path) -> None:
@@ -249,6 +320,12 @@ def student(place: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_pa
     return folder
 
 
+def bend(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 1
+    path.write_bytes(data)
+
+
 def _fact(path: Path) -> FileFact:
     data = path.read_bytes()
     return FileFact(path=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -260,9 +337,7 @@ def test_a_difference_is_a_model_like_any_other(student: Path, hubslice: Hubslic
 
 
 def test_a_corrupt_difference(student: Path, refused: Refused, tmp_path: Path) -> None:
-    data = bytearray((student / "delta.safetensors").read_bytes())
-    data[-1000] ^= 1
-    (student / "delta.safetensors").write_bytes(data)
+    bend(student / "delta.safetensors")
     says = (
         "delta.safetensors cannot be read as a delta: its content is not that of its checksum",
         "fetch the file again",
@@ -348,3 +423,95 @@ def test_random_weights_are_nobodys_teacher(tmp_path: Path, refused: Refused) ->
     (tmp_path / "recipe.yaml").write_text(f"{scratch}exposure: {{}}\n")
     says = ("exposure measures what a teacher gives away, and random weights are nobody's teacher",)
     refused("validate", str(tmp_path / "recipe.yaml"), code=2, says=says)
+
+
+MANY = tuple(f"lab/m{number}" for number in range(5))
+INDEX = ("lineage", "index", *MANY, "--out", "index.safetensors")
+
+
+@pytest.fixture
+def many(place: Path, hub: HubServer, hubslice: Hubslice, tmp_path: Path) -> HubServer:
+    """Five models on the Hub, and an index of another one where theirs shall be."""
+    for number, name in enumerate(MANY):
+        hub.seed(name, write(tmp_path / name, weights(number)))
+    assert hubslice("lineage", "index", "parent", "--out", "index.safetensors").code == 0
+    hub.log.clear()
+    return hub
+
+
+def asked(hub: HubServer) -> dict[str, int]:
+    """How often each model was asked for, beyond what its branch means."""
+    return {name: sum(f"/{name}/" in line and "/resolve/" in line for line in hub.log) for name in MANY}
+
+
+def breaks_off(many: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    many.faults.append(Fault(on("*", "lab/m[234]"), status=502, times=None))
+    says = ("the Hub failed for 3 models in a row", "out of order (HTTP 502", "give the same command again: it goes on")
+    refused(*INDEX, code=3, says=says)
+    refused("lineage", "child", "--candidates", "parent", *MANY[2:], code=3, says=says[:2])
+    many.faults.clear()
+
+
+def is_interrupted(many: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(name: str) -> Tensors:
+        if name == MANY[2]:
+            raise KeyboardInterrupt
+        return open_model(name)
+
+    monkeypatch.setattr("hubslice.pipeline.fingerprints.open_model", opened)
+    refused(*INDEX, code=130, says=("interrupted", "it goes on where it stopped"))
+    monkeypatch.setattr("hubslice.pipeline.fingerprints.open_model", open_model)
+
+
+@pytest.mark.parametrize("stops", [breaks_off, is_interrupted])
+def test_an_index_goes_on_where_it_stopped(
+    place: Path,
+    many: HubServer,
+    hubslice: Hubslice,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+    stops: Callable[[HubServer, Refused, pytest.MonkeyPatch], None],
+) -> None:
+    old = (place / "index.safetensors").read_bytes()
+    stops(many, refused, monkeypatch)
+    assert (place / "index.safetensors").read_bytes() == old
+    assert all(asked(many)[name] for name in MANY[:2])
+    many.log.clear()
+    done = hubslice(*INDEX, "--json")
+    assert json.loads(done.stdout)["models"] == list(MANY)
+    assert [count > 0 for count in asked(many).values()] == [False, False, True, True, True]
+    assert not list(place.glob(".*"))
+    many.log.clear()
+    assert hubslice(*INDEX).code == 0
+    assert set(asked(many).values()) == {0}
+
+
+def test_an_index_that_one_model_could_not_be_reached_for(
+    place: Path, many: HubServer, hubslice: Hubslice, refused: Refused
+) -> None:
+    old = (place / "index.safetensors").read_bytes()
+    many.faults.append(Fault(on("*", "lab/m1"), status=500, times=None))
+    says = ("the Hub failed for 1 of 5 models", "it goes on where it stopped; or leave those models out")
+    refused(*INDEX, code=3, says=says)
+    assert (place / "index.safetensors").read_bytes() == old
+    assert hubslice("lineage", "index", *MANY[2:], "--out", "index.safetensors").code == 0
+    assert [each.model for each in load_index(place / "index.safetensors")] == list(MANY[2:])
+
+
+def test_adding_to_an_index(
+    place: Path, many: HubServer, hubslice: Hubslice, refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (place / "ids.txt").write_text("lab/m0\n\n  lab/m1\n")
+    add = ("lineage", "index", "--add", "--out", "index.safetensors", "--from")
+    assert json.loads(hubslice(*add, "ids.txt", "--json").stdout)["models"] == ["parent", *MANY[:2]]
+    changed = many.seed("lab/m1", write(tmp_path / "changed", weights(7))).oid
+    many.log.clear()
+    monkeypatch.setattr("sys.stdin", StringIO("lab/m1\nlab/m2\n"))
+    assert json.loads(hubslice(*add, "-", "--json").stdout)["models"] == ["parent", *MANY[:3]]
+    assert [count > 0 for count in asked(many).values()] == [False, True, True, False, False]
+    assert [each.commit for each in load_index(place / "index.safetensors")][2] == changed
+    refused(*add, "nowhere.txt", code=2, says=("nowhere.txt cannot be read as a list of models", "--from: one a line"))
+    (place / "none.txt").write_text("\n")
+    refused(*add, "none.txt", code=2, says=("no model is named", "hubslice lineage index ID ... --out FILE"))
+    bend(place / "index.safetensors")
+    refused(*add, "ids.txt", code=2, says=("its content is not that of its checksum", AGAIN))

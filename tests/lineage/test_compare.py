@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from hubslice.ancestry.compare import compare, sample
 from hubslice.artefacts.lineage import Comparison
@@ -36,23 +38,33 @@ CHILDREN: dict[str, Callable[[], Arrays]] = {
     "half": lambda: {name: w.astype(np.float16) for name, w in tuned(PARENT, 1).items()},
     "int8": lambda: int8(tuned(PARENT, 1)),
     "a tenth left": lambda: sliced(tuned(PARENT, 1), 0.9),
+    "bf16": lambda: tuned(PARENT, 1),
+    "F8_E4M3": lambda: tuned(PARENT, 1),
+    "F8_E5M2": lambda: tuned(PARENT, 1),
     "thinned": lambda: rewired(tuned(PARENT, 1), 2, 0.6),
     "permuted": lambda: rewired(tuned(PARENT, 1), 2, 1),
 }
 
 
-def judged(place: Path, child: Arrays, candidate: Arrays) -> Comparison:
+# Forms that NumPy has no numbers for.
+ROUNDED = {"bf16": torch.bfloat16, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2}
+
+
+def judged(place: Path, child: Arrays, candidate: Arrays, form: str = "") -> Comparison:
     mine, theirs = write(place / "mine", nameless(child, 3)), write(place / "theirs", nameless(candidate, 4))
+    if form in ROUNDED:
+        rounded = {name: torch.from_numpy(w).to(ROUNDED[form]) for name, w in nameless(child, 3).items()}
+        save_file(rounded, mine / "model.safetensors")
     return compare(sample(open_file(mine / "model.safetensors")), open_file(theirs / "model.safetensors"))
 
 
 @pytest.mark.parametrize("form", CHILDREN)
 def test_children_are_told_from_strangers(tmp_path: Path, form: str) -> None:
     child = CHILDREN[form]()
-    found = judged(tmp_path, child, PARENT)
+    found = judged(tmp_path, child, PARENT, form)
     assert (found.verdict, found.score is not None and found.score > (found.threshold or 1)) == ("descendant", True)
     for seed in (8, 9):
-        stranger = judged(tmp_path, child, weights(seed))
+        stranger = judged(tmp_path, child, weights(seed), form)
         assert stranger.verdict != "descendant"
 
 

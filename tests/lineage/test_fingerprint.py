@@ -120,3 +120,14 @@ def test_a_thousand_ways_in_are_looked_through_in_a_moment(tmp_path: Path) -> No
     assert found[0].model == parent.model
     assert [judge(each.layers, each.compared).verdict == "descendant" for each in found] == [True]
     assert seconds < 5  # alone on a core it takes a tenth of this
+
+
+def test_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """As two folders of two machines may be called: the one found by the way in does not hide the other."""
+    prints = [replace(fingerprint(sampled(tmp_path / str(seed), weights(seed))), model="same") for seed in range(2)]
+    child = sampled(tmp_path / "child", nameless(rewired(tuned(weights(1), 1), 2, 1), 3))
+    found = search(child, prints, 3)
+    assert [(each.number, judge(each.layers, each.compared).verdict) for each in found] == [
+        (1, "descendant"),
+        (0, "unrelated"),
+    ]

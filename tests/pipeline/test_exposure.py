@@ -78,7 +78,7 @@ def test_exposure_is_measured_told_and_judged(run: Run, hubslice: Hubslice) -> N
     assert "the verdict on this model and its teacher is **descendant**" in card
     assert "missed 0 of 124 descendants (95 % interval [0.0, 24.2] %, each family counting once)" in card
     assert "and took 0 of 1,048 strangers for ones ([0.0, 24.2] %)" in card
-    assert "| Share of it that whoever has the teacher need not obtain (exposure) | at most 0.0 % |" in card
+    assert "| Share of the bits needed to answer like it that the teacher spares (exposure) | at most 0.0 % |" in card
     assert "](plots/exposure.png)" in card
     assert (run.student / "plots/exposure.png").is_file()
 
