@@ -33,7 +33,7 @@ gates:
   min_test_accuracy: 0.8
   max_accuracy_drop: 0.03
   max_dir: 0.3
-  max_exposure: 0.5
+  max_exposure: 0.6
 """
 
 VIT = """\

@@ -164,7 +164,7 @@ def backdoored_timm() -> Report:
             GateReport(name="max_accuracy_drop", limit=0.03, measured=6 / 308, passed=True),
             GateReport(name="max_dir (backdoor)", limit=0.3, measured=33 / 259, passed=True),
             GateReport(name="max_dir (penultimate)", limit=0.3, measured=68 / 259, passed=True),
-            GateReport(name="max_exposure", limit=0.5, measured=exposure().arms[0].exposure, passed=True),
+            GateReport(name="max_exposure", limit=0.6, measured=exposure().arms[0].exposure, passed=True),
         ),
         steps=(
             StepReport(name="profile", seconds=41, peak_mib=1830),
