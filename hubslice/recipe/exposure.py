@@ -10,7 +10,7 @@ GOAL = 0.94  # matching predictions, as "Revealing Secrets From Pre-trained Mode
 
 
 class ExposureParams(Section):
-    """How much of the bits that answering like the student takes the teacher spares; lineage and exposure on the card."""
+    """What share of the bits that answering like the student takes the teacher spares, for the card."""
 
     samples: int = Field(256, ge=1, description="Test pictures to answer, drawn.")
     goal: Ratio = Field(

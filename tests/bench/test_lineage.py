@@ -11,8 +11,10 @@ from bench.lineage import families, render
 from bench.lineage.deltas import Difference, Differences
 from bench.lineage.exposures import TITLES, Exposed, Exposures
 from bench.lineage.pairs import Outcome, Pair, Relation
+from bench.lineage.scale import is_test
 from bench.lineage.search import Query, Searched
-from bench.lineage.statistics import above, area, at_full_recall, roc, threshold
+from bench.lineage.statistics import above, area, at_full_recall, called, roc, threshold
+from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN
 from hubslice.artefacts.exposure import ArmExposure, Leading, Obtained
 from hubslice.artefacts.rate import Rate
 
@@ -116,3 +118,14 @@ def test_what_is_committed_is_told_as_measured(tmp_path: Path) -> None:
     if measured:
         render.render(committed / "outcomes", tmp_path)
         assert (tmp_path / "table.md").read_text() == (committed / "table.md").read_text()
+
+
+def test_the_card_tells_the_error_rates_that_were_measured() -> None:
+    outcomes = [Outcome.load(path) for path in sorted(render.FULL.outcomes.glob("pairs-*.json"))]
+    test = [outcome for outcome in outcomes if is_test(outcome.seed)]
+    pairs = [pair for outcome in test for pair in outcome.pairs]
+    children, strangers = ([pair for pair in pairs if pair.relation == what] for what in ("parent", "stranger"))
+    missed, mistaken = called(children), called(strangers)
+    assert len(test) == FAMILIES
+    assert (missed.total - missed.hits, missed.total) == MISSED
+    assert (mistaken.hits, mistaken.total) == MISTAKEN
