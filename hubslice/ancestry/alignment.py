@@ -127,8 +127,8 @@ class _Search:
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
         first = axis == 1 and sizes[0] == sizes[1] <= COLOURS
         best: tuple[float, Aligned | None, Channels | None] = (-1.0, None, None)
-        for number, channels in enumerate(self._common(mine, theirs, axis, first)):
-            key = (mine.name, theirs.name, str(axis), str(number))
+        for way, channels in self._common(mine, theirs, axis, first):
+            key = (mine.name, theirs.name, str(axis), way)
             if key in self.done or len(channels.mine) * math.prod(mine.info.shape[2:]) < FEWEST_COLUMNS:
                 continue
             self.done.add(key)
@@ -142,14 +142,17 @@ class _Search:
                 best = (chosen, Aligned(mine, theirs, like, first), found)
         return best[1], best[2]
 
-    def _common(self, mine: Layer, theirs: Layer, axis: int, first: bool) -> Iterator[Channels]:
-        """What is known of the axis: as it is, where it has one width and the other was cut, or channels matched."""
+    def _common(self, mine: Layer, theirs: Layer, axis: int, first: bool) -> Iterator[tuple[str, Channels]]:
+        """What is known of the axis: as it is, where it has one width and the other was cut, or channels matched.
+
+        Each with a name that stays its own however many there are.
+        """
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
         other = self.widths and mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
         if sizes[0] == sizes[1] and (first or other):
             every = np.arange(sizes[0])
-            yield Channels(sizes, every, every)
-        yield from (channels for channels in self.known if channels.sizes == sizes)
+            yield "every", Channels(sizes, every, every)
+        yield from ((str(number), known) for number, known in enumerate(self.known) if known.sizes == sizes)
 
 
 def _takes_colours(layer: Layer) -> bool:

@@ -46,19 +46,19 @@ def open_graph(path: Path, name: str) -> Tensors:
     from hubslice.graph.folding import fold
 
     check_graph(path, name=name)
-    try:
-        with faults_told(f"reading {name}", path.parent):
-            graph = fold(onnx.load(path)).graph
-    except Exception as error:  # of ONNX Runtime, of protobuf, or about weights in files that are not there
-        raise ModelError(
-            f"the weights of {name} cannot be read: {first_line(error)}", hint="export or convert it again"
-        ) from error
-    stored = {tensor.name: tensor for tensor in graph.initializer}
     found: dict[str, np.ndarray] = {}
-    for node in graph.node:
-        if node.op_type in _READ and node.input[1] in stored:
-            constants = {name: numpy_helper.to_array(stored[name]) for name in node.input[1:] if name in stored}
-            found[node.input[1].removesuffix(":folded")] = _matrix(node, constants)
+    with faults_told(f"reading {name}", path.parent):
+        try:
+            graph = fold(onnx.load(path)).graph
+            stored = {tensor.name: tensor for tensor in graph.initializer}
+            for node in graph.node:
+                if node.op_type in _READ and node.input[1] in stored:
+                    constants = {name: numpy_helper.to_array(stored[name]) for name in node.input[1:] if name in stored}
+                    found[node.input[1].removesuffix(":folded")] = _matrix(node, constants)
+        except Exception as error:  # of ONNX Runtime, of protobuf, or about weights in files that are not there
+            raise ModelError(
+                f"the weights of {name} cannot be read: {first_line(error)}", hint="export or convert it again"
+            ) from error
     data = save(found)
     header = parse_header(data)
     tensors = Tensors(name)

@@ -54,12 +54,12 @@ def _values(mine: np.ndarray, theirs: np.ndarray | None, left: int) -> tuple[np.
     """float32 without the lowest `left` bits of the student's, and how many of its bits that took.
 
     Whoever has the teacher's value is taken to know where it begins to differ, and keeps it where it does not. What is
-    left out lies in the middle of what it may be; a zero stays one.
+    left out lies in the middle of what it may be; zeros and infinities stay what they are.
     """
     words = mine.view(np.uint32)
     cut = words >> np.uint32(left) << np.uint32(left)
     if left:
-        cut = np.where(mine == 0, words, cut | np.uint32(1 << (left - 1)))
+        cut = np.where((mine == 0) | ~np.isfinite(mine), words, cut | np.uint32(1 << (left - 1)))
     if theirs is None:
         return cut.view(np.float32), (WORD - left) * mine.size
     spent = np.maximum(0, changed_bits(mine, theirs) - left)

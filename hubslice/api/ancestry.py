@@ -46,7 +46,7 @@ def lineage_index(
 ) -> Indexed:
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
 
-    With `add` the models of an index at `out` that are not named stay in it. Models on the Hub that it holds at the
+    With `add` the models of an index at `out` that are not read now stay in it. Models on the Hub that it holds at the
     commit they have now are not read again, nor are those of a call that ended early; till one ends well `out` stays
     as it was.
 
@@ -73,9 +73,10 @@ def exposure(
 ) -> Exposure:
     """What whoever knows the teacher would still have to obtain of a model to answer as it does.
 
-    Layers are obtained from the head backwards, the others stay the teacher's; `data` are pictures, as in `explain`. A
-    run, or the student in it, has a teacher of its own, so that None will do, and the same is measured of its
-    fine-tuned baseline. With `out` also written there, with a picture.
+    Two ways are measured: whole layers from the head backwards, where the others stay the teacher's, and the leading
+    bits of all weights, with the teacher and without it. `data` are pictures, as in `explain`. A run, or the student in
+    it, has a teacher of its own, so that None will do, and the same is measured of its fine-tuned baseline. With `out`
+    also written there, with a picture.
 
     Raises:
         LineageError: model and teacher have no layer in common, by name and shape, or no teacher is known.

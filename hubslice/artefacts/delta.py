@@ -216,6 +216,8 @@ def _compressed(data: bytes) -> np.ndarray:
 def _expanded(stream: np.ndarray, size: int) -> bytes:
     """The bytes of a stream, of which there must be so many."""
     data = stream.tobytes()
+    if size < 0:  # which would mean to zlib: as many as there are
+        raise ValueError(f"a part of {size} bytes cannot be")
     if data[:1] == b"\1":
         try:
             data = b"\1" + zlib.decompressobj().decompress(data[1:], size + 1)

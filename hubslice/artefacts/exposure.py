@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import computed_field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.lineage import Comparison
@@ -61,7 +61,7 @@ class Mixture(Artefact):
     start: float
     weights_needed: float
     bits_needed: float
-    bits_alone: float
+    bits_alone: float = Field(gt=0)
     layers: tuple[LayerChange, ...]
     curve: tuple[Obtained, ...]
     leading: tuple[Leading, ...]

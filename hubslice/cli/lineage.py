@@ -184,7 +184,7 @@ def index(
         Path | None, typer.Option("--from", metavar="FILE", help="Models, one a line, too; - is the standard input.")
     ] = None,
     add: Annotated[
-        bool, typer.Option("--add", help="Keep the models of an index at --out that are not named now.")
+        bool, typer.Option("--add", help="Keep the models of an index at --out that are not read now.")
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

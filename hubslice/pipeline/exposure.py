@@ -141,7 +141,7 @@ def facts_of(mixed: Mixture) -> dict[str, Any]:
 def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[str, np.ndarray]:
     """The floating-point tensors of the teacher in a folder by the student's names, float32.
 
-    `input_size` in pixels is that of the student's pictures: position embeddings are fitted to it.
+    `input_size` in pixels is that of the student's pictures: position embeddings of timm's models are fitted to it.
 
     Raises:
         ModelError: the teacher cannot be used.

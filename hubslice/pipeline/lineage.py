@@ -113,6 +113,8 @@ def each(
                 if isinstance(error, HubError) and _out_of_reach(error):
                     down.append(error)
                     row += 1
+                else:
+                    row = 0
             if row == _PATIENCE:
                 raise FetchError(
                     f"the Hub failed for {row} models in a row, the last time so: {down[-1].message}",
@@ -220,7 +222,10 @@ def _place(name: str) -> Path | None:
     """Where the weights lie; None where there is no such model on this machine, as an index may name."""
     if is_file(name):
         return Path(name).expanduser().resolve()
-    ref = parse_ref(name, Path.cwd()) if Path(name).expanduser().exists() else None
+    try:
+        ref = parse_ref(name, Path.cwd())
+    except InputError:
+        return None
     if not isinstance(ref, LocalRef):
         return None
     folder = ref.path / "student" if ref.kind == "run" else ref.path

@@ -97,12 +97,12 @@ class StepRecord(Artefact):
 def digest_folder(folder: Path, *, leave_out: Set[str]) -> tuple[str, int]:
     """Hash over the paths and contents of a folder's files, and their size in bytes.
 
-    What is named in `leave_out`, file or folder, does not count.
+    What in it is named in `leave_out`, file or folder, does not count.
     """
     digest, size = hashlib.sha256(), 0
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         place = path.relative_to(folder)
-        if not leave_out.isdisjoint(place.parts):
+        if place.parts[0] in leave_out:
             continue
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

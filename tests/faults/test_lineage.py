@@ -452,6 +452,16 @@ def breaks_off(many: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatc
     many.faults.clear()
 
 
+def test_failures_here_and_there_are_left_out(many: HubServer, hubslice: Hubslice) -> None:
+    many.faults += [
+        Fault(on("*", "lab/m[024]"), status=502, times=None),
+        Fault(on("*", "lab/m[13]"), status=403, times=None),
+    ]
+    done = hubslice("lineage", "child", "--candidates", "parent", *MANY, "--json")
+    assert done.code == 0, done.stderr
+    assert list(json.loads(done.stdout)["skipped"]) == list(MANY)
+
+
 def is_interrupted(many: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(name: str) -> Tensors:
         if name == MANY[2]:

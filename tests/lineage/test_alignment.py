@@ -66,6 +66,20 @@ def test_where_colours_lead_to_no_layer_a_width_is_tried(tmp_path: Path) -> None
     assert {each.mine.name for each in matched(found)} == {"third"}
 
 
+def test_a_width_is_tried_where_a_matching_was_tried_before(tmp_path: Path) -> None:
+    """What the layer before matched says nothing of a layer that takes in others' channels of the same number."""
+    rng = np.random.default_rng(0)
+    shapes = {"stem": (32, 3, 5, 5), "next": (32, 32, 3, 3), "late": (64, 32, 3, 3)}
+    parent = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    child = {name: w + np.float32(0.1) * rng.normal(size=w.shape).astype(np.float32) for name, w in parent.items()}
+    order = rng.permutation(32)
+    child["stem"], child["next"] = child["stem"][order], np.ascontiguousarray(child["next"][:, order])
+    child["late"] = child["late"][:40]
+    found = matched(align(held(tmp_path / "mine", child), held(tmp_path / "parent", parent), cut=True))
+    likeness = {(each.mine.name, each.theirs.name): each.likeness.correlation for each in found}
+    assert likeness["late", "late"] > 0.9
+
+
 def test_a_first_layer_that_all_share_opens_nothing_more(tmp_path: Path) -> None:
     """First layers of trained networks look alike; behind one that matched, layers that do not end the search."""
     shared = weights(0)[FIRST]

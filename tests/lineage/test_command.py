@@ -183,6 +183,13 @@ def test_a_model_is_no_candidate_of_its_own(place: Path, hub: HubServer, hubslic
     assert package.lineage("lab/p0", index="index.safetensors").skipped == {"lab/p0": "lab/p0 is the model itself"}
 
 
+def test_an_index_of_models_that_are_gone_is_searched_all_the_same(place: Path) -> None:
+    package.lineage_index(["parents/p0", "parents/p1"], "index.safetensors")
+    for file in (place / "parents/p0").iterdir():
+        file.unlink()
+    assert package.lineage("child", index="index.safetensors").parent == "parents/p1"
+
+
 def test_a_copy_is_told_from_a_child(place: Path, hubslice: Hubslice) -> None:
     write(place / "copy", nameless(weights(1), 5))
     write(place / "close", nameless(tuned(weights(1), 5, change=1e-4) | {"head.weight": weights(1)["head.weight"]}, 5))

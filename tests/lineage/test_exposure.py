@@ -138,6 +138,8 @@ def test_leading_bits_one_by_one() -> None:
             assert state["steps"] == 3
             assert share == pytest.approx(sum(bits for _, bits in pairs + others) / (32 * 310))
     assert torch.equal(obtained(student, {}, 23)[0]["a"], student["a"])
+    mask = {"mask": torch.tensor([-torch.inf, 0.0, torch.inf])}
+    assert torch.equal(obtained(mask, {}, 3)[0]["mask"], mask["mask"])
 
 
 def test_needed_is_for_good() -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hubslice.artefacts.exposure import Exposure, RunExposure
 from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.card.plot_exposure import plot_exposure
 from hubslice.errors import LineageError
+from hubslice.pipeline.report import given_away
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.steps.exposure import KIND, PLACES
 from tests.cli.conftest import Hubslice, hubslice
@@ -92,7 +94,9 @@ def test_all_of_it_is_verified_from_the_weights(run: Run) -> None:
     assert found["student beside the teacher"].detail.endswith("layers differ as told")
     assert "6 of 6 answers" in found["student mixed with the teacher"].detail
     assert "6 of 6 answers" in found["finetune mixed with the teacher"].detail
-    assert "6 of 6 answers" in found["student by its leading bits"].detail
+    for arm in ("student", "finetune"):
+        assert "6 of 6 answers" in found[f"{arm} by its leading bits"].detail
+        assert "6 of 6 answers" in found[f"{arm} by its leading bits without the teacher"].detail
 
 
 def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_path: Path, hubslice: Hubslice) -> None:
@@ -159,10 +163,40 @@ def bent_layers(student: Path) -> None:
     (student / "evidence/exposure.json").write_text(json.dumps(facts))
 
 
+def bent_facts(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    """Facts of the student changed, and of the report what follows from them."""
+
+    def bend(student: Path) -> None:
+        path = student / "evidence/exposure.json"
+        facts = json.loads(path.read_text())
+        change(facts["arms"][0])
+        path.write_text(json.dumps(facts))
+        report = json.loads((student / "report.json").read_text())
+        told = given_away(RunExposure.load(path)).model_dump(mode="json")
+        report["exposure"] = told
+        (student / "report.json").write_text(json.dumps(report))
+
+    return bend
+
+
+def fewer_points(arm: dict[str, Any]) -> None:
+    """So that the last point left counts as the goal, though it is not."""
+    del arm["alone"][1:]
+    arm["bits_alone"] = arm["alone"][0]["bits"]
+
+
+def cheaper_bits(arm: dict[str, Any]) -> None:
+    for point in arm["leading"]:
+        point["bits"] *= 1.1
+    arm["bits_needed"] *= 1.1
+
+
 BENT: dict[str, tuple[Callable[[Path], None], dict[str, str]]] = {
     "answers": (bent_answers, {"exposure": "agreement is"}),
     "pictures": (other_pictures, {"exposure": "its pictures are not those that the seed draws"}),
     "report": (bent_report, {"exposure": "exposure is 0.01, counted", "gates": "measured is"}),
+    "points": (bent_facts(fewer_points), {"exposure": "leading bits are not those of this version"}),
+    "bits": (bent_facts(cheaper_bits), {"student beside the teacher": "bits"}),
     "layers": (bent_layers, {"lineage": "lineage.score is 0.2", "student beside the teacher": "relative is"}),
 }
 

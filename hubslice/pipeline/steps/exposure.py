@@ -30,7 +30,7 @@ MEASURED = (STUDENT, BASELINE)
 
 
 def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Arm], base: Path) -> Step:
-    """Mix the saved models with the teacher, layer by layer, and compare the student's weights with the teacher's."""
+    """Measure what of the saved models whoever has the teacher must obtain; compare the student's weights with it."""
     steps = {name: step_name("train", arm) for name in MEASURED for arm in arms if arm.name == name}
 
     def run(context: Context) -> None:
@@ -64,7 +64,9 @@ def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Ar
         write_sealed(folder / ANSWERS, KIND, {"arms": list(steps)}, answers)
 
     parameters = {"exposure": params, "seed": recipe.seed}
-    return Step("exposure", "Measure what the teacher gives away", parameters, ("pull", "data", *steps.values()), run)
+    return Step(
+        "exposure", "Measure what the teacher gives away", parameters, ("pull", "data", *steps.values()), run, 2
+    )
 
 
 def drawn(count: int, samples: int, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubslice.ancestry.exposure import WORD, changes, groups_of, mixture, needed, order_of, shared
-from hubslice.ancestry.leading import obtained
+from hubslice.ancestry.leading import STEPS, obtained
 from hubslice.artefacts.exposure import ArmExposure, LayerChange, RunExposure
 from hubslice.artefacts.report import ExposureReport
 from hubslice.artefacts.sealed import read_sealed
@@ -58,6 +58,10 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
     ordered = [arm.layers[at] for at in order_of(arm.layers)]
     names = [layer.layer for layer in ordered]
     total = sum(layer.weights for layer in ordered)
+    if [[point.fraction for point in told] for told in (arm.leading, arm.alone)] != [list(STEPS)] * 2:
+        return [f"{arm.arm}: leading bits are not those of this version"]
+    if not arm.curve or arm.curve[-1].layer != names[-1]:
+        return [f"{arm.arm}: the curve of layers does not end with the last"]
     if answers.shape != (1 + sum(map(len, (arm.curve, arm.leading, arm.alone))), arm.inputs):
         return [f"{arm.arm}: {answers.shape[0] - 1} mixtures and {answers.shape[1]} pictures are stored"]
     agreeing = iter((answers[1:] == answers[0]).mean(1).tolist())
@@ -66,7 +70,7 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
         taken = ordered[: names.index(point.layer) + 1] if point.layer else []
         weights = sum(layer.weights for layer in taken)
         bits = sum(layer.weights * (WORD if layer.bits is None else layer.bits) for layer in taken)
-        shares = {"weights": weights / total, "bits": bits / (WORD * total)}
+        shares = {"weights": round(weights / total, 6), "bits": round(bits / (WORD * total), 6)}
         points.append(point.model_copy(update={"agreement": agreement, **shares}))
     leading, alone = (
         [point.model_copy(update={"agreement": agreement}) for point, agreement in zip(told, agreeing, strict=False)]
@@ -81,7 +85,7 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
 def check_weights(
     claims: Claims, models: Mapping[str, Model], effort: Effort, task: Task | Finding | None
 ) -> Iterator[Finding]:
-    """Changes by layer and the verdict from the weights themselves; with the data the decisive mixture's answers."""
+    """Changes by layer and the verdict from the weights themselves; with the data the decisive answers."""
     told = claims.report.exposure
     if told is None:
         return
@@ -131,12 +135,18 @@ def _measured(
     last = [layer for layer, _ in ordered].index(arm.curve[at].layer) + 1 if arm.curve[at].layer else 0
     taken = {name for _, names in ordered[:last] for name in names}
     mixed = {n: t if n in taken else known.get(n, t) for n, t in student.items()}
-    to = arm.leading.index(needed(arm.leading, arm.goal))
-    begun, _ = obtained(student, known, arm.leading[to].fraction)
+    rows = {"mixed with the teacher": (mixed, 1 + at)}
+    before = 1 + len(arm.curve)
+    for what, having, points in (
+        ("by its leading bits", known, arm.leading),
+        ("by its leading bits without the teacher", {}, arm.alone),
+    ):
+        enough = points.index(needed(points, arm.goal))
+        rows[what] = (obtained(student, having, points[enough].fraction)[0], before + enough)
+        before += len(points)
     chosen = effort.choose(len(answers[PLACES]), seed)
     places = answers[PLACES][chosen]
     pixels = task.test.at(places).pixels(0, len(places), model.image_preprocessing)
-    rows = {"mixed with the teacher": (mixed, 1 + at), "by its leading bits": (begun, 1 + len(arm.curve) + to)}
     try:
         for what, (state, row) in rows.items():
             model.module.load_state_dict(state)
