@@ -17,6 +17,8 @@ from tests.detection.small import between, clean, write_model
 
 __all__ = ["hubslice"]
 
+pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -32,6 +32,8 @@ from tests.pipeline.tiny import write_job
 
 __all__ = ["hubslice"]
 
+pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
+
 RECIPE = """\
 kind: slice
 name: quick

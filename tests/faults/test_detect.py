@@ -12,6 +12,8 @@ import hubslice as package
 from tests.detection.small import clean, write_model
 from tests.faults.conftest import Refused
 
+pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

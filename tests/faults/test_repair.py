@@ -17,6 +17,8 @@ from tests.deviation.graphs import ALIKE, GREENER, write_graph
 from tests.deviation.repairable import write_pair
 from tests.faults.conftest import Refused
 
+pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
