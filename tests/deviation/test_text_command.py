@@ -30,6 +30,8 @@ from tests.interrupting import Interrupting
 
 __all__ = ["hubslice"]
 
+pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
+
 SEARCH = ("--inputs", "in.txt", "--budget", "60", "--max-edits", "5")
 
 

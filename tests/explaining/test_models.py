@@ -15,6 +15,8 @@ from hubslice.explaining.selection import Selection
 from hubslice.graph.folding import fold
 from tests.graph.architectures import Architecture, exported, find
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["test_vit", "test_efficientnet"]
 SLOW = [
     "test_resnet",

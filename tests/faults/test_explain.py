@@ -17,6 +17,8 @@ from tests.cli.conftest import Hubslice
 from tests.explaining.small import pixels, write_model, write_pictures
 from tests.faults.conftest import Refused
 
+pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
+
 SIZE = (3, 32, 32)
 
 
