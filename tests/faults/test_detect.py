@@ -45,14 +45,6 @@ def _bent(data: bytes) -> bytes:
     return data[:-40] + bytes([data[-40] ^ 1]) + data[-39:]
 
 
-@pytest.fixture
-def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 AGAIN = "make the detector again with `hubslice detect fit MODEL`"
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "too few of a class": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -85,14 +84,6 @@ def write_graph(path: Path, last: list[onnx.NodeProto], seed: int = 0) -> None:
     about = {"labels": '["cat", "dog"]', "preprocessing": prepared + '"resize": "squash"}'}
     helper.set_model_props(model, about)
     onnx.save(model, path)
-
-
-@pytest.fixture
-def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
