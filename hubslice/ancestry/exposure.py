@@ -7,7 +7,7 @@ weights is no part of this; only what they are worth is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -98,13 +98,24 @@ def curve(
     stops = set(np.linspace(lacking, len(order), min(_POINTS, len(order) - lacking + 1)).astype(int))
     for count in sorted(stops):
         taken = {name for number in order[:count] for name in groups[number][1]}
-        network.load_state_dict({name: t if name in taken else known.get(name, t) for name, t in student.items()})
+        network.load_state_dict(mixed(student, known, taken))
         agreeing = float((answers() == right).float().mean())
-        weights = sum(layers[number].weights for number in order[:count])
-        bits = sum(layers[number].weights * _bits(layers[number]) for number in order[:count])
-        last = groups[order[count - 1]][0] if count else ""
-        shares = {"weights": round(weights / total, 6), "bits": round(bits / (WORD * total), 6)}
-        yield Obtained(layer=last, agreement=round(agreeing, 6), **shares)
+        yield point_of([layers[number] for number in order[:count]], total, agreeing)
+
+
+def mixed(student: State, known: State, taken: Set[str]) -> dict[str, Tensor]:
+    """The student's tensors that are taken, and all that the teacher lacks; the others are the teacher's."""
+    return {name: tensor if name in taken else known.get(name, tensor) for name, tensor in student.items()}
+
+
+def point_of(taken: Sequence[LayerChange], total: int, agreement: float) -> Obtained:
+    """Of the curve, with these layers obtained of `total` weights."""
+    return Obtained(
+        layer=taken[-1].layer if taken else "",
+        weights=round(sum(layer.weights for layer in taken) / total, 6),
+        bits=round(sum(layer.weights * _bits(layer) for layer in taken) / (WORD * total), 6),
+        agreement=round(agreement, 6),
+    )
 
 
 def order_of(layers: Sequence[LayerChange]) -> list[int]:

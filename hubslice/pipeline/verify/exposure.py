@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubslice.ancestry.exposure import WORD, changes, groups_of, mixture, needed, order_of, shared
+from hubslice.ancestry.exposure import changes, groups_of, mixed, mixture, needed, order_of, point_of, shared
 from hubslice.ancestry.leading import STEPS, obtained
 from hubslice.artefacts.exposure import ArmExposure, LayerChange, RunExposure
 from hubslice.artefacts.report import ExposureReport
@@ -66,12 +66,9 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
         return [f"{arm.arm}: {answers.shape[0] - 1} mixtures and {answers.shape[1]} pictures are stored"]
     agreeing = iter((answers[1:] == answers[0]).mean(1).tolist())
     points = []
-    for point, agreement in zip(arm.curve, agreeing, strict=False):
-        taken = ordered[: names.index(point.layer) + 1] if point.layer else []
-        weights = sum(layer.weights for layer in taken)
-        bits = sum(layer.weights * (WORD if layer.bits is None else layer.bits) for layer in taken)
-        shares = {"weights": round(weights / total, 6), "bits": round(bits / (WORD * total), 6)}
-        points.append(point.model_copy(update={"agreement": agreement, **shares}))
+    for told, agreement in zip(arm.curve, agreeing, strict=False):
+        taken = ordered[: names.index(told.layer) + 1] if told.layer else []
+        points.append(point_of(taken, total, agreement))
     leading, alone = (
         [point.model_copy(update={"agreement": agreement}) for point, agreement in zip(told, agreeing, strict=False)]
         for told in (arm.leading, arm.alone)
@@ -134,8 +131,7 @@ def _measured(
     ordered = [groups[number] for number in order_of(layers)]
     last = [layer for layer, _ in ordered].index(arm.curve[at].layer) + 1 if arm.curve[at].layer else 0
     taken = {name for _, names in ordered[:last] for name in names}
-    mixed = {n: t if n in taken else known.get(n, t) for n, t in student.items()}
-    rows = {"mixed with the teacher": (mixed, 1 + at)}
+    rows = {"mixed with the teacher": (mixed(student, known, taken), 1 + at)}
     before = 1 + len(arm.curve)
     for what, having, points in (
         ("by its leading bits", known, arm.leading),
