@@ -20,6 +20,7 @@ from hubslice.processes import leads
 RECORD = "step.json"
 KEY = ".key"  # in a step's folder: the key of the step that works, or worked, there
 NOTES = frozenset({RECORD, KEY, SCRATCH})  # in a step's folder beside its result
+_BEING_WRITTEN = (f".*{DRAFT}", ".tmp*")  # by us, by safetensors
 OLD = ".old"  # ends the name of what is being replaced by something new
 MANIFEST = "run.json"
 
@@ -140,8 +141,8 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Drop what was being written or dropped, and finish or undo what was being replaced."""
-        drafts = [*self.path.glob(f".*{DRAFT}"), *self.path.glob(f"steps/.*/**/.*{DRAFT}")]
-        for left in [*drafts, *self.path.glob(f"steps/[!.]*/{SCRATCH}")]:
+        drafts = [path for name in _BEING_WRITTEN for path in self.path.glob(f"steps/.*/**/{name}")]
+        for left in [*self.path.glob(f".*{DRAFT}"), *drafts, *self.path.glob(f"steps/[!.]*/{SCRATCH}")]:
             _remove(left)
         for old in [*self.path.glob(f".*{OLD}"), *self.path.glob(f"steps/.*{OLD}")]:
             target = old.with_name(old.name.removeprefix(".").removesuffix(OLD))

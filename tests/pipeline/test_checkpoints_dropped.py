@@ -1,4 +1,4 @@
-"""A step that is killed while its checkpoints are dropped is finished, and nothing of them stays."""
+"""What a kill leaves half-written or half-dropped: the step is finished all the same, and nothing of it stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def train(context: Context) -> None:
     """Like training: the weights lie in the checkpoints, told finished by a file beside them."""
     kept = context.scratch / "candidate"
     if not (kept / "history").is_file():
-        kept.mkdir()
+        kept.mkdir(exist_ok=True)
         (kept / "weights").write_text("weights")
         (kept / "history").write_text("history")
     (context.out / "weights").write_text((kept / "weights").read_text())
@@ -58,4 +58,22 @@ def test_killed_while_checkpoints_are_dropped(tmp_path: Path, monkeypatch: pytes
     assert run.record("train") == finished
     assert not (run.step("train") / SCRATCH).exists()
     assert (run.step("train") / "weights").read_text() == "weights"
+    assert strays(run.path) == []
+
+
+def test_killed_while_weights_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Safetensors writes to a file of its own beside the one it is to be; it must not become part of the result."""
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    RunManifest(origin="recipe.yaml", base=".").save(run.path / MANIFEST)
+
+    def die_half_way(path: Path, text: str) -> None:
+        path.with_name(".tmpQOJb8K").write_bytes(text[:3].encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", die_half_way)
+        assert outlive(fork(lambda: live(run))) == -signal.SIGKILL
+    assert [path.name for path in run.partial("train").rglob(".tmp*")] == [".tmpQOJb8K"]
+    live(run)
     assert strays(run.path) == []
