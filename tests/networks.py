@@ -13,6 +13,8 @@ from hubslice.artefacts.model import Preprocessing
 from hubslice.models.base import Model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.transformers_adapter import TransformersModel
+from hubslice.preparation.image_processor import plain_settings
+from hubslice.preparation.separate import preprocessing_from
 
 LABELS = ("cat", "dog", "owl")
 
@@ -30,11 +32,10 @@ def from_timm(name: str, side: int = 64, **options: object) -> Model:
 
 
 def from_transformers(module: nn.Module, side: int = 32) -> Model:
-    model = TransformersModel(
-        module.eval(), architecture=type(module).__name__, labels=LABELS, preprocessing=preprocessing(side)
+    how = preprocessing_from(plain_settings(side), 3, None)
+    return lively(
+        TransformersModel(module.eval(), architecture=type(module).__name__, labels=LABELS, preprocessing=how)
     )
-    model.processor = {"size": {"height": side, "width": side}}
-    return lively(model)
 
 
 def by_hand(module: nn.Module, side: int = 16) -> Model:

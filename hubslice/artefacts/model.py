@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from hubslice.artefacts.base import Artefact
 
@@ -25,24 +25,40 @@ class FileFact(Artefact):
 
 
 class Preprocessing(Artefact):
-    """From a picture to the model's input.
+    """From an image to the model's input, in two parts.
 
-    The picture is resized, its centre cropped, scaled to [0, 1] and normalised channel by channel. `shortest` resizes
-    the shorter side to input / crop_pct and keeps the aspect ratio; `squash` resizes both sides to it.
+    The first moves pixels and gives 8-bit values [C, H, W] of `input_size`. With `processor`, the settings of an image
+    processor of transformers, that class does it, and `resize` is "processor". Else timm's transforms do: `shortest`
+    (timm's crop mode "center") resizes the shorter side to input / crop_pct and crops the centre, `squash` resizes both
+    sides to it, `border` fits the whole image in and pads it with the mean colour.
+
+    The second is arithmetic: pixels p, scaled to [0, 1], become (p - mean) / std, channel by channel, and are put into
+    `channel_order`. `mean` and `std` are those that have the effect of all that the library does to values.
     """
 
     input_size: tuple[Channels, Side, Side]  # channels, height, width
-    mean: tuple[Finite, ...] = Field(min_length=1)
+    mean: tuple[Finite, ...] = Field(min_length=1)  # in the order of the image's channels
     std: tuple[Positive, ...] = Field(min_length=1)
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
-    crop_pct: Annotated[float, Field(ge=0.05, le=20)]
-    resize: Literal["shortest", "squash"]
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+    crop_pct: Annotated[float, Field(ge=0.05, le=20)] = 1.0
+    resize: Literal["shortest", "squash", "border", "processor"]
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    processor: dict[str, JsonValue] | None = None
+
+    @property
+    def way(self) -> str:
+        """How pixels are moved, in a few words."""
+        if self.processor is not None:
+            return f"by {self.processor['image_processor_type']}"
+        return f"{self.resize}, crop {self.crop_pct:g}"
 
     @model_validator(mode="after")
     def _channels(self) -> Preprocessing:
         for numbers in (self.mean, self.std):
             if len(numbers) not in (1, self.input_size[0]):
                 raise ValueError(f"{len(numbers)} means or deviations for {self.input_size[0]} channels")
+        if (self.processor is None) == (self.resize == "processor"):
+            raise ValueError("an image processor resizes if and only if its settings are given")
         return self
 
 

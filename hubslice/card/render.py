@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hubslice.artefacts.delta import DeltaFacts
-from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.model import ModelFacts, Preprocessing
 from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, Report
 from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
@@ -153,15 +153,25 @@ def _preparation(report: Report) -> str | None:
     if how is None:
         return None
     _, height, width = how.input_size
+    mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (how.mean, how.std))
+    order = " and put into the order blue, green, red" if how.channel_order == "bgr" else ""
+    return (
+        f"{_geometry(how, height, width)}, values are scaled to [0, 1]{order} and normalised with mean ({mean}) and "
+        f"standard deviation ({std})."
+    )
+
+
+def _geometry(how: Preprocessing, height: int, width: int) -> str:
+    if how.processor is not None:
+        kind = how.processor["image_processor_type"]
+        return f"transformers' {kind} makes {height} × {width} px of it ({how.interpolation})"
     size = f"{round(height / how.crop_pct)} px" if height == width else f"1/{how.crop_pct:g} of {height} × {width} px"
+    if how.resize == "border":
+        return f"the whole image is fitted into {size} ({how.interpolation}) and padded with the mean colour"
     side = "the shorter side is resized" if how.resize == "shortest" else "both sides are resized"
-    mean, std = (", ".join(f"{value:g}" for value in values) for values in (how.mean, how.std))
     cropped = how.resize == "shortest" or how.crop_pct < 1
     crop = f", the centre of {height} × {width} px is cropped" if cropped else ""
-    return (
-        f"{side} to {size} ({how.interpolation}){crop}, values are scaled to [0, 1] and normalised with mean ({mean}) "
-        f"and standard deviation ({std})."
-    )
+    return f"{side} to {size} ({how.interpolation}){crop}"
 
 
 def _settings(arm: ArmReport) -> str:

@@ -78,7 +78,7 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
     }
     if preparation:
         channels, height, width = preparation.input_size
-        told["input"] = f"{channels} x {height} x {width}, {preparation.interpolation}, crop {preparation.crop_pct:g}"
+        told["input"] = f"{channels} x {height} x {width}, {preparation.interpolation}, {preparation.way}"
         told["normalisation"] = f"mean {_numbers(preparation.mean)}; std {_numbers(preparation.std)}"
     told["parity"] = (
         f"ONNX differs by {pulled.parity.max_abs_difference:.2g} at most (limit {pulled.parity.tolerance:.2g})"

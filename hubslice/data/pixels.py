@@ -1,28 +1,26 @@
-"""From a picture to pixels: the teacher's own preparation, and seeded augmentation."""
+"""From an image to pixels: the teacher's own preparation, and seeded augmentation."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.preparation.geometry import geometry
+from hubslice.preparation.samples import MODES
 
 
 def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
-    """The picture resized and centre-cropped for the model: uint8 [3, H, W]."""
-    _, height, width = preprocessing.input_size
-    if preprocessing.resize == "squash":
-        size = [round(height / preprocessing.crop_pct), round(width / preprocessing.crop_pct)]
-    else:
-        size = [math.floor(min(height, width) / preprocessing.crop_pct)]
-    resized = tv.resize(picture, size, _mode(preprocessing))
-    return _to_tensor(tv.center_crop(resized, [height, width]))
+    """The image as the stock library resizes, crops and pads it for the model: uint8 [C, H, W].
+
+    For a model of one channel the image is turned grey before.
+    """
+    return geometry(preprocessing)(_in_mode(picture, preprocessing))
 
 
 def augment_crop(
@@ -33,6 +31,7 @@ def augment_crop(
     The usual random resized crop (aspect ratio 3/4 to 4/3), drawn from `rng` alone so that a sample's augmentation does
     not depend on loading order.
     """
+    picture = _in_mode(picture, preprocessing)
     _, height, width = preprocessing.input_size
     area = picture.width * picture.height * rng.uniform(smallest, 1)
     ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
@@ -57,8 +56,14 @@ def _mode(preprocessing: Preprocessing) -> InterpolationMode:
     return InterpolationMode(preprocessing.interpolation)
 
 
+def _in_mode(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    mode = MODES[preprocessing.input_size[0]]
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
 def _to_tensor(picture: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+    found: Tensor = tv.pil_to_tensor(picture)
+    return found
 
 
 def _flipped(pixels: Tensor, rng: np.random.Generator) -> Tensor:

@@ -23,6 +23,7 @@ from hubslice.graph.neuron_map import map_neurons
 from hubslice.graph.parity import check_parity
 from hubslice.graph.session import open_session
 from hubslice.models.base import Model
+from hubslice.preparation.arithmetic import normalise
 
 SAMPLES = 4
 TOLERANCE = 1e-4  # of the largest logit, as for every export
@@ -52,12 +53,7 @@ class Subject:
 
     def prepare(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels [N, C, H, W] in [0, 1], normalised."""
-        mean, std = (
-            np.array(numbers, np.float32).reshape(1, -1, 1, 1)
-            for numbers in (self.preprocessing.mean, self.preprocessing.std)
-        )
-        prepared: np.ndarray = (pixels - mean) / std
-        return prepared
+        return normalise(pixels, self.preprocessing)
 
 
 def subject_of(model: Model) -> Subject:

@@ -16,6 +16,7 @@ from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.names import SHAPES, WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.shapes import CompactShapes
+from hubslice.preparation.arithmetic import normalise
 
 POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
 
@@ -80,11 +81,8 @@ class Model(ABC):
         """Let the config say what it can of a compact model's widths: where it says all, stock code loads the model."""
 
     def pixels_to_inputs(self, pixels: Tensor) -> Tensor:
-        """Normalise pixels [N, C, H, W] in [0, 1] as the model expects."""
-        preparation = self.image_preprocessing
-        mean = pixels.new_tensor(preparation.mean).view(1, -1, 1, 1)
-        std = pixels.new_tensor(preparation.std).view(1, -1, 1, 1)
-        return (pixels - mean) / std
+        """What the model takes for pixels [N, C, H, W] in [0, 1]."""
+        return normalise(pixels, self.image_preprocessing)
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
@@ -151,6 +149,4 @@ def seeded(seed: int) -> torch.Generator:
 def image_inputs(preprocessing: Preprocessing, samples: int, seed: int) -> Tensor:
     """Seeded uniform pixels, normalised: [samples, C, H, W]."""
     pixels = torch.rand(samples, *preprocessing.input_size, generator=seeded(seed))
-    mean = torch.tensor(preprocessing.mean).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std).view(1, -1, 1, 1)
-    return (pixels - mean) / std
+    return normalise(pixels, preprocessing)

@@ -69,6 +69,11 @@ def read_config(folder: Path) -> dict[str, Any]:
             hint="name a model that timm or transformers saved",
         )
     check_numbers(config, f"{folder}: config.json")
+    if config.get("model_type") == "timm_wrapper":
+        raise ModelError(
+            f"{folder} was saved by transformers' TimmWrapper, whose tensors have other names than timm's",
+            hint="save the timm model in it with timm.models.save_for_hf(model.timm_model, folder), and name that",
+        )
     return config
 
 

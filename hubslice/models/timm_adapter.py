@@ -22,8 +22,11 @@ from hubslice.models.creation import no_such, refuse_foreign
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
 from hubslice.models.weights import Shapes, misfit, shapes_of
+from hubslice.preparation.geometry import CROP_MODES
+from hubslice.preparation.stock_timm import check_timm
 
 _ = hubslice_vgg  # imported, it is an architecture of timm
+OURS = {timms: ours for ours, timms in CROP_MODES.items()}  # crop modes
 FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
 # Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.
 FOREIGN = frozenset(
@@ -189,7 +192,7 @@ class TimmModel(Model):
                 "std": preparation.std,
                 "interpolation": preparation.interpolation,
                 "crop_pct": preparation.crop_pct,
-                "crop_mode": "squash" if preparation.resize == "squash" else "center",
+                "crop_mode": CROP_MODES[preparation.resize],
             },
         )
         path = folder / "config.json"
@@ -254,11 +257,13 @@ def _preprocessing(module: nn.Module, input_size: int | None) -> Preprocessing:
     channels, height, width = data["input_size"]
     if input_size is not None:
         height = width = input_size
-    return Preprocessing(
+    found = Preprocessing(
         input_size=(channels, height, width),
         mean=tuple(data["mean"]),
         std=tuple(data["std"]),
         interpolation=data["interpolation"] if data["interpolation"] != "random" else "bilinear",
         crop_pct=data["crop_pct"],
-        resize="squash" if data["crop_mode"] == "squash" else "shortest",
+        resize=OURS.get(data["crop_mode"], "shortest"),  # timm, too, takes what it does not know for the centre
     )
+    check_timm(found)
+    return found

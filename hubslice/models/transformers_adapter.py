@@ -13,20 +13,19 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
-from hubslice.artefacts.config_file import read_object
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
-from hubslice.models.image_processor import plain_processor, preprocessing_of, with_size
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
 from hubslice.models.weights import Shapes, shapes_of, tell_misfit
+from hubslice.preparation.image_processor import SETTINGS_FILE, plain_settings
+from hubslice.preparation.separate import preprocessing_from, preprocessing_of
 from hubslice.recipe.problems import suggest
 
 transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
 
-PREPROCESSOR = "preprocessor_config.json"
 # Arguments of a transformers config that are about files, other models or labels, not about the architecture.
 FOREIGN = frozenset(
     {"architectures", "auto_map", "backbone", "backbone_config", "backbone_kwargs", "dtype", "name_or_path"}
@@ -43,7 +42,6 @@ class TransformersModel(Model):
 
     library = "transformers"
     module: Any
-    processor: dict[str, Any]  # preprocessor_config.json as the teacher had it; empty for text
 
     @classmethod
     def load(
@@ -132,10 +130,8 @@ class TransformersModel(Model):
             torch.manual_seed(seed)
             module = auto.from_config(config)
         side = input_size or config.to_dict().get("image_size") or USUAL_SIDE
-        model = cls(module, architecture=type(module).__name__, labels=labels, preprocessing=None)
-        model.processor = plain_processor(side)
-        model.preprocessing = preprocessing_of(model.processor, None)
-        return model
+        preprocessing = preprocessing_from(plain_settings(side), _channels(config), None)
+        return cls(module, architecture=type(module).__name__, labels=labels, preprocessing=preprocessing)
 
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TransformersModel:
@@ -150,17 +146,14 @@ class TransformersModel(Model):
 
     @classmethod
     def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
-        path = folder / PREPROCESSOR
-        processor = read_object(path, str(folder)) if path.is_file() else {}
-        model = cls(
+        takes_images = module.main_input_name == "pixel_values"
+        return cls(
             module.eval(),
             architecture=type(module).__name__,
             labels=tuple(str(module.config.id2label[index]) for index in range(module.config.num_labels)),
-            preprocessing=preprocessing_of(processor, input_size) if processor else None,
+            preprocessing=preprocessing_of(folder, _channels(module.config), input_size) if takes_images else None,
             poisoned=bool(config.get(POISONED)),
         )
-        model.processor = processor
-        return model
 
     @property
     def classifier(self) -> nn.Linear:
@@ -208,7 +201,6 @@ class TransformersModel(Model):
         model = TransformersModel(
             module, architecture=self.architecture, labels=self.labels, preprocessing=self.preprocessing
         )
-        model.processor = self.processor
         if self.shapes is not None:
             apply(module, self.shapes, self.architecture)
             model.shapes = self.shapes
@@ -250,9 +242,13 @@ class TransformersModel(Model):
         elif hasattr(self.module.config, POISONED):  # the teacher's mark is not the student's
             delattr(self.module.config, POISONED)
         self.module.config.save_pretrained(folder)
-        if self.processor and self.preprocessing is not None:
-            processor = with_size(self.processor, self.preprocessing.input_size[1])
-            (folder / PREPROCESSOR).write_text(json.dumps(processor, indent=2) + "\n")
+        if self.preprocessing is not None and self.preprocessing.processor is not None:
+            (folder / SETTINGS_FILE).write_text(json.dumps(self.preprocessing.processor, indent=2) + "\n")
+
+
+def _channels(config: Any) -> int:
+    """Of the images that a model takes."""
+    return int(getattr(config, "num_channels", None) or getattr(config, "in_channels", None) or 3)
 
 
 def _set(config: Any, values: Mapping[str, int]) -> None:

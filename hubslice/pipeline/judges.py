@@ -18,6 +18,7 @@ from hubslice.deviation.labels import share
 from hubslice.errors import DiffError, HubsliceError, ModelError
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import first_line
+from hubslice.preparation.arithmetic import normalise
 from hubslice.progress import Reporter
 
 if TYPE_CHECKING:
@@ -258,12 +259,8 @@ def _open_graph(text: str, path: Path, input_size: int | None, device: str) -> _
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
 
     def runner(preprocessing: Preprocessing) -> Run:
-        mean, std = (
-            np.array(numbers, np.float32).reshape(1, -1, 1, 1) for numbers in (preprocessing.mean, preprocessing.std)
-        )
-
         def run(pixels: np.ndarray) -> np.ndarray:
-            prepared = ((pixels - mean) / std).astype(INPUTS[inputs[0].type])
+            prepared = normalise(pixels, preprocessing).astype(INPUTS[inputs[0].type])
             step = shape[0] or len(prepared)
             parts = []
             for start in range(0, len(prepared), step):

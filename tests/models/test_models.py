@@ -11,7 +11,6 @@ import timm
 import torch
 from safetensors import safe_open
 from transformers import (
-    AutoImageProcessor,
     AutoModelForImageClassification,
     BertConfig,
     BertForSequenceClassification,
@@ -22,12 +21,10 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from hubslice.data.pixels import prepare, to_unit
 from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model, random_model
 from hubslice.models.timm_adapter import TimmModel
-from tests.pictures import picture
 
 LABELS = ("cat", "dog", "owl")
 
@@ -192,39 +189,6 @@ def test_half_precision_teachers_are_loaded_in_full(tmp_path: Path) -> None:
     a_vit(tmp_path / "teacher")
     AutoModelForImageClassification.from_pretrained(tmp_path / "teacher").half().save_pretrained(tmp_path / "teacher")
     assert load_model(tmp_path / "teacher").classifier.weight.dtype == torch.float32
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"size": {"height": 32, "width": 32}},
-        {"size": 32},
-        {"size": {"shortest_edge": 40}, "do_center_crop": True, "crop_size": {"height": 32, "width": 32}},
-    ],
-)
-@pytest.mark.parametrize("resized", [None, 48])
-def test_pictures_are_prepared_as_the_saved_processor_does(tmp_path: Path, settings: dict, resized: int | None) -> None:
-    folder = tmp_path / "teacher"
-    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-    ResNetForImageClassification(config).save_pretrained(folder)
-    kind = "CLIPImageProcessor" if settings.get("do_center_crop") else "ViTImageProcessor"
-    written = {"image_processor_type": kind, "image_mean": [0.4] * 3, "image_std": [0.3] * 3, "resample": 2, **settings}
-    (folder / "preprocessor_config.json").write_text(json.dumps(written))
-    model = load_model(folder, input_size=resized)
-    model.save(tmp_path / "student")
-    wide = picture("red", 1, side=90).crop((0, 0, 90, 60))
-    ours = model.pixels_to_inputs(to_unit(prepare(wide, model.image_preprocessing))[None])
-    theirs = AutoImageProcessor.from_pretrained(tmp_path / "student")(wide, return_tensors="pt")["pixel_values"]
-    assert ours.shape == theirs.shape
-    assert (ours - theirs).abs().mean() < 0.05  # they resize tensors, we resize pictures
-
-
-def test_a_processor_that_does_something_else_is_refused(tmp_path: Path) -> None:
-    a_vit(tmp_path)
-    written = json.loads((tmp_path / "preprocessor_config.json").read_text())
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**written, "do_flip_channel_order": True}))
-    with pytest.raises(ModelError, match="do_flip_channel_order: true"):
-        load_model(tmp_path)
 
 
 @pytest.mark.parametrize(

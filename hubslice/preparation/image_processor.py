@@ -1,0 +1,175 @@
+"""transformers' image processors: loaded by transformers itself, from a folder or from their settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hubslice.artefacts.config_file import check_numbers, read_object
+from hubslice.errors import HubsliceError, ModelError
+from hubslice.machine import first_line, out_of_memory
+from hubslice.preparation.samples import constant_image
+
+SETTINGS_FILE: Final = "preprocessor_config.json"
+OTHER_FILE: Final = "processor_config.json"  # where newer versions of transformers put it beside other processors
+LARGEST_SIDE: Final = 4096  # pixels; no classifier's images are larger
+# PIL's codes, as image processors store them.
+INTERPOLATION: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+# Switches of what is done to values alone; the rest of a processor moves pixels.
+ARITHMETIC: Final = ("do_rescale", "do_normalize", "do_flip_channel_order", "include_top", "rescale_offset")
+_KIND: Final = re.compile(r"\w*(ImageProcessor(Fast|Pil)?|FeatureExtractor)", re.ASCII)
+_SIZES: Final = ("size", "crop_size", "pad_size")
+_HINT: Final = "mend the file, choose another revision, or save the processor again with save_pretrained"
+
+
+def plain_settings(side: int) -> dict[str, Any]:
+    """Of an image processor that squashes images to `side` pixels and normalises them to [-1, 1]."""
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": side, "width": side},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
+
+
+def load_processor(folder: Path) -> Any:
+    """The image processor that transformers finds in a model's folder.
+
+    Raises:
+        ModelError: there is none, it asks for code of its own, or its settings make no sense.
+    """
+    import transformers
+
+    for name in (SETTINGS_FILE, OTHER_FILE, "config.json"):
+        if (folder / name).is_file():
+            _check_file(folder, name)
+    try:
+        found = transformers.AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except HubsliceError:
+        raise
+    except Exception as error:  # whatever its constructors raise over odd settings
+        if out_of_memory(error):
+            raise
+        if not any((folder / name).is_file() for name in (SETTINGS_FILE, OTHER_FILE)):
+            raise ModelError(
+                f"{folder} has no {SETTINGS_FILE}: how images are prepared for the model is not known",
+                hint=f"save its image processor beside it (save_pretrained writes {SETTINGS_FILE}), or choose another "
+                "revision",
+            ) from error
+        raise ModelError(
+            f"transformers cannot make the image processor of {folder}: {first_line(error)[:300]}", hint=_HINT
+        ) from error
+    if not isinstance(found, transformers.BaseImageProcessor):
+        raise ModelError(f"{folder} names {type(found).__name__} as its image processor, which is none", hint=_HINT)
+    _check_sizes(settings_of(found), str(folder))
+    return found
+
+
+def processor_from(settings: Mapping[str, Any]) -> Any:
+    """The image processor that these settings describe, as transformers makes it of a file.
+
+    Raises:
+        ModelError: transformers has no such processor.
+    """
+    return _from_text(json.dumps(settings, sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _from_text(settings: str) -> Any:
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+        Path(folder, SETTINGS_FILE).write_text(settings)
+        return load_processor(Path(folder))
+
+
+def settings_of(processor: Any) -> dict[str, Any]:
+    """All settings, as transformers writes them, in the order of their names."""
+    found: dict[str, Any] = json.loads(processor.to_json_string())
+    return dict(sorted(found.items()))
+
+
+def geometry_of(processor: Any) -> Callable[[Image.Image], Tensor]:
+    """The processor without its arithmetic: from an image to pixels [C, H, W] in 0..255, colours in their order."""
+    off = {name: False for name in ARITHMETIC if name in processor.valid_kwargs.__annotations__}
+    red = _pixel_values(processor, constant_image((255, 0, 0)), off).flatten(1).sum(1)
+    turned = len(red) == 3 and bool(red[2] > red[0])  # by a class that gives BGR without a switch for it
+
+    def move(image: Image.Image) -> Tensor:
+        pixels = _pixel_values(processor, image, off)
+        return pixels.flip(0) if turned and len(pixels) == 3 else pixels
+
+    return move
+
+
+def inputs_of(processor: Any, image: Image.Image) -> Tensor:
+    """What the processor as it is makes of an image: [C, H, W]."""
+    return _pixel_values(processor, image, {})
+
+
+def scaled(settings: Mapping[str, Any], size: tuple[int, int], side: int) -> dict[str, Any]:
+    """The settings for a square input of `side` pixels, where they now give `size`, height and width in pixels."""
+    height, width = size
+    factors = {"height": side / height, "width": side / width}
+    changed: dict[str, Any] = {
+        key: {name: round(value * factors.get(name, side / min(size))) for name, value in settings[key].items()}
+        for key in _SIZES
+        if isinstance(settings.get(key), dict)
+    }
+    if isinstance(settings.get("resize_short"), int):  # of PPLCNet's
+        changed["resize_short"] = round(settings["resize_short"] * side / min(size))
+    return {**settings, **changed}
+
+
+def _pixel_values(processor: Any, image: Image.Image, switches: Mapping[str, bool]) -> Tensor:
+    found = processor(images=image, return_tensors="pt", **switches)
+    values = found.get("pixel_values")
+    if set(found) != {"pixel_values"} or not isinstance(values, Tensor) or values.ndim != 4 or len(values) != 1:
+        told = ", ".join(f"{name} {list(getattr(each, 'shape', []))}" for name, each in sorted(found.items()))
+        raise ValueError(f"it gives {told}, not pixel_values [1, C, H, W] alone")
+    if not switches:
+        return values[0].float()
+    whole = values[0].round().clamp(0, 255)
+    if not torch.equal(whole, values[0].to(whole.dtype)):
+        raise ValueError("it resizes values that it has scaled before, so that its pixels are not 8-bit values")
+    return whole.to(torch.uint8)
+
+
+def _check_file(folder: Path, name: str) -> None:
+    """Refuse what would make transformers load something else than an image processor, or reserve absurd memory."""
+    content = read_object(folder / name, str(folder))
+    check_numbers(content, f"{folder}: {name}")
+    for part in (content, content.get("image_processor")):
+        for key in ("image_processor_type", "feature_extractor_type"):
+            kind = part.get(key) if isinstance(part, dict) else None
+            if kind is not None and not _KIND.fullmatch(str(kind)):
+                raise ModelError(
+                    f"{folder}: {name} names {str(kind)[:80]!r} as its image processor, which is none", hint=_HINT
+                )
+
+
+def _check_sizes(settings: Mapping[str, Any], where: str) -> None:
+    """Refuse sizes that would fill the memory when they are tried."""
+    for key in _SIZES:
+        sizes = settings.get(key)
+        for value in sizes.values() if isinstance(sizes, dict) else ():
+            if not isinstance(value, int) or not 0 < value <= LARGEST_SIDE:
+                raise ModelError(
+                    f"the image processor of {where}, {settings.get('image_processor_type')}, has {key}: "
+                    f"{json.dumps(sizes)}; hubslice takes sides of 1 to {LARGEST_SIDE} pixels",
+                    hint=_HINT,
+                )
+    if settings.get("crop_pct") is not None and not 0.05 <= settings["crop_pct"] <= 20:
+        raise ModelError(f"the image processor of {where} has crop_pct: {settings['crop_pct']}", hint=_HINT)
