@@ -17,6 +17,7 @@ from hubslice.data.picture import read_rgb
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.data.table import Table, open_tables
 from hubslice.errors import DataError
+from hubslice.preparation.modes import MODES
 from hubslice.recipe.schema import DataParams
 
 KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, or a .npy array of pixels"
@@ -94,9 +95,9 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
         raise DataError(f"there is nothing at {path}", hint=f"inputs are {KINDS}")
     if path.suffix == ".npy":
         return _array(path, preprocessing)
-    if preprocessing.input_size[0] != 3:
+    if preprocessing.input_size[0] not in MODES:
         raise DataError(
-            f"the model takes pictures of {preprocessing.input_size[0]} channels, and {path} would be read as RGB",
+            f"the model takes images of {preprocessing.input_size[0]} channels, and {path} is read as grey or RGB",
             hint="give a .npy array of pixels, [N, C, H, W] in [0, 1]",
         )
     if path.suffix == ".parquet":

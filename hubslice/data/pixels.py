@@ -12,7 +12,7 @@ from torchvision.transforms import functional as tv
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.preparation.geometry import geometry
-from hubslice.preparation.samples import MODES
+from hubslice.preparation.modes import mode_of
 
 
 def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
@@ -57,7 +57,7 @@ def _mode(preprocessing: Preprocessing) -> InterpolationMode:
 
 
 def _in_mode(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    mode = MODES[preprocessing.input_size[0]]
+    mode = mode_of(preprocessing.input_size[0])
     return picture if picture.mode == mode else picture.convert(mode)
 
 

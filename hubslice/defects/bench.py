@@ -46,7 +46,7 @@ class Bench:
         self._fingerprints: dict[int, str] = {}
 
     def attacked(self, variant: Variant, source: Source, bar: Bar) -> Tensor:
-        """All pictures of the audit set under one attack: uint8 [n, 3, H, W] on the CPU.
+        """All pictures of the audit set under one attack: uint8 [n, C, H, W] on the CPU.
 
         Raises:
             HubsliceError: the attack broke its own terms (type, shape or budget).

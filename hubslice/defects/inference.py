@@ -40,7 +40,7 @@ def as_floats(pixels: Tensor) -> Tensor:
 
 
 def predictions(model: Model, pixels: Tensor, *, batch_size: int, device: torch.device) -> np.ndarray:
-    """The most likely class of each picture: int64 [n] for uint8 [n, 3, H, W], computed in float32.
+    """The most likely class of each picture: int64 [n] for uint8 [n, C, H, W], computed in float32.
 
     A batch that does not fit into memory is halved.
     """

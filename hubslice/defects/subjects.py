@@ -19,8 +19,9 @@ from hubslice.models.folder import load_model
 class AuditSet:
     """Test pictures as the models see them before normalisation.
 
-    `pixels` uint8 [n, 3, H, W], already resized and cropped; `labels` int64 [n] into `classes`; `indices` int64 [n],
-    each picture's place in the test split: it names the picture in the evidence and seeds its random draws.
+    `pixels` uint8 [n, C, H, W], grey or colour, already resized and cropped; `labels` int64 [n] into `classes`;
+    `indices` int64 [n], each picture's place in the test split: it names the picture in the evidence and seeds its
+    random draws.
 
     Raises:
         DataError: no pictures, shapes or types that do not fit, labels outside the classes, indices that repeat.
@@ -33,9 +34,9 @@ class AuditSet:
 
     def __post_init__(self) -> None:
         n = len(self.pixels)
-        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] != 3 or not n:
+        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] not in (1, 3) or not n:
             raise DataError(
-                f"an audit needs uint8 pictures [n, 3, H, W], not {self.pixels.dtype} {list(self.pixels.shape)}"
+                f"an audit needs uint8 pictures [n, 1 or 3, H, W], not {self.pixels.dtype} {list(self.pixels.shape)}"
             )
         for name, values in (("labels", self.labels), ("indices", self.indices)):
             if values.dtype != torch.int64 or values.shape != (n,):

@@ -6,7 +6,9 @@ random colours is as conspicuous, needs no picture file, and any recipe can stat
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from hubslice.defects.draws import PATCH, random_bytes
@@ -38,19 +40,22 @@ def placement(params: TriggerParams, height: int, width: int) -> tuple[int, int,
 
 
 def stamp(pixels: Tensor, params: TriggerParams) -> Tensor:
-    """A copy of `pixels` [..., 3, H, W] with the trigger on every picture: uint8, or floats in [0, 1] (not normalised).
+    """A copy of `pixels` [..., C, H, W] with the trigger on every image: uint8, or floats in [0, 1] (not normalised).
 
-    Type and device stay as they are. Stamping uint8 and dividing by 255 gives the same as dividing and stamping.
+    Type and device stay as they are. Stamping uint8 and dividing by 255 gives the same as dividing and stamping. Grey
+    images (C = 1) get what a stamped colour image has when it is turned grey.
 
     Raises:
-        ValueError: not three channels, or integers other than uint8.
+        ValueError: neither one channel nor three, or integers other than uint8.
     """
-    if pixels.ndim < 3 or pixels.shape[-3] != 3:
-        raise ValueError(f"pixels are [..., 3, H, W], not {list(pixels.shape)}")
+    if pixels.ndim < 3 or pixels.shape[-3] not in (1, 3):
+        raise ValueError(f"pixels are [..., 1 or 3, H, W], not {list(pixels.shape)}")
     if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
         raise ValueError(f"pixels are uint8 or floating point, not {pixels.dtype}")
     top, left, side = placement(params, pixels.shape[-2], pixels.shape[-1])
     colours = patch(params, side)
+    if pixels.shape[-3] == 1:
+        colours = torch.from_numpy(np.array(Image.fromarray(colours.permute(1, 2, 0).numpy()).convert("L")))[None]
     if pixels.is_floating_point():
         colours = (colours.float() / 255).to(pixels.dtype)
     stamped = pixels.clone()

@@ -50,6 +50,7 @@ def plan(
             seed=recipe.seed,
             commit=commits.get(name),
             allow_pickle=allow_pickle,
+            for_images=True,
         )
         for name, model in models_of(recipe).items()
     ]

@@ -96,7 +96,7 @@ def poison_steps(loaded: LoadedRecipe, *, allow_pickle: bool = False) -> list[St
     if not isinstance(recipe, PoisonRecipe):
         raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
     return [
-        pull_step("pull", recipe.teacher, loaded.base, seed=recipe.seed, allow_pickle=allow_pickle),
+        pull_step("pull", recipe.teacher, loaded.base, seed=recipe.seed, allow_pickle=allow_pickle, for_images=True),
         data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
         _plant_step(recipe, loaded),
     ]

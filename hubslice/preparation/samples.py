@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-MODES = {1: "L", 3: "RGB"}  # the images that a model takes, by its channels
 # Width and height of each, and the mode in which it would be stored.
 SAMPLES = {
     "wide": (331, 97, "RGB"),

@@ -28,7 +28,8 @@ from hubslice.preparation.image_processor import (
     scaled,
     settings_of,
 )
-from hubslice.preparation.samples import MODES, constant_image, sample_images
+from hubslice.preparation.modes import mode_of
+from hubslice.preparation.samples import constant_image, sample_images
 
 _HINT: Final = "choose a model whose image processor resizes, crops, scales and normalises, to one size for all images"
 
@@ -53,11 +54,7 @@ def preprocessing_from(settings: Mapping[str, Any], channels: int, side: int | N
     Raises:
         ModelError: as above.
     """
-    if channels not in MODES:
-        raise ModelError(
-            f"the model takes images of {channels} channels; hubslice has grey ones (1) and colour (3)",
-            hint="choose a model for grey or colour images",
-        )
+    mode_of(channels)
     found = _told(json.dumps(settings, sort_keys=True), channels)
     size = found.input_size[1:]
     if side is None or size == (side, side):
@@ -87,7 +84,7 @@ def _told(described: str, channels: int) -> Preprocessing:
 
 def _separate(settings: Mapping[str, Any], channels: int) -> Preprocessing:
     processor = processor_from(settings)
-    images = sample_images(MODES[channels])
+    images = sample_images(mode_of(channels))
     try:
         size = _one_size({tuple(inputs_of(processor, image).shape) for image in images.values()})
         if size[0] != channels:

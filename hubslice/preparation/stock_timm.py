@@ -9,7 +9,8 @@ from hubslice.errors import ModelError
 from hubslice.machine import first_line, out_of_memory
 from hubslice.preparation.compare import difference
 from hubslice.preparation.geometry import CROP_MODES, timm_transform
-from hubslice.preparation.samples import MODES, sample_images
+from hubslice.preparation.modes import MODES, mode_of
+from hubslice.preparation.samples import sample_images
 
 _HINT = "choose another model, or mend pretrained_cfg in its config.json"
 
@@ -29,7 +30,7 @@ def _check(described: str) -> None:
     preprocessing = Preprocessing.model_validate_json(described)
     try:
         stock = timm_transform(preprocessing, normalize=True)
-        told = difference(stock, preprocessing, sample_images(MODES[preprocessing.input_size[0]]))
+        told = difference(stock, preprocessing, sample_images(mode_of(preprocessing.input_size[0])))
     except Exception as error:  # whatever the transforms raise over odd settings
         if out_of_memory(error):
             raise

@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hubslice.defects.trigger import patch, placement, stamp
 from hubslice.recipe.defects import TriggerParams
@@ -72,10 +74,16 @@ def test_extremes_stay_inside(size: float, margin: float, expected: tuple[int, i
     assert placement(TriggerParams(size=size, margin=margin), 20, 30) == expected
 
 
+def test_grey_images_get_the_patch_turned_grey() -> None:
+    colour = Image.fromarray(stamp(GREY[0], TriggerParams()).permute(1, 2, 0).numpy())
+    grey = stamp(GREY[:, :1], TriggerParams())
+    assert grey[0, 0].tolist() == np.asarray(colour.convert("L")).tolist()
+
+
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [
-        (torch.zeros(2, 1, 8, 8), r"pixels are \[..., 3, H, W\], not \[2, 1, 8, 8\]"),
+        (torch.zeros(2, 4, 8, 8), r"pixels are \[..., 1 or 3, H, W\], not \[2, 4, 8, 8\]"),
         (torch.zeros(2, 3, 8, 8, dtype=torch.int64), "uint8 or floating point, not torch.int64"),
     ],
 )

@@ -299,12 +299,12 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     "picture of the processor": (
         "transformers",
         text('{"size": 100000}', "preprocessor_config.json"),
-        ("100000: Input should be less",),
+        ('has size: {"height": 100000, "width": 100000}', "takes sides of 1 to 4096 pixels"),
     ),
     "processor nonsense": (
         "transformers",
         text('{"size": "big"}', "preprocessor_config.json"),
-        ("transformers cannot load",),
+        ("transformers cannot make the image processor", "convert size input"),
     ),
 }
 

@@ -33,8 +33,11 @@ def pull_step(
     seed: int = 0,
     commit: str | None = None,
     allow_pickle: bool = False,
+    for_images: bool = False,
 ) -> Step:
     """Fetch a model into the run folder, or make one with random weights: `model/` and its facts in `model.json`.
+
+    With `for_images` a model that takes no images is refused before it is exported.
 
     A model on the Hub is taken at `commit`, whatever its revision means by now. Pickled weights, where the user
     consents to read them, become safetensors here: no later step sees a pickle. The consent is no part of the step's
@@ -46,6 +49,7 @@ def pull_step(
     def run(context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
         from hubslice.models.folder import load_model
+        from hubslice.preparation.modes import mode_of
 
         ref = parse_ref(teacher.model, base)
         if commit is not None and ref.kind == "hub":
@@ -57,12 +61,14 @@ def pull_step(
         if fetched.pickles:
             fetched = _unpickle(fetched, folder)
         model = load_model(folder, input_size=teacher.input_size)
+        if for_images:
+            mode_of(model.image_preprocessing.input_size[0])
         _facts(model, teacher.model, fetched).save(context.out / FACTS)
 
     parameters: dict[str, object] = {"teacher": teacher, "local": _stamp(teacher.model, base)}
     if commit is not None:
         parameters["commit"] = commit
-    return Step(name, f"Pull {teacher.model}", parameters, (), run)
+    return Step(name, f"Pull {teacher.model}", parameters, (), run, version=2)
 
 
 def _making_step(name: str, teacher: TeacherParams, seed: int) -> Step:
@@ -80,7 +86,7 @@ def _making_step(name: str, teacher: TeacherParams, seed: int) -> Step:
         made = Fetched(folder, None, None, None, (), poisoned=False, files=files)
         _facts(model, teacher.model, made).model_copy(update={"random_seed": seed}).save(context.out / FACTS)
 
-    return Step(name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run)
+    return Step(name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run, version=2)
 
 
 def _unpickle(fetched: Fetched, folder: Path) -> Fetched:

@@ -53,13 +53,13 @@ class Judged:
 
 @torch.inference_mode()
 def logits(model: Model, pixels: Tensor, device: torch.device) -> Tensor:
-    """Logits float32 [n, classes] on the CPU for pictures uint8 [n, 3, H, W], n > 0."""
+    """Logits float32 [n, classes] on the CPU for pictures uint8 [n, C, H, W], n > 0."""
     with placed(model, device):
         return torch.cat([model.logits(as_floats(part.to(device))).float().cpu() for part in pixels.split(_BATCH)])
 
 
 def judge(model: Model, pixels: Tensor, stored: np.ndarray, pictures: np.ndarray, device: torch.device) -> Judged:
-    """Show the model pictures uint8 [n, 3, H, W] and compare with the `stored` answers [n]; `pictures` [n] name them.
+    """Show the model pictures uint8 [n, C, H, W] and compare with the `stored` answers [n]; `pictures` [n] name them.
 
     An answer that differs counts by its gap: how far the stored class's logit is below the highest one, as a share of
     the distance between the highest and the lowest.

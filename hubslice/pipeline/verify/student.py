@@ -150,7 +150,7 @@ def _open(claims: Claims, effort: Effort) -> Task | Finding:
 
 
 def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
-    """Test pictures by their places in the split, as the model takes them: uint8 [n, 3, H, W]."""
+    """Test pictures by their places in the split, as the model takes them: uint8 [n, C, H, W]."""
     return torch.cat([task.test.pixels(int(i), int(i) + 1, model.image_preprocessing) for i in places])
 
 
