@@ -156,8 +156,8 @@ def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
 
 def _stock(folder: Path, model: Model, device: torch.device) -> Finding:
     """The student, loaded as the card says, computes the same."""
-    height, width = model.image_preprocessing.input_size[1:]
-    pixels = torch.randint(256, (4, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    size = (4, *model.image_preprocessing.input_size)
+    pixels = torch.randint(256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     ours = logits(model, pixels, device)
     inputs = model.pixels_to_inputs(pixels.float() / 255)
     with torch.inference_mode():
