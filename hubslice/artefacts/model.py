@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hubslice.artefacts.base import Artefact
+from hubslice.recipe.transparency import STOCK, Transparency
 
 OWN = "hubslice_"  # begins the names of architectures that hubslice registers with timm
 
@@ -29,6 +30,7 @@ class Preprocessing(Artefact):
 
     The picture is resized, its centre cropped, scaled to [0, 1] and normalised channel by channel. `shortest` resizes
     the shorter side to input / crop_pct and keeps the aspect ratio; `squash` resizes both sides to it.
+    `transparency` is what the model records of transparent images; None: nothing.
     """
 
     input_size: tuple[Channels, Side, Side]  # channels, height, width
@@ -37,6 +39,12 @@ class Preprocessing(Artefact):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
     crop_pct: Annotated[float, Field(ge=0.05, le=20)]
     resize: Literal["shortest", "squash"]
+    transparency: Transparency | None = None
+
+    @property
+    def shown(self) -> Transparency:
+        """The rule for transparent images: the recorded one, else that of stock pipelines."""
+        return self.transparency or STOCK
 
     @model_validator(mode="after")
     def _channels(self) -> Preprocessing:

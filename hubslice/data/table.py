@@ -122,9 +122,9 @@ class Table:
         stored = self._stored(row) or {"bytes": None, "path": None}
         try:
             if stored["bytes"] is not None:
-                return read_rgb(io.BytesIO(stored["bytes"]))
+                return read_rgb(io.BytesIO(stored["bytes"]), self.params.transparency)
             if stored["path"]:
-                return read_rgb(Path(stored["path"]))
+                return read_rgb(Path(stored["path"]), self.params.transparency)
             raise ValueError(f"column '{self.params.image}' is empty there")
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(

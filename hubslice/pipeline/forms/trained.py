@@ -74,6 +74,7 @@ def distilled_form(job: Job) -> Made:
         pupil = load_model(fetch(parse_ref(options.into, Path.cwd()), reporter=job.reporter).folder, input_size=side)
     else:
         pupil = create_model(_architecture(options, side), options.seed)
+    pupil.show_transparent(job.model.image_preprocessing.shown)  # as in the images that it learns from
     start_classifier(pupil, job.model.labels, options.seed)
     epochs = DISTILLED if options.epochs is None else options.epochs
     return _taught(job, Pupil(pupil, epochs, options.lr or (GENTLE if given else BRISK)))
