@@ -132,6 +132,19 @@ class Table:
                 hint="mend or remove it, or name another column with data.image",
             ) from error
 
+    def stored(self, row: int) -> bytes | Path:
+        """The row's image as it is stored: the bytes of its file, or where that lies.
+
+        Raises:
+            DataError: the row has none.
+        """
+        found = self._stored(row) or {}
+        if found.get("bytes") is not None:
+            return bytes(found["bytes"])
+        if not found.get("path"):
+            raise DataError(f"{self.name(row)} has no picture", hint="remove the row, or name another column")
+        return Path(found["path"])
+
     def _stored(self, row: int) -> dict[str, Any] | None:
         """`bytes` of the file, or where these are None the `path` of the file; None where there is no picture."""
         stored: dict[str, Any] | None = self.rows[int(row)][self.params.image]
