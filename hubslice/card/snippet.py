@@ -68,7 +68,7 @@ class Snippet:
         if self.library == "transformers":
             inputs, output, labels = '**processor(image, return_tensors="pt")', ".logits", "config.id2label"
         else:
-            inputs, output, labels = "transform(image)[None]", "", 'pretrained_cfg["label_names"]'
+            inputs, output, labels = "transform(image).unsqueeze(0)", "", 'pretrained_cfg["label_names"]'
         return (
             f"{self._read()}"
             "with torch.inference_mode():\n"
