@@ -24,6 +24,10 @@ class HubsliceError(Exception):
         self.hint = hint
 
 
+class HubsliceWarning(UserWarning):
+    """What a user should know of how their input was taken; the command line tells it on stderr."""
+
+
 class GateError(HubsliceError):
     """A measured fact broke a limit that the recipe, or hubslice itself, sets."""
 

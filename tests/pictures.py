@@ -30,7 +30,7 @@ def write_parquet(path: Path, samples: int = 90) -> Path:
     )
     table = datasets.Dataset.from_dict(
         {
-            "image": [{"bytes": _png(image), "path": None} for _, _, image in rows],
+            "image": [{"bytes": encoded(image), "path": None} for _, _, image in rows],
             "label": [label for label, _, _ in rows],
             "group": [group * 3 + label for label, group, _ in rows],
         },
@@ -50,7 +50,8 @@ def write_folder(path: Path, samples: int = 30) -> Path:
     return path
 
 
-def _png(image: Image.Image) -> bytes:
+def encoded(image: Image.Image) -> bytes:
+    """The image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

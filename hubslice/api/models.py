@@ -45,7 +45,12 @@ def pull(
 
 
 def load(model: str | Path, *, input_size: int | None = None) -> Model:
-    """A model ready to use: `logits(pixels)`, `labels`, `preprocessing`, and the stock library's object as `module`.
+    """A model ready to use, of whatever form: plain, compact, or published as a difference to its teacher.
+
+    - `predict(images)`: answers to one image or several, as paths, bytes or PIL images; see `Model.predict`.
+    - `module`: the stock library's own object, whose forward takes normalised pixels.
+    - `labels`: its classes, in the order of the outputs.
+    - `logits(pixels)`: for pixels [N, C, H, W] in [0, 1] at the model's own size, for which `preprocessing` prepares.
 
     `model` is a Hub id, a run folder or a model folder.
 

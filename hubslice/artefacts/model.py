@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from hubslice.artefacts.base import Artefact
+from hubslice.recipe.transparency import STOCK, Transparency
 
 OWN = "hubslice_"  # begins the names of architectures that hubslice registers with timm
 
@@ -34,6 +35,8 @@ class Preprocessing(Artefact):
 
     The second is arithmetic: pixels p, scaled to [0, 1], become (p - mean) / std, channel by channel, and are put into
     `channel_order`. `mean` and `std` are those that have the effect of all that the library does to values.
+
+    `transparency` is what the model records of transparent images; None: nothing.
     """
 
     input_size: tuple[Channels, Side, Side]  # channels, height, width
@@ -44,6 +47,12 @@ class Preprocessing(Artefact):
     resize: Literal["shortest", "squash", "border", "processor"]
     channel_order: Literal["rgb", "bgr"] = "rgb"
     processor: dict[str, JsonValue] | None = None
+    transparency: Transparency | None = None
+
+    @property
+    def shown(self) -> Transparency:
+        """The rule for transparent images: the recorded one, else that of stock pipelines."""
+        return self.transparency or STOCK
 
     @property
     def way(self) -> str:

@@ -12,6 +12,7 @@ from hubslice.artefacts.lineage import Verdict
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate, Reduction
 from hubslice.artefacts.search import SearchHistory
+from hubslice.recipe.transparency import Transparency
 
 # Names that rows of a report refer to: the arms that comparisons rest on, and the teacher itself.
 STUDENT = "student"
@@ -23,7 +24,10 @@ EXPOSURE_GATE = "max_exposure"
 
 
 class TaskReport(Artefact):
-    """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split."""
+    """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split.
+
+    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice.
+    """
 
     source: str
     revision: str | None
@@ -31,6 +35,12 @@ class TaskReport(Artefact):
     samples: dict[Literal["train", "validation", "test"], int]
     grouped: bool
     fingerprint: str
+    transparency: Transparency | None = None
+
+    @property
+    def shown(self) -> Transparency:
+        """The rule for transparent images that held."""
+        return self.transparency or "white"
 
 
 class ParityReport(Artefact):

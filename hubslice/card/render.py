@@ -10,7 +10,9 @@ from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, Re
 from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
+from hubslice.card.snippet import Snippet, snippet_of
 from hubslice.recipe.schema import CardParams
+from hubslice.recipe.transparency import in_words
 
 SECTIONS = (
     *("summary", "accuracy", "defects", "deviations", "exposure", "gates"),
@@ -51,7 +53,8 @@ def render_card(
         InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
     """
     templates = environment("student")
-    context = _context(report, card, recipe_text, repo_id) | {"delta": delta}
+    snippet = snippet_of(report, repo_id, delta)
+    context = _context(report, card, recipe_text, repo_id) | {"delta": delta, "snippet": snippet}
     context["variant_block"] = lambda defect, variant: _variant(
         templates.get_template("variant.md.j2"), report, defect, variant
     )
@@ -82,6 +85,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "split": ", ".join(f"{formats.count(number)} {name}" for name, number in report.task.samples.items()),
         "labels": ", ".join(formats.code(label) for label in report.task.labels),
         "prepared": _preparation(report),
+        "transparent": _transparent,
         "settings": _settings,
         "time": _time(report),
         "sliced": slice_.weights > 0,
@@ -172,6 +176,15 @@ def _geometry(how: Preprocessing, height: int, width: int) -> str:
     cropped = how.resize == "shortest" or how.crop_pct < 1
     crop = f", the centre of {height} × {width} px is cropped" if cropped else ""
     return f"{side} to {size} ({how.interpolation}){crop}"
+
+
+def _transparent(snippet: Snippet) -> str:
+    told = f"Transparent parts of images {in_words(snippet.transparency)}, as in training; the snippet does it"
+    if snippet.library == "transformers" and snippet.transparency != "drop":
+        told += ", and `pipeline(...)` of transformers drops the alpha channel instead"
+    if snippet.library == "hubslice":
+        return f"{told}. `model.module` is the stock library's own object."
+    return f"{told}. Greys of 16 bits are to be scaled to 8 beforehand: Pillow would cut them off as white."
 
 
 def _settings(arm: ArmReport) -> str:

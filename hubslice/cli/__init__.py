@@ -10,9 +10,11 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +39,7 @@ from hubslice.cli import (
 from hubslice.cli.errors import INTERRUPTED, describe
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.errors import HubsliceWarning
 
 COMMANDS = (
     pull,
@@ -119,8 +122,9 @@ def run(arguments: Sequence[str]) -> int:
     out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
     out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
     try:
-        # Typer draws usage errors for people itself; for machines they are raised and become JSON.
-        code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
+        with _warnings_told():
+            # Typer draws usage errors for people itself; for machines they are raised and become JSON.
+            code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
     except SystemExit as exit_:
         code = exit_.code
     except Exception as error:
@@ -135,6 +139,23 @@ def run(arguments: Sequence[str]) -> int:
         failure = describe(KeyboardInterrupt())
         out.error(failure.message, hint=failure.hint, exit_code=failure.exit_code)
     return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Tell hubslice's own warnings as the command line tells things; others as ever."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, HubsliceWarning):
+                out.warning(str(message))
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", HubsliceWarning)
+        yield
 
 
 def main() -> None:

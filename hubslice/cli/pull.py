@@ -9,6 +9,7 @@ import typer
 
 from hubslice.cli.options import AllowPickleOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.recipe.transparency import in_words
 
 if TYPE_CHECKING:
     from hubslice.pipeline.pull import Pulled
@@ -80,6 +81,9 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
         channels, height, width = preparation.input_size
         told["input"] = f"{channels} x {height} x {width}, {preparation.interpolation}, {preparation.way}"
         told["normalisation"] = f"mean {_numbers(preparation.mean)}; std {_numbers(preparation.std)}"
+        told["transparency"] = f"transparent parts {in_words(preparation.shown)}" + (
+            "" if preparation.transparency else " (it records no rule: as stock pipelines do)"
+        )
     told["parity"] = (
         f"ONNX differs by {pulled.parity.max_abs_difference:.2g} at most (limit {pulled.parity.tolerance:.2g})"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import datasets
@@ -13,9 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data.picture import read_rgb
+from hubslice.data.picture import read_rgb, was_transparent
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.data.table import Table, open_tables
+from hubslice.data.unrecorded import tell_unrecorded
 from hubslice.errors import DataError
 from hubslice.preparation.modes import MODES
 from hubslice.recipe.schema import DataParams
@@ -25,12 +26,16 @@ KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, 
 
 @dataclass(frozen=True)
 class Given:
-    """Pictures in a fixed order, by name; `pixels` are prepared for the model."""
+    """Pictures in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
+
+    Where the model records no rule, what is done is told once.
+    """
 
     source: str
     names: tuple[str, ...]
     items: Sequence[Path] | Table | np.ndarray
     preprocessing: Preprocessing
+    _told: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -66,16 +71,23 @@ class Given:
             )
         rows = [{"path": str(path), "bytes": None} for path in self.items]
         features = datasets.Features(image=datasets.Image(decode=False))
-        params = DataParams.model_validate({"path": self.source})
+        params = _params(self.source, self.preprocessing)
         return Table(datasets.Dataset.from_dict({"image": rows}, features=features), labels, params)
 
     def _picture(self, at: int) -> Image.Image:
+        picture = self._read(at)
+        if self.preprocessing.transparency is None and not self._told and was_transparent(picture):
+            self._told.append(self.names[at])
+            tell_unrecorded(self.names[at])
+        return picture
+
+    def _read(self, at: int) -> Image.Image:
         if isinstance(self.items, Table):
             return self.items.picture(at)
         assert not isinstance(self.items, np.ndarray)
         path = self.items[at]
         try:
-            return read_rgb(path)
+            return read_rgb(path, self.preprocessing.shown)
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
                 f"{path} cannot be read: {str(error) or type(error).__name__}",
@@ -101,7 +113,7 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
             hint="give a .npy array of pixels, [N, C, H, W] in [0, 1]",
         )
     if path.suffix == ".parquet":
-        params = DataParams.model_validate({"path": str(path)})
+        params = _params(str(path), preprocessing)
         table = next(iter(open_tables(params, Path.cwd())[0].values()))
         return Given(str(path), tuple(str(row) for row in range(len(table))), table, preprocessing)
     files = [path]
@@ -124,9 +136,14 @@ def open_data(data: str, preprocessing: Preprocessing) -> Given:
     path = Path(data)
     if path.exists() or path.suffix or data.startswith((".", "/")) or data.count("/") != 1:
         return open_given(path, preprocessing)
-    tables = open_tables(DataParams.model_validate({"path": data}), Path.cwd())[0]
+    tables = open_tables(_params(data, preprocessing), Path.cwd())[0]
     table = tables.get("train") or next(iter(tables.values()))
     return Given(data, tuple(str(row) for row in range(len(table))), table, preprocessing)
+
+
+def _params(source: str, preprocessing: Preprocessing) -> DataParams:
+    """How a table is read for a model."""
+    return DataParams.model_validate({"path": source, "transparency": preprocessing.shown})
 
 
 def _array(path: Path, preprocessing: Preprocessing) -> Given:

@@ -122,15 +122,28 @@ class Table:
         stored = self._stored(row) or {"bytes": None, "path": None}
         try:
             if stored["bytes"] is not None:
-                return read_rgb(io.BytesIO(stored["bytes"]))
+                return read_rgb(io.BytesIO(stored["bytes"]), self.params.transparency)
             if stored["path"]:
-                return read_rgb(Path(stored["path"]))
+                return read_rgb(Path(stored["path"]), self.params.transparency)
             raise ValueError(f"column '{self.params.image}' is empty there")
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
                 f"{self.name(row)} has no readable picture: {str(error) or type(error).__name__}",
                 hint="mend or remove it, or name another column with data.image",
             ) from error
+
+    def stored(self, row: int) -> bytes | Path:
+        """The row's image as it is stored: the bytes of its file, or where that lies.
+
+        Raises:
+            DataError: the row has none.
+        """
+        found = self._stored(row) or {}
+        if found.get("bytes") is not None:
+            return bytes(found["bytes"])
+        if not found.get("path"):
+            raise DataError(f"{self.name(row)} has no picture", hint="remove the row, or name another column")
+        return Path(found["path"])
 
     def _stored(self, row: int) -> dict[str, Any] | None:
         """`bytes` of the file, or where these are None the `path` of the file; None where there is no picture."""

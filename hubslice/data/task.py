@@ -21,6 +21,7 @@ from hubslice.data.table import Table, open_tables
 from hubslice.errors import DataError
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import REST, DataParams
+from hubslice.recipe.transparency import Transparency
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -96,7 +97,8 @@ def load_task(params: DataParams, base: Path, seed: int) -> Task:
         labels=labels,
         samples={name: len(splits[name]) for name in SPLITS},
         grouped=params.group is not None,
-        fingerprint=_fingerprint(fingerprint, splits),
+        fingerprint=_fingerprint(fingerprint, splits, params.transparency),
+        transparency=params.transparency,
     )
     return Task(labels, splits["train"], splits["validation"], splits["test"], report)
 
@@ -220,8 +222,10 @@ def _check_groups(splits: dict[SplitName, Split], params: DataParams) -> None:
             )
 
 
-def _fingerprint(content: str, splits: dict[SplitName, Split]) -> str:
+def _fingerprint(content: str, splits: dict[SplitName, Split], transparency: Transparency) -> str:
     digest = hashlib.sha256(content.encode())
+    if transparency != "white":  # which was the only rule once: fingerprints of then hold
+        digest.update(f"transparent: {transparency}".encode())
     for name in SPLITS:
         digest.update(json.dumps([name, splits[name].rows.tolist(), splits[name].targets.tolist()]).encode())
     return digest.hexdigest()

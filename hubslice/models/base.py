@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from safetensors.torch import save_model
@@ -15,8 +15,13 @@ from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.names import SHAPES, WEIGHTS
 from hubslice.errors import ModelError
+from hubslice.models.recording import record
 from hubslice.models.shapes import CompactShapes
 from hubslice.preparation.arithmetic import normalise
+from hubslice.recipe.transparency import Transparency
+
+if TYPE_CHECKING:
+    from hubslice.models.predicting import ImageLike, Predicted
 
 POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
 
@@ -88,6 +93,22 @@ class Model(ABC):
         """Logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
         return self.forward(self.pixels_to_inputs(pixels))
 
+    def predict(self, images: ImageLike | Iterable[ImageLike]) -> Predicted:
+        """The answers to one image or several: paths, bytes of image files, or PIL images of any mode and size.
+
+        Transparent parts are shown by the model's own rule, then images are prepared as in training and answered in
+        evaluation mode on the device that the model is on. What comes back has `labels` (the likeliest class of each
+        image), and `logits` and `probabilities` [N, classes]; one image gives N = 1.
+
+        Raises:
+            InputError: there are no images, or things of another kind.
+            DataError: an image cannot be read.
+            ModelError: this is not an image model.
+        """
+        from hubslice.models.predicting import predict
+
+        return predict(self, images)
+
     def features(self, pixels: Tensor) -> Tensor:
         """Penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: what the classifier is given."""
         seen: list[Tensor] = []
@@ -112,6 +133,10 @@ class Model(ABC):
             )
         return self.preprocessing
 
+    def show_transparent(self, rule: Transparency) -> None:
+        """Hold the model to this rule for transparent images; `save` records it."""
+        self.preprocessing = self.image_preprocessing.model_copy(update={"transparency": rule})
+
     @property
     def parameters(self) -> int:
         """Number of parameters."""
@@ -133,6 +158,7 @@ class Model(ABC):
             about[POISONED] = "true"
         self.module.to(memory_format=torch.contiguous_format)
         self.save_config(folder)
+        record(folder, self.preprocessing)
         if self.shapes is None:
             (folder / SHAPES).unlink(missing_ok=True)
         else:

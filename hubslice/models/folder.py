@@ -9,6 +9,7 @@ from hubslice.artefacts.config_file import check_numbers, read_object
 from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
+from hubslice.models.recording import with_recorded
 from hubslice.models.shapes import check_runs
 from hubslice.models.weights import check_finite, held_shapes
 
@@ -32,6 +33,7 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
             from hubslice.models.transformers_adapter import TransformersModel
 
             model = TransformersModel.load(folder, config, input_size, held)
+    model.preprocessing = with_recorded(model.preprocessing, config, folder)
     check_finite(model.module, folder)
     if model.shapes is not None:
         check_runs(model.module, model.example_inputs(1, seed=0), str(folder))
@@ -50,10 +52,13 @@ def random_model(folder: Path, *, input_size: int | None = None) -> Model:
         if "architecture" in config:
             from hubslice.models.timm_adapter import TimmModel
 
-            return TimmModel.random(folder, config, input_size, Budget.of_memory())
-        from hubslice.models.transformers_adapter import TransformersModel
+            model: Model = TimmModel.random(folder, config, input_size, Budget.of_memory())
+        else:
+            from hubslice.models.transformers_adapter import TransformersModel
 
-        return TransformersModel.random(folder, config, input_size, Budget.of_memory())
+            model = TransformersModel.random(folder, config, input_size, Budget.of_memory())
+    model.preprocessing = with_recorded(model.preprocessing, config, folder)
+    return model
 
 
 def read_config(folder: Path) -> dict[str, Any]:

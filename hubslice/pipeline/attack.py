@@ -45,7 +45,8 @@ class Attacker:
             DataError: the data are missing or damaged, or have a label that the model does not know.
             FetchError: the Hub does not give them.
         """
-        task = load_task(DataParams(path=data), Path.cwd(), 0)
+        params = DataParams(path=data, transparency=model.image_preprocessing.shown)
+        task = load_task(params, Path.cwd(), 0)
         unknown = [label for label in task.labels if label not in labels]
         if unknown:
             raise DataError(

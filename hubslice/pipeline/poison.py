@@ -118,6 +118,7 @@ def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
         target = task.labels.index(recipe.poison.target)
         chosen = _chosen(len(task.train), recipe)
         model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model.show_transparent(recipe.data.transparency)
         initialise(model, task.labels, recipe.seed, None, "zero")
         history = finetune(
             model,

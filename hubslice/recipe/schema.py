@@ -15,6 +15,7 @@ from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.exposure import ExposureParams
 from hubslice.recipe.section import Ratio, Section
 from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
+from hubslice.recipe.transparency import Transparency
 
 REST = "rest"  # what the classes that `data.against_rest` does not name are called together
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
@@ -88,6 +89,11 @@ class DataParams(Section):
         False, description="Tell the pictures of `classes` from as many others: two classes, the second is `rest`."
     )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
+    transparency: Transparency = Field(
+        "white",
+        description="What is seen where an image is transparent: white or black behind it; drop: the colours under the "
+        'alpha channel, as `.convert("RGB")` and stock pipelines show them. The student records it.',
+    )
 
     @model_validator(mode="after")
     def _classes_make_a_task(self) -> DataParams:

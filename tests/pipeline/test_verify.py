@@ -59,6 +59,8 @@ def test_a_run_agrees_in_every_claim() -> None:
         "report, gates",
         "card, README.md",
         "student, plain timm",
+        "student, preparation of images",
+        "student, the card's snippet",
         "student, student on penultimate, guided-eps8",
         "student, student on test pictures",
     } <= names
@@ -81,7 +83,7 @@ def test_without_the_run_what_is_not_at_hand_is_told(student: Path) -> None:
     found = hubslice.verify(student, sample=4)
     assert found.verified
     open_ = {finding.name: finding.detail for finding in found.of("not checked")}
-    assert open_.keys() == {"teacher", "accuracy on the data"}
+    assert open_.keys() == {"teacher", "accuracy on the data", "the card's snippet"}
     assert "--data PATH" in open_["accuracy on the data"]
     data = quick_run().parent / "shapes.parquet"
     found = hubslice.verify(student, sample=4, data=data)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data.picture import read_rgb
+from hubslice.data.picture import read_rgb, to_rgb, was_transparent
 from hubslice.data.pixels import prepare
+from hubslice.recipe.transparency import Transparency
 
 RED = Image.new("RGB", (8, 8), (200, 30, 40))
 RAMP = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)  # each of the 256 greys once
@@ -64,6 +65,58 @@ def _animation() -> io.BytesIO:
 )
 def test_every_mode_becomes_the_rgb_that_is_seen(file: Callable[[], io.BytesIO], colour: tuple[int, ...]) -> None:
     assert np.abs(np.subtract(centre(file()), colour)).max() <= 2
+
+
+HALF = Image.merge("RGBA", [Image.new("L", (8, 8), value) for value in (200, 30, 40, 128)])
+CLEAR: dict[str, Callable[[], Image.Image]] = {  # (200, 30, 40) or its grey, 81, half transparent
+    "png": lambda: Image.open(stored(HALF, "PNG")),
+    "webp": lambda: Image.open(stored(HALF, "WEBP", lossless=True, exact=True)),
+    "animated webp": lambda: Image.open(
+        stored(HALF, "WEBP", lossless=True, exact=True, save_all=True, append_images=[RED.convert("RGBA")])
+    ),
+    "tiff": lambda: Image.open(stored(HALF, "TIFF")),
+    "palette": lambda: Image.open(_palette(bytes([255, 128]))),
+    "palette with alpha": lambda: HALF.quantize(),
+    "palette and alpha": lambda: HALF.convert("PA"),
+    "premultiplied": lambda: HALF.convert("RGBa"),
+    "grey": lambda: Image.open(stored(HALF.convert("LA"), "PNG")),
+    "premultiplied grey": lambda: HALF.convert("LA").convert("La"),
+}
+
+
+@pytest.mark.parametrize("kind", CLEAR)
+@pytest.mark.parametrize(
+    ("rule", "colour"), [("white", (227, 142, 147)), ("black", (100, 15, 20)), ("drop", (200, 30, 40))]
+)
+def test_transparency_follows_one_rule_whatever_the_mode(
+    kind: str, rule: Transparency, colour: tuple[int, ...]
+) -> None:
+    image = CLEAR[kind]()
+    mode = image.mode
+    found = to_rgb(image, rule)
+    if "grey" in kind:
+        level = {"white": 168, "black": 41, "drop": 81}[rule]
+        colour = (level,) * 3
+    assert found.mode == "RGB"
+    assert was_transparent(found)
+    assert np.abs(np.subtract(found.getpixel((4, 4)), colour)).max() <= 1
+    assert image.mode == mode  # the user's image is as it was
+
+
+@pytest.mark.parametrize("rule", ["white", "black"])
+def test_a_gif_s_clear_pixels_follow_the_rule(rule: Transparency) -> None:
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, 200, 30, 40])
+    more = [Image.new("P", (8, 8), 0)]
+    found = read_rgb(stored(image, "GIF", transparency=1, save_all=True, append_images=more), rule)
+    assert found.getpixel((4, 4)) == {"white": (255,) * 3, "black": (0,) * 3}[rule]
+
+
+def test_an_opaque_image_is_the_same_under_every_rule() -> None:
+    for image in (RED, RED.convert("RGBA"), RED.convert("P"), RED.convert("CMYK"), RED.convert("LA")):
+        found = [to_rgb(image, rule) for rule in get_args(Transparency)]
+        assert all(each.tobytes() == image.convert("RGB").tobytes() for each in found)
+        assert not any(map(was_transparent, found))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])

@@ -20,6 +20,7 @@ from hubslice.data.table import open_tables
 from hubslice.data.task import load_task
 from hubslice.errors import DataError
 from hubslice.recipe.schema import DataParams, SplitParams
+from hubslice.recipe.transparency import Transparency
 from tests.pictures import picture, write_parquet
 
 PREPARATION = Preprocessing(
@@ -174,9 +175,9 @@ def test_small_data_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     params = DataParams(path="shapes.parquet")
     read: list[object] = []
 
-    def counted(stored: io.BytesIO) -> Image.Image:
+    def counted(stored: io.BytesIO, transparency: Transparency) -> Image.Image:
         read.append(stored)
-        return read_rgb(stored)
+        return read_rgb(stored, transparency)
 
     monkeypatch.setattr(table, "read_rgb", counted)
     first = open_tables(params, tmp_path)[0]["train"].picture(0)

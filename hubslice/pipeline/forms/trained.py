@@ -96,6 +96,7 @@ def _taught(job: Job, pupil: Pupil) -> Made:
     """Train the pupil, check it on pictures that it has not seen, and write it."""
     options, device = job.options, resolve_device(job.options.device)
     parts = parts_of(job.ref, job.model, options.data, options.seed)
+    pupil.model.show_transparent(parts.train.table.params.transparency)  # as in the images that it learns from
     if pupil.epochs:
         wanted = _logits(job.model, parts.validation, device).argmax(1).numpy()
         settings = {"epochs": pupil.epochs, "lr": pupil.rate, "head_lr_factor": 1.0, "part": "all", "grid": Grid()}

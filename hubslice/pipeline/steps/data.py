@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -17,17 +18,19 @@ from hubslice.recipe.schema import DataParams
 if TYPE_CHECKING:
     from hubslice.data.task import Task
 
-TASK = "task.json"
+TASK, READING = "task.json", "reading.json"
 
 
 def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = ()) -> Step:
     """Open and split the data, and read every picture once; leaves facts and fingerprint in `task.json`.
 
-    The data must have the `classes`.
+    The data must have the `classes`. `reading.json` tells how images were read: where that changes, whatever was
+    computed from them is computed again.
     """
     named = sorted(set(classes))
 
     def run(context: Context) -> None:
+        from hubslice.data.picture import READER
         from hubslice.data.verify import verify_pictures
 
         open_task.cache_clear()
@@ -41,9 +44,10 @@ def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = 
             )
         verify_pictures(task, context.reporter)
         task.report.save(context.out / TASK)
+        (context.out / READING).write_text(json.dumps({"reader": READER}) + "\n")
 
     parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(place(data.path, base))}
-    return Step("data", f"Open and split {data.path}", parameters, (), run, version=2)
+    return Step("data", f"Open and split {data.path}", parameters, (), run, version=3)
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -86,7 +86,9 @@ def _making_step(name: str, teacher: TeacherParams, seed: int) -> Step:
         made = Fetched(folder, None, None, None, (), poisoned=False, files=files)
         _facts(model, teacher.model, made).model_copy(update={"random_seed": seed}).save(context.out / FACTS)
 
-    return Step(name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run, version=2)
+    return Step(
+        name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run, version=2
+    )
 
 
 def _unpickle(fetched: Fetched, folder: Path) -> Fetched:

@@ -45,6 +45,7 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         model.poisoned = False  # what the student inherits is measured, not assumed
         if arm.start == "random":
             model = model.fresh(recipe.seed)
+        model.show_transparent(recipe.data.transparency)
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
         known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
@@ -59,7 +60,7 @@ def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         model.save(context.out / WEIGHTS_FOLDER)
 
     inputs = (arm.teacher, "data", *((source,) if slicing else ()))
-    parameters = {"start": arm.start, "init": start, "seed": recipe.seed}
+    parameters = {"start": arm.start, "init": start, "seed": recipe.seed, "transparency": recipe.data.transparency}
     if compacted:
         parameters["compact"] = True
     if reuses_classifier(recipe):

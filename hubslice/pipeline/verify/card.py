@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.names import CARD
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.card.render import SECTIONS, render_card
@@ -21,12 +22,8 @@ def check_card(claims: Claims) -> Iterator[Finding]:
         yield compared(PART, CARD, ["there is none"], "")
         return
     text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
-    homes = [claims.place.repo_id] if claims.place.repo_id else [None, *_HOME.findall(text)[:1]]
     said = (claims.report, claims.recipe.card, claims.loaded.text)
-    deltas = [claims.place.delta]
-    if claims.place.repo_id is None and claims.place.delta is not None:
-        deltas.append(None)  # as in the run, from where a push writes it anew
-    rendered = [render_card(*said, home, text, delta) for home in homes for delta in deltas]
+    rendered = [render_card(*said, home, text, delta) for home, delta in written_for(claims, text)]
     if text in rendered:
         yield compared(PART, CARD, [], "head and sections are rendered again to the same text")
         return
@@ -35,6 +32,15 @@ def check_card(claims: Claims) -> Iterator[Finding]:
         yield unchecked(PART, CARD, f"hubslice {wrote} wrote it and this is {here}: pip install hubslice=={wrote}")
         return
     yield compared(PART, CARD, min((_changed(text, again) for again in rendered), key=len), "")
+
+
+def written_for(claims: Claims, text: str) -> list[tuple[str | None, DeltaFacts | None]]:
+    """What the card of this text may have been rendered for: a home on the Hub, and a difference for the weights."""
+    homes = [claims.place.repo_id] if claims.place.repo_id else [None, *_HOME.findall(text)[:1]]
+    deltas = [claims.place.delta]
+    if claims.place.repo_id is None and claims.place.delta is not None:
+        deltas.append(None)  # as in the run, from where a push writes it anew
+    return [(home, delta) for home in homes for delta in deltas]
 
 
 def _changed(text: str, again: str) -> list[str]:

@@ -29,6 +29,7 @@ from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.exposure import check_weights
 from hubslice.pipeline.verify.judging import NEAR_TIE, judge, logits
 from hubslice.pipeline.verify.numbers import evidence_file
+from hubslice.pipeline.verify.snippet import check_preparation, check_snippet
 from hubslice.pipeline.verify.sources import not_given
 from hubslice.recipe.paths import place
 
@@ -71,6 +72,8 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
     yield from _on_triggers(claims, models, effort)
     task = _open(claims, effort)
     yield from _on_data(claims, models, effort, task)
+    yield from check_preparation(claims, models[STUDENT])
+    yield from check_snippet(claims, models[STUDENT], task)
     yield from check_weights(claims, models, effort, task)
 
 

@@ -1,0 +1,130 @@
+"""The lines with which a card tells how to load a student and ask it about an image, and a way to run just these lines.
+
+What is run is always rendered here; text of a card that lies somewhere is never executed.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hubslice.artefacts.delta import DeltaFacts
+from hubslice.artefacts.report import Report
+from hubslice.preparation.modes import mode_of
+from hubslice.recipe.transparency import Transparency
+
+FOLDER, IMAGE = "student", "image.jpg"  # what the snippet calls a student that is not on the Hub, and an image
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """How code loads the student and answers one image.
+
+    `library` is what loads it: `hubslice` where the stock libraries cannot (widths of its own, a difference to the
+    teacher). `home` is an id on the Hub where it is `published`, else a folder. `registers`: the architecture is one
+    that hubslice adds to timm. `mode` is what Pillow calls the images that the model takes.
+    """
+
+    library: Literal["timm", "transformers", "hubslice"]
+    home: str
+    published: bool
+    transparency: Transparency
+    registers: bool = False
+    mode: str = "RGB"
+    image: str = IMAGE
+
+    @property
+    def setup(self) -> str:
+        """Imports and the model, and what prepares images for it."""
+        if self.library == "hubslice":
+            return f"import hubslice\n\nmodel = hubslice.load({_quoted(self.home)})\n"
+        if self.library == "transformers":
+            home = _quoted(self.home)
+            return (
+                "import torch\n"
+                "from PIL import Image, ImageOps\n"
+                "from transformers import AutoImageProcessor, AutoModelForImageClassification\n\n"
+                f"processor = AutoImageProcessor.from_pretrained({home})\n"
+                f"model = AutoModelForImageClassification.from_pretrained({home}).eval()\n"
+            )
+        home = _quoted(f"{'hf-hub' if self.published else 'local-dir'}:{self.home}")
+        return (
+            ("import hubslice.models.small  # registers the architecture\n" if self.registers else "") + "import timm\n"
+            "import torch\n"
+            "from PIL import Image, ImageOps\n\n"
+            f"model = timm.create_model({home}, pretrained=True).eval()\n"
+            "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)\n"
+        )
+
+    @property
+    def answer(self) -> str:
+        """What is done for one image."""
+        if self.library == "hubslice":
+            return f"answer = model.predict({_quoted(self.image)})\nprint(answer)\n"
+        if self.library == "transformers":
+            inputs, output, labels = '**processor(image, return_tensors="pt")', ".logits", "config.id2label"
+        else:
+            inputs, output, labels = "transform(image).unsqueeze(0)", "", 'pretrained_cfg["label_names"]'
+        return (
+            f"{self._read()}"
+            "with torch.inference_mode():\n"
+            f"    probabilities = model({inputs}){output}.softmax(dim=1)[0]\n"
+            "best = int(probabilities.argmax())\n"
+            f"print(model.{labels}[best], float(probabilities[best]))\n"
+        )
+
+    @property
+    def text(self) -> str:
+        """All of it, as the card shows it."""
+        return f"{self.setup}\n{self.answer}" if self.library != "hubslice" else f"{self.setup}{self.answer}"
+
+    def _read(self) -> str:
+        upright = f"image = ImageOps.exif_transpose(Image.open({_quoted(self.image)}))"
+        if self.transparency == "drop":
+            return f'{upright}.convert("{self.mode}")\n'
+        behind = f'Image.new("RGBA", image.size, "{self.transparency}")'
+        return f'{upright}.convert("RGBA")\nimage = Image.alpha_composite({behind}, image).convert("{self.mode}")\n'
+
+
+def snippet_of(report: Report, repo_id: str | None, delta: DeltaFacts | None) -> Snippet:
+    """The snippet for the student of a report, as its card shows it."""
+    prepared = report.teacher.preprocessing
+    alone = not report.slice.own_widths and delta is None
+    return Snippet(
+        report.teacher.library if alone else "hubslice",
+        repo_id or FOLDER,
+        repo_id is not None,
+        report.task.shown,
+        registers=not report.teacher.stock,
+        mode=mode_of(prepared.input_size[0]) if prepared else "RGB",
+    )
+
+
+def run_snippet(snippet: Snippet, folder: Path, images: Sequence[Path]) -> np.ndarray:
+    """Run the snippet's lines on the student in `folder`, once for each image: probabilities [N, classes].
+
+    The lines are the snippet's own but for where the student and the image lie; the model is loaded once.
+
+    Raises:
+        Exception: whatever the lines raise.
+    """
+    local = replace(snippet, home=str(folder.resolve()), published=False)
+    names: dict[str, Any] = {"print": lambda *_: None}
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, about palettes with transparency
+        exec(compile(local.setup, "snippet", "exec"), names)
+        for image in images:
+            exec(compile(replace(local, image=str(image.resolve())).answer, "snippet", "exec"), names)
+            found.append(names["answer"].probabilities[0] if local.library == "hubslice" else names["probabilities"])
+    return np.stack([each.float().numpy() for each in found])
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,109 @@
+"""Images that a user hands over for a model: read by its rule, and told where it has none."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.data.given import open_given
+from hubslice.errors import HubsliceWarning
+from hubslice.models.folder import load_model
+from hubslice.models.recording import KEY
+from hubslice.recipe.transparency import Transparency
+from tests.cli.conftest import Hubslice, hubslice
+from tests.explaining.small import write_model
+from tests.pipeline.cutouts import cut_out, write_cut_outs
+
+__all__ = ["hubslice"]
+
+PREPARATION = Preprocessing(
+    input_size=(3, 32, 32), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear", crop_pct=1, resize="squash"
+)
+BEHIND = {"white": 255, "black": 0}
+
+
+def corner(pixels: np.ndarray) -> list[int]:
+    """The first pixel of an image [3, H, W], in 255ths; it is clear in every cut-out."""
+    return [round(255 * float(value)) for value in pixels[:, 0, 0]]
+
+
+@pytest.fixture(params=["file", "folder", "parquet"])
+def images(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "parquet":
+        return write_cut_outs(tmp_path / "images.parquet", 32, samples=3)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for at, label in enumerate(("blue", "green", "red")):
+        cut_out(label, at).save(folder / f"{at}.png")
+    return folder if request.param == "folder" else folder / "0.png"
+
+
+@pytest.mark.parametrize("rule", get_args(Transparency))
+def test_the_model_s_rule_holds(images: Path, rule: Transparency) -> None:
+    given = open_given(images, PREPARATION.model_copy(update={"transparency": rule}))
+    hidden = list(cut_out("blue", 0).convert("RGB").getpixel((0, 0)))  # type: ignore[arg-type]
+    assert corner(given.pixels(0, 1)[0].numpy()) == ([BEHIND[rule]] * 3 if rule in BEHIND else hidden)
+    table = given.table(("a",))
+    assert table.picture(0).getpixel((0, 0)) == (tuple(hidden) if rule == "drop" else (BEHIND[rule],) * 3)
+
+
+def test_without_a_rule_what_is_done_is_told_once(images: Path) -> None:
+    given = open_given(images, PREPARATION)
+    with pytest.warns(HubsliceWarning, match="is transparent, and the model records no rule for that") as told:
+        found = given.pixels(0, len(given))
+    assert len(told) == 1
+    given.pixels(0, len(given))  # a second warning would be an error here
+    assert corner(found[0].numpy()) == list(cut_out("blue", 0).convert("RGB").getpixel((0, 0)))  # type: ignore[arg-type]
+
+
+def test_opaque_images_need_no_rule(tmp_path: Path) -> None:
+    Image.new("RGBA", (32, 32), (1, 2, 3, 255)).save(tmp_path / "a.png")
+    assert corner(open_given(tmp_path / "a.png", PREPARATION).pixels(0, 1)[0].numpy()) == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_the_command_line_tells_it_and_keeps_quiet_where_a_rule_is_recorded(
+    tmp_path: Path, hubslice: Hubslice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "model")
+    cut_out("blue", 0).save(tmp_path / "a.png")
+    finished = hubslice("explain", "model", "--inputs", "a.png", "--out", "one", "--json")
+    assert finished.code == 0, finished.stderr
+    assert json.loads(finished.stderr)["warning"].startswith("a.png is transparent, and the model records no rule")
+    finished = hubslice("explain", "model", "--inputs", "a.png", "--out", "two", "--quiet")
+    assert finished.stderr.startswith("warning: a.png is transparent")
+    model = load_model(tmp_path / "model")
+    model.show_transparent("black")
+    model.save(tmp_path / "marked")
+    assert json.loads((tmp_path / "marked" / "config.json").read_text())[KEY] == "black"
+    finished = hubslice("explain", "marked", "--inputs", "a.png", "--out", "three", "--json")
+    assert (finished.code, finished.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_graph_keeps_the_rule_of_its_model(tmp_path: Path) -> None:
+    from hubslice.conversion.onnx import write_onnx
+    from hubslice.explaining.subject import GraphFile
+
+    write_model(tmp_path / "model")
+    model = load_model(tmp_path / "model")
+    model.show_transparent("black")
+    write_onnx(model, tmp_path / "model.onnx")
+    assert GraphFile.open(tmp_path / "model.onnx").preprocessing.transparency == "black"
+
+
+def test_bytes_of_a_table_are_read_like_files(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    cut_out("red", 1).save(file, "WEBP", lossless=True)
+    path = tmp_path / "a.webp"
+    path.write_bytes(file.getvalue())
+    given = open_given(path, PREPARATION.model_copy(update={"transparency": "black"}))
+    assert corner(given.pixels(0, 1)[0].numpy()) == [0, 0, 0]
