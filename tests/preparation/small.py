@@ -13,6 +13,14 @@ from PIL import Image
 from transformers import ResNetConfig, ResNetForImageClassification
 
 SETTINGS = "preprocessor_config.json"
+_SQUARE = {"height": 48, "width": 48}
+# Settings beside the class's own that make its images small, for classes that do more than to resize and normalise.
+SMALL_OF: dict[str, dict[str, Any]] = {
+    "EfficientNetImageProcessor": {"size": _SQUARE},
+    "LevitImageProcessor": {"size": {"shortest_edge": 56}, "crop_size": _SQUARE},
+    "MobileViTImageProcessor": {"size": {"shortest_edge": 56}, "crop_size": _SQUARE},
+    "DonutImageProcessor": {"size": {"height": 60, "width": 44}},
+}
 
 
 def photographs(mode: str = "RGB") -> list[Image.Image]:

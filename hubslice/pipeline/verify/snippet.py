@@ -38,6 +38,8 @@ def check_preparation(claims: Claims, model: Model) -> Iterator[Finding]:
         return
     now, rule = model.image_preprocessing, claims.report.task.transparency
     left_out = {"transparency", "crop_pct"}
+    if claimed.processor is None and now.processor is not None:  # a report of an older hubslice, with its own words
+        left_out |= {"resize", "processor", "channel_order", "interpolation"}
     wrong = differences(
         claimed.model_dump(mode="json", exclude=left_out), now.model_dump(mode="json", exclude=left_out)
     )
