@@ -23,7 +23,7 @@ TEACHERS = {
     "transformers": "{model: 'transformers:resnet', weights: random, input_size: 32, arguments: {layer_type: basic, "
     "depths: [1, 1], embedding_size: 8, hidden_sizes: [8, 16]}}",
 }
-WIDTHS = {"timm": 44, "transformers": SIDE}  # pixels; wider than high, so that how they are cropped matters
+WIDTH = 44  # pixels; wider than high, so that how they are cropped matters
 SLICE = "{method: remos, ratio: 0.1}"
 COMPACT = "{method: magnitude, granularity: channel, irrelevant: compact, ratio: 0.3}"
 
@@ -65,7 +65,7 @@ def _run(library: str, rule: Transparency, compact: bool) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="hubslice-cutouts-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     TimmModel.create("test_resnet", tuple(COLOURS), seed=1).save(folder / "teacher")
-    write_cut_outs(folder / "cutouts.parquet", WIDTHS[library])
+    write_cut_outs(folder / "cutouts.parquet", WIDTH)
     recipe = (
         f"kind: slice\nname: cut-outs\nteacher: {TEACHERS[library]}\n"
         f"data: {{path: ./cutouts.parquet, transparency: {rule}}}\n"
