@@ -21,6 +21,7 @@ from hubslice.hub.integrity import Digest, digest, not_as_promised
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
 from hubslice.hub.xet import by_xet
+from hubslice.machine import disk_full
 from hubslice.progress import Bar
 
 
@@ -95,6 +96,14 @@ def _get(listing: Listing, path: str, client: Client, bar: Bar | None, *, force:
             )
         except ValueError as error:
             raise (error.__cause__ if force and error.__cause__ else error) from None
+        except (OSError, RuntimeError) as error:
+            if not disk_full(error):
+                raise
+            # Not from that: it names no file, and would be taken for one of the run's.
+            raise FetchError(
+                f"cannot {doing}: the disk of {client.cache(listing.repo_id)} is full",
+                hint="free space, or set HF_HOME to a folder on another disk",
+            ) from None
     if bar and size is not None and seen < size:
         bar.advance(size - seen, path)  # it was in the cache
     return found

@@ -6,14 +6,11 @@ tries a server in trouble for minutes, and one that keeps silent for half an hou
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
-
-from huggingface_hub import constants
 
 from hubslice.errors import HubError
 from hubslice.hub.client import Client
@@ -27,7 +24,6 @@ _PATIENCE: Final = {
 # This one includes the time that a request of 64 MB takes to be sent, so it must not be short for uploads.
 _SILENCE: Final = {"HF_XET_CLIENT_READ_TIMEOUT": "60s"}
 _WORDING: Final = re.compile(r"[A-Z][\w/ ]* error: ")
-_FULL: Final = re.compile(rf"\(os error ({errno.ENOSPC}|{errno.EDQUOT})\)")
 
 
 @contextmanager
@@ -44,14 +40,11 @@ def by_xet(kind: type[HubError], doing: str, client: Client, *, download: bool) 
         if not _of_xet(error):
             raise
         why = client.without_token(" ".join(str(error).split()))
-        if _FULL.search(why):
-            message, hint = "the disk is full", "free space, or set HF_HOME to a folder on another disk"
-        else:
-            message = f"the storage of large files (Xet) does not {'give' if download else 'take'} them: {why}"
-            hint = "check the connection, and that no firewall is in the way to that address; then run again"
-            if not constants.HF_HUB_DISABLE_XET:
-                hint += "; HF_HUB_DISABLE_XET=1 does without that storage"
-        raise kind(f"cannot {doing}: {message}", hint=hint) from error
+        raise kind(
+            f"cannot {doing}: the storage of large files (Xet) does not {'give' if download else 'take'} them: {why}",
+            hint="check the connection, and that no firewall is in the way to that address; then run again; "
+            "HF_HUB_DISABLE_XET=1 does without that storage",
+        ) from error
 
 
 def _of_xet(error: BaseException) -> bool:
