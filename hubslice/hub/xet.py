@@ -21,7 +21,8 @@ _PATIENCE: Final = {
     "HF_XET_CLIENT_RETRY_BASE_DELAY": "1s",
     "HF_XET_CLIENT_CONNECT_TIMEOUT": "5s",
 }
-# This one includes the time that a request of 64 MB takes to be sent, so it must not be short for uploads.
+# This one includes the time that a request of up to 64 MB takes to be sent, so it is too short for uploads by a slow
+# line; a process that has downloaded by Xet keeps it.
 _SILENCE: Final = {"HF_XET_CLIENT_READ_TIMEOUT": "60s"}
 _WORDING: Final = re.compile(r"[A-Z][\w/ ]* error: ")
 

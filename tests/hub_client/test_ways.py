@@ -22,6 +22,8 @@ from tests.hub import HubServer, User, on
 from tests.hub.faults import Fault
 from tests.hub_client.conftest import model, write
 
+pytestmark = pytest.mark.slow
+
 WAYS = ("xet", "lfs", "regular")
 LARGE = np.arange(500_000, dtype=np.float32)
 FILES = model() | {"model.safetensors": save({"large": LARGE, "small": LARGE[:4]}, metadata={"format": "pt"})}
