@@ -26,13 +26,13 @@ TRANSFORMERS = (
     "from transformers import AutoModelForImageClassification as Auto; "
     f"model = Auto.from_pretrained('alice/vit'); print({SUM})"
 )
-DATASETS = "from datasets import load_dataset; print(load_dataset('alice/rows', split='train')['label'])"
+DATASETS = "from datasets import load_dataset; print(list(load_dataset('alice/rows', split='train')['label']))"
 OWN_DATA = """
 from pathlib import Path
 from hubslice.data.table import open_tables
 from hubslice.recipe.schema import DataParams
 tables, _, commit = open_tables(DataParams(path="alice/rows"), Path())
-print([int(label) for label in tables["train"].targets])
+print([int(label) for label in tables["train"].targets()])
 """
 OTHERS = {"alice/timm": TIMM, "alice/vit": TRANSFORMERS}
 
