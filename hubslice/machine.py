@@ -59,6 +59,11 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or _MEMORY.search(str(error)) is not None
 
 
+def disk_full(error: BaseException) -> bool:
+    """Whether a disk, or the user's share of it, was full, in whatever words."""
+    return any(_DISK.get(_number(cause)) in (_FULL, _DISK[errno.EDQUOT]) for cause in _chain(error))
+
+
 def machine_fault(error: BaseException, doing: str = "", folder: Path | None = None) -> HubsliceError | None:
     """The named error behind any other, or behind what caused it; None where the machine is not to blame.
 

@@ -1,4 +1,4 @@
-"""Environment of every test: no Xet, no telemetry, nobody's login, a Hub cache of its own.
+"""Environment of every test: no telemetry, nobody's login, a Hub cache of its own.
 
 huggingface_hub reads these variables when it is imported, so they are set before anything else.
 """
@@ -14,13 +14,21 @@ from hypothesis import settings
 
 _HOME = tempfile.mkdtemp(prefix="hubslice-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
-for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+for _name in (
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_ENDPOINT",
+    "HF_HUB_CACHE",
+    "HF_HUB_OFFLINE",
+    "HF_HUB_DISABLE_XET",
+):
     os.environ.pop(_name, None)
 os.environ["HF_HOME"] = _HOME
-os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+# The waits between the tries of a client of Xet, which are seconds.
+os.environ.setdefault("HF_XET_CLIENT_RETRY_BASE_DELAY", "10ms")
 # Several test processes share the cores; OpenMP threads that wait for each other would slow all of them down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -62,21 +62,14 @@ def digest_of(content: bytes) -> Digest:
     return Digest(len(content), hashlib.sha256(content).hexdigest(), git.hexdigest())
 
 
-def verify(path: Path, expected: Expected, *, name: str, repo_id: str) -> Digest:
-    """The checksums of a fetched file.
-
-    Raises:
-        IntegrityError: they are not those that the Hub gave for it.
-    """
-    found = digest(path)
-    if not expected.met_by(found):
-        checksum = f"sha256 {found.sha256}" if expected.sha256 else f"git id {found.git}"
-        raise IntegrityError(
-            f"{name} of {repo_id} is not the file that the Hub promised: "
-            f"expected {expected}, found {found.size} bytes, {checksum}",
-            hint=f"delete the cached file and fetch again: hf cache rm hf://models/{repo_id}/{name}",
-        )
-    return found
+def not_as_promised(found: Digest, expected: Expected, *, name: str, repo_id: str, hint: str) -> IntegrityError:
+    """The error to raise for a file that has other checksums than those that the Hub gave for it."""
+    checksum = f"sha256 {found.sha256}" if expected.sha256 else f"git id {found.git}"
+    return IntegrityError(
+        f"{name} of {repo_id} is not the file that the Hub promised: "
+        f"expected {expected}, found {found.size} bytes, {checksum}",
+        hint=hint,
+    )
 
 
 def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from huggingface_hub import errors as hf
 from hubslice.artefacts.base import write_atomically
 from hubslice.errors import FetchError, HubError
 from hubslice.hub.client import Client
+from hubslice.hub.entry import promised
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import Expected
 from hubslice.hub.ref import HubRef
@@ -135,20 +136,12 @@ def _cached(ref: HubRef, client: Client) -> Listing:
             hint=f"fetch it once while online: hubslice pull {ref}; or name a local folder",
         )
     snapshot = client.cache(ref.repo_id) / "snapshots" / commit
-    return Listing(ref.repo_id, commit, {path: _named_by_checksum(snapshot / path) for path in _files(snapshot)})
+    return Listing(ref.repo_id, commit, {path: promised(snapshot / path) for path in _files(snapshot)})
 
 
 def _files(snapshot: Path) -> set[str]:
     """Its files, by their paths in the repository."""
     return {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
-
-
-def _named_by_checksum(path: Path) -> Expected:
-    """The cache calls each content by the checksum that the Hub gave for it; a snapshot links there."""
-    name = path.resolve().name if path.is_symlink() else ""
-    if _is(_SHA256, name):
-        return Expected(None, sha256=name)
-    return Expected(None, git=name if _is(_COMMIT, name) else None)
 
 
 def _no_revision(repo_id: str, revision: str, client: Client, kind: type[HubError], doing: str) -> HubError:

@@ -8,17 +8,16 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
-
-from huggingface_hub.utils.tqdm import tqdm
+from typing import Final
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.names import DELTA, INDEX, WEIGHTS
-from hubslice.errors import FetchError, IntegrityError, ModelError
+from hubslice.errors import FetchError, ModelError
 from hubslice.hub import declared
 from hubslice.hub.client import Client
+from hubslice.hub.download import download
 from hubslice.hub.formats import (
     CONFIG,
     CONFIGS,
@@ -28,16 +27,17 @@ from hubslice.hub.formats import (
     pickles,
     shards,
 )
-from hubslice.hub.integrity import Digest, check_safetensors, digest, verify
-from hubslice.hub.listing import Listing, cached_commit, list_files, remember
+from hubslice.hub.integrity import Digest, check_safetensors, digest
+from hubslice.hub.listing import cached_commit, list_files, remember
 from hubslice.hub.ref import HubRef, LocalRef, Ref
-from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.hub.refusals import unanswered
 from hubslice.hub.restore import restore
 from hubslice.hub.room import require_room
-from hubslice.progress import Bar, Reporter, Silent
+from hubslice.progress import Reporter, Silent
+
+__all__ = ["SILENT", "Fetched", "download", "fetch", "local_folder", "materialise", "put_together", "weight_files"]
 
 SILENT: Final = Silent()
-_CHECKSUM: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHARDS: Final = {
     INDEX: re.compile(r"model-\d+-of-\d+\.safetensors"),
     PICKLE_INDEX: re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
@@ -134,56 +134,6 @@ def materialise(fetched: Fetched, target: Path) -> Fetched:
                 hint="check the free space and the rights of the folder",
             ) from error
     return replace(fetched, folder=target)
-
-
-def download(listing: Listing, path: str, client: Client, bar: Bar | None = None) -> tuple[Path, Digest]:
-    """A file of a repository in the cache, and its checksums.
-
-    Raises:
-        FetchError: it cannot be downloaded, or is not cached when offline.
-        IntegrityError: it is not what the Hub promised; while online it is then taken out of the cache.
-    """
-    expected = listing.files[path]
-    seen = 0
-
-    class Relay(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            nonlocal seen
-            seen += int(n or 0)
-            if bar:
-                bar.advance(int(n or 0), path)
-            return None
-
-    with refused_as(FetchError, f"fetch {path} of {listing}", repo_id=listing.repo_id, client=client):
-        found = Path(
-            client.api.hf_hub_download(
-                listing.repo_id, path, revision=listing.commit, cache_dir=client.cache_dir, tqdm_class=Relay
-            )
-        )
-    if bar and expected.size is not None and seen < expected.size:
-        bar.advance(expected.size - seen, path)  # it was in the cache
-    try:
-        checked = verify(found, expected, name=path, repo_id=listing.repo_id)
-        _check_place(found, checked, path, listing)
-        return found, checked
-    except IntegrityError as error:
-        if not client.offline:
-            for place in {found, found.resolve()}:  # a link to the content, and the content
-                place.unlink(missing_ok=True)
-            error.hint = "it was taken out of the cache, so run it again; if it stays, a proxy or the Hub changes files"
-        raise
-
-
-def _check_place(found: Path, checked: Digest, path: str, listing: Listing) -> None:
-    """Refuse a file that the Hub calls by another checksum or commit than the listing: offline it would be missed."""
-    name = found.resolve().name if found.is_symlink() else checked.sha256
-    if listing.commit not in found.parts or (_CHECKSUM.fullmatch(name) and name not in (checked.sha256, checked.git)):
-        raise IntegrityError(
-            f"the Hub lists {path} of {listing}, and then gives it as the file {name} of commit {found.parent.name}"
-        )
 
 
 def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickle: bool) -> Fetched:

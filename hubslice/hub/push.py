@@ -16,6 +16,7 @@ from hubslice.errors import PushError
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
 from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.hub.xet import by_xet
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
 
@@ -66,7 +67,11 @@ def push(plan: PushPlan) -> PushResult:
 def _commit(plan: PushPlan, parent: str) -> PushResult:
     doing = f"push to {plan.repo_id}"
     operations = [_operation(plan, file) for file in plan.changes]
-    with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
+    with (
+        refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),
+        by_xet(PushError, doing, plan.client, download=False),
+        _without_warnings(),
+    ):
         plan.client.api.preupload_lfs_files(
             plan.repo_id,
             [each for each in operations if isinstance(each, CommitOperationAdd)],

@@ -9,6 +9,7 @@ from pathlib import Path
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.listing import Listing
+from hubslice.hub.refusals import refused_as
 
 
 def cached_file(listing: Listing, path: str, client: Client) -> Path | None:
@@ -32,13 +33,28 @@ def require_room(listing: Listing, paths: Iterable[str], client: Client) -> None
         FetchError: the cache's disk has less free space than the download has bytes.
     """
     cache = client.cache(listing.repo_id)
+    paths = list(paths)
     needed, free = missing_bytes(listing, paths, client), free_bytes(cache)
+    if needed > free:
+        needed = _to_download(listing, paths, client)
     if needed > free:
         raise FetchError(
             f"cannot fetch {listing}: {in_words(needed)} are still to be downloaded, and the disk of {cache} has "
             f"{in_words(free)} left",
             hint="free space, or set HF_HOME to a folder on another disk",
         )
+
+
+def _to_download(listing: Listing, paths: Iterable[str], client: Client) -> int:
+    """The same as the client itself tells, which knows what other repositories in the cache hold, and asks the Hub."""
+    total = 0
+    for path in paths:
+        with refused_as(FetchError, f"fetch {path} of {listing}", repo_id=listing.repo_id, client=client):
+            found = client.api.hf_hub_download(
+                listing.repo_id, path, revision=listing.commit, cache_dir=client.cache_dir, dry_run=True
+            )
+        total += (found.file_size or 0) if found.will_download else 0
+    return total
 
 
 def free_bytes(folder: Path) -> int:

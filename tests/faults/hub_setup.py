@@ -32,6 +32,10 @@ slice: {method: remos, ratio: 0.2}
 CARD = "---\nlicense: mit\n---\n# A student\n"
 REPO = "alice/student"
 
+WEIGHTS = ("GET", "/resolve/.*/model.safetensors$")
+BATCH, UPLOAD = ("POST", "/objects/batch"), ("PUT", "/lfs-upload/")
+BY_HTTP = (WEIGHTS, BATCH, UPLOAD)
+
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
@@ -58,6 +62,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("file_download", "utils._http"):
         monkeypatch.setattr(f"huggingface_hub.{module}.time", SimpleNamespace(sleep=lambda _: None))
     close_session()
+
+
+def by_http(path: tuple[str, str], hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Xet where it is the plain HTTP of large files that is in trouble; for Xet see test_xet_faults.py."""
+    if path in BY_HTTP:
+        hub.xet.offered = False
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 
 
 @pytest.fixture

@@ -188,9 +188,8 @@ def test_the_refusal_names_the_ways_out(hub: HubServer, folder: Path, tmp_path: 
 def test_a_tampered_pickle_is_not_opened(hub: HubServer, folder: Path, tmp_path: Path, refused: Refused) -> None:
     save({"x": Malice(tmp_path / "it-ran")})(folder / BIN)
     commit = hub.seed("alice/old", folder)
-    stored = hub.store.objects.path(commit.tree[BIN].sha256)
-    stored.write_bytes(stored.read_bytes()[:-1] + b"!")
-    says = (f"{BIN} of alice/old is not the file that the Hub promised", "hint: it was taken out of the cache")
+    hub.exchange(commit.tree[BIN].sha256, (folder / BIN).read_bytes()[:-1] + b"!")
+    says = (f"{BIN} of alice/old is not the file that the Hub promised", "hint: it came wrong twice")
     refused("pull", "alice/old", "--allow-pickle", "--out", str(tmp_path / "out"), code=3, says=says)
     assert not (tmp_path / "it-ran").exists()
 

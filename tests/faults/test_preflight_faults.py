@@ -46,7 +46,9 @@ def moved(hub: HubServer) -> list[tuple[str, str]]:
 
     def note(request: Request) -> bool:
         name = request.path.rpartition("/")[2]
-        if request.method == "GET" and "/resolve/" in request.path and name.endswith((".safetensors", ".bin")):
+        by_xet = "/xorbs/" in request.path  # whole files, under another name
+        weights = by_xet or ("/resolve/" in request.path and name.endswith((".safetensors", ".bin")))
+        if request.method == "GET" and weights:
             seen.append((name, request.headers.get("Range", "")))
         return False  # not a fault
 

@@ -10,7 +10,20 @@ import pytest
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import ALWAYS, PASSING, SOME, WRONG_ANSWERS, Trouble, rows
-from tests.faults.hub_setup import REPO, hasty, hub, impatient, never_seen, pushes, refuse, student, teacher
+from tests.faults.hub_setup import (
+    BATCH,
+    REPO,
+    UPLOAD,
+    by_http,
+    hasty,
+    hub,
+    impatient,
+    never_seen,
+    pushes,
+    refuse,
+    student,
+    teacher,
+)
 from tests.hub import Fault, HubServer, on
 from tests.hub.records import Commit
 from tests.hub.wire import Request
@@ -25,8 +38,8 @@ PARTS = {
     "rights": ("GET", "/auth-check"),
     "card": ("POST", "/validate-yaml"),
     "preupload": ("POST", "/preupload/"),
-    "batch": ("POST", "/objects/batch"),
-    "upload": ("PUT", "/lfs-upload/"),
+    "batch": BATCH,
+    "upload": UPLOAD,
     "commit": ("POST", COMMIT),
 }
 MADE = "was created and is empty so far"
@@ -60,7 +73,9 @@ def test_push_ends_clearly(
     student: Path,
     refused: Refused,
     hubslice: Hubslice,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    by_http(path, hub, monkeypatch)
     trouble.lay(hub, path)
     refuse(refused, "push", "student", REPO, says=trouble.says)
     assert hub.commits(REPO) == theirs
@@ -72,18 +87,33 @@ def test_push_ends_clearly(
 @pytest.mark.parametrize("path", parts("info", "rights", "card", "preupload", "batch", "upload"))
 @pytest.mark.parametrize("trouble", rows(PASSING[1::4]))
 def test_push_gets_through(
-    trouble: Trouble, path: tuple[str, str], theirs: list[Commit], hub: HubServer, student: Path, hubslice: Hubslice
+    trouble: Trouble,
+    path: tuple[str, str],
+    theirs: list[Commit],
+    hub: HubServer,
+    student: Path,
+    hubslice: Hubslice,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    by_http(path, hub, monkeypatch)
     trouble.lay(hub, path)
     pushes(hubslice, hub, student)
+    assert any(fault.hits for fault in hub.faults)
     assert len(hub.commits(REPO)) == len(theirs) + 1
 
 
 @pytest.mark.parametrize("path", parts("info", "card", "preupload", "batch"))
 @pytest.mark.parametrize("trouble", rows(WRONG_ANSWERS[:6]))
 def test_push_of_odd_answers(
-    trouble: Trouble, path: tuple[str, str], theirs: list[Commit], hub: HubServer, student: Path, refused: Refused
+    trouble: Trouble,
+    path: tuple[str, str],
+    theirs: list[Commit],
+    hub: HubServer,
+    student: Path,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    by_http(path, hub, monkeypatch)
     trouble.lay(hub, path)
     refuse(refused, "push", "student", REPO, says=trouble.says)
     assert hub.commits(REPO) == theirs
@@ -112,7 +142,9 @@ def test_a_first_push(
     student: Path,
     refused: Refused,
     hubslice: Hubslice,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    by_http(path, hub, monkeypatch)
     hub.faults.append(Fault(on(*path), status=500, times=None))
     refuse(refused, "push", "student", REPO, says=(*says, "HTTP 500"))
     there = hub.store.find("models", REPO) is not None

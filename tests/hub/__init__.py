@@ -4,6 +4,9 @@ with HubServer(tmp_path, tokens={"hf_write": User("alice", role="write")}) as hu
     hub.seed("timm/some-model", {"config.json": b"{}"})
     subprocess.run([...], env=os.environ | hub.env(home, "hf_write"))
     assert "README.md" in hub.files("alice/student")
+
+Large files come and go by Xet, as clients do by their defaults, and by LFS: see `HubServer`. A repo whose
+`.gitattributes` is empty keeps small weights as regular files.
 """
 
 from tests.hub.access import User

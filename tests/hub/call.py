@@ -12,6 +12,7 @@ from tests.hub.access import User
 from tests.hub.records import Commit, Repo
 from tests.hub.store import Store
 from tests.hub.wire import Request, Response
+from tests.hub.xet.storage import XetStorage
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Call:
     Attributes:
         url: the address of the server, without a slash at the end.
         secret: key of the signatures in upload addresses.
+        xet: the storage of large files.
         args: the parts of the path that the route names, unquoted.
         found: the repo; None for routes that concern none.
     """
@@ -28,6 +30,7 @@ class Call:
     store: Store
     url: str
     secret: bytes
+    xet: XetStorage
     request: Request
     user: User | None
     args: Mapping[str, str]

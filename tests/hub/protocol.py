@@ -13,11 +13,13 @@ from urllib.parse import unquote
 from tests.hub import access, errors
 from tests.hub.access import Access, User
 from tests.hub.call import Call
-from tests.hub.routes import account, commits, contents, discussions, files, info, lfs, refs, repos
+from tests.hub.routes import account, commits, contents, discussions, files, info, lfs, refs, repos, xet
 from tests.hub.store import Store
 from tests.hub.wire import Request, Response
+from tests.hub.xet.storage import XetStorage
 
 REPO = "/api/{kind}/{id}"
+CAS = "/cas/{key}"  # has tokens of its own
 _PARTS = {"kind": "models|datasets|spaces", "id": "[^/]+/[^/]+?", "path": ".+", "num": r"\d+", "size": r"\d+"}
 
 
@@ -90,6 +92,12 @@ ROUTES = (
     Route("POST", REPO + "/discussions/{num}/title", Access.PROPOSE, discussions.rename),
     Route("POST", REPO + "/discussions/{num}/status", Access.PROPOSE, discussions.change_status),
     Route("POST", REPO + "/discussions/{num}/merge", Access.WRITE, discussions.merge),
+    Route("GET", REPO + "/xet-read-token/{rev}", Access.READ, xet.read_token),
+    Route("GET", REPO + "/xet-write-token/{rev}", Access.PROPOSE, xet.write_token),
+    Route("POST", CAS + "/v1/xorbs/default/{hash}", Access.ANYONE, xet.add_xorb),
+    Route("POST", CAS + "/v1/shards", Access.ANYONE, xet.add_shard),
+    Route("GET", CAS + "/v1/reconstructions/{hash}", Access.ANYONE, xet.reconstruction),
+    Route("GET", CAS + "/xorbs/{hash}", Access.ANYONE, xet.xorb),
     *_file_routes(),
 )
 
@@ -102,6 +110,7 @@ class Protocol:
     url: str
     secret: bytes
     tokens: Mapping[str, User]
+    xet: XetStorage
 
     def answer(self, request: Request) -> Response:
         """The response; refusals are responses too, and so are faults of this server (500, traceback on stderr)."""
@@ -116,7 +125,7 @@ class Protocol:
             return Response.refusal(errors.HubError(500, "InternalError", repr(error)))
 
     def _answer(self, request: Request) -> Response:
-        user = self._user(request)
+        user = None if request.raw_path.startswith("/cas/") else self._user(request)
         for route in ROUTES:
             args = route.match(request)
             if args is None:
@@ -126,7 +135,7 @@ class Protocol:
                 access.check_user(user)
             if route.level >= Access.SEE:
                 repo = access.check(user, repo, route.level)
-            return route.handler(Call(self.store, self.url, self.secret, request, user, args, repo))
+            return route.handler(Call(self.store, self.url, self.secret, self.xet, request, user, args, repo))
         raise errors.HubError(404, "RouteNotFound", f"No route for {request.method} {request.path}")
 
     def _user(self, request: Request) -> User | None:

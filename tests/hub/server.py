@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from tests.hub import faults, upload_rules
 from tests.hub.access import User
@@ -19,6 +19,7 @@ from tests.hub.protocol import Protocol
 from tests.hub.records import Commit, Repo
 from tests.hub.store import Store
 from tests.hub.wire import Body, Request, Response
+from tests.hub.xet.storage import XetStorage
 
 
 class HubServer:
@@ -30,16 +31,29 @@ class HubServer:
         faults: what is to go wrong, see `Fault`; may be changed while the server runs.
         log: `METHOD path status` of each answered request (`lost` for one that got no answer), in order.
         store: the repos themselves.
+        xet: the storage of large files.
+
+    With `storage="lfs"` downloads of large files are plain HTTP, as from a Hub before Xet; either kind of upload is
+    taken by both, as each client asks for the one that it knows.
     """
 
-    def __init__(self, root: Path, tokens: Mapping[str, User] | None = None, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        tokens: Mapping[str, User] | None = None,
+        *,
+        port: int = 0,
+        storage: Literal["xet", "lfs"] = "xet",
+    ) -> None:
         self.tokens = dict(tokens or {})
         self.faults: list[Fault] = []
         self.log: list[str] = []
         self.store = Store(Path(root))
         self._sockets = _Sockets(("127.0.0.1", port), _Handler, self)
         self.url = f"http://127.0.0.1:{self._sockets.server_address[1]}"
-        self.protocol = Protocol(self.store, self.url, secrets.token_bytes(), self.tokens)
+        secret = secrets.token_bytes()
+        self.xet = XetStorage(self.store.root / "xet", self.store.objects, self.url, secret, offered=storage == "xet")
+        self.protocol = Protocol(self.store, self.url, secret, self.tokens, self.xet)
         self._thread = threading.Thread(target=self._sockets.serve_forever, args=(0.05,), name="hub")
 
     def __enter__(self) -> Self:
@@ -72,7 +86,6 @@ class HubServer:
             "HF_TOKEN_PATH": str(home / "token"),
             "HF_TOKEN": token or "",
             "HF_HUB_OFFLINE": "0",
-            "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -91,7 +104,8 @@ class HubServer:
     ) -> Commit:
         """Put files (a folder, or contents by path) into a repo, made if need be, and return the commit.
 
-        The owner of the namespace is the author. No check of a card: a seed may be what the Hub would refuse.
+        The owner of the namespace is the author. No check of a card: a seed may be what the Hub would refuse. The
+        repo's `.gitattributes`, which may be among the files, says which are large: with an empty one none is by name.
         """
         if isinstance(files, Path | str):
             files = Path(files)
@@ -101,9 +115,11 @@ class HubServer:
         author = repo_id.partition("/")[0]
         if self.store.find(kind, repo_id) is None:
             self.store.create(kind, repo_id, author=author, private=private)
-        patterns = upload_rules.large_file_patterns(upload_rules.DEFAULT_ATTRIBUTES)
         with self.store.edit(kind, repo_id) as repo:
             head = self.store.commit(repo, "main")
+            attributes = head.tree.get(".gitattributes")
+            before = self.store.objects.read(attributes.sha256) if attributes else b""
+            patterns = upload_rules.large_file_patterns(files.get(".gitattributes", before))
             added = {
                 path: self.store.add_file(content, lfs=upload_rules.is_large(path, len(content), patterns))
                 for path, content in files.items()
@@ -112,6 +128,14 @@ class HubServer:
             commit = self.store.add_commit(repo, tree, (head.oid,), title=message, message="", author=author)
             repo.branches["main"] = commit.oid
         return commit
+
+    def exchange(self, sha256: str, content: bytes) -> bytes:
+        """Give other bytes for a content from now on, whichever way they are asked for; returns those before."""
+        path = self.store.objects.path(sha256)
+        before = path.read_bytes()
+        path.write_bytes(content)
+        self.xet.cas.forget(sha256)
+        return before
 
     def repo(self, repo_id: str, *, kind: str = "models") -> Repo:
         """Settings, refs and discussions of a repo; KeyError where there is none."""

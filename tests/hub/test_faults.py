@@ -64,6 +64,7 @@ def test_a_commit_is_made_and_its_answer_is_lost(hub: HubServer) -> None:
 
 
 def test_a_client_recovers_from_a_cut_download(hub: HubServer, tmp_path: Path) -> None:
+    hub.xet.offered = False  # by Xet: tests/hub/test_xet.py
     hub.faults.append(Fault(on("GET", "w.bin"), cut_after=5000))
     program = f"from huggingface_hub import hf_hub_download; print(hf_hub_download('{REPO}', 'w.bin'))"
     process = subprocess.run(

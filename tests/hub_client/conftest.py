@@ -53,11 +53,24 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
+def spoil(path: Path, content: bytes) -> None:
+    """Other bytes in the file itself, wherever links lead to it; shared ones are read-only."""
+    path = path.resolve()
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again at once, and takes a wait of a second for a long one."""
     monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
     monkeypatch.setattr("hubslice.hub.session.LONGEST_WAIT", 0.5)
+
+
+@pytest.fixture
+def without_xet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large files come and go by plain HTTP (LFS), as where the user has set HF_HUB_DISABLE_XET."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
 
 
 @pytest.fixture

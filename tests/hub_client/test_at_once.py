@@ -26,7 +26,7 @@ print(*((fetched.folder / fact.path).stat().st_size for fact in fetched.files))
 def test_two_pulls_into_one_cache(hub: HubServer, tmp_path: Path) -> None:
     files = model()
     hub.seed("alice/teacher", files)
-    hub.faults.append(Fault(on("GET", "/resolve/"), trickle=0.05, times=None))
+    hub.faults.append(Fault(on("GET", "/resolve/|/xorbs/"), trickle=0.05, times=None))
     environment = os.environ | hub.env(tmp_path / "home")
     pulls = [
         subprocess.Popen([sys.executable, "-c", PULL], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

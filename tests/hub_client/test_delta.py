@@ -37,9 +37,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def student(hub: HubServer, tmp_path: Path) -> tuple[Path, bytes]:
+def way(request: pytest.FixtureRequest, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """How the Hub keeps weights; what its repositories hold for that."""
+    kept = getattr(request, "param", "xet")
+    hub.xet.offered = kept == "xet"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", kept == "lfs")
+    return {".gitattributes": b""} if kept == "regular" else {}
+
+
+@pytest.fixture
+def student(way: dict[str, bytes], hub: HubServer, tmp_path: Path) -> tuple[Path, bytes]:
     """A folder with the difference of a student to a teacher that is on the Hub, and the student's weights."""
     teacher = write(tmp_path / "teacher", model() | {"model.safetensors": save(arrays(0))})
+    hub.seed("alice/student", way)
+    hub.seed("lab/teacher", way)
     commit = hub.seed("lab/teacher", teacher).oid
     weights = save(
         {name: w + np.float32(1e-3) for name, w in arrays(0).items()} | {"head": np.ones((3, 2), np.float32)}
@@ -57,8 +68,14 @@ def fact(path: Path) -> FileFact:
     return FileFact(path=path.name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
+@pytest.mark.parametrize("way", ["xet", "lfs", "regular"], indirect=True)
 def test_it_comes_back_whole(
-    hub: HubServer, client_of: MakeClient, student: tuple[Path, bytes], cache: Path, tmp_path: Path
+    way: dict[str, bytes],
+    hub: HubServer,
+    client_of: MakeClient,
+    student: tuple[Path, bytes],
+    cache: Path,
+    tmp_path: Path,
 ) -> None:
     folder, weights = student
     client = client_of("hf_alice")

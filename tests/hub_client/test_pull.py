@@ -13,7 +13,7 @@ from hubslice.hub.pull import Fetched, fetch, materialise
 from hubslice.hub.ref import HubRef, parse_ref
 from hubslice.progress import Bar, Silent
 from tests.hub import Fault, HubServer, on
-from tests.hub_client.conftest import MakeClient, model, weights, write
+from tests.hub_client.conftest import MakeClient, model, spoil, weights, write
 
 TEACHER = HubRef("alice/teacher", "alice/teacher")
 
@@ -45,7 +45,8 @@ def test_main_branch(hub: HubServer, client_of: MakeClient) -> None:
     fact = next(fact for fact in fetched.files if fact.path == "model.safetensors")
     assert fact.sha256 == hashlib.sha256(weights()).hexdigest()
     assert fact.size == len(weights())
-    assert sum("/api/models/" in line for line in hub.log) == 1  # the revision is resolved once
+    asked = [line for line in hub.log if "/api/models/" in line and "-token/" not in line]
+    assert len(asked) == 1  # the revision is resolved once
 
 
 def test_branch_tag_commit(hub: HubServer, client_of: MakeClient) -> None:
@@ -82,24 +83,25 @@ def test_shards(hub: HubServer, client_of: MakeClient) -> None:
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_tampered(name: str, hub: HubServer, client_of: MakeClient) -> None:
-    commit = hub.seed("alice/teacher", model())
-    stored = hub.store.objects.path(commit.tree[name].sha256)
-    good = stored.read_bytes()
-    stored.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    sha256 = hub.seed("alice/teacher", model()).tree[name].sha256
+    good = model()[name]
+    hub.exchange(sha256, good[:-1] + bytes([good[-1] ^ 1]))
     message = rf"{name} of alice/teacher is not the file .* expected \d+ bytes, (sha256|git id) \w+, found \d+ bytes"
     hint = refused(IntegrityError, message, lambda: fetch(TEACHER, client=client_of()))
-    assert "taken out of the cache, so run it again" in hint
-    stored.write_bytes(good)
+    assert "it came wrong twice, so a proxy or the Hub's storage changes files" in hint
+    assert f"hf cache rm hf://models/alice/teacher/{name}" in hint
+    hub.exchange(sha256, good)
     assert contents(fetch(TEACHER, client=client_of())) == model()
 
 
 def test_tampered_cache_is_seen_offline(hub: HubServer, client_of: MakeClient, offline: Callable[[], None]) -> None:
     hub.seed("alice/teacher", model())
     fetched = fetch(TEACHER, client=client_of())
-    (fetched.folder / "model.safetensors").resolve().write_bytes(weights(3.0))
+    spoil(fetched.folder / "model.safetensors", weights(3.0))
     offline()
     hint = refused(IntegrityError, "model.safetensors", lambda: fetch(TEACHER, client=client_of()))
-    assert "hf cache rm hf://models/alice/teacher/model.safetensors" in hint
+    assert f"fetch it anew while online: hubslice pull alice/teacher@{fetched.commit}" in hint
+    assert (fetched.folder / "model.safetensors").read_bytes() == weights(3.0)  # nothing is deleted
 
 
 def test_pickle_only(hub: HubServer, client_of: MakeClient) -> None:
@@ -205,9 +207,11 @@ def test_server_in_trouble(hub: HubServer, client_of: MakeClient) -> None:
     refused(FetchError, "too many requests", lambda: fetch(TEACHER, client=client_of()))
 
 
-def test_cut_connection_is_resumed(hub: HubServer, client_of: MakeClient) -> None:
+@pytest.mark.parametrize("file", ["/resolve/.*/model.safetensors", "^/cas/.*/xorbs/"], ids=["lfs", "xet"])
+def test_cut_connection_is_resumed(file: str, hub: HubServer, client_of: MakeClient) -> None:
     hub.seed("alice/teacher", model())
-    fault = Fault(on("GET", "/resolve/.*/model.safetensors"), cut_after=40)
+    hub.xet.offered = "cas" in file
+    fault = Fault(on("GET", file), cut_after=40)
     hub.faults.append(fault)
     assert contents(fetch(TEACHER, client=client_of())) == model()
     assert fault.hits == 1

@@ -232,6 +232,7 @@ def test_refused_commit(status: int, message: str, hub: HubServer, folder: Path,
     assert push(made).pushed
 
 
+@pytest.mark.usefixtures("without_xet")
 def test_refused_upload(hub: HubServer, folder: Path, alice: Client) -> None:
     hub.seed(REPO, {"README.md": CARD.encode()})
     hub.faults.append(Fault(on("PUT", "/lfs-upload/"), status=413, times=None))

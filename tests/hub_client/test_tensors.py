@@ -32,7 +32,7 @@ def asked(hub: HubServer) -> list[tuple[int, int]]:
     seen: list[tuple[int, int]] = []
 
     def note(request: Request) -> bool:
-        if request.method == "GET" and request.path.endswith(".safetensors"):
+        if request.method == "GET" and (request.path.endswith(".safetensors") or "/xorbs/" in request.path):
             first, last = request.headers["Range"].removeprefix("bytes=").split("-")
             seen.append((int(first), int(last)))
         return False  # not a fault

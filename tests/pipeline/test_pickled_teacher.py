@@ -68,7 +68,7 @@ def test_a_student_of_a_pickled_teacher_is_audited(hub: HubServer, hubslice: Hub
         assert found["verified"]
         assert sources(found)["state"] == "agrees"
         assert f"2 files of {TEACHER}@{commit.oid[:12]} are the locked ones" in sources(found)["detail"]
-        fetched = [line for line in hub.log if line.startswith("GET") and PICKLE in line]
+        fetched = [line for line in hub.log if "/resolve/" in line and PICKLE in line]
         assert bool(fetched) == bool(options)
 
     again = ("slice", STUDENT, "--locked", "--until", "pull", "--out", "again")

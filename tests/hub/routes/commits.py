@@ -115,7 +115,7 @@ def _operation(call: Call, key: str, value: dict[str, Any]) -> Iterator[Put | De
             raise errors.bad_request("Invalid metadata in README.md", faults)
         yield Put(path, call.store.add_file(content, lfs=False))
     elif key == "lfsFile":
-        size = call.store.objects.size(value["oid"])
+        size = call.xet.fetch(str(value["oid"]))
         if value.get("algo") != "sha256" or size is None:
             raise errors.bad_request(f"{path}: no object {value['oid']} was uploaded")
         if value.get("size") not in (None, size):

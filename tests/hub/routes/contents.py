@@ -61,6 +61,9 @@ def commits(call: Call) -> Response:
 
 def _rows(call: Call, commit: Commit, paths: list[str], *, expand: bool) -> list[dict[str, Any]]:
     rows = [_row(commit.tree, path) for path in paths]
+    for row in rows:
+        if "lfs" in row and (xet_hash := call.xet.hash_of(commit.tree[row["path"]])):
+            row["xetHash"] = xet_hash
     if expand:
         history = list(call.store.history(call.repo, commit))
         for row in rows:

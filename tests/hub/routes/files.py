@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
-from tests.hub import errors
+from tests.hub import errors, ranges
 from tests.hub.call import Call
-from tests.hub.errors import HubError
-from tests.hub.wire import Response, Slice
+from tests.hub.wire import Response
 
 
 def resolve(call: Call) -> Response:
@@ -24,15 +21,8 @@ def resolve(call: Call) -> Response:
     }
     if file.lfs:
         headers |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
-    status, start, end = 200, 0, file.size
-    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", call.request.headers.get("Range", ""))
-    if wanted and any(wanted.groups()):
-        first, last = wanted.groups()
-        start = int(first) if first else max(0, file.size - int(last))
-        end = min(int(last) + 1, file.size) if first and last else file.size
-        if start >= end:
-            unsatisfied = {"Content-Range": f"bytes */{file.size}"}
-            raise HubError(416, "RangeNotSatisfiable", "The range lies outside the file", headers=unsatisfied)
-        status = 206
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
-    return Response(status, Slice(call.store.objects.path(file.sha256), start, end - start), headers)
+    # Clients choose the way of a download by the answer to HEAD alone.
+    if call.request.method == "HEAD" and (xet_hash := call.xet.hash_of(file)):
+        token = f"{call.url}/api/{call.repo.kind}/{call.repo.id}/xet-read-token/{commit.oid}"
+        headers |= {"X-Xet-Hash": xet_hash, "Link": f'<{token}>; rel="xet-auth"'}
+    return ranges.answer(call.request, call.store.objects.path(file.sha256), file.size, headers)

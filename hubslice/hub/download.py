@@ -1,0 +1,150 @@
+"""One file of a repository, into the cache of huggingface_hub, checked against what the Hub promises.
+
+Nothing that others may use is deleted from the cache: a file whose bytes are wrong is replaced by its own client.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.utils.tqdm import tqdm
+
+from hubslice.artefacts.base import DRAFT
+from hubslice.errors import FetchError, IntegrityError
+from hubslice.hub.client import Client
+from hubslice.hub.entry import checksum_of, spoilt
+from hubslice.hub.integrity import Digest, digest, not_as_promised
+from hubslice.hub.listing import Listing
+from hubslice.hub.refusals import refused_as
+from hubslice.hub.xet import by_xet
+from hubslice.machine import disk_full
+from hubslice.progress import Bar
+
+
+def download(listing: Listing, path: str, client: Client, bar: Bar | None = None) -> tuple[Path, Digest]:
+    """A file of a repository in the cache, and its checksums.
+
+    One that was spoilt on the way or in the cache is fetched once more, in place of what the cache holds.
+
+    Raises:
+        FetchError: it cannot be downloaded, or is not cached when offline.
+        IntegrityError: it is not what the Hub promised.
+    """
+    expected = listing.files[path]
+    before = try_to_load_from_cache(listing.repo_id, path, client.cache_dir, listing.commit)
+    found = _get(listing, path, client, bar)
+    checked = digest(found)
+    again = not expected.met_by(checked) and not client.offline and spoilt(found, checked)
+    if again:
+        found = _get(listing, path, client, None, force=True)
+        _refresh_copy(found, listing, path, client)
+        checked = digest(found)
+    if not expected.met_by(checked):
+        raise not_as_promised(
+            checked, expected, name=path, repo_id=listing.repo_id, hint=_hint(listing, path, client, again=again)
+        )
+    try:
+        _check_place(found, checked, path, listing)
+    except IntegrityError:
+        if before is None:
+            found.unlink(missing_ok=True)  # our own link to it; offline it would be missed under this name
+        raise
+    return found, checked
+
+
+def _get(listing: Listing, path: str, client: Client, bar: Bar | None, *, force: bool = False) -> Path:
+    """The file in the cache, whatever its bytes; `force`: as the Hub gives it now, in place of what is there."""
+    size = listing.files[path].size
+    seen = 0
+
+    class Relay(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal seen
+            seen += int(n or 0)
+            if bar:
+                bar.advance(int(n or 0), path)
+            return None
+
+        def update_transfer(self, n: float) -> None:
+            """By Xet: bytes on the line, packed; `update` counts those of the file. Else there would be two bars."""
+
+        def set_transfer_postfix_str(self, *args: Any, **kwargs: Any) -> None:
+            """Their speed."""
+
+    doing = f"fetch {path} of {listing}"
+    with (
+        refused_as(FetchError, doing, repo_id=listing.repo_id, client=client),
+        by_xet(FetchError, doing, client, download=True),
+    ):
+        try:
+            found = Path(
+                client.api.hf_hub_download(
+                    listing.repo_id,
+                    path,
+                    revision=listing.commit,
+                    cache_dir=client.cache_dir,
+                    force_download=force,
+                    tqdm_class=Relay,
+                )
+            )
+        except ValueError as error:
+            raise (error.__cause__ if force and error.__cause__ else error) from None
+        except (OSError, RuntimeError) as error:
+            if not disk_full(error):
+                raise
+            # Not from that: it names no file, and would be taken for one of the run's.
+            raise FetchError(
+                f"cannot {doing}: the disk of {client.cache(listing.repo_id)} is full",
+                hint="free space, or set HF_HOME to a folder on another disk",
+            ) from None
+    if bar and size is not None and seen < size:
+        bar.advance(size - seen, path)  # it was in the cache
+    return found
+
+
+def _refresh_copy(placed: Path, listing: Listing, path: str, client: Client) -> None:
+    """Where a snapshot holds a copy and not a link, the client's forced download leaves that as it was."""
+    expected = listing.files[path]
+    fresh = client.cache(listing.repo_id) / "blobs" / (expected.sha256 or expected.git or "?")
+    if placed.is_symlink() or not fresh.is_file():
+        return
+    draft = placed.with_name(f".{placed.name}.{os.getpid()}{DRAFT}")
+    try:
+        shutil.copyfile(fresh, draft)
+        draft.replace(placed)
+    except OSError as error:
+        raise FetchError(
+            f"cannot put {path} of {listing} into the cache: {error.strerror or error}",
+            hint="check the free space and the rights of the folder, or set HF_HOME to another one",
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _hint(listing: Listing, path: str, client: Client, *, again: bool) -> str:
+    if client.offline:
+        return f"fetch it anew while online: hubslice pull {listing.repo_id}@{listing.commit}"
+    if again:
+        return (
+            "it came wrong twice, so a proxy or the Hub's storage changes files; run it again later. Until then other "
+            "programs may read the wrong bytes in the cache, unless you delete them: "
+            f"hf cache rm hf://models/{listing.repo_id}/{path}"
+        )
+    return "the Hub's listing and the file that it gives do not agree; run it again, or choose another revision"
+
+
+def _check_place(found: Path, checked: Digest, path: str, listing: Listing) -> None:
+    """Refuse a file that the Hub calls by another checksum or commit than the listing: offline it would be missed."""
+    name = checksum_of(found)
+    if listing.commit not in found.parts or (name is not None and name not in (checked.sha256, checked.git)):
+        raise IntegrityError(
+            f"the Hub lists {path} of {listing}, and then gives it as the file {name} of commit {found.parent.name}",
+            hint="run it again; if it stays, a proxy or the Hub mixes up files",
+        )
