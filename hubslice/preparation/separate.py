@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+import torch
 from pydantic import ValidationError
 
 from hubslice.artefacts.model import Preprocessing
@@ -73,7 +74,8 @@ def preprocessing_from(settings: Mapping[str, Any], channels: int, side: int | N
 def _told(described: str, channels: int) -> Preprocessing:
     settings = json.loads(described)
     try:
-        return _separate(settings, channels)
+        with torch.device("cpu"):  # also while a model is built that has no values
+            return _separate(settings, channels)
     except _InseparableError as error:
         blame = _blame(settings, channels)
         raise ModelError(

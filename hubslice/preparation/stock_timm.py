@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import torch
+
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.machine import first_line, out_of_memory
@@ -29,8 +31,9 @@ def check_timm(preprocessing: Preprocessing) -> None:
 def _check(described: str) -> None:
     preprocessing = Preprocessing.model_validate_json(described)
     try:
-        stock = timm_transform(preprocessing, normalize=True)
-        told = difference(stock, preprocessing, sample_images(mode_of(preprocessing.input_size[0])))
+        with torch.device("cpu"):  # also while a model is built that has no values
+            stock = timm_transform(preprocessing, normalize=True)
+            told = difference(stock, preprocessing, sample_images(mode_of(preprocessing.input_size[0])))
     except Exception as error:  # whatever the transforms raise over odd settings
         if out_of_memory(error):
             raise

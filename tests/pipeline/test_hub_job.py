@@ -179,7 +179,10 @@ def test_a_stranger_verifies_it(pushed: dict[str, Any], hubslice: Command, hub: 
     found = told(hubslice("verify", STUDENT, "--sample", "8", "--json"))
     assert found["commit"] == hub.commits(STUDENT)[0].oid
     assert found["verified"]
-    assert [f["name"] for f in found["findings"] if f["state"] == "not checked"] == ["accuracy on the data"]
+    assert [f["name"] for f in found["findings"] if f["state"] == "not checked"] == [
+        "accuracy on the data",
+        "the card's snippet",
+    ]
     assert f"hubslice verify {STUDENT}\n" in hub.files(STUDENT)["README.md"].decode()
     assert told(hubslice("verify", "run", "--sample", "8", "--json"))["verified"]
 
