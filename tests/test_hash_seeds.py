@@ -98,26 +98,21 @@ def test_what_one_process_wrote_another_takes(lives: dict[str, Path]) -> None:
     assert pairs[0] == pairs[1]
 
 
-def test_fit_then_check_and_explain_by_a_stored_profile(inputs: Path, tmp_path: Path) -> None:
-    """As users do it, each in a process of its own with whatever order it is given."""
+@pytest.mark.parametrize(("first", "second"), [("1", "2"), ("random", "random")])
+def test_fit_then_check_and_explain_by_a_stored_profile(first: str, second: str, inputs: Path, tmp_path: Path) -> None:
+    """As users do it, each in a process of its own: with orders that differ, and with whatever order it is given."""
     work = shutil.copytree(inputs, tmp_path / "work")
-    live(
-        work,
-        "random",
-        (
-            "detect fit colours --data clean.npy --out guard --device cpu",
-            "explain colours --inputs few.npy --out why --device cpu",
-        ),
+    wrote = (
+        "detect fit colours --data clean.npy --out guard --device cpu",
+        "explain colours --inputs few.npy --out why --device cpu",
     )
-    live(
-        work,
-        "random",
-        (
-            "detect check colours --detector guard --inputs few.npy --device cpu",
-            "detect check guard --inputs few.npy --device cpu",
-            "explain colours --inputs few.npy --data why/means.safetensors --out again --device cpu",
-        ),
+    takes = (
+        "detect check colours --detector guard --inputs few.npy --device cpu",
+        "detect check guard --inputs few.npy --device cpu",
+        "explain colours --inputs few.npy --data why/means.safetensors --out again --device cpu",
     )
+    live(work, first, wrote)
+    live(work, second, takes)
     whys = [json.loads((work / name / "explanation.json").read_text()) for name in ("why", "again")]
     assert whys[0]["model_hash"] == whys[1]["model_hash"]
     assert whys[0]["layers"] == whys[1]["layers"]
