@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from hubslice.caches import caches
 from hubslice.errors import DiskError, HubsliceError, MemoryShortError
 
 AGAIN = "give the same command again: it goes on where it stopped"
@@ -64,6 +65,23 @@ def disk_full(error: BaseException) -> bool:
     return any(_DISK.get(_number(cause)) in (_FULL, _DISK[errno.EDQUOT]) for cause in _chain(error))
 
 
+def cache_fault(error: BaseException) -> DiskError | None:
+    """The error of a cache of the Hub, or of ours, that cannot be written or made; None where it is something else."""
+    number = _number(error)
+    fault = _PLACE.get(number) or _DISK.get(number)
+    place = _named(error)
+    if fault is None or fault is _FULL or place is None:
+        return None
+    for cache in caches():
+        inside, above = place.absolute().is_relative_to(cache.folder), cache.folder.is_relative_to(place.absolute())
+        if inside or above:
+            return DiskError(
+                f"cannot write the cache of {cache.of} at {cache.folder}: {place}: {fault.why}",
+                hint=f"set {cache.variable} to a folder that this user may write{cache.now}",
+            )
+    return None
+
+
 def machine_fault(error: BaseException, doing: str = "", folder: Path | None = None) -> HubsliceError | None:
     """The named error behind any other, or behind what caused it; None where the machine is not to blame.
 
@@ -72,6 +90,8 @@ def machine_fault(error: BaseException, doing: str = "", folder: Path | None = N
     if isinstance(error, DiskError | MemoryShortError):
         return None
     for cause in _chain(error):
+        if cache := cache_fault(cause):
+            return cache
         if fault := _DISK.get(_number(cause)):
             return _disk_error("write", fault, cause, folder)
         if out_of_memory(cause):
@@ -127,9 +147,14 @@ def _number(error: BaseException) -> int:
     return int(told[1]) if told else 0
 
 
-def _disk_error(verb: str, fault: _Fault, error: BaseException, folder: Path | None) -> DiskError:
+def _named(error: BaseException) -> Path | None:
+    """The file that a system error is about."""
     named = getattr(error, "filename2", None) or getattr(error, "filename", None)
-    place = Path(named) if isinstance(named, str | Path) else folder
+    return Path(named) if isinstance(named, str | Path) else None
+
+
+def _disk_error(verb: str, fault: _Fault, error: BaseException, folder: Path | None) -> DiskError:
+    place = _named(error) or folder
     free = _free(place) if fault is _FULL else ""
     return DiskError(f"cannot {verb} {place or 'a file'}: {fault.why}{free}", hint=fault.hint)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Callable, Iterable
@@ -104,7 +105,7 @@ def _onnx_runtime() -> Iterable[Finding]:
 
 def _hub() -> Iterable[Finding]:
     from huggingface_hub import get_session
-    from huggingface_hub.utils._http import hf_raise_for_status
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
     from hubslice.hub.client import LOGIN, Client
     from hubslice.hub.refusals import cause, explain
@@ -134,12 +135,25 @@ def _hub() -> Iterable[Finding]:
 def _disk() -> Iterable[Finding]:
     from huggingface_hub import constants
 
-    cache = Path(constants.HF_HUB_CACHE)
+    cache = Path(constants.HF_HUB_CACHE).expanduser().absolute()
     for name, folder in (("disk", Path.cwd()), ("cache", cache)):
-        free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free / _GIB
+        place = next(place for place in (folder, *folder.parents) if place.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK)):
+            yield Finding(name, "fail", f"cannot write {folder}", _writable(name, folder))
+            continue
+        free = shutil.disk_usage(place).free / _GIB
         state: State = "fail" if free < 1 else "warn" if free < 10 else "ok"
         hint = "" if state == "ok" else "free some space" if name == "disk" else "hf cache ls; HF_HOME moves the cache"
         yield Finding(name, state, f"{free:.0f} GiB free at {folder}", hint)
+
+
+def _writable(name: str, folder: Path) -> str:
+    from hubslice.caches import caches
+
+    found = next((each for each in caches() if each.folder == folder), None) if name == "cache" else None
+    if found is None:
+        return "go to a folder that this user may write"
+    return f"set {found.variable} to a folder that this user may write{found.now}"
 
 
 def _memory() -> Iterable[Finding]:

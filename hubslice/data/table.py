@@ -1,4 +1,4 @@
-"""Opening a labelled picture table: a parquet file, an image folder or a Hub data set."""
+"""Opening a labelled picture table: a parquet file, a folder or a Hub data set."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ import numpy as np
 from datasets.exceptions import DatasetsError
 from PIL import Image
 
+from hubslice.data.folder import WORDS, content, kind_of, read_folder
+from hubslice.data.hub import from_hub
 from hubslice.data.picture import read_rgb
-from hubslice.errors import DataError, FetchError
+from hubslice.errors import DataError
 from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
-
-datasets.disable_progress_bars()  # hubslice reports progress and errors itself
-datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
-
 
 KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
 
@@ -159,58 +156,24 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
         FetchError: the Hub data set cannot be fetched.
     """
     local = resolve_path(params.path, base)
+    kind = kind_of(local) if local is not None and local.is_dir() else None
+    commit = None
     try:
         if local is None:
             loaded, commit = from_hub(params, place(params.path, base))
             fingerprint = f"{params.path}@{commit}"
-        elif local.is_dir():
-            loaded = _from_folder(local)
-            fingerprint, commit = _folder_hash(local), None
+        elif kind is not None:
+            loaded, fingerprint = read_folder(local, kind), _folder_hash(local)
         else:
-            loaded = datasets.load_dataset("parquet", data_files=str(local))
-            fingerprint, commit = _file_hash(local), None
+            loaded, fingerprint = datasets.load_dataset("parquet", data_files=str(local)), _file_hash(local)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError) as error:
-        kind = "as a folder of pictures" if local and local.is_dir() else "as parquet" if local else "with `datasets`"
+        how = WORDS[kind] if kind else "as parquet" if local else "with `datasets`"
         raise DataError(
-            f"{params.path} cannot be read {kind}: {error.__cause__ or error}",
-            hint="data.path takes a folder with class/picture.png, a parquet file, or a data set's Hub id",
+            f"{params.path} cannot be read {how}: {error.__cause__ or error}",
+            hint="data.path takes a folder with class/picture.png, a parquet file, a data set's Hub id, or a folder of "
+            "a data-set repository",
         ) from error
     return {name: _checked(rows, params) for name, rows in loaded.items()}, fingerprint, commit
-
-
-def _from_folder(folder: Path) -> Any:
-    """Parquet files, each a split by its name, or else pictures."""
-    if any(path.name != "metadata.parquet" for path in folder.glob("*.parquet")):
-        return datasets.load_dataset("parquet", data_dir=str(folder))
-    return datasets.load_dataset("imagefolder", data_dir=str(folder), drop_labels=False)
-
-
-def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
-    """All splits of a data set on the Hub, and its commit; `local` is where it was looked for before.
-
-    Raises:
-        DataError: it has the name of a file. FetchError: the Hub does not give it.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined]
-
-    missing = f"there is no data at '{params.path}': not a file or folder beside the recipe ({local})"
-    if params.path.endswith(".parquet") or params.path.startswith((".", "/")):
-        raise DataError(missing, hint="set data.path to a parquet file, an image folder or a data set's Hub id")
-    try:
-        commit = HfApi().dataset_info(params.path, revision=params.revision).sha
-        return datasets.load_dataset(params.path, revision=commit), str(commit)
-    except HFValidationError as error:
-        raise DataError(f"{missing}, nor a Hub id: {error}") from error
-    except OfflineModeIsEnabled as error:
-        raise FetchError(
-            f"{missing}, and the Hub is switched off (HF_HUB_OFFLINE)", hint="unset HF_HUB_OFFLINE or use local data"
-        ) from error
-    except (HTTPError, OSError, ValueError, TypeError, LookupError, AttributeError) as error:  # odd answers, too
-        raise FetchError(
-            f"{missing}, and the Hub has no readable data set of this id: {error}",
-            hint="check data.path; private data needs `hf auth login`",
-        ) from error
 
 
 def _checked(rows: Any, params: DataParams) -> Table:
@@ -254,6 +217,6 @@ def _file_hash(path: Path) -> str:
 
 def _folder_hash(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in content(folder):
         digest.update(f"{path.relative_to(folder).as_posix()} {_file_hash(path)}\n".encode())
     return digest.hexdigest()

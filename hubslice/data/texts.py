@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 from datasets.exceptions import DatasetsError
 
-from hubslice.data.table import from_hub
+from hubslice.data.hub import from_hub
 from hubslice.errors import DataError
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import DataParams

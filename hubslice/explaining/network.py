@@ -43,9 +43,8 @@ class Network:
         one, two = ({n: a for n, a in each.items() if isinstance(a, np.ndarray)} for each in (one, two))  # no sequences
         kinds = {name: array.dtype for name, array in two.items()}
         shapes = Shapes({n: a.shape for n, a in one.items()}, {n: a.shape for n, a in two.items()})
-        digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
         flow = find_flow(model, shapes, kinds, model.graph.output[0].name)
-        return cls(model, flow, tuple(value.name for value in model.graph.input), digest)
+        return cls(model, flow, tuple(value.name for value in model.graph.input), content_hash(model))
 
     def open(self, device: str = "cpu", threads: int | None = None) -> Forward:
         """A session that gives what the rules look at.
@@ -72,6 +71,24 @@ class Forward:
             ExplainError: the graph cannot run on it.
         """
         return run_session(self.session, self.names, batch)
+
+
+def content_hash(model: Any) -> str:
+    """SHA-256 of what a graph computes: operators in their order, weights by their names in whatever order they lie.
+
+    Part by part, so a graph may be larger than the 2 GiB that protobuf writes in one piece. What describes the graph,
+    such as noted shapes and metadata, does not count.
+    """
+    graph, digest = model.graph, hashlib.sha256()
+    sets = sorted(model.opset_import, key=lambda entry: entry.domain)
+    functions = sorted(model.functions, key=lambda function: (function.domain, function.name))
+    weights = sorted(graph.initializer, key=lambda tensor: tensor.name)
+    for part in (sets, functions, graph.input, graph.node, graph.output, weights):
+        digest.update(f"{len(part)}\n".encode())
+        for entry in part:
+            content = entry.SerializeToString(deterministic=True)
+            digest.update(f"{len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def with_outputs(model: Any, names: Sequence[str]) -> Any:

@@ -36,13 +36,13 @@ def _constants(model: Any, graph: Program) -> dict[str, np.ndarray]:
     """Values of all initializers, and of all tensors that follow from them, by name."""
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     types: Mapping[str, int] = _types(model)
-    fixed, foldable, read = set(values), [], set(graph.outputs)
+    fixed, foldable, read = dict.fromkeys(values), [], set(graph.outputs)  # ordered: files are written in its order
     for node in graph.nodes:
         like = node.op_type == "CastLike"  # its second operand counts by its type alone
         inputs = node.input[:1] if like else node.input
         if all(not name or name in fixed for name in inputs) and not any(a.HasField("g") for a in node.attribute):
             foldable.append(_typed(node, types) if like else node)
-            fixed.update(node.output)
+            fixed |= dict.fromkeys(node.output)
         else:
             read.update(node.input)
     wanted = [name for node in foldable for name in node.output if name in read]

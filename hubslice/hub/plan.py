@@ -11,7 +11,7 @@ from typing import Literal
 
 from huggingface_hub import ModelInfo, constants, get_session
 from huggingface_hub import errors as hf
-from huggingface_hub.utils._http import hf_raise_for_status
+from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, SHAPES

@@ -10,7 +10,9 @@ from huggingface_hub import errors as hf
 
 from hubslice.errors import HubError, HubsliceError
 from hubslice.hub.client import LOGIN, Client
+from hubslice.hub.proxies import ProxyUnusable, proxy_of
 from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_after
+from hubslice.machine import cache_fault
 
 _WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, GaveUp)
 # What huggingface_hub raises while it reads an answer that has not the shape it expects.
@@ -19,12 +21,17 @@ _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticErro
 
 @contextmanager
 def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Client) -> Iterator[None]:
-    """Raise `kind` for whatever huggingface_hub raises in the block; `doing` completes "cannot ..."."""
+    """Raise `kind` for whatever huggingface_hub raises in the block; `doing` completes "cannot ...".
+
+    A cache that cannot be written is no fault of the Hub's: it is raised as a DiskError.
+    """
     try:
         yield
     except HubsliceError:
         raise
     except (HTTPError, OSError, RuntimeError, hf.RevisionResolutionError, *_MALFORMED) as error:
+        if fault := cache_fault(cause(error)):
+            raise fault from error
         why, hint = explain(cause(error), repo_id=repo_id, client=client)
         raise kind(client.without_token(f"cannot {doing}: {why}"), hint=client.without_token(hint)) from error
 
@@ -104,10 +111,14 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
         )
     if isinstance(error, TooManyRedirects):
         return f"{client.url} sends requests in circles", "check HF_ENDPOINT"
+    if isinstance(error, ProxyUnusable):
+        return str(error), error.hint
     if isinstance(error, HTTPError):
+        proxy = proxy_of(client.url)
+        through, check = (f" through the proxy of {proxy}", f"{proxy.variable}, ") if proxy else ("", "")
         return (
-            f"the Hub at {client.url} cannot be reached ({type(error).__name__}: {_first_line(error)})",
-            "check the connection and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is cached",
+            f"the Hub at {client.url} cannot be reached{through} ({type(error).__name__}: {_first_line(error)})",
+            f"check {check}the connection and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is cached",
         )
     return f"{type(error).__name__}: {_first_line(error)}", f"run it again; if it stays, see {page}"
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any
 
-from huggingface_hub import constants, set_client_factory
+from huggingface_hub import constants, get_session, set_client_factory
 from huggingface_hub import errors as hf
-from huggingface_hub.utils import _http
+from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from hubslice.errors import IntegrityError
+from hubslice.hub.proxies import UNUSABLE, ByProxy
 
 # The base class of whichever httpx the installed huggingface_hub speaks, and that library.
 HTTPError: type[Exception] = hf.HTTPError  # type: ignore[attr-defined]
@@ -84,13 +85,23 @@ class Session(_httpx.Client):
 
 def install() -> None:
     """Let huggingface_hub use such sessions, unless the program has brought its own."""
-    if _http._GLOBAL_CLIENT_FACTORY is _http.default_client_factory:
-        set_client_factory(_session)
+    try:
+        client = get_session()
+    except UNUSABLE:  # huggingface_hub's own client makes all proxies of the environment, and one cannot be made
+        set_client_factory(lambda: _session([_refuse_offline]))
+        return
+    hooks = client.event_hooks["request"]
+    if (
+        type(client) is _httpx.Client
+        and hooks
+        and all(hook.__module__.startswith("huggingface_hub.") for hook in hooks)
+    ):
+        set_client_factory(lambda: _session(hooks))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """For how many seconds the server asks to be left alone; None if it does not say."""
-    limit = _http.parse_ratelimit_headers(headers)
+    limit = parse_ratelimit_headers(headers)
     if limit is not None and limit.remaining == 0:
         return float(limit.reset_in_seconds)
     said = headers.get("Retry-After", "").strip()
@@ -108,12 +119,22 @@ def _gave_up(request: Any, error: Exception) -> GaveUp:
     return GaveUp(f"{type(error).__name__}: {error}", request=request)
 
 
-def _session() -> Session:
-    return Session(
-        event_hooks={"request": [_http.hf_request_event_hook]},
-        follow_redirects=True,
-        timeout=_httpx.Timeout(constants.HF_HUB_DOWNLOAD_TIMEOUT),
-    )
+def _session(hooks: Sequence[Callable[[Any], Any]]) -> Session:
+    """A session that does before each request what huggingface_hub's own client does: `hooks`."""
+    options: dict[str, Any] = {
+        "event_hooks": {"request": list(hooks)},
+        "follow_redirects": True,
+        "timeout": _httpx.Timeout(constants.HF_HUB_DOWNLOAD_TIMEOUT),
+    }
+    try:
+        return Session(**options)
+    except UNUSABLE:
+        return Session(**options, transport=ByProxy())
+
+
+def _refuse_offline(request: Any) -> None:
+    if constants.is_offline_mode():
+        raise hf.OfflineModeIsEnabled(f"cannot reach {request.url}: offline mode is on (HF_HUB_OFFLINE)")
 
 
 def _limit(request: Any) -> None:
@@ -132,7 +153,7 @@ def _refuse(response: Any) -> None:
         pass  # the status says enough
     finally:
         response.close()
-    _http.hf_raise_for_status(response)
+    hf_raise_for_status(response)
 
 
 def _check_ids(response: Any) -> None:

@@ -66,7 +66,7 @@ def lineage(
     if index is None:
         compared, skipped = each(names, lambda name: _beside(mine, model, name), reporter)
     else:
-        own = {entry.model for entry in prints if _itself(mine.tensors, model, entry.commit, entry.model)}
+        own = dict.fromkeys(e.model for e in prints if _itself(mine.tensors, model, e.commit, e.model))
         skipped = {name: f"{name} {_ITSELF}" for name in own}
         with reporter.track("Search", len(prints), "fingerprints"):
             compared = _search(mine, [entry for entry in prints if entry.model not in own])

@@ -77,7 +77,7 @@ class DataParams(Section):
 
     path: str = Field(
         description="A parquet file, a folder of them (train.parquet, test.parquet), an image folder "
-        "(class/picture.png), or a data set's Hub id."
+        "(class/picture.png), a data set's Hub id, its cloned repository, or what `save_to_disk` wrote."
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
     image: str = Field("image", description="Column with the picture.")

@@ -112,19 +112,19 @@ def test_a_published_recipe(trouble: Trouble, path: tuple[str, str], hub: HubSer
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ({"status": 503}, "503"),
-        ({"status": 429, "retry_after": 3600}, "429"),
-        ({"lost": True}, "RemoteProtocolError"),
-        ({"body": b"<html>"}, "Expecting value"),
-        ({"body": b"[]"}, "must be a mapping"),
+        ({"status": 503}, ("out of order (HTTP 503", "run again later")),
+        ({"status": 429, "retry_after": 3600}, ("too many requests", "run again in 3600 seconds")),
+        ({"lost": True}, ("RemoteProtocolError", "cannot be reached", "check the connection and HF_ENDPOINT")),
+        ({"body": b"<html>"}, ("Expecting value", *NOT_A_HUB)),
+        ({"body": b"[]"}, ("must be a mapping", *NOT_A_HUB)),
     ],
     ids=["503", "429", "lost", "html", "list"],
 )
-def test_data_of_the_hub(fault: dict[str, object], says: str, hub: HubServer, refused: Refused) -> None:
+def test_data_of_the_hub(fault: dict[str, object], says: tuple[str, ...], hub: HubServer, refused: Refused) -> None:
     hub.seed("alice/pictures", {"data.csv": b"x"}, kind="datasets")
     Path("recipe.yaml").write_text(RECIPE.replace("./pictures", "alice/pictures"))
     hub.faults.append(Fault(on("GET", "/api/datasets/"), times=None, **fault))  # type: ignore[arg-type]
-    refuse(refused, "slice", "recipe.yaml", "--until", "data", says=("alice/pictures", says, "check data.path"))
+    refuse(refused, "slice", "recipe.yaml", "--until", "data", says=("fetch the data set alice/pictures", *says))
 
 
 FALSE = ("it came wrong twice", "run it again later", "hf cache rm hf://models/alice/teacher/")

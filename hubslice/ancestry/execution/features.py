@@ -72,7 +72,8 @@ def unlike_pairs(one: Counter[tuple[str, str]], other: Counter[tuple[str, str]])
 
 def unlike_shares(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     """The share of the time that goes to other names: half the sum of the differences, 0 to 1."""
-    return sum(abs(one.get(name, 0) - other.get(name, 0)) for name in one.keys() | other.keys()) / 2
+    names = dict.fromkeys([*one, *other])  # in a fixed order: sums of floating point numbers depend on it
+    return sum(abs(one.get(name, 0) - other.get(name, 0)) for name in names) / 2
 
 
 def _resampled(values: np.ndarray, count: int) -> np.ndarray:

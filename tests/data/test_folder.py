@@ -1,0 +1,116 @@
+"""Folders with data against what `datasets` itself makes of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import pytest
+
+from hubslice.data.folder import kind_of
+from hubslice.data.table import Table, open_tables
+from hubslice.errors import DataError
+from hubslice.recipe.schema import DataParams
+from tests.pictures import write_folder, write_parquet
+
+CARD = """\
+---
+license: mit
+configs:
+- config_name: default
+  data_files:
+  - {split: train, path: data/train-*}
+  - {split: check, path: data/other/held.parquet}
+---
+# Shapes
+"""
+
+
+def tables(folder: Path) -> dict[str, Table]:
+    return open_tables(DataParams.model_validate({"path": str(folder)}), Path())[0]
+
+
+def fingerprint(folder: Path) -> str:
+    return open_tables(DataParams.model_validate({"path": str(folder)}), Path())[1]
+
+
+def clone(folder: Path, card: str | None = CARD) -> Path:
+    """A data-set repository as git or `hf download --local-dir` leaves it."""
+    write_parquet(folder / "data/train-00000-of-00002.parquet", 30)
+    write_parquet(folder / "data/train-00001-of-00002.parquet", 12)
+    write_parquet(folder / "data/other/held.parquet", 6)
+    if card is not None:
+        (folder / "README.md").write_text(card)
+    (folder / ".gitattributes").write_text("*.parquet filter=lfs\n")
+    return folder
+
+
+def plain(folder: Path) -> Path:
+    """The same without a card: splits are told by the files' names."""
+    write_parquet(folder / "data/train-00000-of-00001.parquet", 30)
+    write_parquet(folder / "data/test-00000-of-00001.parquet", 6)
+    return folder
+
+
+def settings(folder: Path) -> Path:
+    clone(folder, None)
+    text = CARD.split("---\n")[1]
+    (folder / ".huggingface.yaml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("make", [clone, plain, settings])
+def test_a_repository_is_what_load_dataset_makes_of_it(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = make(tmp_path / "pets")
+    expected = datasets.load_dataset(str(folder))
+    found = tables(folder)
+    assert {name: len(table) for name, table in found.items()} == {name: len(rows) for name, rows in expected.items()}
+    assert list(found) == list(expected)
+    for name, table in found.items():
+        assert table.targets().tolist() == expected[name]["label"]
+        assert table.picture(2).tobytes() == expected[name][2]["image"].convert("RGB").tobytes()
+
+
+def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
+    whole = datasets.load_dataset("parquet", data_files=str(write_parquet(tmp_path / "t.parquet", 12)))["train"]
+    whole.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": whole, "held": whole.select(range(6))}).save_to_disk(str(tmp_path / "several"))
+    datasets.Dataset.from_dict(whole.to_dict(), features=whole.features).save_to_disk(str(tmp_path / "unnamed"))
+    for name, sizes in (("one", {"train": 12}), ("several", {"train": 12, "held": 6}), ("unnamed", {"train": 12})):
+        found = tables(tmp_path / name)
+        assert {split: len(table) for split, table in found.items()} == sizes
+        assert found["train"].labels == ("blue", "green", "red")
+        assert found["train"].targets().tolist() == whole["label"]
+        assert found["train"].picture(1).tobytes() == whole[1]["image"].convert("RGB").tobytes()
+    (tmp_path / "several/held/data-00000-of-00001.arrow").write_bytes(b"no arrow")
+    with pytest.raises(DataError, match="cannot be read as what save_to_disk wrote"):
+        tables(tmp_path / "several")
+
+
+def test_other_folders_are_what_they_were(tmp_path: Path) -> None:
+    images = write_folder(tmp_path / "images")
+    assert kind_of(images) == "images"
+    (images / "README.md").write_text("---\nlicense: mit\nconfigs:\n- {config_name: default, data_dir: .}\n---\n")
+    assert kind_of(images) == "images"
+    (images / "metadata.parquet").write_bytes(b"")
+    assert kind_of(images) == "images"
+    write_parquet(images / "notes/more.parquet", 6)
+    (images / "README.md").unlink()
+    assert kind_of(images) == "images"  # a table somewhere among the images
+    write_parquet(tmp_path / "flat/train.parquet", 6)
+    assert kind_of(tmp_path / "flat") == "parquet"
+    (tmp_path / "flat/README.md").write_text("# Shapes\n")
+    assert kind_of(tmp_path / "flat") == "parquet"
+
+
+def test_what_git_and_the_client_keep_there_does_not_count(tmp_path: Path) -> None:
+    folder = clone(tmp_path / "pets")
+    before = fingerprint(folder)
+    for hidden in (".git/index", ".cache/huggingface/download/x.metadata"):
+        (folder / hidden).parent.mkdir(parents=True)
+        (folder / hidden).write_bytes(b"1")
+    assert fingerprint(folder) == before
+    shutil.copy(folder / "data/train-00000-of-00002.parquet", folder / "data/train-00001-of-00002.parquet")
+    assert fingerprint(folder) != before
