@@ -22,6 +22,7 @@ from hubslice.artefacts.base import write_atomically
 from hubslice.errors import DataError, FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.refusals import absent, refused_as, unanswered
+from hubslice.hub.xet import by_xet
 from hubslice.recipe.schema import DataParams
 
 datasets.disable_progress_bars()  # hubslice reports progress and errors itself
@@ -63,7 +64,10 @@ def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
         return _offline(params, missing)
     try:
         doing, page = f"fetch the data set {params.path}", f"datasets/{params.path}"
-        with refused_as(FetchError, doing, repo_id=page, client=client):
+        with (
+            refused_as(FetchError, doing, repo_id=page, client=client),
+            by_xet(FetchError, doing, client, download=True),
+        ):
             commit = _commit(params, client)
             rows = _load(params, commit, missing)
     except FetchError as error:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.errors import ModelError
+from hubslice.artefacts.names import REPORT
+from hubslice.artefacts.report import Report
+from hubslice.errors import ModelError, RunError
 from hubslice.recipe.transparency import Transparency
 
 KEY = "hubslice_transparency"
@@ -17,11 +19,15 @@ KEY = "hubslice_transparency"
 def with_recorded(preprocessing: Preprocessing | None, config: Mapping[str, Any], where: Path) -> Preprocessing | None:
     """The preparation with the rule that the config.json in `where` records, if it records one.
 
+    A student that hubslice made before there were records has a report, which tells what held then.
+
     Raises:
         ModelError: it records one that this hubslice does not know.
     """
-    rule = config.get(KEY)
-    if rule is None or preprocessing is None:
+    if preprocessing is None:
+        return None
+    rule = config.get(KEY) or _reported(where / REPORT)
+    if rule is None:
         return preprocessing
     known = get_args(Transparency)
     if rule not in known:
@@ -30,6 +36,13 @@ def with_recorded(preprocessing: Preprocessing | None, config: Mapping[str, Any]
             hint="upgrade hubslice, or mend config.json",
         )
     return preprocessing.model_copy(update={"transparency": rule})
+
+
+def _reported(report: Path) -> Transparency | None:
+    try:
+        return Report.load(report).task.shown
+    except RunError:  # there is none, or none of hubslice
+        return None
 
 
 def record(folder: Path, preprocessing: Preprocessing | None) -> None:

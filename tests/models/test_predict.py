@@ -29,6 +29,7 @@ from hubslice.models.recording import KEY
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.transformers_adapter import TransformersModel
 from hubslice.recipe.transparency import Transparency
+from tests.card.example_report import backdoored_timm
 from tests.conversion.test_compact import drop
 from tests.models.test_models import a_resnet, a_timm_model, a_vit
 from tests.pictures import picture
@@ -213,6 +214,17 @@ def test_an_unknown_record_is_refused(model: Model, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config | {KEY: "pink"}))
     with pytest.raises(ModelError, match="hubslice_transparency: 'pink'; known are white, black, drop"):
         load_model(tmp_path)
+
+
+def test_a_student_of_before_the_records_keeps_to_the_white_of_its_report(tmp_path: Path) -> None:
+    a_timm_model(tmp_path)
+    report = backdoored_timm().model_dump(mode="json")
+    del report["task"]["transparency"]
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    model = load_model(tmp_path)
+    assert model.image_preprocessing.transparency == "white"
+    (tmp_path / "report.json").write_text('{"some": "other tool\'s"}')
+    assert load_model(tmp_path).image_preprocessing.transparency is None
 
 
 def test_a_teacher_s_record_is_not_the_student_s(model: Model, tmp_path: Path) -> None:
