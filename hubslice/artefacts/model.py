@@ -68,6 +68,8 @@ class Preprocessing(Artefact):
                 raise ValueError(f"{len(numbers)} means or deviations for {self.input_size[0]} channels")
         if (self.processor is None) == (self.resize == "processor"):
             raise ValueError("an image processor resizes if and only if its settings are given")
+        if self.processor is not None and not isinstance(self.processor.get("image_processor_type"), str):
+            raise ValueError("the settings of an image processor lack its image_processor_type")
         return self
 
 

@@ -158,10 +158,10 @@ def _preparation(report: Report) -> str | None:
         return None
     _, height, width = how.input_size
     mean, std = (", ".join(f"{value:.6g}" for value in values) for values in (how.mean, how.std))
-    order = " and put into the order blue, green, red" if how.channel_order == "bgr" else ""
+    order = ", of red, green and blue, and then put into the order blue, green, red" * (how.channel_order == "bgr")
     return (
-        f"{_geometry(how, height, width)}, values are scaled to [0, 1]{order} and normalised with mean ({mean}) and "
-        f"standard deviation ({std})."
+        f"{_geometry(how, height, width)}, values are scaled to [0, 1] and normalised with mean ({mean}) and "
+        f"standard deviation ({std}){order}."
     )
 
 

@@ -86,10 +86,11 @@ class Snippet:
 
     def _read(self) -> str:
         upright = f"image = ImageOps.exif_transpose(Image.open({_quoted(self.image)}))"
+        taken = '.convert("RGB")' + (f'.convert("{self.mode}")' if self.mode != "RGB" else "")
         if self.transparency == "drop":
-            return f'{upright}.convert("{self.mode}")\n'
+            return f"{upright}{taken}\n"
         behind = f'Image.new("RGBA", image.size, "{self.transparency}")'
-        return f'{upright}.convert("RGBA")\nimage = Image.alpha_composite({behind}, image).convert("{self.mode}")\n'
+        return f'{upright}.convert("RGBA")\nimage = Image.alpha_composite({behind}, image){taken}\n'
 
 
 def snippet_of(report: Report, repo_id: str | None, delta: DeltaFacts | None) -> Snippet:

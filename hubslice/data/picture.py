@@ -88,7 +88,8 @@ class _Layout:
     """What the file says of its numbers and Pillow does not heed; some of it is forgotten once it is decoded.
 
     `white` is the value of white where greys have more than 8 bits, or with `inverted` that of black; `key_scale`
-    brings the transparent grey of a PNG of 2 or 4 bits to the 8 bits that Pillow scales the others to.
+    brings the transparent grey of a PNG of 2 or 4 bits to the 8 bits that Pillow scales the others to. Of an image that
+    the caller has decoded, how many bits there were is not known: it is read as one of 8.
     """
 
     white: int = 65535

@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.errors import ModelError
 from hubslice.preparation.geometry import geometry
 from hubslice.preparation.modes import mode_of
 
@@ -19,14 +20,24 @@ def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
     """The image as the stock library resizes, crops and pads it for the model: uint8 [C, H, W].
 
     For a model of one channel the image is turned grey before.
+
+    Raises:
+        ModelError: the preparation gives another size than it says.
     """
-    return geometry(preprocessing)(_in_mode(picture, preprocessing))
+    pixels = geometry(preprocessing)(_in_mode(picture, preprocessing))
+    if tuple(pixels.shape) != preprocessing.input_size:
+        raise ModelError(
+            f"images are prepared to {list(pixels.shape)} ({preprocessing.way}), and the model takes "
+            f"{list(preprocessing.input_size)}",
+            hint="export the model again: what it says of its input contradicts itself",
+        )
+    return pixels
 
 
 def augment_crop(
     picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator, smallest: float
 ) -> Tensor:
-    """A random crop of at least the share `smallest`, resized and randomly flipped: uint8 [3, H, W].
+    """A random crop of at least the share `smallest`, resized and randomly flipped: uint8 [C, H, W].
 
     The usual random resized crop (aspect ratio 3/4 to 4/3), drawn from `rng` alone so that a sample's augmentation does
     not depend on loading order.
@@ -43,7 +54,7 @@ def augment_crop(
 
 
 def augment_flip(picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
-    """The prepared picture, flipped left to right half the time: uint8 [3, H, W]."""
+    """The prepared picture, flipped left to right half the time: uint8 [C, H, W]."""
     return _flipped(prepare(picture, preprocessing), rng)
 
 

@@ -60,9 +60,7 @@ class TimmModel(Model):
         _check(config)
         if tensors is None and not (folder / WEIGHTS).is_file():
             raise ModelError(f"timm loads {WEIGHTS} only; {folder} has shards", hint="save the weights as one file")
-        options: dict[str, Any] = {}
-        if input_size is not None and _default(config).get("fixed_input_size"):
-            options["img_size"] = input_size
+        options = _options(config, input_size)
         source = f"local-dir:{folder}"
         if (shapes := read_shapes(folder)) is not None:
             module = load_compact(
@@ -136,11 +134,11 @@ class TimmModel(Model):
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TimmModel:
         """The architecture of a config.json with random weights, no larger than the budget."""
         _check(config)
-        shell = _skeleton(folder, config, input_size, budget)
-        labels = _labels(config, int(shell.num_classes))
-        model = cls.create(_name(config), labels, seed=0, **_arguments(config, input_size))
-        default = _default(config).get("input_size", (0, None))[1]
-        model.preprocessing = _preprocessing(model.module, input_size or default)
+        _skeleton(folder, config, input_size, budget)
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(0)
+            module = timm.create_model(f"local-dir:{folder}", pretrained=False, **_options(config, input_size))
+        model = cls._wrap(module, config, input_size)
         if (shapes := read_shapes(folder)) is not None:
             apply(model.module, shapes, str(folder))
             model.shapes = shapes
@@ -238,6 +236,12 @@ def _arguments(config: dict[str, Any], input_size: int | None) -> dict[str, Any]
     return (config.get("model_args") or {}) | found
 
 
+def _options(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
+    """What timm is told beside the folder."""
+    fixed = input_size is not None and _default(config).get("fixed_input_size")
+    return {"img_size": input_size} if fixed else {}
+
+
 def _skeleton(folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Any:
     options = _arguments(config, input_size)
     return skeleton(lambda: timm.create_model(_name(config), **options), budget, f"{folder}: config.json")
@@ -259,11 +263,16 @@ def _preprocessing(module: nn.Module, input_size: int | None) -> Preprocessing:
         height = width = input_size
     found = Preprocessing(
         input_size=(channels, height, width),
-        mean=tuple(data["mean"]),
-        std=tuple(data["std"]),
+        mean=_numbers(data["mean"]),
+        std=_numbers(data["std"]),
         interpolation=data["interpolation"] if data["interpolation"] != "random" else "bilinear",
         crop_pct=data["crop_pct"],
         resize=OURS.get(data["crop_mode"], "shortest"),  # timm, too, takes what it does not know for the centre
     )
     check_timm(found)
     return found
+
+
+def _numbers(given: Any) -> tuple[float, ...]:
+    """One number, or one for each channel."""
+    return tuple(given) if isinstance(given, list | tuple) else (given,)

@@ -20,7 +20,7 @@ from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
 from hubslice.models.weights import Shapes, shapes_of, tell_misfit
-from hubslice.preparation.image_processor import SETTINGS_FILE, plain_settings
+from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.preparation.separate import preprocessing_from, preprocessing_of
 from hubslice.recipe.problems import suggest
 
@@ -244,6 +244,7 @@ class TransformersModel(Model):
         self.module.config.save_pretrained(folder)
         if self.preprocessing is not None and self.preprocessing.processor is not None:
             (folder / SETTINGS_FILE).write_text(json.dumps(self.preprocessing.processor, indent=2) + "\n")
+            (folder / OTHER_FILE).unlink(missing_ok=True)  # transformers would read that first
 
 
 def _channels(config: Any) -> int:

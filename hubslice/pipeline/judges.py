@@ -282,9 +282,13 @@ def _sized(
     preprocessing: Preprocessing, size: tuple[int | None, int | None, int | None], wanted: int | None
 ) -> Preprocessing:
     """With the sizes that a graph fixes, else the one that the user wants, else its own."""
+    from hubslice.preparation.separate import resized
+
     own = (preprocessing.input_size[0], *((wanted or side) for side in preprocessing.input_size[1:]))
-    fixed = tuple(given or side for given, side in zip(size, own, strict=True))
-    return preprocessing.model_copy(update={"input_size": fixed})
+    fixed = [given or side for given, side in zip(size, own, strict=True)]
+    if fixed[0] != own[0]:
+        return preprocessing.model_copy(update={"input_size": fixed})  # told where images are prepared
+    return resized(preprocessing, fixed[1], fixed[2])
 
 
 def hash_of(path: Path) -> str:

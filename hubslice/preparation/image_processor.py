@@ -27,7 +27,7 @@ INTERPOLATION: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic",
 # Switches of what is done to values alone; the rest of a processor moves pixels.
 ARITHMETIC: Final = ("do_rescale", "do_normalize", "do_flip_channel_order", "include_top", "rescale_offset")
 _KIND: Final = re.compile(r"\w*(ImageProcessor(Fast|Pil)?|FeatureExtractor)", re.ASCII)
-_SIZES: Final = ("size", "crop_size", "pad_size")
+SIZES: Final = ("size", "crop_size", "pad_size")
 _HINT: Final = "mend the file, choose another revision, or save the processor again with save_pretrained"
 
 
@@ -46,17 +46,18 @@ def plain_settings(side: int) -> dict[str, Any]:
     }
 
 
-def load_processor(folder: Path) -> Any:
-    """The image processor that transformers finds in a model's folder.
+def load_processor(folder: Path, where: str | None = None) -> Any:
+    """The image processor that transformers finds in a model's folder; `where` names the model in messages.
 
     Raises:
         ModelError: there is none, it asks for code of its own, or its settings make no sense.
     """
     import transformers
 
+    where = where or str(folder)
     for name in (SETTINGS_FILE, OTHER_FILE, "config.json"):
         if (folder / name).is_file():
-            _check_file(folder, name)
+            _check_file(folder / name, where)
     try:
         found = transformers.AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except HubsliceError:
@@ -66,16 +67,16 @@ def load_processor(folder: Path) -> Any:
             raise
         if not any((folder / name).is_file() for name in (SETTINGS_FILE, OTHER_FILE)):
             raise ModelError(
-                f"{folder} has no {SETTINGS_FILE}: how images are prepared for the model is not known",
+                f"{where} has no {SETTINGS_FILE}: how images are prepared for the model is not known",
                 hint=f"save its image processor beside it (save_pretrained writes {SETTINGS_FILE}), or choose another "
                 "revision",
             ) from error
         raise ModelError(
-            f"transformers cannot make the image processor of {folder}: {first_line(error)[:300]}", hint=_HINT
+            f"transformers cannot make the image processor of {where}: {first_line(error)[:300]}", hint=_HINT
         ) from error
     if not isinstance(found, transformers.BaseImageProcessor):
-        raise ModelError(f"{folder} names {type(found).__name__} as its image processor, which is none", hint=_HINT)
-    _check_sizes(settings_of(found), str(folder))
+        raise ModelError(f"{where} names {type(found).__name__} as its image processor, which is none", hint=_HINT)
+    _check_sizes(settings_of(found), where)
     return found
 
 
@@ -92,7 +93,7 @@ def processor_from(settings: Mapping[str, Any]) -> Any:
 def _from_text(settings: str) -> Any:
     with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
         Path(folder, SETTINGS_FILE).write_text(settings)
-        return load_processor(Path(folder))
+        return load_processor(Path(folder), "these settings")
 
 
 def settings_of(processor: Any) -> dict[str, Any]:
@@ -119,17 +120,17 @@ def inputs_of(processor: Any, image: Image.Image) -> Tensor:
     return _pixel_values(processor, image, {})
 
 
-def scaled(settings: Mapping[str, Any], size: tuple[int, int], side: int) -> dict[str, Any]:
-    """The settings for a square input of `side` pixels, where they now give `size`, height and width in pixels."""
-    height, width = size
-    factors = {"height": side / height, "width": side / width}
+def scaled(settings: Mapping[str, Any], size: tuple[int, int], wanted: tuple[int, int]) -> dict[str, Any]:
+    """The settings for inputs of the `wanted` height and width in pixels, where they now give `size`."""
+    factors = {"height": wanted[0] / size[0], "width": wanted[1] / size[1]}
+    shorter = min(wanted) / min(size)
     changed: dict[str, Any] = {
-        key: {name: round(value * factors.get(name, side / min(size))) for name, value in settings[key].items()}
-        for key in _SIZES
+        key: {name: round(value * factors.get(name, shorter)) for name, value in settings[key].items()}
+        for key in SIZES
         if isinstance(settings.get(key), dict)
     }
     if isinstance(settings.get("resize_short"), int):  # of PPLCNet's
-        changed["resize_short"] = round(settings["resize_short"] * side / min(size))
+        changed["resize_short"] = round(settings["resize_short"] * shorter)
     return {**settings, **changed}
 
 
@@ -147,29 +148,30 @@ def _pixel_values(processor: Any, image: Image.Image, switches: Mapping[str, boo
     return whole.to(torch.uint8)
 
 
-def _check_file(folder: Path, name: str) -> None:
+def _check_file(path: Path, where: str) -> None:
     """Refuse what would make transformers load something else than an image processor, or reserve absurd memory."""
-    content = read_object(folder / name, str(folder))
-    check_numbers(content, f"{folder}: {name}")
+    content = read_object(path, where)
+    check_numbers(content, f"{where}: {path.name}")
     for part in (content, content.get("image_processor")):
         for key in ("image_processor_type", "feature_extractor_type"):
             kind = part.get(key) if isinstance(part, dict) else None
             if kind is not None and not _KIND.fullmatch(str(kind)):
                 raise ModelError(
-                    f"{folder}: {name} names {str(kind)[:80]!r} as its image processor, which is none", hint=_HINT
+                    f"{where}: {path.name} names {str(kind)[:80]!r} as its image processor, which is none", hint=_HINT
                 )
 
 
 def _check_sizes(settings: Mapping[str, Any], where: str) -> None:
     """Refuse sizes that would fill the memory when they are tried."""
-    for key in _SIZES:
+    for key in (*SIZES, "resize_short"):
         sizes = settings.get(key)
-        for value in sizes.values() if isinstance(sizes, dict) else ():
+        for value in sizes.values() if isinstance(sizes, dict) else () if sizes is None else (sizes,):
             if not isinstance(value, int) or not 0 < value <= LARGEST_SIDE:
                 raise ModelError(
                     f"the image processor of {where}, {settings.get('image_processor_type')}, has {key}: "
                     f"{json.dumps(sizes)}; hubslice takes sides of 1 to {LARGEST_SIDE} pixels",
                     hint=_HINT,
                 )
-    if settings.get("crop_pct") is not None and not 0.05 <= settings["crop_pct"] <= 20:
-        raise ModelError(f"the image processor of {where} has crop_pct: {settings['crop_pct']}", hint=_HINT)
+    crop = settings.get("crop_pct")
+    if crop is not None and not (isinstance(crop, int | float) and 0.05 <= crop <= 20):
+        raise ModelError(f"the image processor of {where} has crop_pct: {json.dumps(crop)}", hint=_HINT)

@@ -23,6 +23,7 @@ from hubslice.preparation.compare import TOLERANCE, difference
 from hubslice.preparation.image_processor import (
     ARITHMETIC,
     INTERPOLATION,
+    SIZES,
     inputs_of,
     load_processor,
     processor_from,
@@ -32,6 +33,7 @@ from hubslice.preparation.image_processor import (
 from hubslice.preparation.modes import mode_of
 from hubslice.preparation.samples import constant_image, sample_images
 
+QUICK: Final = 1024  # pixels
 _HINT: Final = "choose a model whose image processor resizes, crops, scales and normalises, to one size for all images"
 
 
@@ -56,18 +58,30 @@ def preprocessing_from(settings: Mapping[str, Any], channels: int, side: int | N
         ModelError: as above.
     """
     mode_of(channels)
+    found = _told(json.dumps(settings, sort_keys=True), channels).model_copy(deep=True)
+    return found if side is None else resized(found, side, side)
+
+
+def resized(preprocessing: Preprocessing, height: int, width: int) -> Preprocessing:
+    """The same preparation for inputs of another size, in pixels.
+
+    Raises:
+        ModelError: the image processor cannot be set to it.
+    """
+    channels, *size = preprocessing.input_size
+    if size == [height, width]:
+        return preprocessing
+    if preprocessing.processor is None:
+        return preprocessing.model_copy(update={"input_size": (channels, height, width)})
+    settings = scaled(preprocessing.processor, (size[0], size[1]), (height, width))
     found = _told(json.dumps(settings, sort_keys=True), channels)
-    size = found.input_size[1:]
-    if side is None or size == (side, side):
-        return found
-    found = _told(json.dumps(scaled(settings, size, side), sort_keys=True), channels)
-    if found.input_size[1:] != (side, side):
+    if found.input_size[1:] != (height, width):
         raise ModelError(
-            f"the image processor {settings.get('image_processor_type')} cannot be set to {side} x {side} pixels: it "
-            f"then gives {found.input_size[1]} x {found.input_size[2]}",
+            f"{settings.get('image_processor_type')} cannot be set to {height} x {width} pixels: it then gives "
+            f"{found.input_size[1]} x {found.input_size[2]}",
             hint="leave out the input size, or set the processor's own sizes in preprocessor_config.json",
         )
-    return found
+    return found.model_copy(deep=True, update={"transparency": preprocessing.transparency})
 
 
 @lru_cache(maxsize=32)
@@ -102,7 +116,7 @@ def _separate(settings: Mapping[str, Any], channels: int) -> Preprocessing:
             input_size=size,
             mean=mean,
             std=std,
-            interpolation=INTERPOLATION.get(settings.get("resample", 2), "bilinear"),
+            interpolation=_interpolation(settings),
             resize="processor",
             channel_order=order,
             processor=dict(settings),
@@ -114,13 +128,24 @@ def _separate(settings: Mapping[str, Any], channels: int) -> Preprocessing:
     except Exception as error:
         raise _trouble(error) from error
     if told:
-        raise _InseparableError(told)
+        raise _InseparableError(f"{told} from 8-bit pixels, scaled: it may scale values before it resizes them")
     return found
 
 
 def _trouble(error: Exception) -> Exception:
     """Whatever a processor raises over an image, as the reason why it cannot be taken apart."""
     return error if out_of_memory(error) else _InseparableError(first_line(error)[:300])
+
+
+def _interpolation(settings: Mapping[str, Any]) -> Any:
+    """How the processor resizes, in timm's words: its code, or as transformers allows, too, its name."""
+    written = settings.get("resample")
+    if written is None:
+        return "bilinear"
+    found = INTERPOLATION.get(written, str(written).lower())
+    if found not in INTERPOLATION.values():
+        raise _InseparableError(f"it resizes by {written!r}")
+    return found
 
 
 def _one_size(sizes: set[tuple[int, ...]]) -> tuple[int, int, int]:
@@ -159,8 +184,11 @@ def _usual(
     settings: Mapping[str, Any], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The numbers of the settings where they explain what was measured, free of its rounding."""
-    written = [np.broadcast_to(settings.get(key) or 0.0, len(mean)) for key in ("image_mean", "image_std")]
     normalised = settings.get("do_normalize", True)
+    try:
+        written = [np.broadcast_to(settings.get(key) or 0.0, len(mean)) for key in ("image_mean", "image_std")]
+    except ValueError:  # of another number of channels: the class does something else with them, or nothing
+        return mean, std
     factor = round(settings.get("rescale_factor", 1 / 255) * 255, 12) if settings.get("do_rescale", True) else 255.0
     order = -1 if settings.get("do_flip_channel_order") else 1
     told = [
@@ -173,6 +201,9 @@ def _usual(
 
 def _blame(settings: Mapping[str, Any], channels: int) -> str:
     """The switch without which the processor could be followed, in words; nothing where it is no single one."""
+    sides = [side for key in SIZES for side in (settings.get(key) or {}).values()]
+    if max(sides, default=0) > QUICK:
+        return ""  # each try would take seconds
     on = [name for name, value in settings.items() if value is True and name not in ARITHMETIC]
     for name in on:
         try:

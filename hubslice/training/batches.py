@@ -20,7 +20,7 @@ Tamper = Callable[[int, Tensor, int], tuple[Tensor, int]]
 
 
 class TrainingPixels(Dataset[tuple[Tensor, int]]):
-    """Augmented samples of a split: (uint8 [3, H, W], class index). A key is (epoch, position in the split)."""
+    """Augmented samples of a split: (uint8 [C, H, W], class index). A key is (epoch, position in the split)."""
 
     def __init__(
         self, split: Split, preprocessing: Preprocessing, params: TrainParams, seed: int, tamper: Tamper | None = None
@@ -75,7 +75,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
 
 def collate(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    """Samples as one batch: uint8 [N, 3, H, W] and int64 [N]."""
+    """Samples as one batch: uint8 [N, C, H, W] and int64 [N]."""
     return torch.stack([pixels for pixels, _ in samples]), torch.tensor([label for _, label in samples])
 
 

@@ -80,17 +80,18 @@ FILES: dict[str, Callable[[], io.BytesIO]] = {
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the lines leave files to the collector
 @pytest.mark.filterwarnings("ignore:Palette images with Transparency")  # Pillow's to whoever drops the alpha
+@pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("kind", FILES)
-def test_the_lines_read_an_image_as_hubslice_does(kind: str, rule: Transparency, tmp_path: Path) -> None:
+def test_the_lines_read_an_image_as_hubslice_does(kind: str, rule: Transparency, mode: str, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(FILES[kind]().getvalue())
     report = next(report for report in REPORTS.values() if not report.slice.own_widths)
     report = report.model_copy(update={"task": report.task.model_copy(update={"transparency": rule})})
-    lines = replace(snippet_of(report, None, None), image=str(path)).answer.partition("with torch")[0]
+    lines = replace(snippet_of(report, None, None), image=str(path), mode=mode).answer.partition("with torch")[0]
     names: dict[str, Any] = {"Image": Image, "ImageOps": ImageOps}
     exec(lines, names)
-    wanted = read_rgb(path, rule)
+    wanted = read_rgb(path, rule).convert(mode)
     assert (names["image"].mode, names["image"].size) == (wanted.mode, wanted.size)
     assert names["image"].tobytes() == wanted.tobytes()
 

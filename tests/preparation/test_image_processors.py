@@ -16,6 +16,7 @@ from hubslice.data.pixels import prepare, to_unit
 from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
+from hubslice.preparation.separate import resized
 from tests.preparation.small import SETTINGS, a_resnet, near, photographs, stock_inputs
 
 EVERY = sorted({name for names in IMAGE_PROCESSOR_MAPPING_NAMES.values() for name in names.values() if name})
@@ -91,6 +92,7 @@ SETTINGS_OF = {
     "ConvNeXt, small": {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 48}},
     "ConvNeXt, large": {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 384}},
     "nearest": {"image_processor_type": "ViTImageProcessor", "size": SQUARE, "resample": 0},
+    "bicubic, by name": {"image_processor_type": "ViTImageProcessor", "size": SQUARE, "resample": "bicubic"},
     "lanczos": {"image_processor_type": "ViTImageProcessor", "size": SQUARE, "resample": 1},
 }
 
@@ -151,13 +153,15 @@ def test_any_other_is_followed_or_refused_by_name(kind: str, tmp_path: Path) -> 
         ({"image_processor_type": "BridgeTowerImageProcessor"}, "with do_pad: true"),
         ({"image_processor_type": "ViTImageProcessor", "do_resize": False}, "with do_resize: false does: it gives"),
         ({"image_processor_type": "TextNetImageProcessor"}, "with do_center_crop: false does: it gives images of"),
-        ({"image_processor_type": "DINOv3ViTImageProcessor"}, "as DINOv3ViTImageProcessor does: on a"),
+        ({"image_processor_type": "DINOv3ViTImageProcessor"}, "it may scale values before it resizes them"),
         ({"image_processor_type": "Siglip2ImageProcessor"}, "it gives pixel_attention_mask"),
         ({"image_processor_type": "ImageGPTImageProcessor"}, "with do_color_quantize: true"),
         ({"image_processor_type": "NoSuchImageProcessor"}, "cannot make the image processor"),
         ({"image_processor_type": "AutoModel"}, "names 'AutoModel' as its image processor, which is none"),
         ({"image_processor_type": "ViTImageProcessor", "size": {"height": 9000, "width": 8}}, "has size: "),
         ({"image_processor_type": "PoolFormerImageProcessor", "crop_pct": 0.001}, "has crop_pct: 0.001"),
+        ({"image_processor_type": "PoolFormerImageProcessor", "crop_pct": "0.9"}, 'has crop_pct: "0.9"'),
+        ({"image_processor_type": "PPLCNetImageProcessor", "resize_short": 9000}, "has resize_short: 9000"),
         ({"image_processor_type": "ViTImageProcessor", "image_std": [0.0] * 3}, "as ViTImageProcessor does:"),
         ({"image_processor_type": "ViTImageProcessor", "auto_map": {"AutoImageProcessor": "x.Y"}}, "code of its own"),
     ],
@@ -219,6 +223,43 @@ def test_a_grey_teacher_takes_grey_images(tmp_path: Path) -> None:
     assert model.image_preprocessing.input_size == (1, 48, 48)
     for image in photographs():
         assert near(inputs(model, image), stock_inputs(tmp_path, image.convert("L")))
+
+
+@pytest.mark.parametrize("other", [{"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, {"image_mean": [0.5] * 2}])
+def test_means_that_play_no_part_may_be_of_another_length(other: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"image_processor_type": "ViTImageProcessor", "size": SQUARE, "do_normalize": False} | other
+    model = load_model(a_resnet(tmp_path, settings | {"do_convert_rgb": False}, channels=1))
+    for image in photographs():
+        assert near(inputs(model, image), stock_inputs(tmp_path, image.convert("L")))
+
+
+@pytest.mark.parametrize("settings", [SETTINGS_OF["a crop"], SETTINGS_OF["channels turned, normalised"]])
+def test_a_preparation_is_set_to_another_size(settings: dict[str, Any], tmp_path: Path) -> None:
+    found = load_model(a_resnet(tmp_path, settings)).image_preprocessing
+    other = resized(found.model_copy(update={"transparency": "black"}), 60, 44)
+    assert (other.input_size, other.transparency) == ((3, 60, 44), "black")
+    assert prepare(photographs()[0], other).shape == (3, 60, 44)
+    with pytest.raises(ModelError, match="images are prepared to"):
+        prepare(photographs()[0], found.model_copy(update={"input_size": (3, 60, 44)}))
+
+
+def test_what_a_caller_changes_is_its_own(tmp_path: Path) -> None:
+    a_resnet(tmp_path, SETTINGS_OF["not square"])
+    for _ in range(2):
+        found = load_model(tmp_path).image_preprocessing
+        assert found.processor is not None
+        assert found.processor["size"] == {"height": 40, "width": 72}
+        found.processor["size"] = {"height": 9, "width": 9}
+
+
+def test_a_size_that_is_set_outlives_an_older_file(tmp_path: Path) -> None:
+    folder = a_resnet(tmp_path, {})
+    (folder / SETTINGS).unlink()
+    nested = {"image_processor": {"image_processor_type": "ViTImageProcessor", "size": SQUARE}}
+    (folder / "processor_config.json").write_text(json.dumps(nested))
+    load_model(folder, input_size=64).save(folder)
+    assert load_model(folder).image_preprocessing.input_size == (3, 64, 64)
+    assert stock_inputs(folder, photographs()[0]).shape == (3, 64, 64)
 
 
 def test_channels_that_the_processor_does_not_give_are_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.errors import ModelError
-from hubslice.models.folder import load_model
+from hubslice.models.folder import load_model, random_model
 from tests.preparation.small import near, photographs
 
 WAYS = [
@@ -48,6 +48,15 @@ def test_a_student_answers_as_under_stock_code(settings: dict[str, Any], tmp_pat
         pixels = to_unit(prepare(image, model.image_preprocessing))[None]
         assert near(model.pixels_to_inputs(pixels)[0], transform(image))
         assert torch.allclose(model.logits(pixels), stock(transform(image)[None]), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings", [*WAYS, {"input_size": [1, 48, 40], "mean": [0.4], "std": [0.3]}], ids=lambda each: str(each)[:60]
+)
+def test_random_weights_of_a_config_are_prepared_for_alike(settings: dict[str, Any], tmp_path: Path) -> None:
+    folder = a_model(tmp_path, **settings)
+    assert random_model(folder).preprocessing == load_model(folder).preprocessing
+    assert random_model(folder, input_size=56).preprocessing == load_model(folder, input_size=56).preprocessing
 
 
 def test_a_grey_teacher_takes_grey_images(tmp_path: Path) -> None:

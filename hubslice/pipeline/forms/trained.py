@@ -14,7 +14,7 @@ from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.slice import Slice
 from hubslice.data.task import Split
 from hubslice.device import resolve_device
-from hubslice.errors import InputError, ParityError
+from hubslice.errors import InputError, ModelError, ParityError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
 from hubslice.models.base import Model
@@ -63,7 +63,7 @@ def distilled_form(job: Job) -> Made:
 
     Raises:
         InputError: there are no pictures.
-        ModelError: there is no such architecture or model.
+        ModelError: there is no such architecture or model, or it takes images of other channels.
         ParityError: it answers otherwise too often.
     """
     options = job.options
@@ -74,6 +74,12 @@ def distilled_form(job: Job) -> Made:
         pupil = load_model(fetch(parse_ref(options.into, Path.cwd()), reporter=job.reporter).folder, input_size=side)
     else:
         pupil = create_model(_architecture(options, side), options.seed)
+    channels, taken = (model.image_preprocessing.input_size[0] for model in (job.model, pupil))
+    if channels != taken:
+        raise ModelError(
+            f"{options.into} takes images of {taken} channels, {job.ref} of {channels}: one cannot teach the other",
+            hint="name the folder or Hub id of a model for such images with --into",
+        )
     start_classifier(pupil, job.model.labels, options.seed)
     epochs = DISTILLED if options.epochs is None else options.epochs
     return _taught(job, Pupil(pupil, epochs, options.lr or (GENTLE if given else BRISK)))
