@@ -10,7 +10,7 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import ViTConfig, ViTForImageClassification
+from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from hubslice.errors import ModelError
 from hubslice.hub.client import Client
@@ -178,6 +178,7 @@ def test_pickles_of_transformers(hub: HubServer, tmp_path: Path) -> None:
     vit = ViTForImageClassification(ViTConfig(**shape, image_size=32, patch_size=16))
     vit.config.architectures = ["ViTForImageClassification"]
     vit.config.save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     parts = {f"pytorch_model-0000{n}-of-00002.bin": {} for n in (1, 2)}
     for number, (name, tensor) in enumerate(vit.state_dict().items()):
         list(parts.values())[number % 2][name] = tensor
