@@ -16,7 +16,7 @@ TWO = torch.tensor([0, 1])
     ("pixels", "labels", "indices", "message"),
     [
         (PIXELS.float(), TWO, TWO, "an audit needs uint8 pictures"),
-        (PIXELS[:, :1], TWO, TWO, "an audit needs uint8 pictures"),
+        (PIXELS[:, :2], TWO, TWO, "an audit needs uint8 pictures"),
         (PIXELS[:0], TWO[:0], TWO[:0], "an audit needs uint8 pictures"),
         (PIXELS, TWO[:1], TWO, r"labels for 2 pictures are int64 \[2\], not torch.int64 \[1\]"),
         (PIXELS, TWO, TWO.int(), r"indices for 2 pictures are int64 \[2\], not torch.int32"),
