@@ -50,7 +50,7 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
     try:
         _check_place(found, checked, path, listing)
     except IntegrityError:
-        if before is None:
+        if before is None and listing.commit in found.parts:  # in another commit's snapshot others may have put it
             found.unlink(missing_ok=True)  # our own link to it; offline it would be missed under this name
         raise
     return found, checked

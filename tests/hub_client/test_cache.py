@@ -251,3 +251,21 @@ def test_a_link_that_we_made_in_error_goes_again(hub: HubServer, client: Client)
         fetch(TEACHER, client=client)
     assert "run it again" in str(caught.value.hint)
     assert right(fetch(TEACHER, client=client))
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
+def test_another_commit_s_files_stay_where_a_mirror_mixes_up_commits(
+    links: bool, hub: HubServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_SYMLINKS", not links)
+    first = hub.commits("alice/teacher")[0].oid
+    folder = snapshot_download("alice/teacher", cache_dir=client.cache_dir, endpoint=client.url, token=False)
+    assert (Path(folder) / FILE).is_symlink() == links
+    hub.seed("alice/teacher", {"README.md": b"# Two\n"})
+    before = everything(client)
+    hub.faults.append(Fault(on("HEAD", "alice/teacher/resolve"), headers={"X-Repo-Commit": first}, times=None))
+    with pytest.raises(IntegrityError, match=f"of commit {first}"):
+        fetch(TEACHER, client=client)
+    assert before.items() <= everything(client).items()
+    hub.faults.clear()
+    assert right(fetch(TEACHER, client=client))
