@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import yaml
 from datasets.exceptions import DatasetsError
 from datasets.naming import camelcase_to_snakecase
 from datasets.packaged_modules.cache.cache import Cache
@@ -30,6 +31,7 @@ datasets.logging.set_verbosity(datasets.logging.CRITICAL)
 datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_UNREADABLE = (DatasetsError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
 _ONLY = "default"  # the configuration of a data set that names none
 
 
@@ -86,7 +88,7 @@ def _commit(params: DataParams, client: Client) -> str:
 def _load(params: DataParams, commit: str, missing: str) -> Any:
     try:
         return datasets.load_dataset(params.path, revision=commit)
-    except (DatasetsError, ValueError, TypeError, LookupError, AttributeError) as error:  # of what the repository holds
+    except _UNREADABLE as error:  # of what the repository holds
         why = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"{missing}, and the Hub has no readable data set of this id: {why}",
