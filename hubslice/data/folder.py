@@ -20,7 +20,7 @@ WORDS: Mapping[Kind, str] = {
     "images": "as a folder of pictures",
 }
 _SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
-_CARD, _SETTINGS = "README.md", ".huggingface.yaml"
+CARD, SETTINGS = "README.md", ".huggingface.yaml"
 
 
 def kind_of(folder: Path) -> Kind:
@@ -63,7 +63,7 @@ def content(folder: Path) -> list[Path]:
 
     Other hidden ones do not count, such as what git and the Hub's client keep in a clone.
     """
-    settings = folder / _SETTINGS
+    settings = folder / SETTINGS
     return sorted([*_seen(folder), *([settings] if settings.is_file() else [])])
 
 
@@ -77,10 +77,10 @@ def _seen(folder: Path, ending: str = "") -> list[Path]:
 
 def _declared(folder: Path) -> bool:
     """Whether the card of a repository says which files are which split, or what the columns are."""
-    if (folder / _SETTINGS).is_file():
+    if (folder / SETTINGS).is_file():
         return True
     try:
-        said = metadata_load(folder / _CARD) or {}
+        said = metadata_load(folder / CARD) or {}
     except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
         return False
     return bool(said.get("configs") or said.get("dataset_info"))
