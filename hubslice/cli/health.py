@@ -135,10 +135,13 @@ def _hub() -> Iterable[Finding]:
 def _disk() -> Iterable[Finding]:
     from huggingface_hub import constants
 
+    from hubslice.hub.room import existing
+
     cache = Path(constants.HF_HUB_CACHE).expanduser().absolute()
     for name, folder in (("disk", Path.cwd()), ("cache", cache)):
-        place = next(place for place in (folder, *folder.parents) if place.exists())
-        if not (place.is_dir() and os.access(place, os.W_OK)):
+        place = existing(folder)
+        blocked = place != folder and os.path.lexists(place / folder.relative_to(place).parts[0])  # by a file
+        if blocked or not os.access(place, os.W_OK | os.X_OK):
             yield Finding(name, "fail", f"cannot write {folder}", _writable(name, folder))
             continue
         free = shutil.disk_usage(place).free / _GIB

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
-from huggingface_hub import DatasetCard
-from PIL import Image
+import yaml
+from huggingface_hub import metadata_load
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -20,26 +20,23 @@ WORDS: Mapping[Kind, str] = {
     "images": "as a folder of pictures",
 }
 _SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
-_CARD, _SETTINGS = "README.md", ".huggingface.yaml"
+CARD, SETTINGS = "README.md", ".huggingface.yaml"
 
 
 def kind_of(folder: Path) -> Kind:
     """How the folder is to be read.
 
-    A repository is one whose card names its files or columns, or that has parquet files below it and no images. An
-    image folder with a card stays an image folder.
+    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it.
+    Class folders of images with any other card stay an image folder.
     """
     if any((folder / name).is_file() for name in _SAVED):
         return "saved"
+    if _declared(folder):
+        return "repository"
     tables = [path for path in _seen(folder, ".parquet") if path.name != "metadata.parquet"]
     if not tables:
         return "images"
-    if _declared(folder):
-        return "repository"
-    if any(path.parent == folder for path in tables):
-        return "parquet"
-    images = {ending for ending in Image.registered_extensions() if ending != ".eps"}
-    return "images" if any(path.suffix.lower() in images for path in _seen(folder)) else "repository"
+    return "parquet" if any(path.parent == folder for path in tables) else "repository"
 
 
 def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
@@ -62,8 +59,12 @@ def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
 
 
 def content(folder: Path) -> list[Path]:
-    """The files that hold data, sorted: without hidden ones, such as what git and the Hub's client keep in a clone."""
-    return sorted(_seen(folder))
+    """The files that hold data or say what is data, sorted.
+
+    Other hidden ones do not count, such as what git and the Hub's client keep in a clone.
+    """
+    settings = folder / SETTINGS
+    return sorted([*_seen(folder), *([settings] if settings.is_file() else [])])
 
 
 def _seen(folder: Path, ending: str = "") -> list[Path]:
@@ -76,10 +77,10 @@ def _seen(folder: Path, ending: str = "") -> list[Path]:
 
 def _declared(folder: Path) -> bool:
     """Whether the card of a repository says which files are which split, or what the columns are."""
-    if (folder / _SETTINGS).is_file():
+    if (folder / SETTINGS).is_file():
         return True
-    card = folder / _CARD
-    if not card.is_file():
+    try:
+        said = metadata_load(folder / CARD) or {}
+    except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
         return False
-    said = DatasetCard.load(card, ignore_metadata_errors=True).data.to_dict()
     return bool(said.get("configs") or said.get("dataset_info"))

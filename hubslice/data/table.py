@@ -10,6 +10,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import yaml
 from datasets.exceptions import DatasetsError
 from PIL import Image
 
@@ -20,6 +21,7 @@ from hubslice.errors import DataError
 from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
 
+_ODD_CARD = (yaml.YAMLError, AttributeError, LookupError)  # what `datasets` raises over a card of a shape of its own
 KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
 
 
@@ -166,7 +168,7 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
             loaded, fingerprint = read_folder(local, kind), _folder_hash(local)
         else:
             loaded, fingerprint = datasets.load_dataset("parquet", data_files=str(local)), _file_hash(local)
-    except (DatasetsError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (DatasetsError, OSError, RuntimeError, TypeError, ValueError, *_ODD_CARD) as error:
         how = WORDS[kind] if kind else "as parquet" if local else "with `datasets`"
         raise DataError(
             f"{params.path} cannot be read {how}: {error.__cause__ or error}",

@@ -76,8 +76,8 @@ class Forward:
 def content_hash(model: Any) -> str:
     """SHA-256 of what a graph computes: operators in their order, weights by their names in whatever order they lie.
 
-    Part by part, so a graph may be larger than the 2 GiB that protobuf writes in one piece. What describes the graph,
-    such as noted shapes and metadata, does not count.
+    Part by part, so a graph may be larger than the 2 GiB that protobuf writes in one piece. What describes the graph or
+    a part of it does not count: noted shapes, notes, and metadata, where exporters write paths of the machine.
     """
     graph, digest = model.graph, hashlib.sha256()
     sets = sorted(model.opset_import, key=lambda entry: entry.domain)
@@ -86,9 +86,28 @@ def content_hash(model: Any) -> str:
     for part in (sets, functions, graph.input, graph.node, graph.output, weights):
         digest.update(f"{len(part)}\n".encode())
         for entry in part:
-            content = entry.SerializeToString(deterministic=True)
+            content = _bare(entry).SerializeToString(deterministic=True)
             digest.update(f"{len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def _bare(part: Any) -> Any:
+    """A part of a graph without what describes it; weights, which may be large, are not copied for nothing."""
+    if isinstance(part, onnx.TensorProto) and not (part.doc_string or part.metadata_props):
+        return part
+    result = type(part)()
+    result.CopyFrom(part)
+    _strip(result)
+    return result
+
+
+def _strip(message: Any) -> None:
+    for field, value in message.ListFields():
+        if field.name in ("doc_string", "metadata_props"):
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                _strip(inner)
 
 
 def with_outputs(model: Any, names: Sequence[str]) -> Any:

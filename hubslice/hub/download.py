@@ -41,7 +41,8 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
     again = not expected.met_by(checked) and not client.offline and spoilt(found, checked)
     if again:
         found = _get(listing, path, client, None, force=True)
-        _refresh_copy(found, listing, path, client)
+        fresh = client.cache(listing.repo_id) / "blobs" / (expected.sha256 or expected.git or "?")
+        refresh_copy(found, fresh, f"{path} of {listing}")
         checked = digest(found)
     if not expected.met_by(checked):
         raise not_as_promised(
@@ -50,7 +51,7 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
     try:
         _check_place(found, checked, path, listing)
     except IntegrityError:
-        if before is None:
+        if before is None and listing.commit in found.parts:  # in another commit's snapshot others may have put it
             found.unlink(missing_ok=True)  # our own link to it; offline it would be missed under this name
         raise
     return found, checked
@@ -109,10 +110,14 @@ def _get(listing: Listing, path: str, client: Client, bar: Bar | None, *, force:
     return found
 
 
-def _refresh_copy(placed: Path, listing: Listing, path: str, client: Client) -> None:
-    """Where a snapshot holds a copy and not a link, the client's forced download leaves that as it was."""
-    expected = listing.files[path]
-    fresh = client.cache(listing.repo_id) / "blobs" / (expected.sha256 or expected.git or "?")
+def refresh_copy(placed: Path, fresh: Path, what: str) -> None:
+    """Where a snapshot holds a copy and not a link, the client's forced download leaves that as it was.
+
+    `fresh` is where it then puts the file.
+
+    Raises:
+        FetchError: the copy cannot be written; `what` says of what it is.
+    """
     if placed.is_symlink() or not fresh.is_file():
         return
     draft = placed.with_name(f".{placed.name}.{os.getpid()}{DRAFT}")
@@ -121,7 +126,7 @@ def _refresh_copy(placed: Path, listing: Listing, path: str, client: Client) -> 
         draft.replace(placed)
     except OSError as error:
         raise FetchError(
-            f"cannot put {path} of {listing} into the cache: {error.strerror or error}",
+            f"cannot put {what} into the cache: {error.strerror or error}",
             hint="check the free space and the rights of the folder, or set HF_HOME to another one",
         ) from error
     finally:

@@ -18,11 +18,11 @@ from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, SHAPES
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
+from hubslice.hub.download import download
 from hubslice.hub.integrity import Digest, Expected, digest_of
 from hubslice.hub.listing import Listing, expected_files, repo_info
 from hubslice.hub.loaded import loaded
 from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
-from hubslice.hub.pull import download
 from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
 

@@ -12,11 +12,12 @@ from hubslice.artefacts.names import CARD, DELTA, INDEX, SHAPES
 from hubslice.artefacts.tensor_file import Header, TensorInfo
 from hubslice.hub import declared
 from hubslice.hub.client import Client
+from hubslice.hub.download import download
 from hubslice.hub.formats import CONFIGS, PICKLE_INDEX, check_weights, companions, pickles
 from hubslice.hub.headers import remote_headers
 from hubslice.hub.integrity import check_held, header_of
 from hubslice.hub.listing import list_files
-from hubslice.hub.pull import download, fetch, local_folder, weight_files
+from hubslice.hub.pull import fetch, local_folder, weight_files
 from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.room import cached_file, missing_bytes
 

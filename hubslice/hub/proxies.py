@@ -7,6 +7,7 @@ then fails every request with an ImportError or a ValueError, even those to a ho
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from huggingface_hub import errors as hf
 _httpx: Any = import_module(hf.HTTPError.__module__.partition(".")[0])  # type: ignore[attr-defined]
 
 UNUSABLE: tuple[type[Exception], ...] = (ImportError, ValueError, _httpx.InvalidURL)  # what httpx raises of a proxy
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SOCKS = ("socks5", "socks5h")
 
 
@@ -37,8 +39,9 @@ class Proxy(NamedTuple):
 
     def __str__(self) -> str:
         """The variable and the address, without the login."""
-        scheme, there, rest = self.address.rpartition("://")
-        return f"{self.variable} ({scheme}{there}{rest.rpartition('@')[2]})"
+        scheme = _SCHEME.match(self.address)
+        rest = self.address[scheme.end() if scheme else 0 :]  # a password may hold :// itself
+        return f"{self.variable} ({scheme[0] if scheme else ''}{rest.rpartition('@')[2]})"
 
 
 def proxy_of(url: str) -> Proxy | None:

@@ -13,8 +13,9 @@ from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.names import DELTA, RECIPE, REPORT, WEIGHTS
 from hubslice.errors import InputError
 from hubslice.hub.client import Client
+from hubslice.hub.download import download
 from hubslice.hub.listing import list_files, remember
-from hubslice.hub.pull import download, put_together
+from hubslice.hub.pull import put_together
 from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.restore import delta_in
 

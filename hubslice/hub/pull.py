@@ -35,7 +35,7 @@ from hubslice.hub.restore import restore
 from hubslice.hub.room import require_room
 from hubslice.progress import Reporter, Silent
 
-__all__ = ["SILENT", "Fetched", "download", "fetch", "local_folder", "materialise", "put_together", "weight_files"]
+__all__ = ["SILENT", "Fetched", "fetch", "local_folder", "materialise", "put_together", "weight_files"]
 
 SILENT: Final = Silent()
 _SHARDS: Final = {

@@ -19,12 +19,13 @@ from hubslice.artefacts.names import DELTA, WEIGHTS
 from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
+from hubslice.hub.download import download
 from hubslice.hub.formats import check_weights
 from hubslice.hub.headers import remote_starts
 from hubslice.hub.integrity import check_held
 from hubslice.hub.listing import Listing, list_files, remember_part
 from hubslice.hub.local_tensors import LocalPart, add_local
-from hubslice.hub.pull import download, fetch, local_folder, weight_files
+from hubslice.hub.pull import fetch, local_folder, weight_files
 from hubslice.hub.ranges import read_range
 from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.room import cached_file

@@ -38,7 +38,7 @@ def by_xet(kind: type[HubError], doing: str, client: Client, *, download: bool) 
     try:
         yield
     except (RuntimeError, OSError) as error:
-        if not _of_xet(error):
+        if not of_xet(error):
             raise
         why = client.without_token(" ".join(str(error).split()))
         raise kind(
@@ -48,7 +48,7 @@ def by_xet(kind: type[HubError], doing: str, client: Client, *, download: bool) 
         ) from error
 
 
-def _of_xet(error: BaseException) -> bool:
+def of_xet(error: BaseException) -> bool:
     """Whether hf_xet raised it, mostly as one of Python's own errors without a number."""
     if type(error).__module__ == "hf_xet":
         return True

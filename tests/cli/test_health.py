@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,3 +41,32 @@ def test_two_runtimes_are_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rights_of_a_token(role: str, state: str) -> None:
     finding = health._rights({"name": "alice", "auth": {"accessToken": {"role": role}}})
     assert (finding.state, role in finding.detail) == (state, True)
+
+
+def test_a_cache_behind_a_folder_that_may_not_be_entered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(closed / "hub" / "models"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(closed / "hub" / "models"))
+    stat, access = os.stat, os.access
+
+    def refused(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        """As the system does for anybody but root, whom it lets in everywhere."""
+        if closed in Path(path).parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+    disk, cache = health._disk()
+    assert (disk.name, cache.name, cache.state) == ("disk", "cache", "fail")
+    assert cache.detail == f"cannot write {closed}/hub/models"
+    assert cache.hint.startswith("set HF_HUB_CACHE to a folder that this user may write")
+
+
+def test_a_cache_below_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "file" / "models"))
+    assert [finding.state for finding in health._disk()][1] == "fail"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "new" / "models"))
+    assert [finding.state for finding in health._disk()][1] != "fail" or shutil.disk_usage(tmp_path).free < 2**30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,25 @@ def settings(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("make", [clone, plain, settings])
+def images_by_card(folder: Path) -> Path:
+    """Images of which the card names some for training and some as a test."""
+    for part in ("big", "small", "spoilt"):
+        write_folder(folder / part, 12 if part == "big" else 6)
+    files = [f"{{split: {split}, path: '{part}/**'}}" for split, part in (("train", "big"), ("test", "small"))]
+    (folder / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: default\n  data_files: [{', '.join(files)}]\n---\n"
+    )
+    return folder
+
+
+def with_a_logo(folder: Path) -> Path:
+    plain(folder)
+    shutil.copy(next(write_folder(folder.parent / "other", 3).rglob("*.png")), folder / "logo.png")
+    (folder / "README.md").write_text("# Shapes\n\n![logo](logo.png)\n")
+    return folder
+
+
+@pytest.mark.parametrize("make", [clone, plain, settings, images_by_card, with_a_logo])
 def test_a_repository_is_what_load_dataset_makes_of_it(make: Callable[[Path], Path], tmp_path: Path) -> None:
     folder = make(tmp_path / "pets")
     expected = datasets.load_dataset(str(folder))
@@ -92,17 +111,46 @@ def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
 def test_other_folders_are_what_they_were(tmp_path: Path) -> None:
     images = write_folder(tmp_path / "images")
     assert kind_of(images) == "images"
-    (images / "README.md").write_text("---\nlicense: mit\nconfigs:\n- {config_name: default, data_dir: .}\n---\n")
+    (images / "README.md").write_text("---\nlicense: mit\n---\n# Shapes\n")
     assert kind_of(images) == "images"
     (images / "metadata.parquet").write_bytes(b"")
     assert kind_of(images) == "images"
-    write_parquet(images / "notes/more.parquet", 6)
-    (images / "README.md").unlink()
-    assert kind_of(images) == "images"  # a table somewhere among the images
     write_parquet(tmp_path / "flat/train.parquet", 6)
     assert kind_of(tmp_path / "flat") == "parquet"
-    (tmp_path / "flat/README.md").write_text("# Shapes\n")
+    write_folder(tmp_path / "flat/images", 6)
     assert kind_of(tmp_path / "flat") == "parquet"
+
+
+CARDS = {
+    "none": b"# Shapes\n",
+    "empty": b"",
+    "Latin 1": b"---\nlicense: mit\n---\ncaf\xe9\n",
+    "broken YAML": b"---\nconfigs: [\n---\n",
+    "a colon too many": b"---\ntitle: a: b\n---\n",
+    "a list": b"---\n- a\n- b\n---\n",
+}
+
+
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
+def test_a_card_without_readable_metadata_does_no_harm(
+    card: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("huggingface_hub")
+    for folder in (write_parquet(tmp_path / "flat/train.parquet", 12).parent, write_folder(tmp_path / "images", 12)):
+        (folder / "README.md").write_bytes(card)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logger, "propagate", True)
+            found = tables(folder)
+        assert len(found["train"]) == 12
+        assert sorted(found["train"].labels) == ["blue", "green", "red"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("text", ["configs: [", "configs: 5", "configs: [1]", "dataset_info: [1]", "- a"])
+def test_a_repository_whose_card_cannot_be_read_is_named(text: str, tmp_path: Path) -> None:
+    clone(tmp_path, f"---\n{text}\n---\n")
+    with pytest.raises(DataError, match="cannot be read as a data-set repository"):
+        tables(tmp_path)
 
 
 def test_what_git_and_the_client_keep_there_does_not_count(tmp_path: Path) -> None:
@@ -113,4 +161,12 @@ def test_what_git_and_the_client_keep_there_does_not_count(tmp_path: Path) -> No
         (folder / hidden).write_bytes(b"1")
     assert fingerprint(folder) == before
     shutil.copy(folder / "data/train-00000-of-00002.parquet", folder / "data/train-00001-of-00002.parquet")
+    assert fingerprint(folder) != before
+
+
+def test_the_settings_file_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    folder = settings(tmp_path / "pets")
+    before = fingerprint(folder)
+    text = (folder / ".huggingface.yaml").read_text()
+    (folder / ".huggingface.yaml").write_text(text.replace("data/other/held.parquet", "data/train-00001*"))
     assert fingerprint(folder) != before

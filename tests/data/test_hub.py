@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.hub import HubServer, User
+from tests.hub import Fault, HubServer, User, on
 from tests.pictures import write_parquet
 
 pytestmark = pytest.mark.slow
 
 SCRIPT = """
 import json, sys
+from hashlib import sha256
 from pathlib import Path
 from hubslice.data.table import open_tables
 from hubslice.errors import HubsliceError
@@ -30,12 +32,13 @@ def opened(path, revision):
         tables, fingerprint, commit = open_tables(DataParams.model_validate(given), Path())
     except HubsliceError as error:
         return {"error": type(error).__name__, "code": error.exit_code, "says": f"{error.message} hint: {error.hint}"}
-    rows = {name: [table.targets().tolist(), [table.picture(row).tobytes().hex()[:64] for row in range(3)]]
+    rows = {name: [table.targets().tolist(), [sha256(table.stored(row)).hexdigest() for row in range(len(table))]]
             for name, table in tables.items()}
     return {"rows": rows, "fingerprint": fingerprint, "commit": commit}
 
 print(json.dumps([opened(*each) for each in json.loads(sys.argv[1])]))
 """
+XORBS = ("GET", "^/cas/.*/xorbs/")
 STOCK = "import datasets; print(datasets.load_dataset('alice/pets', revision=%r)['train'].num_rows)"
 
 
@@ -50,10 +53,17 @@ def hub(place: Path) -> Iterator[HubServer]:
         yield server
 
 
+def place_of(home: Path) -> Path:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    return home.parent
+
+
 def python(hub: HubServer, home: Path, *arguments: str, **extra: str) -> str:
     environment = os.environ | hub.env(home, "hf_alice") | {"HF_DATASETS_CACHE": str(home / "datasets")} | extra
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=place_of(home), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -125,3 +135,145 @@ def test_what_cannot_be_used_of_it(hub: HubServer, place: Path) -> None:
     assert "the Hub has no readable data set of this id" in none["says"]
     assert (revision["error"], revision["code"]) == ("FetchError", 3)
     assert "has no such revision" in revision["says"]
+
+
+def two(hub: HubServer, place: Path, name: str, *, default: bool) -> None:
+    """A data set with the configurations a, of 30 rows, and b, of 12."""
+    folder = place / name
+    for config, samples in (("a", 30), ("b", 12)):
+        write_parquet(folder / config / "train.parquet", samples)
+    configs = [f"{{config_name: {each}, data_files: {each}/*.parquet}}" for each in "ab"]
+    if default:
+        configs[0] = configs[0].replace("}", ", default: true}")
+    (folder / "README.md").write_text(f"---\nconfigs: [{', '.join(configs)}]\n---\n")
+    hub.seed(f"alice/{name}", folder, kind="datasets")
+
+
+@pytest.mark.parametrize("others", [("b",), ("a",), ("b", "a")], ids="".join)
+def test_offline_it_is_the_configuration_that_it_is_online(
+    others: tuple[str, ...], hub: HubServer, place: Path
+) -> None:
+    home = place / f"two-{''.join(others)}"
+    two(hub, place, "ab", default=True)
+    for config in others:
+        python(hub, home, "-c", f"import datasets; datasets.load_dataset('alice/ab', '{config}')")
+    (before,) = opened(hub, home, ("alice/ab", None), HF_HUB_OFFLINE="1")
+    (online,) = opened(hub, home, ("alice/ab", None))
+    assert len(online["rows"]["train"][0]) == 30
+    if "a" in others:
+        assert before == online
+    else:
+        assert (before["error"], before["code"]) == ("FetchError", 3)
+        assert "does not hold its default configuration a" in before["says"]
+        assert "the cache holds b" in before["says"]
+    assert opened(hub, home, ("alice/ab", None), HF_HUB_OFFLINE="1") == [online]
+
+
+def test_offline_without_a_default_configuration(hub: HubServer, place: Path) -> None:
+    home = place / "none"
+    two(hub, place, "none", default=False)
+    python(hub, home, "-c", "import datasets; datasets.load_dataset('alice/none', 'b')")
+    (online,) = opened(hub, home, ("alice/none", None))
+    assert "Config name is missing" in online["says"]
+    (offline,) = opened(hub, home, ("alice/none", None), HF_HUB_OFFLINE="1")
+    assert "names no default configuration" in offline["says"]
+    command = shlex.split(offline["says"].rpartition("after ")[2])
+    python(hub, home, *command[1:], HF_HUB_OFFLINE="1")
+    (saved,) = opened(hub, home, ("none-b", None), HF_HUB_OFFLINE="1")  # as the hint says
+    assert len(saved["rows"]["train"][0]) == 12
+
+
+def test_a_cache_in_the_home_folder(hub: HubServer, place: Path) -> None:
+    seed(hub, place / "source", 30)
+    home = {"HOME": str(place / "user"), "HF_DATASETS_CACHE": "~/rows"}
+    online = opened(hub, place / "tilde", ("alice/pets", None), **home)
+    assert (place / "user/rows").is_dir()
+    assert opened(hub, place / "tilde", ("alice/pets", None), HF_HUB_OFFLINE="1", **home) == online
+
+
+def lay_wrong_bytes(hub: HubServer, *, where: str, times: int | None) -> None:
+    """Xet gives the data with one bit changed: within an image, which can be read all the same, or in the footer."""
+    hub.faults.clear()
+    xorb = max((hub.xet.cas.root / "xorbs").iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(xorb.read_bytes())
+    content[len(content) // 2 if where == "image" else -900] ^= 1
+    hub.faults.append(Fault(on(*XORBS), body=bytes(content), times=times))
+
+
+@pytest.fixture(scope="module")
+def alone(place: Path) -> Iterator[HubServer]:
+    """A Hub with one data set, so that one xorb has its data."""
+    with HubServer(place / "alone", {"hf_alice": User("alice")}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def large(alone: HubServer, place: Path) -> dict[str, Any]:
+    """What the data set `alice/large` is, when all goes well."""
+    write_parquet(place / "large/data/train-00000-of-00001.parquet", 60)
+    alone.seed("alice/large", place / "large", kind="datasets")
+    return opened(alone, place / "well", ("alice/large", None))[0]
+
+
+def downloads(hub: HubServer) -> int:
+    return sum(line.startswith("GET /cas/") and "/xorbs/" in line for line in hub.log)
+
+
+@pytest.mark.parametrize("links", ["", "1"], ids=["links", "copies"])
+@pytest.mark.parametrize("where", ["image", "footer"])
+def test_files_that_came_wrong_once(
+    where: str, links: str, alone: HubServer, place: Path, large: dict[str, Any]
+) -> None:
+    home, extra = place / f"wrong-{where}-{links}", {"HF_HUB_DISABLE_SYMLINKS": links}
+    lay_wrong_bytes(alone, where=where, times=1)
+    before = downloads(alone)
+    assert opened(alone, home, ("alice/large", None), **extra) == [large]
+    assert downloads(alone) == before + 2
+    assert opened(alone, home, ("alice/large", None), HF_HUB_OFFLINE="1", **extra) == [large]
+
+
+@pytest.mark.parametrize("where", ["image", "footer"])
+def test_what_stays_wrong_breaks_nothing_for_good(
+    where: str, alone: HubServer, place: Path, large: dict[str, Any]
+) -> None:
+    home = place / f"twice-{where}"
+    lay_wrong_bytes(alone, where=where, times=None)
+    (told,) = opened(alone, home, ("alice/large", None))
+    assert (told["error"], told["code"]) == ("IntegrityError", 3)
+    assert "hf cache rm hf://datasets/alice/large/data/train-00000-of-00001.parquet" in told["says"]
+    alone.faults.clear()
+    assert opened(alone, home, ("alice/large", None)) == [large]
+
+
+def test_rows_that_others_made_of_wrong_files(alone: HubServer, place: Path, large: dict[str, Any]) -> None:
+    home = place / "others"
+    lay_wrong_bytes(alone, where="image", times=1)
+    python(alone, home, "-c", "import datasets; datasets.load_dataset('alice/large')")
+    assert alone.faults[0].hits == 1
+    assert opened(alone, home, ("alice/large", None)) == [large]
+
+
+def test_files_are_checked_once(alone: HubServer, place: Path, large: dict[str, Any]) -> None:
+    home = place / "once"
+    alone.faults.clear()
+    start = len(alone.log)
+    assert opened(alone, home, ("alice/large", None)) == [large]
+    before = len(alone.log)
+    assert opened(alone, home, ("alice/large", None)) == [large]
+    first, second = (sum("/tree/" in line for line in log) for log in (alone.log[start:before], alone.log[before:]))
+    assert second == first - 1  # `datasets` looks for data files each time
+
+
+def test_a_storage_out_of_order_and_an_older_commit_in_the_cache(alone: HubServer, place: Path) -> None:
+    home = place / "older"
+    alone.faults.clear()
+    write_parquet(place / "moving/data/train-00000-of-00001.parquet", 48)
+    first = alone.seed("alice/moving", place / "moving", kind="datasets").oid
+    (online,) = opened(alone, home, ("alice/moving", None))
+    write_parquet(place / "moving/data/train-00000-of-00001.parquet", 54)
+    alone.seed("alice/moving", place / "moving", kind="datasets")
+    alone.faults.append(Fault(on(*XORBS), status=500, times=None))
+    (told,) = opened(alone, home, ("alice/moving", None))
+    assert "the storage of large files (Xet) does not give them" in told["says"]
+    assert f"HF_HUB_OFFLINE=1 works with the cached commit {first}" in told["says"]
+    assert opened(alone, home, ("alice/moving", None), HF_HUB_OFFLINE="1") == [online]

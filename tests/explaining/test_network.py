@@ -56,10 +56,18 @@ def described(model: Any) -> None:
     onnx.helper.set_model_props(model, {"made": "yesterday"})
 
 
+def noted(model: Any) -> None:
+    """As PyTorch's exporter does it."""
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.input):
+        part.doc_string = "made yesterday"
+        part.metadata_props.add(key="pkg.torch.onnx.stack_trace", value='File "/home/alice/model.py", line 3')
+
+
 SAME: list[Callable[[Any], None]] = [
     lambda model: turned(model.graph.initializer),
     lambda model: turned(model.graph.value_info),
     described,
+    noted,
 ]
 
 

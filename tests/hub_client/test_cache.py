@@ -33,7 +33,7 @@ def client(hub: HubServer, client_of: MakeClient) -> Client:
     return client_of()
 
 
-def by_others(ref: HubRef, client: Client, tmp_path: Path) -> Path:
+def by_others(ref: HubRef, client: Client) -> Path:
     """What timm and transformers do: by way of a branch, without looking at a checksum."""
     return Path(hf_hub_download(ref.repo_id, FILE, cache_dir=client.cache_dir, endpoint=client.url, token=False))
 
@@ -64,20 +64,20 @@ def test_weights_are_shared_among_repositories(hub: HubServer, client: Client) -
 
 
 @pytest.mark.parametrize("first", ["hubslice", "others"])
-def test_others_before_and_after(first: str, hub: HubServer, client: Client, tmp_path: Path) -> None:
+def test_others_before_and_after(first: str, hub: HubServer, client: Client) -> None:
     if first == "others":
-        by_others(TEACHER, client, tmp_path)
+        by_others(TEACHER, client)
     before = everything(client)
     assert right(fetch(TEACHER, client=client))
     after = everything(client)
     assert before.items() <= after.items()
-    assert by_others(TEACHER, client, tmp_path).read_bytes() == weights()
+    assert by_others(TEACHER, client).read_bytes() == weights()
     assert everything(client) == after
     assert downloads(hub) == 1
 
 
-def test_spoilt_weights_are_healed_for_everybody(hub: HubServer, client: Client, tmp_path: Path) -> None:
-    theirs = by_others(OTHER, client, tmp_path)
+def test_spoilt_weights_are_healed_for_everybody(hub: HubServer, client: Client) -> None:
+    theirs = by_others(OTHER, client)
     spoil(theirs, weights(3.0))
     assert right(fetch(TEACHER, client=client))  # the cache gives it the same, spoilt file
     assert theirs.read_bytes() == weights()
@@ -137,8 +137,8 @@ def test_what_stays_wrong_is_told_and_nothing_deleted(hub: HubServer, client: Cl
     assert right(fetch(TEACHER, client=client))
 
 
-def test_the_command_in_the_hint_takes_out_one_repository(hub: HubServer, client: Client, tmp_path: Path) -> None:
-    theirs = by_others(OTHER, client, tmp_path)
+def test_the_command_in_the_hint_takes_out_one_repository(hub: HubServer, client: Client) -> None:
+    theirs = by_others(OTHER, client)
     lay_wrong_bytes(hub, times=None)
     spoil(theirs, weights(3.0))
     with pytest.raises(IntegrityError) as caught:
@@ -155,9 +155,9 @@ def test_the_command_in_the_hint_takes_out_one_repository(hub: HubServer, client
     assert right(fetch(TEACHER, client=client))
 
 
-def test_a_listing_that_errs_does_no_harm(hub: HubServer, client: Client, tmp_path: Path) -> None:
+def test_a_listing_that_errs_does_no_harm(hub: HubServer, client: Client) -> None:
     """What the cache holds is what it is called; it is not fetched again because the Hub contradicts itself."""
-    theirs = by_others(TEACHER, client, tmp_path)
+    theirs = by_others(TEACHER, client)
     before, count = everything(client), downloads(hub)
     listing = list_files(TEACHER, client)
     body = client.api.model_info("alice/teacher", files_metadata=True)
@@ -177,9 +177,7 @@ def test_a_listing_that_errs_does_no_harm(hub: HubServer, client: Client, tmp_pa
     assert downloads(hub) == count
 
 
-def test_offline_nothing_is_changed(
-    hub: HubServer, client: Client, offline: Callable[[], None], tmp_path: Path
-) -> None:
+def test_offline_nothing_is_changed(hub: HubServer, client: Client, offline: Callable[[], None]) -> None:
     fetched = fetch(TEACHER, client=client)
     spoil(fetched.folder / FILE, weights(3.0))
     before, requests = everything(client), len(hub.log)
@@ -192,7 +190,7 @@ def test_offline_nothing_is_changed(
 
 @pytest.mark.parametrize("setting", ["HF_HUB_DISABLE_SHARED_BLOBS", "HF_HUB_DISABLE_SYMLINKS", "HF_HUB_DISABLE_XET"])
 def test_caches_of_other_settings(
-    setting: str, client: Client, monkeypatch: pytest.MonkeyPatch, offline: Callable[[], None], tmp_path: Path
+    setting: str, client: Client, monkeypatch: pytest.MonkeyPatch, offline: Callable[[], None]
 ) -> None:
     """Older clients link to a file in the repository's own folder; where there are no links, copies lie there."""
     monkeypatch.setattr(f"huggingface_hub.constants.{setting}", True)
@@ -250,4 +248,22 @@ def test_a_link_that_we_made_in_error_goes_again(hub: HubServer, client: Client)
     with pytest.raises(IntegrityError, match=f"gives it as the file {'1' * 64}") as caught:
         fetch(TEACHER, client=client)
     assert "run it again" in str(caught.value.hint)
+    assert right(fetch(TEACHER, client=client))
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
+def test_another_commit_s_files_stay_where_a_mirror_mixes_up_commits(
+    links: bool, hub: HubServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_SYMLINKS", not links)
+    first = hub.commits("alice/teacher")[0].oid
+    folder = snapshot_download("alice/teacher", cache_dir=client.cache_dir, endpoint=client.url, token=False)
+    assert (Path(folder) / FILE).is_symlink() == links
+    hub.seed("alice/teacher", {"README.md": b"# Two\n"})
+    before = everything(client)
+    hub.faults.append(Fault(on("HEAD", "alice/teacher/resolve"), headers={"X-Repo-Commit": first}, times=None))
+    with pytest.raises(IntegrityError, match=f"of commit {first}"):
+        fetch(TEACHER, client=client)
+    assert before.items() <= everything(client).items()
+    hub.faults.clear()
     assert right(fetch(TEACHER, client=client))

@@ -16,7 +16,7 @@ from huggingface_hub.utils import httpx
 
 from hubslice.errors import FetchError
 from hubslice.hub import session
-from hubslice.hub.proxies import ProxyUnusable, proxy_of
+from hubslice.hub.proxies import Proxy, ProxyUnusable, proxy_of
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
 from tests.hub import HubServer
@@ -204,3 +204,18 @@ def test_every_verb_names_the_proxy(hub: HubServer, tmp_path: Path) -> None:
         assert "the proxy of ALL_PROXY" in text, text
         assert "this is a fault of hubslice" not in text
     assert not hub.log
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://user:pa://ss@host:1", "http://host:1"),
+        ("http://user:p@ss@host:1", "http://host:1"),
+        ("user:secret@host:1", "host:1"),
+        ("user:pa://ss@host:1", "host:1"),
+        ("SOCKS5://user:secret@host:1", "SOCKS5://host:1"),
+        ("host:1", "host:1"),
+    ],
+)
+def test_a_password_is_never_shown(address: str, shown: str) -> None:
+    assert str(Proxy("ALL_PROXY", address)) == f"ALL_PROXY ({shown})"

@@ -10,9 +10,9 @@ from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.errors import FetchError, HubsliceError
 from hubslice.hub.client import Client
+from hubslice.hub.download import download
 from hubslice.hub.integrity import digest
 from hubslice.hub.listing import Listing, list_files
-from hubslice.hub.pull import download
 from hubslice.hub.ref import HubRef
 from hubslice.hub.refusals import absent
 from hubslice.pipeline.drift import ROLES
