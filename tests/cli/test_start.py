@@ -44,15 +44,18 @@ def test_light_commands_load_nothing_heavy(command: list[str]) -> None:
 
 
 def test_help_is_quick_and_plain() -> None:
-    seconds = []
-    for _ in range(3):
+    seconds, bare = [], []
+    for _ in range(3):  # in turns: how fast the machine is changes with what else it does
         start = time.perf_counter()
+        python("-c", "import pydantic, rich.console, typer, yaml")
+        between = time.perf_counter()
         done = python("-m", "hubslice", "--help")
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - between)
+        bare.append(between - start)
     assert (done.returncode, done.stderr) == (0, "")
     assert "--install-completion" in done.stdout
     assert "\x1b" not in done.stdout
-    assert min(seconds) < 1.0  # 0.3 s on an idle machine
+    assert min(seconds) < 4 * min(bare)  # 0.3 and 0.1 s on an idle machine; torch alone would be five times more
 
 
 def test_completion_offers_recipes() -> None:
