@@ -19,7 +19,11 @@ from hubslice.models.folder import load_model
 from hubslice.preparation.separate import resized
 from tests.preparation.small import SETTINGS, a_resnet, near, photographs, stock_inputs
 
-EVERY = sorted({name for names in IMAGE_PROCESSOR_MAPPING_NAMES.values() for name in names.values() if name})
+# Those of the backend "pil" save the same settings, of which stock code makes the class of the other backend.
+EVERY = sorted(
+    {names.get("torchvision") or next(iter(names.values())) for names in IMAGE_PROCESSOR_MAPPING_NAMES.values()}
+    - {None}
+)
 # Those of image classifiers that give images of one size, all alike.
 OF_CLASSIFIERS = sorted(
     {IMAGE_PROCESSOR_MAPPING_NAMES[kind]["torchvision"] for kind in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
