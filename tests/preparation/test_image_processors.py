@@ -123,6 +123,7 @@ def test_a_student_answers_as_under_stock_code(name: str, tmp_path: Path) -> Non
         assert torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OF_CLASSIFIERS)
 def test_classifiers_own_processors_are_followed(kind: str, tmp_path: Path) -> None:
     settings = {"image_processor_type": kind}
