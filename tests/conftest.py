@@ -21,6 +21,7 @@ for _name in (
     "HF_HUB_CACHE",
     "HF_HUB_OFFLINE",
     "HF_HUB_DISABLE_XET",
+    "HF_HUB_DISABLE_SHARED_BLOBS",
 ):
     os.environ.pop(_name, None)
 os.environ["HF_HOME"] = _HOME
