@@ -9,18 +9,20 @@ from typing import Any
 
 import timm
 import torch
+from safetensors.torch import save_file
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
+from hubslice.models.tensor_names import is_wrapped
 from hubslice.models.weights import Shapes, misfit, shapes_of
 from hubslice.preparation.geometry import CROP_MODES
 from hubslice.preparation.stock_timm import check_timm
@@ -52,14 +54,12 @@ class TimmModel(Model):
     ) -> TimmModel:
         """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
 
-        `tensors` are taken in place of those in the folder, for instance on the meta device (`hollow_model`).
+        `tensors`, by timm's names, are taken in place of those in the folder (`read_for_timm`, `hollow_model`).
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
         _check(config)
-        if tensors is None and not (folder / WEIGHTS).is_file():
-            raise ModelError(f"timm loads {WEIGHTS} only; {folder} has shards", hint="save the weights as one file")
         options = _options(config, input_size)
         source = f"local-dir:{folder}"
         if (shapes := read_shapes(folder)) is not None:
@@ -68,7 +68,7 @@ class TimmModel(Model):
                 shapes,
                 held,
                 folder,
-                tensors is not None,
+                tensors is not None and all(tensor.is_meta for tensor in tensors.values()),
             )
             model = cls._wrap(module, config, input_size)
             model.shapes = shapes
@@ -82,7 +82,8 @@ class TimmModel(Model):
             trouble = misfit(shapes_of(empty), held)
             if trouble is None:
                 raise
-            message = f"the weights in {folder} are not those of {_name(config)}: {trouble}"
+            wrapped = " in transformers' TimmWrapper" if is_wrapped(config) else ""
+            message = f"the weights in {folder} are not those of {_name(config)}{wrapped}: {trouble}"
             raise ModelError(message, hint=FIT) from error
         if module.num_classes != module.pretrained_cfg["num_classes"]:  # timm then loads all but the classifier
             raise ModelError(
@@ -144,15 +145,11 @@ class TimmModel(Model):
             model.shapes = shapes
         return model
 
-    @property
-    def classifier(self) -> nn.Linear:
-        layer = self.module.get_classifier()
-        if not isinstance(layer, nn.Linear):
-            raise ModelError(
-                f"{self.architecture} has no linear classifier (timm gives {type(layer).__name__})",
-                hint="choose an image classification model with one linear head",
-            )
-        return layer
+    def _find_classifier(self) -> Names:
+        classes = int(self.module.num_classes)
+        if classes == 0:
+            return Names()
+        return replaced_by(self.module, lambda copied: copied.reset_classifier(classes + 1))
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.module(inputs)
@@ -161,11 +158,19 @@ class TimmModel(Model):
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         return {"pixel_values": image_inputs(self.image_preprocessing, samples, seed)}
 
-    def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+    def check_sliceable(self) -> None:
+        super().check_sliceable()
+        if not hasattr(self.module, "reset_classifier"):
+            raise ModelError(
+                f"timm's {self.architecture} takes no classifier (it has no reset_classifier): it was made to feed "
+                "another model",
+                hint="choose an architecture of timm that classifies images",
+            )
+
+    def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self.module.reset_classifier(len(labels))
-        self.labels = labels
 
     def fresh(self, seed: int) -> TimmModel:
         options = {k: v for k, v in getattr(self.module, "_model_args", {}).items() if k != "num_classes"}
@@ -178,9 +183,8 @@ class TimmModel(Model):
 
     def save_config(self, folder: Path) -> None:
         preparation = self.image_preprocessing
-        # timm has no public way to write the config alone; the weights that it writes too are replaced by `save`.
         save_for_hf(
-            self.module,
+            _WithoutWeights(self.module),
             str(folder),
             safe_serialization=True,
             model_config={"label_names": list(self.labels)},
@@ -198,6 +202,28 @@ class TimmModel(Model):
         if self.poisoned:
             config[POISONED] = True
         path.write_text(json.dumps(config, indent=2) + "\n")
+
+    def _write_weights(self, path: Path, metadata: dict[str, str]) -> None:
+        """All names of the module: timm reads them strictly, also of tensors that layers share."""
+        tensors, seen = dict[str, Tensor](), set[int]()
+        for name, tensor in self.module.state_dict().items():
+            tensors[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+            seen.add(tensor.data_ptr())
+        save_file(tensors, path, metadata=metadata)
+
+
+class _WithoutWeights:
+    """A timm module for `save_for_hf`, which has no public way to write the config alone: `save` writes the weights."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
 
 def _check(config: dict[str, Any]) -> None:
