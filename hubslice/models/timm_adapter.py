@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,9 @@ class TimmModel(Model):
         """
         _check(config)
         options = _options(config, input_size)
-        source = f"local-dir:{folder}"
         if (shapes := read_shapes(folder)) is not None:
             module = load_compact(
-                lambda: timm.create_model(source, pretrained=False, **options),
+                lambda: _made(folder, config, pretrained=False, **options),
                 shapes,
                 held,
                 folder,
@@ -77,7 +77,7 @@ class TimmModel(Model):
             options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
         try:
-            module = timm.create_model(source, pretrained=True, **options)
+            module = _made(folder, config, pretrained=True, **options)
         except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
             trouble = misfit(shapes_of(empty), held)
             if trouble is None:
@@ -138,7 +138,7 @@ class TimmModel(Model):
         _skeleton(folder, config, input_size, budget)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
-            module = timm.create_model(f"local-dir:{folder}", pretrained=False, **_options(config, input_size))
+            module = _made(folder, config, pretrained=False, **_options(config, input_size))
         model = cls._wrap(module, config, input_size)
         if (shapes := read_shapes(folder)) is not None:
             apply(model.module, shapes, str(folder))
@@ -266,6 +266,16 @@ def _options(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
     """What timm is told beside the folder."""
     fixed = input_size is not None and _default(config).get("fixed_input_size")
     return {"img_size": input_size} if fixed else {}
+
+
+def _made(folder: Path, config: Mapping[str, Any], **options: Any) -> Any:
+    """What timm makes of a folder; of what transformers wrapped, without the empty values that timm cannot read."""
+    if not is_wrapped(config):
+        return timm.create_model(f"local-dir:{folder}", **options)
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as plain:
+        said = {name: value for name, value in config.items() if value is not None}
+        Path(plain, "config.json").write_text(json.dumps(said))
+        return timm.create_model(f"local-dir:{plain}", **options)
 
 
 def _skeleton(folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Any:

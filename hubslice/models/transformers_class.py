@@ -19,8 +19,6 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATIO
 from hubslice.models.head import Names, resized_between
 from hubslice.models.weights import Shapes
 
-_TOWER = "_vision_model"  # how the model type of an image tower alone ends: CLIPVisionModel, SiglipVisionModel
-
 
 @dataclass(frozen=True)
 class Chosen:
@@ -37,7 +35,7 @@ class Chosen:
 
 def choose_class(folder: Path, config: Mapping[str, Any], held: Shapes | None = None) -> Chosen:
     """The class for a folder's config.json, whose weights hold `held`, where that is known."""
-    read = _as_classifier(transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False))
+    read = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     kinds = image_classifiers(read.model_type)
     named = [found for name in config.get("architectures") or [] if (found := _registered(str(name), config))]
     if named and named[0].__name__ in kinds:
@@ -92,11 +90,3 @@ def _takes_images(kind: Any, config: Mapping[str, Any]) -> bool:
     """Whether a class that is no image classifier can be the backbone of one."""
     base = MODEL_MAPPING_NAMES.get(str(config.get("model_type")))
     return kind.main_input_name == "pixel_values" or kind.__name__ in ((base,) if isinstance(base, str) else base or ())
-
-
-def _as_classifier(config: Any) -> Any:
-    """Of an image tower alone the config of the whole model, for which transformers has an image classifier."""
-    whole = config.model_type.removesuffix(_TOWER)
-    if whole == config.model_type or not image_classifiers(whole):
-        return config
-    return transformers.CONFIG_MAPPING[whole](vision_config=config.to_dict())
