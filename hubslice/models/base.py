@@ -64,6 +64,7 @@ class Model(ABC):
         Raises:
             ModelError: the model has none, or one that is neither a linear layer nor a convolution.
         """
+        self.check_answers()
         return Head.of(self.module, self._names, self.architecture)
 
     @property
@@ -114,6 +115,19 @@ class Model(ABC):
     def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
         """What `reset_classifier` does to the module."""
 
+    def check_answers(self) -> None:
+        """Nothing where the model answers with classes.
+
+        Raises:
+            ModelError: it has no classifier.
+        """
+        if self.headless:
+            raise ModelError(
+                f"{self.architecture} has no classifier in these weights: it answers with its features",
+                hint="a classifier is put on by `hubslice slice` (slice.reuse: transfer); for anything else choose a "
+                "model fine-tuned for classification",
+            )
+
     def check_sliceable(self) -> None:
         """Nothing where a task's classifier can be put on the model.
 
@@ -153,9 +167,11 @@ class Model(ABC):
         Raises:
             InputError: there are no images, or things of another kind.
             DataError: an image cannot be read.
-            ModelError: this is not an image model.
+            ModelError: this is not an image model, or it has no classifier.
         """
         from hubslice.models.predicting import predict
+
+        self.check_answers()
 
         return predict(self, images)
 

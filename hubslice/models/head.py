@@ -49,14 +49,8 @@ class Head:
         """The classifier of a module, where its names are known.
 
         Raises:
-            ModelError: the module has none, or of a kind of layer that has no row for each class.
+            ModelError: it is of a kind of layer that has no row for each class.
         """
-        if not names.layers:
-            raise ModelError(
-                f"{architecture} has no classifier",
-                hint="a classifier is put on by `hubslice slice` (slice.reuse: transfer); for anything else choose a "
-                "model fine-tuned for classification",
-            )
         layers: dict[str, Layer] = {}
         for path in names.layers:
             layer = module.get_submodule(path)

@@ -11,6 +11,7 @@ import pytest
 import timm
 import torch
 import transformers
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
 
@@ -167,6 +168,8 @@ def test_teachers_without_a_classifier_get_one(name: str, tmp_path: Path) -> Non
     assert torch.equal(features, model.logits(images))
     assert torch.equal(features, load_model(tmp_path / "teacher").logits(images))  # nothing in it is drawn
     assert model.classifier_parameters() == frozenset()
+    with pytest.raises(ModelError, match="it answers with its features"):
+        model.predict(Image.new("RGB", (40, 40)))
     with pytest.raises(DataError, match="the teacher has none"):
         start_classifier(model, ("a",), 0, [("a",)])
 
