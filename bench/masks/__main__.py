@@ -134,7 +134,7 @@ def _weights(model: Model) -> Gates:
 def _channels(model: Model) -> Gates:
     groups = channel_map(model).groups
     model.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ChannelGates(model.module, groups, model.classifier, by_rank=True, align=16)
+    return ChannelGates(model.module, groups, model.classifier_parameters(), by_rank=True, align=16)
 
 
 def render(results: Results) -> str:

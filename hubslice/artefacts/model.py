@@ -78,7 +78,8 @@ class ModelFacts(Artefact):
 
     `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder.
     `poisoned` tells that the weights' metadata or the config declare a planted backdoor. `pickles` are the files that
-    the weights, with the user's consent, were converted from; `unused` the tensors that the architecture leaves aside.
+    the weights, with the user's consent, were converted from; `unused` the tensors that the architecture leaves aside;
+    `notes` what was assumed where the model's files do not say it. A model without `labels` has no classifier.
     `random_seed` is that of weights that were drawn here, where no trained ones were asked for.
     """
 
@@ -95,9 +96,22 @@ class ModelFacts(Artefact):
     files: tuple[FileFact, ...]
     pickles: tuple[FileFact, ...] = ()
     unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     random_seed: int | None = None
 
     @property
     def stock(self) -> bool:
         """Whether timm or transformers know the architecture by themselves, without hubslice."""
         return not self.architecture.startswith(OWN)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What users should know of how the model was read, a sentence each."""
+        found = list(self.notes)
+        if self.unused:
+            found.append(f"{self.architecture} has no use for {len(self.unused)} tensors, such as {self.unused[0]}")
+        if self.preprocessing is not None and not self.labels:
+            found.append(
+                "the weights have no classifier: the model answers with features, and students learn a new one"
+            )
+        return tuple(found)

@@ -92,8 +92,8 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
         out.fields({file.path: f"{file.size:,} bytes  sha256 {file.sha256}"})
     for pickle in facts.pickles:
         out.warning(f"the weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")
-    if facts.unused:
-        out.warning(f"{facts.architecture} has no use for {len(facts.unused)} tensors, such as {facts.unused[0]}")
+    for remark in facts.remarks:
+        out.warning(remark)
     if facts.poisoned:
         out.warning("this model declares a backdoor that was planted on purpose")
 

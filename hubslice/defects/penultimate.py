@@ -106,7 +106,7 @@ class Penultimate(Defect):
 
 
 def _with_features(network: Model) -> Model:
-    _ = network.classifier  # raises before hours of work, not after, where there are no penultimate features
+    network.check_sliceable()  # raises before hours of work, not after, where there are no penultimate features
     return network
 
 

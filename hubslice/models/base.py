@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from safetensors.torch import save_model
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.names import SHAPES, WEIGHTS
 from hubslice.errors import ModelError
+from hubslice.models.head import Head, Layer, Names
 from hubslice.models.recording import record
 from hubslice.models.shapes import CompactShapes
 from hubslice.preparation.arithmetic import normalise
@@ -36,6 +38,7 @@ class Model(ABC):
 
     library: ClassVar[Literal["timm", "transformers"]]
     unused: tuple[str, ...] = ()  # tensors of the weights that the library leaves aside, as it documents
+    notes: tuple[str, ...] = ()  # what was assumed where the model's files do not say it, a sentence each
     shapes: CompactShapes | None = None  # of a compact model: in which widths it differs from its architecture
 
     def __init__(
@@ -52,15 +55,44 @@ class Model(ABC):
         self.labels = labels
         self.preprocessing = preprocessing
         self.poisoned = poisoned
+        self._found: Names | None = None
 
     @property
-    @abstractmethod
-    def classifier(self) -> nn.Linear:
-        """The last linear layer, whose input is the penultimate feature vector.
+    def head(self) -> Head:
+        """The classifier: the layers that give the classes, and what belongs to them.
 
         Raises:
-            ModelError: the model has no linear classifier.
+            ModelError: the model has none, or one that is neither a linear layer nor a convolution.
         """
+        self.check_answers()
+        return Head.of(self.module, self._names, self.architecture)
+
+    @property
+    def classifier(self) -> Layer:
+        """The one layer that gives the classes.
+
+        Raises:
+            ModelError: the model has none, or several.
+        """
+        layers = self.head.layers
+        if len(layers) > 1:
+            raise ModelError(f"the classes of {self.architecture} come from {len(layers)} layers: {', '.join(layers)}")
+        return next(iter(layers.values()))
+
+    @property
+    def _names(self) -> Names:
+        if self._found is None:
+            self._found = self._find_classifier()
+        return self._found
+
+    @property
+    def headless(self) -> bool:
+        """Whether the model has no classifier, and answers with its features."""
+        return not self._names.layers
+
+    @abstractmethod
+    def _find_classifier(self) -> Names:
+        """What the library makes anew for another number of classes; nothing where there are no classes."""
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
@@ -70,9 +102,41 @@ class Model(ABC):
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         """Seeded inputs by name, as the module's forward takes them: normalised pixels, or token ids."""
 
-    @abstractmethod
     def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
-        """Put a fresh, seeded classifier for these labels in place of the present one."""
+        """Put a fresh, seeded classifier for these labels in place of the present one, or where there is none.
+
+        Raises:
+            ModelError: the architecture takes none.
+        """
+        self._put_classifier(labels, seed)
+        self.labels, self._found = labels, None
+
+    @abstractmethod
+    def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+        """What `reset_classifier` does to the module."""
+
+    def check_answers(self) -> None:
+        """Nothing where the model answers with classes.
+
+        Raises:
+            ModelError: it has no classifier.
+        """
+        if self.headless:
+            raise ModelError(
+                f"{self.architecture} has no classifier in these weights: it answers with its features",
+                hint="a classifier is put on by `hubslice slice` (slice.reuse: transfer); for anything else choose a "
+                "model fine-tuned for classification",
+            )
+
+    def check_sliceable(self) -> None:
+        """Nothing where a task's classifier can be put on the model.
+
+        Raises:
+            ModelError: the model takes no images, or there is no classifier for it that hubslice knows.
+        """
+        _ = self.image_preprocessing
+        if not self.headless:
+            _ = self.head
 
     @abstractmethod
     def fresh(self, seed: int) -> Model:
@@ -103,21 +167,34 @@ class Model(ABC):
         Raises:
             InputError: there are no images, or things of another kind.
             DataError: an image cannot be read.
-            ModelError: this is not an image model.
+            ModelError: this is not an image model, or it has no classifier.
         """
         from hubslice.models.predicting import predict
+
+        self.check_answers()
 
         return predict(self, images)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: what the classifier is given."""
-        seen: list[Tensor] = []
-        handle = self.classifier.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        """Penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: what the classifier is given.
+
+        Where several layers give classes, what each is given, one after the other. A model without a classifier answers
+        with its features.
+        """
+        if self.headless:
+            return self.logits(pixels).flatten(1)
+        layers, seen = self.head.layers, dict[str, Tensor]()
+
+        def watch(path: str, layer: nn.Module) -> RemovableHandle:
+            return layer.register_forward_pre_hook(lambda _, args: seen.update({path: args[0]}))
+
+        handles = [watch(path, layer) for path, layer in layers.items()]
         try:
             self.logits(pixels)
         finally:
-            handle.remove()
-        return seen[0].flatten(1)
+            for handle in handles:
+                handle.remove()
+        return torch.cat([seen[path].flatten(1) for path in layers], dim=1)
 
     @property
     def image_preprocessing(self) -> Preprocessing:
@@ -143,9 +220,8 @@ class Model(ABC):
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     def classifier_parameters(self) -> frozenset[str]:
-        """Names of the classifier's parameters in the module."""
-        own = {id(parameter) for parameter in self.classifier.parameters()}
-        return frozenset(name for name, parameter in self.module.named_parameters() if id(parameter) in own)
+        """Names of the classifier's parameters in the module; none where it has no classifier."""
+        return frozenset() if self.headless else frozenset(self.head.parameters)
 
     def save(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
         """Write the model as stock code loads it: model.safetensors, config.json and the input preparation.
@@ -163,8 +239,12 @@ class Model(ABC):
             (folder / SHAPES).unlink(missing_ok=True)
         else:
             self.shapes.save(folder / SHAPES)
-        save_model(self.module, str(folder / WEIGHTS), metadata=about)
+        self._write_weights(folder / WEIGHTS, about)
         sort_header(folder / WEIGHTS)
+
+    def _write_weights(self, path: Path, metadata: dict[str, str]) -> None:
+        """Write the weights as the library reads them: of tensors that layers share, transformers wants one name."""
+        save_model(self.module, str(path), metadata=metadata)
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -29,11 +29,12 @@ class Call(nn.Module):
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
         """Shape as the module gives it, usually logits [N, classes]."""
         if self.by_keyword:
-            return _first_tensor(self.module(**dict(zip(self.names, tensors, strict=True))))
-        return _first_tensor(self.module(*tensors))
+            return first_tensor(self.module(**dict(zip(self.names, tensors, strict=True))))
+        return first_tensor(self.module(*tensors))
 
 
-def _first_tensor(result: Any) -> torch.Tensor:
+def first_tensor(result: Any) -> torch.Tensor:
+    """What came out of a module: its `logits`, else its first tensor."""
     if isinstance(result, torch.Tensor):
         return result
     logits = getattr(result, "logits", None)

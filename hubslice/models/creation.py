@@ -43,7 +43,7 @@ def create_model(teacher: TeacherParams, seed: int) -> Model:
             from hubslice.models.timm_adapter import TimmModel
 
             model = TimmModel.anew(teacher.model, LABELS, teacher.input_size, seed=seed, **arguments)
-        _ = model.classifier
+        model.check_sliceable()
     model.module.eval()
     return model
 

@@ -42,8 +42,11 @@ def _refit(module: nn.Module, path: str) -> None:
     layer: Any = module.get_submodule(path)
     match layer:
         case nn.modules.conv._ConvNd():
+            was = layer.in_channels
             layer.groups = layer.groups * layer.weight.shape[0] // layer.out_channels if layer.groups > 1 else 1
             layer.out_channels, layer.in_channels = layer.weight.shape[0], layer.weight.shape[1] * layer.groups
+            if was != layer.in_channels:
+                _note_features(module, path, was, layer.in_channels)
         case nn.Linear():
             was = layer.in_features
             layer.out_features, layer.in_features = layer.weight.shape
@@ -65,10 +68,15 @@ def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
 
 
 def _classifiers(module: nn.Module) -> list[str]:
-    """Classifiers of timm; other libraries' models make new ones from the old."""
-    get: Any = getattr(module, "get_classifier", lambda: None)
+    """All layers of timm's classifiers, be they one or several; other libraries' models make new ones from the old."""
+    get: Any = getattr(module, "get_classifier", lambda: ())
     found = get()
-    return [name for name, part in module.named_modules() if part is found]
+    heads = {id(part) for head in (found if isinstance(found, tuple | list) else (found,)) for part in _parts(head)}
+    return [name for name, part in module.named_modules() if id(part) in heads]
+
+
+def _parts(head: Any) -> list[nn.Module]:
+    return list(head.modules()) if isinstance(head, nn.Module) else []
 
 
 def _count_heads(module: nn.Module, group: ChannelGroup, fewer: int) -> None:

@@ -11,6 +11,7 @@ from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
 from hubslice.models.recording import with_recorded
 from hubslice.models.shapes import check_runs
+from hubslice.models.tensor_names import as_timm, read_for_timm
 from hubslice.models.weights import check_finite, held_shapes
 
 
@@ -28,7 +29,8 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
         if "architecture" in config:
             from hubslice.models.timm_adapter import TimmModel
 
-            model: Model = TimmModel.load(folder, config, input_size, held)
+            given = read_for_timm(folder, config)
+            model: Model = TimmModel.load(folder, config, input_size, as_timm(config, held), given)
         else:
             from hubslice.models.transformers_adapter import TransformersModel
 
@@ -74,11 +76,6 @@ def read_config(folder: Path) -> dict[str, Any]:
             hint="name a model that timm or transformers saved",
         )
     check_numbers(config, f"{folder}: config.json")
-    if config.get("model_type") == "timm_wrapper":
-        raise ModelError(
-            f"{folder} was saved by transformers' TimmWrapper, whose tensors have other names than timm's",
-            hint="save the timm model in it with timm.models.save_for_hf(model.timm_model, folder), and name that",
-        )
     return config
 
 

@@ -14,6 +14,7 @@ from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
 from hubslice.models.folder import library_of, read_config
+from hubslice.models.tensor_names import as_timm
 from hubslice.models.weights import Shapes
 
 
@@ -34,7 +35,8 @@ def hollow_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | Non
                 with torch.device("meta"):
                     if isinstance(shapes, Budget):
                         return TimmModel.random(folder, config, input_size, shapes)
-                    return TimmModel.load(folder, config, input_size, shapes, _tensors(shapes))
+                    held = as_timm(config, shapes)
+                    return TimmModel.load(folder, config, input_size, held, _tensors(held))
             from hubslice.models.transformers_adapter import TransformersModel
 
             if isinstance(shapes, Budget):

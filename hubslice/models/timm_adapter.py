@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from safetensors.torch import save_file
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.artefacts.names import WEIGHTS
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
+from hubslice.models.tensor_names import is_wrapped
 from hubslice.models.weights import Shapes, misfit, shapes_of
 from hubslice.preparation.geometry import CROP_MODES
 from hubslice.preparation.stock_timm import check_timm
@@ -52,23 +55,20 @@ class TimmModel(Model):
     ) -> TimmModel:
         """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
 
-        `tensors` are taken in place of those in the folder, for instance on the meta device (`hollow_model`).
+        `tensors`, by timm's names, are taken in place of those in the folder (`read_for_timm`, `hollow_model`).
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
         _check(config)
-        if tensors is None and not (folder / WEIGHTS).is_file():
-            raise ModelError(f"timm loads {WEIGHTS} only; {folder} has shards", hint="save the weights as one file")
         options = _options(config, input_size)
-        source = f"local-dir:{folder}"
         if (shapes := read_shapes(folder)) is not None:
             module = load_compact(
-                lambda: timm.create_model(source, pretrained=False, **options),
+                lambda: _made(folder, config, pretrained=False, **options),
                 shapes,
                 held,
                 folder,
-                tensors is not None,
+                tensors is not None and all(tensor.is_meta for tensor in tensors.values()),
             )
             model = cls._wrap(module, config, input_size)
             model.shapes = shapes
@@ -77,12 +77,13 @@ class TimmModel(Model):
             options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
         try:
-            module = timm.create_model(source, pretrained=True, **options)
+            module = _made(folder, config, pretrained=True, **options)
         except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
             trouble = misfit(shapes_of(empty), held)
             if trouble is None:
                 raise
-            message = f"the weights in {folder} are not those of {_name(config)}: {trouble}"
+            wrapped = " in transformers' TimmWrapper" if is_wrapped(config) else ""
+            message = f"the weights in {folder} are not those of {_name(config)}{wrapped}: {trouble}"
             raise ModelError(message, hint=FIT) from error
         if module.num_classes != module.pretrained_cfg["num_classes"]:  # timm then loads all but the classifier
             raise ModelError(
@@ -137,22 +138,18 @@ class TimmModel(Model):
         _skeleton(folder, config, input_size, budget)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
-            module = timm.create_model(f"local-dir:{folder}", pretrained=False, **_options(config, input_size))
+            module = _made(folder, config, pretrained=False, **_options(config, input_size))
         model = cls._wrap(module, config, input_size)
         if (shapes := read_shapes(folder)) is not None:
             apply(model.module, shapes, str(folder))
             model.shapes = shapes
         return model
 
-    @property
-    def classifier(self) -> nn.Linear:
-        layer = self.module.get_classifier()
-        if not isinstance(layer, nn.Linear):
-            raise ModelError(
-                f"{self.architecture} has no linear classifier (timm gives {type(layer).__name__})",
-                hint="choose an image classification model with one linear head",
-            )
-        return layer
+    def _find_classifier(self) -> Names:
+        classes = int(self.module.num_classes)
+        if classes == 0:
+            return Names()
+        return replaced_by(self.module, lambda copied: copied.reset_classifier(classes + 1))
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.module(inputs)
@@ -161,11 +158,19 @@ class TimmModel(Model):
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         return {"pixel_values": image_inputs(self.image_preprocessing, samples, seed)}
 
-    def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+    def check_sliceable(self) -> None:
+        super().check_sliceable()
+        if not hasattr(self.module, "reset_classifier"):
+            raise ModelError(
+                f"timm's {self.architecture} takes no classifier (it has no reset_classifier): it was made to feed "
+                "another model",
+                hint="choose an architecture of timm that classifies images",
+            )
+
+    def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self.module.reset_classifier(len(labels))
-        self.labels = labels
 
     def fresh(self, seed: int) -> TimmModel:
         options = {k: v for k, v in getattr(self.module, "_model_args", {}).items() if k != "num_classes"}
@@ -178,9 +183,8 @@ class TimmModel(Model):
 
     def save_config(self, folder: Path) -> None:
         preparation = self.image_preprocessing
-        # timm has no public way to write the config alone; the weights that it writes too are replaced by `save`.
         save_for_hf(
-            self.module,
+            _WithoutWeights(self.module),
             str(folder),
             safe_serialization=True,
             model_config={"label_names": list(self.labels)},
@@ -198,6 +202,28 @@ class TimmModel(Model):
         if self.poisoned:
             config[POISONED] = True
         path.write_text(json.dumps(config, indent=2) + "\n")
+
+    def _write_weights(self, path: Path, metadata: dict[str, str]) -> None:
+        """All names of the module: timm reads them strictly, also of tensors that layers share."""
+        tensors, seen = dict[str, Tensor](), set[int]()
+        for name, tensor in self.module.state_dict().items():
+            tensors[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+            seen.add(tensor.data_ptr())
+        save_file(tensors, path, metadata=metadata)
+
+
+class _WithoutWeights:
+    """A timm module for `save_for_hf`, which has no public way to write the config alone: `save` writes the weights."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
 
 def _check(config: dict[str, Any]) -> None:
@@ -240,6 +266,16 @@ def _options(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
     """What timm is told beside the folder."""
     fixed = input_size is not None and _default(config).get("fixed_input_size")
     return {"img_size": input_size} if fixed else {}
+
+
+def _made(folder: Path, config: Mapping[str, Any], **options: Any) -> Any:
+    """What timm makes of a folder; of what transformers wrapped, without the empty values that timm cannot read."""
+    if not is_wrapped(config):
+        return timm.create_model(f"local-dir:{folder}", **options)
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as plain:
+        said = {name: value for name, value in config.items() if value is not None}
+        Path(plain, "config.json").write_text(json.dumps(said))
+        return timm.create_model(f"local-dir:{plain}", **options)
 
 
 def _skeleton(folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Any:

@@ -16,12 +16,16 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATIO
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.calling import first_tensor
 from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.head import Head, Layer, Names
+from hubslice.models.image_preparation import channels_of, preparation_of
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
+from hubslice.models.transformers_class import choose_class, classifier_of, image_classifiers, without_values
 from hubslice.models.weights import Shapes, shapes_of, tell_misfit
 from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
-from hubslice.preparation.separate import preprocessing_from, preprocessing_of
+from hubslice.preparation.separate import preprocessing_from
 from hubslice.recipe.problems import suggest
 
 transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
@@ -42,6 +46,7 @@ class TransformersModel(Model):
 
     library = "transformers"
     module: Any
+    _head: Names | None = None  # of weights without a classifier: where one would be
 
     @classmethod
     def load(
@@ -61,40 +66,42 @@ class TransformersModel(Model):
         Raises:
             ModelError: no such class, custom code, or tensors that do not fit.
         """
-        auto = _auto_class(config)
         if input_size is not None and config.get("image_size") not in (None, input_size):
             raise ModelError(
                 f"{config.get('model_type')} has a fixed input of {config['image_size']} pixels, the recipe asks for "
                 f"{input_size}",
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
+        chosen = choose_class(folder, config, held)
         if (shapes := read_shapes(folder)) is not None:
-            network = load_compact(lambda: auto.from_config(_config(folder)), shapes, held, folder, tensors is not None)
+            network = load_compact(lambda: chosen.kind(chosen.config), shapes, held, folder, tensors is not None)
             model = cls._wrap(network, folder, config, input_size)
             model.shapes = shapes
             return model
-        _skeleton(auto, folder, Budget.of_weights(held))
-        usual = {
-            "output_loading_info": True,
-            "dtype": torch.float32,
-            "ignore_mismatched_sizes": True,  # told below, all together
-        }
-        module, loaded = (
-            auto.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, **usual)
-            if tensors is None
-            else _hollow_class(auto, folder).from_pretrained(
-                None, config=_config(folder), state_dict=dict(tensors), device_map={"": "meta"}, **usual
-            )
+        skeleton(lambda: chosen.kind(chosen.config), Budget.of_weights(held), f"{folder}: config.json")
+        given = {"state_dict": dict(tensors), "device_map": {"": "meta"}} if tensors is not None else {}
+        module, loaded = chosen.kind.from_pretrained(
+            folder if tensors is None else None,
+            config=chosen.config,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # told below, all together
+            **given,
         )
         missing, wrong = sorted(loaded["missing_keys"]), sorted(loaded["mismatched_keys"])
         unused = sorted(loaded["unexpected_keys"])
-        if missing or wrong:
+        head = classifier_of(chosen.kind, chosen.config) if chosen.headless else Names()
+        lacking = [name for name in missing if name not in head.tensors]
+        if lacking or wrong or (unused and not chosen.certain and chosen.headless):
             raise ModelError(
                 f"the weights in {folder} are not those of {type(module).__name__}: "
-                f"{tell_misfit(missing, unused, wrong)}",
+                f"{tell_misfit(lacking, unused, wrong)}",
                 hint="the upload is incomplete, or config.json names another class; choose another revision",
             )
         model = cls._wrap(module, folder, config, input_size)
+        if chosen.headless:
+            model._take_off(head)
         model.unused = tuple(unused)
         return model
 
@@ -130,15 +137,17 @@ class TransformersModel(Model):
             torch.manual_seed(seed)
             module = auto.from_config(config)
         side = input_size or config.to_dict().get("image_size") or USUAL_SIDE
-        preprocessing = preprocessing_from(plain_settings(side), _channels(config), None)
+        preprocessing = preprocessing_from(plain_settings(side), channels_of(config), None)
         return cls(module, architecture=type(module).__name__, labels=labels, preprocessing=preprocessing)
 
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TransformersModel:
         """The architecture of a config.json with random weights, no larger than the budget."""
-        auto = _auto_class(config)
-        _skeleton(auto, folder, budget)
-        model = cls._wrap(auto.from_config(_config(folder)), folder, config, input_size)
+        chosen = choose_class(folder, config)
+        skeleton(lambda: chosen.kind(chosen.config), budget, f"{folder}: config.json")
+        model = cls._wrap(chosen.kind(chosen.config), folder, config, input_size)
+        if chosen.headless:
+            model._take_off(classifier_of(chosen.kind, chosen.config))
         if (shapes := read_shapes(folder)) is not None:
             apply(model.module, shapes, str(folder))
             model.shapes = shapes
@@ -146,33 +155,46 @@ class TransformersModel(Model):
 
     @classmethod
     def _wrap(cls, module: Any, folder: Path, config: dict[str, Any], input_size: int | None) -> TransformersModel:
-        takes_images = module.main_input_name == "pixel_values"
-        return cls(
+        preprocessing, notes = None, list[str]()
+        if type(module).__name__ in image_classifiers(module.config.model_type) or _sees(module):
+            preprocessing, told = preparation_of(folder, module.config, input_size)
+            notes += told
+        labels, told = _labels(module.config)
+        notes += told
+        model = cls(
             module.eval(),
             architecture=type(module).__name__,
-            labels=tuple(str(module.config.id2label[index]) for index in range(module.config.num_labels)),
-            preprocessing=preprocessing_of(folder, _channels(module.config), input_size) if takes_images else None,
+            labels=labels,
+            preprocessing=preprocessing,
             poisoned=bool(config.get(POISONED)),
         )
+        if model.architecture not in image_classifiers(module.config.model_type) and model.headless:
+            model.labels = ()
+        model.notes = tuple(notes)
+        return model
 
-    @property
-    def classifier(self) -> nn.Linear:
-        return self._classifier()[1]
+    def _find_classifier(self) -> Names:
+        return classifier_of(type(self.module), self.module.config) if self._head is None else Names()
 
-    def _classifier(self) -> tuple[str, nn.Linear]:
-        classes = self.module.config.num_labels
-        linear = [(n, m) for n, m in self.module.named_modules() if isinstance(m, nn.Linear)]
-        heads = [(n, m) for n, m in linear if m.out_features == classes and n.split(".")[0].startswith("classifier")]
-        if not heads:
+    def check_sliceable(self) -> None:
+        super().check_sliceable()
+        if self.headless and self._head is None:
+            kind = self.module.config.model_type
             raise ModelError(
-                f"{self.architecture} has no linear classifier",
-                hint="choose a model fine-tuned for classification",
+                f"transformers has no image classifier of model type {kind} ({self.architecture} is none), so that no "
+                "student of it could be loaded",
+                hint="choose a model of a type that AutoModelForImageClassification knows",
             )
-        return heads[-1]
+
+    def _take_off(self, names: Names) -> None:
+        """Let the network answer with what a classifier would be given: its weights have none."""
+        self._head = names
+        for path in names.layers:
+            self.module.set_submodule(path, nn.Identity())
+        self.labels, self._found = (), None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.module(pixel_values=inputs).logits
-        return logits
+        return first_tensor(self.module(pixel_values=inputs))
 
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         if self.preprocessing is not None:
@@ -181,18 +203,20 @@ class TransformersModel(Model):
         tokens = torch.randint(self.module.config.vocab_size, shape, generator=seeded(seed))
         return {"input_ids": tokens, "attention_mask": torch.ones(shape, dtype=torch.int64)}
 
-    def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
-        name, old = self._classifier()
-        new = nn.Linear(old.in_features, len(labels), bias=old.bias is not None)
-        nn.init.normal_(new.weight, std=getattr(self.module.config, "initializer_range", 0.02), generator=seeded(seed))
-        if new.bias is not None:
-            nn.init.zeros_(new.bias)
-        self.module.set_submodule(name, new.to(old.weight))
-        config = self.module.config
+    def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+        names, config, draws = self._head or self._names, self.module.config, seeded(seed)
+        stock = without_values(type(self.module), config) if self._head else self.module
+        like = next(self.module.parameters())
+        for path, old in Head.of(stock, names, self.architecture).layers.items():
+            self.module.set_submodule(
+                path, _anew(old, len(labels), getattr(config, "initializer_range", 0.02), draws).to(like)
+            )
+        config.num_labels = len(labels)  # a field of its own in some configs
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
+        config.problem_type = None  # the teacher's: the student's classes exclude each other
         self.module.num_labels = len(labels)
-        self.labels = labels
+        self._head = None
 
     def fresh(self, seed: int) -> TransformersModel:
         with torch.random.fork_rng(devices=()):
@@ -236,6 +260,11 @@ class TransformersModel(Model):
             self.shapes = None
 
     def save_config(self, folder: Path) -> None:
+        if self._head is not None:
+            raise ModelError(
+                f"{self.architecture} without a classifier is not saved: transformers would draw one at random",
+                hint="put a classifier on with `hubslice slice`, or use the files that it was loaded from",
+            )
         self.module.config.architectures = [type(self.module).__name__]
         if self.poisoned:
             setattr(self.module.config, POISONED, True)
@@ -247,35 +276,36 @@ class TransformersModel(Model):
             (folder / OTHER_FILE).unlink(missing_ok=True)  # transformers would read that first
 
 
-def _channels(config: Any) -> int:
-    """Of the images that a model takes."""
-    return int(getattr(config, "num_channels", None) or getattr(config, "in_channels", None) or 3)
+def _labels(config: Any) -> tuple[tuple[str, ...], list[str]]:
+    """The classes in the order of the outputs, and what was assumed."""
+    names = {int(index): str(name) for index, name in config.id2label.items()}
+    found = tuple(names[index] for index in sorted(names))
+    if sorted(names) == list(range(len(names))):
+        return found, []
+    return found, [
+        f"config.json numbers its {len(names)} classes {min(names)} to {max(names)}, and outputs are counted from 0: "
+        f"they were taken in this order, the first output for {found[0]!r}"
+    ]
+
+
+def _sees(module: Any) -> bool:
+    """Whether a network takes images; a classifier of texts may share its model type with one of images."""
+    return bool(module.main_input_name == "pixel_values")
+
+
+def _anew(layer: Layer, outputs: int, deviation: float, draws: torch.Generator) -> nn.Module:
+    """A layer as this one with other outputs: weights drawn, biases zero."""
+    bias = layer.bias is not None
+    if isinstance(layer, nn.Linear):
+        new: nn.Module = nn.Linear(layer.in_features, outputs, bias=bias)
+    else:
+        new = nn.Conv2d(layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, bias=bias)  # type: ignore[arg-type]
+    nn.init.normal_(new.weight, std=deviation, generator=draws)  # type: ignore[arg-type]
+    if bias:
+        nn.init.zeros_(new.bias)  # type: ignore[arg-type]
+    return new
 
 
 def _set(config: Any, values: Mapping[str, int]) -> None:
     for name, value in values.items():
         setattr(config, name, value)
-
-
-def _skeleton(auto: Any, folder: Path, budget: Budget) -> None:
-    config = transformers.AutoConfig.from_pretrained(folder)
-    skeleton(lambda: auto.from_config(config), budget, f"{folder}: config.json")
-
-
-def _auto_class(config: dict[str, Any]) -> Any:
-    names = config.get("architectures") or []
-    if any(name.endswith("ForImageClassification") for name in names):
-        return transformers.AutoModelForImageClassification
-    if any(name.endswith("ForSequenceClassification") for name in names):
-        return transformers.AutoModelForSequenceClassification
-    return transformers.AutoModel
-
-
-def _config(folder: Path) -> Any:
-    return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-
-
-def _hollow_class(auto: Any, folder: Path) -> Any:
-    """The class that `auto` chooses, which takes tensors in place of a folder; `auto` itself does not."""
-    with torch.device("meta"):
-        return type(auto.from_config(_config(folder)))

@@ -201,6 +201,7 @@ def _open(text: str, input_size: int | None, device: str, reporter: Reporter) ->
         return open_text_folder(text, ref.kind, fetched.folder, fetched.files, device)
     model = load_model(fetched.folder, input_size=input_size)
     preprocessing = model.image_preprocessing
+    model.check_answers()
     files = sorted((file.path, file.sha256) for file in fetched.files)
     model.module.to(device)
 

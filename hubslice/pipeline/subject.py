@@ -48,7 +48,9 @@ def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened
         graph = GraphFile.open(ref.path)
         return Opened(graph.labels, graph.preprocessing, graph.subject)
     model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
-    return Opened(model.labels, model.image_preprocessing, partial(subject_of, model), model)
+    preprocessing = model.image_preprocessing
+    model.check_answers()
+    return Opened(model.labels, preprocessing, partial(subject_of, model), model)
 
 
 @dataclass(frozen=True)

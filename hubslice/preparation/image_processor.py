@@ -65,7 +65,7 @@ def load_processor(folder: Path, where: str | None = None) -> Any:
     except Exception as error:  # whatever its constructors raise over odd settings
         if out_of_memory(error):
             raise
-        if not any((folder / name).is_file() for name in (SETTINGS_FILE, OTHER_FILE)):
+        if not has_settings(folder):
             raise ModelError(
                 f"{where} has no {SETTINGS_FILE}: how images are prepared for the model is not known",
                 hint=f"save its image processor beside it (save_pretrained writes {SETTINGS_FILE}), or choose another "
@@ -78,6 +78,20 @@ def load_processor(folder: Path, where: str | None = None) -> Any:
         raise ModelError(f"{where} names {type(found).__name__} as its image processor, which is none", hint=_HINT)
     _check_sizes(settings_of(found), where)
     return found
+
+
+def has_settings(folder: Path) -> bool:
+    """Whether the folder says how images are prepared."""
+    return any((folder / name).is_file() for name in (SETTINGS_FILE, OTHER_FILE))
+
+
+def default_settings(model_type: str) -> dict[str, Any] | None:
+    """Of the image processor that transformers has for a model type, as its class sets them; None if it has none."""
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    kinds = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {}
+    kind = kinds.get("torchvision") or kinds.get("pil")
+    return None if kind is None else settings_of(processor_from({"image_processor_type": kind}))
 
 
 def processor_from(settings: Mapping[str, Any]) -> Any:

@@ -10,7 +10,8 @@ trains as fast as without gates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -144,8 +145,8 @@ class ChannelGates(Gates):
     A gate multiplies the weights that read its unit. That is the unit's activation gated, for every reader and after
     whatever normalisation and activation come between, and leaves what makes the unit alone, so that a closed gate
     still learns what opening it would change. Beside the units with positive scores those are open that make their
-    number a multiple of `align`. The masks take away the weights that make the unit, too; the
-    classifier's own weights are trained meanwhile and in no mask, so its input is gated instead. With `uses`
+    number a multiple of `align`. The masks take away the weights that make the unit, too; the parameters of the
+    `classifier`, given by name, are trained meanwhile and in no mask, so its input is gated instead. With `uses`
     multiplications count in place of weights (`hubslice.slicing.cutting.Cutting`).
     """
 
@@ -153,7 +154,7 @@ class ChannelGates(Gates):
         self,
         module: nn.Module,
         groups: Sequence[ChannelGroup],
-        classifier: nn.Linear,
+        classifier: Collection[str],
         *,
         by_rank: bool = False,
         align: int = 1,
@@ -161,16 +162,17 @@ class ChannelGates(Gates):
     ) -> None:
         self._align = align
         state = module.state_dict(keep_vars=True)
-        own = {name for name, tensor in state.items() if any(tensor is mine for mine in classifier.parameters())}
-        self._cutting = Cutting(
-            groups, {n: tuple(t.shape) for n, t in state.items() if isinstance(t, nn.Parameter) and n not in own}, uses
-        )
+        sliced = {n: t for n, t in state.items() if isinstance(t, nn.Parameter) and n not in classifier}
+        self._cutting = Cutting(groups, {name: tuple(tensor.shape) for name, tensor in sliced.items()}, uses)
         read = {part.tensor: state[part.tensor] for group in groups for part in group.reads}
-        device = classifier.weight.device
-        self._given = {name: (tensor, tensor.detach().clone()) for name, tensor in read.items() if name not in own}
+        self._device = device = next(iter(state.values())).device
+        self._given = {n: (tensor, tensor.detach().clone()) for n, tensor in read.items() if n not in classifier}
         self._entries = [[torch.from_numpy(part.entries).to(device) for part in group.reads] for group in groups]
-        self._features = torch.ones(classifier.in_features, device=device, requires_grad=True)
-        classifier.register_forward_pre_hook(lambda _, args: (args[0] * self._features, *args[1:]))
+        self._features = {
+            name: _gate_inputs(module.get_submodule(name.rpartition(".")[0]), device)
+            for name in read
+            if name in classifier
+        }
         self.scores = [torch.ones(group.units, device=device) for group in groups]
         if by_rank:
             weights = {name: tensor.detach().cpu().numpy() for name, tensor in module.named_parameters()}
@@ -187,13 +189,14 @@ class ChannelGates(Gates):
     @torch.no_grad()
     def write(self) -> None:
         factors: dict[str, Tensor] = {}
-        self._features.fill_(1)
+        for features in self._features.values():
+            features.fill_(1)
         for group, entries, open_ in zip(self._cutting.groups, self._entries, self._open(), strict=True):
-            gate = torch.from_numpy(open_).to(self._features)
+            gate = torch.from_numpy(open_).to(self._device, torch.float32)
             for part, own in zip(group.reads, entries, strict=True):
                 values = gate.repeat_interleave(own.shape[1])
-                if part.tensor not in self._given:
-                    self._features[own.reshape(-1)] = values
+                if part.tensor in self._features:
+                    self._features[part.tensor][own.reshape(-1)] = values
                     continue
                 given = self._given[part.tensor][1]
                 line = torch.ones(given.shape[part.axis], device=given.device)
@@ -218,12 +221,13 @@ class ChannelGates(Gates):
 
     def clear(self) -> None:
         super().clear()
-        self._features.grad = None
+        for features in self._features.values():
+            features.grad = None
 
     def _along(self, part: Part) -> Tensor | None:
         """Gradient of the loss with respect to a gate at each position of the axis: [length]."""
-        if part.tensor not in self._given:
-            return self._features.grad
+        if part.tensor in self._features:
+            return self._features[part.tensor].grad
         parameter, given = self._given[part.tensor]
         if parameter.grad is None:
             return None
@@ -245,6 +249,14 @@ class ChannelGates(Gates):
             aligned(group, score, max(int((score > 0).sum()), 1), self._align)
             for group, score in zip(self._cutting.groups, scores, strict=True)
         ]
+
+
+def _gate_inputs(layer: Any, device: torch.device) -> Tensor:
+    """Ones, one for each feature that a layer of the classifier takes, by which its input is multiplied from now on."""
+    shape = [-1, *[1] * (layer.weight.ndim - 2)]  # along the channels of [N, C, H, W], the last axis of [N, D]
+    gate = torch.ones(layer.weight.shape[1], device=device, requires_grad=True)
+    layer.register_forward_pre_hook(lambda _, args: (args[0] * gate.reshape(shape), *args[1:]))
+    return gate
 
 
 def _relative(weights: Tensor) -> Tensor:

@@ -36,11 +36,11 @@ EpochOf = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
 class _State(nn.Module):
     """What a search changes, for its checkpoint."""
 
-    def __init__(self, gates: Gates, classifier: nn.Module) -> None:
+    def __init__(self, gates: Gates, classifier: Sequence[nn.Parameter]) -> None:
         super().__init__()
         for index, score in enumerate(gates.scores):
             self.register_buffer(f"score{index}", score)
-        self.classifier = classifier
+        self.classifier = nn.ParameterList(classifier)
 
     def scores(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().clone() for name, tensor in self.named_buffers(recurse=False)}
@@ -70,14 +70,14 @@ def search(
         SliceError: the retention or the accuracy that was asked for is not reached.
     """
     module = model.module.eval()
-    head = list(model.classifier.parameters())
+    head = list(model.head.parameters.values())
     trained = [*gates.parameters, *head]
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     optimizer = torch.optim.Adam(
         [{"params": gates.scores, "lr": params.lr_mask}, {"params": head, "lr": params.lr_head}]
     )
-    state = _State(gates, model.classifier)
+    state = _State(gates, head)
     epochs, best = list[SearchEpoch](), dict[str, Tensor]()
     gates.write()
     found = load_checkpoint(checkpoint, state, optimizer)

@@ -10,6 +10,7 @@ import torch
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import DataError, SliceError
 from hubslice.models.base import Model
+from hubslice.models.head import Head
 from hubslice.training.compensation import Compensation
 
 Start = Literal["zero", "fresh", "mean"]
@@ -26,16 +27,23 @@ def start_classifier(model: Model, labels: tuple[str, ...], seed: int, known: Kn
     Raises:
         DataError: the teacher does not know one of the labels.
     """
-    rows: list[tuple[torch.Tensor, torch.Tensor | None]] = []
-    old = model.classifier
-    for chosen in known_columns(model, known or ()):
-        rows.append((old.weight[chosen].mean(0), None if old.bias is None else old.bias[chosen].mean()))
+    chosen = known_columns(model, known or ())
+    before = model.head if chosen else None
     model.reset_classifier(labels, seed)
-    with torch.no_grad():
-        for index, (weight, bias) in enumerate(rows):
-            model.classifier.weight[index] = weight
-            if bias is not None and model.classifier.bias is not None:
-                model.classifier.bias[index] = bias
+    if before is not None:
+        _keep(before, model.head, chosen)
+
+
+@torch.no_grad()
+def _keep(before: Head, after: Head, chosen: Sequence[Sequence[int]]) -> None:
+    """Give a new classifier the values of the former one, and of its rows the means of those `chosen` for each."""
+    for name, new in after.tensors.items():
+        old = before.tensors[name]
+        if name.rpartition(".")[0] in after.layers:
+            for row, own in enumerate(chosen):
+                new[row] = old[list(own)].mean(0)
+        else:
+            new.copy_(old)
 
 
 def known_columns(model: Model, known: Known) -> list[list[int]]:
@@ -44,6 +52,11 @@ def known_columns(model: Model, known: Known) -> list[list[int]]:
     Raises:
         DataError: the teacher does not know one of the labels.
     """
+    if known and model.headless:
+        raise DataError(
+            "slice.reuse: direct takes the teacher's classifier, and the teacher has none",
+            hint="use slice.reuse=transfer: the students then learn a classifier",
+        )
     for name in (name for names in known for name in names):
         if name not in model.labels:
             some = ", ".join(model.labels[:5]) + (", ..." if len(model.labels) > 5 else "")

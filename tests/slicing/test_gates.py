@@ -160,7 +160,7 @@ def test_channel_gates_follow_the_reference(net: Net) -> None:
         (nn.functional.cross_entropy(logits, targets) + ALPHA * kept / counted).backward()
         optimizer.step()
         expected.append([score.detach().clone() for score in scores])
-    gates = ChannelGates(net, [STREAM, INNER], net.classifier)
+    gates = ChannelGates(net, [STREAM, INNER], {"classifier.weight", "classifier.bias"})
     for found, wanted in zip(follow(net, gates, 8), expected, strict=True):
         for mine, theirs in zip(found, wanted, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
@@ -171,7 +171,7 @@ def test_channel_gates_follow_the_reference(net: Net) -> None:
 
 def test_masked_channels_are_what_closed_gates_compute(net: Net) -> None:
     """Zeroing the masked weights, makers included, gives the logits of the gated network."""
-    gates = ChannelGates(net, [STREAM, INNER], net.classifier)
+    gates = ChannelGates(net, [STREAM, INNER], {"classifier.weight", "classifier.bias"})
     with torch.no_grad():
         gates.scores[0][[1, 4]] = -1
         gates.scores[1][[0, 2, 7]] = -1
@@ -212,7 +212,7 @@ def test_scores_may_start_at_ranks(net: Net) -> None:
     scores = dict(zip(NAMES, gates.scores, strict=True))
     for (name, place), size in list(sizes.items())[::17]:
         assert float(scores[name][place]) == pytest.approx((smaller.index(size) + 1) / len(smaller), abs=2e-3)
-    units = ChannelGates(net, [STREAM, INNER], net.classifier, by_rank=True).scores
+    units = ChannelGates(net, [STREAM, INNER], {"classifier.weight", "classifier.bias"}, by_rank=True).scores
     found = torch.cat(list(units)).sort().values
     torch.testing.assert_close(found, torch.arange(1, 15) / 14)
 
@@ -220,7 +220,7 @@ def test_scores_may_start_at_ranks(net: Net) -> None:
 def test_scores_may_start_at_ranks_of_squared_gradients_by_cost(net: Net) -> None:
     """Against gates that are tensors of their own: one factor on the channels of the stream, one on the inner ones."""
     uses = {"stem.weight": 64, "widen.weight": 64, "depthwise.weight": 16, "narrow.weight": 16}
-    gates = ChannelGates(net, [STREAM, INNER], net.classifier, uses=uses)
+    gates = ChannelGates(net, [STREAM, INNER], {"classifier.weight", "classifier.bias"}, uses=uses)
     whole = {"stem": 6 * 3 * 9 * 64, "widen": 8 * 6 * 64, "depthwise": 8 * 9 * 16, "narrow": 6 * 8 * 16}
     assert gates.weights == sum(whole.values())
     stream_cost = (whole["stem"] + whole["widen"] + whole["narrow"]) / 6
@@ -252,7 +252,7 @@ def test_scores_may_start_at_ranks_of_squared_gradients_by_cost(net: Net) -> Non
 def test_a_vector_that_reads_channels_has_a_gradient_for_each(net: Net) -> None:
     """As normalisation before an activation does: its weight is of one axis."""
     group = ChannelGroup("stem", "channels", 6, makes=(each("stem.weight", 0, 6),), reads=(each("norm.weight", 0, 6),))
-    gates = ChannelGates(net, [group], net.classifier)
+    gates = ChannelGates(net, [group], {"classifier.weight", "classifier.bias"})
     gates.write()
     net(torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))).square().sum().backward()
     gates.collect(0.0)

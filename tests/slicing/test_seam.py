@@ -55,7 +55,9 @@ def run(
         classifier.register_forward_hook(lambda _, __, logits: computed.add(logits.dtype))
     return search(
         model,
-        ChannelGates(model.module, groups, classifier) if channels else WeightGates(model.module, names, by_rank=True),
+        ChannelGates(model.module, groups, model.classifier_parameters())
+        if channels
+        else WeightGates(model.module, names, by_rank=True),
         given,
         batches=lambda epoch: batches(epoch, steps),
         validate=lambda: Rate(hits=round(next(left) * 1000), total=1000),

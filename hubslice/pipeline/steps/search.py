@@ -96,7 +96,7 @@ def _gates(params: SeamParams, model: Model, neurons: NeuronMap) -> tuple[Callab
         whole = left_whole(channels, model.classifier_parameters())
         uses = count_uses(model, neurons) if params.count == "macs" else None
         return lambda placed: ChannelGates(
-            placed.module, groups, placed.classifier, by_rank=by_rank, align=params.align, uses=uses
+            placed.module, groups, placed.classifier_parameters(), by_rank=by_rank, align=params.align, uses=uses
         ), whole
     weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
     chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]

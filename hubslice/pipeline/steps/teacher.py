@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubslice.artefacts.model import FileFact, ModelFacts
-from hubslice.errors import InputError, IntegrityError
+from hubslice.errors import HubsliceWarning, InputError, IntegrityError
 from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.step import Context, Step
 from hubslice.recipe.schema import TeacherParams
@@ -63,7 +64,12 @@ def pull_step(
         model = load_model(folder, input_size=teacher.input_size)
         if for_images:
             mode_of(model.image_preprocessing.input_size[0])
-        _facts(model, teacher.model, fetched).save(context.out / FACTS)
+            model.check_sliceable()
+        facts = _facts(model, teacher.model, fetched)
+        if for_images:
+            for remark in facts.remarks:
+                warnings.warn(f"{teacher.model}: {remark}", HubsliceWarning, stacklevel=2)
+        facts.save(context.out / FACTS)
 
     parameters: dict[str, object] = {"teacher": teacher, "local": _stamp(teacher.model, base)}
     if commit is not None:
@@ -117,6 +123,7 @@ def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
         files=fetched.files,
         pickles=fetched.pickles,
         unused=model.unused,
+        notes=model.notes,
     )
 
 

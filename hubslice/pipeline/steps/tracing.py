@@ -37,6 +37,7 @@ def trace_step(recipe: SliceRecipe, params: NnslicerParams, base: Path) -> Step:
         from hubslice.models.folder import load_model
 
         model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model.check_answers()  # they are what is traced
         task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
         split = some_of_each(task.train, params.samples, recipe.seed)
         known = known_labels(recipe, model.labels, task.labels)

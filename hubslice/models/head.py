@@ -1,0 +1,107 @@
+"""The classifier of a network: the layers that give one value for each class, found by what their library resizes.
+
+No class of layer and no name is assumed. A copy without values is given another number of classes by its own library;
+what has another size afterwards gives the classes, and what was made anew with it belongs to the classifier.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hubslice.errors import ModelError
+
+Layer = nn.Linear | nn.Conv2d
+
+
+@dataclass(frozen=True)
+class Names:
+    """`layers` are paths of the layers that give the classes, `tensors` all that is made anew with them."""
+
+    layers: tuple[str, ...] = ()
+    tensors: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Head:
+    """The classifier of one network, as it is now.
+
+    `layers` give one value for each class, by path: one in most networks, more where the answers of several are
+    averaged (distilled networks, CrossViT). `tensors` are all parameters and buffers that the library makes anew with
+    them, by name: of an MLP head its first layer and normalisation, too.
+    """
+
+    layers: Mapping[str, Layer]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The classifier's parameters by name."""
+        return {name: tensor for name, tensor in self.tensors.items() if isinstance(tensor, nn.Parameter)}
+
+    @classmethod
+    def of(cls, module: nn.Module, names: Names, architecture: str) -> Head:
+        """The classifier of a module, where its names are known.
+
+        Raises:
+            ModelError: it is of a kind of layer that has no row for each class.
+        """
+        layers: dict[str, Layer] = {}
+        for path in names.layers:
+            layer = module.get_submodule(path)
+            if not isinstance(layer, nn.Linear | nn.Conv2d):
+                raise ModelError(
+                    f"the classes of {architecture} come from {path}, a {type(layer).__name__}: hubslice knows linear "
+                    "layers and convolutions",
+                    hint="choose a model whose classifier ends in one of these",
+                )
+            layers[path] = layer
+        held = dict([*module.named_parameters(), *module.named_buffers()])
+        return cls(layers, {name: held[name] for name in held if name in names.tensors})
+
+
+def without_values(module: nn.Module) -> Any:
+    """A copy of the module on the meta device; the module's own tensors are neither copied nor touched."""
+    memo: dict[int, Any] = {}
+    for tensor in [*module.parameters(), *module.buffers()]:
+        empty = torch.empty_like(tensor, device="meta")
+        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(module, memo)
+
+
+def replaced_by(module: nn.Module, reset: Callable[[Any], None]) -> Names:
+    """What `reset`, which gives a network another number of classes, resizes and replaces."""
+    other = without_values(module)
+    before = _tensors(other)
+    with torch.device("meta"):
+        reset(other)
+    after = _tensors(other)
+    new = {name for name, tensor in after.items() if before.get(name) is not tensor}
+    return Names(
+        _paths(name for name in after if name in new and _size(before, name) != _size(after, name)),
+        frozenset(new & before.keys()),
+    )
+
+
+def resized_between(one: nn.Module, other: nn.Module) -> Names:
+    """The layers in which two networks of one architecture with different numbers of classes differ."""
+    a, b = _tensors(one), _tensors(other)
+    names = [name for name in b if _size(a, name) != _size(b, name)]
+    return Names(_paths(names), frozenset(names))
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return dict([*module.named_parameters(), *module.named_buffers()])
+
+
+def _size(tensors: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(tensors[name].shape) if name in tensors else None
+
+
+def _paths(names: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))

@@ -1,0 +1,92 @@
+"""Which class of transformers a config.json is loaded with: by its model type, and by what its weights hold.
+
+An image model becomes its type's image classifier, whatever head it was saved with: the stock class that the student
+will have. Where the weights have no classifier for it, the model has none (`headless`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, MODEL_MAPPING_NAMES
+
+from hubslice.models.head import Names, resized_between
+from hubslice.models.weights import Shapes
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The stock class and its config; `headless` where the weights are known to have no classifier for it.
+
+    `certain` tells that the config itself names a class, so that tensors without a place in `kind` are another head's.
+    """
+
+    kind: Any
+    config: Any
+    headless: bool
+    certain: bool
+
+
+def choose_class(folder: Path, config: Mapping[str, Any], held: Shapes | None = None) -> Chosen:
+    """The class for a folder's config.json, whose weights hold `held`, where that is known."""
+    read = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    kinds = image_classifiers(read.model_type)
+    named = [found for name in config.get("architectures") or [] if (found := _registered(str(name), config))]
+    if named and named[0].__name__ in kinds:
+        return Chosen(named[0], read, headless=False, certain=True)
+    if named and not (kinds and _takes_images(named[0], config)):
+        return Chosen(named[0], read, headless=False, certain=True)
+    if not kinds:
+        with torch.device("meta"):
+            return Chosen(type(transformers.AutoModel.from_config(read)), read, headless=False, certain=False)
+    classes = [getattr(transformers, kind) for kind in kinds]
+    if named:
+        return Chosen(classes[0], read, headless=True, certain=True)
+    for kind in classes:
+        if held is None or classifier_of(kind, read).tensors <= held.keys():
+            return Chosen(kind, read, headless=False, certain=False)
+    return Chosen(classes[0], read, headless=True, certain=False)
+
+
+def image_classifiers(model_type: str) -> tuple[str, ...]:
+    """The image classifiers that transformers has for a model type, by name, the usual one first."""
+    found = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES.get(model_type, ())
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def classifier_of(kind: Any, config: Any) -> Names:
+    """What of a class's network follows the number of labels; nothing where it has no classifier."""
+    return resized_between(_with_labels(kind, config, 2), _with_labels(kind, config, 3))
+
+
+def without_values(kind: Any, config: Any) -> Any:
+    """The network of a class on the meta device."""
+    with torch.device("meta"):
+        return kind(config)
+
+
+def _with_labels(kind: Any, config: Any, labels: int) -> Any:
+    other = copy.deepcopy(config)
+    other.num_labels = labels
+    return without_values(kind, other)
+
+
+def _registered(name: str, config: Mapping[str, Any]) -> Any:
+    """The class of this name, where transformers has it for the config's model type."""
+    found = getattr(transformers, name, None) if name.isidentifier() else None
+    if not isinstance(found, type) or not issubclass(found, transformers.PreTrainedModel):
+        return None
+    own = getattr(getattr(found, "config_class", None), "model_type", None)
+    return found if own == config.get("model_type") else None
+
+
+def _takes_images(kind: Any, config: Mapping[str, Any]) -> bool:
+    """Whether a class that is no image classifier can be the backbone of one."""
+    base = MODEL_MAPPING_NAMES.get(str(config.get("model_type")))
+    return kind.main_input_name == "pixel_values" or kind.__name__ in ((base,) if isinstance(base, str) else base or ())
