@@ -17,6 +17,11 @@ from .member import CLASSES, Member
 from .small_configs import small_config
 
 NO_PIXELS = ("imagegpt", "shieldgemma2", "siglip2")  # their inputs are no images [N, C, H, W]
+# Types for which transformers has no image processor of their own.
+PUBLISHED_WITH = {
+    "dinov2_with_registers": {"torchvision": "BitImageProcessor"},
+    "hgnet_v2": {"torchvision": "ViTImageProcessor"},
+}
 LARGE = 4096  # settings of image processors that are no number of pixels
 
 
@@ -64,16 +69,13 @@ def _module(member: Member) -> Any:
 
 def _wrapped(member: Member) -> Any:
     """A model of timm as transformers wraps it."""
+    published = timm.models.get_pretrained_cfg("test_resnet").to_dict()
     config = transformers.TimmWrapperConfig.from_dict(
         {
             "architecture": "test_resnet",
             "label_names": list(CLASSES),
-            "num_labels": len(CLASSES),
-            "pretrained_cfg": {
-                **timm.models.get_pretrained_cfg("test_resnet").to_dict(),
-                "num_classes": len(CLASSES),
-                "input_size": [3, member.side, member.side],
-            },
+            "num_classes": len(CLASSES),
+            "pretrained_cfg": published | {"num_classes": len(CLASSES), "input_size": [3, member.side, member.side]},
         }
     )
     return transformers.TimmWrapperForImageClassification(config)
@@ -85,9 +87,9 @@ def _kind(member: Member) -> str:
 
 def processor_settings(member: Member) -> dict[str, Any] | None:
     """Those of the image processor that transformers has for the type, for images of the member's size."""
-    names = IMAGE_PROCESSOR_MAPPING_NAMES.get(_kind(member))
-    if not names or member.family == "timm_wrapper":
+    if member.family == "timm_wrapper":
         return None
+    names = IMAGE_PROCESSOR_MAPPING_NAMES.get(_kind(member)) or PUBLISHED_WITH[_kind(member)]
     name = names.get("torchvision") or next(iter(names.values()))
     settings: dict[str, Any] = json.loads(getattr(transformers, name)().to_json_string())
     for key in ("size", "crop_size"):
