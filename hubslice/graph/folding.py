@@ -14,6 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from hubslice.graph.program import Program
+from hubslice.graph.sequences import without_sequences
 from hubslice.graph.session import open_session
 
 EPSILON = 1e-5  # of BatchNormalization where the node does not say
@@ -23,12 +24,13 @@ def fold(model: Any) -> Any:
     """A copy of an exported graph in which every constant is an initializer and no BatchNormalization follows a Conv.
 
     A convolution that is read by its normalisation alone takes the normalisation's output, and a new weight under the
-    name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay.
+    name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay. Parts that
+    are taken out of a sequence are slices of what was split.
     """
     graph = Program(model)
     constants = _constants(model, graph)
     nodes = [node for node in graph.nodes if not constants.keys() >= {name for name in node.output if name}]
-    nodes = _without_normalisation(nodes, graph, constants)
+    nodes = without_sequences(_without_normalisation(nodes, graph, constants), constants)
     return _rebuilt(model, nodes, constants)
 
 

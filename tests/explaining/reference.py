@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from hubslice.explaining.selection import Selection
 
@@ -105,6 +106,13 @@ class Reference:
             for place in self.window(node, index):
                 if self.values[source][place] == top:
                     yield source, place
+        elif node.op_type == "ReduceMax":
+            top = self.values[node.output[0]][index]
+            for place in self.reduced(node, index):
+                if self.values[source][place] == top:
+                    yield source, place
+        elif node.op_type == "Resize" and option(node, "mode", None) == b"nearest":
+            yield from ((source, place) for place, _ in self.resized(node, index))
         elif node.op_type in {"Reshape", "Flatten"}:
             flat = np.ravel_multi_index(index, self.values[node.output[0]].shape)
             yield source, tuple(int(i) for i in np.unravel_index(flat, self.values[source].shape))
@@ -184,14 +192,40 @@ class Reference:
             for place in self.window(node, index):
                 yield (source, place), self.delta(source, place), None
         elif node.op_type == "ReduceMean":
-            axes = [axis % self.values[source].ndim for axis in self.constants[node.input[1]].tolist()]
-            kept = iter(i for at, i in enumerate(index) if at not in axes or not option(node, "keepdims", 1))
-            fixed = {at: next(kept) for at in range(self.values[source].ndim) if at not in axes}
-            for place in np.ndindex(self.values[source].shape):
-                if all(place[at] == i for at, i in fixed.items()):
-                    yield (source, place), self.delta(source, place), None
+            for place in self.reduced(node, index):
+                yield (source, place), self.delta(source, place), None
+        elif node.op_type == "Resize":
+            for place, weight in self.resized(node, index):
+                yield (source, place), self.delta(source, place) * weight, None
         else:
             raise NotImplementedError(node.op_type)
+
+    def reduced(self, node: Any, index: Index) -> Iterator[Index]:
+        """Places of the input that a neuron was reduced from."""
+        shape = self.values[node.input[0]].shape
+        axes = [axis % len(shape) for axis in self.constants[node.input[1]].tolist()]
+        kept = iter(i for at, i in enumerate(index) if at not in axes or not option(node, "keepdims", 1))
+        fixed = {at: next(kept) for at in range(len(shape)) if at not in axes}
+        for place in np.ndindex(shape):
+            if all(place[at] == i for at, i in fixed.items()):
+                yield place
+
+    def resized(self, node: Any, index: Index) -> Iterator[tuple[Index, np.float32]]:
+        """Places of the input that a neuron was made of, and their weights: what it is when only they are 1."""
+        shapes = [[None, *self.values[name].shape[1:]] for name in (node.input[0], node.output[0])]
+        ends = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in zip((node.input[0], node.output[0]), shapes, strict=True)
+        ]
+        given = [numpy_helper.from_array(self.constants[name], name) for name in node.input[1:] if name]
+        graph = helper.make_graph([node], "resize", ends[:1], ends[1:], given)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        run = ReferenceEvaluator(model).run
+        for y, x in np.ndindex(self.values[node.input[0]].shape[2:]):
+            one = np.zeros(self.values[node.input[0]].shape, np.float32)
+            one[index[0], index[1], y, x] = 1
+            if weight := run(None, {node.input[0]: one})[0][index]:
+                yield (index[0], index[1], y, x), np.float32(weight)
 
     def convolution(self, node: Any, index: Index) -> Iterator[Predecessor]:
         weight = self.constants[node.input[1]]

@@ -122,7 +122,26 @@ def attention() -> Any:
     return g.model()
 
 
-NETWORKS = {"residual": residual, "grouped": grouped, "gated": gated, "attention": attention}
+def resized(**options: Any) -> Any:
+    """Maps of two sizes put together: the smaller one resized; and the largest over positions."""
+    g = Graph(2, 6, 4)
+    a = g.add("Relu", g.conv("x", 3, 2))
+    b = g.conv(a, 3, 3, strides=[2, 2])
+    c = g.add("Resize", b, "", g.constant(np.array([1, 1, 2, 2], np.float32)), **options)
+    d = g.add("Relu", g.add("Add", a, c))
+    e = g.add("ReduceMax", d, g.constant(np.array([2, 3])), keepdims=0)
+    f = g.add("Reshape", g.add("ReduceMax", c, g.constant(np.array([-1])), keepdims=1), g.constant(np.array([0, -1])))
+    g.add("Gemm", g.add("Concat", e, f, axis=1), g.random(21, 3))
+    return g.model()
+
+
+RESIZED: dict[str, Callable[[], Any]] = {
+    "nearest": lambda: resized(mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    "linear": lambda: resized(mode="linear", coordinate_transformation_mode="half_pixel"),
+    "corners": lambda: resized(mode="linear", coordinate_transformation_mode="align_corners"),
+    "cubic": lambda: resized(mode="cubic", coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75),
+}
+NETWORKS = {"residual": residual, "grouped": grouped, "gated": gated, "attention": attention, **RESIZED}
 
 
 def samples(model: Any, count: int, seed: int) -> np.ndarray:

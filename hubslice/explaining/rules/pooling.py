@@ -47,6 +47,16 @@ def _largest_of_all(op: Op, trace: Trace) -> None:
     trace.give(op.inputs[0], np.where(is_largest, trace.contribution(op.output), 0))
 
 
+def _largest_along(op: Op, trace: Trace) -> None:
+    """ReduceMax: as MaxPool, the window is all of the reduced axes."""
+    x = trace.value(op.inputs[0])
+    axes, kept = _axes(op, trace, x.ndim), op.attribute("keepdims", 1)
+    y, contribution = trace.value(op.output), trace.contribution(op.output)
+    if not kept:
+        y, contribution = np.expand_dims(y, axes), np.expand_dims(contribution, axes)
+    trace.give(op.inputs[0], np.where(x == y, contribution, 0))
+
+
 def _average(op: Op, trace: Trace) -> None:
     """AveragePool: a weighted sum of equal weights; padding, counted or not, is no neuron."""
     x = trace.delta(op.inputs[0])
@@ -96,6 +106,7 @@ POOLING = {
     "GlobalMaxPool": Rule(_largest_of_all, values=_ends),
     "AveragePool": Rule(_average, deltas=_ends),
     "GlobalAveragePool": Rule(_mean, deltas=_ends),
+    "ReduceMax": Rule(_largest_along, values=lambda op: (*_ends(op), *op.controls)),
     "ReduceMean": Rule(_mean, values=_sizes, deltas=_ends),
     "ReduceSum": Rule(_mean, values=_sizes, deltas=_ends),
 }
