@@ -36,9 +36,10 @@ def _axes(op: Op, flow: Flow, found: Mapping[str, Axes]) -> Axes:
     if op.kind == "Gemm" or (op.kind == "MatMul" and op.inputs[1] in op.constants):
         return frozenset({rank - 1})
     if op.kind == "MatMul":
-        left, right = op.inputs[:2]
-        stacked = {axis for axis in range(rank - 2) if axis in found[left] or axis in found[right]}
-        return frozenset(stacked | ({rank - 1} if rank - 1 in found[right] else set()))
+        # What is computed from sizes alone, such as learned queries repeated for each sample, has none of its own.
+        left, right = (found.get(name, frozenset()) for name in op.inputs[:2])
+        stacked = {axis for axis in range(rank - 2) if axis in left or axis in right}
+        return frozenset(stacked | ({rank - 1} if rank - 1 in right else set()))
     source = op.carried[0]
     own, shape = found[source], shapes[source]
     match op.kind:
@@ -47,7 +48,7 @@ def _axes(op: Op, flow: Flow, found: Mapping[str, Axes]) -> Axes:
             return frozenset(at for at, axis in enumerate(order) if axis in own)
         case "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze":
             return _regrouped(own, shape, shapes[op.output])
-        case "Gather" | "ReduceMean" | "ReduceSum" if rank < len(shape):
+        case "Gather" | "ReduceMax" | "ReduceMean" | "ReduceSum" if rank < len(shape):
             gone = _dropped(op, len(shape))
             return frozenset(axis - sum(other < axis for other in gone) for axis in own - gone)
     joined = {

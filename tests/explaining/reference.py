@@ -171,6 +171,18 @@ class Reference:
                 place = (index[-1], i) if flipped else (i, index[-1])
                 at = (*index[:-1], i)
                 yield (source, at), np.float32(self.delta(source, at) * weight[place]), place
+        elif node.op_type == "MatMul" and not self.means.keys() >= set(node.input):
+            known = self.values | self.constants
+            for k in range(known[node.input[0]].shape[-1]):
+                row, column = (*index[:-1], k), (*index[:-2], k, index[-1])
+                first = node.input[0] in self.means
+                source, place = (node.input[0], row) if first else (node.input[1], column)
+                other, fixed = (node.input[1], column) if first else (node.input[0], row)
+                shape = known[other].shape
+                weight = known[other][
+                    tuple(0 if n == 1 else i for i, n in zip(fixed[-len(shape) :], shape, strict=True))
+                ]
+                yield (source, place), np.float32(self.delta(source, place) * weight), None
         elif node.op_type == "MatMul":
             a, b = node.input
             size = self.values[a].shape[-1]

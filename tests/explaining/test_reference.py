@@ -122,6 +122,18 @@ def attention() -> Any:
     return g.model()
 
 
+def queried() -> Any:
+    """Learned queries, the same for every sample, and weights on the left of activations."""
+    g = Graph(4, 6)
+    size = g.add("Concat", g.add("Shape", "x", end=1), g.constant(np.array([3, 6])), axis=0)
+    queries = g.add("Expand", g.random(1, 3, 6), size)
+    keys = g.add("Transpose", g.add("MatMul", "x", g.random(6, 6)), perm=[0, 2, 1])
+    mixed = g.add("MatMul", g.add("Softmax", g.add("MatMul", queries, keys), axis=-1), "x")
+    tokens = g.add("MatMul", g.random(5, 3), mixed)
+    g.add("Gemm", g.add("Reshape", tokens, g.constant(np.array([0, -1]))), g.random(30, 3))
+    return g.model()
+
+
 def resized(**options: Any) -> Any:
     """Maps of two sizes put together: the smaller one resized; and the largest over positions."""
     g = Graph(2, 6, 4)
@@ -141,7 +153,14 @@ RESIZED: dict[str, Callable[[], Any]] = {
     "corners": lambda: resized(mode="linear", coordinate_transformation_mode="align_corners"),
     "cubic": lambda: resized(mode="cubic", coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75),
 }
-NETWORKS = {"residual": residual, "grouped": grouped, "gated": gated, "attention": attention, **RESIZED}
+NETWORKS = {
+    "residual": residual,
+    "grouped": grouped,
+    "gated": gated,
+    "attention": attention,
+    "queried": queried,
+    **RESIZED,
+}
 
 
 def samples(model: Any, count: int, seed: int) -> np.ndarray:

@@ -131,20 +131,39 @@ def _product(op: Op, trace: Trace) -> None:
     trace.give(right, np.swapaxes(b_back.reshape(*batch, *b.shape[-2:]), -1, -2))
 
 
+def _one_sided(op: Op, trace: Trace) -> None:
+    """MatMul of an activation with what does not depend on the input: queries that were learned, weights on the left.
+
+    The weighted sum as in Conv, though its weights are no synapses that a slice would name.
+    """
+    (source,) = op.carried
+    first = source == op.inputs[0]
+    other = op.inputs[1] if first else op.inputs[0]
+    fixed = op.constants[other] if other in op.constants else trace.value(other)
+    signs, x = trace.signs(op.output), trace.delta(source)
+    if first:
+        fixed = np.swapaxes(fixed, -1, -2)
+    else:
+        signs, x = np.swapaxes(signs, -1, -2), np.swapaxes(x, -1, -2)
+    batch = signs.shape[:-2]
+    x = np.broadcast_to(x, (*batch, *x.shape[-2:]))
+    fixed = np.broadcast_to(fixed, (*batch, *fixed.shape[-2:]))
+    *where, row, column = np.nonzero(signs)
+    fields = np.ascontiguousarray(x[(*where, row)] * fixed[(*where, column)], np.float32)
+    back = np.zeros(fields.shape, np.int32)
+    trace.kernels.rows(fields, np.ascontiguousarray(signs[(*where, row, column)]), back, trace.numbers)
+    whole = np.zeros(x.shape, np.int32)
+    np.add.at(whole, (*where, row), back)
+    trace.give(source, whole if first else np.swapaxes(whole, -1, -2))
+
+
 def _matmul(op: Op, trace: Trace) -> None:
-    if len(op.carried) == 2 or (len(op.carried) == 1 and op.inputs[1] not in op.constants):
-        if len(op.carried) < 2:
-            raise RuleError(
-                f"{op.kind} ({op.name}) multiplies an activation with something computed from sizes or masks alone",
-                hint="the rules are for weights and for two activations",
-            )
+    if len(op.carried) == 2:
         _product(op, trace)
-    elif op.inputs[0] in op.carrying:
+    elif op.inputs[1] in op.constants:
         _linear(op, trace)
     else:
-        raise RuleError(
-            f"{op.kind} ({op.name}) has its weights on the left", hint="the rule is for inputs on the left of weights"
-        )
+        _one_sided(op, trace)
 
 
 def _convolution_of(op: Op, trace: Trace) -> None:
@@ -163,5 +182,5 @@ def _both(op: Op) -> tuple[str, ...]:
 WEIGHTED = {
     "Conv": Rule(_convolution_of, deltas=_ends),
     "Gemm": Rule(_linear, deltas=_ends),
-    "MatMul": Rule(_matmul, deltas=_both),
+    "MatMul": Rule(_matmul, values=lambda op: op.controls, deltas=_both),
 }
