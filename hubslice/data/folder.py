@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import datasets
 import yaml
 from huggingface_hub import metadata_load
+
+from hubslice.data.walk import Walk, walk
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -17,30 +20,38 @@ WORDS: Mapping[Kind, str] = {
     "saved": "as what save_to_disk wrote",
     "repository": "as a data-set repository",
     "parquet": "as parquet",
-    "images": "as a folder of pictures",
+    "images": "as a folder of images",
 }
 _SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
 CARD, SETTINGS = "README.md", ".huggingface.yaml"
 
 
 def kind_of(folder: Path) -> Kind:
-    """How the folder is to be read.
+    """How the folder is to be read, as `look` finds."""
+    return look(folder)[0]
 
-    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it.
-    Class folders of images with any other card stay an image folder.
+
+def look(folder: Path) -> tuple[Kind, Walk | None]:
+    """How the folder is to be read, and what lies in it where that was needed to know.
+
+    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it
+    and no more images than these. Class folders of images with any other card stay an image folder.
+
+    Raises:
+        OSError: a folder cannot be listed.
     """
     if any((folder / name).is_file() for name in _SAVED):
-        return "saved"
+        return "saved", None
     if _declared(folder):
-        return "repository"
-    tables = [path for path in _seen(folder, ".parquet") if path.name != "metadata.parquet"]
-    if not tables:
-        return "images"
-    return "parquet" if any(path.parent == folder for path in tables) else "repository"
+        return "repository", None
+    walked = walk(folder)
+    if any("/" not in place for place in walked.tables):
+        return "parquet", walked
+    return ("repository" if len(walked.tables) > len(walked.images) else "images"), walked
 
 
 def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
-    """The splits by name.
+    """The splits by name, as `datasets` reads them; of folders of images see `image_folder`.
 
     Raises:
         Exception: whatever `datasets` raises over files that it cannot read.
@@ -50,11 +61,11 @@ def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
         saved = datasets.load_from_disk(str(folder))
         splits = saved if isinstance(saved, datasets.DatasetDict) else {str(saved.split or "train"): saved}
     elif kind == "repository":
+        if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
+            raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
         splits = datasets.load_dataset(str(folder))
-    elif kind == "parquet":
-        splits = datasets.load_dataset("parquet", data_dir=str(folder))
     else:
-        splits = datasets.load_dataset("imagefolder", data_dir=str(folder), drop_labels=False)
+        splits = datasets.load_dataset("parquet", data_dir=escape(str(folder)))
     return splits
 
 
