@@ -48,21 +48,29 @@ def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) 
     """
     labelled = bool(metadata)
     tables = {place.rpartition("/")[0] for place in metadata}
-    direct: dict[str, bool] = {}  # by topmost folder: whether it holds images itself
+    below: dict[str, list[int]] = {}  # by topmost folder: how many images lie in it, and in folders of it
     for place in images:
         top, slash, rest = place.partition("/")
         if slash:
-            direct[top] = direct.get(top, False) or "/" not in rest
-    words = sorted(top for top in direct if split_of(top))
-    others = sorted(set(direct) - set(words))
-    if not direct and not labelled:
+            below.setdefault(top, [0, 0])["/" in rest] += 1
+    around = {top for top, (direct, deeper) in below.items() if deeper > direct}
+    words = sorted(top for top in below if split_of(top))
+    others = sorted(set(below) - set(words))
+    if not below and not labelled:
         raise DataError(
             f"{source} holds images and no class folders, so that they have no class",
             hint="put them into folders, class/image.png, or add metadata.csv with the columns file_name and label",
         )
     if words and not others:
-        return _all_splits(words, direct, source, labelled)
-    splits = [top for top in words if top in tables or not direct[top]]
+        if not labelled and not any(deeper for _, deeper in below.values()):
+            raise DataError(
+                f"{source} holds images in {some([f'{top}/' for top in words])}, called like splits, and no class "
+                "folders in there",
+                hint="put the images into split/class/image.png, or add metadata.csv with the columns file_name and "
+                "label",
+            )
+        return Layout(split_names(words, source))
+    splits = [top for top in words if top in tables or top in around]
     if others and any(split_of(top) == "train" for top in splits):
         odd = some([f"{top}/" for top in others])
         raise DataError(
@@ -71,7 +79,7 @@ def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) 
             hint=f"splits are called {_spellings()}: rename or move the others. If all of them are classes, put their "
             "images directly into the class folders",
         )
-    if not labelled and not words and len(direct) == 1 and not direct[others[0]]:
+    if not labelled and not words and len(others) == 1 and others[0] in around:
         raise DataError(
             f"all images of {source} lie in folders of one folder, {shown(others[0])}/, which would be the only class",
             hint=f"if its folders are the classes or splits, set data.path to {source.rstrip('/')}/{shown(others[0])}",
@@ -113,16 +121,6 @@ def tell_splits(layout: Layout, source: str) -> None:
     told = [f"{shown(folder)}/ is {name}" for folder, name in layout.splits.items() if folder != name]
     if told:
         tell(f"{source}: its folders are splits: {', '.join(told)}")
-
-
-def _all_splits(words: list[str], direct: dict[str, bool], source: str, labelled: bool) -> Layout:
-    if not labelled and all(direct[top] for top in words):
-        raise DataError(
-            f"{source} holds images in {some([f'{top}/' for top in words])}, called like splits, and no class folders "
-            "in there",
-            hint="put the images into split/class/image.png, or add metadata.csv with the columns file_name and label",
-        )
-    return Layout(split_names(words, source))
 
 
 def _check_deeper(deeper: dict[str, int], layout: Layout, source: str) -> None:

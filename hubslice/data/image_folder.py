@@ -53,9 +53,9 @@ def read_images(walked: Walk, params: DataParams) -> ImageFolder:
     return ImageFolder(splits, _fingerprint(walked, [*used, *walked.metadata]), walked.aside.counts())
 
 
-def file_hash(path: Path) -> str:
+def file_hash(path: str | Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123  # of text: a folder has many thousands
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -105,7 +105,7 @@ def _labelled(row: Row, place: str, layout: Layout, params: DataParams) -> Row:
 
 def _table(walked: Walk, places: list[str], columns: dict[str, list[Any]], split: str, labels: Any = None) -> Any:
     """The rows of a split; `labels` names the classes where the column of labels holds their numbers."""
-    images = [{"bytes": None, "path": str(walked.path(place))} for place in places]
+    images = [{"bytes": None, "path": walked.text(place)} for place in places]
     rows = datasets.Dataset.from_dict({IMAGE: images, **columns}, split=datasets.NamedSplit(split))
     features = rows.features | {IMAGE: datasets.Image(decode=False)}
     if labels is not None:
@@ -117,5 +117,5 @@ def _fingerprint(walked: Walk, places: list[str]) -> str:
     """A hash of the files' places and contents; of places as any system writes them."""
     digest = hashlib.sha256()
     for place in sorted(set(places), key=lambda place: place.split("/")):
-        digest.update(f"{normal(place)} {file_hash(walked.path(place))}\n".encode())
+        digest.update(f"{normal(place)} {file_hash(walked.text(place))}\n".encode())
     return digest.hexdigest()

@@ -74,7 +74,7 @@ class Table:
         Raises:
             DataError: a row has no label, or one beyond the classes that the data names.
         """
-        column = self.rows[self.params.label]
+        column = self.rows[self.params.label][:]
         if isinstance(self.rows.features[self.params.label], datasets.ClassLabel):
             found = [-1 if value is None else value for value in column]
         else:
@@ -107,7 +107,7 @@ class Table:
         """Group number of every row, int64 [rows]; every row is its own group where the recipe names none."""
         if self.params.group is None:
             return np.arange(len(self), dtype=np.int64)
-        _, numbers = np.unique(np.array([str(g) for g in self.rows[self.params.group]]), return_inverse=True)
+        _, numbers = np.unique(np.array([str(g) for g in self.rows[self.params.group][:]]), return_inverse=True)
         return numbers.astype(np.int64)
 
     def group_names(self, rows: np.ndarray) -> set[str]:
@@ -248,7 +248,7 @@ def _checked(rows: Any, params: DataParams, beside: Path | None, left_out: Mappi
     if isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)
     elif isinstance(feature, datasets.Value):
-        names = (class_name(value) for value in rows[params.label])
+        names = (class_name(value) for value in rows[params.label][:])
         labels = in_order(name for name in names if name is not None)
     else:
         raise DataError(

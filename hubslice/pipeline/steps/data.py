@@ -52,12 +52,12 @@ def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = 
 
 def _stamp(path: Path) -> list[int] | None:
     """What tells that local data changed, without reading it."""
-    from hubslice.data.walk import every_file
+    from hubslice.data.walk import stamps
 
     if not path.exists():
         return None
     try:
-        stats = [file.stat() for file in ([path] if path.is_file() else every_file(path))]
+        stats = [path.stat()] if path.is_file() else stamps(path)
     except OSError:  # the step tells it
         return []
     return [len(stats), sum(each.st_size for each in stats), max((each.st_mtime_ns for each in stats), default=0)]
