@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from glob import escape
 from pathlib import Path
@@ -11,7 +12,10 @@ import datasets
 import yaml
 from huggingface_hub import metadata_load
 
+from hubslice.data.aside import shown, some
+from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
+from hubslice.errors import DataError
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -50,10 +54,11 @@ def look(folder: Path) -> tuple[Kind, Walk | None]:
     return ("repository" if len(walked.tables) > len(walked.images) else "images"), walked
 
 
-def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
+def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, Any]:
     """The splits by name, as `datasets` reads them; of folders of images see `image_folder`.
 
     Raises:
+        DataError: only some parquet files are called like splits.
         Exception: whatever `datasets` raises over files that it cannot read.
     """
     splits: Mapping[str, Any]
@@ -64,9 +69,27 @@ def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
         if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
             raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
         splits = datasets.load_dataset(str(folder))
-    else:
-        splits = datasets.load_dataset("parquet", data_dir=escape(str(folder)))
+    else:  # given a folder, `datasets` takes every file for parquet, or none but those that are called like splits
+        splits = datasets.load_dataset("parquet", data_files=_tables(walked or walk(folder)))
     return splits
+
+
+def _tables(walked: Walk) -> dict[str, list[str]]:
+    """The parquet files by the split that a word of their names says; `train` where none says any."""
+    found: dict[str, list[str]] = {}
+    unnamed = []
+    for place in walked.tables:
+        words = re.split(r"[-_.\s/]", place.removesuffix(".parquet"))
+        split = next((split for word in words if (split := split_of(word))), None)
+        if split is None:
+            unnamed.append(place)
+        found.setdefault(split or "train", []).append(escape(walked.text(place)))
+    if unnamed and len(unnamed) < len(walked.tables):
+        raise DataError(
+            f"some parquet files in {shown(walked.root)} are called like splits, and not {some(unnamed)}",
+            hint="name data.path the file that you mean, or rename or move the others",
+        )
+    return found
 
 
 def content(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 
 from hubslice.data.aside import Reason, number
-from hubslice.data.class_folders import ALLOW, Layout, classes_of, layout_of, order, tell_splits
+from hubslice.data.class_folders import ALLOW, classes_of, layout_of, order, tell_splits
 from hubslice.data.folder_metadata import IMAGE, Row, read_metadata
 from hubslice.data.labels import normal
 from hubslice.data.walk import Walk
@@ -82,25 +82,21 @@ def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list
             hint="paths in column file_name are relative to the metadata file",
         )
     layout = layout_of([place for place, _ in rows], params.path, walked.metadata)
+    labelled = params.label in rows[0][1] or params.label != LABEL
+    by_folder = not labelled and len({layout.label(place) for place, _ in rows}) > 1  # as in class folders
     by_split: dict[str, list[tuple[str, Row]]] = {}
     for place, row in rows:
         split = layout.split(place)
         if split is None:
             walked.aside.add(Reason.BESIDE, place)
         else:
-            by_split.setdefault(split, []).append((place, _labelled(row, place, layout, params)))
+            by_split.setdefault(split, []).append((place, row | {LABEL: layout.label(place)} if by_folder else row))
     tell_splits(layout, params.path)
     splits = {}
     for split, found in by_split.items():
         columns = {name: [row.get(name) for _, row in found] for name in found[0][1] if name != IMAGE}
         splits[split] = _table(walked, [place for place, _ in found], columns, split)
     return splits, [place for found in by_split.values() for place, _ in found]
-
-
-def _labelled(row: Row, place: str, layout: Layout, params: DataParams) -> Row:
-    """The row with the class of its folder, if the metadata has no column of labels."""
-    label = layout.label(place)
-    return row if params.label in row or params.label != LABEL or label is None else row | {LABEL: label}
 
 
 def _table(walked: Walk, places: list[str], columns: dict[str, list[Any]], split: str, labels: Any = None) -> Any:

@@ -213,7 +213,7 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
                 read = read_images(walked, params)
                 loaded, fingerprint, left_out = read.splits, read.fingerprint, read.left_out
             else:
-                loaded, fingerprint, beside = read_folder(local, kind), _folder_hash(local), local
+                loaded, fingerprint, beside = read_folder(local, kind, walked), _folder_hash(local), local
                 _tell_images(walked, kind, params)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError, *_ODD_CARD) as error:
         how = WORDS[kind] if kind else "as parquet" if local and local.is_file() else "with `datasets`"

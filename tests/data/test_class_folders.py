@@ -338,9 +338,8 @@ def test_plain_layouts_are_those_of_torchvision(tmp_path: Path, places: list[str
 
 
 def test_the_order_of_rows_is_that_of_their_places(tmp_path: Path) -> None:
-    table = read(write(tmp_path / "photos", [*several("b c"), *several("b"), *several("B"), *several("\xe4")]))[0][
-        "train"
-    ]
+    root = write(tmp_path / "photos", [place for name in ("b c", "b", "ca", "C", "\xe4") for place in several(name)])
+    table = read(root)[0]["train"]
     paths = [str(table.stored(row)) for row in range(len(table))]
     assert paths == sorted(paths)
     assert table.labels == ("C", "b", "b c", "ca", "\xe4")

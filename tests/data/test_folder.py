@@ -117,6 +117,17 @@ def test_a_path_with_signs_of_patterns(tmp_path: Path) -> None:
         tables(clone(tmp_path / "pets[2]"))
 
 
+def test_splits_of_parquet_files_among_others(tmp_path: Path) -> None:
+    for name, rows in (("shapes-train", 12), ("shapes_val", 6), ("test-00000-of-00001", 3)):
+        write_parquet(tmp_path / f"{name}.parquet", rows)
+    (tmp_path / "README.md").write_text("# Shapes")
+    found = {split: len(table) for split, table in tables(tmp_path).items()}
+    assert found == {"train": 12, "validation": 6, "test": 3}
+    write_parquet(tmp_path / "more.parquet", 3)
+    with pytest.raises(DataError, match=r"called like splits, and not more\.parquet"):
+        tables(tmp_path)
+
+
 def test_images_beside_parquet_files_are_told(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train.parquet", 6)
     write_folder(tmp_path / "images", 6)
