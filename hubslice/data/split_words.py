@@ -13,14 +13,14 @@ SPELLINGS = {
     "test": ("test", "testing", "eval", "evaluation", "holdout", "heldout"),
 }
 _OF = {word: split for split, words in SPELLINGS.items() for word in words}
-# `training_set`, `Test-Images`, `valset`, `hold-out`: what is around the word in common archives
-_AFFIX = re.compile(r"(set|data|dataset|split|images|imgs|img)$")
+# `training_set`, `Test-Images`, `valset`, `train2017`: what follows the word in common archives
+_AFFIX = re.compile(r"(set|data|dataset|split|images|imgs|img)?(20[0-9]{2})?$")
 
 
 def split_of(name: str) -> str | None:
     """`train`, `validation` or `test` if a folder of this name is one, in capitals or not; else None."""
     plain = re.sub(r"[\s._-]", "", name.casefold())
-    return _OF.get(plain) or _OF.get(_AFFIX.sub("", plain))
+    return _OF.get(plain) or _OF.get(_AFFIX.sub("", plain, count=1))
 
 
 def split_names(folders: Iterable[str], source: str) -> dict[str, str]:

@@ -120,7 +120,7 @@ def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitN
         if len(tables) > 1:
             raise DataError(
                 f"{params.path} comes with splits ({', '.join(tables)}), and data.splits gives shares of one table",
-                hint="name them, e.g. data.splits: {train: train, validation: 0.15, test: test}",
+                hint=f"name them, e.g. data.splits: {_example(tables)}",
             )
         table = next(iter(tables.values()))
         return _shares(table, {name: getattr(wanted, name) for name in SPLITS}, seed)
@@ -133,6 +133,13 @@ def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitN
         cut = _shares(tables[named["train"]], {"train": 1 - share, "validation": share}, seed)
         whole |= {str(name): split for name, split in cut.items()}
     return {name: whole[name] for name in SPLITS}
+
+
+def _example(tables: Mapping[str, Table]) -> str:
+    """A line of a recipe that names the splits that there are."""
+    names = {name: name if name in tables else next(iter(tables)) for name in ("train", "test")}
+    validation = "validation" if "validation" in tables else "0.15"
+    return f"{{train: {names['train']}, validation: {validation}, test: {names['test']}}}"
 
 
 def _spelt(name: str, tables: Mapping[str, Table]) -> str:

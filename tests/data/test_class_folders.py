@@ -406,8 +406,14 @@ def test_numbers_of_classes_are_their_names(tmp_path: Path) -> None:
     ("name", "split"),
     [
         *(("Train", "train"), ("TRAINING", "train"), ("train_set", "train"), ("valid", "validation")),
-        *(("Dev", "validation"), ("hold-out", "test"), ("test images", "test")),
-        *(("set", None), ("trains", None), ("contest", None), ("a", None), ("", None)),
+        *(
+            ("Dev", "validation"),
+            ("val2017", "validation"),
+            ("test-images-2015", "test"),
+            ("hold-out", "test"),
+            ("test images", "test"),
+        ),
+        *(("set", None), ("trains", None), ("contest", None), ("test1", None), ("2017", None), ("a", None), ("", None)),
     ],
 )
 def test_spellings_of_splits(name: str, split: str | None) -> None:
