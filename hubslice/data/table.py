@@ -216,7 +216,8 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
                 loaded, fingerprint, beside = read_folder(local, kind, walked), _folder_hash(local), local
                 _tell_images(walked, kind, params)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError, *_ODD_CARD) as error:
-        how = WORDS[kind] if kind else "as parquet" if local and local.is_file() else "with `datasets`"
+        how = WORDS[kind] if kind else "as a folder" if local and local.is_dir() else "as parquet"
+        how = how if local else "with `datasets`"
         raise DataError(
             f"{params.path} cannot be read {how}: {error.__cause__ or error}",
             hint="data.path takes a folder with class/image.png, a parquet file, a data set's Hub id, or a folder of "

@@ -297,7 +297,7 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: p
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(DataError, match=r"photos cannot be read .*Permission denied.*dog"):
+    with pytest.raises(DataError, match=r"photos cannot be read as a folder: .*Permission denied.*dog"):
         read(root)
 
 
@@ -422,3 +422,14 @@ def test_spellings_of_splits(name: str, split: str | None) -> None:
 
 def test_a_name_is_shown_in_one_line() -> None:
     assert shown("a\nb\x1b[0m \N{SNOWMAN}") == "a\\nb\\x1b[0m \N{SNOWMAN}"
+
+
+def test_a_change_behind_a_link_is_noticed(tmp_path: Path) -> None:
+    from hubslice.data.walk import stamps
+
+    root = write(tmp_path / "photos", CAT)
+    write(tmp_path / "elsewhere", DOG)
+    (root / "dog").symlink_to(tmp_path / "elsewhere/dog")
+    assert sum(each.st_size for each in stamps(root)) == 40 * len(PNG)
+    (tmp_path / "elsewhere/dog/00.png").write_bytes(b"")
+    assert sum(each.st_size for each in stamps(root)) == 39 * len(PNG)
