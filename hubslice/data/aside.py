@@ -17,7 +17,7 @@ class Reason(StrEnum):
     """Why a file is not read, to follow `3 files are left out, `."""
 
     LITTER = "left there by systems, tools and repositories"
-    HIDDEN = "hidden: a name on their way begins with a dot"
+    HIDDEN = "hidden (a name begins with a dot)"
     UNKNOWN = "no images that Pillow reads"
     BROKEN = "links that lead nowhere"
     LOOP = "links that lead back to a folder which is read already"

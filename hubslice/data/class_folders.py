@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hubslice.data.aside import Aside, Reason, number, shown, some, tell
 from hubslice.data.labels import in_order, normal
-from hubslice.data.split_words import SPELLINGS, split_names, split_of
+from hubslice.data.split_words import SPELLINGS, numbered_split_of, split_names, split_of
 from hubslice.errors import DataError
 
 ONLY = "train"  # the split of data that has no splits, as `datasets` calls it
@@ -61,14 +61,13 @@ def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) 
             f"{source} holds images and no class folders, so that they have no class",
             hint="put them into folders, class/image.png, or add metadata.csv with the columns file_name and label",
         )
+    if not labelled and not any(deeper for _, deeper in below.values()) and _are_splits(below):
+        raise DataError(
+            f"{source} holds images in {some([f'{top}/' for top in sorted(below)])}, called like splits, and no class "
+            "folders in there",
+            hint="put the images into split/class/image.png, or add metadata.csv with the columns file_name and label",
+        )
     if words and not others:
-        if not labelled and not any(deeper for _, deeper in below.values()):
-            raise DataError(
-                f"{source} holds images in {some([f'{top}/' for top in words])}, called like splits, and no class "
-                "folders in there",
-                hint="put the images into split/class/image.png, or add metadata.csv with the columns file_name and "
-                "label",
-            )
         return Layout(split_names(words, source))
     splits = [top for top in words if top in tables or top in around]
     if others and any(split_of(top) == "train" for top in splits):
@@ -121,6 +120,12 @@ def tell_splits(layout: Layout, source: str) -> None:
     told = [f"{shown(folder)}/ is {name}" for folder, name in layout.splits.items() if folder != name]
     if told:
         tell(f"{source}: its folders are splits: {', '.join(told)}")
+
+
+def _are_splits(tops: Iterable[str]) -> bool:
+    """Whether all these folders, which hold images, are rather splits than classes: `train`, `test1`."""
+    splits = {numbered_split_of(top) for top in tops}
+    return None not in splits and (len(splits) > 1 or all(split_of(top) for top in tops))
 
 
 def _check_deeper(deeper: dict[str, int], layout: Layout, source: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import datasets
 
-from hubslice.data.aside import Reason, number
+from hubslice.data.aside import Reason, number, some, tell
 from hubslice.data.class_folders import ALLOW, classes_of, layout_of, order, tell_splits
 from hubslice.data.folder_metadata import IMAGE, Row, read_metadata
 from hubslice.data.labels import normal
@@ -50,6 +50,9 @@ def read_images(walked: Walk, params: DataParams) -> ImageFolder:
     splits, used = _by_metadata(walked, params) if walked.metadata else _by_folders(walked, params)
     walked.aside.check(params.path, len(used), allowed=params.allow_skipped, mend=f"mend the folder, or {ALLOW}")
     walked.aside.tell(params.path)
+    if walked.twice:
+        links = some([f"{link} ({folder})" for link, folder in walked.twice])
+        tell(f"{params.path}: images are read twice, through links to folders that are read as well: {links}")
     return ImageFolder(splits, _fingerprint(walked, [*used, *walked.metadata]), walked.aside.counts())
 
 

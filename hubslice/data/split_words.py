@@ -23,6 +23,11 @@ def split_of(name: str) -> str | None:
     return _OF.get(plain) or _OF.get(_AFFIX.sub("", plain, count=1))
 
 
+def numbered_split_of(name: str) -> str | None:
+    """The same for a folder whose name may end with a number (`test1`), which may be a class as well."""
+    return split_of(name) or split_of(name.rstrip("0123456789"))
+
+
 def split_names(folders: Iterable[str], source: str) -> dict[str, str]:
     """The split's name for each of these folders, all of which are called like splits.
 

@@ -38,7 +38,9 @@ class Walk:
     folders: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)  # parquet files
     metadata: list[str] = field(default_factory=list)
+    twice: list[tuple[str, str]] = field(default_factory=list)  # links to folders that are read as well, and these
     aside: Aside = field(default_factory=Aside)
+    _known: dict[_Identity, str] = field(default_factory=dict, repr=False)
 
     def path(self, place: str) -> Path:
         """Where a place is."""
@@ -134,6 +136,9 @@ def _enter(entry: os.DirEntry[str], folder: _Folder, place: str, found: Walk, to
         seen = "litter" if litter else "hidden" if lower.startswith(".") else seen
     if seen == "seen":
         found.folders.append(place)
+        first = found._known.setdefault(identity, place)
+        if first != place:
+            found.twice.append((place, first))
     read = folder.read if folder.place else set()
     read.add(identity)
     todo.append(_Folder(f"{place}/", seen, folder.above | {identity}, read))

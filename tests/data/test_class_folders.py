@@ -44,6 +44,7 @@ READ: dict[str, tuple[list[str], dict[str, dict[str, int]], tuple[str, ...]]] = 
         ("20 images lie in 2 nested folders (cat/2020, cat/2021)",),
     ),
     "a class called valid": ([*CAT, *DOG, *several("valid", 5)], {"train": TWO | {"valid": 5}}, ()),
+    "classes with numbers": ([*several("test1"), *several("test2")], {"train": {"test1": 20, "test2": 20}}, ()),
     "a class called train": ([*CAT, *several("train", 5)], {"train": {"cat": 20, "train": 5}}, ()),
     "years of a class called test": (
         [*several("cat/2020"), *several("test/2020")],
@@ -138,6 +139,7 @@ REFUSED: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "nothing": (["cat/"], ("cannot be read as a folder of images: it holds none",)),
     "images in no folder": (several("."), ("no class folders", "metadata.csv")),
     "images in splits alone": ([*several("train"), *several("test")], ("no class folders in there",)),
+    "splits with numbers": ([*several("train"), *several("test1")], ("no class folders in there",)),
     "a folder that is no split": (
         [*several("train/cat"), *several("train/dog"), *several("extra/cat")],
         ("photos holds train/, called like splits, and beside them extra/", "holdout"),
@@ -270,7 +272,20 @@ def test_folders_full_of_links_to_one_another_end(tmp_path: Path) -> None:
 def test_a_split_may_be_a_link_to_another(tmp_path: Path) -> None:
     root = write(tmp_path / "photos", [f"{split}/{place}" for split in ("train", "val") for place in (*CAT, *DOG)])
     (root / "test").symlink_to("val")
-    assert classes(read(root)[0]) == {"train": TWO, "validation": TWO, "test": TWO}
+    tables, told = read(root)
+    assert classes(tables) == {"train": TWO, "validation": TWO, "test": TWO}
+    assert "photos: images are read twice, through links to folders that are read as well: test (val)" in told
+
+
+def test_a_class_that_is_a_link_to_another_is_told(tmp_path: Path) -> None:
+    root = write(tmp_path / "photos", [*CAT, *DOG])
+    (root / "dog2").symlink_to("dog")
+    (root / "a dog").symlink_to("dog")
+    tables, told = read(root)
+    assert classes(tables) == {"train": TWO | {"a dog": 20, "dog2": 20}}
+    assert told == [
+        "photos: images are read twice, through links to folders that are read as well: a dog (dog), dog2 (dog)"
+    ]
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
