@@ -137,7 +137,7 @@ def _enter(entry: os.DirEntry[str], folder: _Folder, place: str, found: Walk, to
     if seen == "seen":
         found.folders.append(place)
         first = found._known.setdefault(identity, place)
-        if first != place:
+        if first != place and entry.is_symlink():
             found.twice.append((place, first))
     read = folder.read if folder.place else set()
     read.add(identity)
