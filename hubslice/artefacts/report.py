@@ -26,7 +26,8 @@ EXPOSURE_GATE = "max_exposure"
 class TaskReport(Artefact):
     """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split.
 
-    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice.
+    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice. `left_out` says
+    how many files of a folder of images are no samples, by reason; what systems and tools leave there does not count.
     """
 
     source: str
@@ -36,6 +37,7 @@ class TaskReport(Artefact):
     grouped: bool
     fingerprint: str
     transparency: Transparency | None = None
+    left_out: dict[str, int] = Field(default_factory=dict)
 
     @property
     def shown(self) -> Transparency:

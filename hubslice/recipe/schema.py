@@ -76,8 +76,9 @@ class DataParams(Section):
     """The task's labelled pictures."""
 
     path: str = Field(
-        description="A parquet file, a folder of them (train.parquet, test.parquet), an image folder "
-        "(class/picture.png), a data set's Hub id, its cloned repository, or what `save_to_disk` wrote."
+        description="A parquet file, a folder of them (train.parquet, test.parquet), class folders of images "
+        "(class/image.png, split/class/image.png), a data set's Hub id, its cloned repository, or what `save_to_disk` "
+        "wrote."
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
     image: str = Field("image", description="Column with the picture.")
@@ -89,6 +90,11 @@ class DataParams(Section):
         False, description="Tell the pictures of `classes` from as many others: two classes, the second is `rest`."
     )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
+    allow_skipped: bool = Field(
+        False,
+        description="Of a folder of images, go on without more than a tenth of its files, or without a class folder "
+        "that holds no images; what is left out is told.",
+    )
     transparency: Transparency = Field(
         "white",
         description="What is seen where an image is transparent: white or black behind it; drop: the colours under the "
