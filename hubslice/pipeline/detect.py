@@ -13,7 +13,7 @@ import numpy as np
 
 from hubslice.artefacts.detection import Detection, DetectorFacts, Fitted, Verdict
 from hubslice.errors import DetectError
-from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.ref import LocalRef, check_data, parse_ref
 from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import BATCH, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
@@ -80,6 +80,7 @@ def detect_fit(
     check_free(folder, OURS)
     where = str(resolve_device(device))
     opened = open_subject(ref, input_size, reporter)
+    check_data(data, Path.cwd())
     given = open_data(data, opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
         subject = opened.subject()
