@@ -212,9 +212,13 @@ class Rehearsal:
 
     def _train(self, model: Model, task: Task) -> None:
         """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
+        from hubslice.training.batches import EpochBatches
         from hubslice.training.initial import initialise
+        from hubslice.training.single import check_batches
 
-        wanted = min(self.recipe.train.candidates()[0].batch_size, len(task.train))
+        params = self.recipe.train.candidates()[0]
+        check_batches(model, params, EpochBatches(len(task.train), params.batch_size, self.recipe.seed))
+        wanted = min(params.batch_size, len(task.train))
         batch = max(2, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + self.costs.decoding))))
         few = task.validation.take(4, 0)
         with self._stage("train", "Train a batch", batch, wanted):

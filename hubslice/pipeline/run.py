@@ -22,6 +22,7 @@ from hubslice.pipeline.publish import STUDENT, publish
 from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest, read_recipe
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import EVIDENCE, audit_names
+from hubslice.pipeline.trainable import check_trainable
 from hubslice.processes import leads, world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.builtin import nearest_builtin
@@ -174,6 +175,8 @@ class Run:
         def finished(name: str) -> None:
             if leads() and name == sources[-1]:
                 self._note(str(where))
+                if any(step.kind == "train" for step in steps):
+                    check_trainable(self.recipe, self.folder)
 
         with self.folder.working():
             if leads():

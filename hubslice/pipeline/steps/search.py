@@ -73,7 +73,7 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
     if recipe.train.precision != "auto":
         parameters["precision"] = recipe.train.precision
     title = f"Search for a slice ({arm.title.lower()})"
-    version = 2 if params.granularity == "channel" else 1
+    version = 3 if params.granularity == "channel" else 2
     return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run, version=version)
 
 
