@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.exposure import ExposureParams
-from hubslice.recipe.section import Ratio, Section
+from hubslice.recipe.section import ONLY_SPEED, Ratio, Section
 from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
 from hubslice.recipe.transparency import Transparency
 
@@ -153,7 +153,9 @@ class TrainParams(Section):
         None, ge=1, description="Stop after so many epochs without better validation accuracy."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on the CPU.")
-    workers: int | None = Field(None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4.")
+    workers: Annotated[int | None, ONLY_SPEED] = Field(
+        None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4. They change no result."
+    )
     grid: Grid = Grid()
 
     def bf16(self, device_type: str) -> bool:

@@ -26,7 +26,7 @@ class Gates(ABC):
 
     `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude, or
     are put at the rank of the gradients that were watched. The published bound: the gradient of each score is clipped
-    to [-1, 1].
+    to [-1, 1]. What is counted as weights may be multiplications.
     """
 
     scores: Sequence[Tensor]
@@ -97,6 +97,16 @@ class Gates(ABC):
         """Share of the judged weights that is kept."""
         return self.kept() / self.weights
 
+    @property
+    @abstractmethod
+    def network(self) -> int:
+        """Number of all weights of the network, judged or not, the classifier's among them."""
+
+    @property
+    def of_network(self) -> float:
+        """Share of the whole network that is kept, where all that is not judged is."""
+        return 1 - (self.weights - self.kept()) / self.network
+
 
 class WeightGates(Gates):
     """A gate for every single weight of the named parameters, as published."""
@@ -106,6 +116,7 @@ class WeightGates(Gates):
         self._names = tuple(names)
         self._parameters = [parameters[name] for name in names]
         self._given = [parameter.detach().clone() for parameter in self._parameters]
+        self._network = sum(parameter.numel() for parameter in parameters.values())
         self.scores = [torch.ones_like(given, dtype=torch.float32) for given in self._given]
         if by_rank:
             _rank(self.scores, [_relative(given) for given in self._given])
@@ -117,6 +128,10 @@ class WeightGates(Gates):
     @property
     def weights(self) -> int:
         return sum(score.numel() for score in self.scores)
+
+    @property
+    def network(self) -> int:
+        return self._network
 
     @torch.no_grad()
     def write(self) -> None:
@@ -165,6 +180,10 @@ class ChannelGates(Gates):
         self._cutting = Cutting(
             groups, {n: tuple(t.shape) for n, t in state.items() if isinstance(t, nn.Parameter) and n not in own}, uses
         )
+        self._network = sum(
+            parameter.numel() * (1 if uses is None else uses.get(name, 0))
+            for name, parameter in module.named_parameters()
+        )
         read = {part.tensor: state[part.tensor] for group in groups for part in group.reads}
         device = classifier.weight.device
         self._given = {name: (tensor, tensor.detach().clone()) for name, tensor in read.items() if name not in own}
@@ -183,6 +202,10 @@ class ChannelGates(Gates):
     @property
     def weights(self) -> int:
         return self._cutting.weights
+
+    @property
+    def network(self) -> int:
+        return self._network
 
     @torch.no_grad()
     def write(self) -> None:
