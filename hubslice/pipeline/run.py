@@ -16,6 +16,7 @@ from hubslice.errors import GateError, InputError, RecipeError, RunError
 from hubslice.pipeline.drift import environment_drift, model_drift, refuse, settings_drift, source_drift
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.execute import cached, closure, execute
+from hubslice.pipeline.kinds import KINDS
 from hubslice.pipeline.lock import SOURCES, make_lock, note_sources, published_lock, read_lock, read_sources
 from hubslice.pipeline.plan import models_of, plan
 from hubslice.pipeline.publish import STUDENT, publish
@@ -32,22 +33,6 @@ from hubslice.recipe.schema import CardParams, SliceRecipe
 
 if TYPE_CHECKING:
     import torch
-
-KINDS = (
-    "pull",
-    "data",
-    "export",
-    "profile",
-    "trace",
-    "slice",
-    "init",
-    "train",
-    "evaluate",
-    "audit",
-    "diff",
-    "exposure",
-    "report",
-)
 
 
 @dataclass(frozen=True)
