@@ -98,9 +98,9 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
             known = Contributions.load(context.inputs["trace"] / CONTRIBUTIONS)
         if whole_channels:
             channels = channel_map(model)
-            if not arm.matched:
+            if isinstance(params, ChannelSlicing) and not arm.matched:  # those keep what the student could keep
                 shapes = {name: weight.shape for name, weight in weights.items() if name not in head}
-                check_reach(wanted, reach_of(wanted, shapes, kinds_of(neurons), channels, uses))
+                check_reach(params, reach_of(params, shapes, kinds_of(neurons), channels, uses))
             made = make_channel_slice(wanted, weights, neurons, channels, head, recipe.seed, uses, known)
         else:
             made = make_slice(wanted, weights, neurons, known, head, recipe.seed)
