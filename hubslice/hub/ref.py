@@ -183,7 +183,7 @@ def _not_local(text: str, places: Sequence[Path]) -> InputError:
 
 
 def _trouble(place: Path) -> str:
-    if (place / "run.json").is_file():
+    if (place / "run.json").is_file():  # the manifest of a run folder
         return f"a run without a student: finish it with `hubslice slice {place}`"
     if place.is_dir():
         graph = next((path.name for path in sorted(place.glob("*.onnx"))), None)

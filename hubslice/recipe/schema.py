@@ -133,7 +133,12 @@ class TrainParams(Section):
     """Fine-tuning, the same for the student and for every baseline."""
 
     epochs: int = Field(10, ge=0, le=10_000)
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(
+        64,
+        ge=1,
+        description="Images a step, at the most: where it does not divide their number, batches are a little smaller, "
+        "so that every image is in one and none is alone.",
+    )
     optimizer: Literal["sgd", "adamw"] = "sgd"
     part: Literal["all", "classifier"] = Field(
         "all", description="classifier: all else stays as it is, running statistics of normalisation included."
