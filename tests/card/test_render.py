@@ -218,8 +218,8 @@ def test_the_accuracy_gate_names_what_it_compares_with() -> None:
             (None, 0.02),
             0.89,
             6,
-            "which kept the fewest, 7 of 10, kept 60.3 % of the weights of the layers that may be sliced (62.7 % of the "
-            "whole network's) with a validation accuracy of 89.6 %",
+            "which kept the fewest, 7 of 10, kept 60.3 % of the weights of the layers that may be sliced (62.7 % of "
+            "the whole network's) with a validation accuracy of 89.6 %",
         ),
         (
             (None, None),
