@@ -166,15 +166,24 @@ class DefectVariant(Artefact):
 
 
 class DefectReport(Artefact):
-    """One defect: how it was attacked, fixed before any tuning, and what came out."""
+    """One defect: how it was attacked, fixed before any tuning, and what came out.
+
+    `name` tells several of a kind apart (`backdoor`, `backdoor-2`); None: of a version that called each by its kind.
+    """
 
     kind: str
+    name: str | None = None
     title: str
     reference: str
     threat_model: tuple[str, ...]  # one sentence each
     samples: int  # attacked test pictures
     notes: tuple[str, ...]  # warnings such as too few clean-correct pictures
     variants: tuple[DefectVariant, ...]
+
+    @property
+    def called(self) -> str:
+        """The name, which no other defect of the report has."""
+        return self.name or self.kind
 
 
 class DeviationReport(Artefact):

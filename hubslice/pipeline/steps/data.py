@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hubslice.artefacts.report import TaskReport
 from hubslice.errors import DataError
+from hubslice.hub.ref import check_data
 from hubslice.pipeline.step import Context, Step
 from hubslice.recipe.paths import place
 from hubslice.recipe.schema import DataParams
@@ -69,6 +70,7 @@ def open_task(data: DataParams, base: Path, seed: int) -> Task:
     from hubslice.data.task import load_task
     from hubslice.hub.session import install
 
+    check_data(data.path, base, data.revision)
     install()  # the data may be on the Hub
     return load_task(data, base, seed)
 
