@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
@@ -73,3 +73,29 @@ def test_only_what_is_read_by_its_normalisation_alone_is_folded(tmp_path: Path) 
     expected = module.convs[0].weight.detach().numpy() * factor[:, None, None, None]
     np.testing.assert_allclose(weights["convs.0.weight:folded"], expected, rtol=1e-5)
     assert {layer.parameter for layer in map_neurons(module, path).layers} == {f"convs.{at}.weight" for at in range(3)}
+
+
+class Parted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(11, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        a, b = torch.split(y, [5, 3], 1)
+        c, d, e = y.split(3, 1)
+        return self.fc(torch.cat([b * c, a, d + c], 1).mean((2, 3)))
+
+
+def test_parts_of_a_split_tensor_are_slices_of_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, path, inputs = Parted().eval(), tmp_path / "model.onnx", {"x": torch.randn(2, 3, 8, 8)}
+    export_onnx(module, inputs, path)
+    before = onnx.load(path)
+    assert "SequenceAt" in {node.op_type for node in before.graph.node}
+    folded = fold(before)
+    kinds = {node.op_type for node in folded.graph.node}
+    assert "Slice" in kinds
+    assert not kinds & {"SequenceAt", "SplitToSequence"}
+    onnx.save(folded, tmp_path / "folded.onnx")
+    check_parity(module, tmp_path / "folded.onnx", inputs, rtol=1e-5)
