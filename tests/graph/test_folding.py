@@ -83,7 +83,7 @@ class Parted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
         a, b = torch.split(y, [5, 3], 1)
-        c, d, e = y.split(3, 1)
+        c, d, _ = y.split(3, 1)
         return self.fc(torch.cat([b * c, a, d + c], 1).mean((2, 3)))
 
 
