@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubslice.paths import AnyPath, as_path
 from hubslice.progress import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def lineage(
-    model: str | Path,
-    candidates: Sequence[str | Path] = (),
+    model: AnyPath,
+    candidates: Sequence[AnyPath] = (),
     *,
-    index: str | Path | None = None,
-    out: Path | None = None,
+    index: AnyPath | None = None,
+    out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Lineage:
     """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
@@ -37,12 +38,17 @@ def lineage(
     """
     from hubslice.pipeline.lineage import lineage as find
 
-    where = None if index is None else Path(index)
-    return find(str(model), [str(each) for each in candidates], index=where, out=out, reporter=reporter or Silent())
+    return find(
+        os.fspath(model),
+        [os.fspath(each) for each in candidates],
+        index=as_path(index),
+        out=as_path(out),
+        reporter=reporter or Silent(),
+    )
 
 
 def lineage_index(
-    models: Sequence[str | Path], out: str | Path, *, add: bool = False, reporter: Reporter | None = None
+    models: Sequence[AnyPath], out: AnyPath, *, add: bool = False, reporter: Reporter | None = None
 ) -> Indexed:
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
 
@@ -58,17 +64,17 @@ def lineage_index(
     """
     from hubslice.pipeline.fingerprints import lineage_index as make
 
-    return make([str(each) for each in models], Path(out), add=add, reporter=reporter or Silent())
+    return make([os.fspath(each) for each in models], as_path(out), add=add, reporter=reporter or Silent())
 
 
 def exposure(
-    model: str | Path,
-    teacher: str | Path | None,
-    data: str | Path,
+    model: AnyPath,
+    teacher: AnyPath | None,
+    data: AnyPath,
     *,
     input_size: int | None = None,
     device: str = "auto",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Exposure:
     """What whoever knows the teacher would still have to obtain of a model to answer as it does.
@@ -88,28 +94,28 @@ def exposure(
     from hubslice.pipeline.exposure import exposure as measure
 
     return measure(
-        str(model),
-        None if teacher is None else str(teacher),
-        Path(data),
+        os.fspath(model),
+        None if teacher is None else os.fspath(teacher),
+        as_path(data),
         input_size=input_size,
         device=device,
-        out=out,
+        out=as_path(out),
         reporter=reporter or Silent(),
     )
 
 
 def execution(
-    model: str | Path,
-    against: Sequence[str | Path] = (),
+    model: AnyPath,
+    against: Sequence[AnyPath] = (),
     *,
-    store: str | Path | None = None,
+    store: AnyPath | None = None,
     stacks: Sequence[str] = (),
     runs: int = 10,
     batch: int | None = None,
     threads: int | None = None,
     input_size: int | None = None,
     device: str = "auto",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Execution:
     """Run a model under a profiler, and say which known models, exporters and software its operators look like.
@@ -132,18 +138,18 @@ def execution(
 
     conditions = Conditions(tuple(stacks), runs, batch, threads, input_size, device)
     return find(
-        str(model),
-        [str(each) for each in against],
-        store=None if store is None else Path(store),
+        os.fspath(model),
+        [os.fspath(each) for each in against],
+        store=as_path(store),
         conditions=conditions,
-        out=out,
+        out=as_path(out),
         reporter=reporter or Silent(),
     )
 
 
 def execution_patterns(
-    models: Sequence[str | Path],
-    out: str | Path,
+    models: Sequence[AnyPath],
+    out: AnyPath,
     *,
     stacks: Sequence[str] = (),
     runs: int = 10,
@@ -163,5 +169,5 @@ def execution_patterns(
     from hubslice.pipeline.execution import Conditions, record_patterns
 
     conditions = Conditions(tuple(stacks), runs, batch, threads, input_size, device)
-    names = [str(each) for each in models]
-    return record_patterns(names, Path(out), conditions=conditions, reporter=reporter or Silent())
+    names = [os.fspath(each) for each in models]
+    return record_patterns(names, as_path(out), conditions=conditions, reporter=reporter or Silent())

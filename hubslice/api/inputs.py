@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubslice.errors import DiffError
+from hubslice.paths import AnyPath, as_path
 from hubslice.pipeline.run_folder import undisturbed
 from hubslice.progress import Reporter, Silent
 
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
 
 
 def explain(
-    model: str | Path,
-    inputs: str | Path,
+    model: AnyPath,
+    inputs: AnyPath,
     *,
     target: str | None = None,
     rule: Rule = "threshold",
     theta: float = 0.1,
-    data: str | Path | None = None,
+    data: AnyPath | None = None,
     mean: Neuron = "channel",
     by_class: bool = False,
     protect: float | None = None,
     public: bool = False,
-    attack: str | Path | None = None,
+    attack: AnyPath | None = None,
     input_size: int | None = None,
     workers: int | None = None,
     batch_size: int | None = None,
     device: str = "auto",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Explanation:
     """Find the neurons and synapses that decided a model's answers, and write them to the folder `out`.
@@ -63,29 +64,29 @@ def explain(
 
     with undisturbed(Path(model)):
         return make(
-            str(model),
-            Path(inputs),
+            os.fspath(model),
+            as_path(inputs),
             target=target,
             rule=rule,
             theta=theta,
-            data=None if data is None else Path(data),
+            data=as_path(data),
             mean=mean,
             by_class=by_class,
             protect=protect,
             public=public,
-            attack=None if attack is None else str(attack),
+            attack=None if attack is None else os.fspath(attack),
             input_size=input_size,
             workers=workers or os.cpu_count() or 1,
             batch_size=batch_size,
             device=device,
-            out=out,
+            out=as_path(out),
             reporter=reporter or Silent(),
         )
 
 
 def detect_fit(
-    model: str | Path,
-    data: str | Path,
+    model: AnyPath,
+    data: AnyPath,
     *,
     fpr: float = 0.05,
     layers: Sequence[str] = (),
@@ -96,7 +97,7 @@ def detect_fit(
     seed: int = 0,
     input_size: int | None = None,
     device: str = "auto",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Fitted:
     """Learn a detector of inputs that a model decides unlike clean ones, and write it to the folder `out`.
@@ -117,8 +118,8 @@ def detect_fit(
 
     with undisturbed(Path(model)):
         return make(
-            str(model),
-            str(data),
+            os.fspath(model),
+            os.fspath(data),
             fpr=fpr,
             layers=layers,
             shape=shape,
@@ -128,16 +129,16 @@ def detect_fit(
             seed=seed,
             input_size=input_size,
             device=device,
-            out=out,
+            out=as_path(out),
             reporter=reporter or Silent(),
         )
 
 
 def detect_check(
-    model: str | Path,
-    inputs: str | Path,
+    model: AnyPath,
+    inputs: AnyPath,
     *,
-    detector: Path | None = None,
+    detector: AnyPath | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Detection:
@@ -155,13 +156,15 @@ def detect_check(
     from hubslice.pipeline.detect import detect_check as make
 
     with undisturbed(Path(model)):
-        return make(str(model), Path(inputs), detector=detector, device=device, reporter=reporter or Silent())
+        return make(
+            os.fspath(model), as_path(inputs), detector=as_path(detector), device=device, reporter=reporter or Silent()
+        )
 
 
 def diff(
-    a: str | Path,
-    b: str | Path,
-    inputs: str | Path,
+    a: AnyPath,
+    b: AnyPath,
+    inputs: AnyPath,
     *,
     budget: int = 2000,
     max_linf: float | None = None,
@@ -177,13 +180,13 @@ def diff(
     limit: int = 200,
     seed: int = 0,
     batch: int = 64,
-    label_map: Mapping[str, str] | str | None = None,
+    label_map: Mapping[str, str] | AnyPath | None = None,
     resize: bool = False,
     input_size: int | None = None,
     column: str | None = None,
     device: str = "auto",
-    out: Path | None = None,
-    repair: str | Path | None = None,
+    out: AnyPath | None = None,
+    repair: AnyPath | None = None,
     repair_share: float | None = None,
     repair_epochs: int | None = None,
     repair_lr: float | None = None,
@@ -238,21 +241,21 @@ def diff(
             raise DiffError(
                 f"--repair-{name} goes with --repair DIR, which is not given", hint="give it, or leave both out"
             )
-    mend = None if repair is None else Wanted(repair_params(**options, seed=seed), Path(repair))
+    mend = None if repair is None else Wanted(repair_params(**options, seed=seed), as_path(repair))
     with undisturbed(Path(a), Path(b)):
         return search(
-            str(a),
-            str(b),
-            str(inputs),
+            os.fspath(a),
+            os.fspath(b),
+            os.fspath(inputs),
             search=params,
             limit=limit,
             batch=batch,
-            mapped=label_map,
+            mapped=os.fspath(label_map) if isinstance(label_map, str | os.PathLike) else label_map,
             resize=resize,
             input_size=input_size,
             column=column,
             device=device,
-            out=out,
+            out=as_path(out),
             reporter=reporter or Silent(),
             mend=mend,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubslice.errors import InputError
 from hubslice.hub.ref import parse_ref
+from hubslice.paths import AnyPath, as_path
 from hubslice.pipeline.run_folder import undisturbed
 from hubslice.progress import Reporter, Silent
 
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def pull(
-    model: str,
+    model: AnyPath,
     *,
     input_size: int | None = None,
-    out: Path | None = None,
+    out: AnyPath | None = None,
     allow_pickle: bool = False,
     reporter: Reporter | None = None,
 ) -> Pulled:
@@ -41,10 +43,16 @@ def pull(
     """
     from hubslice.pipeline.pull import pull as fetch
 
-    return fetch(model, input_size=input_size, out=out, allow_pickle=allow_pickle, reporter=reporter or Silent())
+    return fetch(
+        os.fspath(model),
+        input_size=input_size,
+        out=as_path(out),
+        allow_pickle=allow_pickle,
+        reporter=reporter or Silent(),
+    )
 
 
-def load(model: str | Path, *, input_size: int | None = None) -> Model:
+def load(model: AnyPath, *, input_size: int | None = None) -> Model:
     """A model ready to use, of whatever form: plain, compact, or published as a difference to its teacher.
 
     - `predict(images)`: answers to one image or several, as paths, bytes or PIL images; see `Model.predict`.
@@ -61,25 +69,25 @@ def load(model: str | Path, *, input_size: int | None = None) -> Model:
     from hubslice.hub.pull import fetch
     from hubslice.models.folder import load_model
 
-    return load_model(fetch(parse_ref(str(model), Path.cwd())).folder, input_size=input_size)
+    return load_model(fetch(parse_ref(os.fspath(model), Path.cwd())).folder, input_size=input_size)
 
 
 def convert(
-    model: str | Path,
+    model: AnyPath,
     form: Form,
     *,
-    data: str | Path | None = None,
+    data: AnyPath | None = None,
     dynamic: bool = False,
     samples: int = 100,
     min_agreement: float = 0.8,
     sparsity: float = 0.5,
-    into: str | Path | None = None,
+    into: AnyPath | None = None,
     arguments: Mapping[str, object] | None = None,
     epochs: int | None = None,
     lr: float | None = None,
     seed: int = 0,
     device: str = "auto",
-    out: Path | None = None,
+    out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Converted:
     """Make another form of a run's student, of a model folder, or of a model on the Hub.
@@ -109,23 +117,24 @@ def convert(
 
     options = FormOptions(
         dynamic=dynamic,
-        data=None if data is None else str(data),
+        data=None if data is None else os.fspath(data),
         samples=samples,
         min_agreement=min_agreement,
         sparsity=sparsity,
-        into=None if into is None else str(into),
+        into=None if into is None else os.fspath(into),
         arguments=arguments or {},
         epochs=epochs,
         lr=lr,
         seed=seed,
         device=device,
     )
-    with undisturbed(Path(model), *([out] if out is not None else [])):
-        return make(str(model), form, options, out=out, reporter=reporter or Silent())
+    where = as_path(out)
+    with undisturbed(Path(model), *([where] if where is not None else [])):
+        return make(os.fspath(model), form, options, out=where, reporter=reporter or Silent())
 
 
 def latency(
-    models: Sequence[str | Path],
+    models: Sequence[AnyPath],
     *,
     batches: Sequence[int] = (1, 16),
     threads: int | None = None,
@@ -151,7 +160,7 @@ def latency(
     if not models or not batches or min(batches) < 1 or rounds < 1:
         raise InputError("name a model, batches of 1 or more, and a round or more")
     return measure_latency(
-        [str(model) for model in models],
+        [os.fspath(model) for model in models],
         batches=tuple(dict.fromkeys(batches)),
         threads=threads,
         rounds=rounds,

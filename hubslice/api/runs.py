@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubslice.paths import AnyPath, as_path
 from hubslice.pipeline.poison import Poisoned
 from hubslice.pipeline.poison import poison as _poison
 from hubslice.pipeline.run import Run, open_run
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def slice(  # noqa: A001 (the verb's name)
-    recipe: str | Path,
+    recipe: AnyPath,
     *,
-    out: Path | None = None,
+    out: AnyPath | None = None,
     overrides: Sequence[str] = (),
     until: str | None = None,
     locked: bool = False,
@@ -40,13 +41,13 @@ def slice(  # noqa: A001 (the verb's name)
         RecipeError: the recipe has mistakes.
         HubsliceError: a step failed.
     """
-    run = open_run(str(recipe), tuple(overrides), out, locked=locked)
+    run = open_run(os.fspath(recipe), tuple(overrides), as_path(out), locked=locked)
     run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
     return run
 
 
 def plan_push(
-    folder: str | Path,
+    folder: AnyPath,
     repo_id: str,
     *,
     private: bool = False,
@@ -71,7 +72,7 @@ def plan_push(
     from hubslice.pipeline.push import plan_push as plan
 
     return plan(
-        Path(folder),
+        as_path(folder),
         repo_id,
         private=private,
         create_pr=create_pr,
@@ -83,7 +84,7 @@ def plan_push(
 
 
 def push(
-    folder: str | Path,
+    folder: AnyPath,
     repo_id: str,
     *,
     private: bool = False,
@@ -103,7 +104,7 @@ def push(
     """
     from hubslice.hub.push import push as carry_out
 
-    with undisturbed(Path(folder)):
+    with undisturbed(as_path(folder)):
         return carry_out(
             plan_push(
                 folder,
@@ -119,11 +120,11 @@ def push(
 
 
 def verify(
-    target: str | Path,
+    target: AnyPath,
     *,
     sample: int = 64,
     full: bool = False,
-    data: str | Path | None = None,
+    data: AnyPath | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Verification:
@@ -138,14 +139,13 @@ def verify(
     """
     from hubslice.pipeline.verify import verify as check
 
-    where = Path(data) if data is not None else None
-    return check(str(target), sample=sample, full=full, data=where, device=device, reporter=reporter)
+    return check(os.fspath(target), sample=sample, full=full, data=as_path(data), device=device, reporter=reporter)
 
 
 def poison(
-    recipe: str | Path,
+    recipe: AnyPath,
     *,
-    out: Path | None = None,
+    out: AnyPath | None = None,
     overrides: Sequence[str] = (),
     device: str = "auto",
     allow_pickle: bool = False,
@@ -159,5 +159,5 @@ def poison(
         RecipeError: the recipe has mistakes or is of another kind.
         HubsliceError: a step failed.
     """
-    loaded = load_recipe(str(recipe), tuple(overrides))
-    return _poison(loaded, out, device=device, reporter=reporter, allow_pickle=allow_pickle)
+    loaded = load_recipe(os.fspath(recipe), tuple(overrides))
+    return _poison(loaded, as_path(out), device=device, reporter=reporter, allow_pickle=allow_pickle)

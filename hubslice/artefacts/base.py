@@ -10,12 +10,14 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hubslice.errors import RunError
+from hubslice.paths import AnyPath, as_path
 
 DRAFT = ".draft"  # ends the name of what is being written; the leading dot keeps it out of what is published
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: AnyPath, content: bytes | str) -> None:
     """Put `content` at `path` whole or not at all: written beside it, flushed to disk, renamed."""
+    path = as_path(path)
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT)
@@ -36,19 +38,19 @@ class Artefact(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write as indented JSON, atomically."""
         write_atomically(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: AnyPath) -> Self:
         """Read what `save` wrote.
 
         Raises:
             RunError: the file is missing or is not such an artefact.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(as_path(path).read_bytes())
         except FileNotFoundError as error:
             raise RunError(f"{path} is missing", hint="give the command that made the run again") from error
         except ValidationError as error:

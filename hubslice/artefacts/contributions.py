@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hubslice.artefacts.dynamic_slice import narrowed
 from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.paths import AnyPath
 
 KIND = "contributions"
 
@@ -26,13 +26,13 @@ class Contributions:
     samples: int
     about: Mapping[str, object]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write as safetensors."""
         tensors = {name: narrowed(array) for name, array in self.weights.items()}
         write_sealed(path, KIND, {"samples": self.samples, **self.about}, tensors)
 
     @classmethod
-    def load(cls, path: Path) -> Contributions:
+    def load(cls, path: AnyPath) -> Contributions:
         """Read what `save` wrote.
 
         Raises:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.paths import AnyPath
 
 KIND = "dynamic-slice"
 
@@ -29,7 +29,7 @@ class DynamicSlice:
     inputs: Mapping[str, np.ndarray]
     about: Mapping[str, object]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write one safetensors file with tensors `neurons/NAME`, `synapses/NAME` and `inputs/NAME`."""
         tensors = {
             f"{part}/{name}": narrowed(array)
@@ -39,7 +39,7 @@ class DynamicSlice:
         write_sealed(path, KIND, self.about, tensors)
 
     @classmethod
-    def load(cls, path: Path) -> DynamicSlice:
+    def load(cls, path: AnyPath) -> DynamicSlice:
         """Read what `save` wrote.
 
         Raises:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -15,6 +14,7 @@ from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.header import sorted_header
 from hubslice.artefacts.rate import Rate
 from hubslice.errors import RunError
+from hubslice.paths import AnyPath
 
 FORMAT = "hubslice-predictions-1"
 
@@ -31,7 +31,7 @@ class Predictions:
         truth = self.labels[split]
         return Rate(hits=int((self.arms[split][arm] == truth).sum()), total=truth.size)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write as safetensors: `SPLIT/labels` and `SPLIT/arms/ARM`; equal predictions give equal bytes."""
         arrays = {f"{split}/labels": labels for split, labels in self.labels.items()}
         for split, arms in self.arms.items():
@@ -41,7 +41,7 @@ class Predictions:
         write_atomically(path, sorted_header(to_safetensors(arrays, metadata={"hubslice": about})))
 
     @classmethod
-    def load(cls, path: Path) -> Predictions:
+    def load(cls, path: AnyPath) -> Predictions:
         """Read what `save` wrote.
 
         Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import Field
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.paths import AnyPath
 
 KIND = "profile"
 
@@ -58,7 +58,7 @@ class Profile:
         """Number of profiled channels, over all distinct tensors."""
         return sum(count.size for count in self.counts.values())
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write the counts as safetensors; the rest in the metadata."""
         about = {
             "samples": self.samples,
@@ -70,7 +70,7 @@ class Profile:
         write_sealed(path, KIND, about, self.counts)
 
     @classmethod
-    def load(cls, path: Path) -> Profile:
+    def load(cls, path: AnyPath) -> Profile:
         """Read what `save` wrote.
 
         Raises:

@@ -26,7 +26,8 @@ EXPOSURE_GATE = "max_exposure"
 class TaskReport(Artefact):
     """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split.
 
-    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice.
+    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice. `left_out` says
+    how many files of a folder of images are no samples, by reason; what systems and tools leave there does not count.
     """
 
     source: str
@@ -36,6 +37,7 @@ class TaskReport(Artefact):
     grouped: bool
     fingerprint: str
     transparency: Transparency | None = None
+    left_out: dict[str, int] = Field(default_factory=dict)
 
     @property
     def shown(self) -> Transparency:
@@ -164,15 +166,24 @@ class DefectVariant(Artefact):
 
 
 class DefectReport(Artefact):
-    """One defect: how it was attacked, fixed before any tuning, and what came out."""
+    """One defect: how it was attacked, fixed before any tuning, and what came out.
+
+    `name` tells several of a kind apart (`backdoor`, `backdoor-2`); None: of a version that called each by its kind.
+    """
 
     kind: str
+    name: str | None = None
     title: str
     reference: str
     threat_model: tuple[str, ...]  # one sentence each
     samples: int  # attacked test pictures
     notes: tuple[str, ...]  # warnings such as too few clean-correct pictures
     variants: tuple[DefectVariant, ...]
+
+    @property
+    def called(self) -> str:
+        """The name, which no other defect of the report has."""
+        return self.name or self.kind
 
 
 class DeviationReport(Artefact):

@@ -17,6 +17,7 @@ from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.header import sorted_header
 from hubslice.artefacts.tensor_file import HeaderError, parse_header, read_header
 from hubslice.errors import InputError, RunError
+from hubslice.paths import AnyPath, as_path
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ FORMAT, ABOUT, SEAL = "format", "about", "sha256"  # keys of the metadata
 VERSION = 2
 
 
-def write_sealed(path: Path, kind: str, about: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> None:
+def write_sealed(path: AnyPath, kind: str, about: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> None:
     """Write atomically; `about` is plain data, `kind` says in a word what the file is."""
     text = json.dumps(about, sort_keys=True)
     metadata = {FORMAT: _format(kind), ABOUT: text, SEAL: _seal(kind, text, tensors)}
@@ -32,13 +33,14 @@ def write_sealed(path: Path, kind: str, about: Mapping[str, object], tensors: Ma
 
 
 def read_sealed(
-    path: Path, kind: str, build: Callable[[dict[str, Any], dict[str, np.ndarray]], T], *, hint: str | None = None
+    path: AnyPath, kind: str, build: Callable[[dict[str, Any], dict[str, np.ndarray]], T], *, hint: str | None = None
 ) -> T:
     """What `build` makes of `about` and the tensors, as `write_sealed` wrote them; `hint` says how to make it again.
 
     Raises:
         RunError: the file is missing, of another kind, not as it was written, or not what `build` can use.
     """
+    path = as_path(path)
     try:
         data = path.read_bytes()
         metadata = parse_header(data).metadata

@@ -7,11 +7,16 @@ from hubslice.artefacts.rate import Rate
 
 
 class SearchEpoch(Artefact):
-    """An epoch of the search: whether gates moved, and what retention and validation accuracy it ended with."""
+    """An epoch of the search: whether gates moved, and what retention and validation accuracy it ended with.
+
+    `retention` is a share of what may be sliced; `network` the share of the whole network that is left then, with all
+    that may not be sliced (None: of a version that did not note it).
+    """
 
     gates: bool
     loss: float
     retention: float
+    network: float | None = None
     validation: Rate
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.paths import AnyPath
 
 KIND = "slice"
 
@@ -50,7 +50,7 @@ class Slice:
         whole = sum(times * mask.size for times, mask in counts)
         return sum(times * int(np.count_nonzero(mask)) for times, mask in counts) / whole if whole else 1.0
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write bit-packed: per parameter a uint8 tensor [ceil(weights / 8)]; shapes and origin in the metadata."""
         about: dict[str, object] = {
             "method": self.method,
@@ -62,7 +62,7 @@ class Slice:
         write_sealed(path, KIND, about, {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()})
 
     @classmethod
-    def load(cls, path: Path) -> Slice:
+    def load(cls, path: AnyPath) -> Slice:
         """Read what `save` wrote.
 
         Raises:

@@ -90,9 +90,15 @@ def search_words(report: Report) -> str | None:
         choice = "No epoch reached that. The one with the largest accuracy minus retention"
     return (
         f"They were searched for by gradient, wanted were {wanted}. {choice}, {history.chosen + 1} of "
-        f"{count(len(history.epochs))}, kept {percent(result.retention)}{of} with a validation accuracy of "
-        f"{rate(result.validation)}{more}."
+        f"{count(len(history.epochs))}, kept {percent(result.retention)}{of}{network_words(report)} with a "
+        f"validation accuracy of {rate(result.validation)}{more}."
     )
+
+
+def network_words(report: Report) -> str:
+    """In brackets what a search left of the whole network: layers that may not be sliced count in that, too."""
+    share = report.search.result.network if report.search else None
+    return "" if share is None else f" of the layers that may be sliced ({percent(share)} of the whole network's)"
 
 
 def reduction_words(report: Report, variant: DefectVariant) -> str | None:

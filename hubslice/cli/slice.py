@@ -18,6 +18,7 @@ from hubslice.cli.options import (
     examples,
 )
 from hubslice.cli.output import out
+from hubslice.pipeline.kinds import KINDS
 
 if TYPE_CHECKING:
     from hubslice.pipeline.run import Run
@@ -49,7 +50,7 @@ def slice_(
         typer.Option(
             "--until",
             metavar="STEP",
-            help="Stop after pull, data, export, profile, trace, slice, init, train, evaluate or audit of the student.",
+            help=f"Stop after {', '.join(KINDS[:-1])} or {KINDS[-1]} of the student, where the recipe has that step.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -23,6 +23,8 @@ def tell_report(report: Report) -> None:
     }
     if (search := report.search) is not None:
         reached = f"kept {search.result.retention:.1%} of the {report.slice.counted}"
+        if search.result.network is not None:
+            reached += f" of the layers that may be sliced, {search.result.network:.1%} of the whole network's"
         facts["search"] = (
             f"epoch {search.chosen + 1} of {len(search.epochs)} {reached}, validation "
             f"{rate(search.result.validation)}; all weights {search.whole:.1%}"

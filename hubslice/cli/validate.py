@@ -8,6 +8,7 @@ from hubslice.cli.options import JsonOption, OverridesArgument, QuietOption, Rec
 from hubslice.cli.output import out
 from hubslice.errors import RecipeError
 from hubslice.pipeline.arms import arms_of
+from hubslice.recipe.defects import defect_names
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import NoSlice, SeamParams, Slicing
@@ -61,7 +62,7 @@ def _tell(loaded: LoadedRecipe) -> None:
     if isinstance(recipe, SliceRecipe):
         told["slice"] = _sliced(recipe.slice)
         told["baselines"] = [arm.name for arm in arms_of(recipe) if arm.role == "baseline"] or "none"
-        told["defects"] = [defect.kind for defect in recipe.audit.defects] or "none"
+        told["defects"] = list(defect_names(recipe.audit.defects)) or "none"
     else:
         told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.3g} of the training samples"
     settings = len(recipe.train.candidates())

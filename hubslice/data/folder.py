@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import datasets
 import yaml
 from huggingface_hub import metadata_load
+
+from hubslice.data.aside import shown, some
+from hubslice.data.split_words import split_of
+from hubslice.data.walk import Walk, walk
+from hubslice.errors import DataError
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -17,32 +24,41 @@ WORDS: Mapping[Kind, str] = {
     "saved": "as what save_to_disk wrote",
     "repository": "as a data-set repository",
     "parquet": "as parquet",
-    "images": "as a folder of pictures",
+    "images": "as a folder of images",
 }
 _SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
 CARD, SETTINGS = "README.md", ".huggingface.yaml"
 
 
 def kind_of(folder: Path) -> Kind:
-    """How the folder is to be read.
-
-    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it.
-    Class folders of images with any other card stay an image folder.
-    """
-    if any((folder / name).is_file() for name in _SAVED):
-        return "saved"
-    if _declared(folder):
-        return "repository"
-    tables = [path for path in _seen(folder, ".parquet") if path.name != "metadata.parquet"]
-    if not tables:
-        return "images"
-    return "parquet" if any(path.parent == folder for path in tables) else "repository"
+    """How the folder is to be read, as `look` finds."""
+    return look(folder)[0]
 
 
-def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
-    """The splits by name.
+def look(folder: Path) -> tuple[Kind, Walk | None]:
+    """How the folder is to be read, and what lies in it where that was needed to know.
+
+    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it
+    and no more images than these. Class folders of images with any other card stay an image folder.
 
     Raises:
+        OSError: a folder cannot be listed.
+    """
+    if any((folder / name).is_file() for name in _SAVED):
+        return "saved", None
+    if _declared(folder):
+        return "repository", None
+    walked = walk(folder)
+    if any("/" not in place for place in walked.tables):
+        return "parquet", walked
+    return ("repository" if len(walked.tables) > len(walked.images) else "images"), walked
+
+
+def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, Any]:
+    """The splits by name, as `datasets` reads them; of folders of images see `image_folder`.
+
+    Raises:
+        DataError: only some parquet files are called like splits.
         Exception: whatever `datasets` raises over files that it cannot read.
     """
     splits: Mapping[str, Any]
@@ -50,12 +66,30 @@ def read_folder(folder: Path, kind: Kind) -> Mapping[str, Any]:
         saved = datasets.load_from_disk(str(folder))
         splits = saved if isinstance(saved, datasets.DatasetDict) else {str(saved.split or "train"): saved}
     elif kind == "repository":
+        if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
+            raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
         splits = datasets.load_dataset(str(folder))
-    elif kind == "parquet":
-        splits = datasets.load_dataset("parquet", data_dir=str(folder))
-    else:
-        splits = datasets.load_dataset("imagefolder", data_dir=str(folder), drop_labels=False)
+    else:  # given a folder, `datasets` takes every file for parquet, or none but those that are called like splits
+        splits = datasets.load_dataset("parquet", data_files=_tables(walked or walk(folder)))
     return splits
+
+
+def _tables(walked: Walk) -> dict[str, list[str]]:
+    """The parquet files by the split that a word of their names says; `train` where none says any."""
+    found: dict[str, list[str]] = {}
+    unnamed = []
+    for place in walked.tables:
+        words = re.split(r"[-_.\s/]", place.removesuffix(".parquet"))
+        split = next((split for word in words if (split := split_of(word))), None)
+        if split is None:
+            unnamed.append(place)
+        found.setdefault(split or "train", []).append(escape(walked.text(place)))
+    if unnamed and len(unnamed) < len(walked.tables):
+        raise DataError(
+            f"some parquet files in {shown(walked.root)} are called like splits, and not {some(unnamed)}",
+            hint="name data.path the file that you mean, or rename or move the others",
+        )
+    return found
 
 
 def content(folder: Path) -> list[Path]:

@@ -13,10 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.data.aside import Reason
 from hubslice.data.picture import read_rgb, was_transparent
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.data.table import Table, open_tables
 from hubslice.data.unrecorded import tell_unrecorded
+from hubslice.data.walk import walk
 from hubslice.errors import DataError
 from hubslice.preparation.modes import MODES
 from hubslice.recipe.schema import DataParams
@@ -96,7 +98,7 @@ class Given:
 
 
 def open_given(path: Path, preprocessing: Preprocessing) -> Given:
-    """The pictures at `path`. Of a folder all files with the ending of a picture, at any depth, sorted by path.
+    """The images at `path`. Of a folder all that `walk` finds at any depth, sorted by path; what is none is told.
 
     An array is [N, C, H, W] or [C, H, W], numbers in [0, 1] at the model's own size.
 
@@ -116,14 +118,24 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
         params = _params(str(path), preprocessing)
         table = next(iter(open_tables(params, Path.cwd())[0].values()))
         return Given(str(path), tuple(str(row) for row in range(len(table))), table, preprocessing)
-    files = [path]
-    if path.is_dir():
-        endings = {ending for ending in Image.registered_extensions() if ending != ".eps"}
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in endings)
-        if not files:
-            raise DataError(f"{path} holds no pictures", hint=f"inputs are {KINDS}")
+    files = _images(path) if path.is_dir() else [path]
     base = path if path.is_dir() else path.parent
     return Given(str(path), tuple(str(file.relative_to(base)) for file in files), files, preprocessing)
+
+
+def _images(folder: Path) -> list[Path]:
+    try:
+        walked = walk(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error}", hint="mend or remove what cannot be read") from error
+    for place in walked.tables:
+        walked.aside.add(Reason.UNKNOWN, place)
+    for place in walked.metadata:  # labels, which nobody asks for here
+        walked.aside.add(Reason.LITTER, place)
+    walked.aside.tell(str(folder))
+    if not walked.images:
+        raise DataError(f"{folder} holds no images", hint=f"inputs are {KINDS}")
+    return [walked.path(place) for place in walked.images]
 
 
 def open_data(data: str, preprocessing: Preprocessing) -> Given:

@@ -1,10 +1,12 @@
-"""Opening a labelled picture table: a parquet file, a folder or a Hub data set."""
+"""Opening a table of labelled images: a parquet file, a folder or a Hub data set."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,20 @@ import yaml
 from datasets.exceptions import DatasetsError
 from PIL import Image
 
-from hubslice.data.folder import WORDS, content, kind_of, read_folder
+from hubslice.data.aside import number, shown, some, tell
+from hubslice.data.folder import WORDS, Kind, content, look, read_folder
 from hubslice.data.hub import from_hub
+from hubslice.data.image_folder import file_hash, read_images
+from hubslice.data.labels import class_name, in_order, tell_alike
 from hubslice.data.picture import read_rgb
+from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
 
 _ODD_CARD = (yaml.YAMLError, AttributeError, LookupError)  # what `datasets` raises over a card of a shape of its own
 KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
+_TOLD = 5  # rows that an error names
 
 
 class _Kept:
@@ -47,11 +54,15 @@ class Table:
     """One split of a data set as stored: its rows, class names, and the columns that hubslice reads.
 
     Pictures of small data stay decoded: a training reads them many times, and decoding would take as long as training.
+    Paths in the rows are relative to `beside`, a folder. `left_out` counts the files of a folder that are no rows, by
+    reason.
     """
 
     rows: Any  # datasets.Dataset
     labels: tuple[str, ...]
     params: DataParams
+    beside: Path | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
     _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -63,20 +74,15 @@ class Table:
         Raises:
             DataError: a row has no label, or one beyond the classes that the data names.
         """
-        column = self.rows[self.params.label]
+        column = self.rows[self.params.label][:]
         if isinstance(self.rows.features[self.params.label], datasets.ClassLabel):
             found = [-1 if value is None else value for value in column]
         else:
             known = {name: index for index, name in enumerate(self.labels)}
-            found = [known.get(str(value), -1) if value is not None else -1 for value in column]
+            found = [known.get(class_name(value) or "", -1) for value in column]
         targets = np.array(found, dtype=np.int64)
         if targets.min(initial=0) < 0:
-            count, first = int((targets < 0).sum()), self.name(int((targets < 0).argmax()))
-            more = f"; {count:,} of {len(self):,} rows have none" if count > 1 else ""
-            raise DataError(
-                f"{first} has no label in column '{self.params.label}'{more}",
-                hint="remove the rows without a label, or name another column with data.label",
-            )
+            raise self._unlabelled(np.flatnonzero(targets < 0))
         if targets.max(initial=0) >= len(self.labels):
             raise DataError(
                 f"{self.name(int(targets.argmax()))} has the label {targets.max()}, counted from 0, and column "
@@ -85,11 +91,23 @@ class Table:
             )
         return targets
 
+    def _unlabelled(self, rows: np.ndarray) -> DataError:
+        """The error that these rows have no label, with what is there instead."""
+        first, value = int(rows[0]), self.rows[int(rows[0])][self.params.label]
+        held = "" if value is None else f" ({value!r} there is none)"
+        names = [self.name(int(row)) if self._stored_path(int(row)) else str(row) for row in rows[:_TOLD]]
+        rest = f" and {len(rows) - _TOLD:,} more" if len(rows) > _TOLD else ""
+        more = f"; {len(rows):,} of {len(self):,} rows have none: {', '.join(names)}{rest}" if len(rows) > 1 else ""
+        return DataError(
+            f"{self.name(first)} has no label in column '{self.params.label}'{held}{more}",
+            hint="remove the rows without a label, or name another column with data.label",
+        )
+
     def groups(self) -> np.ndarray:
         """Group number of every row, int64 [rows]; every row is its own group where the recipe names none."""
         if self.params.group is None:
             return np.arange(len(self), dtype=np.int64)
-        _, numbers = np.unique(np.array([str(g) for g in self.rows[self.params.group]]), return_inverse=True)
+        _, numbers = np.unique(np.array([str(g) for g in self.rows[self.params.group][:]]), return_inverse=True)
         return numbers.astype(np.int64)
 
     def group_names(self, rows: np.ndarray) -> set[str]:
@@ -99,9 +117,9 @@ class Table:
 
     def name(self, row: int) -> str:
         """How to find a row: its file, or its number (from 0) and the split of the data set where it has several."""
-        stored = self._stored(row)
-        if stored and stored["bytes"] is None and stored["path"]:
-            return str(stored["path"])
+        path = self._stored_path(row)
+        if path:
+            return shown(path)
         split = f", split {self.rows.split}" if isinstance(self.params.splits.test, str) else ""
         return f"row {row} of {self.params.path}{split}"
 
@@ -123,7 +141,7 @@ class Table:
             if stored["bytes"] is not None:
                 return read_rgb(io.BytesIO(stored["bytes"]), self.params.transparency)
             if stored["path"]:
-                return read_rgb(Path(stored["path"]), self.params.transparency)
+                return read_rgb(self._found(stored["path"]), self.params.transparency)
             raise ValueError(f"column '{self.params.image}' is empty there")
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
@@ -142,7 +160,29 @@ class Table:
             return bytes(found["bytes"])
         if not found.get("path"):
             raise DataError(f"{self.name(row)} has no picture", hint="remove the row, or name another column")
-        return Path(found["path"])
+        return self._found(found["path"])
+
+    def _found(self, path: str) -> Path:
+        """Where the file of this path lies: beside the table, else in the current folder.
+
+        Raises:
+            FileNotFoundError: in neither; it says where it was looked for.
+        """
+        if self.beside is None or Path(path).is_absolute():
+            return Path(path)
+        tried = [folder / written for folder in (self.beside, Path()) for written in (path, path.replace("\\", "/"))]
+        found = next((each for each in tried if each.is_file()), None)
+        if found is None:
+            raise FileNotFoundError(
+                f"No such file; the path is relative, and there is nothing at {shown(tried[0])} (beside the table) nor "
+                f"at {shown(tried[2].absolute())} (in the current folder)"
+            )
+        return found
+
+    def _stored_path(self, row: int) -> str | None:
+        """The path of the row's file where the row does not hold the file itself."""
+        stored = self._stored(row)
+        return str(stored["path"]) if stored and stored["bytes"] is None and stored["path"] else None
 
     def _stored(self, row: int) -> dict[str, Any] | None:
         """`bytes` of the file, or where these are None the `path` of the file; None where there is no picture."""
@@ -158,27 +198,45 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
         FetchError: the Hub data set cannot be fetched.
     """
     local = resolve_path(params.path, base)
-    kind = kind_of(local) if local is not None and local.is_dir() else None
-    commit = None
+    kind: Kind | None = None
+    commit, beside, left_out = None, None, dict[str, int]()
     try:
         if local is None:
             loaded, commit = from_hub(params, place(params.path, base))
             fingerprint = f"{params.path}@{commit}"
-        elif kind is not None:
-            loaded, fingerprint = read_folder(local, kind), _folder_hash(local)
+        elif not local.is_dir():
+            loaded = datasets.load_dataset("parquet", data_files=escape(str(local)))
+            fingerprint, beside = file_hash(local), local.parent
         else:
-            loaded, fingerprint = datasets.load_dataset("parquet", data_files=str(local)), _file_hash(local)
+            kind, walked = look(local)
+            if kind == "images" and walked is not None:
+                read = read_images(walked, params)
+                loaded, fingerprint, left_out = read.splits, read.fingerprint, read.left_out
+            else:
+                loaded, fingerprint, beside = read_folder(local, kind, walked), _folder_hash(local), local
+                _tell_images(walked, kind, params)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError, *_ODD_CARD) as error:
-        how = WORDS[kind] if kind else "as parquet" if local else "with `datasets`"
+        how = WORDS[kind] if kind else "as a folder" if local and local.is_dir() else "as parquet"
+        how = how if local else "with `datasets`"
         raise DataError(
             f"{params.path} cannot be read {how}: {error.__cause__ or error}",
-            hint="data.path takes a folder with class/picture.png, a parquet file, a data set's Hub id, or a folder of "
+            hint="data.path takes a folder with class/image.png, a parquet file, a data set's Hub id, or a folder of "
             "a data-set repository",
         ) from error
-    return {name: _checked(rows, params) for name, rows in loaded.items()}, fingerprint, commit
+    tables = {name: _checked(rows, params, beside, left_out) for name, rows in loaded.items()}
+    if local is not None:
+        tell_alike((label for table in tables.values() for label in table.labels), params.path)
+    return tables, fingerprint, commit
 
 
-def _checked(rows: Any, params: DataParams) -> Table:
+def _tell_images(walked: Walk | None, kind: Kind, params: DataParams) -> None:
+    """Tell of image files beside the parquet files that are read; they may be named in there."""
+    if kind == "parquet" and walked is not None and walked.images:
+        images = number(len(walked.images), "image file is", "image files are")
+        tell(f"{params.path}: {images} no rows unless a parquet file there names them: {some(walked.images)}")
+
+
+def _checked(rows: Any, params: DataParams, beside: Path | None, left_out: Mapping[str, int]) -> Table:
     wanted = {"image": params.image, "label": params.label} | ({"group": params.group} if params.group else {})
     for key, column in wanted.items():
         if column not in rows.column_names:
@@ -191,7 +249,8 @@ def _checked(rows: Any, params: DataParams) -> Table:
     if isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)
     elif isinstance(feature, datasets.Value):
-        labels = tuple(sorted({str(value) for value in rows[params.label] if value is not None}))
+        names = (class_name(value) for value in rows[params.label][:])
+        labels = in_order(name for name in names if name is not None)
     else:
         raise DataError(
             f"column '{params.label}' of {params.path} holds no labels but values of type {_kind(feature)}",
@@ -205,20 +264,15 @@ def _checked(rows: Any, params: DataParams) -> Table:
             f"{_kind(rows.features[params.image])}",
             hint="set data.image to a column with pictures: their files' bytes, or paths",
         ) from error
-    return Table(rows, labels, params)
+    return Table(rows, labels, params, beside, left_out)
 
 
 def _kind(feature: Any) -> str:
     return str(feature.dtype) if isinstance(feature, datasets.Value) else type(feature).__name__.lower()
 
 
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _folder_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in content(folder):
-        digest.update(f"{path.relative_to(folder).as_posix()} {_file_hash(path)}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()} {file_hash(path)}\n".encode())
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,9 +15,11 @@ from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.report import TaskReport
+from hubslice.data.aside import some, tell
 from hubslice.data.choice import against_rest, only
 from hubslice.data.pixels import prepare
 from hubslice.data.split import group_split
+from hubslice.data.split_words import split_of
 from hubslice.data.table import Table, open_tables
 from hubslice.errors import DataError
 from hubslice.recipe.problems import suggest
@@ -99,13 +102,14 @@ def load_task(params: DataParams, base: Path, seed: int) -> Task:
         grouped=params.group is not None,
         fingerprint=_fingerprint(fingerprint, splits, params.transparency),
         transparency=params.transparency,
+        left_out=dict(splits["train"].table.left_out),
     )
     return Task(labels, splits["train"], splits["validation"], splits["test"], report)
 
 
 def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitName, Split]:
     wanted = params.splits
-    named = {name: part for name, part in wanted if isinstance(part, str)}
+    named = {name: _spelt(part, tables) for name, part in wanted if isinstance(part, str)}
     unknown = sorted(set(named.values()) - tables.keys())
     if unknown:
         raise DataError(
@@ -116,16 +120,32 @@ def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitN
         if len(tables) > 1:
             raise DataError(
                 f"{params.path} comes with splits ({', '.join(tables)}), and data.splits gives shares of one table",
-                hint="name them, e.g. data.splits: {train: train, validation: 0.15, test: test}",
+                hint=f"name them, e.g. data.splits: {_example(tables)}",
             )
         table = next(iter(tables.values()))
         return _shares(table, {name: getattr(wanted, name) for name in SPLITS}, seed)
+    unused = [f"{name} ({len(tables[name]):,} images)" for name in tables if name not in named.values()]
+    if unused:
+        tell(f"{params.path}: data.splits does not name the split{'s' * (len(unused) > 1)} {some(unused)}: not used")
     whole = {name: _whole(tables[part]) for name, part in named.items()}
     if "validation" not in named:
         share = float(wanted.validation)
         cut = _shares(tables[named["train"]], {"train": 1 - share, "validation": share}, seed)
         whole |= {str(name): split for name, split in cut.items()}
     return {name: whole[name] for name in SPLITS}
+
+
+def _example(tables: Mapping[str, Table]) -> str:
+    """A line of a recipe that names the splits that there are."""
+    names = {name: name if name in tables else next(iter(tables)) for name in ("train", "test")}
+    validation = "validation" if "validation" in tables else "0.15"
+    return f"{{train: {names['train']}, validation: {validation}, test: {names['test']}}}"
+
+
+def _spelt(name: str, tables: Mapping[str, Table]) -> str:
+    """The split that a name means: its own, or `validation` for `val` where none is called so."""
+    other = split_of(name)
+    return other if other is not None and name not in tables and other in tables else name
 
 
 def _shares(table: Table, shares: dict[SplitName, float], seed: int) -> dict[SplitName, Split]:

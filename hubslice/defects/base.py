@@ -94,7 +94,8 @@ class Defect(ABC):
             batch_size: pictures at a time. Changes no draw; kernels may round differently at another size.
             device: where models run; default: the CPU. Models are put back as they were.
             scratch: keeps attacked batches, so that a killed audit goes on; default: nothing is kept.
-            name: begins the evidence files' names; default: the kind. Needed where a recipe has two of a kind.
+            name: the report's and the start of the evidence files' names; default: the kind. Where a recipe has several
+                of a kind, the kind with a number behind it (`backdoor-2`), which the title gets, too.
             reporter: is told of the progress.
 
         Raises:
@@ -109,6 +110,9 @@ class Defect(ABC):
             seed=seed,
             checkpoints=Checkpoints(scratch),
         )
+        name = name or self.kind
+        number = name.removeprefix(self.kind).removeprefix("-")  # of several of a kind
+        title = f"{self.title} ({number})" if number else self.title
         target = self.target(audit_set.classes)
         sources = self.sources(teacher, unrelated)
         clean = bench.predictions(audit_set.pixels)
@@ -116,14 +120,15 @@ class Defect(ABC):
         reported = []
         for variant in variants:
             total = len(audit_set) * len(sources)
-            with (reporter or Silent()).track(f"{self.title}: {variant.title}", total, "pictures") as bar:
+            with (reporter or Silent()).track(f"{title}: {variant.title}", total, "pictures") as bar:
                 evidence = self._attack(variant, sources, bench, clean, target, bar)
-            file = f"{name or self.kind}-{variant.name}.safetensors"
+            file = f"{name}-{variant.name}.safetensors"
             evidence.save(evidence_folder / file)
             reported.append(_report(variant, evidence, file))
         return DefectReport(
             kind=self.kind,
-            title=self.title,
+            name=name,
+            title=title,
             reference=self.reference,
             threat_model=self.threat_model(),
             samples=len(audit_set),

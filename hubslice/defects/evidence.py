@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from hubslice.artefacts.rate import Reduction
 from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectRow
 from hubslice.defects.rates import defect_row, paired_reduction
 from hubslice.errors import RunError
+from hubslice.paths import AnyPath
 
 FORMAT: Final = "hubslice-evidence-1"
 
@@ -61,7 +61,7 @@ class Evidence:
             wrong[STUDENT], correct[STUDENT], wrong[BASELINE], correct[BASELINE], self.about["seed"], baseline=BASELINE
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write as safetensors, atomically: `indices`, `labels`, `clean/ARM`, `attacked/SOURCE/ARM`, `pictures`, ...
 
         The same evidence always gives the same bytes: its description is one metadata entry with sorted keys.
@@ -81,7 +81,7 @@ class Evidence:
         write_atomically(path, to_safetensors(arrays, metadata={"hubslice": about}))
 
     @classmethod
-    def load(cls, path: Path) -> Evidence:
+    def load(cls, path: AnyPath) -> Evidence:
         """Read what `save` wrote.
 
         Raises:

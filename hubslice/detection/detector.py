@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.detection.neighbours import Neighbours
 from hubslice.detection.surprise import closeness, surprise, threshold_for
 from hubslice.errors import DetectError
+from hubslice.paths import AnyPath, as_path
 
 KIND = "detector"
 FEWEST = 20  # clean pictures of an answer
@@ -45,7 +45,7 @@ class Detector:
             scores[known] = surprise(self.clean, found)
         return scores
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write one safetensors file."""
         tensors = {f"neighbours/{name}": array for name, array in vars(self.neighbours).items()}
         tensors |= {f"clean/{name}": array for name, array in self.clean.items()}
@@ -53,13 +53,14 @@ class Detector:
         write_sealed(path, KIND, {"threshold": self.threshold, "facts": self.facts.model_dump(mode="json")}, tensors)
 
     @classmethod
-    def load(cls, path: Path) -> Detector:
+    def load(cls, path: AnyPath) -> Detector:
         """Read what `save` wrote.
 
         Raises:
             DetectError: there is none.
             RunError: the file is damaged or something else.
         """
+        path = as_path(path)
         if not path.is_file():
             raise DetectError(f"{path.parent} holds no detector", hint="make one with `hubslice detect fit MODEL`")
         return read_sealed(path, KIND, cls._of, hint="make the detector again with `hubslice detect fit MODEL`")

@@ -38,11 +38,20 @@ def threshold_for(scores: np.ndarray, rate: float) -> float:
     Raises:
         DetectError: so few scores cannot tell so small a rate.
     """
-    rank = math.ceil((len(scores) + 1) * (1 - rate))
-    if rank > len(scores):
+    return float(np.sort(scores)[rank_for(len(scores), rate) - 1])
+
+
+def rank_for(count: int, rate: float) -> int:
+    """Which of so many ascending clean scores is the threshold, from 1.
+
+    Raises:
+        DetectError: so few cannot tell so small a rate.
+    """
+    rank = math.ceil((count + 1) * (1 - rate))
+    if rank > count:
         needed = math.ceil(1 / rate) - 1
         raise DetectError(
-            f"{len(scores)} pictures for validation cannot tell a false positive rate of {rate:g}: {needed} are needed",
+            f"{count} pictures for validation cannot tell a false positive rate of {rate:g}: {needed} are needed",
             hint="give more pictures with --data, or a higher --fpr",
         )
-    return float(np.sort(scores)[rank - 1])
+    return rank

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from hubslice.explaining.axes import channel_axes
 from hubslice.explaining.network import Arrays, Network, run_session
 from hubslice.explaining.op import Shapes
 from hubslice.graph.session import open_session
+from hubslice.paths import AnyPath
 
 KIND = "means"
 Neuron = Literal["channel", "element"]
@@ -66,7 +66,7 @@ class Means:
             else np.concatenate(chosen)
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write as safetensors."""
         about = {
             "neuron": self.neuron,
@@ -78,7 +78,7 @@ class Means:
         write_sealed(path, KIND, about, self.tables)
 
     @classmethod
-    def load(cls, path: Path, network: Network) -> Means:
+    def load(cls, path: AnyPath, network: Network) -> Means:
         """Read what `save` wrote.
 
         Raises:

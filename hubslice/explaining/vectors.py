@@ -12,10 +12,11 @@ from hubslice.batching import Batches
 from hubslice.explaining.axes import channel_axes
 from hubslice.explaining.engine import Samples, fitting
 from hubslice.explaining.means import Means
-from hubslice.explaining.network import Network
+from hubslice.explaining.network import Forward, Network, with_outputs
 from hubslice.explaining.op import Op
 from hubslice.explaining.selection import Selection
 from hubslice.explaining.trace import BatchTrace
+from hubslice.graph.session import open_session
 
 # signed: for and against cancel; absolute: how often a channel was used at all; synapses: each weight, signed.
 Shape = Literal["signed", "absolute", "synapses"]
@@ -26,6 +27,28 @@ def tail(network: Network, layers: Sequence[str]) -> Network:
     ops = network.flow.ops
     first = min(at for at, op in enumerate(ops) if op.name in layers)
     return replace(network, flow=replace(network.flow, ops=ops[first:], earlier=ops[:first]))
+
+
+def answers_of(
+    network: Network, samples: Samples, *, device: str = "cpu", progress: Callable[[int], None] = lambda done: None
+) -> np.ndarray:
+    """The number of the largest logit for each sample, int64 [N]: one pass forward, with nothing kept of it.
+
+    Raises:
+        ExplainError: the graph cannot run on the samples.
+        MemoryShortError: a single sample does not fit into memory.
+        ProviderError: `device` cannot be used.
+    """
+    name = network.flow.output
+    forward = Forward(open_session(with_outputs(network.model, [name]).SerializeToString(), device), (name,))
+
+    def ask(start: int, stop: int) -> np.ndarray:
+        logits = forward(samples.batch(start, stop))[name].reshape(stop - start, -1)
+        progress(stop - start)
+        found: np.ndarray = logits.argmax(axis=1)
+        return found
+
+    return np.concatenate(list(Batches(fitting(network.flow, 1)).over(0, len(samples), ask)))
 
 
 def trace_each(

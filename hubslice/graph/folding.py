@@ -14,7 +14,6 @@ import onnx
 from onnx import helper, numpy_helper
 
 from hubslice.graph.program import Program
-from hubslice.graph.sequences import without_sequences
 from hubslice.graph.session import open_session
 
 EPSILON = 1e-5  # of BatchNormalization where the node does not say
@@ -23,14 +22,16 @@ EPSILON = 1e-5  # of BatchNormalization where the node does not say
 def fold(model: Any) -> Any:
     """A copy of an exported graph in which every constant is an initializer and no BatchNormalization follows a Conv.
 
+    Parts of a tensor that the export takes out of a sequence (`SplitToSequence`, `SequenceAt`) are slices of it.
+
     A convolution that is read by its normalisation alone takes the normalisation's output, and a new weight under the
-    name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay. Parts that
-    are taken out of a sequence are slices of what was split.
+    name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay.
     """
     graph = Program(model)
     constants = _constants(model, graph)
     nodes = [node for node in graph.nodes if not constants.keys() >= {name for name in node.output if name}]
-    nodes = without_sequences(_without_normalisation(nodes, graph, constants), constants)
+    nodes = _without_sequences(nodes, constants)
+    nodes = _without_normalisation(nodes, graph, constants)
     return _rebuilt(model, nodes, constants)
 
 
@@ -79,6 +80,25 @@ def _typed(node: Any, types: Mapping[str, int]) -> Any:
     """CastLike as the Cast that it is: its second operand need not be there."""
     target = types.get(node.input[1]) or onnx.TensorProto.FLOAT
     return helper.make_node("Cast", [node.input[0]], list(node.output), name=node.name, to=target)
+
+
+def _without_sequences(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
+    """What an element of a split tensor is, said without the sequence; the split goes where nobody reads it."""
+    splits = {node.output[0]: node for node in nodes if node.op_type == "SplitToSequence"}
+    kept: list[Any] = []
+    for node in nodes:
+        split = splits.get(node.input[0]) if node.op_type == "SequenceAt" else None
+        sizes = constants.get(split.input[1]) if split is not None and len(split.input) > 1 else None
+        place = constants.get(node.input[1]) if split is not None else None
+        if split is None or sizes is None or place is None or int(place) < 0:
+            kept.append(node)
+            continue
+        at, axis = int(place), next((item.i for item in split.attribute if item.name == "axis"), 0)
+        ends = (at + np.arange(2)) * int(sizes) if sizes.ndim == 0 else np.cumsum([0, *sizes])[at : at + 2]
+        names = [f"{node.output[0]}:{word}" for word in ("start", "end", "axis")]
+        constants |= {name: np.array([value], np.int64) for name, value in zip(names, [*ends, axis], strict=True)}
+        kept.append(helper.make_node("Slice", [split.input[0], *names], list(node.output), name=node.name))
+    return kept
 
 
 def _without_normalisation(nodes: list[Any], graph: Program, constants: dict[str, np.ndarray]) -> list[Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +17,8 @@ from hubslice.models.calling import Call
 from hubslice.models.shapes import HEADS
 
 OPERATION = "#"  # starts the names of what is no layer
+UNKNOWN = "an operation that rearranges channels in a way which cannot be followed"
+_UPDATE = re.compile(r"update_\w+_index_mapping")  # what torch-pruning has for each kind of operation
 Layer = nn.modules.conv._ConvNd | nn.Linear
 
 
@@ -51,7 +55,7 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
     import torch_pruning
 
     graph = torch_pruning.DependencyGraph()
-    with torch.enable_grad(), warnings.catch_warnings():
+    with torch.enable_grad(), warnings.catch_warnings(), _unmapped_where_it_fails():
         warnings.simplefilter("ignore")  # of parameters outside layers: they become obstacles below
         graph.build_dependency(
             module,
@@ -70,6 +74,32 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
         Tie(tuple(sorted(places)), tuple(sorted(hindered.get(root, ()))), root in cut)
         for root, places in joined.classes().items()
     ]
+
+
+@contextmanager
+def _unmapped_where_it_fails() -> Iterator[None]:
+    """Within, an operation is left without a map of its channels where torch-pruning stumbles over it.
+
+    It then passes channels on one by one. That may be wrong, as all that torch-pruning proposes: it is tried later.
+    """
+    from torch_pruning.dependency import index_mapping
+
+    updates = {name: update for name, update in vars(index_mapping).items() if _UPDATE.fullmatch(name)}
+
+    def careful(update: Any) -> Any:
+        def run(graph: Any, node: Any) -> None:
+            with suppress(ArithmeticError, LookupError, TypeError):
+                update(graph, node)
+
+        return run
+
+    for name, update in updates.items():
+        setattr(index_mapping, name, careful(update))
+    try:
+        yield
+    finally:
+        for name, update in updates.items():
+            setattr(index_mapping, name, update)
 
 
 class _Joined:
@@ -131,8 +161,12 @@ def _closed(graph: Any, module: nn.Module) -> tuple[_Joined, dict[Place, str]]:
                 continue
             target = dependency.target
             reached: Any = [_Index(index, index) for index in indices]
-            for mapping in dependency.index_mapping:
-                reached = reached if mapping is None else mapping(reached)
+            try:
+                for mapping in dependency.index_mapping:
+                    reached = reached if mapping is None else mapping(reached)
+            except (ArithmeticError, LookupError, TypeError):  # an operation whose channels torch-pruning cannot follow
+                obstacles |= {Place(names[node], _side(prune), index): UNKNOWN for index in indices}
+                continue
             new = []
             for index, origin in reached:
                 if origin is None or not 0 <= index < most:

@@ -66,10 +66,11 @@ Ref = HubRef | LocalRef
 def parse_ref(text: str, base: Path) -> Ref:
     """What `text` names; relative paths are looked up under `base` (the recipe's folder), then the working directory.
 
-    A folder wins over a Hub id of the same name if it holds a model or a run. Nothing is fetched.
+    What lies here wins over a Hub id of the same name: `runs/nope` is not looked for on the Hub where there is a
+    folder `runs`, unless a revision or `hf://` says that the Hub is meant. Nothing is fetched.
 
     Raises:
-        InputError: it is neither; the message lists what was tried.
+        InputError: it is neither, or it may be either; the message lists what was tried.
     """
     text = text.strip()
     if not text:
@@ -87,9 +88,42 @@ def parse_ref(text: str, base: Path) -> Ref:
     if explicit or text.endswith((*_FILE_SUFFIXES, "/")):
         raise _not_local(text, places)
     try:
-        return _on_hub(text, text)
+        ref = _on_hub(text, text)
     except InputError as error:
         raise _not_local(text, places) from error
+    _check_not_here(text, base, "model", f"what is on the Hub as {text}@main")
+    return ref
+
+
+def check_data(text: str, base: Path, revision: str | None = None) -> None:
+    """Make sure that data are here, or can only mean a data set on the Hub, as `parse_ref` does for models.
+
+    Raises:
+        InputError: they are not here, and what they begin with is a folder here.
+    """
+    if revision is None and text.count("/") == 1 and not any(place.exists() for place in _places(text, base)):
+        _check_not_here(text, base, "data", "the revision of a data set on the Hub with data.revision")
+
+
+def _check_not_here(text: str, base: Path, what: str, on_hub: str) -> None:
+    """Refuse an `owner/name` that begins as a path here does: a slip of the pen would be asked of the Hub.
+
+    `what` is looked for; `on_hub` is how to say that the Hub is meant.
+    """
+    first, slash, rest = text.partition("/")
+    if not slash or "@" in rest or first in ("", ".", "..", "~"):
+        return
+    places = _places(text, base)
+    here = next((place.parent for place in places if place.parent.is_dir()), None)
+    if here is None:
+        return
+    near = get_close_matches(rest, [entry.name for entry in here.iterdir()], n=1)
+    meant = f"did you mean {first}/{near[0]}? Else give" if near and near[0] != rest else "give"
+    tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places if place.parent.is_dir())
+    raise InputError(
+        f"there is no {what} at {text}, and the Hub is not asked, as there is a folder {first} here; tried\n{tried}",
+        hint=f"{meant} a path that is there, or {on_hub}",
+    )
 
 
 def check_repo_id(repo_id: str) -> str:
@@ -149,6 +183,8 @@ def _not_local(text: str, places: Sequence[Path]) -> InputError:
 
 
 def _trouble(place: Path) -> str:
+    if (place / "run.json").is_file():  # the manifest of a run folder
+        return f"a run without a student: finish it with `hubslice slice {place}`"
     if place.is_dir():
         graph = next((path.name for path in sorted(place.glob("*.onnx"))), None)
         return "a folder with neither config.json nor student/" + (f"; name its graph, {graph}" if graph else "")

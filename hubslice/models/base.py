@@ -19,6 +19,7 @@ from hubslice.errors import ModelError
 from hubslice.models.head import Head, Layer, Names
 from hubslice.models.recording import record
 from hubslice.models.shapes import CompactShapes
+from hubslice.paths import AnyPath, as_path
 from hubslice.preparation.arithmetic import normalise
 from hubslice.recipe.transparency import Transparency
 
@@ -223,11 +224,12 @@ class Model(ABC):
         """Names of the classifier's parameters in the module; none where it has no classifier."""
         return frozenset() if self.headless else frozenset(self.head.parameters)
 
-    def save(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
+    def save(self, folder: AnyPath, metadata: Mapping[str, str] | None = None) -> None:
         """Write the model as stock code loads it: model.safetensors, config.json and the input preparation.
 
         A compact model's widths go into shapes.json, and then hubslice alone loads it.
         """
+        folder = as_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         about = {"format": "pt", **(metadata or {})}
         if self.poisoned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from hubslice.data.picture import read_rgb, to_rgb, was_transparent
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.data.unrecorded import tell_unrecorded
 from hubslice.errors import DataError, InputError
+from hubslice.paths import AnyPath
 from hubslice.recipe.transparency import Transparency
 
 if TYPE_CHECKING:
     from hubslice.models.base import Model
 
-ImageLike = str | Path | bytes | Image.Image
+ImageLike = AnyPath | bytes | Image.Image
+ONE = (str, os.PathLike, bytes, Image.Image)  # the types of an image
 BATCH = 32
 SHOWN, BEST = 10, 3  # images, and answers of each, that `print` shows
 TAKEN = "images are paths, bytes of image files, or PIL images: one, or a list of them"
@@ -79,15 +82,15 @@ def predict(model: Model, images: ImageLike | Iterable[ImageLike]) -> Predicted:
 
 def _read(images: object, preparation: Preprocessing) -> Iterator[Image.Image]:
     """Every image in RGB, by the model's rule for transparent ones; where it records none, that is told once."""
-    listed = [images] if isinstance(images, ImageLike) else images
+    listed = [images] if isinstance(images, ONE) else images
     if not isinstance(listed, Iterable):
         raise InputError(f"a {type(images).__name__} is no image", hint=TAKEN)
     told = preparation.transparency is not None
     for at, image in enumerate(listed):
-        if not isinstance(image, ImageLike):
+        if not isinstance(image, ONE):
             hint = "PIL.Image.fromarray makes an image of pixels uint8 [H, W, 3]" if hasattr(image, "shape") else TAKEN
             raise InputError(f"image {at} is of type {type(image).__name__}", hint=hint)
-        name = str(image) if isinstance(image, str | Path) else f"image {at}"
+        name = os.fspath(image) if isinstance(image, str | os.PathLike) else f"image {at}"
         rgb = _rgb(image, preparation.shown, name)
         if not told and was_transparent(rgb):
             tell_unrecorded(name)

@@ -15,6 +15,7 @@ from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.slice import Slice
 from hubslice.data.task import Split, load_task
 from hubslice.errors import DataError
+from hubslice.hub.ref import check_data
 from hubslice.models.base import Model
 from hubslice.progress import Reporter
 from hubslice.recipe.problems import suggest
@@ -45,6 +46,7 @@ class Attacker:
             DataError: the data are missing or damaged, or have a label that the model does not know.
             FetchError: the Hub does not give them.
         """
+        check_data(data, Path.cwd())
         params = DataParams(path=data, transparency=model.image_preprocessing.shown)
         task = load_task(params, Path.cwd(), 0)
         unknown = [label for label in task.labels if label not in labels]

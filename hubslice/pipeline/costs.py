@@ -150,9 +150,8 @@ class CostModel:
     def _point(self, params: TrainParams) -> float:
         """Seconds of training one point of the grid, all epochs of it."""
         costs, train = self.costs, self._count("train")
-        trained = train - train % min(params.batch_size, train)
         judged = self._count("validation") * (costs.decoding + costs.passing)
-        epoch = trained * costs.training + judged + costs.checkpoint
+        epoch = train * costs.training + judged + costs.checkpoint
         saved = self.costs.sizes["train"] * costs.keeping
         return costs.loading + costs.training_start + max(params.epochs * epoch, judged) + saved
 

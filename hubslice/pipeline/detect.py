@@ -13,7 +13,7 @@ import numpy as np
 
 from hubslice.artefacts.detection import Detection, DetectorFacts, Fitted, Verdict
 from hubslice.errors import DetectError
-from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.ref import LocalRef, check_data, parse_ref
 from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import BATCH, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DETECTOR, FACTS = "detector.safetensors", "detector.json"
 OURS = {DETECTOR, FACTS}
 THETA = 0.0  # every predecessor counts: see bench/detection
+NAMED = 40  # answers that are too rare, in a message
 
 Shape = Literal["signed", "absolute"]
 
@@ -66,11 +67,12 @@ def detect_fit(
 ) -> Fitted:
     """Learn a detector; see `hubslice.api.inputs.detect_fit`."""
     from hubslice.data.given import open_data
-    from hubslice.detection.detector import MARGIN, SLICE, Detector, learn
+    from hubslice.detection.detector import MARGIN, SLICE, Detector, held_out, learn
+    from hubslice.detection.surprise import rank_for
     from hubslice.device import resolve_device
     from hubslice.explaining.means import take_means
     from hubslice.explaining.selection import Selection
-    from hubslice.explaining.vectors import tail, trace_each
+    from hubslice.explaining.vectors import answers_of, tail, trace_each
 
     started = time.perf_counter()
     if not 0 < fpr < 1:
@@ -80,6 +82,7 @@ def detect_fit(
     check_free(folder, OURS)
     where = str(resolve_device(device))
     opened = open_subject(ref, input_size, reporter)
+    check_data(data, Path.cwd())
     given = open_data(data, opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
         subject = opened.subject()
@@ -87,6 +90,10 @@ def detect_fit(
     network = tail(subject.network, list(chosen))
     rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:limit])
     samples = Chosen(Prepared(subject, given), rows)
+    with reporter.track("Ask the model", len(samples), "pictures") as bar:  # what is too rare, before all that is slow
+        answers = answers_of(network, samples, device=where, progress=bar.advance)
+        enough = _enough(subject.labels, answers, skip_rare)[0]
+        rank_for(int(held_out(answers[enough], seed).sum()), fpr)
     with reporter.track("Take means", len(samples), "pictures") as bar:
 
         def batches() -> Iterator[Arrays]:
@@ -232,12 +239,14 @@ def _enough(
     found = {int(label): int(count) for label, count in zip(*np.unique(answers, return_counts=True), strict=True)}
     rare = {label: count for label, count in found.items() if count < FEWEST}
     if rare and not skip_rare:
-        label, count = min(rare.items(), key=lambda item: item[1])
-        more = f", and {len(rare) - 1} more answers have too few" if len(rare) > 1 else ""
+        fewest = sorted(rare.items(), key=lambda item: (item[1], item[0]))
+        told = ", ".join(f"'{labels[label]}' to {count}" for label, count in fewest[:NAMED])
+        told += f", and {len(rare) - NAMED} more answers to too few" if len(rare) > NAMED else ""
+        these, needed = ("it", FEWEST) if len(rare) == 1 else ("these", f"{FEWEST} of each")
         raise DetectError(
-            f"the model answers '{labels[label]}' to {count} of the pictures; {FEWEST} are needed{more}",
-            hint="give more pictures of it with --data, or leave such answers out with --skip-rare: check then flags "
-            "every input that gets one",
+            f"the model answers {told} of the pictures; {needed} are needed",
+            hint=f"give more pictures of {these} with --data, or leave such answers out with --skip-rare: check then "
+            "flags every input that gets one",
         )
     kept = {label: count for label, count in found.items() if label not in rare}
     if len(kept) < 2:

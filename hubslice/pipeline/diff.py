@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from hubslice.artefacts.deviation import Deviations
 from hubslice.errors import DiffError
-from hubslice.hub.ref import parse_ref
+from hubslice.hub.ref import check_data, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
 from hubslice.pipeline.publish import check_free, whole_folder
@@ -66,6 +66,7 @@ def diff(
     started = time.perf_counter()
     folder = out or Path("-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"]))
     check_free(folder, OURS)
+    check_data(inputs, Path.cwd())
     where = str(resolve_device(device))
     labels = read_map(mapped)
     student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)

@@ -12,10 +12,12 @@ from hubslice.hub.ref import parse_ref
 from hubslice.pipeline.environment import flat
 from hubslice.pipeline.lock import Sources
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.section import only_speed
 from hubslice.recipe.settings import defaults_of, settings_of
 
 # Whose versions change the numbers that are computed, or the pixels that are computed on.
 DECISIVE = ("hubslice", "torch", "torchvision", "timm", "transformers", "onnxruntime", "pillow")
+SPEED = only_speed(SliceRecipe)
 ROLES = {"pull": "teacher", "pull.clean": "clean teacher"}
 
 
@@ -23,7 +25,11 @@ def settings_drift(lock: Lock, recipe: SliceRecipe) -> tuple[list[str], list[str
     """The recipe's values that are not the locked ones: those that it gives; defaults, which versions may change."""
     now, given = settings_of(recipe), settings_of(recipe, given=True).keys()
     # What a lock of an older version lacks had its default.
-    locked = {key: value for key, value in defaults_of(recipe).items() if key in now} | lock.settings
+    locked = {key: value for key, value in defaults_of(recipe).items() if key in now} | {
+        key: value
+        for key, value in lock.settings.items()
+        if key not in SPEED  # as locks of older versions hold it
+    }
     drifted = [key for key in sorted(locked.keys() | now.keys()) if locked.get(key) != now.get(key)]
     lines = {
         key: f"recipe, {key}: locked {locked.get(key, 'not given')}, now {now.get(key, 'not given')}" for key in drifted

@@ -16,6 +16,7 @@ from hubslice.artefacts.model import Preprocessing
 from hubslice.deviation.judge import Judge, Outputs, Pair, recognise
 from hubslice.deviation.labels import share
 from hubslice.errors import DiffError, HubsliceError, ModelError
+from hubslice.graph.classifier import answering, arranged, channels_first
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import first_line
 from hubslice.preparation.arithmetic import normalise
@@ -43,7 +44,7 @@ class _Opened:
     fingerprint: str
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing | None
-    runner: Callable[[Preprocessing], Run]
+    runner: Callable[[Preprocessing, int], Run]  # for so many classes
     size: tuple[int | None, int | None, int | None] = (None, None, None)
     outputs: Outputs | None = None  # None: to be recognised
 
@@ -130,7 +131,7 @@ def _paired(
                 hint="name a model folder, a run or a Hub id as one of them, or graphs that `hubslice convert` made",
             )
         preprocessing = _sized(preprocessing, own.size, None if own.preprocessing else input_size)
-        run = own.runner(preprocessing)
+        run = own.runner(preprocessing, len(labels))
         outputs = own.outputs or recognise(own.name, run, preprocessing.input_size)
         judges.append(Judge(own.name, labels, preprocessing, run, outputs))
         facts.append(
@@ -218,7 +219,7 @@ def _open(text: str, input_size: int | None, device: str, reporter: Reporter) ->
         hashlib.sha256(json.dumps(files).encode()).hexdigest(),
         readable(model.labels),
         preprocessing,
-        lambda _: run,
+        lambda *_: run,
         outputs="logits",
     )
 
@@ -253,26 +254,32 @@ def _open_graph(text: str, path: Path, input_size: int | None, device: str) -> _
         told = ", ".join(f"{value.name}: {value.type} {value.shape}" for value in inputs)
         raise ModelError(
             f"{text} takes no pictures: its inputs are {told}",
-            hint="compared are models with one input of floating point pictures [N, C, H, W], or with token ids "
-            "input_ids, attention_mask and token_type_ids",
+            hint="compared are models with one input of floating point images, [N, C, H, W] or [N, H, W, C], or with "
+            "token ids input_ids, attention_mask and token_type_ids",
         )
     about = described(session.runtime.get_modelmeta().custom_metadata_map)
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
+    names = [value.name for value in session.runtime.get_outputs()]
 
-    def runner(preprocessing: Preprocessing) -> Run:
+    def runner(preprocessing: Preprocessing, classes: int) -> Run:
+        wanted = names
+
         def run(pixels: np.ndarray) -> np.ndarray:
-            prepared = normalise(pixels, preprocessing).astype(INPUTS[inputs[0].type])
+            nonlocal wanted
+            prepared = arranged(normalise(pixels, preprocessing).astype(INPUTS[inputs[0].type]), shape)
             step = shape[0] or len(prepared)
             parts = []
             for start in range(0, len(prepared), step):
                 part = prepared[start : start + step]
                 filled = np.concatenate([part, np.repeat(part[-1:], step - len(part), axis=0)])
-                parts.append(session.runtime.run(None, {inputs[0].name: filled})[0][: len(part)])
+                found = dict(zip(wanted, session.runtime.run(wanted, {inputs[0].name: filled}), strict=True))
+                wanted = [answering(text, found, len(filled), classes)]  # found out once, by what the graph gives
+                parts.append(found[wanted[0]][: len(part)])
             return np.concatenate(parts)
 
         return run
 
-    opened = _Opened(text, "onnx", hash_of(path), None, None, runner, (shape[1], shape[2], shape[3]))
+    opened = _Opened(text, "onnx", hash_of(path), None, None, runner, channels_first(shape)[1:])
     if about is None:
         return opened
     preprocessing = _sized(about[0], opened.size, input_size)

@@ -81,7 +81,7 @@ def measure_latency(
                     kind=subject.kind,
                     parameters=subject.parameters,
                     file_bytes=subject.file_bytes,
-                    macs=count_macs(subject.graph, runner.input, (runner.shape[0] or 1, *size)),
+                    macs=count_macs(subject.graph, runner.input, (runner.shape[0] or 1, *runner.own_order(size))),
                     added_mib=added,
                     timings=tuple(_timing(batch, times[batch], index) for batch in batches),
                     ratios={},

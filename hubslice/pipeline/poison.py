@@ -160,7 +160,7 @@ def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
         )
         (context.out / WEIGHTS_FOLDER / "README.md").write_text(card, encoding="utf-8")
 
-    return Step("poison", "Plant the backdoor", {"recipe": recipe}, ("pull", "data"), run)
+    return Step("poison", "Plant the backdoor", {"recipe": recipe}, ("pull", "data"), run, version=2)
 
 
 def _in_words(trigger: TriggerParams) -> str:

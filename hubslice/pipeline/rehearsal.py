@@ -27,7 +27,7 @@ from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER
 from hubslice.progress import Reporter
 from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import MagnitudeParams, NnslicerParams, SeamParams
+from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, NnslicerParams, SeamParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.contributions import Contributions
@@ -197,12 +197,19 @@ class Rehearsal:
 
     def _slice(self, model: Model, neurons: NeuronMap, counted: Known) -> None:
         """Make a slice; in place of one that is searched for, one of the same layers: the search is a training."""
-        from hubslice.slicing.registry import make_slice
+        from hubslice.graph.channels import channel_map
+        from hubslice.graph.uses import count_uses
+        from hubslice.slicing.reach import check_reach, reach_of
+        from hubslice.slicing.registry import kinds_of, make_slice
 
         given = self.recipe.slice
         params = MagnitudeParams(method="magnitude", layers=given.layers) if isinstance(given, SeamParams) else given
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         head = model.classifier_parameters()
+        if isinstance(given, ChannelSlicing) and given.granularity == "channel":
+            shapes = {name: weight.shape for name, weight in weights.items() if name not in head}
+            uses = count_uses(model, neurons) if given.count == "macs" else None
+            check_reach(given, reach_of(given, shapes, kinds_of(neurons), channel_map(model), uses))
         with self._stage("slice", "Make a slice"):
             made, self.costs.slicing = timed(
                 lambda: make_slice(params, weights, neurons, counted, head, self.recipe.seed)
@@ -212,9 +219,13 @@ class Rehearsal:
 
     def _train(self, model: Model, task: Task) -> None:
         """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
+        from hubslice.training.batches import EpochBatches
         from hubslice.training.initial import initialise
+        from hubslice.training.single import check_batches
 
-        wanted = min(self.recipe.train.candidates()[0].batch_size, len(task.train))
+        params = self.recipe.train.candidates()[0]
+        check_batches(model, params, EpochBatches(len(task.train), params.batch_size, self.recipe.seed))
+        wanted = min(params.batch_size, len(task.train))
         batch = max(2, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + self.costs.decoding))))
         few = task.validation.take(4, 0)
         with self._stage("train", "Train a batch", batch, wanted):

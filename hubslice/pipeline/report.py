@@ -223,7 +223,7 @@ def judge_gates(
     if gates.max_dir is not None:
         for defect in defects:
             worst = _student_dir(defect)
-            name = f"max_dir ({defect.kind})"
+            name = f"max_dir ({defect.called})"
             found.append(GateReport(name=name, limit=gates.max_dir, measured=worst, passed=worst <= gates.max_dir))
     if gates.max_deviation_rate is not None and deviating is not None:
         limit, rate = gates.max_deviation_rate, deviating.found.value

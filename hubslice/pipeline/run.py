@@ -16,12 +16,14 @@ from hubslice.errors import GateError, InputError, RecipeError, RunError
 from hubslice.pipeline.drift import environment_drift, model_drift, refuse, settings_drift, source_drift
 from hubslice.pipeline.environment import environment
 from hubslice.pipeline.execute import cached, closure, execute
+from hubslice.pipeline.kinds import KINDS
 from hubslice.pipeline.lock import SOURCES, make_lock, note_sources, published_lock, read_lock, read_sources
 from hubslice.pipeline.plan import models_of, plan
 from hubslice.pipeline.publish import STUDENT, publish
 from hubslice.pipeline.run_folder import MANIFEST, RunFolder, RunManifest, read_recipe
 from hubslice.pipeline.step import Step
 from hubslice.pipeline.steps.audit import EVIDENCE, audit_names
+from hubslice.pipeline.trainable import check_trainable
 from hubslice.processes import leads, world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.builtin import nearest_builtin
@@ -31,22 +33,6 @@ from hubslice.recipe.schema import CardParams, SliceRecipe
 
 if TYPE_CHECKING:
     import torch
-
-KINDS = (
-    "pull",
-    "data",
-    "export",
-    "profile",
-    "trace",
-    "slice",
-    "init",
-    "train",
-    "evaluate",
-    "audit",
-    "diff",
-    "exposure",
-    "report",
-)
 
 
 @dataclass(frozen=True)
@@ -174,6 +160,8 @@ class Run:
         def finished(name: str) -> None:
             if leads() and name == sources[-1]:
                 self._note(str(where))
+                if any(step.kind == "train" for step in steps):
+                    check_trainable(self.recipe, self.folder)
 
         with self.folder.working():
             if leads():

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.report import Environment
 from hubslice.progress import Reporter
+from hubslice.recipe.section import decisive
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Step:
     """One arrow of the flow.
 
     `name` is the kind; behind a dot stands the arm where it is not the student's (`train.finetune`). `parameters` are
-    all that decides the result beside the inputs; `version` rises when the code's result changes. Where several
-    processes work on a run, all of them run a `shared` step together, and the leading one runs the others.
+    all that decides the result beside the inputs, and not what is only speed; `version` rises when the code's result
+    changes. Where several processes work on a run, all of them run a `shared` step together, and the leading one runs
+    the others.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Step:
 
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return decisive(value)
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be part of a step's parameters")

@@ -19,6 +19,7 @@ from hubslice.deviation.judge import Outputs, outputs_of
 from hubslice.deviation.labels import share
 from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens, answer
 from hubslice.errors import DiffError
+from hubslice.graph.classifier import answering
 from hubslice.hub.formats import CONFIG
 from hubslice.models.building import trouble_with
 from hubslice.pipeline.judges import exact, hash_of
@@ -91,18 +92,21 @@ def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:
     """The classifier of a graph; tokenizer and labels are read from files beside it, if there are any."""
     inputs = {value.name: value for value in runtime.get_inputs()}
     batch, length = (size if isinstance(size, int) and size > 0 else None for size in inputs[IDS].shape)
-    outputs = [value.name for value in runtime.get_outputs()]
-    wanted = "logits" if "logits" in outputs else outputs[0]
+    names = [value.name for value in runtime.get_outputs()]
+    wanted = ["logits"] if "logits" in names else names
     about = read_object(path.with_name(CONFIG), str(path.parent)) if path.with_name(CONFIG).is_file() else {}
     named = about.get("id2label") or {}
     tokenizer = _tokenizer(path.parent)
 
     def run(tokens: Tokens) -> np.ndarray:
+        nonlocal wanted
         feeds = {}
         for name, values in tokens.items():
             padding = [0] * ((length or len(values)) - len(values))
             feeds[name] = np.array([[*values, *padding]] * (batch or 1), KINDS[inputs[name].type])
-        found: np.ndarray = runtime.run([wanted], feeds)[0][:1]
+        given = dict(zip(wanted, runtime.run(wanted, feeds), strict=True))
+        wanted = [answering(text, given, batch or 1, len(labels) if labels else None)]
+        found: np.ndarray = given[wanted[0]][:1]
         return found
 
     digest = hashlib.sha256(f"{hash_of(path)}{json.dumps(named, sort_keys=True)}".encode())

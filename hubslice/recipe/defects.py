@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -56,3 +57,11 @@ class PenultimateParams(Section):
 
 
 DefectParams = Annotated[BackdoorParams | PenultimateParams, Field(discriminator="kind")]
+
+
+def defect_names(defects: Sequence[BackdoorParams | PenultimateParams]) -> tuple[str, ...]:
+    """What steps, gates and evidence of each defect are called: its kind, a kind's second one numbered."""
+    kinds = [defect.kind for defect in defects]
+    return tuple(
+        kind if kinds.index(kind) == at else f"{kind}-{kinds[:at].count(kind) + 1}" for at, kind in enumerate(kinds)
+    )

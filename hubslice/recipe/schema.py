@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
 from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.exposure import ExposureParams
-from hubslice.recipe.section import Ratio, Section
+from hubslice.recipe.section import ONLY_SPEED, Ratio, Section
 from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
 from hubslice.recipe.transparency import Transparency
 
@@ -76,8 +76,9 @@ class DataParams(Section):
     """The task's labelled pictures."""
 
     path: str = Field(
-        description="A parquet file, a folder of them (train.parquet, test.parquet), an image folder "
-        "(class/picture.png), a data set's Hub id, its cloned repository, or what `save_to_disk` wrote."
+        description="A parquet file, a folder of them (train.parquet, test.parquet), class folders of images "
+        "(class/image.png, split/class/image.png), a data set's Hub id, its cloned repository, or what `save_to_disk` "
+        "wrote."
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
     image: str = Field("image", description="Column with the picture.")
@@ -89,6 +90,11 @@ class DataParams(Section):
         False, description="Tell the pictures of `classes` from as many others: two classes, the second is `rest`."
     )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
+    allow_skipped: bool = Field(
+        False,
+        description="Of a folder of images, go on without more than a tenth of its files, or without a class folder "
+        "that holds no images; what is left out is told.",
+    )
     transparency: Transparency = Field(
         "white",
         description="What is seen where an image is transparent: white or black behind it; drop: the colours under the "
@@ -133,7 +139,12 @@ class TrainParams(Section):
     """Fine-tuning, the same for the student and for every baseline."""
 
     epochs: int = Field(10, ge=0, le=10_000)
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(
+        64,
+        ge=1,
+        description="Images a step, at the most: where it does not divide their number, batches are a little smaller, "
+        "so that every image is in one and none is alone.",
+    )
     optimizer: Literal["sgd", "adamw"] = "sgd"
     part: Literal["all", "classifier"] = Field(
         "all", description="classifier: all else stays as it is, running statistics of normalisation included."
@@ -153,7 +164,9 @@ class TrainParams(Section):
         None, ge=1, description="Stop after so many epochs without better validation accuracy."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on the CPU.")
-    workers: int | None = Field(None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4.")
+    workers: Annotated[int | None, ONLY_SPEED] = Field(
+        None, ge=0, description="Data loading processes; default: 0 on the CPU, else 4. They change no result."
+    )
     grid: Grid = Grid()
 
     def bf16(self, device_type: str) -> bool:

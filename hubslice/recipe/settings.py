@@ -6,7 +6,7 @@ from typing import Any
 
 from hubslice.recipe.paths import path_values
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.section import Section
+from hubslice.recipe.section import Section, decisive
 
 _WORDS = ("kind", "name", "description", "card")  # for people; no number depends on them
 
@@ -14,18 +14,19 @@ _WORDS = ("kind", "name", "description", "card")  # for people; no number depend
 def settings_of(recipe: SliceRecipe, *, given: bool = False) -> dict[str, object]:
     """Values such as {"train.epochs": 10}, sorted by key; with `given` only those that the recipe itself gives.
 
-    Left out are words for people, and places of models and data: what lies there counts, not what it is called.
+    Left out are words for people, what is only speed, and places of models and data: what lies there counts, not what
+    it is called.
     """
-    return _table(recipe.model_dump(mode="json", exclude_unset=given))
+    return _table(decisive(recipe, given=given))
 
 
 def defaults_of(recipe: SliceRecipe) -> dict[str, object]:
     """What the settings would be where the recipe gave only what every recipe must give."""
-    data = recipe.model_dump(mode="json")
+    data = decisive(recipe)
     for name, section in recipe:
         if isinstance(section, Section):
             required = {key: value for key, value in section if type(section).model_fields[key].is_required()}
-            data[name] = type(section).model_construct(**required).model_dump(mode="json")
+            data[name] = decisive(type(section).model_construct(**required))
     return _table(data)
 
 

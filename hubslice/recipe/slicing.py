@@ -62,13 +62,14 @@ class ChannelSlicing(Slicing):
     count: Literal["weights", "macs"] = Field(
         "weights",
         description="What retention and ratio are shares of: the weights of all layers that may be sliced, or the "
-        "multiplications with them (macs, for whole channels), which tell more of a network's time.",
+        "multiplications with them (macs, for whole channels), which tell more of a network's time. Others count in "
+        "neither.",
     )
     align: int = Field(
         16,
         ge=1,
         description="Of a layer with as many channels, a multiple of this is kept: runtimes compute others no faster "
-        "than the next multiple, often slower. 1: any number.",
+        "than the next multiple, often slower. 1: any number. In narrow networks this decides how little can be kept.",
     )
 
 

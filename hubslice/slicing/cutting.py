@@ -61,6 +61,10 @@ class Cutting:
             total += self._uses[name] * math.prod(sides)
         return total
 
+    def fewest(self, align: int) -> int:
+        """How many weights are left where of every group one unit is kept, and what makes a multiple of `align`."""
+        return self.kept([aligned(group, np.zeros(group.units), 1, align) for group in self.groups])
+
     def masks(self, units: Open) -> dict[str, np.ndarray]:
         """Relevance by parameter, bool of its shape: a weight is kept where its position is along every axis."""
         masks = {}

@@ -27,7 +27,7 @@ class Gates(ABC):
 
     `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude, or
     are put at the rank of the gradients that were watched. The published bound: the gradient of each score is clipped
-    to [-1, 1].
+    to [-1, 1]. What is counted as weights may be multiplications.
     """
 
     scores: Sequence[Tensor]
@@ -98,6 +98,16 @@ class Gates(ABC):
         """Share of the judged weights that is kept."""
         return self.kept() / self.weights
 
+    @property
+    @abstractmethod
+    def network(self) -> int:
+        """Number of all weights of the network, judged or not, the classifier's among them."""
+
+    @property
+    def of_network(self) -> float:
+        """Share of the whole network that is kept, where all that is not judged is."""
+        return 1 - (self.weights - self.kept()) / self.network
+
 
 class WeightGates(Gates):
     """A gate for every single weight of the named parameters, as published."""
@@ -107,6 +117,7 @@ class WeightGates(Gates):
         self._names = tuple(names)
         self._parameters = [parameters[name] for name in names]
         self._given = [parameter.detach().clone() for parameter in self._parameters]
+        self._network = sum(parameter.numel() for parameter in parameters.values())
         self.scores = [torch.ones_like(given, dtype=torch.float32) for given in self._given]
         if by_rank:
             _rank(self.scores, [_relative(given) for given in self._given])
@@ -118,6 +129,10 @@ class WeightGates(Gates):
     @property
     def weights(self) -> int:
         return sum(score.numel() for score in self.scores)
+
+    @property
+    def network(self) -> int:
+        return self._network
 
     @torch.no_grad()
     def write(self) -> None:
@@ -164,14 +179,18 @@ class ChannelGates(Gates):
         state = module.state_dict(keep_vars=True)
         sliced = {n: t for n, t in state.items() if isinstance(t, nn.Parameter) and n not in classifier}
         self._cutting = Cutting(groups, {name: tuple(tensor.shape) for name, tensor in sliced.items()}, uses)
+        self._network = sum(
+            parameter.numel() * (1 if uses is None else uses.get(name, 0))
+            for name, parameter in module.named_parameters()
+        )
         read = {part.tensor: state[part.tensor] for group in groups for part in group.reads}
         self._device = device = next(iter(state.values())).device
         self._given = {n: (tensor, tensor.detach().clone()) for n, tensor in read.items() if n not in classifier}
         self._entries = [[torch.from_numpy(part.entries).to(device) for part in group.reads] for group in groups]
         self._features = {
             name: _gate_inputs(module.get_submodule(name.rpartition(".")[0]), device)
-            for name in read
-            if name in classifier
+            for name, tensor in read.items()
+            if name in classifier and tensor.ndim > 1  # normalisation passes on what is gated behind it
         }
         self.scores = [torch.ones(group.units, device=device) for group in groups]
         if by_rank:
@@ -186,6 +205,10 @@ class ChannelGates(Gates):
     def weights(self) -> int:
         return self._cutting.weights
 
+    @property
+    def network(self) -> int:
+        return self._network
+
     @torch.no_grad()
     def write(self) -> None:
         factors: dict[str, Tensor] = {}
@@ -197,6 +220,7 @@ class ChannelGates(Gates):
                 values = gate.repeat_interleave(own.shape[1])
                 if part.tensor in self._features:
                     self._features[part.tensor][own.reshape(-1)] = values
+                if part.tensor not in self._given:
                     continue
                 given = self._given[part.tensor][1]
                 line = torch.ones(given.shape[part.axis], device=given.device)
@@ -228,6 +252,8 @@ class ChannelGates(Gates):
         """Gradient of the loss with respect to a gate at each position of the axis: [length]."""
         if part.tensor in self._features:
             return self._features[part.tensor].grad
+        if part.tensor not in self._given:
+            return None
         parameter, given = self._given[part.tensor]
         if parameter.grad is None:
             return None

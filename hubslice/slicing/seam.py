@@ -125,12 +125,15 @@ def search(
                     f"the search diverged in epoch {len(epochs) + 1}: its loss is no number",
                     hint="lower slice.lr_head or slice.lr_mask",
                 )
-            epochs.append(SearchEpoch(gates=scheduled, loss=mean, retention=gates.retention, validation=validate()))
+            kept = {"retention": gates.retention, "network": gates.of_network}
+            epochs.append(SearchEpoch(gates=scheduled, loss=mean, validation=validate(), **kept))
             if not any(epoch.gates for epoch in epochs):
                 whole = max(whole, _value(epochs[-1].validation))
             if chosen_epoch(epochs, whole, params) == len(epochs) - 1:
                 best = state.scores()
-            bar.advance(0, f"keeps {gates.retention:.1%}, validation {epochs[-1].validation.value:.1%}")
+            whole_network = f"{gates.of_network:.1%} of the whole network"
+            told = f"keeps {gates.retention:.1%}, {whole_network}, validation {epochs[-1].validation.value:.1%}"
+            bar.advance(0, told)
             facts = {"whole": whole, "epochs": [epoch.model_dump() for epoch in epochs]}
             save_checkpoint(checkpoint, state, optimizer, best, Progress(len(epochs) * steps, facts))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hubslice.errors import HubsliceError, ModelError
+from hubslice.graph.classifier import arranged, channels_first, channels_last
 from hubslice.graph.session import Session, open_session
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -21,8 +22,17 @@ class Runner:
     name: str
     session: Session
     input: str
-    shape: tuple[int | None, ...]  # [N, C, H, W]
+    given: tuple[int | None, ...]  # as the graph says it
     dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Of the input, as [N, C, H, W] whatever the graph's order is; None: any size."""
+        return channels_first(self.given)
+
+    def own_order(self, size: tuple[int, int, int]) -> tuple[int, int, int]:
+        """A size [C, H, W] in the graph's order."""
+        return (size[1], size[2], size[0]) if channels_last(self.given) else size
 
     def call(self, batch: int, size: tuple[int, int, int]) -> Callable[[], object]:
         """A call with seeded pictures [batch, *size] that are made once.
@@ -38,7 +48,7 @@ class Runner:
             )
         rng = np.random.default_rng(0)
         drawn = rng.integers(0, 256, (batch, *size)) if self.dtype == np.uint8 else rng.standard_normal((batch, *size))
-        feeds = {self.input: drawn.astype(self.dtype)}
+        feeds = {self.input: arranged(drawn, self.given).astype(self.dtype)}
 
         def call() -> object:
             return self.session.runtime.run(None, feeds)
@@ -72,14 +82,14 @@ def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Run
     if len(inputs) != 1:
         raise ModelError(
             f"{name} takes {len(inputs)} inputs ({', '.join(value.name for value in inputs)})",
-            hint="models with one input of pictures [N, C, H, W] are measured",
+            hint="models with one input of images [N, C, H, W] or [N, H, W, C] are measured",
         )
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
     if len(shape) != 4 or inputs[0].type not in TYPES:
         given = " x ".join("?" if size is None else str(size) for size in shape)
         raise ModelError(
             f"{name} takes no pictures: its input is a {inputs[0].type} of {given}",
-            hint="models with one input of pictures [N, C, H, W] are measured",
+            hint="models with one input of images [N, C, H, W] or [N, H, W, C] are measured",
         )
     return Runner(name, session, inputs[0].name, shape, np.dtype(TYPES[inputs[0].type]))
 

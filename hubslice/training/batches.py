@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from hubslice.artefacts.model import Preprocessing
 from hubslice.data.pixels import augment_crop, augment_flip, prepare
 from hubslice.data.task import Split
+from hubslice.errors import DataError
 from hubslice.recipe.schema import TrainParams
 
 # Changes a sample on its way to training, e.g. plants a trigger: (position, pixels, label) -> (pixels, label).
@@ -49,20 +51,40 @@ class TrainingPixels(Dataset[tuple[Tensor, int]]):
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of one epoch in seeded order; `epoch` and `skip` (batches already done) are set before iterating.
 
-    The last, smaller batch is dropped where there is a whole one: a batch of one sample breaks batch normalisation.
+    Every sample is in one batch of every epoch. Where the batch size does not divide their number, batches are a little
+    smaller than it, and of sizes that differ by one at the most: a small last batch would count for more than others in
+    the gradients, and a batch of one sample breaks batch normalisation. Where batches of that size would leave one
+    sample to itself, as two of five do, some have one more.
     Among `world` processes each takes its share of every batch, so that the batch size stays that of the recipe.
     """
 
     def __init__(self, samples: int, batch_size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+        if samples < world:
+            raise DataError(
+                f"{samples} training images are too few for {world} processes",
+                hint="start fewer",
+            )
         self.samples, self.seed = samples, seed
-        self.batch_size = max(min(batch_size, samples) // world, 1) * world
+        size = max(min(batch_size, samples) // world, 1) * world
+        fewest = min(2 * world, size)  # in a batch: a process should not have to do with a single sample
+        self.steps = max(1, min(math.ceil(samples / size), samples // fewest))
+        self._ends = [samples * step // self.steps for step in range(self.steps + 1)]
         self.rank, self.world = rank, world
         self.epoch, self.skip = 0, 0
 
+    def size(self, step: int) -> int:
+        """Samples in a batch of the epoch, those of all processes together."""
+        return self._ends[step + 1] - self._ends[step]
+
+    def weight(self, step: int) -> float:
+        """What this process's share of a batch counts in the mean over processes: 1 where all shares are equal."""
+        whole = self.size(step)
+        return len(range(self.rank, whole, self.world)) * self.world / whole
+
     @property
-    def steps(self) -> int:
-        """Batches in a whole epoch."""
-        return self.samples // self.batch_size
+    def least(self) -> int:
+        """Samples in the smallest share of a batch that any process gets."""
+        return min(self.size(step) for step in range(self.steps)) // self.world
 
     def __len__(self) -> int:
         return self.steps - self.skip
@@ -70,7 +92,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.samples)
         for step in range(self.skip, self.steps):
-            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            chosen = order[self._ends[step] : self._ends[step + 1]]
             yield [(self.epoch, int(position)) for position in chosen[self.rank :: self.world]]
 
 

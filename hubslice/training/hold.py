@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,26 +13,38 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from hubslice.artefacts.slice import Slice
 from hubslice.errors import SliceError
 
+# What wrappers put into the names of what they wrap: DataParallel and DistributedDataParallel, torch.compile, FSDP,
+# activation checkpointing.
+WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+
 
 class Held:
     """Keeps the weights outside a slice at the values they had; undone by `remove` or at the end of a `with`.
 
     Momentum and weight decay move weights that have no gradient, so the values are put back after every optimizer
-    step.
+    step. Names are looked up as they are, else without what `torch.compile` and data parallelism put into them, so that
+    the module, or parts of it, may be wrapped before or after.
     """
 
     def __init__(self, module: nn.Module, slice_: Slice) -> None:
         self._module = module
         self._frozen: dict[str, tuple[Tensor, Tensor]] = {}
-        parameters = dict(module.named_parameters())
+        parameters = _Named(module)
         for name, mask in slice_.masks.items():
-            if name not in parameters or tuple(parameters[name].shape) != mask.shape:
-                have = tuple(parameters[name].shape) if name in parameters else "none"
+            parameter = parameters.find(name)
+            if parameter is None or tuple(parameter.shape) != mask.shape:
+                have = "none" if parameter is None else tuple(parameter.shape)
                 raise SliceError(
                     f"the slice does not fit: {name} has shape {mask.shape} in the slice, {have} in the model",
-                    hint="use the slice with the model that it was made for",
+                    hint="use the slice with the model that it was made for"
+                    if not _sharded(module)
+                    else "the model's parameters are sharded over processes: hold works with DistributedDataParallel",
                 )
-            parameter = parameters[name]
+            if hasattr(parameter, "full_tensor"):  # a DTensor, of which this process has a part
+                raise SliceError(
+                    f"{name} is sharded over processes, so that no process can put its weights back",
+                    hint="train with DistributedDataParallel, or without fully_shard",
+                )
             outside = torch.from_numpy(~mask).to(parameter.device)
             self._frozen[name] = outside, parameter.detach()[outside].clone()
         self._handle: Any = register_optimizer_step_post_hook(lambda *_: self.restore())
@@ -39,9 +52,14 @@ class Held:
     @torch.no_grad()
     def restore(self) -> None:
         """Put the irrelevant weights back to the values they had when they were first held."""
-        parameters = dict(self._module.named_parameters())  # to move a module can give it new ones
+        parameters = _Named(self._module)  # to move a module can give it new ones, to compile a part others names
         for name, (outside, values) in self._frozen.items():
-            parameter = parameters[name]
+            parameter = parameters.find(name)
+            if parameter is None:
+                raise SliceError(
+                    f"{name} is held and not in the model any more",
+                    hint="hold the weights again after the model was changed",
+                )
             if outside.device != parameter.device:  # the module was moved since: follow it once, not in every step
                 outside, values = outside.to(parameter.device), values.to(parameter.device)
                 self._frozen[name] = outside, values
@@ -60,11 +78,41 @@ class Held:
         self.remove()
 
 
+class _Named:
+    """A module's parameters by name, with or without wrappers."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._exact = dict(module.named_parameters())
+        self._plain: dict[str, list[nn.Parameter]] = defaultdict(list)
+        for name, parameter in self._exact.items():
+            self._plain[_plain(name)].append(parameter)
+
+    def find(self, name: str) -> nn.Parameter | None:
+        """The parameter of this name; None where there is none, or several differ in wrappers alone."""
+        if name in self._exact:
+            return self._exact[name]
+        alike = self._plain.get(_plain(name), [])
+        return alike[0] if len(alike) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """The name without the parts that wrappers put into it."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def _sharded(module: nn.Module) -> bool:
+    """Whether parameters were flattened or emptied for sharding: FSDP, or ZeRO of DeepSpeed."""
+    flat = any(name.rpartition(".")[2] == "_flat_param" for name, _ in module.named_parameters())
+    return flat or any(hasattr(parameter, "ds_shape") for parameter in module.parameters())
+
+
 def hold(module: nn.Module, slice_: Slice) -> Held:
     """Freeze the weights outside `slice_` at their present values, in any loop that steps a torch optimizer.
 
+    The module may be compiled by `torch.compile`, or wrapped in DataParallel or DistributedDataParallel.
+
     Raises:
-        SliceError: a mask names a parameter that the module lacks or whose shape differs.
+        SliceError: a mask names a parameter that the module lacks, whose shape differs, or that is sharded.
     """
     return Held(module, slice_)
 

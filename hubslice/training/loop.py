@@ -29,6 +29,7 @@ from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, loader_of
 from hubslice.training.imitation import answers, imitation
 from hubslice.training.predict import accuracy
+from hubslice.training.single import check_batches
 
 CHECKPOINT_SECONDS = 60
 
@@ -74,12 +75,15 @@ def finetune(
 
     Raises:
         MemoryShortError: memory does not suffice for a batch of this size.
+        RecipeError: batches are of one image, of which the model cannot be trained.
+        DataError: there are fewer images than processes.
     """
     if world() == 1:  # one state a process: a former training on another device must not decide this one
         AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if params.bf16(device.type) else "no")
     rank, processes = accelerator.process_index, accelerator.num_processes
     batches = EpochBatches(len(train), params.batch_size, seed, rank=rank, world=processes)
+    check_batches(model, params, batches)
     pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)
     loader = loader_of(pixels, batches, params, device)
     # Depthwise convolutions train 1.5 times as fast on the CPU in this layout. The module is not "prepared": that would
@@ -130,7 +134,8 @@ def finetune(
                     else:
                         loss = imitation(logits, answers(follow, pixels_now))
                 optimizer.zero_grad()
-                accelerator.backward(loss)
+                share = batches.weight(step % batches.steps)
+                accelerator.backward(loss if share == 1 else loss * share)
                 optimizer.step()
                 total += loss.item()
                 step += 1

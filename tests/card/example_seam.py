@@ -28,7 +28,11 @@ def history(retention: float) -> SearchHistory:
     """A search that ends at this retention."""
     epochs = tuple(
         SearchEpoch(
-            gates=index > 0, loss=1.9 - 0.1 * index, retention=kept or retention, validation=Rate(hits=hits, total=308)
+            gates=index > 0,
+            loss=1.9 - 0.1 * index,
+            retention=kept or retention,
+            network=0.06 + 0.94 * (kept or retention),
+            validation=Rate(hits=hits, total=308),
         )
         for index, (kept, hits) in enumerate(EPOCHS)
     )

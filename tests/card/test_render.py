@@ -218,7 +218,8 @@ def test_the_accuracy_gate_names_what_it_compares_with() -> None:
             (None, 0.02),
             0.89,
             6,
-            "which kept the fewest, 7 of 10, kept 60.3 % of the weights with a validation accuracy of 89.6 %",
+            "which kept the fewest, 7 of 10, kept 60.3 % of the weights of the layers that may be sliced (62.7 % of "
+            "the whole network's) with a validation accuracy of 89.6 %",
         ),
         (
             (None, None),
@@ -243,6 +244,17 @@ def test_how_a_slice_was_found_is_told(
     assert "](plots/search.png)" in section(card, "weights")
     assert "evidence/search.json" in section(card, "files")
     assert floor_of(told) == (None if asked == (0.4, None) else floor)
+
+
+def test_an_older_search_did_not_note_what_it_left_of_the_whole_network() -> None:
+    report = REPORTS[SMALL]
+    assert report.search is not None
+    epochs = tuple(epoch.model_copy(update={"network": None}) for epoch in report.search.epochs)
+    older = report.model_copy(update={"search": report.search.model_copy(update={"epochs": epochs})})
+    assert "whole network's" in section(rendered(report), "weights")
+    told = section(rendered(older), "weights")
+    assert "whole network's" not in told
+    assert "% of the weights with a validation accuracy of" in told
 
 
 def test_without_a_search_none_is_told() -> None:

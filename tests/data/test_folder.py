@@ -12,7 +12,7 @@ import pytest
 
 from hubslice.data.folder import kind_of
 from hubslice.data.table import Table, open_tables
-from hubslice.errors import DataError
+from hubslice.errors import DataError, HubsliceWarning
 from hubslice.recipe.schema import DataParams
 from tests.pictures import write_folder, write_parquet
 
@@ -108,6 +108,40 @@ def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
         tables(tmp_path / "several")
 
 
+def test_a_path_with_signs_of_patterns(tmp_path: Path) -> None:
+    assert len(tables(write_folder(tmp_path / "photos[2]", 6))["train"]) == 6
+    write_parquet(tmp_path / "tables[2]/train.parquet", 6)
+    assert len(tables(tmp_path / "tables[2]")["train"]) == 6
+    assert len(tables(write_parquet(tmp_path / "other[1]/t[0].parquet", 6))["train"]) == 6
+    with pytest.raises(DataError, match="stand for patterns"):
+        tables(clone(tmp_path / "pets[2]"))
+
+
+def test_splits_of_parquet_files_among_others(tmp_path: Path) -> None:
+    for name, rows in (("shapes-train", 12), ("shapes_val", 6), ("test-00000-of-00001", 3)):
+        write_parquet(tmp_path / f"{name}.parquet", rows)
+    (tmp_path / "README.md").write_text("# Shapes")
+    found = {split: len(table) for split, table in tables(tmp_path).items()}
+    assert found == {"train": 12, "validation": 6, "test": 3}
+    write_parquet(tmp_path / "more.parquet", 3)
+    with pytest.raises(DataError, match=r"called like splits, and not more\.parquet"):
+        tables(tmp_path)
+
+
+def test_images_beside_parquet_files_are_told(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "train.parquet", 6)
+    write_folder(tmp_path / "images", 6)
+    with pytest.warns(HubsliceWarning, match="6 image files are no rows unless a parquet file there names them"):
+        assert len(tables(tmp_path)["train"]) == 6
+
+
+def test_a_parquet_file_among_class_folders_takes_nothing_from_them(tmp_path: Path) -> None:
+    write_folder(tmp_path, 30)
+    write_parquet(tmp_path / "red/extra.parquet", 6)
+    with pytest.warns(HubsliceWarning, match=r"1 file is left out, no images .*: red/extra\.parquet"):
+        assert len(tables(tmp_path)["train"]) == 30
+
+
 def test_other_folders_are_what_they_were(tmp_path: Path) -> None:
     images = write_folder(tmp_path / "images")
     assert kind_of(images) == "images"
@@ -131,6 +165,7 @@ CARDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*left aside.*README.md:hubslice.errors.HubsliceWarning")
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
 def test_a_card_without_readable_metadata_does_no_harm(
     card: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -13,11 +13,12 @@ from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.data.given import open_given
-from hubslice.errors import HubsliceWarning
+from hubslice.errors import DataError, HubsliceWarning
 from hubslice.models.folder import load_model
 from hubslice.models.recording import KEY
 from hubslice.recipe.transparency import Transparency
 from tests.cli.conftest import Hubslice, hubslice
+from tests.data.photos import content, several, write
 from tests.explaining.small import write_model
 from tests.pipeline.cutouts import cut_out, write_cut_outs
 
@@ -107,3 +108,28 @@ def test_bytes_of_a_table_are_read_like_files(tmp_path: Path) -> None:
     path.write_bytes(file.getvalue())
     given = open_given(path, PREPARATION.model_copy(update={"transparency": "black"}))
     assert corner(given.pixels(0, 1)[0].numpy()) == [0, 0, 0]
+
+
+def test_a_folder_is_walked_as_one_of_data_is(tmp_path: Path) -> None:
+    litter = ["a/._00.png", ".ipynb_checkpoints/00-checkpoint.png", "__MACOSX/a/._00.png", "Thumbs.db", "metadata.csv"]
+    root = write(tmp_path / "images[1]", [*several("a/deep", 3), "b.PNG", "c", *litter, ".hidden/0.png"])
+    write(root, ["d.avif"], content("AVIF"))
+    write(root, ["notes.txt", "t.parquet"], b"text")
+    (root / "loop").symlink_to(root)
+    with pytest.warns(HubsliceWarning) as told:
+        given = open_given(root, PREPARATION)
+    assert given.names == ("a/deep/00.png", "a/deep/01.png", "a/deep/02.png", "b.PNG", "c", "d.avif")
+    assert given.pixels(0, 6).shape == (6, 3, 32, 32)
+    lines = sorted(str(each.message).removeprefix(f"{root}: ") for each in told)
+    assert [line.partition(",")[0] for line in lines] == [
+        "1 file is left out",
+        "1 file is left out",
+        "2 files are left out",
+        "5 files are left aside",
+    ]
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "images", ["a/"])
+    with pytest.raises(DataError, match="holds no images"):
+        open_given(tmp_path / "images", PREPARATION)

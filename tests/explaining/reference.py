@@ -106,11 +106,6 @@ class Reference:
             for place in self.window(node, index):
                 if self.values[source][place] == top:
                     yield source, place
-        elif node.op_type == "ReduceMax":
-            top = self.values[node.output[0]][index]
-            for place in self.reduced(node, index):
-                if self.values[source][place] == top:
-                    yield source, place
         elif node.op_type == "Resize" and option(node, "mode", None) == b"nearest":
             yield from ((source, place) for place, _ in self.resized(node, index))
         elif node.op_type in {"Reshape", "Flatten"}:
@@ -131,6 +126,13 @@ class Reference:
                 at -= self.values[name].shape[axis]
         elif node.op_type == "Mul" and self.swish(node):  # one function of one element, in two nodes
             yield node.input[0], index
+        elif node.op_type == "Div" and np.prod(self.values[node.input[1]].shape) < np.prod(self.values[source].shape):
+            yield source, index
+        elif node.op_type in {"ReduceMax", "ReduceMin"}:
+            best = self.values[node.output[0]][index]
+            for place in self.reduced(node, index):
+                if self.values[source][place] == best:
+                    yield source, place
         elif node.op_type in {"Add", "Mul"}:
             live = [name for name in node.input if name not in self.constants]
             if len(live) == 1:
@@ -154,6 +156,16 @@ class Reference:
                 x = q * strides[1] - pads[1] + kx * dilations[1]
                 if 0 <= y < height and 0 <= x < width:
                     yield n, c, y, x
+
+    def reduced(self, node: Any, index: Index) -> Iterator[Index]:
+        """Places of the input that go into one element of a reduction."""
+        shape = self.values[node.input[0]].shape
+        axes = [axis % len(shape) for axis in self.constants[node.input[1]].tolist()]
+        kept = [i for at, i in enumerate(index) if at not in axes or not option(node, "keepdims", 1)]
+        fixed = dict(zip([at for at in range(len(shape)) if at not in axes], kept, strict=True))
+        for place in np.ndindex(shape):
+            if all(place[at] == i for at, i in fixed.items()):
+                yield place
 
     def stretched(self, name: str, index: Index) -> Index:
         """Where a broadcast input was read."""
@@ -203,24 +215,31 @@ class Reference:
         elif node.op_type == "AveragePool":
             for place in self.window(node, index):
                 yield (source, place), self.delta(source, place), None
+        elif node.op_type == "Div":
+            a, b = node.input
+            one, half = np.float32(1), np.float32(0.5)
+            mean = np.broadcast_to(self.means[b], self.values[b].shape)[index]
+            now, usual = one / self.values[b][index], one / mean
+            yield (a, index), self.delta(a, index) * ((now + usual) * half), None
+            yield (b, index), (now - usual) * self.middle(a, index), None
         elif node.op_type == "ReduceMean":
             for place in self.reduced(node, index):
                 yield (source, place), self.delta(source, place), None
         elif node.op_type == "Resize":
             for place, weight in self.resized(node, index):
                 yield (source, place), self.delta(source, place) * weight, None
+        elif node.op_type == "ReduceL2":
+            for place in self.reduced(node, index):
+                both = (
+                    self.values[source][place] + np.broadcast_to(self.means[source], self.values[source].shape)[place]
+                )
+                yield (source, place), self.delta(source, place) * both, None
+        elif node.op_type == "ReduceL1":
+            for place in self.reduced(node, index):
+                mean = np.broadcast_to(self.means[source], self.values[source].shape)[place]
+                yield (source, place), np.abs(self.values[source][place]) - np.abs(mean), None
         else:
             raise NotImplementedError(node.op_type)
-
-    def reduced(self, node: Any, index: Index) -> Iterator[Index]:
-        """Places of the input that a neuron was reduced from."""
-        shape = self.values[node.input[0]].shape
-        axes = [axis % len(shape) for axis in self.constants[node.input[1]].tolist()]
-        kept = iter(i for at, i in enumerate(index) if at not in axes or not option(node, "keepdims", 1))
-        fixed = {at: next(kept) for at in range(len(shape)) if at not in axes}
-        for place in np.ndindex(shape):
-            if all(place[at] == i for at, i in fixed.items()):
-                yield place
 
     def resized(self, node: Any, index: Index) -> Iterator[tuple[Index, np.float32]]:
         """Places of the input that a neuron was made of, and their weights: what it is when only they are 1."""

@@ -122,6 +122,23 @@ def attention() -> Any:
     return g.model()
 
 
+def normalised() -> Any:
+    """Lengths by channel that divide and are divided, largest and smallest values, quotients of two activations."""
+    g = Graph(3, 5, 5)
+    a = g.conv("x", 4, 3)
+    places, last = g.constant(np.array([2, 3])), g.constant(np.array([1]))
+    length = g.add("ReduceL2", a, places, keepdims=1)
+    share = g.add("Div", length, g.add("ReduceMean", length, last, keepdims=1))
+    b = g.add("Add", g.add("Mul", a, share), a)
+    gate = g.add("Add", g.add("Sigmoid", g.conv(a, 4, 4)), g.constant(np.float32(0.5)))
+    c = g.add("Div", g.conv(b, 4, 4), gate)
+    top = g.add("ReduceMax", c, places, keepdims=0)
+    low = g.add("ReduceMin", b, places, keepdims=0)
+    size = g.add("ReduceL1", c, places, keepdims=0)
+    g.add("Gemm", g.add("Concat", top, low, size, axis=1), g.random(12, 3))
+    return g.model()
+
+
 def queried() -> Any:
     """Learned queries, the same for every sample, and weights on the left of activations."""
     g = Graph(4, 6)
@@ -158,6 +175,7 @@ NETWORKS = {
     "grouped": grouped,
     "gated": gated,
     "attention": attention,
+    "normalised": normalised,
     "queried": queried,
     **RESIZED,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -170,8 +171,16 @@ def test_a_trial_reads_only_its_own_pictures(job: Path, hubslice: Hubslice) -> N
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, ("pictures cannot be read as a folder of pictures", "class/picture.png")),
-        ({"notes.txt": b"x"}, ("pictures cannot be read as a folder of pictures", "class/picture.png")),
+        ({}, ("pictures cannot be read as a folder of images: it holds none", "class/image.png")),
+        ({"notes.txt": b"x"}, ("pictures cannot be read as a folder of images: it holds none", "class/image.png")),
+        (
+            {f"{folder}{n}.png": png() for n in range(9) for folder in ("red/", "blue/", "")},
+            ("9 of 27 files of pictures would be left out", "beside the class folders", "data.allow_skipped: true"),
+        ),
+        (
+            {f"{label}/{n}.png": png() for n in range(9) for label in ("red", "blue")} | {"green/a.heic": b"heic"},
+            ("1 folder has no image of a class: green; Pillow does not read green/a.heic", "data.allow_skipped: true"),
+        ),
         ({f"red/{n}.png": png() for n in range(12)}, ("samples of one class only, 'red'", "two classes or more")),
         (
             {f"{label}/{n}.png": png() for n in range(9) for label in ("red", "blue")} | {"red/3.png": png()[:99]},
@@ -186,6 +195,23 @@ def test_bad_folders(job: Path, refused: Refused, files: dict[str, bytes], says:
         (job / "pictures" / name).write_bytes(content)
     refused(*COMMAND, "data.path=pictures", code=2, says=says)
     assert nothing_is_left(job)
+
+
+def test_what_is_left_out_of_a_folder_is_told_whenever_it_is_read(job: Path, hubslice: Hubslice) -> None:
+    write_folder(job / "pictures", 60)
+    for name, content in {"logo.png": png(), "red/Thumbs.db": b"", "blue/notes\x1b.txt": b"x"}.items():
+        (job / "pictures" / name).write_bytes(content)
+    told = [
+        "pictures: 1 file is left aside, left there by systems, tools and repositories: red/Thumbs.db",
+        "pictures: 1 file is left out, no images that Pillow reads (1 .txt): blue/notes\\x1b.txt",
+        "pictures: 1 file is left out, images beside the class folders, in no class: logo.png",
+    ]
+    finished = hubslice(*COMMAND, "data.path=pictures", "--json")
+    assert finished.code == 0, finished.stderr
+    assert [json.loads(line)["warning"] for line in finished.stderr.splitlines()] == told
+    report = json.loads((job / "run/steps/data/task.json").read_text())
+    assert sum(report["samples"].values()) == 60
+    assert sorted(report["left_out"].values()) == [1, 1]
 
 
 def test_columns_that_nobody_asked_for_are_not_decoded(job: Path, hubslice: Hubslice) -> None:

@@ -109,6 +109,31 @@ def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ..
     assert sorted(place.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            ("--data", "rare.npy"),
+            ("answers 'blue' to 3, 'red' to 7 of the pictures; 20 of each are needed", "of these"),
+        ),
+        (("--data", "lopsided.npy"), ("the model answers 'red' to 7 of the pictures; 20 are needed",)),
+        (("--data", "rare.npy", "--skip-rare"), ("gives 1 answers to the pictures often enough",)),
+        (("--data", "clean.npy", "--fpr", "0.001"), ("999 are needed",)),
+    ],
+)
+def test_what_is_too_rare_is_told_before_anything_is_traced(
+    place: Path, refused: Refused, options: tuple[str, ...], says: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object, **__: object) -> None:
+        raise AssertionError("what is slow was begun")
+
+    pictures = clean(200)
+    np.save("rare.npy", np.concatenate([pictures[::3][:7], pictures[1::3], pictures[2::3][:3]]))
+    monkeypatch.setattr("hubslice.explaining.means.take_means", slow)
+    monkeypatch.setattr("hubslice.explaining.vectors.trace_each", slow)
+    refused("detect", "fit", "model", *options, code=2, says=says)
+
+
 def test_a_model_that_has_changed_under_its_detector(place: Path, refused: Refused) -> None:
     """The detector names its model by path; what lies there is checked, not trusted."""
     package.detect_fit("model", "clean.npy", fpr=0.1, out=Path("mine"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,3 +223,45 @@ def test_a_network_that_cannot_be_traced_stays_whole(monkeypatch: pytest.MonkeyP
     channels = channel_map(by_hand(Body(nn.ReLU())))
     assert channels.groups == ()
     assert channels.whole == dict.fromkeys(("stem", "fc"), "the network cannot be traced (RuntimeError: no graph)")
+
+
+class Tokens(nn.Module):
+    """A first token taken off, and put back before the others, as CvT has it; torch-pruning trips over the sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(8, 12), nn.Linear(12, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        first, rest = torch.split(tokens, [1, tokens.shape[1] - 1], 1)
+        whole = torch.cat((first, first + rest.mean(1, keepdim=True), rest), 1)
+        return x + self.down(self.up(whole).relu())[:, 2:3].transpose(1, 2)[..., None]
+
+
+def test_what_torch_pruning_stumbles_over_hinders_no_other_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch_pruning.dependency import index_mapping
+
+    def fail(graph: object, node: object) -> None:
+        raise IndexError
+
+    assert "middle.up" in by_name(channel_map(by_hand(Body(Tokens()))))
+    for name in ("split", "concat"):
+        monkeypatch.setattr(index_mapping, f"update_{name}_index_mapping", fail)
+    assert "middle.up" in by_name(channel_map(by_hand(Body(Tokens()))))
+    assert index_mapping.update_split_index_mapping is fail  # as it was found
+
+
+def test_channels_that_cannot_be_followed_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch_pruning.dependency import index_mapping
+
+    def unusable(channels: object) -> None:
+        raise ZeroDivisionError
+
+    def update(graph: object, node: Any) -> None:
+        for dependency in node.dependencies:
+            dependency.index_mapping[0] = unusable
+
+    monkeypatch.setattr(index_mapping, "update_reshape_index_mapping", update)
+    channels = channel_map(by_hand(Body(Tokens())))
+    assert "which cannot be followed" in channels.whole["stem"]

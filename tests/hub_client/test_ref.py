@@ -56,11 +56,38 @@ def test_local_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse("model.onnx") == ("onnx", recipes / "model.onnx")
 
 
-def test_a_folder_without_a_model_does_not_hide_the_hub(tmp_path: Path) -> None:
-    (tmp_path / "owner" / "name").mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("text", "trouble", "hint"),
+    [
+        ("runs/beans", r"neither config\.json nor student/", "runs/beans@main"),
+        ("runs/nope", "does not exist", "runs/nope@main"),
+        ("runs/baens", "does not exist", "did you mean runs/beans?"),
+        ("runs/half", "a run without a student: finish it with `hubslice slice", "runs/half@main"),
+        ("runs/notes", "a file; of single files", "runs/notes@main"),
+    ],
+)
+def test_what_begins_with_a_folder_here_is_not_asked_of_the_hub(
+    text: str, trouble: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes, elsewhere = tmp_path / "recipes", tmp_path / "elsewhere"
+    for place in (recipes, elsewhere):
+        (place / "runs" / "beans").mkdir(parents=True)
+        (place / "runs" / "half").mkdir()
+        (place / "runs" / "half" / "run.json").write_text("{}")
+        (place / "runs" / "notes").write_text("")
+    for base, here in ((recipes, tmp_path), (tmp_path, elsewhere)):  # beside the recipe, and where one works
+        monkeypatch.chdir(here)
+        with pytest.raises(InputError, match=trouble) as caught:
+            parse_ref(text, base)
+        assert caught.value.exit_code == 2
+        assert hint in str(caught.value.hint)
+        assert parse_ref(f"{text}@main", base).kind == parse_ref(f"hf://{text}", base).kind == "hub"
+        assert parse_ref("owner/beans", base).kind == "hub"
+
+
+def test_a_file_called_as_an_owner_does_not_hide_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "owner").write_text("")
     assert parse_ref("owner/name", tmp_path).kind == "hub"
-    with pytest.raises(InputError, match=r"neither config\.json nor student/"):
-        parse_ref("./owner/name", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,10 @@ def costs_of(job: Path, tmp_path: Path) -> Model:
 @pytest.mark.parametrize(
     ("overrides", "step", "price", "expected"),
     [
-        ((), "train", "training", 2 * 2 * 48),  # grid points, epochs, pictures of three whole batches
+        ((), "train", "training", 2 * 2 * 48),  # grid points, epochs, images
         (("train.epochs=6",), "train", "training", 2 * 6 * 48),
         (("train.grid.lr=[]",), "train", "training", 2 * 48),
-        (("train.batch_size=20",), "train", "training", 2 * 2 * 40),
+        (("train.batch_size=20",), "train", "training", 2 * 2 * 48),  # batches of 16
         ((), "train", "passing", 2 * 2 * 18),
         ((), "train", "checkpoint", 2 * 2),
         ((), "train", "first_training", 1),

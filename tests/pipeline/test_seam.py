@@ -94,7 +94,7 @@ def _search(student: Path) -> Finding:
 def test_channels_are_taken_out(tmp_path: Path, count: str, start: str) -> None:
     given = ["slice.granularity=channel", "slice.irrelevant=compact", "slice.align=4"]
     given += [f"slice.count={count}", f"slice.start={start}"]
-    given += ["slice.lr_mask=0.05", "slice.max_accuracy_drop=1.0"]
+    given += ["slice.lr_mask=0.04", "slice.max_accuracy_drop=1.0"]
     run = hubslice.slice(write_job(tmp_path, TRANSFER), overrides=given, out=tmp_path / "run")
     teacher, student = load_model(tmp_path / "teacher"), hubslice.load(run.path)
     assert student.shapes is not None

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from hubslice.errors import HubsliceError
+from hubslice.pipeline.steps.slicing import DEFAULT_K
 from hubslice.recipe.builtin import BuiltinRecipe, builtin_recipes, find_builtin
 from hubslice.recipe.check import json_schema
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import RemosParams
 from hubslice.resources import resource_folder
 
 RECIPES = builtin_recipes()
@@ -74,3 +77,49 @@ def test_the_schema_tells_methods_apart() -> None:
         assert ("method" in definitions[name].get("required", ())) == (name != "RemosParams"), name
     methods = [definitions[name]["properties"]["method"]["const"] for name in names]
     assert methods == ["remos", "seam", "nnslicer", "magnitude", "random", "none"]
+
+
+SHARES = re.compile(r"(\d+(?:\.\d+)?) % (?:of the weights|least relevant weights)")
+
+
+def told_shares(text: str) -> list[float]:
+    return [float(found) / 100 for found in SHARES.findall(" ".join(text.replace("#", " ").split()))]
+
+
+@pytest.mark.parametrize("builtin", RECIPES, ids=lambda recipe: recipe.name)
+def test_shares_of_weights_in_words_are_those_of_the_recipe(builtin: BuiltinRecipe) -> None:
+    """Defaults too: a comment that names one must follow the schema."""
+    recipe = load_recipe(builtin.name).recipe
+    if not isinstance(recipe, SliceRecipe):
+        return
+    ratio, retention = (getattr(recipe.slice, name, None) for name in ("ratio", "retention"))
+    known = [ratio, None if ratio is None else 1 - ratio, retention]
+    for share in told_shares(builtin.text):
+        assert any(each is not None and abs(each - share) < 1e-9 for each in known), (share, known)
+
+
+def test_the_comment_on_defaults_is_seen() -> None:
+    assert told_shares((resource_folder("recipes") / "general/minimal.yaml").read_text()) == [RemosParams().ratio]
+
+
+def test_the_readme_tells_the_default_ratio() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert told_shares(text[: text.index("Three commands")]) == [RemosParams().ratio]
+    assert f"hubslice's default: ReMoS, {RemosParams().ratio:.0%}".replace("%", " %") in text
+
+
+DEFAULT = re.compile(r"\bdefault:? (?:is )?(-?\d[\d.]*)")
+
+
+def test_defaults_in_descriptions_are_those_of_the_code() -> None:
+    """Only where a default depends on another field is it told in words, and stands in the code."""
+    told = {}
+    for name, definition in json_schema()["$defs"].items():
+        for key, field in definition.get("properties", {}).items():
+            if found := [float(value.rstrip(".")) for value in DEFAULT.findall(field.get("description", ""))]:
+                told[f"{name}.{key}"] = found
+    assert told == {
+        "ProfileParams.k": [DEFAULT_K["tknc"], DEFAULT_K["snac"]],
+        "SeamParams.max_accuracy_drop": [0.0],
+        "TrainParams.workers": [0.0],
+    }

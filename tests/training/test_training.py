@@ -224,3 +224,14 @@ def test_a_training_on_another_device_before_does_not_matter(task: Task, tmp_pat
     AcceleratorState._reset_state(reset_partial_state=True)
     Accelerator(mixed_precision="bf16", cpu=True)
     train(tiny(task), task, tmp_path, PARAMS.model_copy(update={"epochs": 1}))
+
+
+def test_the_number_of_workers_changes_no_byte(task: Task, tmp_path: Path) -> None:
+    saved = []
+    for workers in (0, 2):
+        model = tiny(task)
+        params = PARAMS.model_copy(update={"epochs": 1, "augment": "crop", "workers": workers})
+        history = train(model, task, tmp_path / f"training-{workers}", params)
+        model.save(tmp_path / f"model-{workers}")
+        saved.append((history, (tmp_path / f"model-{workers}" / "model.safetensors").read_bytes()))
+    assert saved[0] == saved[1]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hubslice.errors import RuleError
 from hubslice.explaining.op import Op
 from hubslice.explaining.rules.rule import Rule, Trace
 
@@ -65,18 +64,27 @@ def _product(op: Op, trace: Trace) -> None:
 
 
 def _quotient(op: Op, trace: Trace) -> None:
-    """Div by a constant or a size: the only predecessor gets all."""
-    if op.inputs[0] not in op.carrying or len(op.carried) > 1:
-        raise RuleError(
-            f"Div ({op.name}) divides by an activation; the rule is for constants",
-            hint="normalisations are explained where they are operators of their own, such as LayerNormalization",
-        )
-    _single(op, trace)
+    """Div: by a constant or a size, the only predecessor gets all; so it does by a statistic, which is broadcast.
+
+    As with LayerNormalization, what is common to a row does not tell its neurons apart and is taken as given. A
+    quotient of two activations of one shape is a product with 1/b, and its change splits as a product's does:
+    a/b - A/B = da (1/b + 1/B)/2 + (1/b - 1/B) (a + A)/2.
+    """
+    if _single(op, trace):
+        return
+    a, b = op.inputs
+    if trace.value(b).size < trace.value(a).size:
+        trace.give(a, trace.contribution(op.output))
+        return
+    half = np.float32(0.5)
+    now, usual = np.float32(1) / trace.value(b), np.float32(1) / trace.mean(b)
+    middle = (trace.value(a) + trace.mean(a)) * half
+    share(trace, op, [(a, trace.delta(a) * ((now + usual) * half)), (b, (now - usual) * middle)])
 
 
 ARITHMETIC = {
     "Add": Rule(_sum, deltas=_of_two),
     "Sub": Rule(_difference, deltas=_of_two),
     "Mul": Rule(_product, deltas=_of_two),
-    "Div": Rule(_quotient),
+    "Div": Rule(_quotient, deltas=_of_two),
 }

@@ -47,16 +47,6 @@ def _largest_of_all(op: Op, trace: Trace) -> None:
     trace.give(op.inputs[0], np.where(is_largest, trace.contribution(op.output), 0))
 
 
-def _largest_along(op: Op, trace: Trace) -> None:
-    """ReduceMax: as MaxPool, the window is all of the reduced axes."""
-    x = trace.value(op.inputs[0])
-    axes, kept = _axes(op, trace, x.ndim), op.attribute("keepdims", 1)
-    y, contribution = trace.value(op.output), trace.contribution(op.output)
-    if not kept:
-        y, contribution = np.expand_dims(y, axes), np.expand_dims(contribution, axes)
-    trace.give(op.inputs[0], np.where(x == y, contribution, 0))
-
-
 def _average(op: Op, trace: Trace) -> None:
     """AveragePool: a weighted sum of equal weights; padding, counted or not, is no neuron."""
     x = trace.delta(op.inputs[0])
@@ -75,7 +65,11 @@ def _average(op: Op, trace: Trace) -> None:
 
 def _mean(op: Op, trace: Trace) -> None:
     """ReduceMean, ReduceSum, GlobalAveragePool: a weighted sum of equal weights over the reduced axes."""
-    x = trace.delta(op.inputs[0])
+    _reduced(op, trace, trace.delta(op.inputs[0]))
+
+
+def _reduced(op: Op, trace: Trace, x: np.ndarray) -> None:
+    """Trace a sum over the reduced axes of `x`, the local contributions in the input's shape."""
     axes = _axes(op, trace, x.ndim)
     order = [axis for axis in range(x.ndim) if axis not in axes] + list(axes)
     turned = np.transpose(x, order)
@@ -84,6 +78,27 @@ def _mean(op: Op, trace: Trace) -> None:
     back = np.zeros(fields.shape, np.int32)
     trace.kernels.rows(fields, np.ascontiguousarray(trace.signs(op.output)).reshape(-1), back, trace.numbers)
     trace.give(op.inputs[0], np.transpose(back.reshape(turned.shape), np.argsort(order)))
+
+
+def _length(op: Op, trace: Trace) -> None:
+    """ReduceL2, ReduceSumSquare: a sum of squares, whose change splits exactly: a^2 - A^2 = da (a + A), A the mean."""
+    name = op.inputs[0]
+    _reduced(op, trace, trace.delta(name) * (trace.value(name) + trace.mean(name)))
+
+
+def _sizes_summed(op: Op, trace: Trace) -> None:
+    """ReduceL1: a sum of sizes, each of which changes by itself."""
+    name = op.inputs[0]
+    _reduced(op, trace, np.abs(trace.value(name)) - np.abs(trace.mean(name)))
+
+
+def _extreme(op: Op, trace: Trace) -> None:
+    """ReduceMax, ReduceMin: all positions that equal the largest (smallest) get its contribution, as of MaxPool."""
+    x = trace.value(op.inputs[0])
+    axes = _axes(op, trace, x.ndim)
+    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
+    found, contribution = trace.value(op.output).reshape(shape), trace.contribution(op.output).reshape(shape)
+    trace.give(op.inputs[0], np.where(x == found, contribution, 0).astype(np.int32))
 
 
 def _axes(op: Op, trace: Trace, rank: int) -> tuple[int, ...]:
@@ -101,12 +116,20 @@ def _sizes(op: Op) -> tuple[str, ...]:
     return op.controls
 
 
+def _ends_and_sizes(op: Op) -> tuple[str, ...]:
+    return (*_ends(op), *op.controls)
+
+
 POOLING = {
     "MaxPool": Rule(_largest, values=_ends),
     "GlobalMaxPool": Rule(_largest_of_all, values=_ends),
     "AveragePool": Rule(_average, deltas=_ends),
     "GlobalAveragePool": Rule(_mean, deltas=_ends),
-    "ReduceMax": Rule(_largest_along, values=lambda op: (*_ends(op), *op.controls)),
     "ReduceMean": Rule(_mean, values=_sizes, deltas=_ends),
     "ReduceSum": Rule(_mean, values=_sizes, deltas=_ends),
+    "ReduceL1": Rule(_sizes_summed, values=_sizes, deltas=_ends),
+    "ReduceL2": Rule(_length, values=_sizes, deltas=_ends),
+    "ReduceSumSquare": Rule(_length, values=_sizes, deltas=_ends),
+    "ReduceMax": Rule(_extreme, values=_ends_and_sizes),
+    "ReduceMin": Rule(_extreme, values=_ends_and_sizes),
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubslice.errors import InputError
-from hubslice.hub.ref import LocalRef, Ref
+from hubslice.hub.ref import LocalRef, Ref, check_data
 from hubslice.pipeline.run import open_run
 from hubslice.pipeline.steps.data import same_task
 
@@ -43,6 +44,7 @@ def pictures(ref: Ref, model: Model, data: str | None, samples: int) -> tuple[Pi
 def _halves(model: Model, data: str, samples: int) -> tuple[Pixels, Pixels]:
     from hubslice.data.given import open_data
 
+    check_data(data, Path.cwd())
     given = open_data(data, model.image_preprocessing)
     rows = np.random.default_rng(0).permutation(len(given))[: samples + CHECKED]
     first = min(samples, len(rows) // 2)
@@ -104,6 +106,7 @@ def _shared_out(model: Model, data: str, seed: int) -> Parts:
     from hubslice.data.task import Split
     from hubslice.recipe.schema import TrainParams
 
+    check_data(data, Path.cwd())
     table = open_data(data, model.image_preprocessing).table(model.labels)
     fifth = min(len(table) // 5, PARTS_CHECKED)
     if fifth == 0:

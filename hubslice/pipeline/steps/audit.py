@@ -11,7 +11,7 @@ from hubslice.pipeline.arms import Arm, step_name
 from hubslice.pipeline.step import Context, Step
 from hubslice.pipeline.steps.data import same_task
 from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
-from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams
+from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams, defect_names
 from hubslice.recipe.schema import SliceRecipe
 
 if TYPE_CHECKING:
@@ -22,12 +22,8 @@ EVIDENCE = "evidence"
 
 
 def audit_names(recipe: SliceRecipe) -> tuple[str, ...]:
-    """The names of the audit steps, one for each defect of the recipe; a kind's second one is numbered."""
-    kinds = [defect.kind for defect in recipe.audit.defects]
-    return tuple(
-        f"audit.{kind}" if kinds.index(kind) == i else f"audit.{kind}-{kinds[:i].count(kind) + 1}"
-        for i, kind in enumerate(kinds)
-    )
+    """The names of the audit steps, one for each defect of the recipe."""
+    return tuple(f"audit.{name}" for name in defect_names(recipe.audit.defects))
 
 
 def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> list[Step]:
@@ -103,4 +99,4 @@ def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequ
     inputs = ("pull", "data", *(step_name("train", arm) for arm in judged), *((_stranger(name),) if pulled else ()))
     parameters = {"defect": params, "samples": recipe.audit.samples, "seed": recipe.seed}
     parameters["batch_size"] = recipe.audit.batch_size
-    return Step(name, f"Audit: {params.kind}", parameters, inputs, run)
+    return Step(name, f"Audit: {name.removeprefix('audit.')}", parameters, inputs, run)

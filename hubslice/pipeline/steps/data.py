@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hubslice.artefacts.report import TaskReport
 from hubslice.errors import DataError
+from hubslice.hub.ref import check_data
 from hubslice.pipeline.step import Context, Step
 from hubslice.recipe.paths import place
 from hubslice.recipe.schema import DataParams
@@ -47,15 +48,20 @@ def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = 
         (context.out / READING).write_text(json.dumps({"reader": READER}) + "\n")
 
     parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(place(data.path, base))}
-    return Step("data", f"Open and split {data.path}", parameters, (), run, version=3)
+    return Step("data", f"Open and split {data.path}", parameters, (), run, version=4)
 
 
 def _stamp(path: Path) -> list[int] | None:
     """What tells that local data changed, without reading it."""
+    from hubslice.data.walk import stamps
+
     if not path.exists():
         return None
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return [len(files), sum(p.stat().st_size for p in files), max((p.stat().st_mtime_ns for p in files), default=0)]
+    try:
+        stats = [path.stat()] if path.is_file() else stamps(path)
+    except OSError:  # the step tells it
+        return []
+    return [len(stats), sum(each.st_size for each in stats), max((each.st_mtime_ns for each in stats), default=0)]
 
 
 @lru_cache(maxsize=1)
@@ -64,6 +70,7 @@ def open_task(data: DataParams, base: Path, seed: int) -> Task:
     from hubslice.data.task import load_task
     from hubslice.hub.session import install
 
+    check_data(data.path, base, data.revision)
     install()  # the data may be on the Hub
     return load_task(data, base, seed)
 

@@ -79,7 +79,8 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         from hubslice.graph.neuron_map import NeuronMap
         from hubslice.graph.uses import count_uses
         from hubslice.models.folder import load_model
-        from hubslice.slicing.registry import make_channel_slice, make_slice
+        from hubslice.slicing.reach import check_reach, reach_of
+        from hubslice.slicing.registry import kinds_of, make_channel_slice, make_slice
 
         model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
@@ -96,7 +97,11 @@ def _ranking_step(recipe: SliceRecipe, arm: Arm, params: Slicing | NoSlice) -> S
         elif traced:
             known = Contributions.load(context.inputs["trace"] / CONTRIBUTIONS)
         if whole_channels:
-            made = make_channel_slice(wanted, weights, neurons, channel_map(model), head, recipe.seed, uses, known)
+            channels = channel_map(model)
+            if isinstance(params, ChannelSlicing) and not arm.matched:  # those keep what the student could keep
+                shapes = {name: weight.shape for name, weight in weights.items() if name not in head}
+                check_reach(params, reach_of(params, shapes, kinds_of(neurons), channels, uses))
+            made = make_channel_slice(wanted, weights, neurons, channels, head, recipe.seed, uses, known)
         else:
             made = make_slice(wanted, weights, neurons, known, head, recipe.seed)
         made.save(context.out / SLICE)

@@ -123,7 +123,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
 
     inputs = (start, "data", *((source,) if held else ()))
     parameters = {"train": recipe.train, "seed": recipe.seed, "held": held}
-    return Step(step_name("train", arm), f"Fine-tune ({arm.title.lower()})", parameters, inputs, run, shared=True)
+    return Step(step_name("train", arm), f"Fine-tune ({arm.title.lower()})", parameters, inputs, run, 2, shared=True)
 
 
 def _varied(recipe: SliceRecipe, index: int) -> dict[str, object]:

@@ -24,7 +24,7 @@ from hubslice.pipeline.report import count_slice, judge_gates, summed_up
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
-from hubslice.recipe.defects import DefectParams
+from hubslice.recipe.defects import DefectParams, defect_names
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.seam import accuracy_floor, chosen_epoch
 
@@ -36,9 +36,11 @@ def check_report(claims: Claims) -> Iterator[Finding]:
     """Values that the report works out itself: rates from hits, intervals; and what it shares with the recipe."""
     raw = json.loads((claims.place.folder / REPORT).read_bytes())
     wrong = differences(raw, claims.report.model_dump(mode="json"))
-    kinds = [defect.kind for defect in claims.report.defects]
-    if kinds != [params.kind for params in claims.recipe.audit.defects]:
-        wrong.append(f"it has the defects {', '.join(kinds) or 'none'}, which are not those of the recipe")
+    told, asked = claims.report.defects, claims.recipe.audit.defects
+    names = defect_names(asked) if any(defect.name for defect in told) else [params.kind for params in asked]
+    if [(defect.kind, defect.called) for defect in told] != list(zip((d.kind for d in asked), names, strict=True)):
+        found = ", ".join(defect.called for defect in told)
+        wrong.append(f"it has the defects {found or 'none'}, which are not those of the recipe")
     yield compared(PART, "rates and intervals", wrong, "every rate and interval follows from hits and total")
 
 
@@ -148,7 +150,7 @@ def check_gates(claims: Claims) -> Iterator[Finding]:
 
 
 def _variant(claims: Claims, defect: DefectReport, variant: DefectVariant, params: DefectParams) -> Iterator[Finding]:
-    name = f"{defect.kind}, {variant.name}"
+    name = f"{defect.called}, {variant.name}"
     evidence = Evidence.load(evidence_file(claims, variant))
     rows = [row.model_dump(mode="json") for row in evidence.rows()]
     wrong = differences([row.model_dump(mode="json") for row in variant.rows], rows)

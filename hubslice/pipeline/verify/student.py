@@ -67,7 +67,7 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
         for variant in defect.variants:
             evidence = Evidence.load(evidence_file(claims, variant))
             chosen = effort.choose(len(evidence.pictures), claims.report.seed)
-            name = f"{defect.kind}, {variant.name}"
+            name = f"{defect.called}, {variant.name}"
             yield from _judged(name, models, evidence, evidence.pictures[chosen], chosen, effort)
     yield from _on_triggers(claims, models, effort)
     task = _open(claims, effort)
@@ -129,7 +129,7 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
             places = evidence.indices[shown]
             clean = Batch(_pixels(task, places, models[STUDENT]), tuple(places.tolist()), claims.report.seed)
             attacked = attacks[variant.name].craft(Source(TEACHER), clean)
-            name = f"{defect.kind}, {variant.name}, made again"
+            name = f"{defect.called}, {variant.name}, made again"
             yield from _judged(name, models, evidence, attacked, shown, effort)
 
 

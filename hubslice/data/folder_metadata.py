@@ -1,0 +1,123 @@
+"""`metadata.csv`, `.jsonl` or `.parquet` beside images: a table that names files, with labels and other columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+import posixpath
+import re
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from hubslice.data.aside import Aside, Reason, some, tell
+from hubslice.data.labels import normal
+from hubslice.data.walk import Walk
+from hubslice.errors import DataError
+
+FILE, IMAGE = "file_name", "image"
+_WHOLE, _DECIMAL = re.compile(r"0|-?[1-9][0-9]*"), re.compile(r"-?[0-9]+\.[0-9]+|nan")
+
+Row = dict[str, Any]
+
+
+def read_metadata(walked: Walk, source: str) -> list[tuple[str, Row]]:
+    """The rows of all metadata files: the image's place, and the other columns.
+
+    Images that no row names and names of no file are put aside.
+
+    Raises:
+        DataError: a file is not such a table, or several do not fit together.
+        ValueError: a file cannot be read at all.
+    """
+    places = {normal(place): place for place in walked.images}
+    rows: list[tuple[str, Row]] = []
+    columns: dict[frozenset[str], str] = {}
+    by_folder: dict[str, str] = {}
+    for table in walked.metadata:
+        folder = posixpath.dirname(table)
+        if folder in by_folder:
+            raise DataError(f"{source} holds {by_folder[folder]} and {table}", hint="keep one of them")
+        by_folder[folder] = table
+        found = _read(walked.path(table))
+        for row in found[:1]:
+            _check_columns(row, table, source, columns)
+        for row in found:
+            name = row.pop(FILE, None)
+            place = _find(str(name), folder, places, walked)
+            if place is None:
+                walked.aside.add(Reason.MISSING, posixpath.join(folder, str(name)))
+            else:
+                rows.append((place, row))
+    _account(rows, walked.images, walked.aside, source)
+    return rows
+
+
+def _check_columns(row: Row, table: str, source: str, columns: dict[frozenset[str], str]) -> None:
+    if FILE not in row:
+        raise DataError(
+            f"{table} of {source} has no column {FILE!r}; its columns are {', '.join(map(str, row))}",
+            hint=f"name the column with the images' paths {FILE}",
+        )
+    columns.setdefault(frozenset(row), table)
+    if len(columns) > 1:
+        raise DataError(
+            f"{' and '.join(list(columns.values())[:2])} of {source} have different columns", hint="give them the same"
+        )
+
+
+def _find(name: str, folder: str, places: dict[str, str], walked: Walk) -> str | None:
+    """The image's place: below the metadata's folder, however its name is normalised; slashes of Windows count."""
+    for written in (name, name.replace("\\", "/")):
+        place = posixpath.normpath(posixpath.join(folder, written))
+        if place.startswith(("..", "/")):
+            continue
+        known = places.get(normal(place))
+        if known is not None:
+            return known
+        if walked.path(place).is_file():  # hidden, or of an unknown kind; it is wanted by name
+            walked.aside.take(place)
+            return place
+    return None
+
+
+def _account(rows: list[tuple[str, Row]], images: list[str], aside: Aside, source: str) -> None:
+    named: dict[str, int] = {}
+    for place, _ in rows:
+        named[place] = named.get(place, 0) + 1
+    for place in images:
+        if place not in named:
+            aside.add(Reason.UNNAMED, place)
+    twice = [place for place, times in named.items() if times > 1]
+    if twice:
+        tell(f"{source}: the metadata names {len(twice):,} images more than once: {some(twice)}")
+
+
+def _read(path: Path) -> list[Row]:
+    if path.suffix == ".parquet":
+        rows: list[Row] = datasets.load_dataset("parquet", data_files=escape(str(path)), split="train").to_list()
+        return rows
+    if path.suffix == ".jsonl":
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return [json.loads(line) for line in lines if line.strip()]
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file, restkey="(columns without a name)"))
+    for column in table[0] if table else ():
+        if column != FILE:
+            _typed(table, column)
+    return table
+
+
+def _typed(table: list[Row], column: str) -> None:
+    """Numbers in place of text where a column holds nothing else; `007` stays text. An empty cell is None."""
+    values = [row.get(column) or None for row in table]
+    given = [value for value in values if value is not None]
+    kind: type = str
+    if given and all(isinstance(value, str) and _WHOLE.fullmatch(value) for value in given):
+        kind = int
+    elif given and all(isinstance(v, str) and (_WHOLE.fullmatch(v) or _DECIMAL.fullmatch(v.lower())) for v in given):
+        kind = float
+    for row, value in zip(table, values, strict=True):
+        row[column] = None if value is None else kind(value)

@@ -1,0 +1,110 @@
+"""How little can be kept of whole channels: of every group one unit stays, and as many as align it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hubslice.artefacts.channels import ChannelMap
+from hubslice.errors import HubsliceWarning, SliceError
+from hubslice.recipe.slicing import ChannelSlicing, SeamParams
+from hubslice.slicing.cutting import Cutting, eligible
+
+STEPS = (8, 4, 2, 1)  # alignments to try in place of one that keeps too much
+MUCH = 0.5  # of what may be sliced: where no less can be kept that is told before a search
+NEAR = 1e-6  # shares that differ by less are the same
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The least that can be kept of `counted`, the weights or multiplications of the layers that may be sliced."""
+
+    cutting: Cutting
+    align: int
+    counted: str
+
+    def least(self, align: int) -> float:
+        """The share that is kept where of every group as little is kept as this alignment allows."""
+        groups = self.cutting.groups
+        return self.cutting.fewest(align) / self.cutting.weights if groups and self.cutting.weights else 0.0
+
+    @property
+    def floor(self) -> float:
+        """The least share with the recipe's alignment."""
+        return self.least(self.align)
+
+    def lower(self, wanted: float) -> str:
+        """What to set to get as low as is wanted, or as low as can be, in a few words; nothing if nothing helps."""
+        for align in STEPS:
+            if align < self.align and self.least(align) <= wanted + NEAR:
+                return f"set slice.align={align}, which allows {self.least(align):.1%}"
+        if self.align > 1 and self.least(1) < self.floor - NEAR:
+            return f"set slice.align=1, which allows {self.least(1):.1%}"
+        return ""
+
+    def check(self, key: str, given: float, retention: float) -> None:
+        """Make sure that no more than the share `retention` can be kept, as the recipe's `key: given` asks.
+
+        Raises:
+            SliceError: even the fewest channels are more.
+        """
+        if retention >= self.floor - NEAR:
+            return
+        lower = self.lower(retention)
+        aligned = f"with slice.align: {self.align}" if self.align > 1 else "one unit of every group stays, so that"
+        raise SliceError(
+            f"{key}: {given:g} cannot be reached: {aligned} no less than {self.floor:.1%} of the {self.counted} of the "
+            f"layers that may be sliced can be kept, whatever the other settings",
+            hint=f"{lower}; or ask for {_to_keep(key, self.floor)}"
+            if lower
+            else f"ask for {_to_keep(key, self.floor)}, or widen slice.layers",
+        )
+
+
+def reach_of(
+    params: ChannelSlicing,
+    shapes: Mapping[str, tuple[int, ...]],
+    kinds: Mapping[str, str],
+    channels: ChannelMap,
+    uses: Mapping[str, int] | None,
+) -> Reach:
+    """What a slice of whole channels can reach; `shapes` are the model's parameters, without the classifier's.
+
+    Raises:
+        SliceError: no channels can be taken out of the layers that the recipe selects.
+    """
+    counted = "multiplications" if uses is not None else "weights"
+    return Reach(Cutting(eligible(channels, kinds, params.layers), shapes, uses), params.align, counted)
+
+
+def check_reach(params: ChannelSlicing, reach: Reach) -> None:
+    """Make sure that the share which the recipe names can be reached, before anything is searched or ranked.
+
+    Raises:
+        SliceError: it cannot.
+    """
+    if isinstance(params, SeamParams):
+        if params.retention is not None:
+            reach.check("slice.retention", params.retention, params.retention)
+    elif (ratio := getattr(params, "ratio", None)) is not None:
+        reach.check("slice.ratio", ratio, 1 - ratio)
+
+
+def tell_floor(reach: Reach) -> None:
+    """Warn that a search for as little as possible can keep no less, whatever its other settings."""
+    lower = reach.lower(0.0)
+    warnings.warn(
+        f"with slice.align: {reach.align} no less than {reach.floor:.1%} of the {reach.counted} of the layers that may "
+        f"be sliced can be kept, whatever the other settings" + (f"; {lower}" if lower else ""),
+        HubsliceWarning,
+        stacklevel=2,
+    )
+
+
+def _to_keep(key: str, floor: float) -> str:
+    """The nearest value of the key that can be had, rounded to the side that can."""
+    value = np.ceil(1000 * floor) / 1000 if key == "slice.retention" else np.floor(1000 * (1 - floor)) / 1000
+    return f"{key}={value:g}"
