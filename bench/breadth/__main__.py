@@ -30,7 +30,6 @@ def main() -> None:
     parser.add_argument("--again", choices=("failed", "all"), help="try again what was tried with the same versions")
     parser.add_argument("--workers", type=int, default=1, help="members at a time")
     parser.add_argument("--limit", type=int, default=Limits.member, help="seconds that a member may take")
-    parser.add_argument("--stage", action="append", default=[], help="these stages alone; nothing is recorded")
     parser.add_argument("--keep", type=Path, help="a folder for what the members leave")
     parser.add_argument("--render", action="store_true", help="render what is there")
     given = parser.parse_args()

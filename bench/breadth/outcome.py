@@ -9,13 +9,13 @@ from hubslice.artefacts.base import Artefact
 
 from .member import Member
 
-State = Literal["ok", "refused", "failed", "blocked"]
-ROUND = 1  # raised where a stage asks for something else than before
-PACKAGES = ("timm", "transformers", "torch", "onnxruntime-gpu", "onnxruntime")
+State = Literal["ok", "whole", "refused", "failed", "blocked"]
+ROUND = 2  # raised where a stage asks for something else than before
+PACKAGES = ("hubslice", "timm", "transformers", "torch", "onnxruntime-gpu", "onnxruntime")
 
 
 def versions() -> dict[str, str]:
-    """What an outcome depends on besides hubslice: with another of these a member is tried again."""
+    """What an outcome depends on: with another of these a member is tried again."""
     found = {"round": str(ROUND)}
     for name in PACKAGES:
         try:
@@ -28,6 +28,7 @@ def versions() -> dict[str, str]:
 class Stage(Artefact):
     """A stage: `told` are the words that the user sees, or what was not as it should be.
 
+    whole: it does not apply, since no channel of the architecture can be taken out without changing the others;
     refused: a named error of hubslice, with its exit code; failed: anything else, or what the stage checks does not
     hold; blocked: it needs a stage, named in `told`, that did not end well.
     """
@@ -41,12 +42,12 @@ class Stage(Artefact):
 
 
 class Outcome(Artefact):
-    """A member's stages in order, and what they ran on."""
+    """A member's stages in order, and what they ran on: versions, and the commit of the checkout."""
 
     member: Member
     versions: dict[str, str]
     stages: tuple[Stage, ...]
-    parameters: int = 0
+    commit: str = ""
 
     @property
     def seconds(self) -> float:
@@ -55,8 +56,8 @@ class Outcome(Artefact):
 
     @property
     def through(self) -> bool:
-        """Whether all stages ended well."""
-        return all(stage.state == "ok" for stage in self.stages)
+        """Whether all stages that apply ended well."""
+        return all(stage.state in ("ok", "whole") for stage in self.stages)
 
     @property
     def reason(self) -> Stage | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from hubslice.artefacts.base import write_atomically
@@ -13,7 +13,7 @@ from .outcome import Outcome, Stage
 from .stages import STAGES
 from .sweep import outcomes
 
-SIGNS = {"ok": "✓", "refused": "refused", "failed": "**failed**", "blocked": "·"}
+SIGNS = {"ok": "✓", "whole": "whole", "refused": "refused", "failed": "**failed**", "blocked": "·"}
 TITLES = {"timm": "Modules of timm", "transformers": "Classes of transformers"}
 
 
@@ -28,9 +28,13 @@ def render(folder: Path, place: Path, members: Sequence[Member]) -> None:
 
 
 def _head(tried: list[Outcome], members: int) -> list[str]:
+    all_ok = sum(all(stage.state == "ok" for stage in each.stages) for each in tried)
     through = sum(each.through for each in tried)
-    share = f" ({through / len(tried):.1%})" if tried else ""
-    versions = sorted({(name, version) for each in tried for name, version in each.versions.items() if name != "round"})
+    share = f" ({100 * through / len(tried):.1f} %)" if tried else ""
+    known = {item for each in tried for item in each.versions.items() if item[0] not in ("round", "hubslice")}
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(known))
+    commits = ", ".join(sorted({each.commit for each in tried})) or "none"
+    minutes = sum(each.seconds for each in tried) / 60
     return [
         "# Breadth: every family through everything",
         "",
@@ -38,23 +42,26 @@ def _head(tried: list[Outcome], members: int) -> list[str]:
         "class of transformers, with random weights, as a local folder: `python -m bench.breadth`. What the stages ask",
         "for is in [stages.py](stages.py).",
         "",
-        f"**{through} of {len(tried)} families{share} come through all stages**; {members} are known, "
-        f"{sum(each.seconds for each in tried) / 60:.0f} minutes of one core in all. "
-        f"{', '.join(f'{name} {version}' for name, version in versions)}.",
+        f"**{through} of {len(tried)} families{share} come through all stages that apply to them**: {all_ok} through",
+        f"all stages, {through - all_ok} through all but compaction, which their architecture does not allow (below).",
+        "",
+        f"{len(tried)} of {members} families were tried, in {minutes:.0f} minutes of one core. {versions}; commit",
+        f"{commits}.",
         "",
         *_totals(tried),
         *_reasons(tried),
+        *_whole(tried),
     ]
 
 
 def _totals(tried: list[Outcome]) -> list[str]:
-    lines = ["| stage | ok | refused | failed | blocked | median s |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [f"| stage | {' | '.join(SIGNS)} | median s |", f"| --- |{' ---: |' * (len(SIGNS) + 1)}"]
     for name in STAGES:
         stages = [stage for each in tried for stage in each.stages if stage.name == name]
         states = Counter(stage.state for stage in stages)
         times = sorted(stage.seconds for stage in stages if stage.state == "ok")
         middle = f"{times[len(times) // 2]:.1f}" if times else ""
-        counts = " | ".join(str(states[state]) for state in ("ok", "refused", "failed", "blocked"))
+        counts = " | ".join(str(states[state]) for state in SIGNS)
         lines.append(f"| {name} | {counts} | {middle} |")
     return [*lines, ""]
 
@@ -70,10 +77,21 @@ def _reasons(tried: list[Outcome]) -> list[str]:
         "| --- | --- | --- | --- |",
     ]
     for each in rest:
-        for stage in each.stages:
-            if stage.state in ("refused", "failed"):
-                lines.append(f"| {_name(each)} | {stage.name} | {stage.state} | {_cell(stage)} |")
+        lines += _rows(each, ("refused", "failed"))
     return [*lines, ""]
+
+
+def _whole(tried: list[Outcome]) -> list[str]:
+    rows = [row for each in tried for row in _rows(each, ("whole",))]
+    if not rows:
+        return []
+    head = ["| family | stage | | what is told |", "| --- | --- | --- | --- |"]
+    return ["## What has no channel that could be taken out alone", "", *head, *rows, ""]
+
+
+def _rows(each: Outcome, states: Collection[str]) -> list[str]:
+    found = [stage for stage in each.stages if stage.state in states]
+    return [f"| {_name(each)} | {stage.name} | {stage.state} | {_cell(stage)} |" for stage in found]
 
 
 def _table(title: str, tried: list[Outcome]) -> list[str]:

@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import hubslice
+from hubslice.errors import SliceError
+from hubslice.graph.channels import channel_map
 from tests.pictures import write_parquet
 
 from .building import build
@@ -42,6 +44,10 @@ COMPACT = RECIPE.replace(
 
 class Missed(Exception):  # noqa: N818 (no error of a program: what it says was not met)
     """Something that a stage checks does not hold."""
+
+
+class Whole(Exception):  # noqa: N818 (nor this)
+    """The stage has nothing to do, for a reason of the architecture."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,11 @@ def compact(job: Job) -> None:
     """Whole channels taken out of the student: it is smaller, is trained, and is loaded again."""
     place = job.place / "compact"
     shutil.copytree(job.run, place, ignore=shutil.ignore_patterns("student"))  # with the export, which is the same
-    hubslice.slice(job.place / "compact.yaml", out=place)
+    try:
+        hubslice.slice(job.place / "compact.yaml", out=place)
+    except SliceError as error:
+        _raise_whole(job.run / "steps" / "pull" / "model", error)
+        raise
     before, after = (hubslice.load(each) for each in (job.teacher, place / "student"))
     heads = sum(_size(model, model.classifier_parameters()) for model in (before,) if not job.member.headless)
     if after.parameters - _size(after, after.classifier_parameters()) >= before.parameters - heads:
@@ -191,6 +201,15 @@ NEEDS: Mapping[str, str] = {
     "int8": "map",
     "lineage": "train",
 }
+
+
+def _raise_whole(folder: Path, error: SliceError) -> None:
+    """Raise Whole where no channel can be taken out because of what the architecture computes, not of what we know."""
+    if "no channels can be taken out" in error.message:
+        reasons = channel_map(hubslice.load(folder)).whole.values()
+        unknown = [reason for reason in reasons if "be traced" in reason or "does not describe" in reason]
+        if not unknown and any("averages over its channels" in reason for reason in reasons):
+            raise Whole(error.message) from error
 
 
 def _verdicts(found: Any) -> str:

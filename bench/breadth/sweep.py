@@ -22,6 +22,7 @@ import psutil
 
 from hubslice.errors import RunError
 
+from ..machine import Machine
 from .member import Member
 from .outcome import Outcome, Stage, versions
 
@@ -65,12 +66,12 @@ def sweep(
     limits: Limits,
     told: Callable[[Outcome], None],
     keep: Path | None = None,
-    only: tuple[str, ...] = (),
 ) -> None:
     """Try these members; each one's outcome is put in the folder when it is known. `keep`: their folders go there."""
     os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TORCHINDUCTOR_COMPILE_THREADS="1")
     with tempfile.TemporaryDirectory(prefix="hubslice-breadth-") as name:
         os.environ["HF_HOME"] = os.environ["HUBSLICE_CACHE"] = f"{name}/cache"
+        commit = Machine.here(1).commit
         context = get_context("forkserver")
         context.set_forkserver_preload(["bench.breadth.preload"])
         waiting, running = list(members), list[_Running]()
@@ -78,7 +79,7 @@ def sweep(
         try:
             while waiting or running:
                 while waiting and len(running) < limits.workers:
-                    running.append(_Running.start(context, waiting.pop(0), Path(name), limits, only))
+                    running.append(_Running.start(context, waiting.pop(0), Path(name), limits, commit))
                 time.sleep(POLL)
                 for each in [each for each in running if each.over(limits)]:
                     running.remove(each)
@@ -102,11 +103,11 @@ class _Running:
     ended: str = ""
 
     @classmethod
-    def start(cls, context: Any, member: Member, folder: Path, limits: Limits, only: tuple[str, ...]) -> _Running:
+    def start(cls, context: Any, member: Member, folder: Path, limits: Limits, commit: str) -> _Running:
         place = folder / member.key
         place.mkdir()
         path = folder / f"{member.key}.json"
-        process = context.Process(target=_work, args=(member.model_dump_json(), place, path, limits.stage, only))
+        process = context.Process(target=_work, args=(member.model_dump_json(), place, path, limits.stage, commit))
         process.start()
         return cls(member, process, place, path, time.monotonic())
 
@@ -159,7 +160,7 @@ def _memory(pid: int) -> int:
         return 0
 
 
-def _work(member: str, place: Path, path: Path, limit: int, only: tuple[str, ...]) -> None:
+def _work(member: str, place: Path, path: Path, limit: int, commit: str) -> None:
     from .trying import try_member
 
-    try_member(Member.model_validate_json(member), place, path, limit, only)
+    try_member(Member.model_validate_json(member), place, path, limit, commit)

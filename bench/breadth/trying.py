@@ -7,6 +7,8 @@ import resource
 import signal
 import traceback
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -18,7 +20,7 @@ from hubslice.errors import HubsliceError
 
 from .member import Member
 from .outcome import Outcome, Stage, versions
-from .stages import NEEDS, STAGES, Job, Missed
+from .stages import NEEDS, STAGES, Job, Missed, Whole
 
 TRACE = "traceback.txt"
 
@@ -27,7 +29,7 @@ class OutOfTime(BaseException):
     """A stage took longer than it may; no `Exception`, so that nothing under test takes it for a fault of its own."""
 
 
-def try_member(member: Member, place: Path, path: Path, limit: int, only: tuple[str, ...] = ()) -> None:
+def try_member(member: Member, place: Path, path: Path, limit: int, commit: str) -> None:
     """Go through the stages in the folder `place`; after each, what is known lies at `path`."""
     os.setsid()  # all that it starts is ended with it
     for stream in (1, 2):
@@ -36,37 +38,38 @@ def try_member(member: Member, place: Path, path: Path, limit: int, only: tuple[
     warnings.simplefilter("ignore")
     transformers.utils.logging.set_verbosity_error()
     signal.signal(signal.SIGPROF, _end)
-    outcome, done = Outcome(member=member, versions=versions(), stages=()), {"build"}
+    outcome, done = Outcome(member=member, versions=versions(), stages=(), commit=commit), {"build"}
     job = Job(member, place)
-    built = _try("build", lambda: job.prepare(), place, limit)
+    built = _try("build", job.prepare, place, limit)
     if built.state != "ok":
         outcome.with_stage(built).save(path)
         return
     for name in STAGES:
-        if name in only or not only:
-            outcome.with_stage(Stage(name=name, state="failed", told=UNFINISHED)).save(path)
-            if (needed := NEEDS.get(name, "build")) in done:
-                job = Job(member, place, frozenset(done))
-                stage = _try(name, lambda n=name, j=job: STAGES[n](j), place, limit)  # type: ignore[misc]
-            else:
-                stage = Stage(name=name, state="blocked", told=needed)
-            done |= {name} if stage.state == "ok" else set()
-            outcome = outcome.with_stage(stage)
-            outcome.save(path)
+        outcome.with_stage(Stage(name=name, state="failed", told=UNFINISHED)).save(path)
+        if (needed := NEEDS.get(name, "build")) in done:
+            job = Job(member, place, frozenset(done))
+            stage = _try(name, partial(STAGES[name], job), place, limit)
+        else:
+            stage = Stage(name=name, state="blocked", told=needed)
+        done |= {name} if stage.state == "ok" else set()
+        outcome = outcome.with_stage(stage)
+        outcome.save(path)
 
 
 UNFINISHED = "the process ended in this stage"
 
 
-def _try(name: str, do: object, place: Path, limit: int) -> Stage:
+def _try(name: str, do: Callable[[], None], place: Path, limit: int) -> Stage:
     started = _spent()
     state, told, error_name, code = "ok", "", "", 0
     signal.setitimer(signal.ITIMER_PROF, limit)  # of computing, whatever else the machine does
     try:
-        do()  # type: ignore[operator]
+        do()
     except OutOfTime:
         state, told, error_name = "failed", f"not finished after {limit} s of computing", "OutOfTime"
         _keep(name, place)
+    except Whole as error:
+        state, told = "whole", str(error)
     except Missed as error:
         state, told, error_name = "failed", str(error), "Missed"
     except Exception as error:
