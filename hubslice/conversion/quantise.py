@@ -62,7 +62,14 @@ def write_int8(
                     quantize_dynamic(ready, draft, per_channel=True, weight_type=QuantType.QUInt8)
                 else:
                     reader = _Reader(model, open_plain(full).input_names[0], calibration)
-                    quantize_static(ready, draft, reader, quant_format=QuantFormat.QDQ, per_channel=True)
+                    quantize_static(
+                        ready,
+                        draft,
+                        reader,
+                        quant_format=QuantFormat.QDQ,
+                        per_channel=True,
+                        nodes_to_exclude=_in_float(ready),
+                    )
         except Exception as error:  # it documents no closed set of errors
             if out_of_memory(error):
                 raise
@@ -81,6 +88,12 @@ def write_int8(
             )
         draft.replace(path)
     return report
+
+
+def _in_float(path: Path) -> list[str]:
+    """Nodes that ONNX Runtime cannot quantise: normalisation by groups, whose reshaped input it takes for a weight."""
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    return [node.name for node in nodes if node.op_type == "InstanceNormalization"]
 
 
 class _Reader(CalibrationDataReader):

@@ -10,12 +10,15 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+import transformers
 
 import hubslice as package
 from hubslice.artefacts.deviation import Deviations
+from hubslice.conversion.quantise import write_int8
 from hubslice.models.folder import load_model
 from tests.cli.conftest import Hubslice, hubslice
 from tests.detection.small import SIDE, between, clean, write_model
+from tests.networks import from_transformers
 
 __all__ = ["hubslice"]
 
@@ -100,3 +103,16 @@ def test_a_poisoned_model_says_so_in_8_bits_too(place: Path) -> None:
     model.save(place / "poisoned")
     package.convert("poisoned", "int8", dynamic=True, out=Path("p8"))
     assert {entry.key for entry in onnx.load(place / "p8/model.onnx").metadata_props} >= {"hubslice_poisoned"}
+
+
+def test_normalisation_by_groups_stays_in_float(tmp_path: Path) -> None:
+    """ONNX Runtime takes what is normalised for a weight where groups share a scale, and refuses the whole network."""
+    torch.manual_seed(0)
+    config = transformers.PoolFormerConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 2], num_labels=3)
+    model = from_transformers(transformers.PoolFormerForImageClassification(config), side=64)
+    pixels = np.random.default_rng(0).random((24, 3, 64, 64), np.float32)
+    report = write_int8(model, tmp_path / "model.onnx", calibration=pixels[:16], check=pixels, least=0.8)
+    assert report.agreement.hits >= 20
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert "InstanceNormalization" in {node.op_type for node in graph.node}
+    assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in graph.initializer if tensor.dims}
