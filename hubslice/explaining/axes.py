@@ -36,9 +36,9 @@ def _axes(op: Op, flow: Flow, found: Mapping[str, Axes]) -> Axes:
     if op.kind == "Gemm" or (op.kind == "MatMul" and op.inputs[1] in op.constants):
         return frozenset({rank - 1})
     if op.kind == "MatMul":
-        left, right = op.inputs[:2]
-        stacked = {axis for axis in range(rank - 2) if axis in found[left] or axis in found[right]}
-        return frozenset(stacked | ({rank - 1} if rank - 1 in found[right] else set()))
+        left, right = (found.get(name, frozenset()) for name in op.inputs[:2])
+        stacked = {axis for axis in range(rank - 2) if axis in left or axis in right}
+        return frozenset(stacked | ({rank - 1} if rank - 1 in right else set()))
     source = op.carried[0]
     own, shape = found[source], shapes[source]
     match op.kind:

@@ -87,11 +87,18 @@ class Reference:
                         synapses[node.name, weight] += local
         return contrib, synapses
 
+    def is_linear(self, node: Any) -> bool:
+        return node.input[1] in self.constants and self.constants[node.input[1]].ndim == 2
+
     def delta(self, name: str, index: Index) -> np.float32:
+        if name in self.constants:
+            return np.float32(0)
         mean = np.broadcast_to(self.means[name], self.values[name].shape)
         return np.float32(self.values[name][index] - mean[index])
 
     def middle(self, name: str, index: Index) -> np.float32:
+        if name in self.constants:
+            return np.float32(self.constants[name][index])
         mean = np.broadcast_to(self.means[name], self.values[name].shape)
         return (self.values[name][index] + mean[index]) * np.float32(0.5)
 
@@ -173,7 +180,7 @@ class Reference:
         source = node.input[0]
         if node.op_type == "Conv":
             yield from self.convolution(node, index)
-        elif node.op_type in {"Gemm", "MatMul"} and node.input[1] in self.constants:
+        elif node.op_type in {"Gemm", "MatMul"} and self.is_linear(node):
             weight = self.constants[node.input[1]]
             flipped = bool(option(node, "transB", 0))
             for i in range(self.values[source].shape[-1]):
@@ -182,9 +189,10 @@ class Reference:
                 yield (source, at), np.float32(self.delta(source, at) * weight[place]), place
         elif node.op_type == "MatMul":
             a, b = node.input
-            size = self.values[a].shape[-1]
-            rows = [(*index[:-2], index[-2], k) for k in range(size)]
-            columns = [(*index[:-2], k, index[-1]) for k in range(size)]
+            ranks = [np.ndim(self.constants[name] if name in self.constants else self.values[name]) for name in (a, b)]
+            size = (self.constants[a] if a in self.constants else self.values[a]).shape[-1]
+            rows = [(*index[:-2], index[-2], k)[-ranks[0] :] for k in range(size)]
+            columns = [(*index[:-2], k, index[-1])[-ranks[1] :] for k in range(size)]
             for row, column in zip(rows, columns, strict=True):
                 yield (a, row), self.delta(a, row) * self.middle(b, column), None
             for row, column in zip(rows, columns, strict=True):

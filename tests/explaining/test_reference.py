@@ -139,7 +139,25 @@ def normalised() -> Any:
     return g.model()
 
 
-NETWORKS = {"residual": residual, "grouped": grouped, "gated": gated, "attention": attention, "normalised": normalised}
+def queried() -> Any:
+    """Learned queries look at tokens, a matrix on the left mixes them, each token has weights of its own."""
+    g = Graph(4, 6)
+    keys = g.add("Transpose", g.add("MatMul", "x", g.random(6, 6)), perm=[0, 2, 1])
+    looked = g.add("MatMul", g.add("Softmax", g.add("MatMul", g.random(3, 6), keys), axis=-1), "x")
+    mixed = g.add("MatMul", g.random(2, 3), g.add("Relu", looked))
+    own = g.add("MatMul", g.add("Reshape", mixed, g.constant(np.array([0, 2, 1, 6]))), g.random(2, 6, 4))
+    g.add("Gemm", g.add("Reshape", own, g.constant(np.array([0, 8]))), g.random(8, 3))
+    return g.model()
+
+
+NETWORKS = {
+    "residual": residual,
+    "grouped": grouped,
+    "gated": gated,
+    "attention": attention,
+    "normalised": normalised,
+    "queried": queried,
+}
 
 
 def samples(model: Any, count: int, seed: int) -> np.ndarray:
