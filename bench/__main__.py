@@ -23,6 +23,7 @@ EXPERIMENTS = (
     ("bench.deviation",),
     ("bench.lineage",),
     ("bench.execution",),
+    ("bench.breadth",),
 )
 
 

@@ -45,6 +45,7 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
         optimizer.optimize(graph)
         proto = ir.to_proto(graph)
         _drop_shapes_of_weights(proto)
+        _keep_paddings(proto)
         if half:
             proto = _halved(proto)
         about: dict[str, object] = {"labels": list(model.labels)}
@@ -78,6 +79,18 @@ def _drop_shapes_of_weights(proto: onnx.ModelProto) -> None:
     kept = [value for value in proto.graph.value_info if value.name not in weights]
     del proto.graph.value_info[:]
     proto.graph.value_info.extend(kept)
+
+
+def _keep_paddings(proto: onnx.ModelProto) -> None:
+    """Keep ONNX Runtime from moving a padding with zeros into a MaxPool, whose own padding is minus infinity.
+
+    That gives something else wherever a window is negative, as in BiT's stem (ONNX Runtime 1.31). It leaves a MaxPool
+    alone that also tells where it found the largest values, whether anybody asks for that or not.
+    """
+    padded = {output for node in proto.graph.node if node.op_type == "Pad" for output in node.output}
+    for node in proto.graph.node:
+        if node.op_type == "MaxPool" and node.input[0] in padded and len(node.output) == 1:
+            node.output.append(f"{node.output[0]}_places")
 
 
 def _halved(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -47,7 +47,7 @@ def _axes(op: Op, flow: Flow, found: Mapping[str, Axes]) -> Axes:
             return frozenset(at for at, axis in enumerate(order) if axis in own)
         case "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze":
             return _regrouped(own, shape, shapes[op.output])
-        case "Gather" | "ReduceMean" | "ReduceSum" if rank < len(shape):
+        case kind if (kind == "Gather" or kind.startswith("Reduce")) and rank < len(shape):
             gone = _dropped(op, len(shape))
             return frozenset(axis - sum(other < axis for other in gone) for axis in own - gone)
     joined = {

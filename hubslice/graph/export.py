@@ -24,6 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.errors import ExportError
+from hubslice.graph.attention import FourAxes
 from hubslice.models.calling import Call, eval_mode
 
 BATCH = "batch"  # symbol of the dynamic batch axis in the graph
@@ -49,7 +50,7 @@ def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Pat
     examples = tuple(_two_samples(tensor) for tensor in inputs.values())
     batch = torch.export.Dim(BATCH)
     # Attention in its plain form: exporting the fused kernels with a mask fails on their strides (torch 2.14).
-    with eval_mode(module), quiet(), sdpa_kernel(SDPBackend.MATH):
+    with eval_mode(module), quiet(), sdpa_kernel(SDPBackend.MATH), FourAxes():
         try:
             program = torch.onnx.export(
                 Call(module, tuple(inputs)).eval(),

@@ -15,6 +15,7 @@ from torch import nn
 from hubslice.conversion import onnx as conversion
 from hubslice.conversion.onnx import HALF_TOLERANCE, write_onnx
 from hubslice.errors import ParityError
+from hubslice.models.base import Model
 from tests.networks import LABELS, NETWORKS, Body, by_hand, logits
 
 pytestmark = pytest.mark.slow
@@ -56,13 +57,31 @@ def test_half_is_half_as_large_and_near(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(given, expected, rtol=0, atol=HALF_TOLERANCE * np.abs(expected).max())
 
 
-def test_the_gate_sees_what_plain_onnx_runtime_computes(tmp_path: Path) -> None:
-    """ONNX Runtime 1.31 moves a padding with zeros into the maximum behind it: wrong where all values are negative."""
+def padded() -> Model:
+    """Zeros around values that are all negative, and then the largest of each window, as in BiT's stem."""
     model = by_hand(Body(nn.Sequential(nn.ConstantPad2d(1, 0.0), nn.MaxPool2d(3, 2))))
     with torch.no_grad():
         model.module.stem.bias.fill_(-20)
+    return model
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_zeros_around_a_maximum_stay_zeros_in_plain_onnx_runtime(tmp_path: Path, half: bool) -> None:
+    model = padded()
+    write_onnx(model, tmp_path / "model.onnx", half=half)
+    inputs = model.example_inputs(3, 5)
+    session = ort.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    (given,) = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+    expected = logits(model).numpy()
+    limit = HALF_TOLERANCE if half else 1e-5
+    np.testing.assert_allclose(given, expected, rtol=0, atol=limit * np.abs(expected).max())
+
+
+def test_the_gate_sees_what_plain_onnx_runtime_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime 1.31 moves a padding with zeros into the maximum behind it: wrong where all values are negative."""
+    monkeypatch.setattr(conversion, "_keep_paddings", lambda _: None)
     with pytest.raises(ParityError) as caught:
-        write_onnx(model, tmp_path / "model.onnx")
+        write_onnx(padded(), tmp_path / "model.onnx")
     assert "ONNX Runtime's own optimisations" in str(caught.value.hint)
     assert list(tmp_path.iterdir()) == []
 

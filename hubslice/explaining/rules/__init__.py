@@ -8,9 +8,10 @@ from hubslice.explaining.rules.arithmetic import ARITHMETIC
 from hubslice.explaining.rules.layout import LAYOUT
 from hubslice.explaining.rules.pointwise import POINTWISE
 from hubslice.explaining.rules.pooling import POOLING
+from hubslice.explaining.rules.resizing import RESIZING
 from hubslice.explaining.rules.rule import Rule, Trace
 from hubslice.explaining.rules.weighted import WEIGHTED
 
-RULES: Mapping[str, Rule] = {**WEIGHTED, **ARITHMETIC, **POOLING, **POINTWISE, **LAYOUT}
+RULES: Mapping[str, Rule] = {**WEIGHTED, **ARITHMETIC, **POOLING, **RESIZING, **POINTWISE, **LAYOUT}
 
 __all__ = ["RULES", "Rule", "Trace"]

@@ -1,0 +1,55 @@
+"""Attention over queries of any rank, in the one form for which the exporter has an ONNX function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+RANK = 4  # of query, key and value: [batch, heads, tokens, features]
+
+
+class FourAxes(TorchFunctionMode):
+    """Within it, `scaled_dot_product_attention` sees query, key and value with four axes whatever they were given with.
+
+    Attention within windows or groups has more leading axes ([batch, heads, windows, tokens, features] in hiera),
+    attention of one head has fewer. To all of them attention does the same one by one, so that they can be one axis.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """The function's own result; of attention in the shape that it has without this mode."""
+        kwargs = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            return _attend(func, args, kwargs)
+        return func(*args, **kwargs)
+
+
+def _attend(attention: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    given = dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False)) | kwargs
+    mask = given.get("attn_mask")
+    try:
+        query, key, value = (given[name] for name in ("query", "key", "value"))
+        shapes = [each.shape for each in (query, key, value)]
+    except (KeyError, AttributeError):  # for the function itself to complain of
+        return attention(*args, **kwargs)
+    if query.ndim == RANK:
+        return attention(*args, **kwargs)
+    leading = torch.broadcast_shapes(*(shape[:-3] for shape in shapes))
+    flat = {"query": _flat(query, leading), "key": _flat(key, leading), "value": _flat(value, leading)}
+    if mask is not None and mask.ndim > 3:  # one of fewer axes is the same for all that becomes one axis
+        flat["attn_mask"] = _flat(mask, leading)
+    found = attention(**(given | flat))
+    return found.reshape(*leading, *query.shape[-3:-1], value.shape[-1])
+
+
+def _flat(tensor: Tensor, leading: Sequence[int]) -> Tensor:
+    """[*leading, heads, tokens, features], or less, as [batch, heads, tokens, features]."""
+    if not leading:
+        return tensor.reshape(*[1] * (RANK - tensor.ndim), *tensor.shape)
+    return tensor.expand(*leading, *tensor.shape[-3:]).flatten(0, -RANK)
