@@ -22,6 +22,7 @@ from hubslice.data.hub import from_hub
 from hubslice.data.image_folder import file_hash, read_images
 from hubslice.data.labels import class_name, in_order, tell_alike
 from hubslice.data.picture import read_rgb
+from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 from hubslice.recipe.paths import place, resolve_path
@@ -29,6 +30,7 @@ from hubslice.recipe.schema import DataParams
 
 _ODD_CARD = (yaml.YAMLError, AttributeError, LookupError)  # what `datasets` raises over a card of a shape of its own
 KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
+_SPLIT_COLUMNS = frozenset({"split", "splits", "subset", "partition", "set"})
 _TOLD = 5  # rows that an error names
 
 
@@ -224,6 +226,8 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
             "a data-set repository",
         ) from error
     tables = {name: _checked(rows, params, beside, left_out) for name, rows in loaded.items()}
+    if len(loaded) == 1:
+        _tell_split_column(next(iter(loaded.values())), params)
     if local is not None:
         tell_alike((label for table in tables.values() for label in table.labels), params.path)
     return tables, fingerprint, commit
@@ -234,6 +238,22 @@ def _tell_images(walked: Walk | None, kind: Kind, params: DataParams) -> None:
     if kind == "parquet" and walked is not None and walked.images:
         images = number(len(walked.images), "image file is", "image files are")
         tell(f"{params.path}: {images} no rows unless a parquet file there names them: {some(walked.images)}")
+
+
+def _tell_split_column(rows: Any, params: DataParams) -> None:
+    """Tell that a column says which rows are for training and which for a test, as that is not heeded."""
+    for name in rows.column_names:
+        if name.lower() not in _SPLIT_COLUMNS or name in (params.label, params.group):
+            continue
+        feature = rows.features[name]
+        found = feature.names if isinstance(feature, datasets.ClassLabel) else []
+        if isinstance(feature, datasets.Value) and feature.dtype in ("string", "large_string"):
+            found = [value for value in rows.unique(name) if value]
+        if len({split_of(value) for value in found} - {None}) > 1:
+            tell(
+                f"{params.path}: column '{shown(name)}' says {some(sorted(found))}, and is not heeded: data.splits cuts "
+                "all rows anew. To keep them apart, write a table for each (train.parquet, test.parquet)"
+            )
 
 
 def _checked(rows: Any, params: DataParams, beside: Path | None, left_out: Mapping[str, int]) -> Table:
