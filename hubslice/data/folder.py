@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
+import pyarrow.parquet as pq
 import yaml
 from huggingface_hub import metadata_load
 
-from hubslice.data.aside import shown, some
+from hubslice.data.aside import shown, some, tell
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
 from hubslice.errors import DataError
@@ -79,8 +80,13 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
 
     Words that all of them have decide nothing: `crash-test-train` and `crash-test-val`.
     """
-    said = {place: _splits_in(place) for place in walked.tables}
-    common = set.intersection(*map(set, said.values())) if said else set()
+    empty = [place for place in walked.tables if not pq.read_metadata(walked.path(place)).num_rows]
+    if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
+        tell(f"{shown(walked.root)}: parquet files without rows are left out: {some(empty)}")
+    said = {place: _splits_in(place) for place in walked.tables if place not in empty}
+    if not said:
+        raise ValueError("its files have no rows")
+    common = set.intersection(*map(set, said.values()))
     found: dict[str, list[str]] = {}
     for place, every in said.items():
         own = [split for split in every if split not in common] or every
@@ -91,7 +97,7 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
             )
         found.setdefault(own[0] if own else "train", []).append(escape(walked.text(place)))
     unnamed = [place for place, every in said.items() if not every]
-    if unnamed and len(unnamed) < len(walked.tables):
+    if unnamed and len(unnamed) < len(said):
         raise DataError(
             f"some parquet files in {shown(walked.root)} are called like splits, and not {some(unnamed)}",
             hint="name data.path the file that you mean, or rename or move the others",

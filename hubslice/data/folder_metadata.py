@@ -113,7 +113,7 @@ def _rows_of(path: Path, table: str, source: str) -> list[Row]:
     if odd is not None:
         raise DataError(
             f"{table} of {source} holds {str(rows[odd])[:40]!r} where row {odd} should be, counted from 0",
-            hint="a line of a .jsonl file is an object: {\"file_name\": ..., \"label\": ...}",
+            hint='a line of a .jsonl file is an object: {"file_name": ..., "label": ...}',
         )
     if not rows:
         raise DataError(f"{table} of {source} has no rows", hint="fill it, or remove it to read the class folders")

@@ -169,7 +169,7 @@ def _sort(entry: os.DirEntry[str], place: str, found: Walk) -> None:
         found.images.append(place)
     elif name in METADATA:
         found.metadata.append(place)
-    elif name.endswith(".parquet"):
+    elif name.lower().endswith(".parquet"):
         found.tables.append(place)
     elif is_image(entry.path):
         found.images.append(place)
