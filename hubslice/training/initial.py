@@ -50,7 +50,7 @@ def known_columns(model: Model, known: Known) -> list[list[int]]:
     """The teacher's outputs behind each label of the task.
 
     Raises:
-        DataError: the teacher does not know one of the labels.
+        DataError: the teacher does not know one of the labels, or has several of its name.
     """
     if known and model.headless:
         raise DataError(
@@ -63,6 +63,11 @@ def known_columns(model: Model, known: Known) -> list[list[int]]:
             raise DataError(
                 f"the teacher does not know the class {name!r}; it knows {some}",
                 hint="name classes of the teacher in data.classes, or use slice.reuse=transfer",
+            )
+        if (several := model.labels.count(name)) > 1:
+            raise DataError(
+                f"{several} classes of the teacher are called {name!r}: which one is meant is not known",
+                hint="give each a name of its own in config.json of a copy of the teacher, or use slice.reuse=transfer",
             )
     return [[model.labels.index(name) for name in names] for names in known]
 
