@@ -15,13 +15,15 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
 
+from hubslice.api.models import convert
 from hubslice.errors import DataError, ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.models.hollow import hollow_model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
-from hubslice.training.initial import start_classifier
+from hubslice.pipeline.forms.options import Form
+from hubslice.training.initial import known_columns, start_classifier
 
 OLD, NEW = ("a", "b", "c", "d"), ("x", "y", "z")
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
@@ -310,6 +312,7 @@ def test_a_class_whose_name_others_have_too_is_not_guessed(tmp_path: Path) -> No
     model = load_model(tmp_path)
     with pytest.raises(DataError, match="2 classes of the teacher are called 'crane'"):
         start_classifier(model, ("crane", "c"), 0, [("crane",), ("c",)])
+    assert known_columns(model, [("d",), ("c", "crane", "crane")]) == [[3], [2, 0, 1]]  # all of them are meant
     start_classifier(model, ("d", "c"), 0, [("d",), ("c",)])
 
 
@@ -401,3 +404,15 @@ def test_tensors_that_layers_share_are_written_for_each(tmp_path: Path) -> None:
     model.save(tmp_path)
     held = held_shapes(tmp_path)
     assert {"conv1.twin.weight", "conv1.own.weight"} <= held.keys()
+
+
+@pytest.mark.parametrize("form", ["int8", "pruned", "distilled"])
+def test_forms_that_are_judged_by_answers_are_refused_without_a_classifier(form: Form, tmp_path: Path) -> None:
+    HEADLESS["timm"](tmp_path / "teacher")
+    (tmp_path / "images").mkdir()
+    for name in "abcd":
+        Image.new("RGB", (40, 40)).save(tmp_path / "images" / f"{name}.png")
+    into = "test_resnet" if form == "distilled" else None
+    with pytest.raises(ModelError, match="it answers with its features"):
+        convert(tmp_path / "teacher", form, data=tmp_path / "images", into=into, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
