@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -107,11 +107,29 @@ class ModelFacts(Artefact):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What users should know of how the model was read, a sentence each."""
-        found = list(self.notes)
-        if self.unused:
-            found.append(f"{self.architecture} has no use for {len(self.unused)} tensors, such as {self.unused[0]}")
-        if self.preprocessing is not None and not self.labels:
-            found.append(
-                "the weights have no classifier: the model answers with features, and students learn a new one"
-            )
-        return tuple(found)
+        return remarks_on(self)
+
+
+class Read(Protocol):
+    """What was read of a model."""
+
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def preprocessing(self) -> Preprocessing | None: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def unused(self) -> tuple[str, ...]: ...
+
+
+def remarks_on(model: Read) -> tuple[str, ...]:
+    """What users should know of how a model was read, a sentence each."""
+    found = list(model.notes)
+    if model.unused:
+        found.append(f"{model.architecture} has no use for {len(model.unused)} tensors, such as {model.unused[0]}")
+    if model.preprocessing is not None and not model.labels:
+        found.append("the weights have no classifier: the model answers with features, and students learn a new one")
+    return tuple(found)

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     """Why a file is not read, to follow `3 files are left out, `."""
 
     LITTER = "left there by systems, tools and repositories"
+    RUN = "what hubslice wrote in run folders"
     HIDDEN = "hidden (a name begins with a dot)"
     UNKNOWN = "no images that Pillow reads"
     BROKEN = "links that lead nowhere"
@@ -26,6 +27,9 @@ class Reason(StrEnum):
     BESIDE = "images beside the class folders, in no class"
     UNNAMED = "images that the metadata file does not name"
     MISSING = "named in the metadata file and not there"
+
+
+_BY_TOOLS = (Reason.LITTER, Reason.RUN)
 
 
 class Aside:
@@ -51,8 +55,8 @@ class Aside:
         return sorted(self._places.get(reason, ()))
 
     def counts(self) -> dict[str, int]:
-        """Files by reason; litter, which every tool leaves aside, does not count."""
-        return {str(reason): len(self._places[reason]) for reason in self._reasons() if reason is not Reason.LITTER}
+        """Files by reason; what tools write, and every tool leaves aside, does not count."""
+        return {str(reason): len(self._places[reason]) for reason in self._reasons() if reason not in _BY_TOOLS}
 
     def tell(self, name: str) -> None:
         """Warn of what is left out of the folder of this name: a line for each reason."""
@@ -78,7 +82,7 @@ class Aside:
     def _line(self, reason: Reason) -> str:
         places = self.of(reason)
         kinds = f" ({_endings(places)})" if reason is Reason.UNKNOWN else ""
-        out = "left aside" if reason is Reason.LITTER else "left out"
+        out = "left aside" if reason in _BY_TOOLS else "left out"
         return f"{number(len(places), 'file is', 'files are')} {out}, {reason}{kinds}: {some(places)}"
 
 

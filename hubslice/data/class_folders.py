@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hubslice.data.aside import Aside, Reason, number, shown, some, tell
 from hubslice.data.labels import in_order, normal
-from hubslice.data.split_words import SPELLINGS, numbered_split_of, split_names, split_of
+from hubslice.data.split_words import SPELLINGS, mentioned_split_of, numbered_split_of, split_names, split_of
 from hubslice.errors import DataError
 
 ONLY = "train"  # the split of data that has no splits, as `datasets` calls it
@@ -56,6 +56,7 @@ def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) 
     around = {top for top, (direct, deeper) in below.items() if deeper > direct}
     words = sorted(top for top in below if split_of(top))
     others = sorted(set(below) - set(words))
+    _check_mentioned(around, source)
     if not below and not labelled:
         raise DataError(
             f"{source} holds images and no class folders, so that they have no class",
@@ -122,6 +123,24 @@ def tell_splits(layout: Layout, source: str) -> None:
         tell(f"{source}: its folders are splits: {', '.join(told)}")
 
 
+def _check_mentioned(around: Iterable[str], source: str) -> None:
+    """Refuse folders around folders that only mention splits, as `01_train` and `02_val` do: they would be classes."""
+    alike: dict[str, dict[str, str]] = defaultdict(dict)  # by the rest of their names: their splits
+    for top in sorted(around):
+        split, rest = mentioned_split_of(top)
+        if split is not None:
+            alike[rest][top] = split
+    for mentioned in alike.values():
+        odd = [top for top in mentioned if split_of(top) is None]
+        if odd and len(set(mentioned.values())) > 1:
+            raise DataError(
+                f"the folders {some([f'{top}/' for top in mentioned])} of {source} hold folders of images and mention "
+                "splits; as they are called they would be the classes",
+                hint=f"if they are splits, call them so: {shown(odd[0])}/ would be {mentioned[odd[0]]}/. If they are "
+                "classes, put their images directly into them",
+            )
+
+
 def _are_splits(tops: Iterable[str]) -> bool:
     """Whether all these folders, which hold images, are rather splits than classes: `train`, `test1`."""
     splits = {numbered_split_of(top) for top in tops}
@@ -156,6 +175,8 @@ def _check_empty(
     full = {(split, label) for split, found in rows.items() for _, label in found}
     splits = {split for split, _ in full}
     empty = [place for place in folders if _is_unit(place, layout) and not _holds(place, layout, full, splits)]
+    runs = aside.of(Reason.RUN)  # their folder is no class
+    empty = [place for place in empty if not any(run.startswith(f"{place}/") for run in runs)]
     if empty:
         what = f"{number(len(empty), 'folder has', 'folders have')} no image of a class: {some(empty, 5)}"
         unread = [place for place in aside.of(Reason.UNKNOWN) if any(place.startswith(f"{each}/") for each in empty)]

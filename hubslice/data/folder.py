@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
+import pyarrow.parquet as pq
 import yaml
 from huggingface_hub import metadata_load
 
-from hubslice.data.aside import shown, some
+from hubslice.data.aside import shown, some, tell
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
 from hubslice.errors import DataError
@@ -75,21 +76,39 @@ def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, A
 
 
 def _tables(walked: Walk) -> dict[str, list[str]]:
-    """The parquet files by the split that a word of their names says; `train` where none says any."""
+    """The parquet files by the split that a word of their names says; `train` where none says any.
+
+    Words that all of them have decide nothing: `crash-test-train` and `crash-test-val`.
+    """
+    empty = [place for place in walked.tables if not pq.read_metadata(walked.path(place)).num_rows]
+    if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
+        tell(f"{shown(walked.root)}: parquet files without rows are left out: {some(empty)}")
+    said = {place: _splits_in(place) for place in walked.tables if place not in empty}
+    if not said:
+        raise ValueError("its files have no rows")
+    common = set.intersection(*map(set, said.values()))
     found: dict[str, list[str]] = {}
-    unnamed = []
-    for place in walked.tables:
-        words = re.split(r"[-_.\s/]", place.removesuffix(".parquet"))
-        split = next((split for word in words if (split := split_of(word))), None)
-        if split is None:
-            unnamed.append(place)
-        found.setdefault(split or "train", []).append(escape(walked.text(place)))
-    if unnamed and len(unnamed) < len(walked.tables):
+    for place, every in said.items():
+        own = [split for split in every if split not in common] or every
+        if len(own) > 1 and len(said) > 1:
+            raise DataError(
+                f"{shown(place)} in {shown(walked.root)} is called like several splits: {', '.join(own)}",
+                hint="rename it so that one word says its split, or name data.path the file that you mean",
+            )
+        found.setdefault(own[0] if own else "train", []).append(escape(walked.text(place)))
+    unnamed = [place for place, every in said.items() if not every]
+    if unnamed and len(unnamed) < len(said):
         raise DataError(
             f"some parquet files in {shown(walked.root)} are called like splits, and not {some(unnamed)}",
             hint="name data.path the file that you mean, or rename or move the others",
         )
     return found
+
+
+def _splits_in(place: str) -> list[str]:
+    """The splits that words of a path say, each once."""
+    words = re.split(r"[-_.\s/]", place.rpartition(".")[0])
+    return list(dict.fromkeys(split for word in words if (split := split_of(word))))
 
 
 def content(folder: Path) -> list[Path]:

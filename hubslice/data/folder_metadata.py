@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from datasets.exceptions import DatasetsError
 
 from hubslice.data.aside import Aside, Reason, some, tell
 from hubslice.data.labels import normal
@@ -29,8 +30,7 @@ def read_metadata(walked: Walk, source: str) -> list[tuple[str, Row]]:
     Images that no row names and names of no file are put aside.
 
     Raises:
-        DataError: a file is not such a table, or several do not fit together.
-        ValueError: a file cannot be read at all.
+        DataError: a file is not such a table or cannot be read, or several do not fit together.
     """
     places = {normal(place): place for place in walked.images}
     rows: list[tuple[str, Row]] = []
@@ -41,14 +41,14 @@ def read_metadata(walked: Walk, source: str) -> list[tuple[str, Row]]:
         if folder in by_folder:
             raise DataError(f"{source} holds {by_folder[folder]} and {table}", hint="keep one of them")
         by_folder[folder] = table
-        found = _read(walked.path(table))
+        found = _rows_of(walked.path(table), table, source)
         for row in found[:1]:
             _check_columns(row, table, source, columns)
-        for row in found:
-            name = row.pop(FILE, None)
-            place = _find(str(name), folder, places, walked)
+        for number, row in enumerate(found):
+            name = str(row.pop(FILE, None) or f"(no name in row {number})")
+            place = _find(name, folder, places, walked)
             if place is None:
-                walked.aside.add(Reason.MISSING, posixpath.join(folder, str(name)))
+                walked.aside.add(Reason.MISSING, posixpath.join(folder, name))
             else:
                 rows.append((place, row))
     _account(rows, walked.images, walked.aside, source)
@@ -59,7 +59,7 @@ def _check_columns(row: Row, table: str, source: str, columns: dict[frozenset[st
     if FILE not in row:
         raise DataError(
             f"{table} of {source} has no column {FILE!r}; its columns are {', '.join(map(str, row))}",
-            hint=f"name the column with the images' paths {FILE}",
+            hint=f"name the column with the images' paths {FILE}; columns of a .csv file are separated by commas",
         )
     columns.setdefault(frozenset(row), table)
     if len(columns) > 1:
@@ -69,9 +69,14 @@ def _check_columns(row: Row, table: str, source: str, columns: dict[frozenset[st
 
 
 def _find(name: str, folder: str, places: dict[str, str], walked: Walk) -> str | None:
-    """The image's place: below the metadata's folder, however its name is normalised; slashes of Windows count."""
+    """The image's place: below the metadata's folder, however its name is normalised; slashes of Windows count.
+
+    A path from the root counts if it leads into the folder.
+    """
     for written in (name, name.replace("\\", "/")):
         place = posixpath.normpath(posixpath.join(folder, written))
+        if place.startswith("/"):
+            place = posixpath.relpath(place, walked.root.absolute().as_posix())
         if place.startswith(("..", "/")):
             continue
         known = places.get(normal(place))
@@ -93,6 +98,26 @@ def _account(rows: list[tuple[str, Row]], images: list[str], aside: Aside, sourc
     twice = [place for place, times in named.items() if times > 1]
     if twice:
         tell(f"{source}: the metadata names {len(twice):,} images more than once: {some(twice)}")
+
+
+def _rows_of(path: Path, table: str, source: str) -> list[Row]:
+    try:
+        rows = _read(path)
+    except (DatasetsError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"{table} of {source} cannot be read: {error.__cause__ or error}",
+            hint="tables are UTF-8, columns of a .csv file are separated by commas, and a line of a .jsonl file is an "
+            "object",
+        ) from error
+    odd = next((number for number, row in enumerate(rows) if not isinstance(row, dict)), None)
+    if odd is not None:
+        raise DataError(
+            f"{table} of {source} holds {str(rows[odd])[:40]!r} where row {odd} should be, counted from 0",
+            hint='a line of a .jsonl file is an object: {"file_name": ..., "label": ...}',
+        )
+    if not rows:
+        raise DataError(f"{table} of {source} has no rows", hint="fill it, or remove it to read the class folders")
+    return rows
 
 
 def _read(path: Path) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data.aside import Reason
+from hubslice.data.aside import Reason, tell
+from hubslice.data.folder import look
 from hubslice.data.picture import read_rgb, was_transparent
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.data.table import Table, open_tables
@@ -100,11 +102,14 @@ class Given:
 def open_given(path: Path, preprocessing: Preprocessing) -> Given:
     """The images at `path`. Of a folder all that `walk` finds at any depth, sorted by path; what is none is told.
 
+    Where a folder holds no images and tables, these are read. Labels are not asked for.
+
     An array is [N, C, H, W] or [C, H, W], numbers in [0, 1] at the model's own size.
 
     Raises:
         DataError: there are none, or they are of another kind or size.
     """
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # Path raises for ~nobody
     if not path.exists():
         raise DataError(f"there is nothing at {path}", hint=f"inputs are {KINDS}")
     if path.suffix == ".npy":
@@ -114,18 +119,31 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
             f"the model takes images of {preprocessing.input_size[0]} channels, and {path} is read as grey or RGB",
             hint="give a .npy array of pixels, [N, C, H, W] in [0, 1]",
         )
-    if path.suffix == ".parquet":
-        params = _params(str(path), preprocessing)
-        table = next(iter(open_tables(params, Path.cwd())[0].values()))
-        return Given(str(path), tuple(str(row) for row in range(len(table))), table, preprocessing)
-    files = _images(path) if path.is_dir() else [path]
-    base = path if path.is_dir() else path.parent
-    return Given(str(path), tuple(str(file.relative_to(base)) for file in files), files, preprocessing)
+    if path.is_file() and path.suffix.lower() == ".parquet":
+        return _rows(str(path), preprocessing)
+    if not path.is_dir():
+        return Given(str(path), (path.name,), [path], preprocessing)
+    files = _images(path)
+    if files is None:
+        return _rows(str(path), preprocessing)
+    return Given(str(path), tuple(str(file.relative_to(path)) for file in files), files, preprocessing)
 
 
-def _images(folder: Path) -> list[Path]:
+def _rows(source: str, preprocessing: Preprocessing) -> Given:
+    """The images of a table: of its training split, else of the first one."""
+    tables = open_tables(_params(source, preprocessing), Path.cwd(), labelled=False)[0]
+    name = "train" if "train" in tables else next(iter(tables))
+    if len(tables) > 1:
+        tell(f"{source}: of its splits {', '.join(sorted(tables))}, {name} is taken")
+    return Given(source, tuple(str(row) for row in range(len(tables[name]))), tables[name], preprocessing)
+
+
+def _images(folder: Path) -> list[Path] | None:
+    """The images of a folder; None where it holds none and tables with them."""
     try:
         walked = walk(folder)
+        if not walked.images and look(folder)[0] != "images":
+            return None
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error}", hint="mend or remove what cannot be read") from error
     for place in walked.tables:
@@ -145,12 +163,10 @@ def open_data(data: str, preprocessing: Preprocessing) -> Given:
         DataError: there are none, or they are of another kind or size.
         FetchError: the Hub does not give the data set.
     """
-    path = Path(data)
-    if path.exists() or path.suffix or data.startswith((".", "/")) or data.count("/") != 1:
+    path = Path(os.path.expanduser(data))  # noqa: PTH111
+    if path.exists() or path.suffix or data.startswith((".", "/", "~")) or data.count("/") != 1:
         return open_given(path, preprocessing)
-    tables = open_tables(_params(data, preprocessing), Path.cwd())[0]
-    table = tables.get("train") or next(iter(tables.values()))
-    return Given(data, tuple(str(row) for row in range(len(table))), table, preprocessing)
+    return _rows(data, preprocessing)
 
 
 def _params(source: str, preprocessing: Preprocessing) -> DataParams:

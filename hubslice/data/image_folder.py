@@ -79,13 +79,14 @@ def _by_folders(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list[
 def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list[str]]:
     rows = read_metadata(walked, params.path)
     if not rows:
-        missing = walked.aside.counts().get(str(Reason.MISSING), 0)
+        missing = walked.aside.of(Reason.MISSING)
         raise DataError(
-            f"the metadata of {params.path} names {number(missing, 'file', 'files')}, none of which is there",
-            hint="paths in column file_name are relative to the metadata file",
+            f"the metadata of {params.path} names {number(len(missing), 'file', 'files')}, none of which is there: "
+            f"{some(missing)}",
+            hint="paths in column file_name are relative to the metadata file, with their endings",
         )
     layout = layout_of([place for place, _ in rows], params.path, walked.metadata)
-    labelled = params.label in rows[0][1] or params.label != LABEL
+    labelled = params.label != LABEL or any(LABEL in row for _, row in rows)
     by_folder = not labelled and len({layout.label(place) for place, _ in rows}) > 1  # as in class folders
     by_split: dict[str, list[tuple[str, Row]]] = {}
     for place, row in rows:
@@ -95,11 +96,20 @@ def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list
         else:
             by_split.setdefault(split, []).append((place, row | {LABEL: layout.label(place)} if by_folder else row))
     tell_splits(layout, params.path)
+    names = dict.fromkeys(name for found in by_split.values() for _, row in found for name in row if name != IMAGE)
     splits = {}
     for split, found in by_split.items():
-        columns = {name: [row.get(name) for _, row in found] for name in found[0][1] if name != IMAGE}
+        columns = {name: _of_one_type([row.get(name) for _, row in found]) for name in names}
         splits[split] = _table(walked, [place for place, _ in found], columns, split)
     return splits, [place for found in by_split.values() for place, _ in found]
+
+
+def _of_one_type(values: list[Any]) -> list[Any]:
+    """The values as Arrow takes them: where numbers and text are mixed, all are text; NaN is no value then."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) < 2 or kinds == {int, float}:
+        return values
+    return [None if value is None or value != value else str(value) for value in values]
 
 
 def _table(walked: Walk, places: list[str], columns: dict[str, list[Any]], split: str, labels: Any = None) -> Any:

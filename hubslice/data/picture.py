@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
+from hubslice.data.mistaken import mistaken
 from hubslice.recipe.transparency import Transparency
 
 MAX_ASPECT = 50  # the longer by the shorter side; resized by its shorter side, a strip would fill the memory
@@ -47,7 +48,10 @@ def read_rgb(stored: IO[bytes] | Path, transparency: Transparency = "white") -> 
                 ImageOps.exif_transpose(image, in_place=True)
                 return _flat(image, layout, transparency)
         except UnidentifiedImageError as error:
-            raise ValueError("not a picture of a known format") from error
+            if not isinstance(stored, Path):
+                stored.seek(0)
+            what = mistaken(stored if isinstance(stored, Path) else stored.read())
+            raise ValueError("not a picture of a known format" + (f": {what}" if what else "")) from error
 
 
 def to_rgb(image: Image.Image, transparency: Transparency = "white") -> Image.Image:

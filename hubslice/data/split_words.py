@@ -28,6 +28,21 @@ def numbered_split_of(name: str) -> str | None:
     return split_of(name) or split_of(name.rstrip("0123456789"))
 
 
+def mentioned_split_of(name: str) -> tuple[str | None, str]:
+    """The split of a name that has one of the words among others, and the others without digits.
+
+    So `seg_train` is `train` and `seg`; of several words the last counts.
+    """
+    if split := split_of(name):
+        return split, ""
+    words = re.split(r"[\W_]+", name.casefold())
+    for at in reversed(range(len(words))):
+        if split := split_of(words[at]):
+            rest = "_".join(words[:at] + words[at + 1 :])
+            return split, re.sub(r"[\d_]+", "", rest)
+    return None, ""
+
+
 def split_names(folders: Iterable[str], source: str) -> dict[str, str]:
     """The split's name for each of these folders, all of which are called like splits.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow.parquet as pq
 import yaml
 from datasets.exceptions import DatasetsError
 from PIL import Image
@@ -21,7 +22,9 @@ from hubslice.data.folder import WORDS, Kind, content, look, read_folder
 from hubslice.data.hub import from_hub
 from hubslice.data.image_folder import file_hash, read_images
 from hubslice.data.labels import class_name, in_order, tell_alike
+from hubslice.data.mistaken import mistaken
 from hubslice.data.picture import read_rgb
+from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 from hubslice.recipe.paths import place, resolve_path
@@ -29,6 +32,7 @@ from hubslice.recipe.schema import DataParams
 
 _ODD_CARD = (yaml.YAMLError, AttributeError, LookupError)  # what `datasets` raises over a card of a shape of its own
 KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
+_SPLIT_COLUMNS = frozenset({"split", "splits", "subset", "partition", "set"})
 _TOLD = 5  # rows that an error names
 
 
@@ -68,6 +72,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def named(self) -> bool:
+        """Whether the data names its classes and their order itself; else they are those of the rows."""
+        return isinstance(self.rows.features.get(self.params.label), datasets.ClassLabel)
+
     def targets(self) -> np.ndarray:
         """Class index of every row, int64 [rows].
 
@@ -75,7 +84,7 @@ class Table:
             DataError: a row has no label, or one beyond the classes that the data names.
         """
         column = self.rows[self.params.label][:]
-        if isinstance(self.rows.features[self.params.label], datasets.ClassLabel):
+        if self.named:
             found = [-1 if value is None else value for value in column]
         else:
             known = {name: index for index, name in enumerate(self.labels)}
@@ -168,6 +177,8 @@ class Table:
         Raises:
             FileNotFoundError: in neither; it says where it was looked for.
         """
+        if "://" in path:
+            raise ValueError(f"{shown(path)} is an address, and images are not fetched from addresses")
         if self.beside is None or Path(path).is_absolute():
             return Path(path)
         tried = [folder / written for folder in (self.beside, Path()) for written in (path, path.replace("\\", "/"))]
@@ -190,8 +201,11 @@ class Table:
         return stored
 
 
-def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, str | None]:
+def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tuple[dict[str, Table], str, str | None]:
     """All splits of the data by name, a fingerprint of their content, and the commit for Hub data.
+
+    Where they need not be `labelled`, tables without labels have no class names, and images may be in another column
+    than the one that `params` names, if that is the only one.
 
     Raises:
         DataError: no such data, it cannot be read, or the columns that the recipe names are missing.
@@ -199,12 +213,15 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
     """
     local = resolve_path(params.path, base)
     kind: Kind | None = None
+    walked: Walk | None = None
     commit, beside, left_out = None, None, dict[str, int]()
     try:
         if local is None:
             loaded, commit = from_hub(params, place(params.path, base))
             fingerprint = f"{params.path}@{commit}"
         elif not local.is_dir():
+            if not pq.read_metadata(local).num_rows:
+                raise ValueError("it has no rows")
             loaded = datasets.load_dataset("parquet", data_files=escape(str(local)))
             fingerprint, beside = file_hash(local), local.parent
         else:
@@ -218,12 +235,18 @@ def open_tables(params: DataParams, base: Path) -> tuple[dict[str, Table], str, 
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError, *_ODD_CARD) as error:
         how = WORDS[kind] if kind else "as a folder" if local and local.is_dir() else "as parquet"
         how = how if local else "with `datasets`"
+        files = [local] if local and local.is_file() else map(walked.path, walked.tables) if walked else []
+        what = next((f" ({path.name}: {what})" for path in files if (what := mistaken(path))), "")
         raise DataError(
-            f"{params.path} cannot be read {how}: {error.__cause__ or error}",
+            f"{params.path} cannot be read {how}: {error.__cause__ or error}{what}",
             hint="data.path takes a folder with class/image.png, a parquet file, a data set's Hub id, or a folder of "
             "a data-set repository",
         ) from error
-    tables = {name: _checked(rows, params, beside, left_out) for name, rows in loaded.items()}
+    if not labelled:
+        params = params.model_copy(update={"image": _image_column(next(iter(loaded.values())), params.image)})
+    tables = {name: _checked(rows, params, beside, left_out, labelled) for name, rows in loaded.items()}
+    if len(loaded) == 1 and labelled:
+        _tell_split_column(next(iter(loaded.values())), params)
     if local is not None:
         tell_alike((label for table in tables.values() for label in table.labels), params.path)
     return tables, fingerprint, commit
@@ -236,17 +259,47 @@ def _tell_images(walked: Walk | None, kind: Kind, params: DataParams) -> None:
         tell(f"{params.path}: {images} no rows unless a parquet file there names them: {some(walked.images)}")
 
 
-def _checked(rows: Any, params: DataParams, beside: Path | None, left_out: Mapping[str, int]) -> Table:
+def _tell_split_column(rows: Any, params: DataParams) -> None:
+    """Tell that a column says which rows are for training and which for a test, as that is not heeded."""
+    for name in rows.column_names:
+        if name.lower() not in _SPLIT_COLUMNS or name in (params.label, params.group):
+            continue
+        feature = rows.features[name]
+        found = feature.names if isinstance(feature, datasets.ClassLabel) else []
+        if isinstance(feature, datasets.Value) and feature.dtype in ("string", "large_string"):
+            found = [value for value in rows.unique(name) if value]
+        if len({split_of(value) for value in found} - {None}) > 1:
+            tell(
+                f"{params.path}: column '{shown(name)}' says {some(sorted(found))}, and is not heeded: data.splits "
+                "cuts all rows anew. To keep them apart, write a table for each (train.parquet, test.parquet)"
+            )
+
+
+def _image_column(rows: Any, usual: str) -> str:
+    """The column with the images: the usual one, else the only one of that type, else `img` where there is one."""
+    if usual in rows.column_names:
+        return usual
+    images = [name for name, feature in rows.features.items() if isinstance(feature, datasets.Image)]
+    return images[0] if len(images) == 1 else "img" if "img" in rows.column_names else usual
+
+
+def _checked(
+    rows: Any, params: DataParams, beside: Path | None, left_out: Mapping[str, int], labelled: bool = True
+) -> Table:
     wanted = {"image": params.image, "label": params.label} | ({"group": params.group} if params.group else {})
+    if not labelled and not _holds_labels(rows, params.label):
+        del wanted["label"]
     for key, column in wanted.items():
         if column not in rows.column_names:
             raise DataError(
                 f"{params.path} has no column {column!r}; its columns are {', '.join(rows.column_names)}",
-                hint=f"set data.{key} to one of them",
+                hint=f"set data.{key} to one of them" if labelled else f"call the column with the images {column}",
             )
     rows = rows.select_columns(list(dict.fromkeys(wanted.values())))  # the others would be decoded with every row
-    feature = rows.features[params.label]
-    if isinstance(feature, datasets.ClassLabel):
+    feature = rows.features.get(params.label)
+    if "label" not in wanted:
+        labels: tuple[str, ...] = ()
+    elif isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)
     elif isinstance(feature, datasets.Value):
         names = (class_name(value) for value in rows[params.label][:])
@@ -262,9 +315,15 @@ def _checked(rows: Any, params: DataParams, beside: Path | None, left_out: Mappi
         raise DataError(
             f"column '{params.image}' of {params.path} holds no pictures but values of type "
             f"{_kind(rows.features[params.image])}",
-            hint="set data.image to a column with pictures: their files' bytes, or paths",
+            hint="set data.image to a column with pictures: their files' bytes, or paths"
+            if labelled
+            else "give a table whose column holds pictures: their files' bytes, or paths",
         ) from error
     return Table(rows, labels, params, beside, left_out)
+
+
+def _holds_labels(rows: Any, column: str) -> bool:
+    return isinstance(rows.features.get(column), datasets.ClassLabel | datasets.Value)
 
 
 def _kind(feature: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.report import TaskReport
 from hubslice.data.aside import some, tell
 from hubslice.data.choice import against_rest, only
+from hubslice.data.labels import in_order
 from hubslice.data.pixels import prepare
 from hubslice.data.split import group_split
 from hubslice.data.split_words import split_of
@@ -127,12 +128,24 @@ def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitN
     unused = [f"{name} ({len(tables[name]):,} images)" for name in tables if name not in named.values()]
     if unused:
         tell(f"{params.path}: data.splits does not name the split{'s' * (len(unused) > 1)} {some(unused)}: not used")
+    tables = tables | _with_all_classes({name: tables[name] for name in named.values()}, params)
     whole = {name: _whole(tables[part]) for name, part in named.items()}
     if "validation" not in named:
         share = float(wanted.validation)
         cut = _shares(tables[named["train"]], {"train": 1 - share, "validation": share}, seed)
         whole |= {str(name): split for name, split in cut.items()}
     return {name: whole[name] for name in SPLITS}
+
+
+def _with_all_classes(tables: dict[str, Table], params: DataParams) -> dict[str, Table]:
+    """The tables with the classes of all of them, where these are the values of a column: a split may lack some."""
+    if any(table.named for table in tables.values()):
+        return tables
+    every = in_order(label for table in tables.values() for label in table.labels)
+    for name, table in tables.items():
+        if absent := in_order(set(every) - set(table.labels)):
+            tell(f"{params.path}: the split {name} has no images of {some(absent, 5)}, which other splits have")
+    return {name: replace(table, labels=every) for name, table in tables.items()}
 
 
 def _example(tables: Mapping[str, Table]) -> str:
@@ -209,7 +222,8 @@ def _check_classes(labels: tuple[str, ...], splits: dict[SplitName, Split], para
     if len(trained) < 2:
         raise DataError(
             f"the train split of {path} has samples of one class only, '{labels[trained[0]]}'",
-            hint=f"a task needs two classes or more; {hint}",
+            hint="a task needs two classes or more; "
+            + (hint if len(labels) > 1 else "they are the folders in class/image.png, or the values of data.label"),
         )
     for name, split in splits.items():
         unknown = np.setdiff1d(split.targets, trained)
@@ -221,7 +235,10 @@ def _check_classes(labels: tuple[str, ...], splits: dict[SplitName, Split], para
 
 
 def _mend(params: DataParams) -> str:
-    hint = "change the shares in data.splits" + (", or raise data.limit" if params.limit else "")
+    hint = "change the shares in data.splits"
+    if isinstance(params.splits.test, str):
+        hint = "name other splits in data.splits, or classes in data.classes"
+    hint += ", or raise data.limit" if params.limit else ""
     return hint + (f", or name finer groups than '{params.group}'" if params.group is not None else "")
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from hubslice.data.aside import Aside, Reason
 from hubslice.data.endings import has_image_ending, is_image
 
+RUN = "run.json"  # the manifest of a run folder
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 _LITTER_FOLDERS = frozenset(
     {"__macosx", "__pycache__", ".ipynb_checkpoints", ".git", ".hg", ".svn", ".dvc", ".cache", ".idea", ".vscode"}
@@ -113,15 +114,25 @@ def _descend(found: Walk, put: Callable[[os.DirEntry[str], str, _Seen], None]) -
             _enter(*links.pop(place), place, found, todo)
             continue
         folder = todo.pop()
+        for entry in _listed(folder, found):
+            place = f"{folder.place}{entry.name}"
+            if not _is_folder(entry):
+                put(entry, place, folder.seen)
+            elif entry.is_symlink():
+                links[place] = entry, folder
+            else:
+                _enter(entry, folder, place, found, todo)
+
+
+def _listed(folder: _Folder, found: Walk) -> list[os.DirEntry[str]]:
+    try:
         with os.scandir(found.root / folder.place) as entries:
-            for entry in entries:
-                place = f"{folder.place}{entry.name}"
-                if not _is_folder(entry):
-                    put(entry, place, folder.seen)
-                elif entry.is_symlink():
-                    links[place] = entry, folder
-                else:
-                    _enter(entry, folder, place, found, todo)
+            return list(entries)
+    except PermissionError:
+        if folder.seen == "seen":
+            raise
+        found.aside.add(Reason.LITTER if folder.seen == "litter" else Reason.HIDDEN, folder.place)  # lost+found
+        return []
 
 
 def _enter(entry: os.DirEntry[str], folder: _Folder, place: str, found: Walk, todo: list[_Folder]) -> None:
@@ -134,6 +145,9 @@ def _enter(entry: os.DirEntry[str], folder: _Folder, place: str, found: Walk, to
         lower = entry.name.lower()
         litter = lower in _LITTER_FOLDERS or lower.startswith(".trash")
         seen = "litter" if litter else "hidden" if lower.startswith(".") else seen
+    if seen == "seen" and os.path.isfile(os.path.join(entry.path, RUN)):  # noqa: PTH113, PTH118  # of text
+        found.aside.add(Reason.RUN, f"{place}/")
+        return
     if seen == "seen":
         found.folders.append(place)
         first = found._known.setdefault(identity, place)
@@ -155,7 +169,7 @@ def _sort(entry: os.DirEntry[str], place: str, found: Walk) -> None:
         found.images.append(place)
     elif name in METADATA:
         found.metadata.append(place)
-    elif name.endswith(".parquet"):
+    elif name.lower().endswith(".parquet"):
         found.tables.append(place)
     elif is_image(entry.path):
         found.images.append(place)

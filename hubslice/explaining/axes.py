@@ -36,7 +36,6 @@ def _axes(op: Op, flow: Flow, found: Mapping[str, Axes]) -> Axes:
     if op.kind == "Gemm" or (op.kind == "MatMul" and op.inputs[1] in op.constants):
         return frozenset({rank - 1})
     if op.kind == "MatMul":
-        # What is computed from sizes alone, such as learned queries repeated for each sample, has none of its own.
         left, right = (found.get(name, frozenset()) for name in op.inputs[:2])
         stacked = {axis for axis in range(rank - 2) if axis in left or axis in right}
         return frozenset(stacked | ({rank - 1} if rank - 1 in right else set()))

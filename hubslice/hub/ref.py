@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from hubslice.errors import InputError
+from hubslice.hub.here import exists, holds_data, holds_models
 from hubslice.hub.secret import masked
 
 _PREFIXES = ("hf://models/", "hf://", "hf-hub:", "hf_hub:")
@@ -66,8 +68,9 @@ Ref = HubRef | LocalRef
 def parse_ref(text: str, base: Path) -> Ref:
     """What `text` names; relative paths are looked up under `base` (the recipe's folder), then the working directory.
 
-    What lies here wins over a Hub id of the same name: `runs/nope` is not looked for on the Hub where there is a
-    folder `runs`, unless a revision or `hf://` says that the Hub is meant. Nothing is fetched.
+    What lies here wins over a Hub id of the same name: `runs/nope` is not looked for on the Hub where a folder `runs`
+    holds runs or models, unless a revision or `hf://` says that the Hub is meant. A folder that happens to be called
+    like an owner and holds none, such as a clone of timm, hides nothing. Nothing is fetched.
 
     Raises:
         InputError: it is neither, or it may be either; the message lists what was tried.
@@ -91,7 +94,7 @@ def parse_ref(text: str, base: Path) -> Ref:
         ref = _on_hub(text, text)
     except InputError as error:
         raise _not_local(text, places) from error
-    _check_not_here(text, base, "model", f"what is on the Hub as {text}@main")
+    _check_not_here(text, base, "model", f"what is on the Hub as {text}@main", holds_models)
     return ref
 
 
@@ -99,27 +102,27 @@ def check_data(text: str, base: Path, revision: str | None = None) -> None:
     """Make sure that data are here, or can only mean a data set on the Hub, as `parse_ref` does for models.
 
     Raises:
-        InputError: they are not here, and what they begin with is a folder here.
+        InputError: they are not here, and what they begin with is a folder here that holds data.
     """
-    if revision is None and text.count("/") == 1 and not any(place.exists() for place in _places(text, base)):
-        _check_not_here(text, base, "data", "the revision of a data set on the Hub with data.revision")
+    if revision is None and text.count("/") == 1 and not any(exists(place) for place in _places(text, base)):
+        _check_not_here(text, base, "data", "the revision of a data set on the Hub with data.revision", holds_data)
 
 
-def _check_not_here(text: str, base: Path, what: str, on_hub: str) -> None:
+def _check_not_here(text: str, base: Path, what: str, on_hub: str, holds: Callable[[Path], bool]) -> None:
     """Refuse an `owner/name` that begins as a path here does: a slip of the pen would be asked of the Hub.
 
-    `what` is looked for; `on_hub` is how to say that the Hub is meant.
+    `what` is looked for, which the folder here `holds`; `on_hub` is how to say that the Hub is meant.
     """
     first, slash, rest = text.partition("/")
     if not slash or "@" in rest or first in ("", ".", "..", "~"):
         return
     places = _places(text, base)
-    here = next((place.parent for place in places if place.parent.is_dir()), None)
+    here = next((place.parent for place in places if exists(place) or holds(place.parent)), None)
     if here is None:
         return
-    near = get_close_matches(rest, [entry.name for entry in here.iterdir()], n=1)
+    near = get_close_matches(rest, [entry.name for entry in _listed(here)], n=1)
     meant = f"did you mean {first}/{near[0]}? Else give" if near and near[0] != rest else "give"
-    tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places if place.parent.is_dir())
+    tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places if exists(place.parent))
     raise InputError(
         f"there is no {what} at {text}, and the Hub is not asked, as there is a folder {first} here; tried\n{tried}",
         hint=f"{meant} a path that is there, or {on_hub}",
@@ -158,11 +161,13 @@ def _on_hub(text: str, name: str) -> HubRef:
 
 
 def _places(text: str, base: Path) -> tuple[Path, ...]:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111  # Path raises for ~nobody
     return tuple(dict.fromkeys(((base / path).absolute(), path.absolute())))
 
 
 def _kind(path: Path) -> Literal["folder", "run", "onnx"] | None:
+    if not exists(path):
+        return None
     if path.is_dir():
         if (path / "student").is_dir():
             return "run"
@@ -173,8 +178,8 @@ def _kind(path: Path) -> Literal["folder", "run", "onnx"] | None:
 def _not_local(text: str, places: Sequence[Path]) -> InputError:
     """Why none of the places is a model, and what else could have been meant."""
     tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places)
-    siblings = [entry.name for place in places if place.parent.is_dir() for entry in place.parent.iterdir()]
-    near = get_close_matches(Path(text).name, siblings, n=1)
+    siblings = [entry.name for place in places if exists(place.parent) for entry in _listed(place.parent)]
+    near = get_close_matches(Path(text).name, [name for name in siblings if name != Path(text).name], n=1)
     found = _TIMM.fullmatch(text) is None and re.fullmatch(r"[\w-]+", text)
     hint = f"did you mean {near[0]}? Else {_HINT}" if near else _HINT
     if found and not near:
@@ -182,7 +187,16 @@ def _not_local(text: str, places: Sequence[Path]) -> InputError:
     return InputError(f"{text} is neither a local model nor a Hub id; tried\n{tried}", hint=hint)
 
 
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # no folder, or one of somebody else
+        return []
+
+
 def _trouble(place: Path) -> str:
+    if not exists(place):
+        return "does not exist"
     if (place / "run.json").is_file():  # the manifest of a run folder
         return f"a run without a student: finish it with `hubslice slice {place}`"
     if place.is_dir():
@@ -190,4 +204,4 @@ def _trouble(place: Path) -> str:
         return "a folder with neither config.json nor student/" + (f"; name its graph, {graph}" if graph else "")
     if place.is_file():
         return "a file; of single files only .onnx is a model"
-    return "does not exist"
+    return "neither a file nor a folder"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import timm
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -29,6 +30,23 @@ def is_wrapped(config: Mapping[str, Any]) -> bool:
 def as_timm(config: Mapping[str, Any], named: Mapping[str, T]) -> dict[str, T]:
     """What is `named` by the tensors of the files, by timm's own names."""
     return {name.removeprefix(_PREFIX) if is_wrapped(config) else name: value for name, value in named.items()}
+
+
+def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A timm model's config.json as timm writes it; of what transformers wrapped, without what timm cannot read.
+
+    TimmWrapperModel keeps the number of classes of a classifier that it does not have. Without the part about the
+    weights, that of the architecture holds.
+    """
+    if not is_wrapped(config):
+        return dict(config)
+    said = {name: value for name, value in config.items() if value is not None}
+    if "TimmWrapperModel" in said.get("architectures", ()):
+        said |= {"num_classes": 0, "label_names": []}
+    if "pretrained_cfg" not in said:
+        known = timm.models.get_pretrained_cfg(str(said.get("architecture")))
+        said["pretrained_cfg"] = known.to_dict(remove_source=True) if known else {}
+    return said
 
 
 def read_for_timm(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor] | None:

@@ -18,12 +18,13 @@ from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
+from hubslice.models.calling import eval_mode
 from hubslice.models.compact import load_compact
 from hubslice.models.creation import no_such, refuse_foreign
 from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
-from hubslice.models.tensor_names import is_wrapped
+from hubslice.models.tensor_names import is_wrapped, plain_config
 from hubslice.models.weights import Shapes, misfit, shapes_of
 from hubslice.preparation.geometry import CROP_MODES
 from hubslice.preparation.stock_timm import check_timm
@@ -61,6 +62,7 @@ class TimmModel(Model):
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
         _check(config)
+        config = plain_config(config)
         options = _options(config, input_size)
         if (shapes := read_shapes(folder)) is not None:
             module = load_compact(
@@ -135,6 +137,7 @@ class TimmModel(Model):
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TimmModel:
         """The architecture of a config.json with random weights, no larger than the budget."""
         _check(config)
+        config = plain_config(config)
         _skeleton(folder, config, input_size, budget)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
@@ -165,6 +168,16 @@ class TimmModel(Model):
                 f"timm's {self.architecture} takes no classifier (it has no reset_classifier): it was made to feed "
                 "another model",
                 hint="choose an architecture of timm that classifies images",
+            )
+        if next(self.module.parameters()).is_meta:
+            return
+        with torch.inference_mode(), eval_mode(self.module):
+            shape = tuple(self.forward(self.example_inputs(1, seed=0)["pixel_values"]).shape)
+        if len(shape) != 2:
+            raise ModelError(
+                f"{self.architecture} answers to one image with values of shape {list(shape)}, not with one for each "
+                "class or feature: its features are not pooled",
+                hint="a global_pool in model_args of config.json, such as avg, pools them",
             )
 
     def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
@@ -269,12 +282,11 @@ def _options(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
 
 
 def _made(folder: Path, config: Mapping[str, Any], **options: Any) -> Any:
-    """What timm makes of a folder; of what transformers wrapped, without the empty values that timm cannot read."""
+    """What timm makes of a folder; where transformers wrapped it, of this config."""
     if not is_wrapped(config):
         return timm.create_model(f"local-dir:{folder}", **options)
     with tempfile.TemporaryDirectory(prefix="hubslice-") as plain:
-        said = {name: value for name, value in config.items() if value is not None}
-        Path(plain, "config.json").write_text(json.dumps(said))
+        Path(plain, "config.json").write_text(json.dumps(config))
         return timm.create_model(f"local-dir:{plain}", **options)
 
 

@@ -22,7 +22,13 @@ from hubslice.models.creation import no_such, refuse_foreign
 from hubslice.models.head import Head, Layer, Names
 from hubslice.models.image_preparation import channels_of, preparation_of
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
-from hubslice.models.transformers_class import choose_class, classifier_of, image_classifiers, without_values
+from hubslice.models.transformers_class import (
+    choose_class,
+    classifier_of,
+    image_classifiers,
+    neutral_layers,
+    without_values,
+)
 from hubslice.models.weights import Shapes, shapes_of, tell_misfit
 from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.preparation.separate import preprocessing_from
@@ -93,15 +99,27 @@ class TransformersModel(Model):
         unused = sorted(loaded["unexpected_keys"])
         head = classifier_of(chosen.kind, chosen.config) if chosen.headless else Names()
         lacking = [name for name in missing if name not in head.tensors]
+        neutral = neutral_layers(module, lacking, chosen) if lacking else {}
+        lacking = [name for name in lacking if name.rpartition(".")[0] not in neutral]
         if lacking or wrong or (unused and not chosen.certain and chosen.headless):
+            saved = f" (config.json names {chosen.saved.__name__})" if chosen.saved else ""
             raise ModelError(
-                f"the weights in {folder} are not those of {type(module).__name__}: "
+                f"the weights in {folder} are not those of {type(module).__name__}{saved}: "
                 f"{tell_misfit(lacking, unused, wrong)}",
-                hint="the upload is incomplete, or config.json names another class; choose another revision",
+                hint="choose a model fine-tuned for classification, if config.json names the right class"
+                if saved
+                else "the upload is incomplete, or config.json names another class; choose another revision",
             )
         model = cls._wrap(module, folder, config, input_size)
         if chosen.headless:
             model._take_off(head)
+        if neutral:
+            for layer in neutral.values():
+                layer.reset_parameters()
+            model.notes += (
+                f"{chosen.saved.__name__} has not all normalisation of {model.architecture}: {', '.join(neutral)} "
+                "starts with neutral values",
+            )
         model.unused = tuple(unused)
         return model
 
@@ -168,17 +186,22 @@ class TransformersModel(Model):
             preprocessing=preprocessing,
             poisoned=bool(config.get(POISONED)),
         )
-        if model.architecture not in image_classifiers(module.config.model_type) and model.headless:
+        if not model._classifies and model.headless:
             model.labels = ()
         model.notes = tuple(notes)
         return model
 
     def _find_classifier(self) -> Names:
-        return classifier_of(type(self.module), self.module.config) if self._head is None else Names()
+        other = self.preprocessing is not None and not self._classifies  # what a detector gives for each box, say
+        return Names() if self._head or other else classifier_of(type(self.module), self.module.config)
+
+    @property
+    def _classifies(self) -> bool:
+        return self.architecture in image_classifiers(self.module.config.model_type)
 
     def check_sliceable(self) -> None:
         super().check_sliceable()
-        if self.headless and self._head is None:
+        if not self._classifies:
             kind = self.module.config.model_type
             raise ModelError(
                 f"transformers has no image classifier of model type {kind} ({self.architecture} is none), so that no "
@@ -278,7 +301,8 @@ class TransformersModel(Model):
 
 def _labels(config: Any) -> tuple[tuple[str, ...], list[str]]:
     """The classes in the order of the outputs, and what was assumed."""
-    names = {int(index): str(name) for index, name in config.id2label.items()}
+    given = config.id2label or {index: f"LABEL_{index}" for index in range(config.num_labels)}
+    names = {int(index): str(name) for index, name in given.items()}
     found = tuple(names[index] for index in sorted(names))
     if sorted(names) == list(range(len(names))):
         return found, []

@@ -7,17 +7,20 @@ will have. Where the weights have no classifier for it, the model has none (`hea
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
 from hubslice.models.head import Names, resized_between
 from hubslice.models.weights import Shapes
+
+_NORMALISATION = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Chosen:
     """The stock class and its config; `headless` where the weights are known to have no classifier for it.
 
     `certain` tells that the config itself names a class, so that tensors without a place in `kind` are another head's.
+    `saved` is that class, where it is another than `kind`.
     """
 
     kind: Any
     config: Any
     headless: bool
     certain: bool
+    saved: Any = None
 
 
 def choose_class(folder: Path, config: Mapping[str, Any], held: Shapes | None = None) -> Chosen:
@@ -38,20 +43,21 @@ def choose_class(folder: Path, config: Mapping[str, Any], held: Shapes | None = 
     read = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     kinds = image_classifiers(read.model_type)
     named = [found for name in config.get("architectures") or [] if (found := _registered(str(name), config))]
-    if named and named[0].__name__ in kinds:
-        return Chosen(named[0], read, headless=False, certain=True)
+    for kind in named:
+        if kind.__name__ in kinds:
+            return Chosen(kind, read, headless=False, certain=True)
     if named and not (kinds and _takes_images(named[0], config)):
         return Chosen(named[0], read, headless=False, certain=True)
     if not kinds:
         with torch.device("meta"):
             return Chosen(type(transformers.AutoModel.from_config(read)), read, headless=False, certain=False)
     classes = [getattr(transformers, kind) for kind in kinds]
-    if named:
-        return Chosen(classes[0], read, headless=True, certain=True)
+    if named and held is None:
+        return Chosen(classes[0], read, headless=True, certain=True, saved=named[0])
     for kind in classes:
         if held is None or classifier_of(kind, read).tensors <= held.keys():
-            return Chosen(kind, read, headless=False, certain=False)
-    return Chosen(classes[0], read, headless=True, certain=False)
+            return Chosen(kind, read, headless=False, certain=bool(named))
+    return Chosen(classes[0], read, headless=True, certain=bool(named), saved=named[0] if named else None)
 
 
 def image_classifiers(model_type: str) -> tuple[str, ...]:
@@ -63,6 +69,24 @@ def image_classifiers(model_type: str) -> tuple[str, ...]:
 def classifier_of(kind: Any, config: Any) -> Names:
     """What of a class's network follows the number of labels; nothing where it has no classifier."""
     return resized_between(_with_labels(kind, config, 2), _with_labels(kind, config, 3))
+
+
+def neutral_layers(module: nn.Module, missing: Iterable[str], chosen: Chosen) -> dict[str, Any]:
+    """The normalisation layers, by path, that the class of a backbone does not have before its features are classified.
+
+    A layer that the saved class has, too, is not among them: weights that lack it are incomplete.
+    """
+    found: dict[str, Any] = {}
+    if not chosen.headless or chosen.saved is None:
+        return found
+    prefix = f"{chosen.kind.base_model_prefix}."
+    own = {name.removeprefix(prefix) for name in without_values(chosen.saved, chosen.config).state_dict()}
+    for name in missing:
+        path = name.rpartition(".")[0]
+        layer = module.get_submodule(path)
+        if isinstance(layer, _NORMALISATION) and name.removeprefix(prefix) not in own:
+            found[path] = layer
+    return found
 
 
 def without_values(kind: Any, config: Any) -> Any:

@@ -77,6 +77,8 @@ def _of_inputs(inputs: str, pair: Pair, seed: int, reporter: Reporter) -> tuple[
     given = open_data(inputs, pair.a.preprocessing)
     if isinstance(given.items, np.ndarray):
         return None
+    if isinstance(given.items, Table) and not given.items.labels:
+        return None
     if isinstance(given.items, Table):
         names: Sequence[str] = [given.items.labels[target] for target in given.items.targets()]
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.model import Preprocessing
+from hubslice.artefacts.model import Preprocessing, remarks_on
 from hubslice.hub.preview import Preview, preview
 from hubslice.hub.ref import parse_ref
 from hubslice.hub.room import in_words
@@ -56,6 +56,7 @@ class TeacherPreview(Artefact):
     download_bytes: int
     tensors: tuple[TensorFact, ...]
     pickles: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     random: bool = False
 
     @property
@@ -66,7 +67,7 @@ class TeacherPreview(Artefact):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What somebody should know before starting from this model."""
-        found = []
+        found = [f"{self.model}: {remark}" for remark in self.remarks]
         if not self.random and (self.license is None or self.license == "other"):
             stated = "states no license" if self.license is None else "has a license of its own (other)"
             found.append(f"{self.model} {stated}: find out whether you may publish a model made from it")
@@ -134,6 +135,7 @@ def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_
         download_bytes=found.missing,
         tensors=tensors,
         pickles=tuple(found.pickles),
+        remarks=remarks_on(hollow),
     )
 
 

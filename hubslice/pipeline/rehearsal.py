@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import torch
 
 from hubslice.artefacts.names import SLICE
-from hubslice.pipeline.arms import uses_coverage
+from hubslice.models.creation import LABELS
+from hubslice.pipeline.arms import known_labels, uses_coverage
 from hubslice.pipeline.measuring import Stopwatch, rss, size_of, timed
 from hubslice.pipeline.memory import peak_memory
 from hubslice.pipeline.preflight import Layers, layers_of, try_export
@@ -96,6 +97,9 @@ class Rehearsal:
         size = self.recipe.teacher.input_size
         with self._stage("pull", "Build the architecture with random weights"):
             random, self.costs.building = timed(lambda: random_model(configs, input_size=size))
+            self._check(random, kinds, task)
+            if random.headless:  # which is saved, and loaded by stock code, with a classifier only
+                random.reset_classifier(task.labels if task else LABELS, self.recipe.seed)
             saved = self.folder / WEIGHTS_FOLDER
             self._keep("pull", saved, lambda: random.save(saved))
             load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
@@ -123,6 +127,16 @@ class Rehearsal:
         if "audit" in kinds and any(isinstance(defect, PenultimateParams) for defect in self.recipe.audit.defects):
             self._craft(model, task)
         return self.costs
+
+    def _check(self, model: Model, kinds: Collection[str], task: Task | None) -> None:
+        """Raise what the steps would over the teacher's classifier, or over its lack of one."""
+        from hubslice.training.initial import known_columns
+
+        model.check_sliceable()
+        if "trace" in kinds:
+            model.check_answers()
+        if task is not None and {"init", "train", "slice"} & set(kinds):
+            known_columns(model, known_labels(self.recipe, model.labels, task.labels) or ())
 
     def _forward(self, model: Model, task: Task) -> int:
         """Time decoding and the forward pass; gives how many pictures fit the budget."""

@@ -76,9 +76,10 @@ class DataParams(Section):
     """The task's labelled pictures."""
 
     path: str = Field(
+        min_length=1,
         description="A parquet file, a folder of them (train.parquet, test.parquet), class folders of images "
         "(class/image.png, split/class/image.png), a data set's Hub id, its cloned repository, or what `save_to_disk` "
-        "wrote."
+        "wrote.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
     image: str = Field("image", description="Column with the picture.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -50,21 +51,35 @@ def known_columns(model: Model, known: Known) -> list[list[int]]:
     """The teacher's outputs behind each label of the task.
 
     Raises:
-        DataError: the teacher does not know one of the labels.
+        DataError: the teacher does not know one of the labels, or has several of its name.
     """
     if known and model.headless:
         raise DataError(
             "slice.reuse: direct takes the teacher's classifier, and the teacher has none",
             hint="use slice.reuse=transfer: the students then learn a classifier",
         )
-    for name in (name for names in known for name in names):
-        if name not in model.labels:
-            some = ", ".join(model.labels[:5]) + (", ..." if len(model.labels) > 5 else "")
-            raise DataError(
-                f"the teacher does not know the class {name!r}; it knows {some}",
-                hint="name classes of the teacher in data.classes, or use slice.reuse=transfer",
-            )
-    return [[model.labels.index(name) for name in names] for names in known]
+    places = defaultdict[str, list[int]](list)
+    for place, label in enumerate(model.labels):
+        places[label].append(place)
+    for names in known:
+        for name, meant in Counter(names).items():
+            _check_known(model, name, len(places.get(name, ())), meant)
+    return [[place for name in dict.fromkeys(names) for place in places[name]] for names in known]
+
+
+def _check_known(model: Model, name: str, there: int, meant: int) -> None:
+    """Raise DataError unless the teacher has a class of this name, and no more of them than are `meant`."""
+    if there == 0:
+        some = ", ".join(model.labels[:5]) + (", ..." if len(model.labels) > 5 else "")
+        raise DataError(
+            f"the teacher does not know the class {name!r}; it knows {some}",
+            hint="name classes of the teacher in data.classes, or use slice.reuse=transfer",
+        )
+    if there > meant:
+        raise DataError(
+            f"{there} classes of the teacher are called {name!r}: which one is meant is not known",
+            hint="give each a name of its own in config.json of a copy of the teacher, or use slice.reuse=transfer",
+        )
 
 
 @torch.no_grad()

@@ -46,6 +46,16 @@ READ: dict[str, tuple[list[str], dict[str, dict[str, int]], tuple[str, ...]]] = 
     "a class called valid": ([*CAT, *DOG, *several("valid", 5)], {"train": TWO | {"valid": 5}}, ()),
     "classes with numbers": ([*several("test1"), *several("test2")], {"train": {"test1": 20, "test2": 20}}, ()),
     "a class called train": ([*CAT, *several("train", 5)], {"train": {"cat": 20, "train": 5}}, ()),
+    "years of classes that mention splits": (
+        [*several("crash_test/2020"), *several("train_station/2020")],
+        {"train": {"crash_test": 20, "train_station": 20}},
+        ("2 nested folders",),
+    ),
+    "classes that mention splits": (
+        [*several("seg_train"), *several("seg_test")],
+        {"train": {"seg_train": 20, "seg_test": 20}},
+        (),
+    ),
     "years of a class called test": (
         [*several("cat/2020"), *several("test/2020")],
         {"train": {"cat": 20, "test": 20}},
@@ -102,6 +112,11 @@ READ: dict[str, tuple[list[str], dict[str, dict[str, int]], tuple[str, ...]]] = 
         {"train": TWO},
         ("10 files are left aside, left there by systems, tools and repositories",),
     ),
+    "run folders": (
+        [*CAT, *DOG, "runs/a/run.json", "runs/a/explain/1.png", "runs/b/run.json", "dog/mine/run.json"],
+        {"train": TWO},
+        ("3 files are left aside, what hubslice wrote in run folders: dog/mine/, runs/a/, runs/b/",),
+    ),
     "capitals": ([*several("cat", 20, ".PNG"), *several("dog", 20, ".JpG")], {"train": TWO}, ()),
     "no endings": ([*several("cat", 20, ""), *several("dog", 20, ".image")], {"train": TWO}, ()),
     "NFC and NFD": (
@@ -155,6 +170,18 @@ REFUSED: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "splits in one folder": (
         [*several("data/train/cat"), *several("data/test/cat")],
         ("hold splits", "data.path to photos/data")[1:],
+    ),
+    "names that mention splits": (
+        [f"{split}/{place}" for split in ("seg_train", "seg_test", "seg_pred") for place in (*CAT, *DOG)],
+        ("seg_test/, seg_train/ of photos", "mention splits", "seg_test/ would be test/"),
+    ),
+    "numbered splits": (
+        [f"{split}/{place}" for split in ("01_train", "02_val") for place in (*CAT, *DOG)],
+        ("01_train/, 02_val/ of photos", "01_train/ would be train/"),
+    ),
+    "a split beside a numbered one": (
+        [f"{split}/{place}" for split in ("train", "test_1") for place in (*CAT, *DOG)],
+        ("test_1/, train/ of photos", "test_1/ would be test/"),
     ),
     "the same split twice": ([*several("Train/cat"), *several("train/cat")], ("both the split train",)),
     "an empty class": ([*CAT, *DOG, "owl/"], ("1 folder has no image of a class: owl", "data.allow_skipped: true")),
@@ -316,6 +343,23 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: p
         read(root)
 
 
+def test_a_folder_of_the_system_may_be_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `lost+found` is, in the topmost folder of a disk."""
+    root = write(tmp_path / "photos", [*CAT, *DOG, "lost+found/", ".Trash-0/", ".mine/"])
+    scan = os.scandir
+
+    def refusing(path: str | os.PathLike[str]) -> object:
+        if any(name in os.fspath(path) for name in ("lost+found", ".Trash-0", ".mine")):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    tables, told = read(root)
+    assert classes(tables) == {"train": TWO}
+    assert any("2 files are left aside" in line and ".Trash-0/, lost+found/" in line for line in told)
+    assert any("1 file is left out, hidden" in line and ".mine/" in line for line in told)
+
+
 def test_a_folder_is_listed_once_and_no_image_opened_to_know_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,6 +481,15 @@ def test_spellings_of_splits(name: str, split: str | None) -> None:
 
 def test_a_name_is_shown_in_one_line() -> None:
     assert shown("a\nb\x1b[0m \N{SNOWMAN}") == "a\\nb\\x1b[0m \N{SNOWMAN}"
+
+
+def test_a_run_in_the_folder_is_no_change(tmp_path: Path) -> None:
+    from hubslice.data.walk import stamps
+
+    root = write(tmp_path / "photos", CAT)
+    before = len(stamps(root))
+    write(root, ["runs/a/run.json", "runs/a/steps/data/task.json"])
+    assert len(stamps(root)) == before == 20
 
 
 def test_a_change_behind_a_link_is_noticed(tmp_path: Path) -> None:

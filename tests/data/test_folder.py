@@ -128,6 +128,16 @@ def test_splits_of_parquet_files_among_others(tmp_path: Path) -> None:
         tables(tmp_path)
 
 
+def test_words_that_all_parquet_files_have_say_no_split(tmp_path: Path) -> None:
+    for number, name in enumerate(("train", "val"), 2):
+        write_parquet(tmp_path / f"crash-test-{name}-0.parquet", 6 * number)
+    write_parquet(tmp_path / "crash-test-test-0.parquet", 6)
+    assert {name: len(each) for name, each in tables(tmp_path).items()} == {"train": 12, "validation": 18, "test": 6}
+    write_parquet(tmp_path / "val-of-test-train.parquet", 6)
+    with pytest.raises(DataError, match=r"val-of-test-train\.parquet .* called like several splits: validation, train"):
+        tables(tmp_path)
+
+
 def test_images_beside_parquet_files_are_told(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train.parquet", 6)
     write_folder(tmp_path / "images", 6)

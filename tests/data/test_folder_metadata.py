@@ -159,9 +159,14 @@ def test_class_folders_give_the_labels_that_metadata_lacks(tmp_path: Path) -> No
             {"metadata.csv": "file_name,label\nimages/00.png,a\n", "images/metadata.csv": "file_name,kind\n01.png,a\n"},
             "have different columns",
         ),
-        ({"metadata.jsonl": "{'file_name'"}, "cannot be read as a folder of images"),
+        ({"metadata.jsonl": "{'file_name'"}, "metadata.jsonl of photos cannot be read: Expecting property name"),
+        ({"metadata.jsonl": '["images/00.png", "a"]\n'}, r"metadata.jsonl of photos holds .*00\.png.* where row 0"),
+        ({"metadata.csv": "file_name;label\n0.png;a\n"}, "its columns are file_name;label"),
+        ({"metadata.csv": f"file_name,label\n0.png,{'a' * 200_000}\n"}, "metadata.csv of photos cannot be read: field"),
         ({"metadata.csv": "file_name,kind\n" + "\n".join(f"{n},a" for n in NAMES)}, "has no column 'label'"),
-        ({"metadata.csv": ""}, "names 0 files"),
+        ({"metadata.csv": ""}, "metadata.csv of photos has no rows"),
+        ({"metadata.csv": "file_name,label\n0,a\n1,b\n"}, "names 2 files, none of which is there: 0, 1"),
+        ({"metadata.csv": "file_name,label\n,a\n"}, r"none of which is there: \(no name in row 0\)"),
     ],
 )
 def test_metadata_of_another_form_is_refused(tmp_path: Path, files: dict[str, str], says: str) -> None:
@@ -170,6 +175,46 @@ def test_metadata_of_another_form_is_refused(tmp_path: Path, files: dict[str, st
         (root / name).write_text(text)
     with pytest.raises(DataError, match=says):
         read(root)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_another_encoding_is_told_with_the_file(tmp_path: Path, encoding: str) -> None:
+    root = write(tmp_path / "photos", NAMES)
+    (root / "metadata.csv").write_text(f"file_name,label\n{NAMES[0]},caf\xe9\n", encoding=encoding)
+    with pytest.raises(DataError, match=r"metadata\.csv of photos cannot be read: 'utf-8'") as caught:
+        read(root)
+    assert "tables are UTF-8" in str(caught.value.hint)
+
+
+def test_a_path_from_the_root_may_lead_into_the_folder(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    tables, told = read(folder(root, [row | {"file_name": str(root / str(row["file_name"]))} for row in ROWS]))
+    assert classes(tables) == {"train": TEN}
+    assert not told
+
+
+def test_a_column_counts_wherever_it_begins(tmp_path: Path) -> None:
+    """The first line of a .jsonl file need not have what others have."""
+    rows: list[dict[str, object]] = [{"file_name": NAMES[0]}, *ROWS[1:]]
+    tables, _ = read(folder(tmp_path / "photos", rows, "metadata.jsonl"))
+    assert tables["train"].labels == ("a", "b")
+    with pytest.raises(DataError, match=r"images/00\.png has no label"):
+        tables["train"].targets()
+
+
+def test_values_of_several_types_are_text(tmp_path: Path) -> None:
+    mixed = [7, "b", float("nan"), None]
+    rows = [row | {"label": mixed[at % 2], "note": mixed[at % 4]} for at, row in enumerate(ROWS)]
+    tables, _ = read(folder(tmp_path / "photos", rows, "metadata.jsonl"))
+    assert classes(tables) == {"train": {"7": 10, "b": 10}}
+
+
+def test_a_column_of_splits_is_told(tmp_path: Path) -> None:
+    rows = [row | {"split": "train" if at < 15 else "val"} for at, row in enumerate(ROWS)]
+    _, told = read(folder(tmp_path / "photos", rows))
+    assert len(told) == 1
+    assert "column 'split' says train, val, and is not heeded" in told[0]
+    assert not read(folder(tmp_path / "others", [row | {"split": "train"} for row in ROWS]))[1]
 
 
 def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:

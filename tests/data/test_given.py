@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import get_args
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data.given import open_given
+from hubslice.data.given import open_data, open_given
+from hubslice.data.table import Table
 from hubslice.errors import DataError, HubsliceWarning
 from hubslice.models.folder import load_model
 from hubslice.models.recording import KEY
@@ -127,6 +129,64 @@ def test_a_folder_is_walked_as_one_of_data_is(tmp_path: Path) -> None:
         "2 files are left out",
         "5 files are left aside",
     ]
+
+
+@pytest.mark.parametrize("column", ["image", "img", "photo"])
+@pytest.mark.parametrize("labels", [None, "text", "lists"])
+def test_a_table_needs_no_labels(tmp_path: Path, column: str, labels: str | None) -> None:
+    image = {"bytes": content("PNG", "blue"), "path": None}
+    columns: dict[str, list[object]] = {column: [image] * 3, "number": [1, 2, 3]}
+    if labels is not None:
+        columns["label"] = ["a", None, "b"] if labels == "text" else [[1], [], [2, 3]]
+    rows = datasets.Dataset.from_dict(columns)
+    features = rows.features | ({} if column == "img" else {column: datasets.Image(decode=False)})
+    rows.cast(datasets.Features(features)).to_parquet(str(tmp_path / "T.PARQUET"))
+    given = open_given(tmp_path / "T.PARQUET", PREPARATION)
+    assert isinstance(given.items, Table)
+    assert given.items.labels == (("a", "b") if labels == "text" else ())
+    assert corner(given.pixels(0, 3)[2].numpy()) == [0, 0, 255]
+
+
+def test_a_table_without_images_is_told_in_words_of_inputs(tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"a": [1], "b": [2]}).to_parquet(str(tmp_path / "t.parquet"))
+    with pytest.raises(DataError, match="has no column 'image'; its columns are a, b") as caught:
+        open_given(tmp_path / "t.parquet", PREPARATION)
+    assert caught.value.hint == "call the column with the images image"
+
+
+def test_a_folder_of_tables_is_read_as_data_is(tmp_path: Path) -> None:
+    for name, samples in (("test", 3), ("train", 6)):
+        write_cut_outs(tmp_path / f"data/{name}.parquet", 32, samples=samples)
+    with pytest.warns(HubsliceWarning, match="of its splits test, train, train is taken"):
+        given = open_given(tmp_path / "data", PREPARATION)
+    assert len(given) == 6
+
+
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell leaves the sign in `--inputs=~/photos`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "photos", several("cat", 3))
+    assert len(open_data("~/photos", PREPARATION)) == len(open_given(Path("~/photos"), PREPARATION)) == 3
+    with pytest.raises(DataError, match="there is nothing at ~nobody-here/photos"):
+        open_data("~nobody-here/photos", PREPARATION)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "known format: the file is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "known format: a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>404", "known format: a web page"),
+        (b"text", "not a picture of a known format$"),
+    ],
+)
+def test_what_lies_in_place_of_an_image_is_told(tmp_path: Path, data: bytes, says: str) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(DataError, match=says):
+        open_given(tmp_path / "a.png", PREPARATION).pixels(0, 1)
+    datasets.Dataset.from_dict({"image": [{"bytes": data, "path": "a.png"}]}).to_parquet(str(tmp_path / "t.parquet"))
+    with pytest.raises(DataError, match=says):
+        open_given(tmp_path / "t.parquet", PREPARATION).pixels(0, 1)
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import helper, numpy_helper
 
 from hubslice.explaining.selection import Selection
 
@@ -88,11 +87,18 @@ class Reference:
                         synapses[node.name, weight] += local
         return contrib, synapses
 
+    def is_linear(self, node: Any) -> bool:
+        return node.input[1] in self.constants and self.constants[node.input[1]].ndim == 2
+
     def delta(self, name: str, index: Index) -> np.float32:
+        if name in self.constants:
+            return np.float32(0)
         mean = np.broadcast_to(self.means[name], self.values[name].shape)
         return np.float32(self.values[name][index] - mean[index])
 
     def middle(self, name: str, index: Index) -> np.float32:
+        if name in self.constants:
+            return np.float32(self.constants[name][index])
         mean = np.broadcast_to(self.means[name], self.values[name].shape)
         return (self.values[name][index] + mean[index]) * np.float32(0.5)
 
@@ -106,8 +112,6 @@ class Reference:
             for place in self.window(node, index):
                 if self.values[source][place] == top:
                     yield source, place
-        elif node.op_type == "Resize" and option(node, "mode", None) == b"nearest":
-            yield from ((source, place) for place, _ in self.resized(node, index))
         elif node.op_type in {"Reshape", "Flatten"}:
             flat = np.ravel_multi_index(index, self.values[node.output[0]].shape)
             yield source, tuple(int(i) for i in np.unravel_index(flat, self.values[source].shape))
@@ -176,30 +180,19 @@ class Reference:
         source = node.input[0]
         if node.op_type == "Conv":
             yield from self.convolution(node, index)
-        elif node.op_type in {"Gemm", "MatMul"} and node.input[1] in self.constants:
+        elif node.op_type in {"Gemm", "MatMul"} and self.is_linear(node):
             weight = self.constants[node.input[1]]
             flipped = bool(option(node, "transB", 0))
             for i in range(self.values[source].shape[-1]):
                 place = (index[-1], i) if flipped else (i, index[-1])
                 at = (*index[:-1], i)
                 yield (source, at), np.float32(self.delta(source, at) * weight[place]), place
-        elif node.op_type == "MatMul" and not self.means.keys() >= set(node.input):
-            known = self.values | self.constants
-            for k in range(known[node.input[0]].shape[-1]):
-                row, column = (*index[:-1], k), (*index[:-2], k, index[-1])
-                first = node.input[0] in self.means
-                source, place = (node.input[0], row) if first else (node.input[1], column)
-                other, fixed = (node.input[1], column) if first else (node.input[0], row)
-                shape = known[other].shape
-                weight = known[other][
-                    tuple(0 if n == 1 else i for i, n in zip(fixed[-len(shape) :], shape, strict=True))
-                ]
-                yield (source, place), np.float32(self.delta(source, place) * weight), None
         elif node.op_type == "MatMul":
             a, b = node.input
-            size = self.values[a].shape[-1]
-            rows = [(*index[:-2], index[-2], k) for k in range(size)]
-            columns = [(*index[:-2], k, index[-1]) for k in range(size)]
+            ranks = [np.ndim(self.constants[name] if name in self.constants else self.values[name]) for name in (a, b)]
+            size = (self.constants[a] if a in self.constants else self.values[a]).shape[-1]
+            rows = [(*index[:-2], index[-2], k)[-ranks[0] :] for k in range(size)]
+            columns = [(*index[:-2], k, index[-1])[-ranks[1] :] for k in range(size)]
             for row, column in zip(rows, columns, strict=True):
                 yield (a, row), self.delta(a, row) * self.middle(b, column), None
             for row, column in zip(rows, columns, strict=True):
@@ -225,9 +218,6 @@ class Reference:
         elif node.op_type == "ReduceMean":
             for place in self.reduced(node, index):
                 yield (source, place), self.delta(source, place), None
-        elif node.op_type == "Resize":
-            for place, weight in self.resized(node, index):
-                yield (source, place), self.delta(source, place) * weight, None
         elif node.op_type == "ReduceL2":
             for place in self.reduced(node, index):
                 both = (
@@ -240,23 +230,6 @@ class Reference:
                 yield (source, place), np.abs(self.values[source][place]) - np.abs(mean), None
         else:
             raise NotImplementedError(node.op_type)
-
-    def resized(self, node: Any, index: Index) -> Iterator[tuple[Index, np.float32]]:
-        """Places of the input that a neuron was made of, and their weights: what it is when only they are 1."""
-        shapes = [[None, *self.values[name].shape[1:]] for name in (node.input[0], node.output[0])]
-        ends = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in zip((node.input[0], node.output[0]), shapes, strict=True)
-        ]
-        given = [numpy_helper.from_array(self.constants[name], name) for name in node.input[1:] if name]
-        graph = helper.make_graph([node], "resize", ends[:1], ends[1:], given)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-        run = ReferenceEvaluator(model).run
-        for y, x in np.ndindex(self.values[node.input[0]].shape[2:]):
-            one = np.zeros(self.values[node.input[0]].shape, np.float32)
-            one[index[0], index[1], y, x] = 1
-            if weight := run(None, {node.input[0]: one})[0][index]:
-                yield (index[0], index[1], y, x), np.float32(weight)
 
     def convolution(self, node: Any, index: Index) -> Iterator[Predecessor]:
         weight = self.constants[node.input[1]]

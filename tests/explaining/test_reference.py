@@ -140,36 +140,16 @@ def normalised() -> Any:
 
 
 def queried() -> Any:
-    """Learned queries, the same for every sample, and weights on the left of activations."""
+    """Learned queries look at tokens, a matrix on the left mixes them, each token has weights of its own."""
     g = Graph(4, 6)
-    size = g.add("Concat", g.add("Shape", "x", end=1), g.constant(np.array([3, 6])), axis=0)
-    queries = g.add("Expand", g.random(1, 3, 6), size)
     keys = g.add("Transpose", g.add("MatMul", "x", g.random(6, 6)), perm=[0, 2, 1])
-    mixed = g.add("MatMul", g.add("Softmax", g.add("MatMul", queries, keys), axis=-1), "x")
-    tokens = g.add("MatMul", g.random(5, 3), mixed)
-    g.add("Gemm", g.add("Reshape", tokens, g.constant(np.array([0, -1]))), g.random(30, 3))
+    looked = g.add("MatMul", g.add("Softmax", g.add("MatMul", g.random(3, 6), keys), axis=-1), "x")
+    mixed = g.add("MatMul", g.random(2, 3), g.add("Relu", looked))
+    own = g.add("MatMul", g.add("Reshape", mixed, g.constant(np.array([0, 2, 1, 6]))), g.random(2, 6, 4))
+    g.add("Gemm", g.add("Reshape", own, g.constant(np.array([0, 8]))), g.random(8, 3))
     return g.model()
 
 
-def resized(**options: Any) -> Any:
-    """Maps of two sizes put together: the smaller one resized; and the largest over positions."""
-    g = Graph(2, 6, 4)
-    a = g.add("Relu", g.conv("x", 3, 2))
-    b = g.conv(a, 3, 3, strides=[2, 2])
-    c = g.add("Resize", b, "", g.constant(np.array([1, 1, 2, 2], np.float32)), **options)
-    d = g.add("Relu", g.add("Add", a, c))
-    e = g.add("ReduceMax", d, g.constant(np.array([2, 3])), keepdims=0)
-    f = g.add("Reshape", g.add("ReduceMax", c, g.constant(np.array([-1])), keepdims=1), g.constant(np.array([0, -1])))
-    g.add("Gemm", g.add("Concat", e, f, axis=1), g.random(21, 3))
-    return g.model()
-
-
-RESIZED: dict[str, Callable[[], Any]] = {
-    "nearest": lambda: resized(mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
-    "linear": lambda: resized(mode="linear", coordinate_transformation_mode="half_pixel"),
-    "corners": lambda: resized(mode="linear", coordinate_transformation_mode="align_corners"),
-    "cubic": lambda: resized(mode="cubic", coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75),
-}
 NETWORKS = {
     "residual": residual,
     "grouped": grouped,
@@ -177,7 +157,6 @@ NETWORKS = {
     "attention": attention,
     "normalised": normalised,
     "queried": queried,
-    **RESIZED,
 }
 
 

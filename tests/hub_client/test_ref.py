@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hubslice.errors import InputError
-from hubslice.hub.ref import HubRef, LocalRef, parse_ref
+from hubslice.hub.ref import HubRef, LocalRef, check_data, parse_ref
+from tests.data.photos import write
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,65 @@ def test_what_begins_with_a_folder_here_is_not_asked_of_the_hub(
         assert hint in str(caught.value.hint)
         assert parse_ref(f"{text}@main", base).kind == parse_ref(f"hf://{text}", base).kind == "hub"
         assert parse_ref("owner/beans", base).kind == "hub"
+
+
+CLONE = ("setup.py", "README.md", "timm/__init__.py", "timm/models/resnet.py", "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("files", "model", "data"),
+    [
+        (CLONE, "hub", "hub"),
+        ((), "hub", "hub"),
+        (("resnet50.a1_in1k/config.json",), "here", "hub"),
+        (("teacher.onnx",), "here", "hub"),
+        (("beans/run.json",), "here", "hub"),
+        (("resnet18.a1_in1k/README.md",), "here", "here"),  # the very place, though there is no model
+        (("pets/cat/1.JPG",), "hub", "here"),
+        (("pets/train/cat/1.png",), "hub", "here"),
+        (("test.parquet",), "hub", "here"),
+        ((".git/1.png", "docs/"), "hub", "hub"),
+    ],
+)
+def test_a_folder_called_as_an_owner_hides_the_hub_if_it_holds_such_things(
+    files: tuple[str, ...], model: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "timm/resnet18.a1_in1k"
+    (tmp_path / "timm").mkdir()
+    write(tmp_path / "timm", files)
+    if model == "here":
+        with pytest.raises(InputError, match="the Hub is not asked, as there is a folder timm here"):
+            parse_ref(text, tmp_path)
+    else:
+        assert parse_ref(text, tmp_path) == HubRef(text, text)
+    if data == "hub" or (tmp_path / text).exists():
+        check_data(text, tmp_path)  # what is here needs no Hub
+    else:
+        with pytest.raises(InputError, match="the Hub is not asked, as there is a folder timm here"):
+            check_data(text, tmp_path)
+
+
+def test_the_folder_of_runs_is_no_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(InputError, match="there is no model at runs/beans"):
+        parse_ref("runs/beans", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["x" * 300 + "/y", "~nobody-here/model", "~nobody-here", "./" + "x" * 300])
+def test_paths_that_no_system_takes_are_told(text: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        parse_ref(text, tmp_path)
+    check_data(text, tmp_path)
+
+
+def test_a_folder_is_not_proposed_in_its_own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resnet").mkdir()
+    with pytest.raises(InputError, match="a folder with neither") as caught:
+        parse_ref("resnet", tmp_path)
+    assert "did you mean" not in str(caught.value.hint)
 
 
 def test_a_file_called_as_an_owner_does_not_hide_the_hub(tmp_path: Path) -> None:

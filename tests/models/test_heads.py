@@ -15,13 +15,15 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
 
+from hubslice.api.models import convert
 from hubslice.errors import DataError, ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.models.hollow import hollow_model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
-from hubslice.training.initial import start_classifier
+from hubslice.pipeline.forms.options import Form
+from hubslice.training.initial import known_columns, start_classifier
 
 OLD, NEW = ("a", "b", "c", "d"), ("x", "y", "z")
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}
@@ -99,7 +101,26 @@ HEADLESS: dict[str, Callable[[Path], None]] = {
     "CLIPModel": of_transformers(
         "CLIPModel", vision_config=SMALL | IMAGE, text_config=SMALL | {"vocab_size": 9}, projection_dim=8
     ),
+    "PvtModel": of_transformers(
+        "PvtModel", image_size=32, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 2, 2]
+    ),
 }
+# Backbones without normalisation that is before their type's classifier.
+UNNORMALISED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "BeitForMaskedImageModeling": (
+        of_transformers("BeitForMaskedImageModeling", **SMALL, **IMAGE, vocab_size=20),
+        "beit.pooler.layernorm",
+    ),
+    "LevitModel": (
+        of_transformers(
+            "LevitModel", image_size=32, hidden_sizes=[16] * 3, num_attention_heads=[1] * 3, depths=[1] * 3,
+            key_dim=[8] * 3, mlp_ratio=[1] * 3, attention_ratio=[1] * 3,
+        ),
+        "classifier.batch_norm",
+    ),
+    "PoolFormerModel": (of_transformers("PoolFormerModel", hidden_sizes=[8] * 4, depths=[1] * 4), "norm"),
+}  # fmt: skip
+HEADLESS |= {name: save for name, (save, _) in UNNORMALISED.items()}
 
 
 def stock(model: Model, folder: Path, images: torch.Tensor) -> torch.Tensor:
@@ -202,6 +223,38 @@ def change(folder: Path, **changed: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
 
 
+@pytest.mark.parametrize("name", UNNORMALISED)
+def test_normalisation_that_a_backbone_does_not_have_is_neutral_and_told(name: str, tmp_path: Path) -> None:
+    save, path = UNNORMALISED[name]
+    save(tmp_path)
+    model = load_model(tmp_path)
+    layer: Any = model.module.get_submodule(path)
+    assert torch.equal(layer.weight, torch.ones_like(layer.weight))
+    assert not layer.bias.any()
+    assert f"{path} starts with neutral values" in model.notes[-1]
+
+
+def test_a_backbone_whose_own_normalisation_is_missing_is_refused(tmp_path: Path) -> None:
+    HEADLESS["ViTModel"](tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith("layernorm.")}
+    assert len(kept) < len(weights)
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"names ViTModel\): 2 tensors missing \(vit\.layernorm"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("named", [["ViTModel"], ["ViTModel", "ViTForImageClassification"]])
+def test_a_classifier_in_the_weights_is_not_left_out(named: list[str], tmp_path: Path) -> None:
+    of_transformers("ViTForImageClassification", **SMALL, **IMAGE)(tmp_path)
+    model = load_model(tmp_path)
+    change(tmp_path, architectures=named)
+    again = load_model(tmp_path)
+    images = torch.rand(2, *model.image_preprocessing.input_size)
+    assert again.labels == OLD
+    assert torch.equal(again.logits(images), model.logits(images))
+
+
 @pytest.mark.parametrize("name", ["WithTeacher", "ViTModel"])
 def test_without_a_named_class_the_weights_decide(name: str, tmp_path: Path) -> None:
     (HEADLESS.get(name) or HEADED[name][0])(tmp_path)
@@ -232,6 +285,35 @@ def test_image_models_without_an_image_classifier_are_refused_by_name(tmp_path: 
     of_transformers("ViTMAEModel", **SMALL, **IMAGE)(tmp_path)
     with pytest.raises(ModelError, match="no image classifier of model type vit_mae"):
         load_model(tmp_path).check_sliceable()
+
+
+def test_what_detects_objects_is_no_classifier(tmp_path: Path) -> None:
+    """Its classes are those of boxes, [N, boxes, classes], and no stock classifier could load a student."""
+    of_transformers(
+        "YolosForObjectDetection", **SMALL, image_size=[32, 32], patch_size=16, num_detection_tokens=4
+    )(tmp_path)  # fmt: skip
+    model = load_model(tmp_path)
+    assert (model.headless, model.labels) == (True, ())
+    with pytest.raises(ModelError, match="no image classifier of model type yolos"):
+        model.check_sliceable()
+
+
+@pytest.mark.parametrize(("name", "side"), [("test_vit", 160), ("test_resnet", 64)])
+def test_features_that_are_not_pooled_are_refused(name: str, side: int, tmp_path: Path) -> None:
+    of_timm(name, side, classes=0, global_pool="")(tmp_path)
+    with pytest.raises(ModelError, match="its features are not pooled"):
+        load_model(tmp_path).check_sliceable()
+
+
+def test_a_class_whose_name_others_have_too_is_not_guessed(tmp_path: Path) -> None:
+    """As two of ImageNet's are called crane."""
+    of_transformers("ViTForImageClassification", **SMALL, **IMAGE)(tmp_path)
+    change(tmp_path, id2label={"0": "crane", "1": "crane", "2": "c", "3": "d"}, label2id=None)
+    model = load_model(tmp_path)
+    with pytest.raises(DataError, match="2 classes of the teacher are called 'crane'"):
+        start_classifier(model, ("crane", "c"), 0, [("crane",), ("c",)])
+    assert known_columns(model, [("d",), ("c", "crane", "crane")]) == [[3], [2, 0, 1]]  # all of them are meant
+    start_classifier(model, ("d", "c"), 0, [("d",), ("c",)])
 
 
 def test_classes_counted_from_one_are_taken_in_their_order_and_told(tmp_path: Path) -> None:
@@ -281,6 +363,23 @@ def test_timm_models_that_transformers_wrapped_are_loaded(tmp_path: Path) -> Non
 
 
 @torch.no_grad()
+def test_backbones_that_transformers_wrapped_have_no_classifier(tmp_path: Path) -> None:
+    """Their config.json keeps a number of classes."""
+    config = transformers.TimmWrapperConfig(architecture="test_resnet", num_labels=4)  # nothing about weights
+    wrapped = transformers.TimmWrapperModel(config)
+    wrapped.save_pretrained(tmp_path / "teacher")
+    model = load_model(tmp_path / "teacher")
+    assert (model.headless, model.labels) == (True, ())
+    pixels = torch.rand(2, *model.image_preprocessing.input_size)
+    features = wrapped.eval()(pixel_values=model.pixels_to_inputs(pixels)).pooler_output
+    assert torch.allclose(model.logits(pixels), features, atol=1e-6)
+    assert hollow_model(tmp_path / "teacher", held_shapes(tmp_path / "teacher"), where="it").headless
+    model.reset_classifier(NEW, 0)
+    model.save(tmp_path / "student")
+    assert torch.allclose(stock(model, tmp_path / "student", pixels), model.logits(pixels), atol=1e-6)
+
+
+@torch.no_grad()
 def test_shards_of_a_timm_model_are_loaded(tmp_path: Path) -> None:
     of_timm("test_resnet")(tmp_path)
     whole = load_model(tmp_path)
@@ -305,3 +404,15 @@ def test_tensors_that_layers_share_are_written_for_each(tmp_path: Path) -> None:
     model.save(tmp_path)
     held = held_shapes(tmp_path)
     assert {"conv1.twin.weight", "conv1.own.weight"} <= held.keys()
+
+
+@pytest.mark.parametrize("form", ["int8", "pruned", "distilled"])
+def test_forms_that_are_judged_by_answers_are_refused_without_a_classifier(form: Form, tmp_path: Path) -> None:
+    HEADLESS["timm"](tmp_path / "teacher")
+    (tmp_path / "images").mkdir()
+    for name in "abcd":
+        Image.new("RGB", (40, 40)).save(tmp_path / "images" / f"{name}.png")
+    into = "test_resnet" if form == "distilled" else None
+    with pytest.raises(ModelError, match="it answers with its features"):
+        convert(tmp_path / "teacher", form, data=tmp_path / "images", into=into, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

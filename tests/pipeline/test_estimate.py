@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import transformers
 from safetensors import safe_open
 
+from hubslice.errors import DataError, HubsliceError, ModelError
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.pipeline.costs import REPORT_SECONDS, CostModel
 from hubslice.pipeline.estimate import Estimate, estimate
@@ -173,3 +176,39 @@ def test_what_memory_cannot_hold_is_not_tried(job: Path, monkeypatch: pytest.Mon
     found = preview_pull("./teacher", None, Silent())
     assert found.layers is None
     assert "the export was not tried" in found.warnings[-1]
+
+
+def _backbone(folder: Path) -> Path:
+    """A job whose teacher is a ViTModel."""
+    path = write_job(folder, LEAN)
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, image_size=64
+    )
+    shutil.rmtree(folder / "teacher")
+    transformers.ViTModel(config).save_pretrained(folder / "teacher")
+    size = {"height": 64, "width": 64}
+    transformers.ViTImageProcessor(size=size).save_pretrained(folder / "teacher")
+    return path
+
+
+@pytest.mark.slow
+def test_a_teacher_without_a_classifier_is_estimated(tmp_path: Path) -> None:
+    job = _backbone(tmp_path)
+    plan = estimate(open_run(str(job), ("audit.defects=[]",), tmp_path / "run"), "train", "cpu", Silent())
+    assert all(step.seconds is not None for step in plan.steps)
+    assert any("the weights have no classifier" in each for each in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "told"),
+    [
+        (("slice={method: nnslicer, reuse: transfer}",), ModelError, "it answers with its features"),
+        (("slice={method: seam, reuse: direct}", "baselines=[]"), DataError, "the teacher has none"),
+    ],
+)
+def test_what_needs_a_classifier_is_refused_beforehand(
+    overrides: tuple[str, ...], error: type[HubsliceError], told: str, tmp_path: Path
+) -> None:
+    job = _backbone(tmp_path)
+    with pytest.raises(error, match=told):
+        estimate(open_run(str(job), (*overrides, "audit.defects=[]"), tmp_path / "run"), None, "cpu", Silent())

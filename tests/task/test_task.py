@@ -18,9 +18,10 @@ from hubslice.data.picture import read_rgb
 from hubslice.data.pixels import augment_crop, prepare
 from hubslice.data.table import open_tables
 from hubslice.data.task import load_task
-from hubslice.errors import DataError
+from hubslice.errors import DataError, HubsliceWarning
 from hubslice.recipe.schema import DataParams, SplitParams
 from hubslice.recipe.transparency import Transparency
+from tests.data.photos import PNG, write
 from tests.pictures import picture, write_parquet
 
 PREPARATION = Preprocessing(
@@ -168,6 +169,67 @@ def test_a_folder_of_parquet_files_has_the_splits_that_they_are_called(tmp_path:
     splits = SplitParams(train="train", validation=0.2, test="test")
     task = load_task(DataParams(path="shapes", splits=splits), tmp_path, 0)
     assert task.report.samples == {"train": 48, "validation": 12, "test": 30}
+
+
+@pytest.mark.parametrize("kind", ["text", "numbers"])
+def test_a_split_of_a_table_may_lack_a_class(tmp_path: Path, kind: str) -> None:
+    names: list[object] = ["a", "b", "c"] if kind == "text" else [0, 1, 2]
+    for split, labels in (("train", names), ("test", names[:2]), ("validation", names[:1])):
+        rows = [{"image": {"bytes": PNG, "path": None}, "label": label} for label in labels]
+        (tmp_path / "data").mkdir(exist_ok=True)
+        datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / f"data/{split}.parquet"))
+    params = DataParams(path="data", splits=SplitParams(train="train", validation="validation", test="test"))
+    with pytest.warns(HubsliceWarning, match=f"the split test has no images of {names[2]}, which"):
+        task = load_task(params, tmp_path, 0)
+    assert task.labels == tuple(map(str, names))
+    assert task.test.targets.tolist() == [0, 1]
+    other = DataParams(path="data", splits=SplitParams(train="test", validation="test", test="train"))
+    with (
+        pytest.warns(HubsliceWarning, match="has no images of"),
+        pytest.raises(DataError, match=f"samples of the class '{names[2]}', the train split none") as caught,
+    ):
+        load_task(other, tmp_path, 0)
+    assert "name other splits in data.splits" in str(caught.value.hint)
+
+
+def test_one_class_folder_is_told_what_classes_are(tmp_path: Path) -> None:
+    write(tmp_path / "photos", [f"images/{number}.png" for number in range(20)])
+    with pytest.raises(DataError, match="of one class only, 'images'") as caught:
+        load_task(DataParams(path="photos"), tmp_path, 0)
+    assert "class/image.png" in str(caught.value.hint)
+
+
+def test_parquet_files_without_rows(tmp_path: Path) -> None:
+    """Other programs write them for parts that nothing fell into."""
+    whole = [{"image": {"bytes": PNG, "path": None}, "label": label} for label in "abababab"]
+    rows = datasets.Dataset.from_list(whole)
+    (tmp_path / "data").mkdir()
+    for name, part in (("part-0", rows.select(range(0))), ("part-1", rows)):
+        part.to_parquet(str(tmp_path / f"data/{name}.parquet"))
+    with pytest.warns(HubsliceWarning, match=r"parquet files without rows are left out: part-0\.parquet"):
+        assert len(open_tables(DataParams(path="data"), tmp_path)[0]["train"]) == 8
+    with pytest.raises(DataError, match="cannot be read as parquet: it has no rows"):
+        open_tables(DataParams(path="data/part-0.parquet"), tmp_path)
+
+
+def test_a_pointer_in_place_of_a_table_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "data", ["t.parquet"], b"version https://git-lfs.github.com/spec/v1\n")
+    for path in ("data", "data/t.parquet"):
+        with pytest.raises(DataError, match=r"\(t\.parquet: a pointer of Git LFS"):
+            open_tables(DataParams(path=path), tmp_path)
+
+
+def test_addresses_of_images_are_told(tmp_path: Path) -> None:
+    rows = [{"image": "https://example.com/1.png", "label": "a"}]
+    datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / "t.parquet"))
+    table = open_tables(DataParams(path="t.parquet"), tmp_path)[0]["train"]
+    with pytest.raises(DataError, match=r"https://example\.com/1\.png is an address, and images are not fetched"):
+        table.picture(0)
+
+
+def test_a_path_is_not_empty() -> None:
+    with pytest.raises(ValueError, match="at least 1 character"):
+        DataParams(path="")
 
 
 def test_small_data_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

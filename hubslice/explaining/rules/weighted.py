@@ -110,12 +110,18 @@ def _product(op: Op, trace: Trace) -> None:
 
     The change of a product splits exactly, a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means: each factor
     has its own deviation times the other's average as local contribution. The field of an output are the row of the
-    one and the column of the other together.
+    one and the column of the other together. A factor that is no activation, such as learned queries, never deviates.
     """
     left, right = op.inputs[:2]
-    a, b = trace.delta(left), np.swapaxes(trace.delta(right), -1, -2)
-    a_middle = (trace.value(left) + trace.mean(left)) * np.float32(0.5)
-    b_middle = np.swapaxes((trace.value(right) + trace.mean(right)) * np.float32(0.5), -1, -2)
+
+    def change(name: str) -> tuple[np.ndarray, np.ndarray]:
+        value = trace.value(name)
+        if name not in op.carrying:
+            return np.zeros_like(value), value
+        return trace.delta(name), (value + trace.mean(name)) * np.float32(0.5)
+
+    a, a_middle = change(left)
+    b, b_middle = (np.swapaxes(each, -1, -2) for each in change(right))
     signs = trace.signs(op.output)
     batch = signs.shape[:-2]
 
@@ -127,43 +133,19 @@ def _product(op: Op, trace: Trace) -> None:
     a_back, b_back = np.zeros(a.shape, np.int32), np.zeros(b.shape, np.int32)
     live = np.ascontiguousarray(signs).reshape(-1, *signs.shape[-2:])
     trace.kernels.products(a, b, a_middle, b_middle, live, a_back, b_back, trace.numbers)
-    trace.give(left, a_back.reshape(*batch, *a.shape[-2:]))
-    trace.give(right, np.swapaxes(b_back.reshape(*batch, *b.shape[-2:]), -1, -2))
-
-
-def _one_sided(op: Op, trace: Trace) -> None:
-    """MatMul of an activation with what does not depend on the input: queries that were learned, weights on the left.
-
-    The weighted sum as in Conv, though its weights are no synapses that a slice would name.
-    """
-    (source,) = op.carried
-    first = source == op.inputs[0]
-    other = op.inputs[1] if first else op.inputs[0]
-    fixed = op.constants[other] if other in op.constants else trace.value(other)
-    signs, x = trace.signs(op.output), trace.delta(source)
-    if first:
-        fixed = np.swapaxes(fixed, -1, -2)
-    else:
-        signs, x = np.swapaxes(signs, -1, -2), np.swapaxes(x, -1, -2)
-    batch = signs.shape[:-2]
-    x = np.broadcast_to(x, (*batch, *x.shape[-2:]))
-    fixed = np.broadcast_to(fixed, (*batch, *fixed.shape[-2:]))
-    *where, row, column = np.nonzero(signs)
-    fields = np.ascontiguousarray(x[(*where, row)] * fixed[(*where, column)], np.float32)
-    back = np.zeros(fields.shape, np.int32)
-    trace.kernels.rows(fields, np.ascontiguousarray(signs[(*where, row, column)]), back, trace.numbers)
-    whole = np.zeros(x.shape, np.int32)
-    np.add.at(whole, (*where, row), back)
-    trace.give(source, whole if first else np.swapaxes(whole, -1, -2))
+    if left in op.carrying:
+        trace.give(left, a_back.reshape(*batch, *a.shape[-2:]))
+    if right in op.carrying:
+        trace.give(right, np.swapaxes(b_back.reshape(*batch, *b.shape[-2:]), -1, -2))
 
 
 def _matmul(op: Op, trace: Trace) -> None:
-    if len(op.carried) == 2:
-        _product(op, trace)
-    elif op.inputs[1] in op.constants:
+    """MatMul: a linear layer where a matrix of weights is on the right, else a product, whatever its factors are."""
+    left, right = op.inputs[:2]
+    if left in op.carrying and right in op.constants and op.constants[right].ndim == 2:
         _linear(op, trace)
     else:
-        _one_sided(op, trace)
+        _product(op, trace)
 
 
 def _convolution_of(op: Op, trace: Trace) -> None:
@@ -179,8 +161,12 @@ def _both(op: Op) -> tuple[str, ...]:
     return (*op.carried, op.output)
 
 
+def _given(op: Op) -> tuple[str, ...]:
+    return tuple(name for name in op.inputs if name and name not in op.carrying)
+
+
 WEIGHTED = {
     "Conv": Rule(_convolution_of, deltas=_ends),
     "Gemm": Rule(_linear, deltas=_ends),
-    "MatMul": Rule(_matmul, values=lambda op: op.controls, deltas=_both),
+    "MatMul": Rule(_matmul, values=_given, deltas=_both),
 }

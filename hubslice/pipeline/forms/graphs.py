@@ -39,9 +39,12 @@ def int8_form(job: Job) -> Made:
 
     Raises:
         InputError: there is nothing to calibrate with.
+        ModelError: the model has no classifier.
         ParityError: it answers otherwise too often.
     """
     options = job.options
+    if job.model.preprocessing is not None:  # its classes for pictures, or for noise, are compared
+        job.model.check_answers()
     calibration, check = pictures(job.ref, job.model, options.data, options.samples)
     if calibration is None and not options.dynamic:
         raise InputError(

@@ -50,8 +50,10 @@ def pruned_form(job: Job) -> Made:
 
     Raises:
         InputError: there are no pictures.
+        ModelError: the model has no classifier.
         ParityError: it answers otherwise too often.
     """
+    job.model.check_answers()
     pupil = load_model(fetch(job.ref).folder)
     kept = magnitude_slice(pupil, job.options.sparsity)
     mask_weights(pupil, kept)
@@ -63,11 +65,13 @@ def distilled_form(job: Job) -> Made:
 
     Raises:
         InputError: there are no pictures.
-        ModelError: there is no such architecture or model, or it takes images of other channels.
+        ModelError: there is no such architecture or model, it takes images of other channels, or the model has no
+            classifier.
         ParityError: it answers otherwise too often.
     """
     options = job.options
     assert options.into is not None
+    job.model.check_answers()
     side = job.model.image_preprocessing.input_size[1]
     given = "/" in options.into or Path(options.into).exists()
     if given:

@@ -78,11 +78,12 @@ def evaluate_step(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
 def _teacher(recipe: SliceRecipe, context: Context, task: Task) -> dict[str, dict[str, np.ndarray]]:
     """The teacher's answers by reference and split."""
     from hubslice.models.folder import load_model
+    from hubslice.training.initial import known_columns
     from hubslice.training.predict import predict
 
     model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
     known = known_labels(recipe, model.labels, task.labels) or ()
-    columns = [[model.labels.index(name) for name in names] for names in known]
+    columns = known_columns(model, known)
     splits = {"validation": task.validation, "test": task.test}
     logits = {name: predict(model, split, device=context.device).double().numpy() for name, split in splits.items()}
     labels = {name: split.targets for name, split in splits.items()}
