@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from hubslice.graph.plainer import plainer
 from hubslice.graph.program import Program
 from hubslice.graph.session import open_session
 
@@ -22,7 +23,8 @@ EPSILON = 1e-5  # of BatchNormalization where the node does not say
 def fold(model: Any) -> Any:
     """A copy of an exported graph in which every constant is an initializer and no BatchNormalization follows a Conv.
 
-    Parts of a tensor that the export takes out of a sequence (`SplitToSequence`, `SequenceAt`) are slices of it.
+    Parts of a tensor that the export takes out of a sequence (`SplitToSequence`, `SequenceAt`) are slices of it, and
+    some operators are put in plainer ones.
 
     A convolution that is read by its normalisation alone takes the normalisation's output, and a new weight under the
     name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay.
@@ -30,7 +32,7 @@ def fold(model: Any) -> Any:
     graph = Program(model)
     constants = _constants(model, graph)
     nodes = [node for node in graph.nodes if not constants.keys() >= {name for name in node.output if name}]
-    nodes = _without_sequences(nodes, constants)
+    nodes = plainer(_without_sequences(nodes, constants), constants)
     nodes = _without_normalisation(nodes, graph, constants)
     return _rebuilt(model, nodes, constants)
 

@@ -99,3 +99,35 @@ def test_parts_of_a_split_tensor_are_slices_of_it(tmp_path: Path) -> None:
     assert not kinds & {"SequenceAt", "SplitToSequence"}
     onnx.save(folded, tmp_path / "folded.onnx")
     check_parity(module, tmp_path / "folded.onnx", inputs, rtol=1e-5)
+
+
+class Heads(nn.Module):
+    """Answers of several heads put together, and products of matrices in Einstein's notation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(6, 4) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = torch.einsum("bhlk,bhtk->bhlt", x, x)
+        mixed = torch.einsum("bhlt,bhtv->bhlv", score.softmax(-1), x).mean((1, 2))
+        answers = torch.stack([head(mixed) for head in self.heads])
+        crossed = torch.einsum("bhlk,bhtk->bthl", x, x).mean((1, 2, 3))  # no product of matrices: it stays
+        return answers.mean(0) + answers.sum(0) + torch.stack(list(answers), dim=1).sum(1) + crossed[:, None]
+
+
+def test_sums_over_a_stack_and_einsums_are_put_in_plainer_operators(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, path, inputs = Heads().eval(), tmp_path / "model.onnx", {"x": torch.randn(2, 2, 5, 6)}
+    export_onnx(module, inputs, path)
+    before = onnx.load(path)
+    assert [node.op_type for node in before.graph.node].count("Einsum") == 3
+    folded = fold(before)
+    kinds = [node.op_type for node in folded.graph.node]
+    assert (kinds.count("Einsum"), kinds.count("MatMul")) == (1, 2)
+    onnx.save(folded, tmp_path / "folded.onnx")
+    check_parity(module, tmp_path / "folded.onnx", {"x": torch.randn(3, 2, 5, 6)}, rtol=1e-5)
+    first = {tuple(node.input) for node in folded.graph.node if node.op_type in {"ReduceSum", "ReduceMean"}}
+    axes = {tensor.name: onnx.numpy_helper.to_array(tensor).tolist() for tensor in folded.graph.initializer}
+    assert all(axes[names[1]] not in (0, [0]) for names in first)
+    assert {layer.node for layer in map_neurons(module, path).layers} <= {node.name for node in folded.graph.node}

@@ -1,0 +1,86 @@
+"""Operators of an exported graph in plainer ones, for what walks along the axis of the samples.
+
+Both are exact, up to the order in which a few numbers are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from onnx import helper
+
+
+def plainer(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
+    """The nodes with sums for reductions over a stack along a new first axis, and products of matrices for einsums.
+
+    Constants that they need join `constants`. What they replace is left for the caller to drop if nothing reads it.
+    Nodes of other forms stay; so do the names of outputs.
+    """
+    producers = {name: node for node in nodes for name in node.output}
+    found: list[Any] = []
+    for node in nodes:
+        if node.op_type == "Einsum":
+            found += _product(node) or [node]
+        elif node.op_type in {"ReduceSum", "ReduceMean"}:
+            found += _sum(node, producers, constants) or [node]
+        else:
+            found.append(node)
+    return found
+
+
+def _product(node: Any) -> list[Any] | None:
+    """An einsum of two operands over one letter, as MatMul: "bhlk,bhtk->bhlt" and the like. None: it is another."""
+    equation = next(item.s.decode() for item in node.attribute if item.name == "equation").replace(" ", "")
+    sides, _, result = equation.partition("->")
+    left, _, right = sides.partition(",")
+    batch, rows, columns = result[:-2], result[-2:-1], result[-1:]
+    inner = left[-1:]
+    if not (result and "." not in equation and len(set(result)) == len(result) and inner not in result):
+        return None
+    if left != f"{batch}{rows}{inner}" or right not in (f"{batch}{inner}{columns}", f"{batch}{columns}{inner}"):
+        return None
+    one, other = node.input
+    if right.endswith(f"{inner}{columns}"):
+        return [helper.make_node("MatMul", [one, other], node.output, name=node.name)]
+    order = [*range(len(batch)), len(batch) + 1, len(batch)]
+    turned = f"{node.output[0]}:turned"
+    return [
+        helper.make_node("Transpose", [other], [turned], name=turned, perm=order),
+        helper.make_node("MatMul", [one, turned], node.output, name=node.name),
+    ]
+
+
+def _sum(node: Any, producers: Mapping[str, Any], constants: dict[str, np.ndarray]) -> list[Any] | None:
+    """The sum or mean of tensors that were stacked along a new first axis, one by one. None: it reduces something else.
+
+    A tensor whose first axis is not that of the samples has no mean over samples.
+    """
+    stack = producers.get(node.input[0])
+    axes = constants.get(node.input[1]) if len(node.input) > 1 else None
+    keeps = next((item.i for item in node.attribute if item.name == "keepdims"), 1)
+    if stack is None or stack.op_type != "Concat" or axes is None or axes.reshape(-1).tolist() != [0] or keeps:
+        return None
+    parts = [producers.get(name) for name in stack.input]
+    if _axis(stack) != 0 or not all(part is not None and _stacked(part, constants) for part in parts):
+        return None
+    names = [part.input[0] for part in parts if part is not None]
+    whole, found = names[0], []
+    for at, name in enumerate(names[1:]):
+        total = f"{node.output[0]}:sum{at}"
+        found.append(helper.make_node("Add", [whole, name], [total], name=total))
+        whole = total
+    share = f"{node.output[0]}:share"
+    constants[share] = np.array(1 / len(names) if node.op_type == "ReduceMean" else 1, np.float32)
+    return [*found, helper.make_node("Mul", [whole, share], node.output, name=node.name)]
+
+
+def _axis(node: Any) -> int | None:
+    return next((item.i for item in node.attribute if item.name == "axis"), None)
+
+
+def _stacked(part: Any, constants: Mapping[str, np.ndarray]) -> bool:
+    """Whether a node gives its input a new first axis."""
+    axes = constants.get(part.input[1]) if part.op_type == "Unsqueeze" else None
+    return axes is not None and axes.reshape(-1).tolist() == [0]
