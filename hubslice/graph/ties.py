@@ -227,8 +227,8 @@ def _join_heads(module: nn.Module, joined: _Joined) -> list[Place]:
         if owner is None or not all(_within(place.layer, owner.rpartition(".")[0]) for place in places):
             continue
         for place in places:
-            width = widths.get(place.layer, 0)
-            if place.side == "in" and width % owners[owner] == 0:
+            width = widths.get(place.layer, 0)  # of attention over convolutions nothing is known
+            if place.side == "in" and width and width % owners[owner] == 0:
                 found.append((place._replace(channel=place.channel - place.channel % (width // owners[owner])), place))
     for first, place in found:
         joined.join(first, place)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap
+from hubslice.conversion.compact import without
 from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
 from tests.networks import NETWORKS, Body, by_hand, fill, from_timm, logits
@@ -265,3 +266,29 @@ def test_channels_that_cannot_be_followed_stay_whole(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(index_mapping, "update_reshape_index_mapping", update)
     channels = channel_map(by_hand(Body(Tokens())))
     assert "which cannot be followed" in channels.whole["stem"]
+
+
+class Convolved(nn.Module):
+    """Attention whose heads are channels of convolutions, as in CPUBone and BoTNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_heads = 2
+        self.qkv, self.project = nn.Conv2d(8, 24, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = self.qkv(x).flatten(2).unflatten(1, (3, self.num_heads, 4)).unbind(1)
+        seen = (query.mT @ key).softmax(-1) @ value.mT
+        found: Tensor = x + self.project(seen.mT.flatten(1, 2).unflatten(2, x.shape[2:]))
+        return found
+
+
+def test_heads_of_convolutions_hinder_no_other_layer() -> None:
+    model = by_hand(Body(nn.Sequential(Convolved(), nn.Conv2d(8, 12, 3), nn.ReLU(), nn.Conv2d(12, 8, 3))))
+    channels = channel_map(model)
+    assert not [why for why in channels.whole.values() if "cannot be traced" in why]
+    group = next(group for group in channels.groups if "middle.1.weight" in tensors(group, "makes"))
+    smaller = without(model, channels, {group.name: np.arange(0, group.units, 2)})  # computes the same, or raises
+    assert smaller.parameters < model.parameters
+    for each in channels.groups:
+        without(model, channels, {each.name: np.arange(1)})
