@@ -174,7 +174,7 @@ def test_a_folder_of_parquet_files_has_the_splits_that_they_are_called(tmp_path:
 @pytest.mark.parametrize("kind", ["text", "numbers"])
 def test_a_split_of_a_table_may_lack_a_class(tmp_path: Path, kind: str) -> None:
     names: list[object] = ["a", "b", "c"] if kind == "text" else [0, 1, 2]
-    for split, labels in (("train", names), ("test", names[:2]), ("validation", names[:1])):
+    for split, labels in (("train", names), ("test", names[:2]), ("validation", names)):
         rows = [{"image": {"bytes": PNG, "path": None}, "label": label} for label in labels]
         (tmp_path / "data").mkdir(exist_ok=True)
         datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / f"data/{split}.parquet"))
@@ -183,7 +183,7 @@ def test_a_split_of_a_table_may_lack_a_class(tmp_path: Path, kind: str) -> None:
         task = load_task(params, tmp_path, 0)
     assert task.labels == tuple(map(str, names))
     assert task.test.targets.tolist() == [0, 1]
-    other = DataParams(path="data", splits=SplitParams(train="test", validation="test", test="train"))
+    other = DataParams(path="data", splits=SplitParams(train="test", validation="validation", test="train"))
     with (
         pytest.warns(HubsliceWarning, match="has no images of"),
         pytest.raises(DataError, match=f"samples of the class '{names[2]}', the train split none") as caught,
