@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hubslice.artefacts.model import Preprocessing
 from hubslice.defects.subjects import AuditSet
 from hubslice.models.base import Model
+from hubslice.models.head import Names
 
 CLASSES = ("cat", "dog", "fox")
 PLAIN = Preprocessing(
@@ -27,11 +28,8 @@ class Handmade(Model):
         super().__init__(module, architecture=type(module).__name__, labels=labels, preprocessing=PLAIN)
         self.pictures_featured = 0
 
-    @property
-    def classifier(self) -> nn.Linear:
-        head = self.module.head
-        assert isinstance(head, nn.Linear)
-        return head
+    def _find_classifier(self) -> Names:
+        return Names(("head",), frozenset({"head.weight", "head.bias"}))
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.module(inputs)
@@ -44,7 +42,7 @@ class Handmade(Model):
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         raise NotImplementedError
 
-    def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
+    def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
         raise NotImplementedError
 
     def fresh(self, seed: int) -> Model:

@@ -125,7 +125,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("a.onnx", "./graphs", *SEEDS),
         ("graphs: a folder with neither config.json nor student/; name its graph, model.onnx",),
     ),
-    "no seeds": (("a.onnx", "b.onnx", "-i", "empty"), ("empty holds no pictures",)),
+    "no seeds": (("a.onnx", "b.onnx", "-i", "empty"), ("empty holds no images",)),
     "nothing there": (("a.onnx", "b.onnx", "-i", "nowhere.npy"), ("there is nothing at nowhere.npy",)),
     "a damaged picture": (("a.onnx", "b.onnx", "-i", "photos"), ("photos/2.png cannot be read", "take it away")),
     "somebody's folder": (

@@ -178,9 +178,20 @@ def test_what_cannot_be_split_is_refused_by_name(settings: dict[str, Any], says:
     assert says in str(caught.value)
 
 
-def test_a_classifier_without_an_image_processor_is_refused(tmp_path: Path) -> None:
+def test_a_classifier_without_an_image_processor_is_prepared_as_its_type_by_default(tmp_path: Path) -> None:
     a_resnet(tmp_path, {})
     (tmp_path / SETTINGS).unlink()
+    model = load_model(tmp_path)
+    assert model.image_preprocessing.processor["image_processor_type"] == "ConvNextImageProcessor"  # type: ignore[index]
+    assert "has no preprocessor_config.json" in model.notes[0]
+
+
+def test_a_type_that_has_no_image_processor_is_refused_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_resnet(tmp_path, {})
+    (tmp_path / SETTINGS).unlink()
+    monkeypatch.setattr("hubslice.models.image_preparation.default_settings", lambda _: None)
     with pytest.raises(ModelError, match=r"has no preprocessor_config\.json"):
         load_model(tmp_path)
 
@@ -270,10 +281,4 @@ def test_a_size_that_is_set_outlives_an_older_file(tmp_path: Path) -> None:
 def test_channels_that_the_processor_does_not_give_are_told(tmp_path: Path) -> None:
     a_resnet(tmp_path, {"image_processor_type": "ViTImageProcessor", "do_convert_rgb": True}, channels=1)
     with pytest.raises(ModelError, match="it gives 3 channels, and the model takes 1"):
-        load_model(tmp_path)
-
-
-def test_a_wrapped_timm_model_is_named(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "timm_wrapper", "architecture": "test_resnet"}')
-    with pytest.raises(ModelError, match="TimmWrapper"):
         load_model(tmp_path)
