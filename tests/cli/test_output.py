@@ -139,7 +139,8 @@ def test_how_a_search_went_is_told_in_a_line(capsys: pytest.CaptureFixture[str])
     tell_report(REPORTS["student-made-smaller"])
     told = " ".join("".join(capsys.readouterr()).split())
     assert (
-        "epoch 10 of 10 kept 39.7% of the weights, validation 88.0% [83.9%, 91.2%] n = 308; all weights 91.2%" in told
+        "epoch 10 of 10 kept 39.7% of the weights of the layers that may be sliced, 43.3% of the whole network's, "
+        "validation 88.0% [83.9%, 91.2%] n = 308; all weights 91.2%" in told
     )
     tell_report(REPORTS["student-without-defects-measured"])
     assert "search" not in "".join(capsys.readouterr())
