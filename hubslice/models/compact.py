@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_model as load_weights
+from safetensors.torch import load_file
 from torch import nn
 
 from hubslice.artefacts.names import SHAPES, WEIGHTS
@@ -38,5 +38,5 @@ def load_compact(
     with torch.random.fork_rng(devices=()):
         network = build()
     apply(network, shapes, str(folder))
-    load_weights(network, folder / WEIGHTS, strict=True)
+    network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
     return network

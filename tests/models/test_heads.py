@@ -14,12 +14,15 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
+from torch import nn
 
 from hubslice.api.models import convert
 from hubslice.errors import DataError, ModelError
 from hubslice.models.base import Model
+from hubslice.models.compact import load_compact
 from hubslice.models.folder import load_model
 from hubslice.models.hollow import hollow_model
+from hubslice.models.shapes import CompactShapes
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
 from hubslice.pipeline.forms.options import Form
@@ -416,3 +419,23 @@ def test_forms_that_are_judged_by_answers_are_refused_without_a_classifier(form:
     with pytest.raises(ModelError, match="it answers with its features"):
         convert(tmp_path / "teacher", form, data=tmp_path / "images", into=into, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+class Shared(nn.Module):
+    """One layer under two names, as CoaT's position encodings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = nn.Linear(4, 6)
+        self.twin = self.own
+
+
+def test_compact_networks_whose_layers_share_tensors_are_loaded(tmp_path: Path) -> None:
+    held = {f"{layer}.{name}": tensor for layer in ("own", "twin") for name, tensor in
+            (("weight", torch.rand(3, 4)), ("bias", torch.rand(3)))}  # fmt: skip
+    held |= {name.replace("own", "twin"): tensor.clone() for name, tensor in held.items() if name.startswith("own")}
+    save_file(held, tmp_path / "model.safetensors")
+    shapes = CompactShapes(modules={"own": {"out_features": 3}})
+    network = load_compact(Shared, shapes, held_shapes(tmp_path), tmp_path, hollow=False)
+    assert network.own is network.twin
+    assert torch.equal(network.own.weight, held["own.weight"])
