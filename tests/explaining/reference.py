@@ -121,6 +121,22 @@ class Reference:
             for at, axis in enumerate(order):
                 place[axis] = index[at]
             yield source, tuple(place)
+        elif node.op_type == "GatherND":
+            places = self.constants[node.input[1]]
+            deep = places.ndim - 1
+            yield source, (*(int(i) for i in places[index[:deep]]), *index[deep:])
+        elif node.op_type == "ScatterND":
+            places = self.constants[node.input[1]]
+            deep = places.shape[-1]
+            written = {tuple(places[at].tolist()): at for at in np.ndindex(places.shape[:-1])}
+            at = written.get(tuple(index[:deep]))
+            yield (source, index) if at is None else (node.input[2], (*at, *index[deep:]))
+        elif node.op_type == "Col2Im":
+            high, wide = self.constants[node.input[2]].tolist()
+            n, c, y, x = index
+            columns = self.values[node.output[0]].shape[3] // wide
+            row = (c * high + y % high) * wide + x % wide
+            yield source, (n, row, (y // high) * columns + x // wide)
         elif node.op_type == "Concat":
             axis, at = option(node, "axis", 0), index[option(node, "axis", 0)]
             for name in node.input:

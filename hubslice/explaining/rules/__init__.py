@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from hubslice.explaining.rules.arithmetic import ARITHMETIC
 from hubslice.explaining.rules.layout import LAYOUT
+from hubslice.explaining.rules.placing import PLACING
 from hubslice.explaining.rules.pointwise import POINTWISE
 from hubslice.explaining.rules.pooling import POOLING
 from hubslice.explaining.rules.resizing import RESIZING
 from hubslice.explaining.rules.rule import Rule, Trace
 from hubslice.explaining.rules.weighted import WEIGHTED
 
-RULES: Mapping[str, Rule] = {**WEIGHTED, **ARITHMETIC, **POOLING, **RESIZING, **POINTWISE, **LAYOUT}
+RULES: Mapping[str, Rule] = {**WEIGHTED, **ARITHMETIC, **POOLING, **RESIZING, **POINTWISE, **LAYOUT, **PLACING}
 
 __all__ = ["RULES", "Rule", "Trace"]
