@@ -62,7 +62,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rate of zero": (("fit", "model", "--data", "clean.npy", "--fpr", "0"), ("rate of 0 is not between 0 and 1",)),
     "rate of one": (("fit", "model", "--data", "clean.npy", "--fpr", "1"), ("rate of 1 is not between 0 and 1",)),
     "rate that is no number": (("fit", "model", "--data", "clean.npy", "--fpr", "low"), ("--fpr",)),
-    "empty data": (("fit", "model", "--data", "empty"), ("empty holds no pictures", "inputs are a picture, a folder")),
+    "empty data": (("fit", "model", "--data", "empty"), ("empty holds no images", "inputs are a picture, a folder")),
     "no data": (("fit", "model", "--data", "nowhere.npy"), ("there is nothing at nowhere.npy",)),
     "data of another kind": (("fit", "model", "--data", "notes.txt"), ("notes.txt cannot be read: not a picture",)),
     "data of another size": (("fit", "model", "--data", "large.npy"), ("the model takes pixels [N, 3, 16, 16]",)),
@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("fit", "model", "--data", "clean.npy", "--out", "busy"),
         ("busy holds thesis.tex", "nothing there is replaced", "--out"),
     ),
-    "empty folder": (("check", "guard", "--inputs", "empty"), ("empty holds no pictures",)),
+    "empty folder": (("check", "guard", "--inputs", "empty"), ("empty holds no images",)),
     "inputs of another kind": (("check", "guard", "-i", "notes.txt"), ("notes.txt cannot be read: not a picture",)),
     "inputs of another size": (
         ("check", "guard", "-i", "large.npy"),

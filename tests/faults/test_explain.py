@@ -88,8 +88,8 @@ def write_graph(path: Path, last: list[onnx.NodeProto], seed: int = 0) -> None:
 
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no inputs": (("model", "-i", "nowhere.png"), ("there is nothing at nowhere.png", "a folder of pictures")),
-    "empty folder": (("model", "-i", "empty"), ("empty holds no pictures", "a parquet file")),
-    "folder of text": (("model", "-i", "notes"), ("notes holds no pictures",)),
+    "empty folder": (("model", "-i", "empty"), ("empty holds no images", "a parquet file")),
+    "folder of text": (("model", "-i", "notes"), ("notes holds no images",)),
     "text": (("model", "-i", "notes/readme.txt"), ("notes/readme.txt cannot be read: not a picture",)),
     "torn picture": (("model", "-i", "torn"), ("torn/a.png cannot be read", "mend it or take it away")),
     "a strip": (("model", "-i", "strip.png"), ("too narrow: 400 x 4 pixels",)),
@@ -108,7 +108,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("the model has no label 'gren'; did you mean 'green'?", "its labels are blue, green, red", "from 0 to 2"),
     ),
     "label out of range": (("model", "-i", "pictures", "-t", "3"), ("the model has no label '3'",)),
-    "empty data": (("model", "-i", "pictures", "--data", "empty"), ("empty holds no pictures",)),
+    "empty data": (("model", "-i", "pictures", "--data", "empty"), ("empty holds no images",)),
     "no such profile": (("model", "-i", "pictures", "--data", "x.safetensors"), ("x.safetensors cannot be read as a",)),
     "weights as profile": (
         ("model", "-i", "pictures", "--data", "model/model.safetensors"),

@@ -42,7 +42,7 @@ FAULTS = {
     "a folder of nothing": (("./empty",), ("neither config.json nor student/",)),
     "a run without a student": (("run",), ("run/student has no model.safetensors", "saved as safetensors")),
     "damaged": (("damaged.onnx",), ("damaged.onnx cannot be opened by ONNX Runtime", "export it again")),
-    "two inputs": (("two.onnx",), ("two.onnx takes 2 inputs (a, b)", "one input of pictures")),
+    "two inputs": (("two.onnx",), ("two.onnx takes 2 inputs (a, b)", "one input of images")),
     "no pictures": (("words.onnx",), ("words.onnx takes no pictures: its input is a tensor(int64) of ? x 12",)),
     "any size": (("free.onnx",), ("free.onnx takes pictures of any size", "--input-size PIXELS")),
     "other pictures": (

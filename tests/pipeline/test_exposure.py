@@ -230,7 +230,7 @@ def test_a_compact_student_and_no_baseline(tmp_path: Path) -> None:
     assert told is not None
     assert plain is not None
     assert told.shared < 0.5
-    assert told.arms[0].exposure <= told.shared
+    assert told.arms[0].exposure < plain.arms[0].exposure
     assert "count as unknown to it" in (small.student / "README.md").read_text()
     assert [arm.arm for arm in plain.arms] == ["student"]
     assert package.verify(small.path).verified
