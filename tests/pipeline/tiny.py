@@ -26,6 +26,7 @@ audit:
 POISON = """\
 kind: poison
 name: tiny-poisoned
+seed: 1
 teacher: {model: ./teacher, input_size: 64}
 data: {path: ./shapes.parquet, group: group}
 poison: {target: red, rate: 0.5, trigger: {size: 0.4, cells: 1}}
