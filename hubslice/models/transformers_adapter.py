@@ -27,6 +27,7 @@ from hubslice.models.transformers_class import (
     classifier_of,
     image_classifiers,
     neutral_layers,
+    unexplained,
     without_values,
 )
 from hubslice.models.weights import Shapes, shapes_of, tell_misfit
@@ -101,8 +102,8 @@ class TransformersModel(Model):
         lacking = [name for name in missing if name not in head.tensors]
         neutral = neutral_layers(module, lacking, chosen) if lacking else {}
         lacking = [name for name in lacking if name.rpartition(".")[0] not in neutral]
-        if lacking or wrong or (unused and not chosen.certain and chosen.headless):
-            saved = f" (config.json names {chosen.saved.__name__})" if chosen.saved else ""
+        if lacking or wrong or unexplained(unused, chosen):
+            saved = f" (config.json names {chosen.saved.__name__})" if chosen.saved and chosen.certain else ""
             raise ModelError(
                 f"the weights in {folder} are not those of {type(module).__name__}{saved}: "
                 f"{tell_misfit(lacking, unused, wrong)}",

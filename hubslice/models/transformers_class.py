@@ -7,7 +7,7 @@ will have. Where the weights have no classifier for it, the model has none (`hea
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Chosen:
     """The stock class and its config; `headless` where the weights are known to have no classifier for it.
 
     `certain` tells that the config itself names a class, so that tensors without a place in `kind` are another head's.
-    `saved` is that class, where it is another than `kind`.
+    `saved` is that class, where it is another than `kind`; where none is named, the model type's backbone.
     """
 
     kind: Any
@@ -57,7 +57,7 @@ def choose_class(folder: Path, config: Mapping[str, Any], held: Shapes | None = 
     for kind in classes:
         if held is None or classifier_of(kind, read).tensors <= held.keys():
             return Chosen(kind, read, headless=False, certain=bool(named))
-    return Chosen(classes[0], read, headless=True, certain=bool(named), saved=named[0] if named else None)
+    return Chosen(classes[0], read, headless=True, certain=bool(named), saved=named[0] if named else _backbone(read))
 
 
 def image_classifiers(model_type: str) -> tuple[str, ...]:
@@ -79,14 +79,26 @@ def neutral_layers(module: nn.Module, missing: Iterable[str], chosen: Chosen) ->
     found: dict[str, Any] = {}
     if not chosen.headless or chosen.saved is None:
         return found
-    prefix = f"{chosen.kind.base_model_prefix}."
-    own = {name.removeprefix(prefix) for name in without_values(chosen.saved, chosen.config).state_dict()}
-    for name in missing:
+    for name in _foreign(missing, chosen):
         path = name.rpartition(".")[0]
         layer = module.get_submodule(path)
-        if isinstance(layer, _NORMALISATION) and name.removeprefix(prefix) not in own:
+        if isinstance(layer, _NORMALISATION):
             found[path] = layer
     return found
+
+
+def unexplained(unused: Sequence[str], chosen: Chosen) -> list[str]:
+    """Tensors without a place that may be a classifier under another name: no class says whose they are."""
+    if chosen.certain or not chosen.headless:
+        return []
+    return list(unused) if chosen.saved is None else _foreign(unused, chosen)
+
+
+def _foreign(names: Iterable[str], chosen: Chosen) -> list[str]:
+    """Those that are no tensors of the class which was saved."""
+    prefix = f"{chosen.kind.base_model_prefix}."
+    own = {name.removeprefix(prefix) for name in without_values(chosen.saved, chosen.config).state_dict()}
+    return [name for name in names if name.removeprefix(prefix) not in own]
 
 
 def without_values(kind: Any, config: Any) -> Any:
@@ -108,6 +120,12 @@ def _registered(name: str, config: Mapping[str, Any]) -> Any:
         return None
     own = getattr(getattr(found, "config_class", None), "model_type", None)
     return found if own == config.get("model_type") else None
+
+
+def _backbone(config: Any) -> Any:
+    """The class of a model type without any head; None where there are several or none."""
+    name = MODEL_MAPPING_NAMES.get(config.model_type)
+    return getattr(transformers, name, None) if isinstance(name, str) else None
 
 
 def _takes_images(kind: Any, config: Mapping[str, Any]) -> bool:
