@@ -14,6 +14,8 @@ from torch import nn
 from hubslice.artefacts.channels import ChannelGroup
 from hubslice.models.shapes import FEATURES, HEADS, HEADS_WIDTH, replace
 
+HEAD_CONVOLUTION = "conv_head"  # of MobileNetV3 and its like
+
 
 def cut(module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, np.ndarray]) -> None:
     """Take units out of a network, in place. `removed` are numbers of units by the name of their group."""
@@ -57,12 +59,16 @@ def _refit(module: nn.Module, path: str) -> None:
 
 
 def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
-    """The modules around a classifier know its inputs, for the day when they make a new one."""
-    if path not in _classifiers(module):
+    """The modules around a classifier know its inputs, for the day when they make a new one.
+
+    Of timm's networks with a convolution between pooling and classifier, the network knows that one's inputs, too.
+    """
+    if path not in (HEAD_CONVOLUTION, *_classifiers(module)):
         return
+    names = FEATURES[:1] if path == HEAD_CONVOLUTION else FEATURES
     steps = path.split(".")
     for part in (module.get_submodule(".".join(steps[:depth])) for depth in range(len(steps))):
-        for name in FEATURES:
+        for name in names:
             if vars(part).get(name) == was:
                 setattr(part, name, now)
 

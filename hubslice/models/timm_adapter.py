@@ -152,7 +152,12 @@ class TimmModel(Model):
         classes = int(self.module.num_classes)
         if classes == 0:
             return Names()
-        return replaced_by(self.module, lambda copied: copied.reset_classifier(classes + 1))
+        network = self.module
+        if self.shapes is not None:  # some networks count on the architecture's widths when they are reset
+            arguments = getattr(network, "_model_args", {}) | {"num_classes": classes}
+            with torch.device("meta"):
+                network = timm.create_model(self.architecture, **arguments)
+        return replaced_by(network, lambda copied: copied.reset_classifier(classes + 1))
 
     def forward(self, inputs: Tensor) -> Tensor:
         logits: Tensor = self.module(inputs)

@@ -25,6 +25,7 @@ from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.data.pixels import to_unit
 from hubslice.errors import SliceError
 from hubslice.models.base import Model
+from hubslice.models.layout import training_layout
 from hubslice.progress import Reporter
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import Gates
@@ -88,6 +89,7 @@ def search(
     else:
         whole = _value(validate())
     device = head[0].device
+    layout = training_layout(module, device)
     mixed = device.type == "cuda" if bf16 is None else bf16
     loss_of = nn.CrossEntropyLoss()
 
@@ -103,7 +105,7 @@ def search(
                 moving = scheduled and not _enough(gates.retention, params)
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
                 with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-                    images = images.to(device, memory_format=torch.channels_last)
+                    images = images.to(device, memory_format=layout)
                     loss = loss_of(model.logits(to_unit(images)), targets.to(device))
                 module.zero_grad(set_to_none=True)
                 gates.clear()

@@ -23,6 +23,7 @@ from hubslice.data.task import Split
 from hubslice.errors import MemoryShortError
 from hubslice.machine import first_line, out_of_memory
 from hubslice.models.base import Model
+from hubslice.models.layout import training_layout
 from hubslice.processes import world
 from hubslice.progress import Reporter
 from hubslice.recipe.schema import TrainParams
@@ -86,9 +87,10 @@ def finetune(
     check_batches(model, params, batches)
     pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)
     loader = loader_of(pixels, batches, params, device)
-    # Depthwise convolutions train 1.5 times as fast on the CPU in this layout. The module is not "prepared": that would
-    # leave autocast in its forward for good, and validation is done in full precision.
-    stock: nn.Module = model.module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # The module is not "prepared": that would leave autocast in its forward for good, and validation is done in full
+    # precision.
+    layout = training_layout(model.module, accelerator.device)
+    stock: nn.Module = model.module.to(accelerator.device, memory_format=layout)  # type: ignore[call-overload]
     head = model.classifier_parameters()
     for name, parameter in stock.named_parameters():
         parameter.requires_grad_(params.part == "all" or name in head)
@@ -126,7 +128,7 @@ def finetune(
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * _schedule(step / steps, params)
                 with accelerator.autocast():
-                    images = images.to(accelerator.device, memory_format=torch.channels_last)
+                    images = images.to(accelerator.device, memory_format=layout)
                     pixels_now = to_unit(images)
                     logits = model.forward(model.pixels_to_inputs(pixels_now))
                     if follow is None:

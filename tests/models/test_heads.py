@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -18,11 +19,13 @@ from torch import nn
 
 from hubslice.api.models import convert
 from hubslice.errors import DataError, ModelError
+from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
 from hubslice.models.compact import load_compact
+from hubslice.models.cutting import cut
 from hubslice.models.folder import load_model
 from hubslice.models.hollow import hollow_model
-from hubslice.models.shapes import CompactShapes
+from hubslice.models.shapes import CompactShapes, changes, widths
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
 from hubslice.pipeline.forms.options import Form
@@ -436,3 +439,20 @@ def test_compact_networks_whose_layers_share_tensors_are_loaded(tmp_path: Path) 
     network = load_compact(Shared, shapes, held_shapes(tmp_path), tmp_path, hollow=False)
     assert network.own is network.twin
     assert torch.equal(network.own.weight, held["own.weight"])
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_a_compact_network_with_a_convolution_before_its_classifier_gets_another_one(tmp_path: Path) -> None:
+    """MobileNetV3 counts on its width when it is reset."""
+    model = TimmModel.create("mobilenetv3_small_050", OLD, seed=0)
+    model.preprocessing = model.image_preprocessing.model_copy(update={"input_size": (3, 64, 64)})
+    before, groups = widths(model.module), channel_map(model).groups
+    cut(model.module, groups, {group.name: np.arange(group.units // 4) for group in groups})
+    model.shapes = changes(before, model.module)
+    model.save(tmp_path)
+    again, images = load_model(tmp_path), torch.rand(2, 3, 64, 64)
+    assert again.module.conv_head.in_channels == again.module.num_features < before[""]["num_features"]
+    assert torch.allclose(again.logits(images), model.logits(images), atol=1e-6)
+    again.reset_classifier(NEW, 0)
+    assert again.logits(images).shape == (2, len(NEW))

@@ -27,11 +27,11 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
     """Search for the weights that the task needs, with the training pictures and the augmentation of the training."""
 
     def run(context: Context) -> None:
-        import torch
 
         from hubslice.artefacts.slice import Slice
         from hubslice.graph.neuron_map import NeuronMap
         from hubslice.models.folder import load_model
+        from hubslice.models.layout import training_layout
         from hubslice.slicing.reach import MUCH, NEAR, check_reach, tell_floor
         from hubslice.slicing.seam import search
         from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
@@ -46,7 +46,8 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
             if params.retention is None and reach.floor >= MUCH:
                 tell_floor(reach)
         start_classifier(model, task.labels, recipe.seed, known_labels(recipe, model.labels, task.labels))
-        model.module.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layout = training_layout(model.module, context.device)
+        model.module.to(context.device, memory_format=layout)  # type: ignore[call-overload]
         order = EpochBatches(len(task.train), params.batch_size, recipe.seed)
         pixels = TrainingPixels(task.train, model.image_preprocessing, recipe.train, recipe.seed)
         loader = loader_of(pixels, order, recipe.train, context.device)
