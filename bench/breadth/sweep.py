@@ -22,6 +22,7 @@ import psutil
 
 from hubslice.errors import RunError
 
+from ..environment import environment
 from ..machine import Machine
 from .member import Member
 from .outcome import Outcome, Stage, versions
@@ -68,9 +69,7 @@ def sweep(
     keep: Path | None = None,
 ) -> None:
     """Try these members; each one's outcome is put in the folder when it is known. `keep`: their folders go there."""
-    os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TORCHINDUCTOR_COMPILE_THREADS="1")
-    with tempfile.TemporaryDirectory(prefix="hubslice-breadth-") as name:
-        os.environ["HF_HOME"] = os.environ["HUBSLICE_CACHE"] = f"{name}/cache"
+    with tempfile.TemporaryDirectory(prefix="hubslice-breadth-") as name, environment(**_variables(Path(name))):
         commit = Machine.here(1).commit
         context = get_context("forkserver")
         context.set_forkserver_preload(["bench.breadth.preload"])
@@ -91,6 +90,12 @@ def sweep(
             for each in running:
                 each.end()
             signal.signal(signal.SIGTERM, before)
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    """What every member's process finds set: no Hub, caches of its own, a thread each."""
+    alone = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    return alone | dict.fromkeys(("HF_HOME", "HUBSLICE_CACHE"), f"{folder}/cache")
 
 
 @dataclass

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +16,7 @@ from hubslice.artefacts.names import DELTA, WEIGHTS
 from hubslice.hub.integrity import digest
 from hubslice.hub.restore import restore, teacher_tensors
 
+from ..environment import environment
 from ..machine import Machine
 
 COMMIT = "0" * 40  # of a teacher that lies here, not on a Hub
@@ -54,7 +52,7 @@ def differences(name: str, teacher: Path, students: dict[str, Path]) -> Differen
 def _difference(name: str, form: str, teacher: Path, student: Path) -> Difference:
     content = (student / WEIGHTS).read_bytes()
     pinned = (_fact(teacher / WEIGHTS),)
-    with TemporaryDirectory() as place, _cache(Path(place) / "cache"):
+    with TemporaryDirectory() as place, environment(HUBSLICE_CACHE=f"{place}/cache"):
         folder = Path(place) / "student"
         folder.mkdir()
         started = time.perf_counter()
@@ -85,16 +83,3 @@ def _difference(name: str, form: str, teacher: Path, student: Path) -> Differenc
 def _fact(path: Path) -> FileFact:
     found = digest(path)
     return FileFact(path=path.name, size=found.size, sha256=found.sha256)
-
-
-@contextmanager
-def _cache(folder: Path) -> Iterator[None]:
-    """With hubslice's cache in a folder of its own."""
-    before = os.environ.get("HUBSLICE_CACHE")
-    os.environ["HUBSLICE_CACHE"] = str(folder)
-    try:
-        yield
-    finally:
-        del os.environ["HUBSLICE_CACHE"]
-        if before is not None:
-            os.environ["HUBSLICE_CACHE"] = before

@@ -451,6 +451,7 @@ def test_a_compact_network_with_a_convolution_before_its_classifier_gets_another
     cut(model.module, groups, {group.name: np.arange(group.units // 4) for group in groups})
     model.shapes = changes(before, model.module)
     model.save(tmp_path)
+    model.module.eval()
     again, images = load_model(tmp_path), torch.rand(2, 3, 64, 64)
     assert again.module.conv_head.in_channels == again.module.num_features < before[""]["num_features"]
     assert torch.allclose(again.logits(images), model.logits(images), atol=1e-6)

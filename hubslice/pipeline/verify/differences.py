@@ -34,7 +34,7 @@ def _name(item: object, index: int) -> str:
     if isinstance(item, dict):
         names = [item[key] for key in ("name", "arm", "source", "parameter", "kind") if isinstance(item.get(key), str)]
         if names:
-            return "/".join(names[:2])
+            return "/".join(list(dict.fromkeys(names))[:2])
     return str(index)
 
 
