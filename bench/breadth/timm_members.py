@@ -30,6 +30,8 @@ SMALLER: tuple[Mapping[str, Any], ...] = (
     {"depth": 2},
     {"depths": [1, 1, 2, 1]},
     {"depths": [1, 1, 1]},
+    {"dims": [16, 24, 32, 48], "depths": [1, 1, 2, 2], "transformer_depths": [0, 0, 1, 1]},
+    {"serial_depths": [1, 1, 1, 1], "parallel_depth": 1},
     {"layers": [1, 1, 1, 1]},
     {"num_blocks": 2},
     {"block_config": [2, 2, 2]},

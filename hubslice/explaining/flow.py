@@ -105,6 +105,11 @@ def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], ou
         if root is not None:
             roots[op.output] = root
         ops.append(op)
+        if shapes.pairs(op.output):
+            raise RuleError(
+                f"{op.kind} ({op.name}) compares the samples of a batch with each other",
+                hint="the network's answer to one depends on the others; dynamic slicing explains one at a time",
+            )
         for name in () if _passes(op) else RULES[op.kind].deltas(op):
             if name not in constants and shapes.repeats(name) is None:
                 raise RuleError(

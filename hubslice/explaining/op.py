@@ -28,6 +28,10 @@ class Shapes:
         one, two = self.one[name], self.two[name]
         return one[0] if one and two[0] == 2 * one[0] and one[1:] == two[1:] else None
 
+    def pairs(self, name: str) -> bool:
+        """Whether two axes grow with the number of samples: it holds something of every pair of them."""
+        return sum(a != b for a, b in zip(self.one[name], self.two[name], strict=True)) > 1
+
 
 @dataclass(frozen=True)
 class Op:

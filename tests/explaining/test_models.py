@@ -81,6 +81,19 @@ def test_every_layer_takes_part(
         assert np.mean(array[0] == found.leaves[name][0]) > 0.99
 
 
+class Mixing(nn.Module):
+    """Attention from sample to sample, as timm's CSATv2 has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.fc(x)
+        answers: Tensor = (found @ found.T).softmax(-1) @ found
+        return answers
+
+
 class Running(nn.Module):
     """Sums so far, for which there is no rule."""
 
@@ -93,9 +106,15 @@ class Running(nn.Module):
         return answers
 
 
-@pytest.mark.slow
-def test_an_operator_without_a_rule_stops_with_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (Running(), r"no rule for the operator CumSum \(node"),
+        (Mixing(), r"MatMul \(node_matmul\) compares the samples of a batch with each other"),
+    ],
+)
+def test_what_cannot_be_explained_stops_with_the_operators_name(module: nn.Module, told: str, tmp_path: Path) -> None:
     inputs = {"x": torch.rand(2, 4)}
-    export_onnx(Running(), inputs, tmp_path / "model.onnx")
-    with pytest.raises(RuleError, match=r"no rule for the operator CumSum \(node"):
+    export_onnx(module, inputs, tmp_path / "model.onnx")
+    with pytest.raises(RuleError, match=told):
         Network.of(fold(onnx.load(tmp_path / "model.onnx")), {name: tensor.numpy() for name, tensor in inputs.items()})
