@@ -5,6 +5,7 @@ The table in the README says the rules. Names of files never decide anything.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,15 @@ from hubslice.data.split_words import SPELLINGS, mentioned_split_of, numbered_sp
 from hubslice.errors import DataError
 
 ONLY = "train"  # the split of data that has no splits, as `datasets` calls it
+IMAGES = frozenset({"image", "images", "img", "imgs", "jpegimages", "input", "inputs"})
+MARKS = frozenset({"mask", "masks", "gt", "groundtruth", "annotation", "annotations", "label", "labels"}) | {
+    "segmentation",
+    "segmentations",
+    "segmentationclass",
+    "segmentationobject",
+    "target",
+    "targets",
+}
 ALLOW = "set data.allow_skipped: true to go on without them"
 
 
@@ -93,7 +103,8 @@ def classes_of(
     """By split: every image with its class, in the order of the images. Images in no class are put `aside`.
 
     Raises:
-        DataError: a class or split has no images, which is not `allowed`, or the splits lie in the class folders.
+        DataError: a class or split has no images, which is not `allowed`, or the splits lie in the class folders, or
+            the folders are rather images and what is marked in them.
     """
     rows: dict[str, list[tuple[str, str]]] = {name: [] for name in layout.splits.values()} or {ONLY: []}
     deeper: dict[str, int] = defaultdict(int)
@@ -107,6 +118,7 @@ def classes_of(
         if folder is not None:
             deeper[folder] += 1
     _check_deeper(deeper, layout, source)
+    _check_marks({label for found in rows.values() for _, label in found}, source)
     _check_empty(rows, folders, layout, source, aside, allowed)
     return {split: found for split, found in rows.items() if found}
 
@@ -161,6 +173,18 @@ def _check_deeper(deeper: dict[str, int], layout: Layout, source: str) -> None:
     images = number(sum(deeper.values()), "image lies", "images lie")
     nested = number(len(deeper), "nested folder", "nested folders")
     tell(f"{source}: {images} in {nested} ({some(sorted(deeper))}), whose class is that of the folder above them")
+
+
+def _check_marks(classes: set[str], source: str) -> None:
+    """Refuse the folders of data for segmentation, which would be the classes: `images` and `masks`."""
+    plain = {re.sub(r"[\W_]", "", label.casefold()) for label in classes}
+    if plain <= IMAGES | MARKS and plain & IMAGES and plain & MARKS:
+        raise DataError(
+            f"{source} holds {some([f'{label}/' for label in in_order(classes)])}: images and what is marked in them, "
+            "which would be the classes",
+            hint="put each class's images into a folder of its name, or name them in metadata.csv with the columns "
+            "file_name and label",
+        )
 
 
 def _check_empty(

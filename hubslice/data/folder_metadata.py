@@ -6,6 +6,7 @@ import csv
 import json
 import posixpath
 import re
+from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,16 @@ _WHOLE, _DECIMAL = re.compile(r"0|-?[1-9][0-9]*"), re.compile(r"-?[0-9]+\.[0-9]+
 Row = dict[str, Any]
 
 
-def read_metadata(walked: Walk, source: str) -> list[tuple[str, Row]]:
-    """The rows of all metadata files: the image's place, and the other columns.
+@dataclass(frozen=True)
+class Metadata:
+    """The image's place and the other columns of every row; `classes` are names that a file gives labels in numbers."""
+
+    rows: list[tuple[str, Row]]
+    classes: tuple[str, ...] | None
+
+
+def read_metadata(walked: Walk, label: str, source: str) -> Metadata:
+    """The rows of all metadata files, of which `label` is the column of labels.
 
     Images that no row names and names of no file are put aside.
 
@@ -36,12 +45,14 @@ def read_metadata(walked: Walk, source: str) -> list[tuple[str, Row]]:
     rows: list[tuple[str, Row]] = []
     columns: dict[frozenset[str], str] = {}
     by_folder: dict[str, str] = {}
+    classes: dict[tuple[str, ...] | None, str] = {}
     for table in walked.metadata:
         folder = posixpath.dirname(table)
         if folder in by_folder:
             raise DataError(f"{source} holds {by_folder[folder]} and {table}", hint="keep one of them")
         by_folder[folder] = table
-        found = _rows_of(walked.path(table), table, source)
+        found, named = _rows_of(walked.path(table), table, source)
+        classes.setdefault(named.get(label), table)
         for row in found[:1]:
             _check_columns(row, table, source, columns)
         for number, row in enumerate(found):
@@ -51,8 +62,12 @@ def read_metadata(walked: Walk, source: str) -> list[tuple[str, Row]]:
                 walked.aside.add(Reason.MISSING, posixpath.join(folder, name))
             else:
                 rows.append((place, row))
+    if len(classes) > 1:
+        raise DataError(
+            f"{' and '.join(list(classes.values())[:2])} of {source} have different classes", hint="give them the same"
+        )
     _account(rows, walked.images, walked.aside, source)
-    return rows
+    return Metadata(rows, next(iter(classes), None))
 
 
 def _check_columns(row: Row, table: str, source: str, columns: dict[frozenset[str], str]) -> None:
@@ -100,9 +115,10 @@ def _account(rows: list[tuple[str, Row]], images: list[str], aside: Aside, sourc
         tell(f"{source}: the metadata names {len(twice):,} images more than once: {some(twice)}")
 
 
-def _rows_of(path: Path, table: str, source: str) -> list[Row]:
+def _rows_of(path: Path, table: str, source: str) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
+    """The rows, and by column the names of classes that its numbers stand for."""
     try:
-        rows = _read(path)
+        rows, classes = _read(path)
     except (DatasetsError, ValueError, csv.Error) as error:
         raise DataError(
             f"{table} of {source} cannot be read: {error.__cause__ or error}",
@@ -117,22 +133,23 @@ def _rows_of(path: Path, table: str, source: str) -> list[Row]:
         )
     if not rows:
         raise DataError(f"{table} of {source} has no rows", hint="fill it, or remove it to read the class folders")
-    return rows
+    return rows, classes
 
 
-def _read(path: Path) -> list[Row]:
+def _read(path: Path) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
     if path.suffix == ".parquet":
-        rows: list[Row] = datasets.load_dataset("parquet", data_files=escape(str(path)), split="train").to_list()
-        return rows
+        found = datasets.load_dataset("parquet", data_files=escape(str(path)), split="train")
+        features = found.features.items()
+        return found.to_list(), {name: tuple(f.names) for name, f in features if isinstance(f, datasets.ClassLabel)}
     if path.suffix == ".jsonl":
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-        return [json.loads(line) for line in lines if line.strip()]
+        return [json.loads(line) for line in lines if line.strip()], {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file, restkey="(columns without a name)"))
     for column in table[0] if table else ():
         if column != FILE:
             _typed(table, column)
-    return table
+    return table, {}
 
 
 def _typed(table: list[Row], column: str) -> None:

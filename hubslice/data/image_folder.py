@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ def _by_folders(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list[
 
 
 def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list[str]]:
-    rows = read_metadata(walked, params.path)
+    metadata = read_metadata(walked, params.label, params.path)
+    rows = metadata.rows
     if not rows:
         missing = walked.aside.of(Reason.MISSING)
         raise DataError(
@@ -100,7 +101,8 @@ def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list
     splits = {}
     for split, found in by_split.items():
         columns = {name: _of_one_type([row.get(name) for _, row in found]) for name in names}
-        splits[split] = _table(walked, [place for place, _ in found], columns, split)
+        places = [place for place, _ in found]
+        splits[split] = _table(walked, places, columns, split, metadata.classes, label=params.label)
     return splits, [place for found in by_split.values() for place, _ in found]
 
 
@@ -112,13 +114,21 @@ def _of_one_type(values: list[Any]) -> list[Any]:
     return [None if value is None or value != value else str(value) for value in values]
 
 
-def _table(walked: Walk, places: list[str], columns: dict[str, list[Any]], split: str, labels: Any = None) -> Any:
-    """The rows of a split; `labels` names the classes where the column of labels holds their numbers."""
+def _table(
+    walked: Walk,
+    places: list[str],
+    columns: dict[str, list[Any]],
+    split: str,
+    labels: Sequence[str] | None,
+    *,
+    label: str = LABEL,
+) -> Any:
+    """The rows of a split; `labels` names the classes where the column `label` holds their numbers."""
     images = [{"bytes": None, "path": walked.text(place)} for place in places]
     rows = datasets.Dataset.from_dict({IMAGE: images, **columns}, split=datasets.NamedSplit(split))
     features = rows.features | {IMAGE: datasets.Image(decode=False)}
     if labels is not None:
-        features |= {LABEL: datasets.ClassLabel(names=list(labels))}
+        features |= {label: datasets.ClassLabel(names=list(labels))}
     return rows.cast(datasets.Features(features))
 
 

@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from hubslice.data.aside import shown, tell
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NONE = (-1, -100)  # -100 is what PyTorch's losses pass over
+_NO_NUMBER = frozenset({"nan", "-nan", "<na>", "-1", "-1.0", "-100", "-100.0"})  # of numbers that were written as text
+_NOTHING = _NO_NUMBER | {"none", "null", "na", "n/a"}
 
 
 def class_name(value: object) -> str | None:
     """The name of the class that a label means; None where it means that there is none.
 
-    Numbers are named as whole numbers where they are whole. No label are None, NaN and infinity, -1, and empty text.
+    Numbers are named as whole numbers where they are whole. No label are None, NaN and infinity, -1, -100, and empty
+    text.
     """
     if isinstance(value, bytes):
         value = value.decode(errors="backslashreplace")
@@ -24,10 +28,20 @@ def class_name(value: object) -> str | None:
         value = int(value)
     if isinstance(value, bool):
         return str(value)
-    if value is None or value == -1 or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or value in _NONE or (isinstance(value, float) and not math.isfinite(value)):
         return None
     text = str(value)
     return text if text.strip() else None
+
+
+def class_names(column: Iterable[object]) -> list[str | None]:
+    """`class_name` of every label; where all text is numbers, text for -1, -100 and NaN means that there is none."""
+    names = [class_name(value) for value in column]
+    missing = {name for name in set(names) if name is not None and name.strip().casefold() in _NO_NUMBER}
+    others = set(names) - missing - {None}
+    if missing and others and all(name is not None and _NUMBER.fullmatch(name.strip()) for name in others):
+        return [None if name in missing else name for name in names]
+    return names
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -55,3 +69,10 @@ def tell_alike(names: Iterable[str], source: str) -> None:
         if len(group) > 1:
             told = ", ".join(f"'{shown(name)}'" for name in group)
             tell(f"{source}: {told} are {len(group)} classes, whose names differ by capitals, spaces or hyphens only")
+
+
+def tell_nothing(names: Iterable[str], source: str) -> None:
+    """Tell of classes that are called as tools write that there is no label."""
+    for name in dict.fromkeys(names):
+        if name.strip().casefold() in _NOTHING:
+            tell(f"{source}: '{shown(name)}' is taken for a class; if it means that there is no label, remove its rows")

@@ -21,7 +21,7 @@ from hubslice.data.aside import number, shown, some, tell
 from hubslice.data.folder import WORDS, Kind, content, look, read_folder
 from hubslice.data.hub import from_hub
 from hubslice.data.image_folder import file_hash, read_images
-from hubslice.data.labels import class_name, in_order, tell_alike
+from hubslice.data.labels import class_names, in_order, tell_alike, tell_nothing
 from hubslice.data.mistaken import mistaken
 from hubslice.data.picture import read_rgb
 from hubslice.data.split_words import split_of
@@ -88,7 +88,7 @@ class Table:
             found = [-1 if value is None else value for value in column]
         else:
             known = {name: index for index, name in enumerate(self.labels)}
-            found = [known.get(class_name(value) or "", -1) for value in column]
+            found = [known.get(name or "", -1) for name in class_names(column)]
         targets = np.array(found, dtype=np.int64)
         if targets.min(initial=0) < 0:
             raise self._unlabelled(np.flatnonzero(targets < 0))
@@ -248,7 +248,9 @@ def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tup
     if len(loaded) == 1 and labelled:
         _tell_split_column(next(iter(loaded.values())), params)
     if local is not None:
-        tell_alike((label for table in tables.values() for label in table.labels), params.path)
+        labels = [label for table in tables.values() for label in table.labels]
+        tell_alike(labels, params.path)
+        tell_nothing(labels, params.path)
     return tables, fingerprint, commit
 
 
@@ -302,8 +304,7 @@ def _checked(
     elif isinstance(feature, datasets.ClassLabel):
         labels = tuple(str(name) for name in feature.names)
     elif isinstance(feature, datasets.Value):
-        names = (class_name(value) for value in rows[params.label][:])
-        labels = in_order(name for name in names if name is not None)
+        labels = in_order(name for name in class_names(rows[params.label][:]) if name is not None)
     else:
         raise DataError(
             f"column '{params.label}' of {params.path} holds no labels but values of type {_kind(feature)}",

@@ -183,6 +183,14 @@ REFUSED: dict[str, tuple[list[str], tuple[str, ...]]] = {
         [f"{split}/{place}" for split in ("train", "test_1") for place in (*CAT, *DOG)],
         ("test_1/, train/ of photos", "test_1/ would be test/"),
     ),
+    "images and masks": (
+        [*several("JPEGImages"), *several("Ground_Truth")],
+        ("photos holds Ground_Truth/, JPEGImages/: images and what is marked", "metadata.csv"),
+    ),
+    "images and masks in splits": (
+        [f"{split}/{place}" for split in ("train", "val") for place in (*several("images"), *several("masks"))],
+        ("photos holds images/, masks/: images",),
+    ),
     "the same split twice": ([*several("Train/cat"), *several("train/cat")], ("both the split train",)),
     "an empty class": ([*CAT, *DOG, "owl/"], ("1 folder has no image of a class: owl", "data.allow_skipped: true")),
     "an empty class of a split": (

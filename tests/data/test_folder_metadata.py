@@ -52,6 +52,26 @@ def test_labels_of_numbers_keep_their_order(tmp_path: Path) -> None:
     assert read(folder(tmp_path / "photos", rows))[0]["train"].labels == tuple(map(str, range(12)))
 
 
+def test_names_of_classes_in_a_parquet_file_keep_their_order(tmp_path: Path) -> None:
+    def put_named(path: Path, names: list[str], column: str = "label") -> Path:
+        rows = {"file_name": NAMES, column: [at % 2 for at in range(len(NAMES))]}
+        features = datasets.Features({"file_name": datasets.Value("string"), column: datasets.ClassLabel(names=names)})
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(str(path / "metadata.parquet"))
+        return path
+
+    names = ["zebra", "ant", "owl"]  # the last of which no image is
+    found = read(put_named(write(tmp_path / "photos", NAMES), names))[0]["train"]
+    assert found.labels == tuple(names)
+    assert found.targets().tolist() == [at % 2 for at in range(len(NAMES))]
+    kinds = put_named(write(tmp_path / "kinds", NAMES), names, "kind")
+    assert read(kinds, label="kind")[0]["train"].labels == tuple(names)
+    splits = tmp_path / "splits"
+    for split, given in (("train", names), ("test", names[::-1])):
+        put_named(write(splits / split, NAMES), given)
+    with pytest.raises(DataError, match=r"train/metadata\.parquet .*have different classes"):
+        read(splits)
+
+
 def test_text_of_digits_stays_text(tmp_path: Path) -> None:
     rows = [row | {"label": f"00{at % 2}"} for at, row in enumerate(ROWS)]
     assert read(folder(tmp_path / "photos", rows))[0]["train"].labels == ("000", "001")

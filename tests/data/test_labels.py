@@ -54,7 +54,15 @@ def test_categories_of_pandas_are_classes(tmp_path: Path) -> None:
     ("kind", "missing"),
     [
         *(("float64", math.nan), ("float64", None), ("float64", -1.0), ("float32", math.inf)),
-        *(("int64", -1), ("int64", None), ("string", ""), ("string", " "), ("string", None), ("bool", None)),
+        *(
+            ("int64", -1),
+            ("int64", -100),
+            ("int64", None),
+            ("string", ""),
+            ("string", " "),
+            ("string", None),
+            ("bool", None),
+        ),
     ],
 )
 def test_missing_labels_are_refused_with_their_rows(tmp_path: Path, kind: str, missing: object) -> None:
@@ -68,8 +76,17 @@ def test_missing_labels_are_refused_with_their_rows(tmp_path: Path, kind: str, m
 
 
 @pytest.mark.parametrize("value", ["nan", "None", "NA", "null", "-1 "])
-def test_text_that_looks_like_nothing_is_a_class(tmp_path: Path, value: str) -> None:
-    assert table(tmp_path, [value, "cat"], "string").labels == tuple(sorted([value, "cat"]))
+def test_text_that_looks_like_nothing_is_a_class_and_told(tmp_path: Path, value: str) -> None:
+    with pytest.warns(HubsliceWarning, match=f"'{value}' is taken for a class; if it means that there is no label"):
+        assert table(tmp_path, [value, "cat"], "string").labels == tuple(sorted([value, "cat"]))
+
+
+@pytest.mark.parametrize("missing", ["nan", "NaN", "-1", "-1.0", "-100"])
+def test_numbers_written_as_text_may_be_missing(tmp_path: Path, missing: str) -> None:
+    found = table(tmp_path, ["0.0", "1.0", "10.0", missing], "string")
+    assert found.labels == ("0.0", "1.0", "10.0")
+    with pytest.raises(DataError, match=rf"row 3 of t.parquet has no label in column 'label' \('{missing}' there"):
+        found.targets()
 
 
 @pytest.mark.parametrize(
