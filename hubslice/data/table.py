@@ -113,16 +113,26 @@ class Table:
         )
 
     def groups(self) -> np.ndarray:
-        """Group number of every row, int64 [rows]; every row is its own group where the recipe names none."""
+        """Group number of every row, int64 [rows]; a row without a group, or of data without them, is its own."""
         if self.params.group is None:
             return np.arange(len(self), dtype=np.int64)
-        _, numbers = np.unique(np.array([str(g) for g in self.rows[self.params.group][:]]), return_inverse=True)
+        names = [f"row {row}" if name is None else f"group {name}" for row, name in enumerate(self._grouped())]
+        _, numbers = np.unique(np.array(names), return_inverse=True)
         return numbers.astype(np.int64)
 
     def group_names(self, rows: np.ndarray) -> set[str]:
         """The groups that these rows belong to, as the data calls them."""
-        column = self.rows[self.params.group]
-        return {str(column[int(row)]) for row in rows}
+        names = self._grouped()
+        return {name for row in rows if (name := names[int(row)]) is not None}
+
+    def alone(self) -> int:
+        """How many rows have no group where others have one."""
+        return 0 if self.params.group is None else self._grouped().count(None)
+
+    def _grouped(self) -> list[str | None]:
+        """The group of every row, by name; None where it has none: none, NaN, or empty text."""
+        column = self.rows[self.params.group][:]
+        return [None if each is None or each != each or not str(each).strip() else str(each) for each in column]
 
     def name(self, row: int) -> str:
         """How to find a row: its file, or its number (from 0) and the split of the data set where it has several."""
@@ -320,7 +330,11 @@ def _checked(
             if labelled
             else "give a table whose column holds pictures: their files' bytes, or paths",
         ) from error
-    return Table(rows, labels, params, beside, left_out)
+    table = Table(rows, labels, params, beside, left_out)
+    if alone := table.alone():
+        have = number(alone, "row has", "rows have")
+        tell(f"{params.path}: {have} nothing in column '{params.group}'; each is a group of its own")
+    return table
 
 
 def _holds_labels(rows: Any, column: str) -> bool:

@@ -230,6 +230,17 @@ def test_values_of_several_types_are_text(tmp_path: Path) -> None:
     assert classes(tables) == {"train": {"7": 10, "b": 10}}
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_without_a_group_are_groups_of_their_own(tmp_path: Path, kind: str) -> None:
+    rows = [row | {"author": None if at < 3 else at // 4} for at, row in enumerate(ROWS)]
+    tables, told = read(folder(tmp_path / "photos", rows, f"metadata.{kind}"), group="author")
+    assert told == ["photos: 3 rows have nothing in column 'author'; each is a group of its own"]
+    groups = tables["train"].groups().tolist()
+    assert len(set(groups)) == 3 + 5
+    assert all(groups.count(group) == 1 for group in groups[:3])
+    assert len(tables["train"].group_names(range(len(rows)))) == 5
+
+
 def test_a_column_of_splits_is_told(tmp_path: Path) -> None:
     rows = [row | {"split": "train" if at < 15 else "val"} for at, row in enumerate(ROWS)]
     _, told = read(folder(tmp_path / "photos", rows))
