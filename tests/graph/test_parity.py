@@ -73,3 +73,33 @@ def test_not_a_number_on_one_side_fails_on_both_sides_is_the_models(path: Path, 
 def test_another_shape_fails(path: Path) -> None:
     with pytest.raises(ParityError, match=r"outputs \[3, 5\] where PyTorch gives \[3, 6\]"):
         check_parity(linear(6), path, {"x": X})
+
+
+class Enlarging(nn.Module):
+    """A network that enlarges rounding: the difference of two equal sums, one of them in another order."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(512, 3, bias=False), nn.Linear(512, 3, bias=False)
+        with torch.no_grad():
+            self.other.weight.copy_(self.one.weight.flip(1))
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :3] + self.factor * (self.one(x) - self.other(x.flip(1)))
+
+
+def test_a_network_that_enlarges_rounding_passes_within_bounds(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, x = Enlarging(800).eval(), torch.randn(8, 512)
+    path = tmp_path / "m.onnx"
+    export_onnx(module, {"x": x[:2]}, path)
+    parity = check_parity(module, path, {"x": x})
+    usual = 1e-4 * float(x[:, :3].abs().max())
+    assert usual < parity.max_abs_difference <= parity.tolerance <= 11 * usual
+    with torch.no_grad():
+        module.one.weight[0, 0] += 1e-4
+    with pytest.raises(ParityError, match="the limit is"):
+        check_parity(module, path, {"x": x})
+    with pytest.raises(ParityError, match="the limit is"):
+        check_parity(Enlarging(3e5), path, {"x": x})
