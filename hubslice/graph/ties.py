@@ -18,6 +18,7 @@ from hubslice.models.shapes import HEADS
 
 OPERATION = "#"  # starts the names of what is no layer
 UNKNOWN = "an operation that rearranges channels in a way which cannot be followed"
+LAST = 2**64 - 1  # the axis -1, as autograd keeps it
 _UPDATE = re.compile(r"update_\w+_index_mapping")  # what torch-pruning has for each kind of operation
 Layer = nn.modules.conv._ConvNd | nn.Linear
 
@@ -55,7 +56,7 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
     import torch_pruning
 
     graph = torch_pruning.DependencyGraph()
-    with torch.enable_grad(), warnings.catch_warnings(), _unmapped_where_it_fails():
+    with torch.enable_grad(), warnings.catch_warnings(), _mapped_where_it_can_be():
         warnings.simplefilter("ignore")  # of parameters outside layers: they become obstacles below
         graph.build_dependency(
             module,
@@ -77,10 +78,11 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
 
 
 @contextmanager
-def _unmapped_where_it_fails() -> Iterator[None]:
-    """Within, an operation is left without a map of its channels where torch-pruning stumbles over it.
+def _mapped_where_it_can_be() -> Iterator[None]:
+    """Within, torch-pruning follows tokens that are split along their channels, and passes over what it stumbles on.
 
-    It then passes channels on one by one. That may be wrong, as all that torch-pruning proposes: it is tried later.
+    An operation without a map passes channels on one by one. That may be wrong, as all that torch-pruning proposes: it
+    is tried later.
     """
     from torch_pruning.dependency import index_mapping
 
@@ -88,6 +90,7 @@ def _unmapped_where_it_fails() -> Iterator[None]:
 
     def careful(update: Any) -> Any:
         def run(graph: Any, node: Any) -> None:
+            _map_split_tokens(node)
             with suppress(ArithmeticError, LookupError, TypeError):
                 update(graph, node)
 
@@ -100,6 +103,17 @@ def _unmapped_where_it_fails() -> Iterator[None]:
     finally:
         for name, update in updates.items():
             setattr(index_mapping, name, update)
+
+
+def _map_split_tokens(node: Any) -> None:
+    """Have torch-pruning map a split of tokens [N, ..., C] along their last axis.
+
+    Where a parameter of three axes comes before, as the position embedding does, it maps no split at all.
+    """
+    function = node.grad_fn
+    sizes, axis = getattr(function, "_saved_self_sym_sizes", ()), getattr(function, "_saved_dim", None)
+    if "Split" in type(function).__name__ and len(sizes) > 2 and axis == LAST:
+        node.enable_index_mapping = True
 
 
 class _Joined:

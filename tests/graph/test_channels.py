@@ -240,6 +240,29 @@ class Tokens(nn.Module):
         return x + self.down(self.up(whole).relu())[:, 2:3].transpose(1, 2)[..., None]
 
 
+class Gated(nn.Module):
+    """Tokens with a learnt position, and a linear layer whose output is split into values and their gates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.positions = nn.Conv2d(3, 6, 4, 4), nn.Parameter(torch.randn(1, 16, 6))
+        self.wide, self.narrow, self.fc = nn.Linear(6, 20), nn.Linear(10, 6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.embed(x).flatten(2).transpose(1, 2) + self.positions
+        values, gates = self.wide(tokens).chunk(2, dim=-1)
+        logits: Tensor = self.fc(self.narrow(values * gates.sigmoid()).mean(1))
+        return logits
+
+
+def test_packed_gates_go_with_what_they_multiply() -> None:
+    groups = {group.name: group for group in channel_map(by_hand(Gated())).groups}
+    assert groups["wide"].units == 10
+    parts = {part.tensor: part.entries.tolist() for part in (*groups["wide"].makes, *groups["wide"].reads)}
+    assert parts["wide.weight"] == parts["wide.bias"] == [[unit, unit + 10] for unit in range(10)]
+    assert parts["narrow.weight"] == [[unit] for unit in range(10)]
+
+
 def test_what_torch_pruning_stumbles_over_hinders_no_other_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch_pruning.dependency import index_mapping
 
