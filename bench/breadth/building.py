@@ -39,7 +39,7 @@ def timm_module(member: Member) -> Any:
 def _timm(member: Member, folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     module = timm_module(member)
-    enliven(module, torch.rand(8, 3, member.side, member.side), seed)
+    enliven(module, _pixels(member), seed)
     size = (3, member.side, member.side)
     labels = {} if member.headless else {"label_names": list(CLASSES)}
     # As in timm's own repositories, a tensor of several names is there several times; it refuses to save it so itself.
@@ -53,11 +53,16 @@ def _transformers(member: Member, folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     module = _wrapped(member) if member.family == "timm_wrapper" else _module(member)
     if _kind(member) not in NO_PIXELS:
-        enliven(module, torch.rand(8, 3, member.side, member.side), seed)
+        enliven(module, _pixels(member), seed)
     module.save_pretrained(folder)
     if (settings := processor_settings(member)) is not None:
         (folder / "preprocessor_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     return folder
+
+
+def _pixels(member: Member) -> torch.Tensor:
+    """Noise in the range of normalised pixels [16, 3, side, side], from torch's own generator."""
+    return 4 * torch.rand(16, 3, member.side, member.side) - 2
 
 
 def _module(member: Member) -> Any:
