@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from hubslice.artefacts.report import ParityReport
 from hubslice.errors import ModelError, ParityError
 from hubslice.graph.export import OUTPUT
 from hubslice.graph.session import open_plain, open_session
-from hubslice.models.calling import Call, eval_mode
+from hubslice.models.calling import Call, eval_mode, in_float64
 
 _ROUNDING, _MOST = 8.0, 10.0  # times PyTorch's own rounding; times the usual tolerance
 
@@ -77,14 +76,8 @@ def check_parity(
 
 def _rounding(module: nn.Module, inputs: Mapping[str, torch.Tensor], expected: np.ndarray) -> float:
     """How far these outputs are from those in float64, at most; 0 where the module does not compute in float64."""
-    wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in inputs.values()]
-    try:
-        exact = copy.deepcopy(module).double().eval()
-        with torch.inference_mode():
-            outputs = Call(exact, tuple(inputs))(*wide).cpu().numpy()
-    except Exception:  # it mixes types of its own choice: libraries raise whatever they stumble over
-        return 0.0
-    worst = float(np.max(_difference(outputs, expected), initial=0.0))
+    exact = in_float64(module, inputs)
+    worst = 0.0 if exact is None else float(np.max(_difference(exact.cpu().numpy(), expected), initial=0.0))
     return worst if np.isfinite(worst) else 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -44,6 +45,17 @@ def first_tensor(result: Any) -> torch.Tensor:
         if isinstance(value, torch.Tensor):
             return value
     raise TypeError(f"a {type(result).__name__} without tensors came out of the model")
+
+
+@torch.inference_mode()
+def in_float64(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+    """What the module gives in float64 and eval mode for `inputs` by name; None if it mixes in other types."""
+    wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in inputs.values()]
+    try:
+        found: torch.Tensor = Call(copy.deepcopy(module).double(), tuple(inputs)).eval()(*wide)
+    except Exception:  # libraries raise whatever they stumble over
+        return None
+    return found
 
 
 @contextlib.contextmanager

@@ -10,21 +10,23 @@ import pytest
 import timm
 import torch
 import transformers
+from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelMap
 from hubslice.artefacts.names import SHAPES
 from hubslice.artefacts.slice import Slice
-from hubslice.conversion.compact import compact, removable, zeros
+from hubslice.conversion.compact import compact, removable, without, zeros
 from hubslice.errors import SliceError
 from hubslice.graph.channels import channel_map
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import map_neurons
 from hubslice.graph.parity import check_parity
+from hubslice.graph.trial import zero
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model, random_model
 from hubslice.models.hollow import hollow_model
 from hubslice.models.weights import held_shapes
-from tests.networks import LABELS, NETWORKS, fill, logits
+from tests.networks import LABELS, NETWORKS, by_hand, fill, logits
 
 pytestmark = pytest.mark.slow
 
@@ -181,3 +183,33 @@ def test_a_wrong_map_does_not_get_through() -> None:
     slice_, _ = drop(model, ChannelMap((group,)))
     with pytest.raises((SliceError, RuntimeError)):
         compact(model, slice_, ChannelMap((wrong,)))
+
+
+class Enlarging(nn.Module):
+    """A network that enlarges rounding a million times: the difference of two sums that are nearly equal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.one, self.other = nn.Conv2d(3, 300, 3), nn.Linear(300, 4), nn.Linear(300, 4)
+        with torch.no_grad():
+            self.other.weight.copy_(self.one.weight + 1e-6 * torch.randn(4, 300))
+            self.other.bias.copy_(self.one.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.stem(x).relu().mean((2, 3))
+        found: Tensor = 1e6 * (self.one(seen) - self.other(seen))
+        return found
+
+
+def test_rounding_that_a_network_enlarges_is_no_difference() -> None:
+    torch.manual_seed(0)
+    model = by_hand(Enlarging())
+    channels = channel_map(model)
+    units = {"stem": np.arange(0, 300, 3)}
+    assert [group.name for group in channels.groups] == ["stem"]
+    smaller = without(model, channels, units)
+    assert smaller.module.stem.out_channels == 200
+    zeroed = copy.deepcopy(model)
+    zero(zeroed.module, channels.groups, units)
+    apart = (logits(zeroed) - logits(smaller)).abs().max()
+    assert apart > 1e-3 * logits(zeroed).abs().max()  # which would be too much
