@@ -191,9 +191,6 @@ class Enlarging(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.one, self.other = nn.Conv2d(3, 300, 3), nn.Linear(300, 4), nn.Linear(300, 4)
-        with torch.no_grad():
-            self.other.weight.copy_(self.one.weight + 1e-6 * torch.randn(4, 300))
-            self.other.bias.copy_(self.one.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.stem(x).relu().mean((2, 3))
@@ -204,6 +201,9 @@ class Enlarging(nn.Module):
 def test_rounding_that_a_network_enlarges_is_no_difference() -> None:
     torch.manual_seed(0)
     model = by_hand(Enlarging())
+    with torch.no_grad():
+        model.module.other.weight.copy_(model.module.one.weight + 1e-6 * torch.randn(4, 300))
+        model.module.other.bias.copy_(model.module.one.bias)
     channels = channel_map(model)
     units = {"stem": np.arange(0, 300, 3)}
     assert [group.name for group in channels.groups] == ["stem"]
