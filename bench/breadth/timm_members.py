@@ -34,6 +34,7 @@ SMALLER: tuple[Mapping[str, Any], ...] = (
     {"serial_depths": [1, 1, 1, 1], "parallel_depth": 1},
     {"layers": [1, 1, 1, 1]},
     {"num_blocks": 2},
+    {"channel_multiplier": 0.25},
     {"block_config": [2, 2, 2]},
     {},
 )

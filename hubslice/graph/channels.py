@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
-from hubslice.graph.ties import Layer, Place, Tie, find_ties
+from hubslice.graph.ties import Layer, Place, Tie, find_ties, parameter_of
 from hubslice.graph.trial import Trial, passing
 from hubslice.models.base import Model
 from hubslice.models.calling import Call
@@ -89,7 +89,7 @@ def _sort(module: nn.Module, ties: Iterable[Tie], order: list[str]) -> tuple[lis
     alike: dict[tuple[tuple[tuple[str, str], int], ...], list[Tie]] = defaultdict(list)
     whole: dict[str, str] = {}
     for tie in ties:
-        if reason := _obstacle(tie, rigid, widths):
+        if reason := _averaging(module, tie) or _obstacle(tie, rigid, widths):
             whole |= dict.fromkeys((p.layer for p in tie.places if p.side == "out"), reason)
         else:
             alike[_signature(tie.places)].append(tie)
@@ -132,6 +132,32 @@ def _obstacle(tie: Tie, rigid: Mapping[str, str], widths: Mapping[tuple[str, str
         if place.channel >= widths[place.layer, place.side]:
             return f"{place.layer} is tied in a way that torch-pruning does not describe"
     return None
+
+
+def _averaging(module: nn.Module, tie: Tie) -> str | None:
+    """That a tie is to a normalisation of the architecture's own which averages over channels, found out by trying."""
+    for name in filter(None, map(parameter_of, tie.obstacles)):
+        path, _, leaf = name.rpartition(".")
+        norm, values = module.get_submodule(path), module.get_parameter(name)
+        if leaf == "weight" and values.ndim == 1 and not list(norm.children()) and _mixes(norm, len(values)):
+            return f"{path} ({type(norm).__name__}) averages over its channels"
+    return None
+
+
+@torch.inference_mode()
+def _mixes(norm: nn.Module, channels: int) -> bool:
+    """Whether what one channel holds changes what comes out of others, in pictures or in tokens."""
+    for shape, axis in (((1, channels, 2, 2), 1), ((1, 2, channels), 2)):
+        before = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        after = before.clone()
+        after.select(axis, 0).mul_(2)
+        try:
+            apart = (norm(before) - norm(after)).abs()
+        except Exception:  # its inputs have another form
+            continue
+        if apart.shape == before.shape and bool((apart.narrow(axis, 1, channels - 1) > 1e-6).any()):
+            return True
+    return False
 
 
 def _rigid(module: nn.Module) -> dict[str, str]:

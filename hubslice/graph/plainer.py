@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
+from hubslice.graph.einsum import product
+
 
 def plainer(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
     """The nodes with sums for reductions over a stack along a new first axis, and products of matrices for einsums.
@@ -22,34 +24,12 @@ def plainer(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
     found: list[Any] = []
     for node in nodes:
         if node.op_type == "Einsum":
-            found += _product(node) or [node]
+            found += product(node, constants) or [node]
         elif node.op_type in {"ReduceSum", "ReduceMean"}:
             found += _sum(node, producers, constants) or [node]
         else:
             found.append(node)
     return found
-
-
-def _product(node: Any) -> list[Any] | None:
-    """An einsum of two operands over one letter, as MatMul: "bhlk,bhtk->bhlt" and the like. None: it is another."""
-    equation = next(item.s.decode() for item in node.attribute if item.name == "equation").replace(" ", "")
-    sides, _, result = equation.partition("->")
-    left, _, right = sides.partition(",")
-    batch, rows, columns = result[:-2], result[-2:-1], result[-1:]
-    inner = left[-1:]
-    if not (result and "." not in equation and len(set(result)) == len(result) and inner not in result):
-        return None
-    if left != f"{batch}{rows}{inner}" or right not in (f"{batch}{inner}{columns}", f"{batch}{columns}{inner}"):
-        return None
-    one, other = node.input
-    if right.endswith(f"{inner}{columns}"):
-        return [helper.make_node("MatMul", [one, other], node.output, name=node.name)]
-    order = [*range(len(batch)), len(batch) + 1, len(batch)]
-    turned = f"{node.output[0]}:turned"
-    return [
-        helper.make_node("Transpose", [other], [turned], name=turned, perm=order),
-        helper.make_node("MatMul", [one, turned], node.output, name=node.name),
-    ]
 
 
 def _sum(node: Any, producers: Mapping[str, Any], constants: dict[str, np.ndarray]) -> list[Any] | None:

@@ -18,6 +18,7 @@ from hubslice.models.shapes import HEADS
 
 OPERATION = "#"  # starts the names of what is no layer
 UNKNOWN = "an operation that rearranges channels in a way which cannot be followed"
+_FREE = "the parameter {}, which belongs to no layer"
 LAST = 2**64 - 1  # the axis -1, as autograd keeps it
 _UPDATE = re.compile(r"update_\w+_index_mapping")  # what torch-pruning has for each kind of operation
 Layer = nn.modules.conv._ConvNd | nn.Linear
@@ -75,6 +76,12 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
         Tie(tuple(sorted(places)), tuple(sorted(hindered.get(root, ()))), root in cut)
         for root, places in joined.classes().items()
     ]
+
+
+def parameter_of(obstacle: str) -> str | None:
+    """The name of the parameter that an obstacle is; None for others."""
+    before, after = _FREE.split("{}")
+    return obstacle[len(before) : -len(after)] if obstacle.startswith(before) and obstacle.endswith(after) else None
 
 
 @contextmanager
@@ -190,7 +197,7 @@ def _closed(graph: Any, module: nn.Module) -> tuple[_Joined, dict[Place, str]]:
                     new.append(index)
                     if isinstance(target.module, nn.Parameter):
                         name = graph._param_to_name[target.module]
-                        obstacles[place] = f"the parameter {name}, which belongs to no layer"
+                        obstacles[place] = _FREE.format(name)
                 joined.join(Place(names[node], _side(prune), origin), place)
             if new:
                 todo.append((target, dependency.handler, new))

@@ -196,6 +196,8 @@ class Reference:
         source = node.input[0]
         if node.op_type == "Conv":
             yield from self.convolution(node, index)
+        elif node.op_type == "ConvTranspose":
+            yield from self.transposed(node, index)
         elif node.op_type in {"Gemm", "MatMul"} and self.is_linear(node):
             weight = self.constants[node.input[1]]
             flipped = bool(option(node, "transB", 0))
@@ -265,6 +267,22 @@ class Reference:
                         at = (n, group * into + i, y, x)
                         c = np.float32(self.delta(node.input[0], at) * weight[o, i, ky, kx])
                         yield (node.input[0], at), c, (o, i, ky, kx)
+
+    def transposed(self, node: Any, index: Index) -> Iterator[Predecessor]:
+        """Every input and every tap that lead to this output."""
+        weight = self.constants[node.input[1]]
+        n, o, p, q = index
+        groups = option(node, "group", 1)
+        strides, pads = option(node, "strides", [1, 1]), option(node, "pads", [0] * 4)
+        height, width = self.values[node.input[0]].shape[2:]
+        into, out = len(weight) // groups, weight.shape[1]
+        for y in range(height):
+            for x in range(width):
+                ky, kx = p + pads[0] - y * strides[0], q + pads[1] - x * strides[1]
+                if 0 <= ky < weight.shape[2] and 0 <= kx < weight.shape[3]:
+                    for i in range(o // out * into, o // out * into + into):
+                        c = np.float32(self.delta(node.input[0], (n, i, y, x)) * weight[i, o % out, ky, kx])
+                        yield (node.input[0], (n, i, y, x)), c, None
 
 
 def option(node: Any, name: str, default: Any) -> Any:

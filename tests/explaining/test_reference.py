@@ -92,6 +92,18 @@ def grouped() -> Any:
     return g.model()
 
 
+def transposed() -> Any:
+    """Transposed convolutions: strides, groups, padding at one side, more outputs than inputs lead to."""
+    g = Graph(4, 4, 3)
+    wide = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1], "group": 2}
+    a = g.add("ConvTranspose", g.add("Relu", g.conv("x", 4, 4)), g.random(4, 3, 3, 3), g.random(6), **wide)
+    tall = {"kernel_shape": [3, 3], "strides": [3, 1], "pads": [0, 2, 1, 0]}
+    b = g.add("ConvTranspose", g.add("Relu", a), g.random(6, 2, 3, 3), g.random(2), **tall)
+    c = g.add("ReduceMean", g.add("Relu", b), g.constant(np.array([2, 3])), keepdims=0)
+    g.add("MatMul", c, g.random(2, 3))
+    return g.model()
+
+
 def gated() -> Any:
     """Squeeze and excite, SiLU in pieces, a scale, a bias."""
     g = Graph(3, 5, 5)
@@ -170,6 +182,7 @@ def placed() -> Any:
 NETWORKS = {
     "residual": residual,
     "grouped": grouped,
+    "transposed": transposed,
     "gated": gated,
     "attention": attention,
     "normalised": normalised,

@@ -240,6 +240,35 @@ class Tokens(nn.Module):
         return x + self.down(self.up(whole).relu())[:, 2:3].transpose(1, 2)[..., None]
 
 
+class Root(nn.Module):
+    """A normalisation by the root of the mean of squares over the channels of pictures, as timm's RmsNorm2d."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (x.pow(2).mean(1, keepdim=True) + 1e-6).rsqrt() * self.weight[:, None, None]
+
+
+class Scale(nn.Module):
+    """A factor for each channel, which is no normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight[:, None, None]
+
+
+def test_normalisations_of_an_architecture_say_that_they_average() -> None:
+    found = channel_map(by_hand(Body(nn.Sequential(nn.Conv2d(8, 8, 3), Root()))))
+    assert found.whole["middle.0"] == "middle.1 (Root) averages over its channels"
+    found = channel_map(by_hand(Body(nn.Sequential(nn.Conv2d(8, 8, 3), Scale()))))
+    assert found.whole["middle.0"] == "tied to the parameter middle.1.weight, which belongs to no layer"
+
+
 class Gated(nn.Module):
     """Tokens with a learnt position, and a linear layer whose output is split into values and their gates."""
 

@@ -112,8 +112,52 @@ class Heads(nn.Module):
         score = torch.einsum("bhlk,bhtk->bhlt", x, x)
         mixed = torch.einsum("bhlt,bhtv->bhlv", score.softmax(-1), x).mean((1, 2))
         answers = torch.stack([head(mixed) for head in self.heads])
-        crossed = torch.einsum("bhlk,bhtk->bthl", x, x).mean((1, 2, 3))  # no product of matrices: it stays
+        crossed = torch.einsum("bhlk,bhlk->bl", x, x).mean(1)  # no product of matrices: it stays
         return answers.mean(0) + answers.sum(0) + torch.stack(list(answers), dim=1).sum(1) + crossed[:, None]
+
+
+EQUATIONS = [
+    ("bhlk,bhtk->bhlt", (2, 3, 4), None),
+    ("bhlk,bhtk->bthl", (2, 3, 4), None),
+    ("bhlk,bhkt->bhlt", (2, 4, 4), None),
+    ("byhwc,hkc->byhwk", (2, 3, 4, 5), (3, 6, 5)),  # of MViTv2
+    ("byhwc,wkc->byhwk", (2, 3, 4, 5), (4, 6, 5)),
+    ("hkc,byhwc->bkwhy", (2, 3, 4, 5), (3, 6, 5)),
+    ("bxyk,bkt->bxyt", (2, 4, 4), None),
+    ("bxk,kt->btx", (3, 4), (4, 5)),
+]
+
+
+class Product(nn.Module):
+    def __init__(self, equation: str, weight: tuple[int, ...] | None) -> None:
+        super().__init__()
+        self.equation = equation
+        self.weight = None if weight is None else nn.Parameter(torch.randn(weight))
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = self.equation.partition("->")[0].split(",")
+        other = x if self.weight is None else self.weight
+        if self.weight is None and len(right) < len(left):
+            other = x[:, 0]
+        found: Tensor = torch.einsum(self.equation, *((other, x) if left == "hkc" else (x, other)))
+        return found.flatten(1).cumsum(1)
+
+
+@pytest.mark.parametrize(("equation", "shape", "weight"), EQUATIONS)
+def test_einsums_that_are_products_of_matrices(
+    equation: str, shape: tuple[int, ...], weight: tuple[int, ...] | None, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    module, path = Product(equation, weight).eval(), tmp_path / "model.onnx"
+    export_onnx(module, {"x": torch.randn(2, *shape)}, path)
+    folded = fold(onnx.load(path))
+    kinds = [node.op_type for node in folded.graph.node]
+    assert (kinds.count("Einsum"), kinds.count("MatMul")) == (0, 1)
+    for node in folded.graph.node:
+        order = [item.ints for item in node.attribute if item.name == "perm"]
+        assert not order or order[0][0] == 0 or node.input[0] not in {"x"}  # samples stay on the first axis
+    onnx.save(folded, tmp_path / "folded.onnx")
+    check_parity(module, tmp_path / "folded.onnx", {"x": torch.randn(3, *shape)}, rtol=1e-5)
 
 
 def test_sums_over_a_stack_and_einsums_are_put_in_plainer_operators(tmp_path: Path) -> None:

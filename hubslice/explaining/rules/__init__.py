@@ -11,8 +11,18 @@ from hubslice.explaining.rules.pointwise import POINTWISE
 from hubslice.explaining.rules.pooling import POOLING
 from hubslice.explaining.rules.resizing import RESIZING
 from hubslice.explaining.rules.rule import Rule, Trace
+from hubslice.explaining.rules.transposed import TRANSPOSED
 from hubslice.explaining.rules.weighted import WEIGHTED
 
-RULES: Mapping[str, Rule] = {**WEIGHTED, **ARITHMETIC, **POOLING, **RESIZING, **POINTWISE, **LAYOUT, **PLACING}
+RULES: Mapping[str, Rule] = {
+    **WEIGHTED,
+    **TRANSPOSED,
+    **ARITHMETIC,
+    **POOLING,
+    **RESIZING,
+    **POINTWISE,
+    **LAYOUT,
+    **PLACING,
+}
 
 __all__ = ["RULES", "Rule", "Trace"]
