@@ -139,7 +139,8 @@ def _averaging(module: nn.Module, tie: Tie) -> str | None:
     for name in filter(None, map(parameter_of, tie.obstacles)):
         path, _, leaf = name.rpartition(".")
         norm, values = module.get_submodule(path), module.get_parameter(name)
-        if leaf == "weight" and values.ndim == 1 and not list(norm.children()) and _mixes(norm, len(values)):
+        alone = len(list(norm.parameters())) == len(list(norm.parameters(recurse=False)))
+        if leaf == "weight" and values.ndim == 1 and alone and _mixes(norm, len(values)):
             return f"{path} ({type(norm).__name__}) averages over its channels"
     return None
 

@@ -21,7 +21,7 @@ Layer = nn.Linear | nn.Conv2d
 
 @dataclass(frozen=True)
 class Names:
-    """`layers` are paths of the layers that give the classes, `tensors` all that is made anew with them."""
+    """`layers` are paths of the layers that give the classes, `tensors` all that is made anew or dropped with them."""
 
     layers: tuple[str, ...] = ()
     tensors: frozenset[str] = frozenset()
@@ -33,7 +33,8 @@ class Head:
 
     `layers` give one value for each class, by path: one in most networks, more where the answers of several are
     averaged (distilled networks, CrossViT). `tensors` are all parameters and buffers that the library makes anew with
-    them, by name: of an MLP head its first layer and normalisation, too.
+    them, by name: of an MLP head its first layer and normalisation, too. So are those that it drops: RepViT's second
+    classifier, which was trained by distillation.
     """
 
     layers: Mapping[str, Layer]
@@ -84,7 +85,7 @@ def replaced_by(module: nn.Module, reset: Callable[[Any], None]) -> Names:
     new = {name for name, tensor in after.items() if before.get(name) is not tensor}
     return Names(
         _paths(name for name in after if name in new and _size(before, name) != _size(after, name)),
-        frozenset(new & before.keys()),
+        frozenset(new & before.keys() | before.keys() - after.keys()),
     )
 
 

@@ -69,6 +69,7 @@ HEADED: dict[str, tuple[Callable[[Path], None], tuple[str, ...], int]] = {
     "an MLP": (of_timm("convformer_s18"), ("head.fc.fc2",), 4),
     "normalisation and linear": (of_timm("shvit_s1"), ("head.l",), 5),
     "two, distilled": (of_timm("levit_128s", 224), ("head.linear", "head_dist.linear"), 10),
+    "two, one of them dropped": (of_timm("repvit_m0_9"), ("head.head.l",), 12),
     "a list": (of_timm("crossvit_tiny_240", 240, depth=((1, 1, 0),)), ("head.0", "head.1"), 0),
     "WithTeacher": (
         of_transformers("DeiTForImageClassificationWithTeacher", **SMALL, **IMAGE),
