@@ -35,6 +35,7 @@ SMALLER: tuple[Mapping[str, Any], ...] = (
     {"layers": [1, 1, 1, 1]},
     {"num_blocks": 2},
     {"channel_multiplier": 0.25},
+    {"num_features": 672, "stem_size": 32},
     {"block_config": [2, 2, 2]},
     {},
 )
@@ -52,7 +53,7 @@ def timm_members() -> Iterator[Member]:
 def timm_member(family: str, names: list[str]) -> Member:
     """The smallest of these architectures; one with a classifier, where there is one."""
     headless = {name: _classes(name) == 0 for name in names}
-    name = min(names, key=lambda each: (headless[each], each in SLOW, _size(each), each))
+    name = min(names, key=lambda each: (not _takes_classifier(each), headless[each], each in SLOW, _size(each), each))
     usual = _size(name)
     told: Exception | None = None
     for smaller in SMALLER:
@@ -87,6 +88,12 @@ def _takes(name: str, arguments: Mapping[str, Any], usual: int) -> bool:
 def _classes(name: str) -> int:
     published = timm.models.get_pretrained_cfg(name)
     return 1000 if published is None else int(published.num_classes)
+
+
+def _takes_classifier(name: str) -> bool:
+    """Not the towers that were made to feed another model, such as Gemma's encoders."""
+    with _quiet(), torch.device("meta"):
+        return hasattr(timm.create_model(name), "reset_classifier")
 
 
 def _size(name: str, arguments: Mapping[str, Any] | None = None) -> int:
