@@ -42,6 +42,7 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
         draft = Path(folder) / path.name
         export_onnx(model.module, inputs, draft)
         graph = ir.load(draft)
+        _join_limits(graph)
         optimizer.optimize(graph)
         proto = ir.to_proto(graph)
         _drop_shapes_of_weights(proto)
@@ -71,6 +72,32 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
             weights.replace(path.with_name(weights.name))
         draft.replace(path)
     return parity
+
+
+def _join_limits(model: ir.Model) -> None:
+    """Clip in place of Min after Max with fixed numbers.
+
+    The optimizer does so too, but calls the limits after what is clipped, and loses some where that is clipped several
+    times (onnxscript 0.7.2), as before the three projections of Gemma's attention.
+    """
+    for upper in list(model.graph):
+        lower = upper.inputs[0].producer() if upper.op_type == "Min" and upper.inputs[0] is not None else None
+        if lower is None or lower.op_type != "Max" or len(lower.outputs[0].uses()) > 1:
+            continue
+        limits = [*lower.inputs[1:], *upper.inputs[1:]]
+        if len(limits) == 2 and all(limit is not None and _is_number(limit) for limit in limits):
+            clip = ir.node("Clip", [lower.inputs[0], *limits])
+            ir.convenience.replace_nodes_and_values(
+                model.graph, upper, [lower, upper], [clip], [upper.outputs[0]], [clip.outputs[0]]
+            )
+
+
+def _is_number(value: ir.Value) -> bool:
+    """Whether it is one fixed number, of whatever type."""
+    maker = value.producer()
+    given = maker.inputs[0] if maker is not None and maker.op_type == "CastLike" else value
+    found = None if given is None else ir.convenience.get_const_tensor(given)
+    return found is not None and len(found.shape) == 0
 
 
 def _drop_shapes_of_weights(proto: onnx.ModelProto) -> None:

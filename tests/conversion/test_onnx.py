@@ -10,7 +10,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hubslice.conversion import onnx as conversion
 from hubslice.conversion.onnx import HALF_TOLERANCE, write_onnx
@@ -95,3 +95,24 @@ def test_a_graph_that_computes_something_else_is_not_written(tmp_path: Path, mon
     with pytest.raises(ParityError, match="differs from PyTorch"):
         write_onnx(by_hand(Body(nn.ReLU())), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+class Limited(nn.Module):
+    """A picture within limits that are tensors, several times, as before the projections of Gemma's attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, value in (("low", -0.5), ("high", 0.25), ("none", float("inf"))):
+            self.register_buffer(name, torch.tensor(value))
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [torch.clamp(x, self.low, self.high), torch.clamp(x, self.low, self.none), torch.clamp(x, -0.1, 0.1)]
+        return torch.cat([*seen, torch.clamp(x, self.low, self.high) * x], 1)
+
+
+def test_what_is_limited_several_times_keeps_its_limits(tmp_path: Path) -> None:
+    model = by_hand(Body(Limited(), features=32))
+    write_onnx(model, tmp_path / "model.onnx")
+    kinds = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert kinds.count("Clip") >= 3
+    assert not {"Min", "Max"} & set(kinds)
