@@ -91,9 +91,18 @@ def write_int8(
 
 
 def _in_float(path: Path) -> list[str]:
-    """Nodes that ONNX Runtime cannot quantise: normalisation by groups, whose reshaped input it takes for a weight."""
-    nodes = onnx.load(path, load_external_data=False).graph.node
-    return [node.name for node in nodes if node.op_type == "InstanceNormalization"]
+    """Nodes that ONNX Runtime cannot quantise, or not run afterwards.
+
+    These are normalisation by groups, whose reshaped input it takes for a weight, and products with a stack of
+    matrices, which get a scale for each column of each.
+    """
+    graph = onnx.load(path, load_external_data=False).graph
+    stacks = {tensor.name for tensor in graph.initializer if len(tensor.dims) > 2}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "InstanceNormalization" or (node.op_type == "MatMul" and stacks & set(node.input))
+    ]
 
 
 class _Reader(CalibrationDataReader):

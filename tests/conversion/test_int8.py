@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pytest
 import torch
 import transformers
+from torch import Tensor, nn
 
 import hubslice as package
 from hubslice.artefacts.deviation import Deviations
@@ -18,7 +19,7 @@ from hubslice.conversion.quantise import write_int8
 from hubslice.models.folder import load_model
 from tests.cli.conftest import Hubslice, hubslice
 from tests.detection.small import SIDE, between, clean, write_model
-from tests.networks import from_transformers
+from tests.networks import Body, by_hand, from_transformers
 
 __all__ = ["hubslice"]
 
@@ -116,3 +117,23 @@ def test_normalisation_by_groups_stays_in_float(tmp_path: Path) -> None:
     graph = onnx.load(tmp_path / "model.onnx").graph
     assert "InstanceNormalization" in {node.op_type for node in graph.node}
     assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in graph.initializer if tensor.dims}
+
+
+class Stacked(nn.Module):
+    """Products with a stack of matrices, as Gemma looks up positions by row and column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(8, 16, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = (x @ self.table).relu()
+        return found
+
+
+def test_products_with_a_stack_of_matrices_stay_in_float(tmp_path: Path) -> None:
+    model = by_hand(Body(Stacked()))
+    pixels = np.random.default_rng(0).random((8, 3, 16, 16), np.float32)
+    write_int8(model, tmp_path / "model.onnx", calibration=pixels, check=pixels, least=0.0)
+    session = ort.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    assert session.run(None, {session.get_inputs()[0].name: pixels})[0].shape[0] == 8
