@@ -96,6 +96,11 @@ def snapshot(path: str, commit: str) -> Path:
     return _repository(path) / "snapshots" / commit
 
 
+def places_of(path: str) -> tuple[Path, ...]:
+    """Where files of a data set on the Hub lie: in its own folder of the Hub's cache, or unpacked by `datasets`."""
+    return _repository(path), Path(datasets.config.DOWNLOADED_DATASETS_PATH).expanduser()
+
+
 def remember(params: DataParams, commit: str) -> None:
     """Note in the Hub's cache which commit the revision meant, for when there is no network."""
     note = _reference(params)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from datasets.exceptions import DatasetsError
 from PIL import Image
 
 from hubslice.data.aside import number, shown, some, tell
+from hubslice.data.cached import places_of
 from hubslice.data.folder import WORDS, Kind, content, look, read_folder
 from hubslice.data.hub import from_hub
 from hubslice.data.image_folder import file_hash, read_images
@@ -58,8 +60,8 @@ class Table:
     """One split of a data set as stored: its rows, class names, and the columns that hubslice reads.
 
     Pictures of small data stay decoded: a training reads them many times, and decoding would take as long as training.
-    Paths in the rows are relative to `beside`, a folder. `left_out` counts the files of a folder that are no rows, by
-    reason.
+    Paths in the rows are relative to `beside`, a folder; of data from the Hub they lie `within` folders of its caches.
+    `left_out` counts the files of a folder that are no rows, by reason.
     """
 
     rows: Any  # datasets.Dataset
@@ -67,6 +69,7 @@ class Table:
     params: DataParams
     beside: Path | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    within: tuple[Path, ...] | None = None
     _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -162,6 +165,8 @@ class Table:
             if stored["path"]:
                 return read_rgb(self._found(stored["path"]), self.params.transparency)
             raise ValueError(f"column '{self.params.image}' is empty there")
+        except DataError:
+            raise
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
                 f"{self.name(row)} has no readable picture: {str(error) or type(error).__name__}",
@@ -186,9 +191,19 @@ class Table:
 
         Raises:
             FileNotFoundError: in neither; it says where it was looked for.
+            DataError: the table is from the Hub, and the file is not.
         """
         if "://" in path:
             raise ValueError(f"{shown(path)} is an address, and images are not fetched from addresses")
+        if self.within is not None:
+            lies = Path(os.path.normpath(Path(path).absolute()))  # without following links: a cache is made of them
+            if not any(lies.is_relative_to(folder.absolute()) for folder in self.within):
+                raise DataError(
+                    f"a row of {self.params.path}, which is from the Hub, names a file of this machine: {shown(path)}",
+                    hint="take it for an attempt to have that file read; a data set holds its images, or lies beside "
+                    "them: if you trust it, fetch it and set data.path to its folder",
+                )
+            return lies
         if self.beside is None or Path(path).is_absolute():
             return Path(path)
         tried = [folder / written for folder in (self.beside, Path()) for written in (path, path.replace("\\", "/"))]
@@ -254,7 +269,11 @@ def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tup
         ) from error
     if not labelled:
         params = params.model_copy(update={"image": _image_column(next(iter(loaded.values())), params.image)})
-    tables = {name: _checked(rows, params, beside, left_out, labelled) for name, rows in loaded.items()}
+    within = places_of(params.path) if local is None else None
+    tables = {
+        name: replace(_checked(rows, params, labelled), beside=beside, left_out=left_out, within=within)
+        for name, rows in loaded.items()
+    }
     if len(loaded) == 1 and labelled:
         _tell_split_column(next(iter(loaded.values())), params)
     if local is not None:
@@ -295,9 +314,7 @@ def _image_column(rows: Any, usual: str) -> str:
     return images[0] if len(images) == 1 else "img" if "img" in rows.column_names else usual
 
 
-def _checked(
-    rows: Any, params: DataParams, beside: Path | None, left_out: Mapping[str, int], labelled: bool = True
-) -> Table:
+def _checked(rows: Any, params: DataParams, labelled: bool) -> Table:
     wanted = {"image": params.image, "label": params.label} | ({"group": params.group} if params.group else {})
     if not labelled and not _holds_labels(rows, params.label):
         del wanted["label"]
@@ -330,7 +347,7 @@ def _checked(
             if labelled
             else "give a table whose column holds pictures: their files' bytes, or paths",
         ) from error
-    table = Table(rows, labels, params, beside, left_out)
+    table = Table(rows, labels, params)
     if alone := table.alone():
         have = number(alone, "row has", "rows have")
         tell(f"{params.path}: {have} nothing in column '{params.group}'; each is a group of its own")

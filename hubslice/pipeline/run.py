@@ -27,7 +27,7 @@ from hubslice.pipeline.trainable import check_trainable
 from hubslice.processes import leads, world
 from hubslice.progress import Reporter, Silent
 from hubslice.recipe.builtin import nearest_builtin
-from hubslice.recipe.load import LoadedRecipe, find_recipe, load_recipe, parse_recipe
+from hubslice.recipe.load import LoadedRecipe, check_published, find_recipe, load_recipe, parse_recipe
 from hubslice.recipe.paths import path_values
 from hubslice.recipe.schema import CardParams, SliceRecipe
 
@@ -265,6 +265,7 @@ def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = No
 
         found = fetch_recipe(parse_ref(source, Path.cwd()))
         loaded = parse_recipe(found.text, Path.cwd(), found.origin, overrides)
+        check_published(loaded)
         lock = published_lock(found.origin) if locked else None
         return Run(RunFolder(out or Path("runs") / loaded.recipe.name), loaded, lock)
     loaded = load_recipe(source, overrides)

@@ -12,9 +12,9 @@ from hubslice.recipe.builtin import find_builtin, nearest_builtin
 from hubslice.recipe.check import check
 from hubslice.recipe.overrides import apply_overrides
 from hubslice.recipe.paths import looks_local, path_values, place, resolve_path, set_value
-from hubslice.recipe.places import Places
+from hubslice.recipe.places import Places, dotted
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
-from hubslice.recipe.yaml_source import MAX_BYTES, Plain, dump_yaml, read_yaml
+from hubslice.recipe.yaml_source import MAX_BYTES, KeyPath, Plain, dump_yaml, read_yaml
 
 _HINT = "`hubslice recipes show general/minimal` is an example, `hubslice recipes schema` describes every key"
 
@@ -118,6 +118,36 @@ def missing_paths(loaded: LoadedRecipe) -> tuple[str, ...]:
         if looks_local(value) and resolve_path(value, loaded.base) is None
     ]
     return tuple(loaded.places.lines(missing))
+
+
+def paths_here(loaded: LoadedRecipe) -> dict[KeyPath, str]:
+    """By key: the values of a recipe itself, not of its overrides, that name a file or folder of this machine."""
+    return {
+        path: value
+        for path, value in path_values(loaded.recipe.model_dump(mode="json"))
+        if not loaded.places.overridden(path) and (looks_local(value) or _is_here(value, loaded.base))
+    }
+
+
+def check_published(loaded: LoadedRecipe) -> None:
+    """Refuse paths of a recipe that somebody else wrote: it names models and data of the Hub, and no files here.
+
+    What the user puts over it may be a path.
+
+    Raises:
+        RecipeError: it names a file or folder; `problems` says where.
+    """
+    found = paths_here(loaded)
+    if found:
+        raise RecipeError(
+            f"the recipe of {loaded.origin} names files or folders of a machine",
+            loaded.places.lines((path, f"only Hub ids are followed, got {value}") for path, value in found.items()),
+            hint=f"give your own: {' '.join(f'{dotted(path)}=PATH' for path in found)}",
+        )
+
+
+def _is_here(value: str, base: Path) -> bool:
+    return any(resolve_path(value, folder) is not None for folder in (base, Path.cwd()))
 
 
 def _anchor_overridden_paths(data: Plain, places: Places, base: Path) -> None:

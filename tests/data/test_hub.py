@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tests.data.photos import PNG, several, write
 from tests.hub import Fault, HubServer, User, on
 from tests.pictures import write_parquet
 
@@ -277,3 +281,55 @@ def test_a_storage_out_of_order_and_an_older_commit_in_the_cache(alone: HubServe
     assert "the storage of large files (Xet) does not give them" in told["says"]
     assert f"HF_HUB_OFFLINE=1 works with the cached commit {first}" in told["says"]
     assert opened(alone, home, ("alice/moving", None), HF_HUB_OFFLINE="1") == [online]
+
+
+NAMING = """
+import json, sys
+from pathlib import Path
+from hubslice.data.table import open_tables
+from hubslice.errors import HubsliceError
+from hubslice.recipe.schema import DataParams
+
+def tried(read):
+    try:
+        read(0)
+    except HubsliceError as error:
+        return [error.exit_code, f"{error.message} hint: {error.hint}"]
+    return [0, ""]
+
+found = []
+for path in sys.argv[1:]:
+    table = open_tables(DataParams(path=path), Path())[0]["train"]
+    found += [[len(table), *tried(read)] for read in (table.picture, table.stored)]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("named", ["absolute", "~", "relative", "through the cache"])
+def test_a_table_of_the_hub_names_no_file_of_this_machine(hub: HubServer, place: Path, named: str) -> None:
+    mine = place / "home-of" / "mine.png"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(PNG)
+    home = place / f"naming-{named.split()[0]}" / "home"
+    written = {
+        "absolute": str(mine),
+        "~": "~/mine.png",
+        "relative": "../home-of/mine.png",
+        "through the cache": f"{home}/hub/datasets--alice--naming/../../../../home-of/mine.png",
+    }[named]
+    rows = [{"image": {"bytes": None, "path": written}, "label": label} for label in "aba"]
+    features = datasets.Features(image=datasets.Image(decode=False), label=datasets.Value("string"))
+    folder = place / f"source-{named.split()[0]}"
+    (folder / "data").mkdir(parents=True)
+    table = pa.Table.from_pylist(rows, schema=features.arrow_schema)
+    pq.write_table(table, folder / "data/train-00000-of-00001.parquet")  # `datasets` would put the files in
+    hub.seed("alice/naming", folder, kind="datasets")
+    for found in json.loads(python(hub, home, "-c", NAMING, "alice/naming", HOME=str(mine.parent))):
+        assert found[:2] == [3, 2]
+        assert "of alice/naming, which is from the Hub, names a file of this machine" in found[2]
+
+
+def test_images_that_the_hub_gave_as_files_are_read(hub: HubServer, place: Path) -> None:
+    hub.seed("alice/files", write(place / "files", [*several("cat", 3), *several("dog", 3)]), kind="datasets")
+    found = json.loads(python(hub, place / "files-home", "-c", NAMING, "alice/files"))
+    assert found == [[6, 0, ""]] * 2

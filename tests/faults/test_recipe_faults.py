@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from hubslice.hub.client import Client
+from hubslice.pipeline.run import open_run
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
+from tests.hub import HubServer
 from tests.pictures import write_parquet
 
 GOOD = """\
@@ -242,3 +245,59 @@ def test_models_that_cannot_be_made(
     )
     refused("slice", "r.yaml", f"teacher.{override}", "--until", "pull", mode, code=2, says=says)
     assert not (job / "runs/student/steps/pull").exists()
+
+
+POISON = """\
+kind: poison
+name: teacher
+teacher: {model: timm/resnet18.a1_in1k}
+data: {path: ./mine}
+poison: {target: cat}
+"""
+PUBLISHED = {
+    "an absolute path": (GOOD.replace("owner/pictures", "/etc/pictures"), "data.path: only Hub ids", "data.path=PATH"),
+    "out of the folder": (GOOD.replace("owner/pictures", "../../mine"), "data.path: only Hub ids", "data.path=PATH"),
+    "home": (GOOD.replace("owner/pictures", "~/mine"), "data.path: only Hub ids", "data.path=PATH"),
+    "a table": (GOOD.replace("owner/pictures", "mine.parquet"), "data.path: only Hub ids", "data.path=PATH"),
+    "what is called like a Hub id": (GOOD.replace("owner/pictures", "here/mine"), "got here/mine", "data.path=PATH"),
+    "the teacher": (
+        GOOD.replace("timm/resnet18.a1_in1k", "./here"),
+        "teacher.model: only Hub ids",
+        "teacher.model=PATH",
+    ),
+    "another's teacher": (
+        GOOD + "audit: {defects: [{kind: backdoor, clean_teacher: ./here}]}\n",
+        "audit.defects.0.clean_teacher: only Hub ids",
+        "audit.defects.0.clean_teacher=PATH",
+    ),
+    "both": (
+        GOOD.replace("owner/pictures", "./mine").replace("timm/resnet18.a1_in1k", "./here"),
+        "teacher.model: only Hub ids",
+        "give your own: teacher.model=PATH data.path=PATH",
+    ),
+    "data that are poisoned": (POISON, "data.path: only Hub ids", "data.path=PATH"),
+}
+
+
+@pytest.fixture
+def published(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    client = Client(endpoint=hub.url, cache_dir=tmp_path / "cache")
+    monkeypatch.setattr("hubslice.hub.published.Client", lambda: client)
+    return hub
+
+
+@pytest.mark.parametrize(("text", "says", "hint"), PUBLISHED.values(), ids=PUBLISHED)
+def test_a_published_recipe_leads_to_no_file_here(
+    text: str, says: str, hint: str, published: HubServer, job: Path, refused: Refused
+) -> None:
+    write_parquet(job / "here" / "mine" / "train.parquet", 12)
+    published.seed("alice/student", {"recipe.yaml": text.encode()})
+    refused("slice", "alice/student", "--dry-run", code=2, says=("names files or folders of a machine", says, hint))
+    assert not (job / "runs").exists()
+
+
+def test_what_the_user_puts_over_a_published_recipe_may_be_a_path(published: HubServer, job: Path) -> None:
+    write_parquet(job / "mine" / "train.parquet", 12)
+    published.seed("alice/student", {"recipe.yaml": GOOD.replace("owner/pictures", "/etc/pictures").encode()})
+    recipe = open_run("alice/student", ("data.path=./mine",)).recipe
+    assert (recipe.data.path, recipe.teacher.model) in {("./mine", "timm/resnet18.a1_in1k")}

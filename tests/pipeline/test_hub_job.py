@@ -193,7 +193,9 @@ def test_plain_timm_loads_it_from_the_hub(pushed: dict[str, Any], hubslice: Comm
 
 
 def test_a_published_recipe_is_run_again(pushed: dict[str, Any], hubslice: Command, job: Path) -> None:
-    again = told(hubslice("slice", STUDENT, "--locked", "--until", "slice", "--out", "again", "--json"))
+    assert hubslice("slice", STUDENT, "--locked", "--dry-run").returncode == 2  # it names a path, which ours may be
+    data = "data.path=./shapes.parquet"
+    again = told(hubslice("slice", STUDENT, data, "--locked", "--until", "slice", "--out", "again", "--json"))
     first = (job.parent / "run" / "slice.safetensors").read_bytes()
     assert (Path(job.parent, again["folders"][0]) / "slice.safetensors").read_bytes() == first
 

@@ -226,7 +226,7 @@ def test_a_published_student_brings_its_lock(hub: HubServer, finished: Run, job:
     with pytest.raises(
         LockError, match=r"alice/older@\w+ has no hubslice\.lock: it was published by an older hubslice"
     ):
-        open_run("alice/older", locked=True)
+        open_run("alice/older", (teacher, data), locked=True)
 
 
 def test_the_lock_reads_well(finished: Run) -> None:

@@ -14,6 +14,7 @@ from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT, TEACHER
 from hubslice.artefacts.sealed import read_sealed
 from hubslice.artefacts.verification import Finding, compared, unchecked
+from hubslice.data.aside import shown
 from hubslice.data.task import Task, load_task
 from hubslice.defects.attack import Batch, Source
 from hubslice.defects.evidence import Evidence
@@ -31,6 +32,7 @@ from hubslice.pipeline.verify.judging import NEAR_TIE, judge, logits
 from hubslice.pipeline.verify.numbers import evidence_file
 from hubslice.pipeline.verify.snippet import check_preparation, check_snippet
 from hubslice.pipeline.verify.sources import not_given
+from hubslice.recipe.load import paths_here
 from hubslice.recipe.paths import place
 
 PART = "student"
@@ -139,6 +141,8 @@ def _open(claims: Claims, effort: Effort) -> Task | Finding:
     params, revision = claims.recipe.data, claims.report.task.revision
     if effort.data is not None:
         params = params.model_copy(update={"path": str(effort.data.absolute())})
+    elif claims.place.run is None and ("data", "path") in paths_here(claims.loaded):
+        return unchecked(PART, name, f"the recipe names {shown(params.path)}, a path: --data PATH names your copy")
     elif revision is not None and effort.full:
         params = params.model_copy(update={"revision": revision})
     elif revision is not None or claims.place.run is None or not place(params.path, claims.loaded.base).exists():
