@@ -27,7 +27,8 @@ from hubslice.pipeline.judges import exact, hash_of
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 FILLING = {IDS: 0, MASK: 1, TYPES: 0}  # of an input that the tokenizer does not give
 KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")  # one of them is there
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TOKENIZER = ("tokenizer.json", TOKENIZER_CONFIG, "vocab.txt", "vocab.json")  # one of them is there
 USUAL = 512  # tokens, where neither the tokenizer nor the model limits them
 ABSURD = 10**6  # transformers writes a huge number where a tokenizer has no limit
 PROBES = ("one", "a short text", "Two sentences. They are no longer than that!")
@@ -184,10 +185,16 @@ def _tokenizer(folder: Path) -> Any:
     """
     if not any((folder / name).is_file() for name in TOKENIZER):
         return None
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedConfig
 
+    from hubslice.models.transformers_class import read_stock
+
+    if (folder / TOKENIZER_CONFIG).is_file():
+        read_object(folder / TOKENIZER_CONFIG, str(folder))
+    config = read_object(folder / CONFIG, str(folder)) if (folder / CONFIG).is_file() else {}
     with trouble_with(folder, "transformers"):
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        known = read_stock(config) if "model_type" in config else PreTrainedConfig()
+        return AutoTokenizer.from_pretrained(folder, config=known, trust_remote_code=False, local_files_only=True)
 
 
 def _content(tokenizer: Any) -> bytes:

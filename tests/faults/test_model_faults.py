@@ -253,7 +253,6 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     ),
     "code in a part": ("transformers", config(sub={"auto_map": {"A": "m.X"}}), ("(auto_map)", CODE)),
     "trust": ("transformers", config(trust_remote_code=True), ("(trust_remote_code)", CODE)),
-    "kernel": ("transformers", config(attn_implementation="any/kernel"), ("(attn_implementation)", CODE)),
     "code of the processor": (
         "transformers",
         text('{"auto_map": {"A": "m.X"}}', "preprocessor_config.json"),
