@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hubslice.artefacts.entries import check_entries
 from hubslice.artefacts.followed import check_followed, walk
 from hubslice.errors import ModelError
 
@@ -23,7 +24,8 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
     """The JSON object in the file; `where` names the model in messages.
 
     Raises:
-        ModelError: it is not a JSON object, or leads to code, other files or another repository (`followed`).
+        ModelError: it is not a JSON object, leads to code, other files or another repository (`followed`), or has an
+            entry of another kind than hubslice reads (`entries`).
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -40,6 +42,7 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{where}: {path.name} is not a JSON object", hint="mend it, or choose another revision")
     check_followed(content, f"{where}: {path.name}")
+    check_entries(content, path.name, f"{where}: {path.name}")
     return content
 
 

@@ -18,9 +18,10 @@ from hubslice.artefacts.model import FileFact
 from hubslice.deviation.judge import Outputs, outputs_of
 from hubslice.deviation.labels import share
 from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens, answer
-from hubslice.errors import DiffError
+from hubslice.errors import DiffError, ModelError
 from hubslice.graph.classifier import answering
 from hubslice.hub.formats import CONFIG
+from hubslice.machine import first_line, out_of_memory
 from hubslice.models.building import trouble_with
 from hubslice.pipeline.judges import exact, hash_of
 
@@ -159,7 +160,7 @@ def open_text_pair(
 
 
 def _judge(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], positions: int | None) -> TextJudge:
-    own_limit = tokenizer.model_max_length if tokenizer.model_max_length < ABSURD else None
+    own_limit = int(tokenizer.model_max_length) if tokenizer.model_max_length < ABSURD else None
     longest = min(limit for limit in (own_limit, positions, None if own_limit or positions else USUAL) if limit)
 
     def tokens(text: str) -> Tokens:
@@ -170,11 +171,30 @@ def _judge(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], positions: 
     def count(text: str) -> int:
         return len(tokenizer(text, truncation=False, verbose=False)[IDS])
 
+    _check_tokenizer(own.name, tokens, count)
     outputs = own.outputs
     if outputs is None:
         probed = [answer(own.name, own.run, tokens(text)) for text in PROBES]
         outputs = outputs_of(np.concatenate(probed))
     return TextJudge(own.name, labels, tokens, count, longest, own.run, outputs)
+
+
+def _check_tokenizer(name: str, tokens: Callable[[str], Tokens], count: Callable[[str], int]) -> None:
+    """Let the tokenizer encode short texts: transformers checks few of its settings before it is used.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    try:
+        for text in PROBES:
+            tokens(text), count(text)
+    except Exception as error:  # whatever it raises over odd settings
+        if out_of_memory(error):
+            raise
+        raise ModelError(
+            f"the tokenizer for {name} cannot encode a short text: {first_line(error)[:300]}",
+            hint=f"mend {TOKENIZER_CONFIG}, or choose another revision",
+        ) from error
 
 
 def _tokenizer(folder: Path) -> Any:
