@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from hubslice.artefacts.entries import check_entries
+from hubslice.artefacts.followed import check_followed, walk
 from hubslice.errors import ModelError
 
 LARGEST_FILE = 1 << 25  # bytes
 LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or pictures
 MOST_CLASSES = 1 << 20
 CLASSES = ("num_classes", "num_labels")
+COPY = "hubslice-"  # how the names of temporary folders begin in which stock libraries read checked files
 
 
 def read_object(path: Path, where: str) -> dict[str, Any]:
     """The JSON object in the file; `where` names the model in messages.
 
     Raises:
-        ModelError: it is not a JSON object, or asks for code of the repository.
+        ModelError: it is not a JSON object, leads to code, other files or another repository (`followed`), or has an
+            entry of another kind than hubslice reads (`entries`).
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -35,13 +41,18 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise ModelError(f"{where}: {path.name} is not a JSON object", hint="mend it, or choose another revision")
-    for key, value in _walk(content):
-        if _wants_code(key, value):
-            raise ModelError(
-                f"{where}: {path.name} asks for code of its own ({key}); hubslice runs no code from model repositories",
-                hint="choose a model whose class timm or transformers ships",
-            )
+    check_followed(content, f"{where}: {path.name}")
+    check_entries(content, path.name, f"{where}: {path.name}")
     return content
+
+
+@contextmanager
+def checked_copy(contents: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
+    """A temporary folder with these JSON files alone, by name: what a stock library reads is what was checked."""
+    with TemporaryDirectory(prefix=COPY) as folder:
+        for name, content in contents.items():
+            Path(folder, name).write_text(json.dumps(content))
+        yield Path(folder)
 
 
 def check_numbers(config: dict[str, Any], where: str) -> None:
@@ -50,29 +61,10 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
     Raises:
         ModelError: there is one.
     """
-    for key, value in _walk(config):
+    for key, value in walk(config):
         classes = key in CLASSES and not (type(value) is int and 0 <= value <= MOST_CLASSES) and value is not None
         if classes or (type(value) is int and abs(value) > LARGEST_NUMBER):
             raise ModelError(
                 f"{where} has {key}: {str(value)[:40]}, which no model can have",
                 hint="mend the file, or choose another revision",
             )
-
-
-def _wants_code(key: str, value: object) -> bool:
-    """Whether transformers would fetch Python or a compiled kernel for this entry."""
-    if key in {"attn_implementation", "experts_implementation"}:
-        return "/" in str(value)
-    return key in {"auto_map", "trust_remote_code"} and bool(value)
-
-
-def _walk(content: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    """Every entry at any depth with its key; those of a list have the list's."""
-    todo: list[tuple[str, object]] = list(content.items())
-    while todo:
-        key, value = todo.pop()
-        yield key, value
-        if isinstance(value, dict):
-            todo += value.items()
-        elif isinstance(value, list):
-            todo += ((key, entry) for entry in value)

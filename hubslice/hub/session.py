@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import import_module
@@ -40,6 +42,24 @@ class GaveUp(_httpx.TransportError):
     """The last try at a server failed, for the reason in `__cause__`; huggingface_hub does not retry this one."""
 
 
+_shut: ContextVar[str | None] = ContextVar("shut", default=None)
+
+
+class ShutError(_httpx.TransportError):
+    """Something asked the Hub while nothing may."""
+
+
+@contextmanager
+def shut(why: str) -> Iterator[None]:
+    """No request is sent from within: it ends in `ShutError`, which says `why`, before any connection is opened."""
+    install()
+    before = _shut.set(why)
+    try:
+        yield
+    finally:
+        _shut.reset(before)
+
+
 class Session(_httpx.Client):
     """The connection pool under huggingface_hub, with limits to every wait."""
 
@@ -50,7 +70,10 @@ class Session(_httpx.Client):
             GaveUp: the server cannot be reached, or does not finish an answer.
             HfHubHTTPError: it stays in trouble, or asks for a longer wait than `LONGEST_WAIT`.
             IntegrityError: it names files in a way that could lead out of the cache.
+            ShutError: nothing may be asked now.
         """
+        if (why := _shut.get()) is not None:
+            raise ShutError(f"{request.url.host} is not asked: {why}", request=request)
         _limit(request)
         replayable = isinstance(request.stream, _httpx.ByteStream)
         once = request.method == "POST" and _ONCE.search(request.url.path) is not None

@@ -15,12 +15,13 @@ from typing import Final
 
 from huggingface_hub import get_session
 
+from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.names import DELTA, WEIGHTS
 from hubslice.artefacts.tensor_parts import Tensors
 from hubslice.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.download import download
-from hubslice.hub.formats import check_weights
+from hubslice.hub.formats import CONFIG, check_weights
 from hubslice.hub.headers import remote_starts
 from hubslice.hub.integrity import check_held
 from hubslice.hub.listing import Listing, list_files, remember_part
@@ -120,7 +121,7 @@ def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
 
     Raises:
         FetchError: the Hub does not give the model.
-        ModelError: it has no safetensors weights, or damaged ones.
+        ModelError: it has no safetensors weights, damaged ones, or a config that names others.
     """
     if isinstance(ref, HubRef):
         return _on_hub(ref, client or Client())
@@ -129,6 +130,8 @@ def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
     first = check_weights(names, str(folder), on_hub=False)
     if first == DELTA:
         return open_file(fetch(ref).folder / WEIGHTS)
+    if CONFIG in names:
+        read_object(folder / CONFIG, str(folder))  # refuses one that names other weights
     found = Tensors(str(ref))
     for name, held in weight_files(str(folder), first, names, lambda name: folder / name).items():
         add_local(found, folder / name, f"{folder}: {name}", held)
@@ -142,6 +145,8 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
         whole = open_file(fetch(ref, client=client).folder / WEIGHTS)
         whole.name, whole.commit = str(ref), listing.commit
         return whole
+    if CONFIG in listing.files:
+        read_object(download(listing, CONFIG, client)[0], str(ref))
     held = weight_files(str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0])
     if not client.offline:
         remember_part(ref, listing, client)

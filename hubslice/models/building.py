@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TypeVar
 
 import psutil
@@ -15,7 +17,9 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from hubslice.artefacts.config_file import COPY
 from hubslice.errors import HubsliceError, ModelError
+from hubslice.hub.session import ShutError, shut
 from hubslice.models.weights import Shapes
 
 M = TypeVar("M", bound=nn.Module)
@@ -82,12 +86,15 @@ def skeleton(build: Callable[[], M], budget: Budget, where: str) -> M:
 def trouble_with(folder: Path, library: str) -> Iterator[None]:
     """Raise ModelError for whatever the library raises over a folder: neither documents a closed set of errors.
 
+    The library cannot ask the Hub meanwhile.
+
     What the library would log meanwhile is part of the message or not worth it.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with shut("a model's files are loaded without a network"):
+            yield
     except HubsliceError:
         raise
     except ValidationError as error:
@@ -98,8 +105,14 @@ def trouble_with(folder: Path, library: str) -> Iterator[None]:
             hint="mend config.json or preprocessor_config.json, or choose another revision",
         ) from error
     except Exception as error:
+        if asked := _unasked(error):
+            raise ModelError(
+                f"{folder} cannot be loaded from its own files: {library} would ask {asked.request.url.host} for more",
+                hint="save the model with a description of its whole network: in config.json backbone_config, not the "
+                "name of a backbone",
+            ) from error
         raise ModelError(
-            f"{library} cannot load {folder}: {_first_line(error)}",
+            f"{library} cannot load {folder}: {_first_line(error, folder)}",
             hint="check that config.json and weights belong together, or upgrade "
             f"{library}: pip install --upgrade {library}",
         ) from error
@@ -107,6 +120,15 @@ def trouble_with(folder: Path, library: str) -> Iterator[None]:
         logging.disable(before)
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def _unasked(error: BaseException | None) -> ShutError | None:
+    """The question to the Hub that the error comes from."""
+    while error is not None and not isinstance(error, ShutError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _first_line(error: Exception, folder: Path) -> str:
+    """The error's first line; a copy that the library read in the folder's place is called as the folder is."""
+    text = re.sub(rf"{re.escape(gettempdir())}[/\\]{COPY}[^/\\\s'\"]*", lambda _: str(folder), str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

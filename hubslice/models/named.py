@@ -32,6 +32,7 @@ def named_as(model: Model, tensors: Mapping[str, Tensor], source: Path) -> dict[
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
+            use_kernels=False,
         )
     drawn = {*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}
     return {name: tensor for name, tensor in module.state_dict().items() if name not in drawn}

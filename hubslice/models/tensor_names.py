@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import timm
-from safetensors.torch import load_file
 from torch import Tensor
 
 from hubslice.artefacts.names import WEIGHTS
-from hubslice.models.weights import weight_files
+from hubslice.models.weights import read_tensors
 
 T = TypeVar("T")
 
@@ -57,7 +56,4 @@ def read_for_timm(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor] 
     """
     if (folder / WEIGHTS).is_file() and not is_wrapped(config):
         return None
-    found: dict[str, Tensor] = {}
-    for name in weight_files(folder):
-        found |= load_file(folder / name)
-    return as_timm(config, found)
+    return as_timm(config, read_tensors(folder))

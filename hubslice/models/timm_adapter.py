@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
+from hubslice.artefacts.followed import NOT_OF_ARCHITECTURE
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs
@@ -32,11 +33,6 @@ from hubslice.preparation.stock_timm import check_timm
 _ = hubslice_vgg  # imported, it is an architecture of timm
 OURS = {timms: ours for ours, timms in CROP_MODES.items()}  # crop modes
 FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
-# Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.
-FOREIGN = frozenset(
-    {"cache_dir", "checkpoint_path", "feature_cfg", "features_only", "kwargs_filter", "pretrained", "pretrained_cfg"}
-    | {"pretrained_cfg_overlay", "pretrained_filter_fn", "pretrained_model_args", "pretrained_strict", "seed"}
-)
 
 
 class TimmModel(Model):
@@ -124,7 +120,7 @@ class TimmModel(Model):
         """
         if "." in architecture or not timm.is_model(architecture):
             raise no_such("timm", "architecture", architecture, timm.list_models())
-        refuse_foreign(arguments, FOREIGN)
+        refuse_foreign(arguments, NOT_OF_ARCHITECTURE)
         fixed = timm.models.get_pretrained_cfg(architecture)
         if input_size is not None and fixed is not None and fixed.fixed_input_size:
             arguments = {"img_size": input_size} | arguments
@@ -245,17 +241,11 @@ class _WithoutWeights:
 
 
 def _check(config: dict[str, Any]) -> None:
-    """Raise ModelError unless the config names an architecture of timm and no files or repositories beside its own."""
+    """Raise ModelError unless the config names an architecture of timm."""
     architecture = config.get("architecture")
     if not isinstance(architecture, str) or not timm.is_model(architecture):
         raise ModelError(
             f"timm has no architecture {str(architecture)[:80]!r}", hint="upgrade timm, or choose another teacher"
-        )
-    found = sorted(FOREIGN & set(config.get("model_args") or {}))
-    if found:
-        raise ModelError(
-            f"config.json gives timm the argument {found[0]!r}; hubslice allows none that decides what is loaded",
-            hint="mend config.json, or choose another revision",
         )
 
 

@@ -30,7 +30,7 @@ from hubslice.models.transformers_class import (
     unexplained,
     without_values,
 )
-from hubslice.models.weights import Shapes, shapes_of, tell_misfit
+from hubslice.models.weights import Shapes, read_tensors, shapes_of, tell_misfit
 from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.preparation.separate import preprocessing_from
 from hubslice.recipe.problems import suggest
@@ -79,22 +79,23 @@ class TransformersModel(Model):
                 f"{input_size}",
                 hint=f"remove teacher.input_size or set it to {config['image_size']}",
             )
-        chosen = choose_class(folder, config, held)
+        chosen = choose_class(config, held)
         if (shapes := read_shapes(folder)) is not None:
             network = load_compact(lambda: chosen.kind(chosen.config), shapes, held, folder, tensors is not None)
             model = cls._wrap(network, folder, config, input_size)
+            model.notes += chosen.left_out
             model.shapes = shapes
             return model
         skeleton(lambda: chosen.kind(chosen.config), Budget.of_weights(held), f"{folder}: config.json")
-        given = {"state_dict": dict(tensors), "device_map": {"": "meta"}} if tensors is not None else {}
         module, loaded = chosen.kind.from_pretrained(
-            folder if tensors is None else None,
+            None,  # a folder may hold adapters, shards of another kind and code, which transformers would look for
             config=chosen.config,
-            use_safetensors=True,
+            state_dict=read_tensors(folder) if tensors is None else dict(tensors),
             output_loading_info=True,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # told below, all together
-            **given,
+            use_kernels=False,
+            device_map={"": "meta"} if tensors is not None else None,
         )
         missing, wrong = sorted(loaded["missing_keys"]), sorted(loaded["mismatched_keys"])
         unused = sorted(loaded["unexpected_keys"])
@@ -112,6 +113,7 @@ class TransformersModel(Model):
                 else "the upload is incomplete, or config.json names another class; choose another revision",
             )
         model = cls._wrap(module, folder, config, input_size)
+        model.notes += chosen.left_out
         if chosen.headless:
             model._take_off(head)
         if neutral:
@@ -162,9 +164,10 @@ class TransformersModel(Model):
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TransformersModel:
         """The architecture of a config.json with random weights, no larger than the budget."""
-        chosen = choose_class(folder, config)
+        chosen = choose_class(config)
         skeleton(lambda: chosen.kind(chosen.config), budget, f"{folder}: config.json")
         model = cls._wrap(chosen.kind(chosen.config), folder, config, input_size)
+        model.notes += chosen.left_out
         if chosen.headless:
             model._take_off(classifier_of(chosen.kind, chosen.config))
         if (shapes := read_shapes(folder)) is not None:

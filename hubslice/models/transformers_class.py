@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +16,8 @@ import transformers
 from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
+from hubslice.artefacts.config_file import checked_copy
+from hubslice.artefacts.followed import without_optional
 from hubslice.models.head import Names, resized_between
 from hubslice.models.weights import Shapes
 
@@ -29,6 +30,7 @@ class Chosen:
 
     `certain` tells that the config itself names a class, so that tensors without a place in `kind` are another head's.
     `saved` is that class, where it is another than `kind`; where none is named, the model type's backbone.
+    `left_out` are sentences on what the config says and its object does not.
     """
 
     kind: Any
@@ -36,11 +38,26 @@ class Chosen:
     headless: bool
     certain: bool
     saved: Any = None
+    left_out: tuple[str, ...] = ()
 
 
-def choose_class(folder: Path, config: Mapping[str, Any], held: Shapes | None = None) -> Chosen:
-    """The class for a folder's config.json, whose weights hold `held`, where that is known."""
-    read = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+def choose_class(config: dict[str, Any], held: Shapes | None = None) -> Chosen:
+    """The class for a config.json, whose weights hold `held`, where that is known."""
+    kept, left_out = without_optional(config)
+    return replace(_choose(_read(kept), config, held), left_out=left_out)
+
+
+def read_stock(config: dict[str, Any]) -> Any:
+    """The config object of transformers for a checked config.json, without the entries that name code."""
+    return _read(without_optional(config)[0])
+
+
+def _read(kept: dict[str, Any]) -> Any:
+    with checked_copy({"config.json": kept}) as folder:
+        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+
+
+def _choose(read: Any, config: Mapping[str, Any], held: Shapes | None) -> Chosen:
     kinds = image_classifiers(read.model_type)
     named = [found for name in config.get("architectures") or [] if (found := _registered(str(name), config))]
     for kind in named:

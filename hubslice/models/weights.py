@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from hubslice.artefacts.names import INDEX, WEIGHTS
 from hubslice.artefacts.tensor_file import HeaderError, read_header
 from hubslice.errors import ModelError
+from hubslice.hub.formats import check_weights, shards
 
 STATISTICS = ("running_mean", "running_var")  # buffers of normalisation layers that training measures
 
@@ -41,19 +42,30 @@ def held_shapes(folder: Path) -> Shapes:
 
 
 def weight_files(folder: Path) -> list[str]:
-    """The names of the folder's model.safetensors, or of the shards that its index names.
+    """The name of the folder's model.safetensors, or those of the shards that its index names; no config names others.
 
     Raises:
         ModelError: there is neither.
     """
-    if (folder / WEIGHTS).exists():
-        return [WEIGHTS]
-    if (folder / INDEX).is_file():
-        places = json.loads((folder / INDEX).read_bytes())["weight_map"]
-        return sorted({Path(str(shard)).name for shard in places.values()})
-    raise ModelError(
-        f"{folder} has no safetensors weights", hint="convert the weights to safetensors; pickles are not loaded"
-    )
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    if not names & {WEIGHTS, INDEX}:
+        raise ModelError(
+            f"{folder} has no safetensors weights", hint="convert the weights to safetensors; pickles are not loaded"
+        )
+    first = check_weights(names, str(folder), on_hub=False)
+    return [first] if first == WEIGHTS else sorted(shards(folder / first, str(folder)))
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """The tensors in the folder's weight files, by the files' names for them.
+
+    Raises:
+        ModelError: there are no weights.
+    """
+    found: dict[str, Tensor] = {}
+    for name in weight_files(folder):
+        found |= load_file(folder / name)
+    return found
 
 
 def shapes_of(module: nn.Module) -> Shapes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubslice.artefacts.names import SHAPES, WEIGHTS
+from hubslice.errors import HubsliceWarning
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
 from hubslice.pipeline.forms.options import Form, FormOptions
@@ -64,6 +66,8 @@ def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, r
     fetched = fetch(ref)
     loaded = load_model(fetched.folder)
     loaded.poisoned = loaded.poisoned or fetched.poisoned
+    for note in loaded.notes:
+        warnings.warn(f"{model}: {note}", HubsliceWarning, stacklevel=2)
     unfinished = target.with_name(f".{target.name}.{_key(fetched, form, options)}{UNFINISHED}")
     with whole_folder(target) as draft:
         made = _maker(form)(Job(loaded, ref, draft, unfinished, options, reporter))

@@ -18,16 +18,18 @@ from hubslice.artefacts.model import FileFact
 from hubslice.deviation.judge import Outputs, outputs_of
 from hubslice.deviation.labels import share
 from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens, answer
-from hubslice.errors import DiffError
+from hubslice.errors import DiffError, ModelError
 from hubslice.graph.classifier import answering
 from hubslice.hub.formats import CONFIG
+from hubslice.machine import first_line, out_of_memory
 from hubslice.models.building import trouble_with
 from hubslice.pipeline.judges import exact, hash_of
 
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 FILLING = {IDS: 0, MASK: 1, TYPES: 0}  # of an input that the tokenizer does not give
 KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")  # one of them is there
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TOKENIZER = ("tokenizer.json", TOKENIZER_CONFIG, "vocab.txt", "vocab.json")  # one of them is there
 USUAL = 512  # tokens, where neither the tokenizer nor the model limits them
 ABSURD = 10**6  # transformers writes a huge number where a tokenizer has no limit
 PROBES = ("one", "a short text", "Two sentences. They are no longer than that!")
@@ -158,7 +160,7 @@ def open_text_pair(
 
 
 def _judge(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], positions: int | None) -> TextJudge:
-    own_limit = tokenizer.model_max_length if tokenizer.model_max_length < ABSURD else None
+    own_limit = int(tokenizer.model_max_length) if tokenizer.model_max_length < ABSURD else None
     longest = min(limit for limit in (own_limit, positions, None if own_limit or positions else USUAL) if limit)
 
     def tokens(text: str) -> Tokens:
@@ -169,11 +171,30 @@ def _judge(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], positions: 
     def count(text: str) -> int:
         return len(tokenizer(text, truncation=False, verbose=False)[IDS])
 
+    _check_tokenizer(own.name, tokens, count)
     outputs = own.outputs
     if outputs is None:
         probed = [answer(own.name, own.run, tokens(text)) for text in PROBES]
         outputs = outputs_of(np.concatenate(probed))
     return TextJudge(own.name, labels, tokens, count, longest, own.run, outputs)
+
+
+def _check_tokenizer(name: str, tokens: Callable[[str], Tokens], count: Callable[[str], int]) -> None:
+    """Let the tokenizer encode short texts: transformers checks few of its settings before it is used.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    try:
+        for text in PROBES:
+            tokens(text), count(text)
+    except Exception as error:  # whatever it raises over odd settings
+        if out_of_memory(error):
+            raise
+        raise ModelError(
+            f"the tokenizer for {name} cannot encode a short text: {first_line(error)[:300]}",
+            hint=f"mend {TOKENIZER_CONFIG}, or choose another revision",
+        ) from error
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -184,10 +205,16 @@ def _tokenizer(folder: Path) -> Any:
     """
     if not any((folder / name).is_file() for name in TOKENIZER):
         return None
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedConfig
 
+    from hubslice.models.transformers_class import read_stock
+
+    if (folder / TOKENIZER_CONFIG).is_file():
+        read_object(folder / TOKENIZER_CONFIG, str(folder))
+    config = read_object(folder / CONFIG, str(folder)) if (folder / CONFIG).is_file() else {}
     with trouble_with(folder, "transformers"):
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        known = read_stock(config) if "model_type" in config else PreTrainedConfig()
+        return AutoTokenizer.from_pretrained(folder, config=known, trust_remote_code=False, local_files_only=True)
 
 
 def _content(tokenizer: Any) -> bytes:

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hubslice.artefacts.config_file import check_numbers, read_object
+from hubslice.artefacts.config_file import check_numbers, checked_copy, read_object
+from hubslice.artefacts.followed import without_optional
 from hubslice.errors import HubsliceError, ModelError
 from hubslice.machine import first_line, out_of_memory
 from hubslice.preparation.samples import constant_image
@@ -55,11 +56,16 @@ def load_processor(folder: Path, where: str | None = None) -> Any:
     import transformers
 
     where = where or str(folder)
-    for name in (SETTINGS_FILE, OTHER_FILE, "config.json"):
-        if (folder / name).is_file():
-            _check_file(folder / name, where)
+    files = {
+        name: _read_file(folder / name, where)
+        for name in (SETTINGS_FILE, OTHER_FILE, "config.json")
+        if (folder / name).is_file()
+    }
     try:
-        found = transformers.AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        with checked_copy(files) as copy:
+            found = transformers.AutoImageProcessor.from_pretrained(
+                copy, trust_remote_code=False, local_files_only=True
+            )
     except HubsliceError:
         raise
     except Exception as error:  # whatever its constructors raise over odd settings
@@ -162,8 +168,12 @@ def _pixel_values(processor: Any, image: Image.Image, switches: Mapping[str, boo
     return whole.to(torch.uint8)
 
 
-def _check_file(path: Path, where: str) -> None:
-    """Refuse what would make transformers load something else than an image processor, or reserve absurd memory."""
+def _read_file(path: Path, where: str) -> dict[str, Any]:
+    """The file, which would not make transformers load something else than an image processor, or fill the memory.
+
+    Raises:
+        ModelError: it would.
+    """
     content = read_object(path, where)
     check_numbers(content, f"{where}: {path.name}")
     for part in (content, content.get("image_processor")):
@@ -173,6 +183,7 @@ def _check_file(path: Path, where: str) -> None:
                 raise ModelError(
                     f"{where}: {path.name} names {str(kind)[:80]!r} as its image processor, which is none", hint=_HINT
                 )
+    return without_optional(content)[0]
 
 
 def _check_sizes(settings: Mapping[str, Any], where: str) -> None:

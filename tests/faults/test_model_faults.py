@@ -240,7 +240,7 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
         config(architecture="resnet_of_tomorrow"),
         ("timm has no architecture", "upgrade timm"),
     ),
-    "architecture a list": ("timm", config(architecture=["x"]), ("timm has no architecture",)),
+    "architecture a list": ("timm", config(architecture=["x"]), ("has architecture: ['x']; it must be a text",)),
     "unknown to transformers": (
         "transformers",
         config(model_type="vit_of_tomorrow"),
@@ -253,14 +253,13 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     ),
     "code in a part": ("transformers", config(sub={"auto_map": {"A": "m.X"}}), ("(auto_map)", CODE)),
     "trust": ("transformers", config(trust_remote_code=True), ("(trust_remote_code)", CODE)),
-    "kernel": ("transformers", config(attn_implementation="any/kernel"), ("(attn_implementation)", CODE)),
     "code of the processor": (
         "transformers",
         text('{"auto_map": {"A": "m.X"}}', "preprocessor_config.json"),
         ("preprocessor_config.json", CODE),
     ),
     "classes": ("timm", config(num_classes=10**12), ("num_classes: 1000000000000, which no model can have",)),
-    "classes as text": ("timm", config(num_classes="1000000000000"), ("num_classes: 1000000000000, which no",)),
+    "classes as text": ("timm", config(num_classes="1000000000000"), ("num_classes: '1000000000000'; it must be",)),
     "some classes": (
         "timm",
         config(num_classes=900_000),
@@ -295,7 +294,7 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
         nested("model_args", num_classes=5),
         ("a classifier of 3 classes, and model_args ask for 5",),
     ),
-    "arguments a list": ("timm", config(model_args=[1]), ("timm cannot load",)),
+    "arguments a list": ("timm", config(model_args=[1]), ("has model_args: [1]; it must be a table",)),
     "picture of the processor": (
         "transformers",
         text('{"size": 100000}', "preprocessor_config.json"),

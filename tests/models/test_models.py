@@ -194,7 +194,7 @@ def test_half_precision_teachers_are_loaded_in_full(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"architecture": "hf-hub:other/repo"}, "timm has no architecture"),
+        ({"architecture": "hf-hub:other/repo"}, "a network in another repository"),
         ({"model_args": {"checkpoint_path": "/some/file"}}, "the argument 'checkpoint_path'"),
     ],
 )

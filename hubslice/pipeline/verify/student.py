@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hubslice.artefacts.config_file import checked_copy
+from hubslice.artefacts.followed import without_optional
+from hubslice.artefacts.names import INDEX
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT, TEACHER
 from hubslice.artefacts.sealed import read_sealed
@@ -21,7 +25,8 @@ from hubslice.defects.evidence import Evidence
 from hubslice.defects.registry import make_defect
 from hubslice.errors import DataError, FetchError
 from hubslice.models.base import Model
-from hubslice.models.folder import load_model
+from hubslice.models.folder import load_model, read_config
+from hubslice.models.weights import weight_files
 from hubslice.pipeline.arms import arms_of, step_name
 from hubslice.pipeline.deviations import KIND as TRIGGERS
 from hubslice.pipeline.steps.audit import EVIDENCE
@@ -61,7 +66,7 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
         return
     models = {STUDENT: load_model(claims.place.folder)}
     if claims.report.teacher.stock and models[STUDENT].shapes is None:  # else no stock code claims to load it
-        yield _stock(claims.place.folder, models[STUDENT], effort.device)
+        yield check_stock(claims.place.folder, models[STUDENT], effort.device)
     if effort.full and claims.place.run is not None:
         for arm in arms_of(claims.recipe)[1:]:
             models[arm.name] = load_model(claims.place.run.step(step_name("train", arm)) / WEIGHTS_FOLDER)
@@ -161,22 +166,42 @@ def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
     return torch.cat([task.test.pixels(int(i), int(i) + 1, model.image_preprocessing) for i in places])
 
 
-def _stock(folder: Path, model: Model, device: torch.device) -> Finding:
-    """The student, loaded as the card says, computes the same."""
+def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
+    """The student, loaded as the card says, computes the same.
+
+    Stock code sees config and weights alone: whatever else lies in the folder, it would look for code and adapters.
+    """
+    name = f"plain {model.library}"
+    config = read_config(folder)
+    _, left_out = without_optional(config)
+    if left_out:
+        return compared(PART, name, [f"config.json has {left_out[0]}; it was not loaded"], "")
     size = (4, *model.image_preprocessing.input_size)
     pixels = torch.randint(256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     ours = logits(model, pixels, device)
     inputs = model.pixels_to_inputs(pixels.float() / 255)
-    with torch.inference_mode():
+    with torch.inference_mode(), checked_copy({"config.json": config}) as copy:
+        for file in (*weight_files(folder), INDEX):
+            if (folder / file).is_file():
+                _lend(folder / file, copy / file)
         if model.library == "timm":
             import timm
 
-            theirs = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()(inputs)
+            theirs = timm.create_model(f"local-dir:{copy}", pretrained=True).eval()(inputs)
         else:
             from transformers import AutoModelForImageClassification
 
-            theirs = AutoModelForImageClassification.from_pretrained(folder).eval()(inputs).logits
+            loaded = AutoModelForImageClassification.from_pretrained(copy, use_kernels=False, local_files_only=True)
+            theirs = loaded.eval()(inputs).logits
     largest = float((ours - theirs).abs().max())
     limit = NEAR_TIE * float(theirs.max() - theirs.min())
     wrong = [] if largest <= limit else [f"its outputs differ from hubslice's by up to {largest:.3g}"]
-    return compared(PART, f"plain {model.library}", wrong, f"loads it; outputs differ by at most {largest:.1e}")
+    return compared(PART, name, wrong, f"loads it; outputs differ by at most {largest:.1e}")
+
+
+def _lend(file: Path, place: Path) -> None:
+    """Put a file at another place too, without a copy where the file system allows."""
+    try:
+        place.symlink_to(file.absolute())
+    except OSError:
+        shutil.copyfile(file, place)

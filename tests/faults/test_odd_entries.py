@@ -1,0 +1,190 @@
+"""Entries of a model's JSON whose values are of another kind: each is told with its file and key."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizer,
+    ViTConfig,
+    ViTForImageClassification,
+)
+
+from hubslice.artefacts.config_file import read_object
+from hubslice.artefacts.entries import KINDS
+from hubslice.errors import ModelError
+from hubslice.models.folder import load_model
+from hubslice.models.timm_adapter import TimmModel
+from hubslice.preparation.image_processor import plain_settings
+from tests.faults.conftest import Refused
+
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film")
+EVERY = [(file, part, key) for file, parts in KINDS.items() for part, kinds in parts.items() for key in kinds]
+MALFORMED: tuple[object, ...] = (
+    True,
+    -5,
+    1.5,
+    float("nan"),
+    "abc",
+    [],
+    [None],
+    [1, [2]],
+    {},
+    {"a": 1},
+    {"0": []},
+    2**70,
+)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound model of each kind, by name."""
+    folder = tmp_path_factory.mktemp("good")
+    TimmModel.create("test_resnet", ("cat", "dog", "owl"), seed=0).save(folder / "timm")
+    torch.manual_seed(0)
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "hidden_size": 16}
+    ViTForImageClassification(ViTConfig(**sizes, image_size=32, patch_size=8)).save_pretrained(folder / "images")
+    (folder / "images" / "preprocessor_config.json").write_text(json.dumps(plain_settings(32)))
+    config = BertConfig(**sizes, vocab_size=len(WORDS), max_position_embeddings=32)
+    BertForSequenceClassification(config).save_pretrained(folder / "texts")
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder / "texts")
+    (folder / "seeds.txt").write_text("good film\nbad film\n")
+    return folder
+
+
+def put(folder: Path, file: str, part: str, key: str, value: object) -> None:
+    path = folder / file
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    (content.setdefault(part, {}) if part else content)[key] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("file", "part", "key"), EVERY)
+def test_a_value_of_another_kind_is_told_with_its_key(file: str, part: str, key: str, tmp_path: Path) -> None:
+    path, kind = tmp_path / file, KINDS[file][part][key]
+    for value in MALFORMED:
+        put(tmp_path, file, part, key, value)
+        if kind.holds(value):
+            read_object(path, "here")
+            continue
+        with pytest.raises(ModelError) as caught:
+            read_object(path, "here")
+        told = f"here: {file} has {f'{part}.' * bool(part)}{key}: {ascii(value)[:80]}; it must be {kind.words}"
+        assert caught.value.message == told
+        assert caught.value.exit_code == 2
+    assert sum(map(kind.holds, MALFORMED)) <= 5
+    put(tmp_path, file, part, key, None)
+    read_object(path, "here")
+
+
+FITTING: dict[str, tuple[str, list[object]]] = {
+    "id2label": ("config.json", [{"0": "cat", "1": "dog"}, {"1": "a", "2": "b"}, {"-1": "a"}, {"0": 5}]),
+    "label_names": ("config.json", [["a"], {"0": "a"}, {"n01": "a"}, [1, 2]]),
+    "model_max_length": ("tokenizer_config.json", [1, 512, 10**30, 1e30, 512.0]),
+    "image_mean": ("preprocessor_config.json", [0.5, [0.5], [0.5, 0.4, 0.3]]),
+    "resample": ("preprocessor_config.json", [2, "bicubic"]),
+}
+
+
+@pytest.mark.parametrize("key", FITTING)
+def test_values_that_models_have_are_taken(key: str, tmp_path: Path) -> None:
+    file, values = FITTING[key]
+    for value in values:
+        put(tmp_path, file, "", key, value)
+        assert read_object(tmp_path / file, "here")[key] == value
+
+
+IMAGES: dict[str, tuple[str, str, str, object]] = {
+    "classes as a list": ("images", "config.json", "id2label", ["cat", "dog"]),
+    "classes as a text": ("images", "config.json", "id2label", "cat"),
+    "classes as a number": ("images", "config.json", "id2label", 2),
+    "classes without numbers": ("images", "config.json", "id2label", {"cat": 0, "dog": 1}),
+    "a class twice": ("images", "config.json", "id2label", {"0": "cat", "00": "dog"}),
+    "architectures": ("images", "config.json", "architectures", 5),
+    "scale": ("images", "preprocessor_config.json", "rescale_factor", "abc"),
+    "a switch": ("images", "preprocessor_config.json", "do_normalize", "yes"),
+    "timm's names": ("timm", "config.json", "label_names", 5),
+    "timm's weights": ("timm", "config.json", "pretrained_cfg", "abc"),
+    "timm's arguments": ("timm", "config.json", "model_args", [1]),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_models_of_images(name: str, good: Path, tmp_path: Path, refused: Refused) -> None:
+    kind, file, key, value = IMAGES[name]
+    folder = Path(shutil.copytree(good / kind, tmp_path / "model"))
+    put(folder, file, "", key, value)
+    says = (f"{file} has {key}: {value!r}; it must be", "hint: mend the file, or choose another revision")
+    refused("pull", str(folder), "--out", str(tmp_path / "out"), code=2, says=says)
+
+
+TEXTS: dict[str, tuple[str, str, object, str]] = {
+    "length as a text": ("tokenizer_config.json", "model_max_length", "abc", "it must be a whole number of tokens"),
+    "length below zero": ("tokenizer_config.json", "model_max_length", -5, "it must be a whole number of tokens"),
+    "half a token": ("tokenizer_config.json", "model_max_length", 1.5, "it must be a whole number of tokens"),
+    "side": ("tokenizer_config.json", "truncation_side", "above", "it must be left or right"),
+    "other vocabulary": ("tokenizer_config.json", "fast_tokenizer_files", ["tokenizer.5.json"], "names other files"),
+    "classes as a list": ("config.json", "id2label", ["good", "bad"], "it must be a table from the number"),
+    "positions": ("config.json", "max_position_embeddings", "abc", "it must be a whole number"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_models_of_texts(name: str, good: Path, tmp_path: Path, refused: Refused) -> None:
+    file, key, value, says = TEXTS[name]
+    folder = Path(shutil.copytree(good / "texts", tmp_path / "model"))
+    put(folder, file, "", key, value)
+    command = ("diff", str(folder), str(good / "texts"), "-i", str(good / "seeds.txt"), "--out", str(tmp_path / "out"))
+    refused(*command, "--budget", "1", "--device", "cpu", code=2, says=(says, "hint: "))
+
+
+def test_a_tokenizer_that_encodes_nothing(good: Path, tmp_path: Path, refused: Refused) -> None:
+    folder = Path(shutil.copytree(good / "texts", tmp_path / "model"))
+    Tokenizer(WordLevel({"good": 0}, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    command = ("diff", str(folder), str(good / "texts"), "-i", str(good / "seeds.txt"), "--out", str(tmp_path / "out"))
+    says = (f"the tokenizer for {folder} cannot encode a short text", "hint: mend tokenizer_config.json")
+    refused(*command, "--budget", "1", "--device", "cpu", code=2, says=says)
+
+
+# Of other entries the libraries judge, and use what they like of them: whatever they raise is told.
+OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("images", "config.json"): (
+        "image_size",
+        "patch_size",
+        "hidden_size",
+        "in_channels",
+        "num_attention_heads",
+        "hidden_act",
+        "problem_type",
+        "dtype",
+        "vision_config",
+        "per_layer_config",
+        "output_attentions",
+        "hubslice_transparency",
+    ),
+    ("images", "preprocessor_config.json"): ("size", "crop_size", "pad_size", "do_convert_rgb", "default_to_square"),
+    ("timm", "config.json"): ("global_pool", "num_features", "label_descriptions", "hubslice_transparency"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "file", "key"), [(*where, key) for where, keys in OTHERS.items() for key in keys])
+def test_entries_that_the_libraries_judge(kind: str, file: str, key: str, good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good / kind, tmp_path / "model"))
+    before = (folder / file).read_text()
+    for value in (True, -5, "abc", [], ["a"], {}, {"a": 1}):
+        put(folder, file, "", key, value)
+        with contextlib.suppress(ModelError):
+            load_model(folder)
+        (folder / file).write_text(before)
