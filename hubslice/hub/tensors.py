@@ -130,7 +130,7 @@ def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
     if first == DELTA:
         return open_file(fetch(ref).folder / WEIGHTS)
     found = Tensors(str(ref))
-    for name, held in weight_files(str(folder), first, names, lambda name: folder / name).items():
+    for name, held in weight_files(str(folder), first, names, lambda name: folder / name, on_hub=False).items():
         add_local(found, folder / name, f"{folder}: {name}", held)
     return found
 
@@ -142,7 +142,9 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
         whole = open_file(fetch(ref, client=client).folder / WEIGHTS)
         whole.name, whole.commit = str(ref), listing.commit
         return whole
-    held = weight_files(str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0])
+    held = weight_files(
+        str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0], on_hub=True
+    )
     if not client.offline:
         remember_part(ref, listing, client)
     found = Tensors(str(ref), listing.commit)
