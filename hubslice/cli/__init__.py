@@ -12,7 +12,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -36,7 +36,9 @@ from hubslice.cli import (
     validate,
     verify,
 )
+from hubslice.cli.ending import ended_by_signals, received
 from hubslice.cli.errors import INTERRUPTED, describe
+from hubslice.cli.hints import fitting, options_of
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import HubsliceWarning
@@ -127,18 +129,27 @@ def run(arguments: Sequence[str]) -> int:
             code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
     except SystemExit as exit_:
         code = exit_.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except Exception as error:
         if out.traceback:
             out.trace(traceback.format_exc())
-        failure = describe(error)
-        out.error(failure.message, hint=failure.hint, exit_code=failure.exit_code)
-        return failure.exit_code
+        return _tell(received() or error, arguments)  # a worker that was told to end, too, may be missed first
     finally:
-        out.close()
-    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
-        failure = describe(KeyboardInterrupt())
-        out.error(failure.message, hint=failure.hint, exit_code=failure.exit_code)
+        with suppress(OSError):  # the terminal was closed
+            out.close()
+    if code == INTERRUPTED:  # Typer, too, turns Ctrl-C and what is like it into this code
+        return _tell(received() or KeyboardInterrupt(), arguments)
     return code if isinstance(code, int) else 0
+
+
+def _tell(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tell why the command ends; the exit code."""
+    failure = describe(error)
+    hint = failure.hint and fitting(failure.hint, options_of(app, arguments))
+    with suppress(OSError):
+        out.error(failure.message, hint=hint, exit_code=failure.exit_code)
+    return failure.exit_code
 
 
 @contextmanager
@@ -160,4 +171,6 @@ def _warnings_told() -> Iterator[None]:
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    with ended_by_signals():
+        code = run(sys.argv[1:])
+    sys.exit(code)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from typer import TyperException
 
+from hubslice.cli.ending import Ended
 from hubslice.errors import HubsliceError
 from hubslice.machine import first_line, machine_fault
 
@@ -63,7 +64,8 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, TyperException):
         return Failure(error.format_message(), "`hubslice --help` shows what there is", error.exit_code)
     if isinstance(error, KeyboardInterrupt):
-        return Failure("interrupted", "give the same command again: it goes on where it stopped", INTERRUPTED)
+        ended = (str(error), error.exit_code) if isinstance(error, Ended) else ("interrupted", INTERRUPTED)
+        return Failure(ended[0], "give the same command again: it goes on where it stopped", ended[1])
     return _hub_failure(error) or Failure(
         f"{type(error).__name__}: {first_line(error)}",
         "this is a fault of hubslice: run again with HUBSLICE_TRACEBACK=1 and report the traceback",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -55,6 +55,17 @@ class Given:
         found = [prepare(self._picture(at), self.preprocessing) for at in range(start, stop)]
         return to_unit(torch.stack(found))
 
+    def check(self, progress: Callable[[], None]) -> None:
+        """Read every picture once, before work that takes long; `progress` is called after each.
+
+        Raises:
+            DataError: one cannot be read.
+        """
+        for at in range(len(self)):
+            if not isinstance(self.items, np.ndarray):  # that was looked at when it was opened
+                self._read(at)
+            progress()
+
     def levels(self, at: int) -> np.ndarray:
         """A picture rounded to 8 bits, uint8 [C, H, W]."""
         found: np.ndarray = np.clip(np.rint(255 * self.pixels(at, at + 1)[0].numpy()), 0, 255).astype(np.uint8)
@@ -99,6 +110,18 @@ class Given:
             ) from error
 
 
+def there(path: Path, kinds: str = KINDS) -> Path:
+    """The path, with the home folder for `~`; `kinds` are what may be there.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # Path raises for ~nobody
+    if not path.exists():
+        raise DataError(f"there is nothing at {path}", hint=f"inputs are {kinds}")
+    return path
+
+
 def open_given(path: Path, preprocessing: Preprocessing) -> Given:
     """The images at `path`. Of a folder all that `walk` finds at any depth, sorted by path; what is none is told.
 
@@ -109,9 +132,7 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
     Raises:
         DataError: there are none, or they are of another kind or size.
     """
-    path = Path(os.path.expanduser(path))  # noqa: PTH111  # Path raises for ~nobody
-    if not path.exists():
-        raise DataError(f"there is nothing at {path}", hint=f"inputs are {KINDS}")
+    path = there(path)
     if path.suffix == ".npy":
         return _array(path, preprocessing)
     if preprocessing.input_size[0] not in MODES:

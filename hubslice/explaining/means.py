@@ -86,7 +86,10 @@ class Means:
             ExplainError: the profile was made from another model.
         """
         found = read_sealed(
-            path, KIND, lambda about, tables: cls(tables, **{**about, "classes": tuple(about["classes"])})
+            path,
+            KIND,
+            lambda about, tables: cls(tables, **{**about, "classes": tuple(about["classes"])}),
+            hint="name means.safetensors of an earlier `hubslice explain` with --data, or pictures in its place",
         )
         if found.model != network.hash:
             raise ExplainError(

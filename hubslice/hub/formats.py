@@ -107,13 +107,16 @@ def _pickled(paths: Collection[str], found: list[str], where: str) -> str:
     return likely[0]
 
 
-def shards(index: Path, where: str) -> dict[str, set[str]]:
+def shards(index: Path, where: str, *, on_hub: bool) -> dict[str, set[str]]:
     """The names of the tensors in each shard, by the shard's path; shards are what the index is for.
 
+    `on_hub` says that `where` is a repository and no folder of the user's own.
+
     Raises:
-        ModelError: the index is not one.
+        ModelError: the index is not one, or of a folder leaves that.
         IntegrityError: a shard's path leaves the repository.
     """
+    mend = "mend the index, or choose another revision" if on_hub else "mend the index, or save the model again"
     try:
         weight_map = json.loads(index.read_bytes())["weight_map"]
         found: dict[str, set[str]] = {}
@@ -121,33 +124,42 @@ def shards(index: Path, where: str) -> dict[str, set[str]]:
             found.setdefault(str(shard), set()).add(tensor)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{where}: {index.name} is not an index of shards ({type(error).__name__}: {error})",
-            hint="mend the index, or choose another revision",
+            f"{where}: {index.name} is not an index of shards ({type(error).__name__}: {error})", hint=mend
         ) from error
     suffix = ".safetensors" if index.name == INDEX else ".bin"
     for shard in found:
-        check_path(shard, where)
+        if on_hub:
+            check_path(shard, where)
+        elif leaves(shard):
+            raise ModelError(
+                f"{where}: {index.name} names {shard!r}, which would lie outside the folder",
+                hint="put that file into the folder and its bare name into the index, or save the model again",
+            )
         if not _SHARD.fullmatch(shard) or _RESERVED.match(shard) or not shard.endswith(suffix):
             raise ModelError(
-                f"{where}: {index.name} names {shard!r}, which cannot be a {suffix} file of the model",
-                hint="mend the index, or choose another revision",
+                f"{where}: {index.name} names {shard!r}, which cannot be a {suffix} file of the model", hint=mend
             )
     return found
 
 
 def check_path(path: str, where: str) -> None:
-    """Refuse a path that would leave the folder it is put in.
+    """Refuse a path that would leave the repository it is in.
 
     Raises:
         IntegrityError: it is absolute, has `..` in it, or is not a plain relative path.
     """
-    parts = path.split("/")
-    elsewhere = "\\" in path or _DRIVE.match(path) or PurePosixPath(path).is_absolute()
-    if elsewhere or "\0" in path or any(part in ("", ".", "..") for part in parts):
+    if leaves(path):
         raise IntegrityError(
             f"{where} lists a file {path!r}, which would lie outside the repository",
             hint="do not use this repository; report it to the Hub",
         )
+
+
+def leaves(path: str) -> bool:
+    """Whether a path could leave the folder it is put in: it is absolute, has `..` in it, or is not a plain one."""
+    parts = path.split("/")
+    elsewhere = "\\" in path or _DRIVE.match(path) or PurePosixPath(path).is_absolute()
+    return bool(elsewhere) or "\0" in path or any(part in ("", ".", "..") for part in parts)
 
 
 def _some(paths: list[str]) -> str:

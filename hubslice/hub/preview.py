@@ -73,7 +73,7 @@ def preview(ref: Ref, target: Path, *, client: Client | None = None, allow_pickl
     first = check_weights(sizes, str(folder), on_hub=False, allow_pickle=allow_pickle)
     if first == DELTA:
         return _of_difference(ref, target, client or Client())
-    paths = _take_small(str(folder), first, sizes, target, lambda name: folder / name)
+    paths = _take_small(str(folder), first, sizes, target, lambda name: folder / name, on_hub=False)
     pickled = {path: folder / path for path in pickles(paths)}
     headers = {path: _local(folder / path, str(folder), path, paths[path]) for path in paths if path not in pickled}
     return _preview(target, first, sizes, headers, pickled)
@@ -86,7 +86,7 @@ def _of_repository(ref: HubRef, target: Path, client: Client, allow_pickle: bool
     if first == DELTA:
         whole = _of_difference(ref, target, client)
         return replace(whole, repo_id=ref.repo_id, commit=listing.commit, gated=listing.gated)
-    paths = _take_small(str(ref), first, sizes, target, lambda name: download(listing, name, client)[0])
+    paths = _take_small(str(ref), first, sizes, target, lambda name: download(listing, name, client)[0], on_hub=True)
     cached = {path: held for path in paths if (held := cached_file(listing, path, client))}
     sizes |= {path: held.stat().st_size for path, held in cached.items()}  # unknown to the listing when offline
     pickled = {path: cached.get(path) for path in pickles(paths)}
@@ -107,7 +107,7 @@ def _of_difference(ref: Ref, target: Path, client: Client) -> Preview:
 
 
 def _take_small(
-    where: str, first: str, names: Iterable[str], target: Path, get: Callable[[str], Path]
+    where: str, first: str, names: Iterable[str], target: Path, get: Callable[[str], Path], *, on_hub: bool
 ) -> dict[str, set[str]]:
     """Copy configs, card and index; gives the files with weights, each with the tensors that an index places there.
 
@@ -119,7 +119,7 @@ def _take_small(
             shutil.copyfile(get(name), target / name)
         if name in CONFIGS and name in names:
             read_object(target / name, where)  # refuses one that asks for code
-    return weight_files(where, first, names, lambda name: target / name)
+    return weight_files(where, first, names, lambda name: target / name, on_hub=on_hub)
 
 
 def _local(file: Path, where: str, path: str, tensors: set[str]) -> Header:

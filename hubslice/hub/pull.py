@@ -157,7 +157,9 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickl
     sizes = [listing.files[path].size for path in wanted]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with reporter.track(f"fetch {listing}", total, "B") as bar:
-        fetched = _collect(str(ref), first, listing.files, lambda path: download(listing, path, client, bar))
+        fetched = _collect(
+            str(ref), first, listing.files, lambda path: download(listing, path, client, bar), on_hub=True
+        )
     if not client.offline:
         remember(ref, listing, client)
     return replace(fetched, repo_id=ref.repo_id, commit=listing.commit)
@@ -192,7 +194,7 @@ def _fetch_locally(ref: LocalRef, allow_pickle: bool) -> Fetched:
                 f"{entries[name]} is not a file but {_kind_of(entries[name])}", hint="put the model's file in its place"
             )
     first = check_weights(names, str(folder), on_hub=False, allow_pickle=allow_pickle)
-    return _collect(str(folder), first, names, lambda path: (folder / path, digest(folder / path)))
+    return _collect(str(folder), first, names, lambda path: (folder / path, digest(folder / path)), on_hub=False)
 
 
 def _kind_of(path: Path) -> str:
@@ -201,7 +203,7 @@ def _kind_of(path: Path) -> str:
     return "a link that leads nowhere" if path.is_symlink() else "a pipe or device"
 
 
-def _collect(where: str, first: str, names: Iterable[str], get: _Get) -> Fetched:
+def _collect(where: str, first: str, names: Iterable[str], get: _Get, *, on_hub: bool) -> Fetched:
     """Get configs before weights, so that what is refused is refused before gigabytes are moved.
 
     `first` is the file that leads to the weights.
@@ -224,7 +226,7 @@ def _collect(where: str, first: str, names: Iterable[str], get: _Get) -> Fetched
             folder = file.parent
     metadata = []
     pickled = []
-    for path, tensors in weight_files(where, first, names, take).items():
+    for path, tensors in weight_files(where, first, names, take, on_hub=on_hub).items():
         if path.endswith(".safetensors"):
             metadata.append(check_safetensors(take(path), name=f"{where}: {path}", tensors=tensors))
         else:
@@ -243,19 +245,23 @@ def _collect(where: str, first: str, names: Iterable[str], get: _Get) -> Fetched
     )
 
 
-def weight_files(where: str, first: str, names: set[str], take: Callable[[str], Path]) -> dict[str, set[str]]:
+def weight_files(
+    where: str, first: str, names: set[str], take: Callable[[str], Path], *, on_hub: bool
+) -> dict[str, set[str]]:
     """The files with weights, each with the tensors that an index places there.
 
     Raises:
         ModelError: the index is broken, or names a file that is not there.
+        IntegrityError: the index of a repository names a file outside it.
     """
     if first not in _SHARDS:
         return {first: set()}
-    found = shards(take(first), where)
+    found = shards(take(first), where, on_hub=on_hub)
     if missing := sorted(found.keys() - names):
+        again = "the upload is incomplete, or only a part was cached; fetch it again while online"
         raise ModelError(
             f"{where} lacks {len(missing)} of the {len(found)} shards that {first} names, the first is {missing[0]}",
-            hint="the upload is incomplete, or only a part was cached; fetch it again while online",
+            hint=again if on_hub else "put them into the folder, or save the model again",
         )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from hubslice.artefacts.names import CARD
 from hubslice.errors import PushError
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
-from hubslice.hub.refusals import refused_as, unanswered
+from hubslice.hub.refusals import refused_as, status, unanswered
+from hubslice.hub.session import pauses
 from hubslice.hub.xet import by_xet
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
@@ -80,19 +82,34 @@ def _commit(plan: PushPlan, parent: str) -> PushResult:
             free_memory=False,
             gitignore_content=_IGNORE_NOTHING,
         )
-    try:
-        with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
-            made = _create_commit(plan, operations, parent)
-    except PushError as error:
-        if error.__cause__ is None or not unanswered(error.__cause__):
-            raise
-        found = None if plan.create_pr else _landed(plan, parent)
-        if found is None:
-            page = "discussions" if plan.create_pr else "commits/main"
-            error.hint = f"{error.hint}; the commit may still be made: see {plan.url}/{page}"
-            raise
-        return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
-    return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
+    tried = False
+    for pause in pauses():
+        try:
+            with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
+                made = _create_commit(plan, operations, parent)
+            return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
+        except PushError as error:
+            unknown = error.__cause__ is not None and unanswered(error.__cause__)
+            found = _landed(plan, parent) if (unknown or tried) and not plan.create_pr else None
+            if found is not None:
+                return PushResult(plan.repo_id, found, f"{plan.url}/commit/{found}", None, pushed=True)
+            if pause is None or not unknown or not _again(plan, error):
+                if unknown:
+                    page = "discussions" if plan.create_pr else "commits/main"
+                    error.hint = f"{error.hint}; the commit may still be made: see {plan.url}/{page}"
+                raise
+        tried = True
+        time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _again(plan: PushPlan, error: PushError) -> bool:
+    """Whether the commit may be sent once more.
+
+    It has a parent, so the Hub takes it once at most; a pull request could be opened twice. A server that did not
+    answer at all may still be at work on it.
+    """
+    return not plan.create_pr and (status(error.__cause__ or error) or 0) >= 500
 
 
 def _create_commit(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from huggingface_hub import errors as hf
 
 from hubslice.errors import HubError, HubsliceError
+from hubslice.hub.answers import Unending
 from hubslice.hub.client import LOGIN, Client
 from hubslice.hub.proxies import ProxyUnusable, proxy_of
 from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_after
@@ -111,7 +112,7 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
         )
     if isinstance(error, TooManyRedirects):
         return f"{client.url} sends requests in circles", "check HF_ENDPOINT"
-    if isinstance(error, ProxyUnusable):
+    if isinstance(error, ProxyUnusable | Unending):
         return str(error), error.hint
     if isinstance(error, HTTPError):
         proxy = proxy_of(client.url)

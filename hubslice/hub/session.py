@@ -21,6 +21,7 @@ from huggingface_hub import errors as hf
 from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from hubslice.errors import IntegrityError
+from hubslice.hub.answers import ask_plainly, first_of_redirect, of_file, whole, within
 from hubslice.hub.proxies import UNUSABLE, ByProxy
 
 # The base class of whichever httpx the installed huggingface_hub speaks, and that library.
@@ -32,6 +33,8 @@ LONGEST_WAIT = 20.0  # seconds that a server may ask us to wait before we rather
 _PATIENCE = (1.0, 3.0)  # seconds to wait before each further try at a server in trouble
 _CONNECT = 5.0  # seconds to find the server
 _ANSWER = 90.0  # seconds that the Hub may work on what it is sent, such as a commit of many files
+_WAITS = 3  # times as long as for each piece of an answer it may take until it has come as a whole
+_SLOWEST = 1 << 16  # bytes a second that a line for what is sent carries at least
 _ONCE = re.compile(r"/commit/|/repos/create$|/discussions")  # done twice, these would leave something behind
 _IDS = re.compile(r'(W/)?"?[\w.:+=-]+"?')  # headers that huggingface_hub makes file names of
 _LOST = (_httpx.TimeoutException, _httpx.NetworkError, _httpx.RemoteProtocolError)
@@ -60,14 +63,25 @@ def shut(why: str) -> Iterator[None]:
         _shut.reset(before)
 
 
+class CutShort(_httpx.RemoteProtocolError):
+    """A server sent less than it announced."""
+
+
 class Session(_httpx.Client):
     """The connection pool under huggingface_hub, with limits to every wait."""
 
+    def __init__(self, *, event_hooks: Mapping[str, Sequence[Callable[[Any], Any]]] | None = None, **options: Any):
+        hooks = {event: list(held) for event, held in (event_hooks or {}).items()}
+        hooks["response"] = [*hooks.get("response", []), first_of_redirect]
+        super().__init__(event_hooks=hooks, **options)
+        self._silent: set[bytes] = set()  # servers that did not answer the last request: they are asked once
+
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
-        """The answer; the request is repeated where that is safe.
+        """The answer; the request is repeated where that is safe and the server answered the one before.
 
         Raises:
             GaveUp: the server cannot be reached, or does not finish an answer.
+            Unending: an answer that is not a file's content is longer than any of a Hub, or takes too long.
             HfHubHTTPError: it stays in trouble, or asks for a longer wait than `LONGEST_WAIT`.
             IntegrityError: it names files in a way that could lead out of the cache.
             ShutError: nothing may be asked now.
@@ -75,35 +89,65 @@ class Session(_httpx.Client):
         if (why := _shut.get()) is not None:
             raise ShutError(f"{request.url.host} is not asked: {why}", request=request)
         _limit(request)
+        ask_plainly(request)
         replayable = isinstance(request.stream, _httpx.ByteStream)
         once = request.method == "POST" and _ONCE.search(request.url.path) is not None
-        pauses = iter(_PATIENCE)
+        pauses = iter(() if request.url.netloc in self._silent else _PATIENCE)
         while True:
             pause = next(pauses, None)
             try:
-                response = super().send(request, stream=stream, **options)
+                response = self._answer(request, stream, options, replayable)
             except _NOT_FOUND as error:
                 if pause is None:
-                    raise _gave_up(request, error) from error
+                    raise self._gave_up(request, error) from error
                 pauses = iter(())  # nobody is there: one more try is enough
             except _LOST as error:
                 if not replayable:
                     raise  # huggingface_hub rewinds the file and sends it again
                 if once or pause is None:
-                    raise _gave_up(request, error) from error
+                    raise self._gave_up(request, error) from error
             else:
+                self._silent.discard(request.url.netloc)
                 _check_ids(response)
                 busy = response.status_code == 429
                 asked = retry_after(response.headers) or 0.0
                 if not busy and response.status_code < 500:
                     return response
                 if asked > LONGEST_WAIT or (replayable and pause is None):
-                    _refuse(response)
+                    hf_raise_for_status(response)  # as huggingface_hub would where its patience ends, maybe hours later
                 if not replayable or (once and not busy):
                     return response
-                response.close()
                 pause = max(asked, pause or 0.0)
             time.sleep(pause)
+
+    def _answer(self, request: Any, stream: bool, options: dict[str, Any], replayable: bool) -> Any:
+        """The answer to one try; where a stream is wanted, only of a refusal the body too."""
+        seconds = _longest(request) if replayable else None  # a file that is sent may take any time
+        until = None if seconds is None or of_file(request) else time.monotonic() + seconds
+        send = super().send
+        response = within(seconds, lambda: send(request, stream=True, **options), request)
+        return response if stream and response.is_success else whole(response, seconds, until)
+
+    def _gave_up(self, request: Any, error: Exception) -> GaveUp:
+        self._silent.add(request.url.netloc)
+        return GaveUp(f"{type(error).__name__}: {error}", request=request)
+
+
+def pauses() -> Sequence[float | None]:
+    """How many seconds to wait after each failed try; None: that was the last."""
+    return (*_PATIENCE, None)
+
+
+def again_if_lost(work: Callable[[], Any]) -> Any:
+    """What `work` gives, which reads an answer; it is done again where a server breaks off."""
+    for pause in pauses():
+        try:
+            return work()
+        except _LOST:
+            if pause is None:
+                raise
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
 
 
 def install() -> None:
@@ -138,10 +182,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def _gave_up(request: Any, error: Exception) -> GaveUp:
-    return GaveUp(f"{type(error).__name__}: {error}", request=request)
-
-
 def _session(hooks: Sequence[Callable[[Any], Any]]) -> Session:
     """A session that does before each request what huggingface_hub's own client does: `hooks`."""
     options: dict[str, Any] = {
@@ -160,23 +200,26 @@ def _refuse_offline(request: Any) -> None:
         raise hf.OfflineModeIsEnabled(f"cannot reach {request.url}: offline mode is on (HF_HUB_OFFLINE)")
 
 
+def _wait() -> float:
+    """For how many seconds nothing may come of an answer."""
+    return float(max(constants.HF_HUB_DOWNLOAD_TIMEOUT, constants.HF_HUB_ETAG_TIMEOUT))
+
+
 def _limit(request: Any) -> None:
-    limits = dict(request.extensions.get("timeout") or {})
-    limits["connect"] = min(limits.get("connect") or _CONNECT, _CONNECT)
-    if request.method not in ("GET", "HEAD"):
-        limits["read"] = _ANSWER
+    wait = _wait()
+    limits = {"read": wait, "write": wait, "pool": wait}
+    limits |= {name: value for name, value in (request.extensions.get("timeout") or {}).items() if value is not None}
+    limits["connect"] = min(limits.get("connect", _CONNECT), _CONNECT)
+    limits["read"] = min(limits["read"], wait) if request.method in ("GET", "HEAD") else _ANSWER
     request.extensions = {**request.extensions, "timeout": limits}
 
 
-def _refuse(response: Any) -> None:
-    """Raise what huggingface_hub would raise when its own patience ends, which can be hours later."""
-    try:
-        response.read()
-    except _httpx.HTTPError:
-        pass  # the status says enough
-    finally:
-        response.close()
-    hf_raise_for_status(response)
+def _longest(request: Any) -> float:
+    """For how many seconds a request may go on, until its answer has come as a whole."""
+    seconds = _WAITS * _wait()
+    if request.method in ("GET", "HEAD"):
+        return seconds
+    return seconds + _ANSWER + int(request.headers.get("Content-Length") or 0) / _SLOWEST
 
 
 def _check_ids(response: Any) -> None:

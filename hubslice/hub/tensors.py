@@ -133,7 +133,7 @@ def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
     if CONFIG in names:
         read_object(folder / CONFIG, str(folder))  # refuses one that names other weights
     found = Tensors(str(ref))
-    for name, held in weight_files(str(folder), first, names, lambda name: folder / name).items():
+    for name, held in weight_files(str(folder), first, names, lambda name: folder / name, on_hub=False).items():
         add_local(found, folder / name, f"{folder}: {name}", held)
     return found
 
@@ -147,7 +147,9 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
         return whole
     if CONFIG in listing.files:
         read_object(download(listing, CONFIG, client)[0], str(ref))
-    held = weight_files(str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0])
+    held = weight_files(
+        str(ref), first, set(listing.files), lambda name: download(listing, name, client)[0], on_hub=True
+    )
     if not client.offline:
         remember_part(ref, listing, client)
     found = Tensors(str(ref), listing.commit)

@@ -79,6 +79,7 @@ def explain(
     _check_protection(ref, protect, public, attack)
     folder = out or Path(f"{short_name(ref)}-explained")
     check_free(folder, OURS)
+    _check_there(inputs, data)
     place = resolve_device(device)
     where = str(place)
     loaded = open_subject(ref, input_size, reporter)
@@ -87,6 +88,10 @@ def explain(
     attacker = _attacker(loaded, labels, attack)
     given = open_given(inputs, loaded.preprocessing)
     profile = _profile(data, loaded.preprocessing)
+    looked_at = [each for each in (given, profile) if not isinstance(each, Path | None)]
+    with reporter.track("Look at the inputs", sum(map(len, looked_at)), "pictures") as bar:
+        for each in looked_at:
+            each.check(bar.advance)
     with reporter.track("Export and fold the model", None, ""):
         subject = loaded.subject()
     prepared = Prepared(subject, given)
@@ -138,6 +143,15 @@ def explain(
             write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
             write_page(draft / PAGE, subject, prepared.given, traced, facts)
     return facts
+
+
+def _check_there(inputs: Path, data: Path | None) -> None:
+    """Raise DataError where nothing is, before the model is loaded."""
+    from hubslice.data.given import KINDS, there
+
+    there(inputs)
+    if data is not None:
+        there(data, f"{KINDS}; or means.safetensors of an earlier call")
 
 
 def _check_protection(ref: Ref, protect: float | None, public: bool, attack: str | None) -> None:

@@ -109,10 +109,13 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "label out of range": (("model", "-i", "pictures", "-t", "3"), ("the model has no label '3'",)),
     "empty data": (("model", "-i", "pictures", "--data", "empty"), ("empty holds no images",)),
-    "no such profile": (("model", "-i", "pictures", "--data", "x.safetensors"), ("x.safetensors cannot be read as a",)),
+    "no such profile": (
+        ("model", "-i", "pictures", "--data", "x.safetensors"),
+        ("there is nothing at x.safetensors", "or means.safetensors of an earlier call"),
+    ),
     "weights as profile": (
         ("model", "-i", "pictures", "--data", "model/model.safetensors"),
-        ("model.safetensors is a safetensors file but not a means of this version",),
+        ("model.safetensors is a safetensors file but not a means of this version", "or pictures in its place"),
     ),
     "operator without a rule": (
         ("odd.onnx", "-i", "good.npy"),
@@ -170,6 +173,34 @@ def test_what_cannot_be_explained(
     before = sorted(place.rglob("*"))
     refused("explain", *arguments, code=2, says=says)
     assert sorted(place.rglob("*")) == before
+
+
+def never(*_: object) -> None:
+    raise AssertionError("what is quickly judged comes first")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-i", "nowhere.png"),
+        ("-i", "pictures", "--data", "nowhere"),
+        ("-i", "pictures", "--data", "nowhere.safetensors"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_is_told_before_the_model_is_loaded(
+    arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubslice.pipeline.explain.open_subject", never)
+    refused("explain", "model", *arguments, code=2, says=("there is nothing at nowhere",))
+
+
+@pytest.mark.parametrize("arguments", [("-i", "torn"), ("-i", "pictures", "--data", "torn")], ids=" ".join)
+def test_torn_pictures_are_told_before_the_export(
+    arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubslice.explaining.subject.subject_of", never)
+    refused("explain", "model", *arguments, code=2, says=("torn/a.png cannot be read", "mend it or take it away"))
 
 
 def test_a_profile_of_another_model(place: Path, refused: Refused, hubslice: Hubslice) -> None:

@@ -42,8 +42,28 @@ def test_indexed_outside(name: str, tmp_path: Path, refused: Refused) -> None:
     files = {path: content for path, content in model().items() if path != "model.safetensors"}
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": name}}
     write(tmp_path / "model", files | {"model.safetensors.index.json": json.dumps(index).encode()})
-    code, says = (3, "outside the repository") if name in HOSTILE else (2, "cannot be a .safetensors file of the model")
-    refused("pull", str(tmp_path / "model"), "--out", str(tmp_path / "out"), code=code, says=(says, "hint: "))
+    said = "which would lie outside the folder" if name in HOSTILE else "cannot be a .safetensors file of the model"
+    says = ("model.safetensors.index.json names", said, "into the index" if name in HOSTILE else "mend the index")
+    refused(
+        "pull", str(tmp_path / "model"), "--out", str(tmp_path / "out"), code=2, says=(*says, "save the model again")
+    )
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_indexed_outside_a_repository(name: str, hub: HubServer, tmp_path: Path, refused: Refused) -> None:
+    files = {path: content for path, content in model().items() if path != "model.safetensors"}
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": name}}
+    hub.seed("alice/teacher", files | {"model.safetensors.index.json": json.dumps(index).encode()})
+    says = ("outside the repository", "hint: do not use this repository")
+    refused("pull", "alice/teacher", "--out", str(tmp_path / "out"), code=3, says=says)
+
+
+def test_a_local_folder_that_lacks_a_shard(tmp_path: Path, refused: Refused) -> None:
+    files = {path: content for path, content in model().items() if path != "model.safetensors"}
+    index = {"weight_map": {"a": "model-00001-of-00001.safetensors"}}
+    write(tmp_path / "model", files | {"model.safetensors.index.json": json.dumps(index).encode()})
+    says = ("lacks 1 of the 1 shards", "hint: put them into the folder, or save the model again")
+    refused("pull", str(tmp_path / "model"), "--out", str(tmp_path / "out"), code=2, says=says)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])

@@ -178,6 +178,42 @@ def test_a_commit_without_a_good_answer(
     assert len(hub.commits(REPO)) == len(theirs) + 1
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_a_commit_is_sent_again(
+    done: bool, theirs: list[Commit], hub: HubServer, student: Path, hubslice: Hubslice
+) -> None:
+    fault = Fault(on(*PARTS["commit"]), status=503, done=done)
+    hub.faults.append(fault)
+    pushes(hubslice, hub, student)
+    assert len(hub.commits(REPO)) == len(theirs) + 1
+    assert sum("/commit/" in line for line in hub.log) == (1 if done else 2)
+
+
+def test_a_commit_that_landed_unseen_is_known_again(
+    theirs: list[Commit], hub: HubServer, student: Path, hubslice: Hubslice
+) -> None:
+    """Sent again it meets its own parent check."""
+    hub.faults.append(Fault(on(*PARTS["commit"]), status=503, done=True))
+    hub.faults.append(Fault(lambda _: any("/commit/" in line for line in hub.log), status=403))
+    pushes(hubslice, hub, student)
+    assert len(hub.commits(REPO)) == len(theirs) + 1
+    assert sum("/commit/" in line for line in hub.log) == 2
+
+
+def test_a_commit_after_that_of_somebody_else_is_not_theirs(
+    theirs: list[Commit], hub: HubServer, student: Path, refused: Refused
+) -> None:
+    def seeded(request: Request) -> bool:
+        if on(*PARTS["commit"])(request) and len(hub.commits(REPO)) == len(theirs):
+            hub.seed(REPO, {"other.txt": b"between"})
+            return True
+        return False
+
+    hub.faults.append(Fault(seeded, status=503))
+    refuse(refused, "push", "student", REPO, says=("somebody pushed to alice/student in between",))
+    assert len(hub.commits(REPO)) == len(theirs) + 1
+
+
 @pytest.mark.usefixtures("hasty")
 def test_a_commit_that_comes_late(
     theirs: list[Commit], hub: HubServer, student: Path, refused: Refused, hubslice: Hubslice

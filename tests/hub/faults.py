@@ -26,6 +26,7 @@ class Fault:
     Attributes:
         when: which requests, see `on`.
         status: answer with this status, without handling the request.
+        done: handle the request, then answer with `status`.
         retry_after: seconds or a date, sent as `Retry-After` beside the status.
         redirect: send the client to this address (and `headers`), without handling the request.
         delay: seconds to wait before anything else.
@@ -40,6 +41,7 @@ class Fault:
 
     when: Callable[[Request], bool]
     status: int | None = None
+    done: bool = False
     retry_after: int | str | None = None
     redirect: str | None = None
     delay: float = 0.0
@@ -69,6 +71,8 @@ def handle(faults: Iterable[Fault], request: Request, handler: Callable[[Request
         return handler(request)
     time.sleep(fault.delay)
     if fault.status is not None:
+        if fault.done:
+            handler(request)
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         return Response.refusal(HubError(fault.status, "Fault", f"Injected fault {fault.status}", headers=headers))
     if fault.redirect is not None:

@@ -16,6 +16,7 @@ from hubslice.hub.preview import preview
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.hub import Fault, HubServer, on
+from tests.hub.unruly import Way, login_page, plain_page, unruly
 from tests.hub.wire import Request
 from tests.hub_client.conftest import MakeClient, model, weights, write
 
@@ -186,6 +187,28 @@ def test_damaged(case: str, hub: HubServer, client_of: MakeClient, tmp_path: Pat
         assert caught.value.exit_code == 2
     with pytest.raises(HubsliceError):  # the loader agrees
         fetch(TEACHER, client=client_of())
+
+
+@pytest.mark.parametrize("fault", [{"cut_after": 20}, {"cut_after": 0}, {"lost": True}], ids=str)
+def test_a_range_that_is_cut_short_is_asked_for_again(
+    fault: dict[str, object], hub: HubServer, client_of: MakeClient, tmp_path: Path
+) -> None:
+    hub.seed("alice/teacher", model())
+    once = Fault(on("GET", WEIGHTS), **fault)  # type: ignore[arg-type]
+    hub.faults.append(once)
+    assert preview(TEACHER, tmp_path / "seen", client=client_of()).tensors
+    assert once.hits == 1
+
+
+@pytest.mark.parametrize("way", [login_page, plain_page])
+def test_a_login_page_is_no_range(way: Way, hub: HubServer, client_of: MakeClient, tmp_path: Path) -> None:
+    hub.seed("alice/teacher", model())
+    with unruly(way) as network:
+        hub.faults.append(Fault(on("GET", WEIGHTS), redirect=network.url, times=None))
+        with pytest.raises(FetchError, match="is not what a Hub answers") as caught:
+            preview(TEACHER, tmp_path / "seen", client=client_of())
+    assert "check HF_ENDPOINT; a proxy or the login page" in (caught.value.hint or "")
+    assert caught.value.exit_code == 3
 
 
 def test_refusals_and_trouble(

@@ -1,0 +1,51 @@
+"""Hints that fit the command: what mends an error is told where it is found, for all commands that may meet it there.
+
+Some of them lack an option that such a hint names; what they cannot do is left out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import typer
+
+_OPTION: Final = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+_CLAUSES: Final = re.compile(r"(; or |, or |; )")
+_COMMAND: Final = re.compile(r"\b(hubslice|hf|pip|python) ")  # its options are not ours
+_WITH: Final = re.compile(r" with (--[a-z][a-z-]*)( [A-Z]+)?")
+
+
+def options_of(app: typer.Typer, arguments: Sequence[str]) -> frozenset[str]:
+    """The options of the command that a command line names, those for all commands among them."""
+    command: Any = typer.main.get_command(app)
+    found = _options(command)
+    for argument in arguments:
+        inner = getattr(command, "commands", {}).get(argument)
+        if inner is not None:
+            command = inner
+            found |= _options(command)
+    return frozenset(found)
+
+
+def fitting(hint: str, options: Collection[str]) -> str:
+    """The hint without what needs other options than these, unless it quotes another command."""
+    parts = _CLAUSES.split(hint)
+    clauses = list(zip(["", *parts[1::2]], parts[::2], strict=True))
+    kept = [(link, clause) for link, clause in clauses if not _lacking(clause, options)]
+    if kept:
+        return "".join(clause if at == 0 else link + clause for at, (link, clause) in enumerate(kept))
+    plain = _WITH.sub(lambda found: found[0] if found[1] in options else "", clauses[0][1])
+    return plain if not _lacking(plain, options) else "see what the command takes with --help"
+
+
+def _lacking(clause: str, options: Collection[str]) -> bool:
+    """Whether the clause names an option that is not among these."""
+    command = _COMMAND.search(clause)
+    named = _OPTION.finditer(clause, 0, command.start() if command else len(clause))
+    return any(found[0] not in options for found in named)
+
+
+def _options(command: Any) -> set[str]:
+    return {"--help", *(name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts))}

@@ -1,0 +1,113 @@
+"""A server whose answers have no end, or none in time."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+Way = Callable[[socket.socket, "Unruly"], None]
+CHUNKED = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+MIB = 1 << 20
+
+
+class Unruly:
+    """Answers every request in its `way`; counts the requests and the bytes of the bodies that it got rid of."""
+
+    def __init__(self, way: Way) -> None:
+        self.way, self.requests, self.sent = way, list[str](), 0
+        self.stopped = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def body(self, connection: socket.socket, piece: bytes, pause: float = 0.0) -> None:
+        """Send the piece as chunks of a body, for ever."""
+        while not self.stopped.is_set():
+            connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.sent += len(piece)
+            time.sleep(pause)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while not self.stopped.is_set():
+            with suppress(OSError):
+                connection, _ = self._socket.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            self.requests.append(connection.recv(65536).split(b"\r\n")[0].decode())
+            self.way(connection, self)
+
+
+@contextmanager
+def unruly(way: Way) -> Iterator[Unruly]:
+    server = Unruly(way)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def endless(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + CHUNKED)
+    server.body(connection, b"[" * MIB)
+
+
+def endless_refusal(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\n" + CHUNKED)
+    server.body(connection, b"[" * MIB)
+
+
+def endless_redirect(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n" + CHUNKED)
+    server.body(connection, b"[" * MIB)
+
+
+def packed(connection: socket.socket, server: Unruly) -> None:
+    """32 MiB that come as 32 kB."""
+    content = gzip.compress(b"[" * 32 * MIB)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(content))
+    connection.sendall(content)
+
+
+def foreign(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def announced(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (800 * MIB))
+    server.stopped.wait()
+
+
+def dripping(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n" + CHUNKED)
+    server.body(connection, b"[", 0.05)
+
+
+def dripping_head(connection: socket.socket, server: Unruly) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not server.stopped.is_set():
+        connection.sendall(b"a")
+        time.sleep(0.05)
+
+
+def silent(connection: socket.socket, server: Unruly) -> None:
+    server.stopped.wait()
+
+
+def login_page(connection: socket.socket, server: Unruly) -> None:
+    page = b"<html>Please log in</html>"
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + page)
+
+
+def plain_page(connection: socket.socket, server: Unruly) -> None:
+    page = b"Please log in, in some other way"
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
