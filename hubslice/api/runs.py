@@ -65,6 +65,7 @@ def plan_push(
 
     Raises:
         GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        VerificationError: a file is not the one that the student's lock lists.
         LineageError: there is no such teacher on the Hub.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
@@ -99,6 +100,7 @@ def push(
     Raises:
         RunError: the run is being worked on.
         GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        VerificationError: a file is not the one that the student's lock lists.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: somebody else pushed in between, or the Hub refused; it is as it was.
     """

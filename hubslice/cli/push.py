@@ -56,6 +56,9 @@ def push(
     pushed in between, nothing is changed and the command ends with exit code 3. A run that broke gates of its recipe
     is not published: exit code 1.
 
+    Every file must be the one that was measured: it is compared with the checksums in hubslice.lock, and where one
+    differs nothing is pushed, exit code 1. README.md may be edited, and files may be added.
+
     With --delta the weights travel as their difference to the teacher: `hubslice.load` puts them together and checks
     every byte; other libraries cannot load such a repository.
     """

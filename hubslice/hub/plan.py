@@ -22,6 +22,7 @@ from hubslice.hub.download import download
 from hubslice.hub.integrity import Digest, Expected, digest_of
 from hubslice.hub.listing import Listing, expected_files, repo_info
 from hubslice.hub.loaded import loaded
+from hubslice.hub.locked import check_locked
 from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
 from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
@@ -102,6 +103,7 @@ def plan_push(
     Raises:
         InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
             is not declared.
+        VerificationError: a file is not the one that the folder's lock lists.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
     client = client or Client()
@@ -111,6 +113,7 @@ def plan_push(
     if create_pr and revision not in (None, constants.DEFAULT_REVISION):
         raise InputError(f"a pull request is made to main, not to {revision}", hint="leave out --revision")
     outgoing = collect(folder)
+    unlisted = check_locked(folder, outgoing.digests)
     poisoned = poisoned or outgoing.poisoned
     if poisoned and not allow_poisoned:
         raise InputError(
@@ -127,7 +130,7 @@ def plan_push(
     digests = dict(outgoing.digests)
     if card is not None:
         digests[CARD] = digest_of(card)
-    warnings = _check_card(_card_text(folder, card), poisoned, repo_id, client)
+    warnings = [*unlisted, *_check_card(_card_text(folder, card), poisoned, repo_id, client)]
     files = (*_changes(digests, held), *_deletions(digests, listing, client))
     if remote:
         if private and not remote.private:

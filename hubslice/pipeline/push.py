@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hubslice.card.render import render_card
 from hubslice.errors import GateError, InputError, LineageError
+from hubslice.hub.locked import check_folder
 from hubslice.hub.push import PushPlan
 from hubslice.hub.push import plan_push as make_plan
 from hubslice.pipeline.delta import little_saved, make_delta
@@ -29,6 +30,8 @@ def plan_push(
     """Plan the commit of the run or the model folder at `path`; see `hubslice.api.runs.plan_push`."""
     if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
         run = open_run(str(path))
+        if run.student.is_dir():
+            check_folder(run.student)  # before anything in it is believed
         if not despite_gates:
             _check_gates(run)
         report = run.report
