@@ -11,6 +11,7 @@ from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
 from hubslice.card.snippet import Snippet, snippet_of
+from hubslice.hub.signature import Signed
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
 
@@ -41,11 +42,12 @@ def render_card(
     repo_id: str | None,
     existing: str | None = None,
     delta: DeltaFacts | None = None,
+    signed: Signed | None = None,
 ) -> str:
     """The student's README.md: YAML head and marked sections.
 
-    `repo_id` is where the student will live, None for a folder; `delta` the difference that stands in for its weights.
-    With `existing`, the README that is there now, only our
+    `repo_id` is where the student will live, None for a folder; `delta` the difference that stands in for its weights,
+    `signed` the signature over its files. With `existing`, the README that is there now, only our
     sections and our keys of the head change; a licence given there stays unless `card` names one. Rendering again
     changes nothing.
 
@@ -54,7 +56,7 @@ def render_card(
     """
     templates = environment("student")
     snippet = snippet_of(report, repo_id, delta)
-    context = _context(report, card, recipe_text, repo_id) | {"delta": delta, "snippet": snippet}
+    context = _context(report, card, recipe_text, repo_id) | {"delta": delta, "snippet": snippet, "signed": signed}
     context["variant_block"] = lambda defect, variant: _variant(
         templates.get_template("variant.md.j2"), report, defect, variant
     )

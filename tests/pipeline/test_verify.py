@@ -83,11 +83,11 @@ def test_without_the_run_what_is_not_at_hand_is_told(student: Path) -> None:
     found = hubslice.verify(student, sample=4)
     assert found.verified
     open_ = {finding.name: finding.detail for finding in found.of("not checked")}
-    assert open_.keys() == {"teacher", "accuracy on the data", "the card's snippet"}
+    assert open_.keys() == {"model.sig", "teacher", "accuracy on the data", "the card's snippet"}
     assert "--data PATH" in open_["accuracy on the data"]
     data = quick_run().parent / "shapes.parquet"
     found = hubslice.verify(student, sample=4, data=data)
-    assert {finding.name for finding in found.of("not checked")} == {"teacher"}
+    assert {finding.name for finding in found.of("not checked")} == {"model.sig", "teacher"}
 
 
 def test_other_data_is_not_the_reports(student: Path, tmp_path: Path) -> None:
