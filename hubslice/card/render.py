@@ -19,6 +19,7 @@ SECTIONS = (
     *("summary", "accuracy", "defects", "deviations", "exposure", "gates"),
     *("weights", "load", "reproduce", "limits", "files"),
 )
+MOST_CLASSES = 40  # in the table; of more, those with the lowest accuracy
 LONG_TABLE = 12  # layers; longer tables are folded
 GATES = {
     "min_test_accuracy": "Accuracy on the test split",
@@ -107,6 +108,9 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "defect_words": facts.defect_words,
         "dir": lambda variant, arm: row.dir if (row := facts.row_of(variant, arm)) else None,
         "model_words": lambda name: reading.model_words(report, name),
+        "class_columns": facts.class_columns(report),
+        "classes": facts.weakest_first(report)[:MOST_CLASSES],
+        "majority_words": reading.majority_words(report),
         "accuracy_words": reading.accuracy_words(report),
         "gate_words": lambda name: _gate_words(report, name),
         "control_kinds": _control_kinds(report),
