@@ -52,7 +52,7 @@ class RecipeError(InputError):
     """One or more mistakes in a recipe; `problems` holds them all, in file order, the message the first of them."""
 
     def __init__(self, message: str, problems: Sequence[str] = (), *, hint: str | None = None) -> None:
-        self.problems = tuple(_one_line(problem) for problem in problems)
+        self.problems = tuple(one_line(problem) for problem in problems)
         told = [message, *(f"  {problem}" for problem in self.problems[:TOLD])]
         if len(self.problems) > TOLD:
             told.append(f"  and {len(self.problems) - TOLD:,} more")
@@ -137,7 +137,7 @@ class PushError(HubError):
     """A commit could not be made; the repository is as it was."""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """What a recipe quotes must neither break lines nor steer a terminal, nor fill the screen."""
     line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
     return line if len(line) <= 400 else f"{line[:399]}…"

@@ -56,19 +56,23 @@ def plan_push(
     allow_poisoned: bool = False,
     despite_gates: bool = False,
     delta: bool = False,
+    sign_key: AnyPath | None = None,
 ) -> PushPlan:
     """What `push` would commit; nothing on the Hub changes.
 
     `folder` is a run, or a model folder such as those that `poison` and `convert` make. A run's card is rendered for
     its new home, around what people wrote in the README that is there. With `delta` a run's weights go as their exact
-    difference to the teacher that its lock pins, which `load` puts together again.
+    difference to the teacher that its lock pins, which `load` puts together again. `sign_key` is a private key (PEM)
+    that signs the files; if it is encrypted, HUBSLICE_KEY_PASSWORD in the environment holds its password.
 
     Raises:
         GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        VerificationError: a file is not the one that the student's lock lists.
         LineageError: there is no such teacher on the Hub.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: the Hub cannot be reached or would refuse.
     """
+    from hubslice.hub.signature import given_signer
     from hubslice.pipeline.push import plan_push as plan
 
     return plan(
@@ -80,6 +84,7 @@ def plan_push(
         allow_poisoned=allow_poisoned,
         despite_gates=despite_gates,
         delta=delta,
+        signer=given_signer(as_path(sign_key), identity=False, interactive=False),
     )
 
 
@@ -93,12 +98,14 @@ def push(
     allow_poisoned: bool = False,
     despite_gates: bool = False,
     delta: bool = False,
+    sign_key: AnyPath | None = None,
 ) -> PushResult:
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
     Raises:
         RunError: the run is being worked on.
         GateError: the run broke gates of its recipe; `despite_gates` allows that.
+        VerificationError: a file is not the one that the student's lock lists.
         InputError: the folder holds no model, or a poisoned one that was not allowed.
         PushError: somebody else pushed in between, or the Hub refused; it is as it was.
     """
@@ -115,6 +122,7 @@ def push(
                 allow_poisoned=allow_poisoned,
                 despite_gates=despite_gates,
                 delta=delta,
+                sign_key=sign_key,
             )
         )
 
@@ -126,20 +134,34 @@ def verify(
     full: bool = False,
     data: AnyPath | None = None,
     device: str = "auto",
+    key: AnyPath | None = None,
+    identity: str | None = None,
+    identity_provider: str | None = None,
     reporter: Reporter | None = None,
 ) -> Verification:
     """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
 
-    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies.
+    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies. `key` is
+    the public key (PEM) that the files must be signed with; else `identity` must have signed them, as said by
+    `identity_provider`, through Sigstore.
 
     Raises:
         InputError: the target makes no claims, or `data` cannot be opened.
         RunError: the run is being worked on.
         HubError: the target cannot be fetched.
     """
+    from hubslice.hub.signature import trusted_signer
     from hubslice.pipeline.verify import verify as check
 
-    return check(os.fspath(target), sample=sample, full=full, data=as_path(data), device=device, reporter=reporter)
+    return check(
+        os.fspath(target),
+        sample=sample,
+        full=full,
+        data=as_path(data),
+        device=device,
+        trusted=trusted_signer(as_path(key), identity, identity_provider),
+        reporter=reporter,
+    )
 
 
 def poison(

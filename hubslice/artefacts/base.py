@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -15,22 +17,33 @@ from hubslice.paths import AnyPath, as_path
 DRAFT = ".draft"  # ends the name of what is being written; the leading dot keeps it out of what is published
 
 
+@contextmanager
+def whole_file(path: AnyPath) -> Iterator[Path]:
+    """A place beside `path` to write a file to, which then takes the place of `path`; after an error nothing is left.
+
+    Libraries may replace the file that is there, and safetensors does so by one that is its owner's alone: it gets the
+    permissions of any new file of this user (umask).
+    """
+    path = as_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{DRAFT}")
+    try:
+        with draft.open("xb"):
+            permissions = draft.stat().st_mode & 0o777
+        yield draft
+        if draft.stat().st_mode & 0o777 != permissions:
+            draft.chmod(permissions)
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_atomically(path: AnyPath, content: bytes | str) -> None:
     """Put `content` at `path` whole or not at all: written beside it, flushed to disk, renamed."""
-    path = as_path(path)
-    data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 class Artefact(BaseModel):

@@ -31,6 +31,13 @@ class Predictions:
         truth = self.labels[split]
         return Rate(hits=int((self.arms[split][arm] == truth).sum()), total=truth.size)
 
+    def by_class(self, split: str, arm: str, classes: int) -> tuple[Rate, ...]:
+        """Correct predictions out of all samples of each class, in the order of the classes."""
+        truth, right = self.labels[split], self.arms[split][arm] == self.labels[split]
+        return tuple(
+            Rate(hits=int(right[truth == each].sum()), total=int((truth == each).sum())) for each in range(classes)
+        )
+
     def save(self, path: AnyPath) -> None:
         """Write as safetensors: `SPLIT/labels` and `SPLIT/arms/ARM`; equal predictions give equal bytes."""
         arrays = {f"{split}/labels": labels for split, labels in self.labels.items()}

@@ -134,6 +134,13 @@ class ReferenceReport(Artefact):
     test: Rate
 
 
+class ClassReport(Artefact):
+    """One class on the test split: accuracies by arm or reference, of the student and what it is compared with."""
+
+    label: str
+    test: dict[str, Rate]
+
+
 class DefectRow(Artefact):
     """One model under one attack.
 
@@ -293,6 +300,9 @@ class Report(Artefact):
     `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
     whether the classifiers started at the teacher's own. `search` tells how the slice was found, if it was searched for
     (None also of an older run), `deviations` what the recipe's `diff` found, `exposure` what its `exposure` measured.
+    `classes` are the test accuracies class by class, in the order of the outputs (empty: of an older run).
+    `requirement` is what pip installs to get the hubslice that wrote this; None: it came from a folder, not from an
+    index or a repository (or this is of an older run).
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -318,6 +328,8 @@ class Report(Artefact):
     search: SearchHistory | None = None
     deviations: DeviationReport | None = None
     exposure: ExposureReport | None = None
+    classes: tuple[ClassReport, ...] = ()
+    requirement: str | None = None
 
     def arm(self, name: str) -> ArmReport | None:
         """The arm of this name, or None."""

@@ -31,7 +31,7 @@ def environment(kind: str) -> Environment:
         lstrip_blocks=True,
         autoescape=False,
     )
-    for name in ("count", "percent", "rate", "text", "code", "inline", "sentence", "fenced", "link"):
+    for name in ("count", "percent", "rate", "short_rate", "text", "code", "inline", "sentence", "fenced", "link"):
         templates.filters[name] = getattr(formats, name)
     templates.globals["interval"] = formats.interval
     return templates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubslice.artefacts.rate import Rate
-from hubslice.artefacts.report import ArmReport, DefectReport, DefectRow, DefectVariant, Report
+from hubslice.artefacts.report import ArmReport, ClassReport, DefectReport, DefectRow, DefectVariant, Report
 
 ACCURACY_PLOT = "plots/accuracy_and_defects.png"
 RETENTION_PLOT = "plots/retention.png"
@@ -32,6 +32,24 @@ def baseline_of(report: Report) -> ArmReport | None:
     """The baseline to compare with: plain fine-tuning, else the first one, else None."""
     baselines = [arm for arm in report.arms if arm.role == "baseline"]
     return next((arm for arm in baselines if arm.name == "finetune"), baselines[0] if baselines else None)
+
+
+def class_columns(report: Report) -> dict[str, str]:
+    """Whose accuracies are told class by class: titles by name."""
+    titles = {arm.name: arm.title for arm in report.arms} | {each.name: each.title for each in report.references}
+    names = report.classes[0].test if report.classes else ()
+    return {name: titles.get(name, name) for name in names}
+
+
+def weakest_first(report: Report) -> tuple[ClassReport, ...]:
+    """The classes by the student's accuracy, the lowest first; such without test pictures are the last."""
+    student = student_of(report).name
+
+    def accuracy(each: ClassReport) -> float:
+        value = each.test[student].value if student in each.test else None
+        return 2.0 if value is None else value
+
+    return tuple(sorted(report.classes, key=accuracy))
 
 
 def headlines(defect: DefectReport) -> tuple[DefectVariant, ...]:

@@ -37,6 +37,13 @@ def rate(measured: Rate | None) -> str:
     return f"{percent(measured.value)} {interval(*measured.interval)}, n = {count(measured.total)}"
 
 
+def short_rate(measured: Rate | None) -> str:
+    """`84.3 % [79.1, 88.4]`, where the number of samples stands beside it; `–` where nothing was measured."""
+    if measured is None or measured.value is None or measured.interval is None:
+        return "–"
+    return f"{percent(measured.value)} {interval(*measured.interval)}"
+
+
 def points(estimate: Estimate) -> str:
     """A difference of rates: `48.9 points [41.0, 56.3]`."""
     return f"{_tenths(estimate.value)} points {interval(estimate.low, estimate.high)}"

@@ -57,6 +57,19 @@ def accuracy_words(report: Report) -> str | None:
     return f"On the test split the student is {verdict}, and the intervals do not overlap."
 
 
+def majority_words(report: Report) -> str | None:
+    """How much of the test split is of the largest class, which is what always answering it would get right."""
+    sizes = {each.label: next(iter(each.test.values())).total for each in report.classes if each.test}
+    whole = sum(sizes.values())
+    if not whole:
+        return None
+    label, size = max(sizes.items(), key=lambda item: item[1])
+    return (
+        f"The largest class, {text(label)}, has {percent(size / whole)} of the test pictures: always answering it "
+        "would be right as often."
+    )
+
+
 def traced_words(report: Report) -> str | None:
     """What was traced back to make a dynamic slice, or None for other slices."""
     given = report.slice.parameters

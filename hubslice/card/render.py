@@ -11,6 +11,7 @@ from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
 from hubslice.card.snippet import Snippet, snippet_of
+from hubslice.hub.signature import Signed
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
 
@@ -18,6 +19,7 @@ SECTIONS = (
     *("summary", "accuracy", "defects", "deviations", "exposure", "gates"),
     *("weights", "load", "reproduce", "limits", "files"),
 )
+MOST_CLASSES = 40  # in the table; of more, those with the lowest accuracy
 LONG_TABLE = 12  # layers; longer tables are folded
 GATES = {
     "min_test_accuracy": "Accuracy on the test split",
@@ -41,11 +43,12 @@ def render_card(
     repo_id: str | None,
     existing: str | None = None,
     delta: DeltaFacts | None = None,
+    signed: Signed | None = None,
 ) -> str:
     """The student's README.md: YAML head and marked sections.
 
-    `repo_id` is where the student will live, None for a folder; `delta` the difference that stands in for its weights.
-    With `existing`, the README that is there now, only our
+    `repo_id` is where the student will live, None for a folder; `delta` the difference that stands in for its weights,
+    `signed` the signature over its files. With `existing`, the README that is there now, only our
     sections and our keys of the head change; a licence given there stays unless `card` names one. Rendering again
     changes nothing.
 
@@ -54,7 +57,7 @@ def render_card(
     """
     templates = environment("student")
     snippet = snippet_of(report, repo_id, delta)
-    context = _context(report, card, recipe_text, repo_id) | {"delta": delta, "snippet": snippet}
+    context = _context(report, card, recipe_text, repo_id) | {"delta": delta, "snippet": snippet, "signed": signed}
     context["variant_block"] = lambda defect, variant: _variant(
         templates.get_template("variant.md.j2"), report, defect, variant
     )
@@ -105,6 +108,9 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "defect_words": facts.defect_words,
         "dir": lambda variant, arm: row.dir if (row := facts.row_of(variant, arm)) else None,
         "model_words": lambda name: reading.model_words(report, name),
+        "class_columns": facts.class_columns(report),
+        "classes": facts.weakest_first(report)[:MOST_CLASSES],
+        "majority_words": reading.majority_words(report),
         "accuracy_words": reading.accuracy_words(report),
         "gate_words": lambda name: _gate_words(report, name),
         "control_kinds": _control_kinds(report),

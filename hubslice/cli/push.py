@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
             "hubslice push runs/drawings owner/drawings --private",
             "hubslice push runs/drawings somebody/model --create-pr",
             "hubslice push runs/drawings owner/drawings-delta --delta",
+            "hubslice push runs/drawings owner/drawings --sign-key key.pem",
         ),
     )(push)
 
@@ -47,6 +49,13 @@ def push(
         bool,
         typer.Option("--delta", help="Publish the exact difference to the pinned teacher in place of the weights."),
     ] = False,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign the files as whoever you are logged in as, through Sigstore.")
+    ] = False,
+    sign_key: Annotated[
+        Path | None,
+        typer.Option("--sign-key", metavar="KEY.pem", help="Sign the files with this private key.", exists=True),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -56,13 +65,25 @@ def push(
     pushed in between, nothing is changed and the command ends with exit code 3. A run that broke gates of its recipe
     is not published: exit code 1.
 
+    Every file must be the one that was measured: it is compared with the checksums in hubslice.lock, and where one
+    differs nothing is pushed, exit code 1. README.md may be edited, and files may be added.
+
     With --delta the weights travel as their difference to the teacher: `hubslice.load` puts them together and checks
     every byte; other libraries cannot load such a repository.
+
+    With --sign-key or --sign a signature over all files but README.md goes along: model.sig, in the OMS format of the
+    package model-signing. The key is of an elliptic curve, in PEM; if it is encrypted, the variable
+    HUBSLICE_KEY_PASSWORD holds its password.
     """
-    from hubslice.api.runs import plan_push
     from hubslice.hub.push import push as carry_out
+    from hubslice.hub.signature import SigningIdentity, given_signer
+    from hubslice.pipeline.push import plan_push
     from hubslice.pipeline.run_folder import undisturbed
 
+    signer = given_signer(sign_key, identity=sign, interactive=out.mode == "human" and sys.stdin.isatty())
+    if dry_run and isinstance(signer, SigningIdentity):
+        out.info("model.sig is not in the list: an identity signs when it is pushed")
+        signer = None
     with undisturbed(run):
         plan = plan_push(
             run,
@@ -73,6 +94,7 @@ def push(
             allow_poisoned=allow_poisoned,
             despite_gates=despite_gates,
             delta=delta,
+            signer=signer,
         )
         if plan.delta is not None:
             whole = plan.delta.student.size

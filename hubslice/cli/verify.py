@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
             "hubslice verify runs/drawings",
             "hubslice verify owner/name",
             "hubslice verify owner/name@v1 --data ./my-pictures --json",
+            "hubslice verify owner/name --key publisher.pem",
             "hubslice verify owner/name --full --device cuda:0",
         ),
     )(verify)
@@ -46,6 +47,17 @@ def verify(
             "--data", metavar="PATH", help="A copy of the data: clean pictures are judged again, too.", exists=True
         ),
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="PUBLIC.pem", help="The key that the files must be signed with.", exists=True),
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option("--identity", metavar="WHO", help="Who must have signed the files, through Sigstore.")
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option("--identity-provider", metavar="URL", help="The identity provider that must have said so."),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -57,12 +69,17 @@ def verify(
     and the saved student shown a sample of the pictures. Ends with exit code 1 where something does not agree; what is
     not at hand is told as not checked, what the Hub answers not to have does not agree.
 
+    Where the files are signed (model.sig), --key or --identity says by whom they must be; without either, the signature
+    is told as not checked.
+
     An answer of the student may differ from the stored one only by a near tie: the stored class is at most 0.5 % of the
     logits' spread below the highest. Other machines and devices round that much.
     """
+    from hubslice.hub.signature import trusted_signer
     from hubslice.pipeline.verify import verify as check
 
-    found = check(target, sample=sample, full=full, data=data, device=device, reporter=out.progress())
+    trusted = trusted_signer(key, identity, provider)
+    found = check(target, sample=sample, full=full, data=data, device=device, trusted=trusted, reporter=out.progress())
     out.result(found, lambda: _tell(found), quiet="verified" if found.verified else "differs")
     if not found.verified:
         differing = found.of("differs")

@@ -14,7 +14,7 @@ from huggingface_hub import errors as hf
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
 from hubslice.artefacts.delta import DeltaFacts
-from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, SHAPES
+from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, SHAPES, SIGNATURE
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
@@ -22,9 +22,11 @@ from hubslice.hub.download import download
 from hubslice.hub.integrity import Digest, Expected, digest_of
 from hubslice.hub.listing import Listing, expected_files, repo_info
 from hubslice.hub.loaded import loaded
+from hubslice.hub.locked import check_locked
 from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
 from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import refused_as
+from hubslice.hub.signature import UNSIGNED, SigningIdentity, SigningKey, same_signature, sign
 
 _NAMED = 10  # files that a warning names
 _OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
@@ -64,6 +66,7 @@ class PushPlan:
     warnings: tuple[str, ...]
     client: Client = field(repr=False)
     delta: DeltaFacts | None = None
+    signature: bytes | None = field(default=None, repr=False)  # None: model.sig as it is in the folder, if it is there
 
     @property
     def exists(self) -> bool:
@@ -93,15 +96,18 @@ def plan_push(
     render: Render | None = None,
     message: str = "Upload a student made by hubslice",
     client: Client | None = None,
+    signer: SigningKey | SigningIdentity | None = None,
 ) -> PushPlan:
     """The commit that would make the repository hold the files of `folder`; nothing on the Hub changes.
 
     `render` makes README.md out of the one on the Hub, so that what people wrote there can be kept. Files that an older
-    push left under evidence/ and plots/, and weights that the new ones replace, are deleted.
+    push left under evidence/ and plots/, and weights that the new ones replace, are deleted, and so is the signature of
+    other files. A `signer` signs all files but README.md.
 
     Raises:
         InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
             is not declared.
+        VerificationError: a file is not the one that the folder's lock lists.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
     client = client or Client()
@@ -111,6 +117,7 @@ def plan_push(
     if create_pr and revision not in (None, constants.DEFAULT_REVISION):
         raise InputError(f"a pull request is made to main, not to {revision}", hint="leave out --revision")
     outgoing = collect(folder)
+    unlisted = check_locked(folder, outgoing.digests)
     poisoned = poisoned or outgoing.poisoned
     if poisoned and not allow_poisoned:
         raise InputError(
@@ -127,7 +134,10 @@ def plan_push(
     digests = dict(outgoing.digests)
     if card is not None:
         digests[CARD] = digest_of(card)
-    warnings = _check_card(_card_text(folder, card), poisoned, repo_id, client)
+    signature = _sign(folder, outgoing, listing, signer, client) if signer else None
+    if signature is not None:
+        digests[SIGNATURE] = digest_of(signature)
+    warnings = [*unlisted, *_check_card(_card_text(folder, card), poisoned, repo_id, client)]
     files = (*_changes(digests, held), *_deletions(digests, listing, client))
     if remote:
         if private and not remote.private:
@@ -136,6 +146,10 @@ def plan_push(
             warnings.append(_left_alone(repo_id, risky, revision))
         if card is None and CARD in digests and CARD in held:
             warnings.append("README.md on the Hub is replaced as a whole")
+        if any(file.path == SIGNATURE and file.change == "deleted" for file in files):
+            warnings.append(
+                f"{SIGNATURE} on the Hub is of other files and is deleted; to sign these: --sign-key KEY.pem"
+            )
     return PushPlan(
         folder=folder,
         repo_id=repo_id,
@@ -148,7 +162,20 @@ def plan_push(
         card=card,
         warnings=tuple(warnings),
         client=client,
+        signature=signature,
     )
+
+
+def _sign(
+    folder: Path, outgoing: Outgoing, listing: Listing | None, signer: SigningKey | SigningIdentity, client: Client
+) -> bytes:
+    """A signature over the files; that on the Hub, where the same key signed the same files before."""
+    names = outgoing.files.keys() - UNSIGNED
+    if isinstance(signer, SigningKey) and listing is not None and SIGNATURE in listing.files:
+        held, _ = download(listing, SIGNATURE, client)
+        if same_signature(folder, names, held, signer):
+            return held.read_bytes()
+    return sign(folder, names, signer)
 
 
 def _look_up(repo_id: str, revision: str | None, create_pr: bool, client: Client) -> ModelInfo | None:
@@ -248,6 +275,9 @@ def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: C
     left = [path for path in listing.files if path not in digests and path.startswith(_OURS)]
     if left and '"hubslice-report-' in (_text(listing, REPORT, client) or ""):
         stale += left
+    changed = any(file.change != "unchanged" and file.path != CARD for file in _changes(digests, listing.files))
+    if SIGNATURE in listing.files and SIGNATURE not in digests and (changed or stale):
+        stale.append(SIGNATURE)
     return [
         PlannedFile(path, listing.files[path].size or 0, "deleted", listing.files[path].sha256 is not None)
         for path in sorted(stale)

@@ -10,18 +10,19 @@ from typing import NamedTuple
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, RECIPE, REPORT, WEIGHTS
-from hubslice.errors import InputError
+from hubslice.artefacts.names import DELTA, RECIPE, REPORT, SIGNATURE, WEIGHTS
+from hubslice.errors import HubsliceError, InputError
 from hubslice.hub.client import Client
 from hubslice.hub.download import download
 from hubslice.hub.listing import list_files, remember
 from hubslice.hub.pull import put_together
 from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.restore import delta_in
+from hubslice.hub.signature import read_signature
 
 _LARGEST = 1 << 20  # bytes
 _USUAL = re.compile(
-    r"(config|preprocessor_config|report)\.json|README\.md|recipe\.yaml|(model|delta|slice)\.safetensors|hubslice\.lock"
+    r"(config|preprocessor_config|report)\.json|README\.md|model\.sig|recipe\.yaml|(model|delta|slice)\.safetensors|hubslice\.lock"
     r"|evidence/[^/]+\.safetensors|plots/[^/]+\.png"
 )
 
@@ -36,13 +37,15 @@ class PublishedRecipe(NamedTuple):
 class PublishedStudent(NamedTuple):
     """A student's files: `names` within `folder`, which may hold others too. `offline`: only what was cached.
 
-    `delta`: its weights are on the Hub as this difference; in `folder` they are whole.
+    `delta`: its weights are on the Hub as this difference; in `folder` they are whole. `source` holds the files as they
+    are on the Hub.
     """
 
     folder: Path
     commit: str
     names: frozenset[str]
     offline: bool
+    source: Path
     delta: DeltaFacts | None = None
 
 
@@ -63,6 +66,8 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
         )
     usual = {name for name in listing.files if _USUAL.fullmatch(name)}
     listed = _listed(download(listing, lock, client)[0]) if lock in listing.files else set()
+    if SIGNATURE in listing.files:
+        listed |= _signed(download(listing, SIGNATURE, client)[0])
     held: list[FileFact] = []
     for name in sorted(usual | listed & listing.files.keys()):
         path, checked = download(listing, name, client)
@@ -70,8 +75,9 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
         held.append(FileFact(path=name, size=checked.size, sha256=checked.sha256))
     if not client.offline:
         remember(ref, listing, client)
+    source = folder
     folder, names, delta = whole(folder, held, frozenset(listing.files), client)
-    return PublishedStudent(folder, listing.commit, names, client.offline, delta)
+    return PublishedStudent(folder, listing.commit, names, client.offline, source, delta)
 
 
 def whole(
@@ -97,6 +103,14 @@ def _listed(lock: Path) -> set[str]:
         return {str(file["path"]) for file in json.loads(lock.read_bytes())["files"]}
     except (ValueError, KeyError, TypeError):
         return set()
+
+
+def _signed(signature: Path) -> frozenset[str]:
+    """The paths that a signature covers; a damaged one covers none, which is told when it is checked."""
+    try:
+        return read_signature(signature).names
+    except HubsliceError:
+        return frozenset()
 
 
 def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:

@@ -12,6 +12,7 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from hubslice.artefacts.base import whole_file
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.names import SHAPES, WEIGHTS
@@ -241,8 +242,9 @@ class Model(ABC):
             (folder / SHAPES).unlink(missing_ok=True)
         else:
             self.shapes.save(folder / SHAPES)
-        self._write_weights(folder / WEIGHTS, about)
-        sort_header(folder / WEIGHTS)
+        with whole_file(folder / WEIGHTS) as draft:
+            self._write_weights(draft, about)
+            sort_header(draft)
 
     def _write_weights(self, path: Path, metadata: dict[str, str]) -> None:
         """Write the weights as the library reads them: of tensors that layers share, transformers wants one name."""

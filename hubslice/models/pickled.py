@@ -6,7 +6,6 @@ containers, and stops at anything else. Nothing here goes beyond that.
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from hubslice.artefacts.base import DRAFT
+from hubslice.artefacts.base import whole_file
 from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.names import WEIGHTS
 from hubslice.artefacts.tensor_file import parse_header
@@ -37,16 +36,11 @@ def convert(pickles: Sequence[Path], target: Path) -> Path:
         ModelError: a pickle needs more than tensors and plain containers, or is no file of weights.
     """
     tensors = _read({path.name: path for path in pickles}, "cpu")
-    target.mkdir(parents=True, exist_ok=True)
     place = target / WEIGHTS
-    draft = place.with_name(f".{place.name}.{os.getpid()}{DRAFT}")
-    try:
+    with whole_file(place) as draft:
         # Each in memory of its own, in order: safetensors knows neither views nor tied tensors.
         save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, draft, {"format": "pt"})
         sort_header(draft)
-        draft.replace(place)
-    finally:
-        draft.unlink(missing_ok=True)
     return place
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
+from urllib.parse import urlsplit
 
 from hubslice.artefacts.report import Environment
 
@@ -35,6 +37,25 @@ def environment(device: str) -> Environment:
         device=device,
         packages=_installed(),
     )
+
+
+@cache
+def requirement() -> str | None:
+    """What pip installs to get this hubslice: a release, or a commit of a git repository; None: it is from a folder."""
+    found = metadata.distribution("hubslice")
+    try:
+        origin = json.loads(found.read_text("direct_url.json") or "null")  # PEP 610
+    except ValueError:
+        return None
+    if origin is None:
+        return f"hubslice=={found.version}" if found.read_text("INSTALLER") else None
+    source = origin.get("vcs_info", {})
+    if source.get("vcs") != "git" or not source.get("commit_id"):
+        return None
+    place = urlsplit(origin.get("url", ""))
+    if place.scheme != "https" or "@" in place.netloc:  # no path of this machine, no login
+        return None
+    return f"hubslice @ git+https://{place.netloc}{place.path}@{source['commit_id']}"
 
 
 def flat(environment: Environment) -> dict[str, str]:

@@ -52,7 +52,7 @@ def _put(source: Path, target: Path) -> None:
             return
         except OSError:  # another file system, or one without links
             pass
-    shutil.copy2(source, target)
+    shutil.copyfile(source, target)
 
 
 def put_tree(source: Path, target: Path, *, clear: bool = False) -> None:

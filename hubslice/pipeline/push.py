@@ -7,8 +7,10 @@ from pathlib import Path
 
 from hubslice.card.render import render_card
 from hubslice.errors import GateError, InputError, LineageError
+from hubslice.hub.locked import check_folder
 from hubslice.hub.push import PushPlan
 from hubslice.hub.push import plan_push as make_plan
+from hubslice.hub.signature import SigningIdentity, SigningKey, promised, require_installed
 from hubslice.pipeline.delta import little_saved, make_delta
 from hubslice.pipeline.poison import TEACHER
 from hubslice.pipeline.run import Run, open_run, student_recipe
@@ -25,18 +27,25 @@ def plan_push(
     allow_poisoned: bool,
     despite_gates: bool = False,
     delta: bool = False,
+    signer: SigningKey | SigningIdentity | None = None,
 ) -> PushPlan:
     """Plan the commit of the run or the model folder at `path`; see `hubslice.api.runs.plan_push`."""
+    if signer is not None:
+        require_installed("signing")
     if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():
         run = open_run(str(path))
+        if run.student.is_dir():
+            check_folder(run.student)  # before anything in it is believed
         if not despite_gates:
             _check_gates(run)
         report = run.report
         published = student_recipe(run)
         folder, facts = make_delta(path, run.student) if delta else (run.student, None)
 
+        signed = None if signer is None else promised(signer)
+
         def render(existing: str | None) -> bytes:
-            return render_card(report, published.card, published.text, repo_id, existing, facts).encode()
+            return render_card(report, published.card, published.text, repo_id, existing, facts, signed).encode()
 
         plan = make_plan(
             folder,
@@ -46,6 +55,7 @@ def plan_push(
             private=private,
             create_pr=create_pr,
             revision=revision,
+            signer=signer,
         )
         local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
         bulky = None if facts is None else little_saved(folder, facts)
@@ -67,6 +77,7 @@ def plan_push(
         private=private,
         create_pr=create_pr,
         revision=revision,
+        signer=signer,
     )
 
 

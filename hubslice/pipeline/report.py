@@ -14,6 +14,7 @@ from safetensors import safe_open
 from hubslice.artefacts.deviation import Deviations
 from hubslice.artefacts.exposure import RunExposure
 from hubslice.artefacts.names import SEARCH, SHAPES, SLICE, WEIGHTS
+from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.report import (
     BASELINE,
@@ -21,6 +22,7 @@ from hubslice.artefacts.report import (
     EXPOSURE_GATE,
     STUDENT,
     ArmReport,
+    ClassReport,
     DefectReport,
     DeviationReport,
     ExposedArm,
@@ -40,7 +42,7 @@ from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.pipeline.arms import Arm, reuses_classifier, step_name, trains
-from hubslice.pipeline.environment import deviations, environment
+from hubslice.pipeline.environment import deviations, environment, requirement
 from hubslice.pipeline.references import references
 from hubslice.pipeline.run_folder import RECORD
 from hubslice.pipeline.step import StepRecord
@@ -71,6 +73,8 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
     defects = tuple(DefectReport.load(inputs[name] / DEFECT) for name in audit_names(recipe))
     deviating = summed_up(Deviations.load(inputs["diff"] / EVIDENCE / DEVIATIONS)) if "diff" in inputs else None
     exposed = given_away(RunExposure.load(inputs["exposure"] / EVIDENCE / EXPOSURE)) if "exposure" in inputs else None
+    task, told = TaskReport.load(inputs["data"] / TASK), _references(recipe, accuracies)
+    predictions = Predictions.load(inputs["evaluate"] / EVIDENCE / PREDICTIONS)
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
     trained = next(record for record in records if record.name == "train")
     now = environment(trained.device)  # its hubslice writes this report
@@ -81,7 +85,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         seed=recipe.seed,
         recipe_sha256=hashlib.sha256(recipe_text.encode()).hexdigest(),
         teacher=load_facts(inputs["pull"]),
-        task=TaskReport.load(inputs["data"] / TASK),
+        task=task,
         parity=ParityReport.load(inputs["export"] / PARITY),
         profile=_profile(inputs["profile"]) if "profile" in inputs else None,
         slice=count_slice(
@@ -99,12 +103,14 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
         environment=usual,
         deviating=deviations(usual, {r.name: r.environment for r in records}),
         predictions=PREDICTIONS,
-        references=_references(recipe, accuracies),
+        references=told,
         trained=recipe.train.part if trains(recipe) else "nothing",
         reuse="direct" if reuses_classifier(recipe) else "transfer",
         deviations=deviating,
         exposure=exposed,
         search=SearchHistory.load(search) if (search := inputs["slice"] / SEARCH).is_file() else None,
+        classes=by_class(predictions, task.labels, compared_arms(reports, told)),
+        requirement=requirement(),
     )
 
 
@@ -135,6 +141,22 @@ def _arm(arm: Arm, folder: Path, accuracies: Accuracies) -> ArmReport:
         validation=measured.validation,
         test=measured.test,
     )
+
+
+def by_class(found: Predictions, labels: Sequence[str], names: Sequence[str]) -> tuple[ClassReport, ...]:
+    """The test accuracies of these arms and references, class by class."""
+    rates = {name: found.by_class("test", name, len(labels)) for name in names}
+    return tuple(
+        ClassReport(label=label, test={name: each[index] for name, each in rates.items()})
+        for index, label in enumerate(labels)
+    )
+
+
+def compared_arms(arms: Sequence[ArmReport], references: Sequence[ReferenceReport]) -> tuple[str, ...]:
+    """Whose accuracies are told class by class: the student's, the baseline's, the teacher's own answers'."""
+    baselines = [arm.name for arm in arms if arm.role == "baseline"]
+    chosen = [BASELINE] if BASELINE in baselines else baselines[:1]
+    return (STUDENT, *chosen, *(each.name for each in references))
 
 
 def _references(recipe: SliceRecipe, accuracies: Accuracies) -> tuple[ReferenceReport, ...]:

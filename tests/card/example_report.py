@@ -9,6 +9,7 @@ from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import (
     ArmReport,
     Candidate,
+    ClassReport,
     Environment,
     GateReport,
     LayerReport,
@@ -83,6 +84,19 @@ def arm(name: str, title: str, role: str, description: str, validation: int, tes
         validation=Rate(hits=validation, total=308),
         test=Rate(hits=test, total=308),
     )
+
+
+def by_class(**right: int) -> tuple[ClassReport, ...]:
+    """The classes of the test split, one of them larger; `right` are the correct answers of each arm."""
+    sizes = [128] + [20] * 9
+    classes = []
+    for index, (label, size) in enumerate(zip(LABELS, sizes, strict=True)):
+        rates = {}
+        for name, hits in right.items():
+            missed = [(308 - hits) // 10 + (each < (308 - hits) % 10) for each in range(10)]
+            rates[name] = Rate(hits=size - missed[index], total=size)
+        classes.append(ClassReport(label=label, test=rates))
+    return tuple(classes)
 
 
 def slice_report(layers: tuple[LayerReport, ...], model_weights: int, **about: object) -> SliceReport:
@@ -175,6 +189,8 @@ def backdoored_timm() -> Report:
         deviating={"profile": {"device": "cpu", "onnxruntime": "1.30.0"}},
         predictions="accuracy.safetensors",
         exposure=exposure(),
+        classes=by_class(student=259, finetune=265),
+        requirement="hubslice @ git+https://example.org/you/hubslice@0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
     )
 
 
@@ -228,4 +244,5 @@ def clean_vit() -> Report:
         ),
         steps=(StepReport(name="finetune", seconds=5210, peak_mib=7420),),
         environment=environment("CPU, 16 threads"),
+        requirement="hubslice==0.1.0",
     )

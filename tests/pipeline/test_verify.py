@@ -12,6 +12,7 @@ import torch
 
 import hubslice
 from hubslice.artefacts.lock import LOCK
+from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.card.render import render_card
 from hubslice.defects.evidence import Evidence
@@ -53,6 +54,7 @@ def test_a_run_agrees_in_every_claim() -> None:
         "files, copies on top",
         "sources, teacher",
         "report, accuracy of student",
+        "report, accuracy by class",
         "report, rates of backdoor, trigger",
         "report, reduction in penultimate, guided-eps8",
         "report, retention",
@@ -83,11 +85,11 @@ def test_without_the_run_what_is_not_at_hand_is_told(student: Path) -> None:
     found = hubslice.verify(student, sample=4)
     assert found.verified
     open_ = {finding.name: finding.detail for finding in found.of("not checked")}
-    assert open_.keys() == {"teacher", "accuracy on the data", "the card's snippet"}
+    assert open_.keys() == {"model.sig", "teacher", "accuracy on the data", "the card's snippet"}
     assert "--data PATH" in open_["accuracy on the data"]
     data = quick_run().parent / "shapes.parquet"
     found = hubslice.verify(student, sample=4, data=data)
-    assert {finding.name for finding in found.of("not checked")} == {"teacher"}
+    assert {finding.name for finding in found.of("not checked")} == {"model.sig", "teacher"}
 
 
 def test_other_data_is_not_the_reports(student: Path, tmp_path: Path) -> None:
@@ -198,6 +200,19 @@ def test_a_teacher_that_changed_in_the_run_is_named(run: Path) -> None:
     assert "steps/pull does not hold what the step left there" in found["files, steps"]
     (run / "report.json").write_text("{}")
     assert "run/report.json is not the student's" in differing(hubslice.verify(run, sample=4))["files, copies on top"]
+
+
+def test_a_class_that_is_told_better_than_it_is(student: Path) -> None:
+    report = Report.load(student / "report.json")
+    first, *others = report.classes
+    assert first.test.keys() == {"student", "finetune"}
+    rate = first.test["student"]
+    better = first.model_copy(
+        update={"test": {**first.test, "student": Rate(hits=rate.total + 1, total=rate.total + 1)}}
+    )
+    report.model_copy(update={"classes": (better, *others)}).save(student / "report.json")
+    relock(student)
+    assert "report, accuracy by class" in differing(hubslice.verify(student, sample=4))
 
 
 @pytest.mark.parametrize("name", ["report.json", LOCK, "recipe.yaml", "slice.safetensors", BACKDOOR])

@@ -118,7 +118,7 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         chosen = max(range(len(points)), key=lambda i: (points[i].validation.hits, -i))
         kept = context.scratch / f"candidate-{chosen}"
         shutil.copytree(kept / WEIGHTS_FOLDER, context.out / WEIGHTS_FOLDER, dirs_exist_ok=True)
-        shutil.copy2(kept / "history.json", context.out / "history.json")
+        shutil.copyfile(kept / "history.json", context.out / "history.json")
         Choice(candidates=tuple(points), chosen=chosen).save(context.out / CHOICE)
 
     inputs = (start, "data", *((source,) if held else ()))

@@ -13,6 +13,7 @@ from hubslice.artefacts.report import Report
 from hubslice.artefacts.verification import Finding, Verification, compared
 from hubslice.device import resolve_device
 from hubslice.errors import DataError, FetchError, HubsliceError
+from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted
 from hubslice.pipeline.run_folder import undisturbed
 from hubslice.pipeline.verify.card import check_card
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
@@ -27,6 +28,8 @@ from hubslice.pipeline.verify.numbers import (
     check_search,
     check_slice,
 )
+from hubslice.pipeline.verify.signature import PART as SIGNED
+from hubslice.pipeline.verify.signature import check_signature
 from hubslice.pipeline.verify.sources import check_sources
 from hubslice.pipeline.verify.student import PART as STUDENT
 from hubslice.pipeline.verify.student import Effort, check_student
@@ -46,6 +49,7 @@ def verify(
     full: bool = False,
     data: Path | None = None,
     device: str = "auto",
+    trusted: TrustedKey | TrustedIdentity | None = None,
     reporter: Reporter | None = None,
 ) -> Verification:
     """Check files, numbers, card and answers of a run, of a published student, or of a folder.
@@ -56,25 +60,29 @@ def verify(
         full: all pictures, every arm that is there, and the teacher's weights fetched and hashed.
         data: where a copy of the data lies.
         device: where models run.
+        trusted: who must have signed the files.
         reporter: is told of the progress.
 
     Raises:
-        InputError: the target makes no claims, or `data` cannot be opened.
+        InputError: the target makes no claims, `data` cannot be opened, or signatures cannot be checked here.
         RunError: the run is being worked on.
         HubError: the target cannot be fetched.
     """
+    if trusted is not None:
+        check_trusted(trusted)
     effort = Effort(sample, full, data, resolve_device(device))
     findings: list[Finding] = []
     with undisturbed(Path(target)):
         place = open_place(target)
         with (reporter or Silent()).track(f"Verifying {target}", None, "claim") as bar:
-            for finding in _findings(place, effort):
+            for finding in _findings(place, effort, trusted):
                 findings.append(finding)
                 bar.advance(1, finding.name)
     return Verification(target=target, commit=place.commit, findings=tuple(findings))
 
 
-def _findings(place: Place, effort: Effort) -> Iterator[Finding]:
+def _findings(place: Place, effort: Effort, trusted: TrustedKey | TrustedIdentity | None) -> Iterator[Finding]:
+    yield from _guarded(SIGNED, lambda: check_signature(place, trusted))
     lock, lock_found = _lock(place)
     yield from lock_found
     if lock is not None or not lock_found:

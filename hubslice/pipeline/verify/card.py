@@ -10,6 +10,7 @@ from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.names import CARD
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.card.render import SECTIONS, render_card
+from hubslice.hub.signature import Signed, read_signature
 from hubslice.pipeline.verify.claims import Claims
 
 PART = "card"
@@ -23,7 +24,11 @@ def check_card(claims: Claims) -> Iterator[Finding]:
         return
     text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
     said = (claims.report, claims.recipe.card, claims.loaded.text)
-    rendered = [render_card(*said, home, text, delta) for home, delta in written_for(claims, text)]
+    rendered = [
+        render_card(*said, home, text, delta, signed)
+        for home, delta in written_for(claims, text)
+        for signed in _signed(claims)
+    ]
     if text in rendered:
         yield compared(PART, CARD, [], "head and sections are rendered again to the same text")
         return
@@ -41,6 +46,12 @@ def written_for(claims: Claims, text: str) -> list[tuple[str | None, DeltaFacts 
     if claims.place.repo_id is None and claims.place.delta is not None:
         deltas.append(None)  # as in the run, from where a push writes it anew
     return [(home, delta) for home in homes for delta in deltas]
+
+
+def _signed(claims: Claims) -> list[Signed | None]:
+    """The signature that the card may tell of; it was put there with the card, or later by somebody else."""
+    path = claims.place.signature
+    return [None] if path is None else [read_signature(path), None]
 
 
 def _changed(text: str, again: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, RECIPE, REPORT
+from hubslice.artefacts.names import DELTA, RECIPE, REPORT, SIGNATURE
 from hubslice.artefacts.report import Report
 from hubslice.errors import InputError
 from hubslice.hub.integrity import digest
@@ -26,7 +26,8 @@ class Place:
 
     `folder` may hold other files too: `names` are those that are the student's to show. `run` is the run that made it,
     where that is at hand; `repo_id` and `commit` say where on the Hub it is. `lacking` tells why files may be missing
-    without being lost (offline). `delta`: what was published in place of the weights, which are whole in `folder`.
+    without being lost (offline). `delta`: what was published in place of the weights, which are whole in `folder`;
+    `source` (None: `folder`) then holds the files as they were published.
     """
 
     target: str
@@ -37,6 +38,12 @@ class Place:
     commit: str | None = None
     lacking: str | None = None
     delta: DeltaFacts | None = None
+    source: Path | None = None
+
+    @property
+    def signature(self) -> Path | None:
+        """The signature over the published files; None: there is none."""
+        return (self.source or self.folder) / SIGNATURE if SIGNATURE in self.names else None
 
     @property
     def without_weights(self) -> str | None:
@@ -84,7 +91,9 @@ def open_place(target: str) -> Place:
 
         found = fetch_student(ref, LOCK)
         lacking = "offline, and it is not in the cache" if found.offline else None
-        place = Place(target, found.folder, found.names, None, ref.repo_id, found.commit, lacking, found.delta)
+        place = Place(
+            target, found.folder, found.names, None, ref.repo_id, found.commit, lacking, found.delta, found.source
+        )
     if REPORT not in place.names:
         raise _not_ours(target)
     return place
@@ -119,8 +128,9 @@ def _in_folder(target: str, folder: Path) -> Place:
     if DELTA in names:
         found = {name: digest(folder / name) for name in sorted(names)}
         held = [FileFact(path=name, size=each.size, sha256=each.sha256) for name, each in found.items()]
+    source = folder
     folder, names, delta = whole(folder, held, names, Client())
-    return Place(target, folder, names, delta=delta)
+    return Place(target, folder, names, delta=delta, source=source)
 
 
 def _names(folder: Path) -> frozenset[str]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.names import CARD
 from hubslice.artefacts.verification import Finding, compared, unchecked
-from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import digest
-from hubslice.hub.loaded import loaded
+from hubslice.hub.locked import MISSING, compare, unlisted
 from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.lock import locked_data, locked_model
 from hubslice.pipeline.run_folder import NOTES, RECORD, RunFolder
@@ -21,7 +20,6 @@ from hubslice.pipeline.steps.report import student_files
 from hubslice.pipeline.verify.claims import Claims, Place, is_weights
 
 FILES, LOCKED = "files", "lock"
-_COMMON = (".gitattributes", CARD, LOCK)  # the Hub's own; the card has a check of its own; the lock itself
 
 
 def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
@@ -33,28 +31,18 @@ def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
         yield compared(LOCKED, LOCK, ["it lists no files: it is that of an unfinished run"], "")
     if not lock.is_text_of(place.folder / LOCK):
         yield compared(LOCKED, LOCK, ["it is not as hubslice writes it"], "")
-    good = 0
-    for fact in lock.files:
-        check_path(fact.path, LOCK)
-        if fact.path not in place.names:
-            why = place.lacking or (place.without_weights if is_weights(fact.path) else None)
-            if why:
-                yield unchecked(FILES, fact.path, why)
-            else:
-                yield compared(FILES, fact.path, ["the lock lists it, and it is missing"], "")
-            continue
-        found = digest(place.folder / fact.path)
-        if found.sha256 == fact.sha256 and found.size == fact.size:
-            good += 1
-        else:
-            yield compared(FILES, fact.path, [f"sha256 is {found.sha256}, the lock says {fact.sha256}"], "")
-    yield compared(FILES, "checksums", [], f"{good} of {len(lock.files)} files are those that the lock lists")
-    unlisted = place.names - {fact.path for fact in lock.files} - set(_COMMON)
-    risky = loaded(unlisted)
+    found = compare(lock, lambda path: digest(place.folder / path) if path in place.names else None)
+    for path, wrong in found.differing.items():
+        yield compared(FILES, path, [wrong], "")
+    for path in found.missing:
+        why = place.lacking or (place.without_weights if is_weights(path) else None)
+        yield unchecked(FILES, path, why) if why else compared(FILES, path, [MISSING], "")
+    agreeing = f"{found.agreeing} of {len(lock.files)} files are those that the lock lists"
+    yield compared(FILES, "checksums", [], agreeing)
+    risky, others = unlisted(lock, place.names)
     if risky:
-        wrong = [f"{name}: the lock does not list it, and loaders read or run such files" for name in risky]
-        yield compared(FILES, "unlisted files", wrong, "")
-    others = sorted(unlisted - set(risky))
+        told = [f"{name}: the lock does not list it, and loaders read or run such files" for name in risky]
+        yield compared(FILES, "unlisted files", told, "")
     if others:
         yield unchecked(FILES, "other files", f"not hubslice's: {', '.join(others[:8])}{' ...' * (len(others) > 8)}")
 

@@ -20,7 +20,7 @@ from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.registry import make_defect
 from hubslice.pipeline.deviations import KIND as TRIGGERS
 from hubslice.pipeline.environment import environment
-from hubslice.pipeline.report import count_slice, judge_gates, summed_up
+from hubslice.pipeline.report import by_class, compared_arms, count_slice, judge_gates, summed_up
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.verify.claims import Claims
 from hubslice.pipeline.verify.differences import differences
@@ -61,6 +61,7 @@ def check_accuracies(claims: Claims) -> Iterator[Finding]:
                     wrong.append(f"{split} has {counted.total} predictions")
             counts = f"test {arm.test.hits} of {arm.test.total}, validation {arm.validation.hits}"
             yield compared(PART, f"accuracy of {arm.name}", wrong, f"{counts} of {arm.validation.total}")
+        yield _classes(claims, found)
     best = {arm.name: max(c.validation.hits for c in arm.candidates) for arm in report.arms if arm.candidates}
     wrong = [
         f"{arm.name}: point {arm.chosen} was chosen, which is not the best on validation"
@@ -68,6 +69,16 @@ def check_accuracies(claims: Claims) -> Iterator[Finding]:
         if arm.candidates and arm.candidates[arm.chosen].validation.hits != best[arm.name]
     ]
     yield compared(PART, "choice of settings", wrong, "each arm's is the best on validation")
+
+
+def _classes(claims: Claims, found: Predictions) -> Finding:
+    report = claims.report
+    name = "accuracy by class"
+    if not report.classes:
+        return unchecked(PART, name, "made by an older hubslice, which did not tell it")
+    counted = by_class(found, report.task.labels, compared_arms(report.arms, report.references))
+    told, again = ({"classes": [each.model_dump() for each in classes]} for classes in (report.classes, counted))
+    return compared(PART, name, differences(told, again), f"{len(counted)} classes")
 
 
 def check_defects(claims: Claims) -> Iterator[Finding]:

@@ -1,0 +1,117 @@
+"""A student whose files were changed since it was measured: nothing of it is published, and the message names them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hubslice.artefacts.lock import LOCK, Lock
+from tests.cli.conftest import Hubslice
+from tests.faults.conftest import Refused
+from tests.faults.hub_setup import REPO, hub, impatient, never_seen, teacher
+from tests.faults.test_delta_push import run_of
+from tests.hub import HubServer
+from tests.pipeline.differing import student_as_delta
+from tests.pipeline.quick import quick_run
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["hub", "impatient", "never_seen", "teacher"]
+
+WEIGHTS, EVIDENCE, PLOT = "model.safetensors", "evidence/accuracy.safetensors", "plots/retention.png"
+CHANGED = "sha256 is"
+
+
+def flip(path: Path) -> None:
+    """One bit, in the last byte."""
+    content = path.read_bytes()
+    replace(path, content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def truncate(path: Path) -> None:
+    replace(path, path.read_bytes()[:-100])
+
+
+def replace(path: Path, content: bytes) -> None:
+    path.unlink()  # else the same file elsewhere would change too: it is a link
+    path.write_bytes(content)
+
+
+def other_seed(path: Path) -> None:
+    replace(path, path.read_bytes().replace(b'"seed": 0', b'"seed":  0'))
+
+
+FAULTS: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "a bit of the weights": (WEIGHTS, flip, CHANGED),
+    "evidence": (EVIDENCE, flip, CHANGED),
+    "a truncated plot": (PLOT, truncate, CHANGED),
+    "the report": ("report.json", flip, CHANGED),
+    "a missing plot": (PLOT, Path.unlink, "the lock lists it, and it is missing"),
+    "a truncated lock": (LOCK, truncate, "not a Lock"),
+    "another lock": (LOCK, other_seed, "is not as hubslice writes it"),
+    "no lock": (LOCK, Path.unlink, "is missing, and whatever made report.json writes one"),
+}
+
+
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> tuple[str, Callable[[Path], None], str]:
+    return FAULTS[request.param]
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--delta",), ("--delta", "--dry-run")], ids=" ".join)
+def test_it_is_not_pushed(
+    fault: tuple[str, Callable[[Path], None], str],
+    options: tuple[str, ...],
+    tmp_path: Path,
+    hub: HubServer,
+    refused: Refused,
+) -> None:
+    name, change, says = fault
+    run = run_of(tmp_path, hub, "")
+    change(run / "student" / name)
+    told = ("is not the student that was measured, so it is not published", name, says, "hubslice slice RUN")
+    refused("push", str(run), REPO, *options, code=1, says=told)
+    assert hub.store.find("models", REPO) is None
+    assert not (run / "student-delta").exists()
+
+
+def test_nor_is_a_folder_of_it(
+    fault: tuple[str, Callable[[Path], None], str], tmp_path: Path, hub: HubServer, refused: Refused
+) -> None:
+    name, change, says = fault
+    folder = shutil.copytree(quick_run() / "student", tmp_path / "copy")
+    change(folder / name)
+    refused("push", str(folder), REPO, code=1, says=(name, says, "take hubslice.lock, report.json and evidence/ out"))
+    assert hub.store.find("models", REPO) is None
+
+
+def test_what_people_change_is_pushed(tmp_path: Path, hub: HubServer, hubslice: Hubslice) -> None:
+    folder = shutil.copytree(quick_run() / "student", tmp_path / "copy")
+    card = folder / "README.md"
+    card.write_text(card.read_text() + "\n## A note\nMind the gap.\n")
+    (folder / "NOTES.txt").write_text("mine")
+    (folder / "adapter_config.json").write_text("{}")
+    done = hubslice("push", str(folder), REPO)
+    assert done.code == 0, done.stderr
+    assert "hubslice.lock does not list adapter_config.json, which loaders read or run" in done.stderr
+    assert "NOTES.txt" not in done.stderr
+    held = hub.files(REPO)
+    assert held["README.md"].decode().endswith("Mind the gap.\n")
+    assert held["NOTES.txt"] == b"mine"
+
+
+def test_a_difference_counts_as_the_weights_that_it_makes(
+    tmp_path: Path, hub: HubServer, hubslice: Hubslice, refused: Refused
+) -> None:
+    folder = student_as_delta(hub, tmp_path / "difference")
+    lock = Lock.load(folder / LOCK)
+    facts = {file.path: file for file in lock.files}
+    facts[WEIGHTS] = facts[WEIGHTS].model_copy(update={"sha256": "0" * 64})
+    lock.model_copy(update={"files": tuple(facts.values())}).save(folder / LOCK)
+    refused("push", str(folder), REPO, code=1, says=(f"{WEIGHTS}: sha256 is", "the lock says 000"))
+    lock.save(folder / LOCK)
+    done = hubslice("push", str(folder), REPO)
+    assert done.code == 0, done.stderr
