@@ -53,7 +53,7 @@ def weight_files(folder: Path) -> list[str]:
             f"{folder} has no safetensors weights", hint="convert the weights to safetensors; pickles are not loaded"
         )
     first = check_weights(names, str(folder), on_hub=False)
-    return [first] if first == WEIGHTS else sorted(shards(folder / first, str(folder)))
+    return [first] if first == WEIGHTS else sorted(shards(folder / first, str(folder), on_hub=False))
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
