@@ -131,7 +131,12 @@ class Reference:
             written = {tuple(places[at].tolist()): at for at in np.ndindex(places.shape[:-1])}
             at = written.get(tuple(index[:deep]))
             yield (source, index) if at is None else (node.input[2], (*at, *index[deep:]))
-        elif node.op_type == "Col2Im":
+        elif node.op_type == "Pad":
+            shape = self.values[source].shape
+            pads = self.constants[node.input[1]].reshape(2, -1).T.tolist()
+            numbers = np.pad(np.arange(np.prod(shape)).reshape(shape), pads, mode=option(node, "mode", b"").decode())
+            yield source, tuple(int(i) for i in np.unravel_index(numbers[index], shape))
+        elif node.op_type == "Col2Im" and self.constants[node.input[2]].tolist() == option(node, "strides", None):
             high, wide = self.constants[node.input[2]].tolist()
             n, c, y, x = index
             columns = self.values[node.output[0]].shape[3] // wide
@@ -198,6 +203,8 @@ class Reference:
             yield from self.convolution(node, index)
         elif node.op_type == "ConvTranspose":
             yield from self.transposed(node, index)
+        elif node.op_type == "Col2Im":
+            yield from self.folded(node, index)
         elif node.op_type in {"Gemm", "MatMul"} and self.is_linear(node):
             weight = self.constants[node.input[1]]
             flipped = bool(option(node, "transB", 0))
@@ -267,6 +274,30 @@ class Reference:
                         at = (n, group * into + i, y, x)
                         c = np.float32(self.delta(node.input[0], at) * weight[o, i, ky, kx])
                         yield (node.input[0], at), c, (o, i, ky, kx)
+
+    def folded(self, node: Any, index: Index) -> Iterator[Predecessor]:
+        """Every place of every patch that leads to this pixel."""
+        n, c, y, x = index
+        high, wide = self.constants[node.input[2]].tolist()
+        strides, pads, dilations = (
+            option(node, name, usual) for name, usual in (("strides", [1, 1]), ("pads", [0] * 4), ("dilations", [1, 1]))
+        )
+        size = self.values[node.output[0]].shape[2:]
+        down, across = (
+            (size[at] + pads[at] + pads[2 + at] - dilations[at] * (side - 1) - 1) // strides[at] + 1
+            for at, side in enumerate((high, wide))
+        )
+        for i in range(down):
+            for j in range(across):
+                for ky in range(high):
+                    for kx in range(wide):
+                        place = (
+                            i * strides[0] - pads[0] + ky * dilations[0],
+                            j * strides[1] - pads[1] + kx * dilations[1],
+                        )
+                        if place == (y, x):
+                            at = (n, (c * high + ky) * wide + kx, i * across + j)
+                            yield (node.input[0], at), self.delta(node.input[0], at), None
 
     def transposed(self, node: Any, index: Index) -> Iterator[Predecessor]:
         """Every input and every tap that lead to this output."""

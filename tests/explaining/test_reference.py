@@ -179,6 +179,22 @@ def placed() -> Any:
     return g.model()
 
 
+def folded() -> Any:
+    """Patches that overlap put together, with padding and gaps, and pictures mirrored and repeated at their edges."""
+    g = Graph(2, 5, 4)
+    a = g.add("Pad", g.conv("x", 4, 2), g.constant(np.array([0, 0, 1, 2, 0, 0, 2, 1])), mode="reflect")  # 8 x 7
+    a = g.add("Pad", g.add("Relu", a), g.constant(np.array([0, 0, 0, 1, 0, 0, 0, 0])), mode="edge")  # 8 x 8
+    a = g.conv(a, 18, 4, strides=[2, 2])  # 4 x 4
+    columns = g.add("Reshape", a, g.constant(np.array([0, 18, 16])))
+    sides = g.constant(np.array([7, 7])), g.constant(np.array([3, 3]))
+    image = g.add("Col2Im", columns, *sides, strides=[2, 2], pads=[1, 1, 1, 1])
+    b = g.add("Reshape", g.conv(image, 8, 2, strides=[2, 2]), g.constant(np.array([0, 8, 16])))
+    wide = g.constant(np.array([7, 8])), g.constant(np.array([2, 2]))
+    image = g.add("Col2Im", b, *wide, strides=[1, 2], dilations=[3, 1])
+    g.add("Gemm", g.add("ReduceMean", image, g.constant(np.array([2, 3])), keepdims=0), g.random(2, 3))
+    return g.model()
+
+
 NETWORKS = {
     "residual": residual,
     "grouped": grouped,
@@ -188,6 +204,7 @@ NETWORKS = {
     "normalised": normalised,
     "queried": queried,
     "placed": placed,
+    "folded": folded,
 }
 
 

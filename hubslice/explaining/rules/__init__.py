@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubslice.explaining.rules.arithmetic import ARITHMETIC
+from hubslice.explaining.rules.folding import FOLDING
 from hubslice.explaining.rules.layout import LAYOUT
 from hubslice.explaining.rules.placing import PLACING
 from hubslice.explaining.rules.pointwise import POINTWISE
@@ -23,6 +24,7 @@ RULES: Mapping[str, Rule] = {
     **POINTWISE,
     **LAYOUT,
     **PLACING,
+    **FOLDING,
 }
 
 __all__ = ["RULES", "Rule", "Trace"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
 
 from hubslice.errors import RuleError
@@ -82,9 +85,7 @@ def _gather(op: Op, trace: Trace) -> None:
 
 
 def _pad(op: Op, trace: Trace) -> None:
-    """Pad with a constant: what was added is no neuron."""
-    if op.attribute("mode", "constant") != "constant":
-        raise RuleError(f"Pad ({op.name}) repeats or mirrors its input", hint="the rule is for padding with a constant")
+    """Pad: what a constant adds is no neuron; where the input is mirrored or repeated, neurons get sums over copies."""
     shape = _shape(op, trace)
     pads = trace.value(op.inputs[1]).reshape(-1).tolist() if len(op.inputs) > 1 else op.attribute("pads", [])
     axes = (
@@ -92,6 +93,10 @@ def _pad(op: Op, trace: Trace) -> None:
     )
     before = dict(zip(axes, pads[: len(pads) // 2], strict=True))
     contribution = trace.contribution(op.output)
+    mode = op.attribute("mode", "constant")
+    if mode != "constant":
+        trace.give(op.inputs[0], _unrepeated(contribution, shape, before, mode))
+        return
     back = np.zeros(shape, np.int32)
     source, target = [slice(None)] * len(shape), [slice(None)] * len(shape)
     for axis, size in enumerate(shape):
@@ -100,6 +105,24 @@ def _pad(op: Op, trace: Trace) -> None:
         target[axis], source[axis] = slice(first, last), slice(first + start, last + start)
     back[tuple(target)] = contribution[tuple(source)]
     trace.give(op.inputs[0], back)
+
+
+def _unrepeated(
+    contribution: np.ndarray,
+    shape: tuple[int, ...],
+    before: Mapping[int, int],
+    mode: Literal["reflect", "edge", "wrap"],
+) -> np.ndarray:
+    """Contributions of a padded tensor, each added to those of the element that it copies, axis by axis."""
+    for axis, start in before.items():
+        after = contribution.shape[axis] - shape[axis] - start
+        ends = [max(0, start), max(0, after)]
+        places = np.pad(np.arange(shape[axis]), ends, mode=mode)
+        places = places[max(0, -start) : len(places) - max(0, -after)]
+        added = np.zeros((*contribution.shape[:axis], shape[axis], *contribution.shape[axis + 1 :]), np.int32)
+        np.add.at(np.moveaxis(added, axis, 0), places, np.moveaxis(contribution, axis, 0))
+        contribution = added
+    return contribution
 
 
 def _where(op: Op, trace: Trace) -> None:

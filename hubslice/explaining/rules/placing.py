@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch.nn.functional import unfold
 
 from hubslice.errors import RuleError
 from hubslice.explaining.op import Op
@@ -46,24 +44,7 @@ def _scattered(op: Op, trace: Trace) -> None:
         trace.give(op.inputs[0], kept)
 
 
-def _folded(op: Op, trace: Trace) -> None:
-    """Col2Im: patches put together to an image; where they do not overlap, each pixel comes from one place."""
-    block = [int(side) for side in trace.value(op.inputs[2]).reshape(-1)]
-    strides, dilations = (list(op.attribute(name, [1, 1])) for name in ("strides", "dilations"))
-    pads = list(op.attribute("pads", [0] * 4))
-    apart = all(side <= stride for side, stride in zip(block, strides, strict=True))
-    if len(block) != 2 or not apart or dilations != [1, 1] or pads[:2] != pads[2:]:
-        raise RuleError(
-            f"{op.kind} ({op.name}) adds up patches that overlap, or are no squares of an image",
-            hint="the rule is for patches side by side",
-        )
-    contribution = torch.from_numpy(np.ascontiguousarray(trace.contribution(op.output), np.float64))
-    back = unfold(contribution, tuple(block), padding=tuple(pads[:2]), stride=tuple(strides))
-    trace.give(op.inputs[0], back.numpy().astype(np.int32))
-
-
 PLACING = {
     "GatherND": Rule(_gathered, values=_controls),
     "ScatterND": Rule(_scattered, values=_controls),
-    "Col2Im": Rule(_folded, values=_controls),
 }
