@@ -271,9 +271,12 @@ class TransformersModel(Model):
         said: dict[str, int] = {}
         if len(mlps) == 1:
             said["intermediate_size"] = mlps.pop()
-        if len(heads) == 1:
-            head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-            said |= {"num_attention_heads": heads.pop(), "head_dim": head_dim}
+        width, number = (getattr(config, name, None) for name in ("hidden_size", "num_attention_heads"))
+        if len(heads) == 1 and isinstance(width, int) and isinstance(number, int):  # not lists, one for each stage
+            said |= {
+                "num_attention_heads": heads.pop(),
+                "head_dim": getattr(config, "head_dim", None) or width // number,
+            }
         # Whether these make the same network, or only most of its layers have them, is tried.
         changed = copy.deepcopy(config)
         _set(changed, said)

@@ -26,7 +26,7 @@ from hubslice.models.base import Model
 from hubslice.models.folder import load_model, random_model
 from hubslice.models.hollow import hollow_model
 from hubslice.models.weights import held_shapes
-from tests.networks import LABELS, NETWORKS, by_hand, fill, logits
+from tests.networks import LABELS, NETWORKS, by_hand, fill, from_transformers, logits
 
 pytestmark = pytest.mark.slow
 
@@ -213,3 +213,14 @@ def test_rounding_that_a_network_enlarges_is_no_difference() -> None:
     zero(zeroed.module, channels.groups, units)
     apart = (logits(zeroed) - logits(smaller)).abs().max()
     assert apart > 1e-3 * logits(zeroed).abs().max()  # which would be too much
+
+
+def test_heads_of_networks_in_stages_are_no_setting_of_the_whole() -> None:
+    """PVT has a number of heads and a width for each stage, as a list."""
+    stages = {"hidden_sizes": [16, 16, 16, 16], "depths": [1, 1, 1, 1], "num_attention_heads": [2, 2, 2, 2]}
+    config = transformers.PvtConfig(image_size=32, num_labels=len(LABELS), **stages)
+    model = from_transformers(transformers.PvtForImageClassification(config), side=32)
+    group = next(group for group in channel_map(model).groups if group.kind == "heads")
+    smaller = without(model, channel_map(model), {group.name: np.arange(1)})
+    assert smaller.parameters < model.parameters
+    assert smaller.shapes is not None

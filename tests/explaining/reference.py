@@ -131,6 +131,9 @@ class Reference:
             written = {tuple(places[at].tolist()): at for at in np.ndindex(places.shape[:-1])}
             at = written.get(tuple(index[:deep]))
             yield (source, index) if at is None else (node.input[2], (*at, *index[deep:]))
+        elif node.op_type == "Tile":
+            shape = self.values[source].shape
+            yield source, tuple(i % size for i, size in zip(index, shape, strict=True))
         elif node.op_type == "Pad":
             shape = self.values[source].shape
             pads = self.constants[node.input[1]].reshape(2, -1).T.tolist()

@@ -180,7 +180,7 @@ def placed() -> Any:
 
 
 def folded() -> Any:
-    """Patches that overlap put together, with padding and gaps, and pictures mirrored and repeated at their edges."""
+    """Patches that overlap put together; pictures mirrored, repeated at their edges and as a whole."""
     g = Graph(2, 5, 4)
     a = g.add("Pad", g.conv("x", 4, 2), g.constant(np.array([0, 0, 1, 2, 0, 0, 2, 1])), mode="reflect")  # 8 x 7
     a = g.add("Pad", g.add("Relu", a), g.constant(np.array([0, 0, 0, 1, 0, 0, 0, 0])), mode="edge")  # 8 x 8
@@ -191,7 +191,8 @@ def folded() -> Any:
     b = g.add("Reshape", g.conv(image, 8, 2, strides=[2, 2]), g.constant(np.array([0, 8, 16])))
     wide = g.constant(np.array([7, 8])), g.constant(np.array([2, 2]))
     image = g.add("Col2Im", b, *wide, strides=[1, 2], dilations=[3, 1])
-    g.add("Gemm", g.add("ReduceMean", image, g.constant(np.array([2, 3])), keepdims=0), g.random(2, 3))
+    b = g.conv(g.add("Tile", image, g.constant(np.array([1, 2, 1, 3]))), 2, 4, strides=[3, 3])
+    g.add("Gemm", g.add("ReduceMean", b, g.constant(np.array([2, 3])), keepdims=0), g.random(2, 3))
     return g.model()
 
 

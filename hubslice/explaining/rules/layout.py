@@ -37,6 +37,15 @@ def _expand(op: Op, trace: Trace) -> None:
     trace.give(op.inputs[0], trace.contribution(op.output))
 
 
+def _tile(op: Op, trace: Trace) -> None:
+    """Tile: each neuron gets the sum over its copies, which lie one array behind the other."""
+    shape = _shape(op, trace)
+    times = trace.value(op.inputs[1]).reshape(-1).tolist()
+    both = [size for pair in zip(times, shape, strict=True) for size in pair]
+    back = trace.contribution(op.output).reshape(both).sum(axis=tuple(range(0, len(both), 2)), dtype=np.int32)
+    trace.give(op.inputs[0], back)
+
+
 def _concat(op: Op, trace: Trace) -> None:
     """Concat: each input gets its part."""
     contribution = trace.contribution(op.output)
@@ -138,6 +147,7 @@ LAYOUT = {
     **{kind: Rule(_reshape) for kind in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
     "Transpose": Rule(_transpose),
     "Expand": Rule(_expand),
+    "Tile": Rule(_tile, values=_controls),
     "Concat": Rule(_concat),
     "Split": Rule(_split),
     "Slice": Rule(_slice, values=_controls),
