@@ -39,7 +39,7 @@ def test_a_process_that_logs_all(hub: HubServer, student: Path, tmp_path: Path) 
     Path("recipe.yaml").write_text(RECIPE)
     for path in (("GET", "/api/models/alice/teacher"), ("POST", "/preupload/"), ("GET", "/whoami")):
         hub.faults.append(Fault(on(*path), status=503))
-    hub.faults.append(Fault(on("POST", "/commit/"), status=500))
+    hub.faults.append(Fault(on("POST", "/commit/"), status=500, times=3))
     noisy = {"HUBSLICE_TRACEBACK": "1", "HF_DEBUG": "1", "HF_HUB_VERBOSITY": "debug"}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
