@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def work(how: str, as_json: JsonOption = False):
 
 main()
 """
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """The signals have their usual effect, also where the tests themselves run under nohup."""
+    before = {sent: signal.signal(sent, signal.SIG_DFL) for sent in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for sent, handler in before.items():
+        signal.signal(sent, handler)
 
 
 def ended(place: Path, sent: int, how: str, *options: str, group: bool = False) -> subprocess.CompletedProcess[str]:
