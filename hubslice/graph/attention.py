@@ -17,7 +17,8 @@ class FourAxes(TorchFunctionMode):
     """Within it, `scaled_dot_product_attention` sees query, key and value with four axes whatever they were given with.
 
     Attention within windows or groups has more leading axes ([batch, heads, windows, tokens, features] in hiera),
-    attention of one head has fewer. To all of them attention does the same one by one, so that they can be one axis.
+    attention of one head has fewer. To all of them attention does the same one by one, so that they can be one axis:
+    the first one, on which the samples are.
     """
 
     def __torch_function__(
@@ -42,14 +43,17 @@ def _attend(attention: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[
         return attention(*args, **kwargs)
     leading = torch.broadcast_shapes(*(shape[:-3] for shape in shapes))
     flat = {"query": _flat(query, leading), "key": _flat(key, leading), "value": _flat(value, leading)}
-    if mask is not None and mask.ndim > 3:  # one of fewer axes is the same for all that becomes one axis
+    if mask is not None and mask.ndim > (3 if leading else 2):  # one of fewer axes is the same for all on the first
         flat["attn_mask"] = _flat(mask, leading)
     found = attention(**(given | flat))
     return found.reshape(*leading, *query.shape[-3:-1], value.shape[-1])
 
 
 def _flat(tensor: Tensor, leading: Sequence[int]) -> Tensor:
-    """[*leading, heads, tokens, features], or less, as [batch, heads, tokens, features]."""
+    """[*leading, heads, tokens, features], or less, as [batch, heads, tokens, features].
+
+    The first of three axes is the batch.
+    """
     if not leading:
-        return tensor.reshape(*[1] * (RANK - tensor.ndim), *tensor.shape)
+        return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.reshape(*[1] * (RANK - tensor.ndim), *tensor.shape)
     return tensor.expand(*leading, *tensor.shape[-3:]).flatten(0, -RANK)

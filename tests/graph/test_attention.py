@@ -39,7 +39,7 @@ def test_any_rank_gives_what_torch_gives(
     generator = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(shape, generator=generator) for shape in (queries, keys, (*keys[:-1], 8)))
     mask = None if masks is None else torch.randn(masks, generator=generator)
-    ranks = []
+    ranks, first = [], []
 
     class Seen(TorchFunctionMode):
         """Outside of the other mode, so below it: what reaches torch."""
@@ -47,12 +47,14 @@ def test_any_rank_gives_what_torch_gives(
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func is functional.scaled_dot_product_attention:
                 ranks.extend(kwargs[name].ndim for name in ("query", "key", "value"))
+                first.append(len(kwargs["query"]))
             return func(*args, **(kwargs or {}))
 
     expected = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     with Seen(), FourAxes():
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     assert ranks == [4, 4, 4]
+    assert first[0] % (queries[0] if len(queries) > 2 else 1) == 0  # the samples stay on the first axis
     torch.testing.assert_close(found, expected)
 
 
