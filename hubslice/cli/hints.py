@@ -18,14 +18,20 @@ _WITH: Final = re.compile(r" with (--[a-z][a-z-]*)( [A-Z]+)?")
 
 
 def options_of(app: typer.Typer, arguments: Sequence[str]) -> frozenset[str]:
-    """The options of the command that a command line names, those for all commands among them."""
-    command: Any = typer.main.get_command(app)
-    found = _options(command)
+    """The options of the command that a command line names, those for all commands among them.
+
+    A group that is named alone (`lineage`) stands for one of its commands, whichever that is.
+    """
+    root: Any = typer.main.get_command(app)
+    command, found = root, _options(root)
     for argument in arguments:
         inner = getattr(command, "commands", {}).get(argument)
         if inner is not None:
             command = inner
             found |= _options(command)
+    if command is not root:
+        for inner in getattr(command, "commands", {}).values():
+            found |= _options(inner)
     return frozenset(found)
 
 
