@@ -21,6 +21,8 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 import hubslice as api
+from hubslice.cli import app
+from hubslice.cli.hints import options_of
 from hubslice.errors import DataError, FetchError
 from hubslice.machine import machine_fault
 from hubslice.models.timm_adapter import TimmModel
@@ -93,8 +95,9 @@ def test_two_at_once_in_one_folder(job: Path, refused: Refused, hubslice: Hubsli
         before = files(folder)
         with held(Path(folder)) as holder:
             for command in commands:
-                says = (f"{folder} is in use by process {holder.pid} on ", "since 2", "wait until it is done", "--out")
-                refused(*command, code=2, says=says)
+                says = (f"{folder} is in use by process {holder.pid} on ", "since 2", "wait until it is done")
+                found = refused(*command, code=2, says=says)
+                assert ("--out" in found.stderr) == ("--out" in options_of(app, command))
         assert files(folder) == before
     # The holder was killed: nothing is left of its lock. And nobody keeps themselves out.
     with undisturbed(Path(run), Path(run) / "onnx"):
