@@ -165,7 +165,10 @@ def test_any_other_is_followed_or_refused_by_name(kind: str, tmp_path: Path) -> 
         ({"image_processor_type": "AutoModel"}, "names 'AutoModel' as its image processor, which is none"),
         ({"image_processor_type": "ViTImageProcessor", "size": {"height": 9000, "width": 8}}, "has size: "),
         ({"image_processor_type": "PoolFormerImageProcessor", "crop_pct": 0.001}, "has crop_pct: 0.001"),
-        ({"image_processor_type": "PoolFormerImageProcessor", "crop_pct": "0.9"}, 'has crop_pct: "0.9"'),
+        (
+            {"image_processor_type": "PoolFormerImageProcessor", "crop_pct": "0.9"},
+            "has crop_pct: '0.9'; it must be a number",
+        ),
         ({"image_processor_type": "PPLCNetImageProcessor", "resize_short": 9000}, "has resize_short: 9000"),
         ({"image_processor_type": "ViTImageProcessor", "image_std": [0.0] * 3}, "as ViTImageProcessor does:"),
         ({"image_processor_type": "ViTImageProcessor", "auto_map": {"AutoImageProcessor": "x.Y"}}, "code of its own"),
