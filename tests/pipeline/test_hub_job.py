@@ -180,6 +180,7 @@ def test_a_stranger_verifies_it(pushed: dict[str, Any], hubslice: Command, hub: 
     assert found["commit"] == hub.commits(STUDENT)[0].oid
     assert found["verified"]
     assert [f["name"] for f in found["findings"] if f["state"] == "not checked"] == [
+        "model.sig",
         "accuracy on the data",
         "the card's snippet",
     ]
