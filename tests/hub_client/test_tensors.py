@@ -146,9 +146,12 @@ def test_other_bytes_than_those_asked_for_are_refused(
     hub.seed("alice/teacher", one())
     found = open_tensors(TEACHER, client=client_of())
     hub.faults.append(Fault(on("GET", "safetensors"), headers={"Content-Range": told}, times=None))
-    with pytest.raises(FetchError, match=r"asked for the bytes from \d+ of model\.safetensors of alice/") as refused:
+    others = (
+        r"asked for the bytes from \d+ of model\.safetensors of alice/|what http\S+ answers .*it has \d+ bytes, not"
+    )
+    with pytest.raises(FetchError, match=others) as refused:
         open_tensors(TEACHER, client=client_of()) if part == "header" else found.read(PIECES)
-    assert "run it again" in (refused.value.hint or "")
+    assert any(each in (refused.value.hint or "") for each in ("run it again", "HF_ENDPOINT"))
 
 
 def test_a_range_that_ends_early_is_refused(hub: HubServer, client_of: MakeClient) -> None:

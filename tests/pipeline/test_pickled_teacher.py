@@ -71,7 +71,7 @@ def test_a_student_of_a_pickled_teacher_is_audited(hub: HubServer, hubslice: Hub
         fetched = [line for line in hub.log if "/resolve/" in line and PICKLE in line]
         assert bool(fetched) == bool(options)
 
-    again = ("slice", STUDENT, "--locked", "--until", "pull", "--out", "again")
+    again = ("slice", STUDENT, "data.path=./shapes.parquet", "--locked", "--until", "pull", "--out", "again")
     assert hubslice(*again).code == 2  # the consent is nobody's to publish
     told(hubslice, *again, "--allow-pickle")
     converted = load_file("again/steps/pull/model/model.safetensors")
