@@ -240,7 +240,7 @@ def test_refused_upload(hub: HubServer, folder: Path, alice: Client) -> None:
 
 
 def test_new_repository_whose_commit_fails(hub: HubServer, folder: Path, alice: Client) -> None:
-    hub.faults.append(Fault(on("POST", "/commit/"), status=500))
+    hub.faults.append(Fault(on("POST", "/commit/"), status=500, times=3))
     hint = refused(PushError, "out of order", lambda: push(plan(folder, alice)))
     assert "was created and is empty" in hint
     assert push(plan(folder, alice)).pushed
