@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 from huggingface_hub import constants, get_session, set_client_factory
@@ -36,6 +37,7 @@ _ANSWER = 90.0  # seconds that the Hub may work on what it is sent, such as a co
 _WAITS = 3  # times as long as for each piece of an answer it may take until it has come as a whole
 _SLOWEST = 1 << 16  # bytes a second that a line for what is sent carries at least
 _ONCE = re.compile(r"/commit/|/repos/create$|/discussions")  # done twice, these would leave something behind
+_INSTALLING = Lock()
 _IDS = re.compile(r'(W/)?"?[\w.:+=-]+"?')  # headers that huggingface_hub makes file names of
 _LOST = (_httpx.TimeoutException, _httpx.NetworkError, _httpx.RemoteProtocolError)
 _NOT_FOUND = (_httpx.ConnectError, _httpx.ConnectTimeout)
@@ -86,6 +88,8 @@ class Session(_httpx.Client):
             IntegrityError: it names files in a way that could lead out of the cache.
             ShutError: nothing may be asked now.
         """
+        if self.is_closed and (now := get_session()) is not self:  # huggingface_hub closes it after some errors
+            return now.send(request, stream=stream, **options)
         if (why := _shut.get()) is not None:
             raise ShutError(f"{request.url.host} is not asked: {why}", request=request)
         _limit(request)
@@ -152,18 +156,19 @@ def again_if_lost(work: Callable[[], Any]) -> Any:
 
 def install() -> None:
     """Let huggingface_hub use such sessions, unless the program has brought its own."""
-    try:
-        client = get_session()
-    except UNUSABLE:  # huggingface_hub's own client makes all proxies of the environment, and one cannot be made
-        set_client_factory(lambda: _session([_refuse_offline]))
-        return
-    hooks = client.event_hooks["request"]
-    if (
-        type(client) is _httpx.Client
-        and hooks
-        and all(hook.__module__.startswith("huggingface_hub.") for hook in hooks)
-    ):
-        set_client_factory(lambda: _session(hooks))
+    with _INSTALLING:  # a new factory closes the session that there is, which another thread may just have got
+        try:
+            client = get_session()
+        except UNUSABLE:  # huggingface_hub's own client makes all proxies of the environment, and one cannot be made
+            set_client_factory(lambda: _session([_refuse_offline]))
+            return
+        hooks = client.event_hooks["request"]
+        if (
+            type(client) is _httpx.Client
+            and hooks
+            and all(hook.__module__.startswith("huggingface_hub.") for hook in hooks)
+        ):
+            set_client_factory(lambda: _session(hooks))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

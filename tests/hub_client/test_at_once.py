@@ -44,7 +44,7 @@ def test_two_pushes_to_one_repository(hub: HubServer, client_of: MakeClient, tmp
     hub.seed("alice/student", {"README.md": b"# Before\n"})
     students = [model(value) | {"only.txt": str(value).encode()} for value in (1.0, 2.0)]
     folders = [write(tmp_path / f"student-{number}", files) for number, files in enumerate(students)]
-    start = Barrier(2)
+    start = Barrier(2, timeout=60)
 
     def send(number: int) -> PushResult | PushError:
         client = client_of("hf_alice", cache=f"cache-{number}")
