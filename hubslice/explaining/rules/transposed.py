@@ -7,7 +7,7 @@ import numpy as np
 from hubslice.errors import RuleError
 from hubslice.explaining.op import Op
 from hubslice.explaining.rules.rule import Rule, Trace
-from hubslice.explaining.rules.weighted import NO_SYNAPSES
+from hubslice.explaining.rules.weighted import NO_SYNAPSES, fixed_weights, last
 
 
 def _transposed(op: Op, trace: Trace) -> None:
@@ -17,7 +17,7 @@ def _transposed(op: Op, trace: Trace) -> None:
     these are the taps r, r + stride, ..., in reverse order. What they use of the weights is not told: the neuron map
     does not know such layers.
     """
-    weights = op.constants[op.inputs[1]]
+    weights = fixed_weights(op)
     if (
         weights.ndim != 4
         or set(op.attribute("dilations", [1])) != {1}
@@ -31,8 +31,8 @@ def _transposed(op: Op, trace: Trace) -> None:
     strides, pads = op.attribute("strides", [1, 1]), op.attribute("pads", [0] * 4)
     x = trace.delta(op.inputs[0])
     samples, into = x.shape[0], len(weights) // groups
-    deltas = _last(x.reshape(samples, groups, into, *x.shape[2:]), 2)
-    taps = _last(weights.reshape(groups, into, *weights.shape[1:]), 1)  # [G, O, kh, kw, C]
+    deltas = last(x.reshape(samples, groups, into, *x.shape[2:]), 2)
+    taps = last(weights.reshape(groups, into, *weights.shape[1:]), 1)  # [G, O, kh, kw, C]
     signs = trace.signs(op.output)
     signs = signs.reshape(samples, groups, -1, *signs.shape[2:])
     back = np.zeros(deltas.shape, np.int32)
@@ -49,17 +49,4 @@ def _transposed(op: Op, trace: Trace) -> None:
     trace.give(op.inputs[0], np.moveaxis(back, -1, 2).reshape(x.shape))
 
 
-def _last(array: np.ndarray, axis: int) -> np.ndarray:
-    return np.ascontiguousarray(np.moveaxis(array, axis, -1), np.float32)
-
-
-def _of_fixed_weights(op: Op, trace: Trace) -> None:
-    if op.inputs[1] not in op.constants:
-        raise RuleError(
-            f"{op.kind} ({op.name}) takes weights that are themselves computed from the input",
-            hint="the rule is for convolutions with fixed weights",
-        )
-    _transposed(op, trace)
-
-
-TRANSPOSED = {"ConvTranspose": Rule(_of_fixed_weights, deltas=lambda op: (op.inputs[0], op.output))}
+TRANSPOSED = {"ConvTranspose": Rule(_transposed, deltas=lambda op: (op.inputs[0], op.output))}

@@ -15,6 +15,20 @@ def _ends(op: Op) -> tuple[str, ...]:
     return op.inputs[0], op.output
 
 
+def fixed_weights(op: Op) -> np.ndarray:
+    """The weights of a convolution.
+
+    Raises:
+        RuleError: they are computed from the input.
+    """
+    if op.inputs[1] not in op.constants:
+        raise RuleError(
+            f"{op.kind} ({op.name}) takes weights that are themselves computed from the input",
+            hint="the rule is for convolutions with fixed weights",
+        )
+    return op.constants[op.inputs[1]]
+
+
 def _convolution(op: Op, trace: Trace) -> None:
     """Conv: NNSlicer's rule of the weighted sum, with groups, strides, dilations and padding.
 
@@ -22,7 +36,7 @@ def _convolution(op: Op, trace: Trace) -> None:
     the means; neuron and synapse both get its sign, if the predecessor is selected. Padding is no neuron, so it is in
     no field. The bias is the same for every input: it has no part in a deviation.
     """
-    weights = op.constants[op.inputs[1]]
+    weights = fixed_weights(op)
     groups = op.attribute("group", 1)
     kernel = weights.shape[2:]
     source = op.inputs[0]
@@ -34,8 +48,8 @@ def _convolution(op: Op, trace: Trace) -> None:
     spatial = (1, *x.shape[2:]) if flat else x.shape[2:]
     out = (1, *signs.shape[2:]) if flat else signs.shape[2:]
     into = weights.shape[1]
-    deltas = _last(x.reshape(samples, groups, into, *spatial))
-    packed = _last(weights.reshape(groups, -1, into, *((1, *kernel) if flat else kernel)))
+    deltas = last(x.reshape(samples, groups, into, *spatial))
+    packed = last(weights.reshape(groups, -1, into, *((1, *kernel) if flat else kernel)))
     back = np.zeros(deltas.shape, np.int32)
     synapses = np.zeros(packed.shape, np.int32) if trace.wants_synapses(op) else NO_SYNAPSES
     signs = np.ascontiguousarray(signs.reshape(samples, groups, -1, *out))
@@ -45,9 +59,9 @@ def _convolution(op: Op, trace: Trace) -> None:
         trace.use(op, np.moveaxis(synapses, -1, 2).reshape(weights.shape))
 
 
-def _last(array: np.ndarray) -> np.ndarray:
-    """The channels, third axis, moved to the end."""
-    return np.ascontiguousarray(np.moveaxis(array, 2, -1), np.float32)
+def last(array: np.ndarray, axis: int = 2) -> np.ndarray:
+    """The axis of the channels moved to the end."""
+    return np.ascontiguousarray(np.moveaxis(array, axis, -1), np.float32)
 
 
 def geometry(
@@ -148,15 +162,6 @@ def _matmul(op: Op, trace: Trace) -> None:
         _product(op, trace)
 
 
-def _convolution_of(op: Op, trace: Trace) -> None:
-    if op.inputs[1] not in op.constants:
-        raise RuleError(
-            f"{op.kind} ({op.name}) takes weights that are themselves computed from the input",
-            hint="the rule is for convolutions with fixed weights",
-        )
-    _convolution(op, trace)
-
-
 def _both(op: Op) -> tuple[str, ...]:
     return (*op.carried, op.output)
 
@@ -166,7 +171,7 @@ def _given(op: Op) -> tuple[str, ...]:
 
 
 WEIGHTED = {
-    "Conv": Rule(_convolution_of, deltas=_ends),
+    "Conv": Rule(_convolution, deltas=_ends),
     "Gemm": Rule(_linear, deltas=_ends),
     "MatMul": Rule(_matmul, values=_given, deltas=_both),
 }
