@@ -33,12 +33,13 @@ class Signed:
     """What a signature says of itself, which nobody has checked: its signer, the files it covers, how they are hashed.
 
     `key` is the SHA-256 of the public key (its PEM text) that it is to be checked with; None: signed by an identity,
-    with a certificate.
+    with a certificate. `digests` are hexadecimal, by file, or by part of a file where it was hashed in shards.
     """
 
     key: str | None
     names: frozenset[str]
     hashing: Mapping[str, Any]
+    digests: Mapping[str, str]
 
     @property
     def signer(self) -> str:
@@ -139,8 +140,9 @@ def read_signature(path: Path) -> Signed:
         if statement["predicateType"] != _STATEMENT:
             raise ValueError(f"it is of the type {str(statement['predicateType'])[:80]!r}")
         predicate = statement["predicate"]
-        names = frozenset(str(each["name"]) for each in predicate["resources"])
+        digests = {str(each["name"]): str(each["digest"]) for each in predicate["resources"]}
         hashing = dict(predicate["serialization"])
+        names = frozenset(_file_of(part, hashing) for part in digests)
         key = str(material["publicKey"]["hint"])[:128] if "publicKey" in material else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise VerificationError(
@@ -149,7 +151,7 @@ def read_signature(path: Path) -> Signed:
         ) from error
     for name in names:
         check_path(name, path.name)
-    return Signed(key if key is None else one_line(key), names, hashing)
+    return Signed(key if key is None else one_line(key), names, hashing, digests)
 
 
 def promised(signer: SigningKey | SigningIdentity) -> Signed:
@@ -159,7 +161,7 @@ def promised(signer: SigningKey | SigningIdentity) -> Signed:
         InputError: the key cannot be read, or does not sign.
     """
     key = hashlib.sha256(_public(signer)).hexdigest() if isinstance(signer, SigningKey) else None
-    return Signed(key, frozenset(), {})
+    return Signed(key, frozenset(), {}, {})
 
 
 def sign(folder: Path, names: Iterable[str], signer: SigningKey | SigningIdentity) -> bytes:
@@ -168,15 +170,9 @@ def sign(folder: Path, names: Iterable[str], signer: SigningKey | SigningIdentit
     Raises:
         InputError: the key cannot be used, or there is no identity.
     """
-    from model_signing import hashing, signing
+    from model_signing import signing
 
-    chosen = [folder / name for name in sorted(names)]
-
-    class Chosen(hashing.Config):  # else it takes all files that are there
-        def hash(self, model_path: Any, *, files_to_hash: Any = None) -> Any:
-            return super().hash(model_path, files_to_hash=files_to_hash or chosen)
-
-    config = signing.Config().set_hashing_config(Chosen())
+    config = signing.Config().set_hashing_config(_over(folder, names))
     if isinstance(signer, SigningKey):
         _public(signer)
         password: Any = signer.password.encode() if signer.password else None  # bytes, whatever its annotation says
@@ -210,7 +206,7 @@ def differences(folder: Path, signature: Path, trusted: TrustedKey | TrustedIden
     said = read_signature(signature)
     if missing := sorted(name for name in said.names if not (folder / name).is_file()):
         return [f"{one_line(name)}: the signature covers it, and it is missing" for name in missing]
-    config = verifying.Config().set_ignore_unsigned_files(True).set_hashing_config(_hashing(said))
+    config = verifying.Config().set_ignore_unsigned_files(True).set_hashing_config(_as_signed(folder, said))
     try:
         if isinstance(trusted, TrustedKey):
             config.use_elliptic_key_verifier(public_key=trusted.path)
@@ -218,8 +214,9 @@ def differences(folder: Path, signature: Path, trusted: TrustedKey | TrustedIden
             config.use_sigstore_verifier(identity=trusted.name, oidc_issuer=trusted.provider)
         config.verify(folder, signature)
     except Exception as error:  # whatever is wrong, it does not agree
-        what = one_line(str(error))[:300] or "it was not made with this key, or was changed since"
-        return [what]
+        if changed := _changed(folder, said) if str(error).startswith("Signature mismatch") else []:
+            return [f"{one_line(name)} is not as it was signed" for name in changed]
+        return [one_line(str(error))[:300] or "it was not made with this key, or was changed since"]
     return []
 
 
@@ -280,11 +277,22 @@ def _public(key: SigningKey) -> bytes:
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
-def _hashing(said: Signed) -> Any:
-    """How the signature says that files were hashed; links are followed, as huggingface_hub's cache is made of them."""
-    from model_signing import hashing
+def _changed(folder: Path, said: Signed) -> list[str]:
+    """The files whose digests are others than the signature's."""
+    manifest = _as_signed(folder, said).hash(folder)
+    held = {each.identifier: each.digest.digest_hex for each in manifest.resource_descriptors()}
+    parts = said.digests.keys() | held.keys()
+    return sorted({_file_of(part, said.hashing) for part in parts if said.digests.get(part) != held.get(part)})
 
-    config, algorithm = hashing.Config(), said.hashing.get("hash_type", "sha256")
+
+def _file_of(part: str, hashing: Mapping[str, Any]) -> str:
+    """The file of a digest's name; one of a shard has the shard's first and last byte behind it."""
+    return part.rsplit(":", 2)[0] if hashing.get("method") == "shards" else part
+
+
+def _as_signed(folder: Path, said: Signed) -> Any:
+    """How the signature says that files were hashed; links are followed, as huggingface_hub's cache is made of them."""
+    config, algorithm = _over(folder, said.names), said.hashing.get("hash_type", "sha256")
     try:
         if said.hashing.get("method") == "shards":
             config.use_shard_serialization(hashing_algorithm=algorithm, shard_size=int(said.hashing["shard_size"]))
@@ -293,6 +301,19 @@ def _hashing(said: Signed) -> Any:
     except (ValueError, KeyError, TypeError) as error:
         raise VerificationError(f"{SIGNATURE} hashes files in a way that is not known: {algorithm!r}") from error
     return config.set_allow_symlinks(True)
+
+
+def _over(folder: Path, names: Iterable[str]) -> Any:
+    """How just these files are hashed; the package takes all that are there, and calls shards by names of no files."""
+    from model_signing import hashing
+
+    chosen = [folder / name for name in sorted(names)]
+
+    class Chosen(hashing.Config):
+        def hash(self, model_path: Any, *, files_to_hash: Any = None) -> Any:
+            return super().hash(model_path, files_to_hash=chosen)
+
+    return Chosen()
 
 
 def _check_identity(signer: SigningIdentity) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.names import SIGNATURE
-from hubslice.hub.signature import installed
+from hubslice.hub.signature import TrustedKey, differences, installed, read_signature
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.faults.hub_setup import REPO, hub, impatient, never_seen, teacher
@@ -101,8 +101,8 @@ def flip(path: Path) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "weights": (lambda folder: flip(folder / "model.safetensors"), "Hash mismatch for 'model.safetensors'"),
-    "lock": (lambda folder: flip(folder / LOCK), f"Hash mismatch for '{LOCK}'"),
+    "weights": (lambda folder: flip(folder / "model.safetensors"), "model.safetensors is not as it was signed"),
+    "lock": (lambda folder: flip(folder / LOCK), f"{LOCK} is not as it was signed"),
     "a plot less": (lambda folder: (folder / "plots" / "retention.png").unlink(), "and it is missing"),
     "code": (lambda folder: (folder / "modeling.py").write_text("1"), "does not cover modeling.py, which loaders"),
     "the signature": (lambda folder: flip(folder / SIGNATURE), "not a signature in the OMS format"),
@@ -124,6 +124,26 @@ def test_what_was_changed_after_it_was_signed(
     change(folder)
     found = told(hubslice, folder, "--key", public, code=1)
     assert any(state == "differs" and says in detail for state, detail in found.values()), found
+
+
+@needs_extra
+def test_a_signature_over_shards_of_files(tmp_path: Path, key: Path) -> None:
+    """As others sign large models."""
+    from model_signing import hashing, signing
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("a.bin", "b.bin"):
+        (folder / name).write_bytes(bytes(range(200)))
+    shards = hashing.Config().use_shard_serialization(hashing_algorithm="sha256", shard_size=64)
+    config = signing.Config().use_elliptic_key_signer(private_key=key).set_hashing_config(shards)
+    config.sign(folder, folder / SIGNATURE)
+    trusted = TrustedKey(key.with_suffix(".pub"))
+    (folder / "note.txt").write_text("not signed")
+    assert read_signature(folder / SIGNATURE).names == {"a.bin", "b.bin"}
+    assert differences(folder, folder / SIGNATURE, trusted) == []
+    (folder / "b.bin").write_bytes(bytes(reversed(range(200))))
+    assert differences(folder, folder / SIGNATURE, trusted) == ["b.bin is not as it was signed"]
 
 
 @needs_extra
