@@ -31,6 +31,7 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_FILE:
             raise ModelError(f"{where}: {path.name} has {path.stat().st_size} bytes, more than a configuration needs")
         content = json.loads(path.read_bytes())
+        json.dumps(content, ensure_ascii=False).encode()  # JSON can spell halves of characters, which no text has
     except FileNotFoundError as error:
         raise ModelError(
             f"{where} is not a model: it has no {path.name}", hint="give a Hub id or a folder with config.json"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hubslice.artefacts.followed import NOT_OF_ARCHITECTURE
 from hubslice.artefacts.model import Preprocessing
 from hubslice.errors import ModelError
+from hubslice.machine import first_line, out_of_memory
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import eval_mode
@@ -172,8 +173,16 @@ class TimmModel(Model):
             )
         if next(self.module.parameters()).is_meta:
             return
-        with torch.inference_mode(), eval_mode(self.module):
-            shape = tuple(self.forward(self.example_inputs(1, seed=0)["pixel_values"]).shape)
+        try:
+            with torch.inference_mode(), eval_mode(self.module):
+                shape = tuple(self.forward(self.example_inputs(1, seed=0)["pixel_values"]).shape)
+        except Exception as error:  # of any layer
+            if out_of_memory(error):
+                raise
+            raise ModelError(
+                f"{self.architecture} cannot answer to an image: {first_line(error)[:200]}",
+                hint="check that model_args, global_pool and input_size in config.json are those of the weights",
+            ) from error
         if len(shape) != 2:
             raise ModelError(
                 f"{self.architecture} answers to one image with values of shape {list(shape)}, not with one for each "

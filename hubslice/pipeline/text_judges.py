@@ -22,6 +22,7 @@ from hubslice.errors import DiffError, ModelError
 from hubslice.graph.classifier import answering
 from hubslice.hub.formats import CONFIG
 from hubslice.machine import first_line, out_of_memory
+from hubslice.models.added_tokens import check_added_tokens
 from hubslice.models.building import trouble_with
 from hubslice.pipeline.judges import exact, hash_of
 
@@ -211,6 +212,7 @@ def _tokenizer(folder: Path) -> Any:
 
     if (folder / TOKENIZER_CONFIG).is_file():
         read_object(folder / TOKENIZER_CONFIG, str(folder))
+    check_added_tokens(folder)
     config = read_object(folder / CONFIG, str(folder)) if (folder / CONFIG).is_file() else {}
     with trouble_with(folder, "transformers"):
         known = read_stock(config) if "model_type" in config else PreTrainedConfig()

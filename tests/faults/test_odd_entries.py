@@ -119,6 +119,21 @@ IMAGES: dict[str, tuple[str, str, str, object]] = {
 }
 
 
+def test_half_a_character(good: Path, tmp_path: Path, refused: Refused) -> None:
+    """JSON can spell a surrogate alone; no text that is written can have one."""
+    folder = Path(shutil.copytree(good / "timm", tmp_path / "model"))
+    put(folder, "config.json", "", "license", "\ud800")
+    says = ("config.json is not JSON", "surrogates not allowed", "hint: mend the file, or choose another revision")
+    refused("pull", str(folder), "--out", str(tmp_path / "out"), code=2, says=says)
+
+
+def test_a_network_that_cannot_answer(good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good / "timm", tmp_path / "model"))
+    put(folder, "config.json", "model_args", "global_pool", "")
+    with pytest.raises(ModelError, match="test_resnet cannot answer to an image: mat1 and mat2"):
+        load_model(folder).check_sliceable()
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_models_of_images(name: str, good: Path, tmp_path: Path, refused: Refused) -> None:
     kind, file, key, value = IMAGES[name]
@@ -146,6 +161,21 @@ def test_models_of_texts(name: str, good: Path, tmp_path: Path, refused: Refused
     put(folder, file, "", key, value)
     command = ("diff", str(folder), str(good / "texts"), "-i", str(good / "seeds.txt"), "--out", str(tmp_path / "out"))
     refused(*command, "--budget", "1", "--device", "cpu", code=2, says=(says, "hint: "))
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_token_that_is_described_by_what_nobody_knows(
+    file: str, good: Path, tmp_path: Path, refused: Refused
+) -> None:
+    """The tokenizers library would print its name, as it is."""
+    folder = Path(shutil.copytree(good / "texts", tmp_path / "model"))
+    content = json.loads((folder / file).read_text())
+    odd = {"id": 0, "content": "[PAD]", "\x1b[31mred": 1}
+    content |= {"added_tokens": [odd]} if file == "tokenizer.json" else {"added_tokens_decoder": {"0": odd}}
+    (folder / file).write_text(json.dumps(content))
+    command = ("diff", str(folder), str(good / "texts"), "-i", str(good / "seeds.txt"), "--out", str(tmp_path / "out"))
+    says = (f"{file} describes a token by", "which the tokenizers library does not know", "hint: mend")
+    refused(*command, "--budget", "1", "--device", "cpu", code=2, says=says)
 
 
 def test_a_tokenizer_that_encodes_nothing(good: Path, tmp_path: Path, refused: Refused) -> None:

@@ -1,0 +1,1 @@
+"""Faults of every kind, tried by the hundred: how many commands end well."""
