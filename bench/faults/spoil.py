@@ -14,7 +14,10 @@ import yaml
 
 Spoil = Callable[[bytes, random.Random], bytes]
 
-NASTY = "\x1b[31mred\x1b]8;;http://evil/\x07\n# Heading | `x` <script>alert(1)</script> [a](javascript:x) \u202e {{7*7}} $x$"
+NASTY = (
+    "\x1b[31mred\x1b]8;;http://evil/\x07\n# Heading | `x` <script>alert(1)</script> [a](javascript:x) "
+    "\u202e {{7*7}} $x$"
+)
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, -5, 1.5, 1e308, float("nan"), float("inf"), -0.0, 2**31, 2**63, 2**70, 10**400),
     *(

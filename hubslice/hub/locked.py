@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
-from hubslice.artefacts.names import CARD, DELTA, REPORT, SIGNATURE, WEIGHTS
+from hubslice.artefacts.names import CARD, DELTA, REPORT, RESULTS, SIGNATURE, WEIGHTS
 from hubslice.errors import RunError, VerificationError, one_line
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import Digest, digest
 from hubslice.hub.loaded import loaded
 from hubslice.hub.restore import delta_in
 
-# The Hub's own, the card into which people write, the lock itself, the signature over all of it.
-BESIDE = frozenset({".gitattributes", CARD, LOCK, SIGNATURE})
+# The Hub's own, the card into which people write, what else is rendered, the lock itself, the signature over all of it.
+BESIDE = frozenset({".gitattributes", CARD, RESULTS, LOCK, SIGNATURE})
 MISSING = "the lock lists it, and it is missing"
 _NAMED = 10  # files that a message names
 _RESTORE = (

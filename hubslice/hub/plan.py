@@ -14,7 +14,7 @@ from huggingface_hub import errors as hf
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
 from hubslice.artefacts.delta import DeltaFacts
-from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, SHAPES, SIGNATURE
+from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, RESULTS, SHAPES, SIGNATURE
 from hubslice.errors import FetchError, InputError, PushError
 from hubslice.hub import declared
 from hubslice.hub.client import LOGIN, Client
@@ -67,6 +67,7 @@ class PushPlan:
     client: Client = field(repr=False)
     delta: DeltaFacts | None = None
     signature: bytes | None = field(default=None, repr=False)  # None: model.sig as it is in the folder, if it is there
+    results: bytes | None = field(default=None, repr=False)  # the accuracy for a leaderboard
 
     @property
     def exists(self) -> bool:
@@ -97,12 +98,13 @@ def plan_push(
     message: str = "Upload a student made by hubslice",
     client: Client | None = None,
     signer: SigningKey | SigningIdentity | None = None,
+    results: bytes | None = None,
 ) -> PushPlan:
     """The commit that would make the repository hold the files of `folder`; nothing on the Hub changes.
 
     `render` makes README.md out of the one on the Hub, so that what people wrote there can be kept. Files that an older
     push left under evidence/ and plots/, and weights that the new ones replace, are deleted, and so is the signature of
-    other files. A `signer` signs all files but README.md.
+    other files. A `signer` signs all files but README.md and `results`, which is put into .eval_results/.
 
     Raises:
         InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
@@ -134,6 +136,8 @@ def plan_push(
     digests = dict(outgoing.digests)
     if card is not None:
         digests[CARD] = digest_of(card)
+    if results is not None:
+        digests[RESULTS] = digest_of(results)
     signature = _sign(folder, outgoing, listing, signer, client) if signer else None
     if signature is not None:
         digests[SIGNATURE] = digest_of(signature)
@@ -163,6 +167,7 @@ def plan_push(
         warnings=tuple(warnings),
         client=client,
         signature=signature,
+        results=results,
     )
 
 
@@ -273,6 +278,7 @@ def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: C
     new_weights = any(_WEIGHTS.fullmatch(path) for path in digests)
     stale = [path for path in listing.files if path not in digests and new_weights and _WEIGHTS.fullmatch(path)]
     left = [path for path in listing.files if path not in digests and path.startswith(_OURS)]
+    left += [path for path in listing.files if path == RESULTS and path not in digests]
     if left and '"hubslice-report-' in (_text(listing, REPORT, client) or ""):
         stale += left
     changed = any(file.change != "unchanged" and file.path != CARD for file in _changes(digests, listing.files))

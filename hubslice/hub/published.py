@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, RECIPE, REPORT, SIGNATURE, WEIGHTS
+from hubslice.artefacts.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE, WEIGHTS
 from hubslice.errors import HubsliceError, InputError
 from hubslice.hub.client import Client
 from hubslice.hub.download import download
@@ -69,7 +69,7 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
     if SIGNATURE in listing.files:
         listed |= _signed(download(listing, SIGNATURE, client)[0])
     held: list[FileFact] = []
-    for name in sorted(usual | listed & listing.files.keys()):
+    for name in sorted(usual | (listed | {RESULTS}) & listing.files.keys()):
         path, checked = download(listing, name, client)
         folder = path.parents[name.count("/")]
         held.append(FileFact(path=name, size=checked.size, sha256=checked.sha256))

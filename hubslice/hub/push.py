@@ -12,7 +12,7 @@ from typing import Final
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
-from hubslice.artefacts.names import CARD, SIGNATURE
+from hubslice.artefacts.names import CARD, RESULTS, SIGNATURE
 from hubslice.errors import PushError
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
@@ -141,6 +141,8 @@ def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | Commit
         return CommitOperationDelete(path_in_repo=file.path, is_folder=False)
     if file.path == CARD and plan.card is not None:
         return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.card)
+    if file.path == RESULTS and plan.results is not None:
+        return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.results)
     if file.path == SIGNATURE and plan.signature is not None:
         return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.signature)
     return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.folder / file.path)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hubslice.artefacts.names import CARD, SIGNATURE
+from hubslice.artefacts.names import CARD, RESULTS, SIGNATURE
 from hubslice.errors import InputError, VerificationError, one_line
 from hubslice.hub.formats import check_path
 
-UNSIGNED: Final = frozenset({CARD, SIGNATURE, ".gitattributes"})  # people write into the card; the Hub's own
+UNSIGNED: Final = frozenset({CARD, RESULTS, SIGNATURE, ".gitattributes"})  # rendered by a push; the Hub's own
 INSTALL: Final = 'pip install "hubslice[signing]"'
 PASSWORD: Final = "HUBSLICE_KEY_PASSWORD"
 _STATEMENT = "https://model_signing/signature/v1.0"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubslice.card.render import render_card
+from hubslice.card.results import benchmark_results
 from hubslice.errors import GateError, InputError, LineageError
 from hubslice.hub.locked import check_folder
 from hubslice.hub.push import PushPlan
@@ -42,6 +43,7 @@ def plan_push(
         published = student_recipe(run)
         folder, facts = make_delta(path, run.student) if delta else (run.student, None)
 
+        results = benchmark_results(report, published.card, repo_id)
         signed = None if signer is None else promised(signer)
 
         def render(existing: str | None) -> bytes:
@@ -56,6 +58,7 @@ def plan_push(
             create_pr=create_pr,
             revision=revision,
             signer=signer,
+            results=None if results is None else results.encode(),
         )
         local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
         bulky = None if facts is None else little_saved(folder, facts)

@@ -5,6 +5,7 @@ Field descriptions become the JSON Schema that editors show, so they are written
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Annotated, Literal
 
@@ -194,6 +195,13 @@ class AuditParams(Section):
     defects: tuple[DefectParams, ...] = ()
 
 
+class BenchmarkParams(Section):
+    """A registered benchmark of the Hub, whose data set is `data.path`: the Hub shows the result on its leaderboard."""
+
+    task: str = Field(min_length=1, pattern=r"^[\w./-]+$", description="The task's id in the benchmark's eval.yaml.")
+    percent: bool = Field(True, description="Accuracy from 0 to 100, as most leaderboards have it; false: from 0 to 1.")
+
+
 class CardParams(Section):
     """What only a person can say about the student."""
 
@@ -202,6 +210,9 @@ class CardParams(Section):
     license: str | None = Field(None, description="Default: the teacher's.")
     datasets: tuple[str, ...] = Field((), description="Hub ids of the data, for the card's head.")
     limits: tuple[str, ...] = Field((), description="Known limits, one sentence each.")
+    benchmark: BenchmarkParams | None = Field(
+        None, description="Publish the accuracy as a result of this benchmark, in .eval_results/, too."
+    )
 
 
 class Gates(Section):
@@ -265,6 +276,20 @@ class SliceRecipe(Section):
             raise ValueError("reuse: direct makes the classifier of the teacher's own; leave clean_teacher out")
         if len(clean) > 1:
             raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_benchmark_is_measured_whole(self) -> SliceRecipe:
+        if self.card.benchmark is None:
+            return self
+        if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", self.data.path):
+            raise ValueError(
+                f"card.benchmark is a result on a data set of the Hub, and data.path is {self.data.path}; name its id"
+            )
+        if self.data.classes or self.data.limit is not None:
+            raise ValueError("card.benchmark is a result on all of the test split; leave data.classes and limit out")
+        if not isinstance(self.data.splits.test, str):
+            raise ValueError("card.benchmark is a result on the data set's own test split; name it in data.splits.test")
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from hubslice.device import resolve_device
 from hubslice.errors import DataError, FetchError, HubsliceError
 from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted
 from hubslice.pipeline.run_folder import undisturbed
-from hubslice.pipeline.verify.card import check_card
+from hubslice.pipeline.verify.card import check_card, check_results
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
 from hubslice.pipeline.verify.exposure import check_exposure
 from hubslice.pipeline.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
@@ -111,6 +111,7 @@ def _findings(place: Place, effort: Effort, trusted: TrustedKey | TrustedIdentit
     ):
         yield from _guarded("report", lambda check=check: check(claims))  # type: ignore[misc]
     yield from _guarded("card", lambda: check_card(claims))
+    yield from _guarded("card", lambda: check_results(claims))
     yield from _guarded(STUDENT, lambda: check_student(claims, effort))
 
 

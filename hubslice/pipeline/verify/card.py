@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from hubslice.artefacts.delta import DeltaFacts
-from hubslice.artefacts.names import CARD
+from hubslice.artefacts.names import CARD, RESULTS
 from hubslice.artefacts.verification import Finding, compared, unchecked
 from hubslice.card.render import SECTIONS, render_card
+from hubslice.card.results import benchmark_results
 from hubslice.hub.signature import Signed, read_signature
 from hubslice.pipeline.verify.claims import Claims
 
@@ -37,6 +38,20 @@ def check_card(claims: Claims) -> Iterator[Finding]:
         yield unchecked(PART, CARD, f"hubslice {wrote} wrote it and this is {here}: pip install hubslice=={wrote}")
         return
     yield compared(PART, CARD, min((_changed(text, again) for again in rendered), key=len), "")
+
+
+def check_results(claims: Claims) -> Iterator[Finding]:
+    """The accuracy for a leaderboard is the report's; a run has none, it is rendered for its home on the Hub."""
+    path = (claims.place.source or claims.place.folder) / RESULTS
+    if RESULTS not in claims.place.names:
+        if claims.place.repo_id is not None and claims.recipe.card.benchmark is not None:
+            yield compared(PART, RESULTS, ["there is none, and the recipe names a benchmark"], "")
+        return
+    text = (claims.place.folder / CARD).read_bytes().decode(errors="replace") if CARD in claims.place.names else ""
+    homes = {home for home, _ in written_for(claims, text) if home is not None}
+    rendered = {benchmark_results(claims.report, claims.recipe.card, home) for home in homes}
+    same = path.read_bytes().decode(errors="replace") in rendered
+    yield compared(PART, RESULTS, [] if same else ["it is not what the report says"], "it is what the report says")
 
 
 def written_for(claims: Claims, text: str) -> list[tuple[str | None, DeltaFacts | None]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, RECIPE, REPORT, SIGNATURE
+from hubslice.artefacts.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE
 from hubslice.artefacts.report import Report
 from hubslice.errors import InputError
 from hubslice.hub.integrity import digest
@@ -135,7 +135,7 @@ def _in_folder(target: str, folder: Path) -> Place:
 
 def _names(folder: Path) -> frozenset[str]:
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return frozenset(name for name in files if not any(part.startswith(".") for part in name.split("/")))
+    return frozenset(n for n in files if n == RESULTS or not any(part.startswith(".") for part in n.split("/")))
 
 
 def _not_ours(target: str) -> InputError:
