@@ -41,6 +41,11 @@ ODD: tuple[Any, ...] = (
 )
 
 
+def _odd(rng: random.Random) -> Any:
+    """One of its own: what holds it may be spoilt further."""
+    return copy.deepcopy(rng.choice(ODD))
+
+
 def by_bytes(content: bytes, rng: random.Random) -> bytes:
     """Some bytes flipped, cut off, taken out, put in, repeated, swapped or zeroed."""
     found = bytearray(content)
@@ -74,11 +79,11 @@ def by_bytes(content: bytes, rng: random.Random) -> bytes:
 
 def by_value(value: Any, rng: random.Random) -> Any:
     """A JSON value with some of its parts odd, gone, twice, renamed or nested deep."""
-    value = copy.deepcopy(value)
+    value, repeated = copy.deepcopy(value), False
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         places = list(_places(value))
         if not places:
-            return rng.choice(ODD)
+            return _odd(rng)
         holder, key = rng.choice(places)
         match rng.randrange(10):
             case 0:
@@ -86,20 +91,21 @@ def by_value(value: Any, rng: random.Random) -> Any:
             case 1 if isinstance(holder, dict):
                 holder[rng.choice(("a", NASTY, "", "__class__", "../x", "0", str(key) + "x"))] = holder.pop(key)
             case 2 if isinstance(holder, dict):
-                holder[rng.choice(("auto_map", "extra", NASTY))] = rng.choice(ODD)
+                holder[rng.choice(("auto_map", "extra", NASTY))] = _odd(rng)
             case 3:
-                deep: Any = rng.choice(ODD)
+                deep: Any = _odd(rng)
                 for _ in range(rng.choice((3, 60, 3000))):
                     deep = [deep] if rng.random() < 0.5 else {"a": deep}
                 holder[key] = deep
-            case 4 if isinstance(holder[key], list):
+            case 4 if isinstance(holder[key], list) and not repeated:
+                repeated = True  # once: twice is a file of gigabytes
                 holder[key] = holder[key] * rng.choice((0, 2, 500))
             case 5 if isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
                 holder[key] = holder[key] * rng.choice((-1, 0, 1e9, 0.5)) + rng.choice((0, 1))
             case 6 if isinstance(holder[key], str):
                 holder[key] = by_bytes(holder[key].encode(), rng).decode(errors="replace")
             case _:
-                holder[key] = rng.choice(ODD)
+                holder[key] = _odd(rng)
     return value
 
 
@@ -132,7 +138,7 @@ def json_(content: bytes, rng: random.Random) -> bytes:
         case 2:
             text = content.decode().rstrip()
             return (
-                f"{text[:-1]}, {json.dumps(rng.choice(('a', 'model_type')))}: {json.dumps(rng.choice(ODD))}}}".encode()
+                f"{text[:-1]}, {json.dumps(rng.choice(('a', 'model_type')))}: {json.dumps(_odd(rng))}}}".encode()
             )
         case 3:
             return rng.choice(
@@ -194,7 +200,7 @@ def lines_(content: bytes, rng: random.Random) -> bytes:
             return by_bytes(content, rng)
         case 2:
             cells = lines[at].split(b",")
-            odd = rng.choice(ODD)
+            odd = _odd(rng)
             cells[rng.randrange(len(cells))] = str(odd)[:9999].encode("utf-8", "surrogatepass")
             lines[at] = b",".join(cells)
         case 3:
