@@ -24,6 +24,7 @@ EXPERIMENTS = (
     ("bench.lineage",),
     ("bench.execution",),
     ("bench.breadth",),
+    ("bench.faults",),
 )
 
 
