@@ -7,6 +7,8 @@ Command modules import what needs torch inside their functions, so that help and
 from __future__ import annotations
 
 import inspect
+import io
+import logging
 import os
 import sys
 import traceback
@@ -42,6 +44,7 @@ from hubslice.cli.hints import fitting, options_of
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import HubsliceWarning
+from hubslice.escaping import lines
 
 COMMANDS = (
     pull,
@@ -79,7 +82,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        out.text(f"hubslice {version('hubslice')}")
+        out.line(f"hubslice {version('hubslice')}")
         raise typer.Exit
 
 
@@ -162,15 +165,26 @@ def _warnings_told() -> Iterator[None]:
             if issubclass(category, HubsliceWarning):
                 out.warning(str(message))
             else:
-                usual(message, category, *where, **more)
+                usual(message if lines(message) == str(message) else lines(message), category, *where, **more)
 
         warnings.showwarning = show
         warnings.simplefilter("always", HubsliceWarning)
         yield
 
 
+class _LogRecord(logging.LogRecord):
+    """What libraries log may quote a model's files, too."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        return lines(super().getMessage())
+
+
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not fit the terminal's encoding
+    logging.setLogRecordFactory(_LogRecord)
     with ended_by_signals():
         code = run(sys.argv[1:])
     sys.exit(code)

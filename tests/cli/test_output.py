@@ -77,7 +77,7 @@ def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixt
     out.fields({"name": "\x1b[31mred\nline"})
     streams = capsys.readouterr()
     assert "\x1b" not in streams.err + streams.out
-    assert streams.out == "name  \ufffd[31mred line\n"
+    assert streams.out == "name  \\x1b[31mred line\n"
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("human", Lines), ("json", Silent), ("quiet", Silent)])
