@@ -54,9 +54,9 @@ def json_text(data: object, indent: int | None = None, *, only_ascii: bool = Fal
     return _each_line(json.dumps(data, indent=indent, ensure_ascii=only_ascii, default=str), _json_sign)
 
 
-def markdown(value: object) -> str:
+def markdown(value: object, most: int = 2 * NAME) -> str:
     """Text within a line or a table's cell of Markdown, with all markup in it made harmless."""
-    text = _MARKUP.sub(r"\\\1", line(" ".join(str(value).split()), 2 * NAME))
+    text = _MARKUP.sub(r"\\\1", line(" ".join(str(value).split()) or _EMPTY, most))
     return _LEADING.sub(r"\1\\\2", text)
 
 

@@ -155,7 +155,7 @@ def _evidence(variant: DefectVariant) -> str:
 
 def teacher_link(teacher: ModelFacts) -> str:
     """The teacher as a link to the Hub, or the name of its folder."""
-    name = teacher.repo_id
+    name = teacher.repo_id  # a Hub id: else the head is refused
     return f"[{name}](https://huggingface.co/{name})" if name else markdown_code(data_name(teacher.model))
 
 
@@ -174,7 +174,7 @@ def _preparation(report: Report) -> str | None:
 
 def _geometry(how: Preprocessing, height: int, width: int) -> str:
     if how.processor is not None:
-        kind = how.processor["image_processor_type"]
+        kind = markdown(how.processor["image_processor_type"])
         return f"transformers' {kind} makes {height} × {width} px of it ({how.interpolation})"
     size = f"{round(height / how.crop_pct)} px" if height == width else f"1/{how.crop_pct:g} of {height} × {width} px"
     if how.resize == "border":
@@ -217,7 +217,7 @@ def _gate_words(report: Report, name: str) -> str:
     baseline = facts.baseline_of(report)
     rival = f"{markdown(formats.inline(baseline.title))} " if baseline else ""
     words = GATES.get(limit, markdown(limit)).replace("{rival}", rival)
-    return f"{words} {markdown(of)}".strip()
+    return f"{words} {markdown(of)}" if of else words
 
 
 def _control_kinds(report: Report) -> list[str]:

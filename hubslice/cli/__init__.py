@@ -44,7 +44,7 @@ from hubslice.cli.hints import fitting, options_of
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import HubsliceWarning
-from hubslice.escaping import lines
+from hubslice.escaping import line, lines
 
 COMMANDS = (
     pull,
@@ -128,8 +128,10 @@ def run(arguments: Sequence[str]) -> int:
     out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
     try:
         with _warnings_told():
-            # Typer draws usage errors for people itself; for machines they are raised and become JSON.
-            code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
+            # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
+            # arguments are no plain text, such as files' names that a shell put in, they are raised and told below.
+            plain = all(line(argument) == argument for argument in arguments)
+            code = app(list(arguments), prog_name="hubslice", standalone_mode=plain and out.mode != "json")
     except SystemExit as exit_:
         code = exit_.code
     except KeyboardInterrupt:
