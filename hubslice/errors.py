@@ -29,7 +29,7 @@ class HubsliceError(Exception):
         self.headline = line(headline)
         self.details = tuple(line(detail) for detail in details)
         self.message = "\n  ".join([self.headline, *self.details])
-        self.hint = hint
+        self.hint = hint and line(hint)
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -37,7 +37,10 @@ class HubsliceError(Exception):
 
 
 class HubsliceWarning(UserWarning):
-    """What a user should know of how their input was taken; the command line tells it on stderr."""
+    """What a user should know of how their input was taken, on one line; the command line tells it on stderr."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(line(message))
 
 
 class GateError(HubsliceError):

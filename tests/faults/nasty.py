@@ -30,7 +30,7 @@ NASTY = {
     "entity": "&amp;lt;b&gt;",
     "marker": "<!-- hubslice:end summary -->",
     "template": "{{7*7}}{% raise %}",
-    "formula": r"$\frac$ $x",
+    "formula": r"$\frac$",
     "bidi": "abc\u202egpj.exe\u2066x",
     "rich": "[bold red]x[/bold red] :smile: [link=https://evil.example]y[/link]",
     "percent": "%s %d %(x)s {0} {x}",

@@ -35,7 +35,10 @@ KEYS = {
     *("license", "license_name", "library_name", "pipeline_tag", "base_model", "base_model_relation", "datasets"),
     *("tags", "model-index", "hubslice"),
 }
-OURS = ("https://arxiv.org", "https://huggingface.co/", "https://github.com/ossf/", "plots/", "evidence/", "#")
+OURS = (
+    *("https://arxiv.org/", "https://doi.org/", "https://huggingface.co/", "https://github.com/ossf/"),
+    *("plots/", "evidence/", "#"),
+)
 # What the author of the recipe writes, in Markdown or in words that are known.
 AUTHORS = ("description", "parameters")
 
@@ -145,7 +148,8 @@ def test_names_in_the_card_of_a_backdoored_model(kind: str) -> None:
     check_card(render_poison_card(teacher, facts))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["formula", "colour", "long", "emoji", "underscore", "spaces", "NUL", "head"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["formula", "colour", "long", "emoji", "underscore"])
 @pytest.mark.parametrize("example", REPORTS)
 def test_plots_and_summary_take_any_name(
     example: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

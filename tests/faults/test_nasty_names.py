@@ -253,6 +253,19 @@ def test_names_that_are_not_utf8_crash_nothing(tmp_path: Path) -> None:
         assert rb"caf\udce9" in done.stderr
 
 
+def test_what_libraries_log_is_cleaned() -> None:
+    code = (
+        "import logging, sys; from hubslice.cli import main; sys.argv[1:] = ['--version']\n"
+        "try: main()\nexcept SystemExit: logging.warning('about %s', sys.stdin.read())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=PATH, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "about \\x1b[31m" in done.stderr
+    assert not [sign for sign in done.stderr if not sign.isprintable() and sign != "\n"]
+
+
 def test_warnings_of_libraries_are_cleaned(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import warnings
 
