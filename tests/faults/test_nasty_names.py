@@ -205,12 +205,12 @@ def check_said(finished: Finished) -> None:
 def test_what_a_server_says(status: int, hub: HubServer, hubslice: Hubslice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
     hub.seed("lab/model", {"config.json": b"{}"})
-    said = "\x9b31mred \x85injected \xa0"
-    hub.faults.append(Fault(on("GET", "/api/models"), status=status, times=None))
-    hub.faults.append(Fault(on("GET", "/api/models"), headers={"X-Error-Message": said}, times=None))
+    said = "\x1b]0;owned\x07 \x1b[31mred\x7f [bold]red[/bold] :smile: %s" + "x" * 5000
+    hub.faults.append(Fault(on("GET", "/api/models"), status=status, said=said, times=None))
     finished = hubslice("pull", "lab/model")
     assert finished.code == 3
     assert raw(told(finished)) == []
+    assert r"\x1b]0;owned\x07" in finished.stderr or status == 404
 
 
 def test_files_of_a_repository(hub: HubServer, hubslice: Hubslice, tmp_path: Path) -> None:
