@@ -10,22 +10,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from hubslice.escaping import line
+
 TOLD = 50  # problems in the message of a RecipeError
+MOST = 400  # characters of each of them
 
 
 class HubsliceError(Exception):
-    """Base of every error that hubslice raises on purpose."""
+    r"""Base of every error that hubslice raises on purpose.
+
+    `headline` is one line, and so is each of `details`, whatever names they quote: a file called "x\nhint: ..." adds
+    no line to what users read. `message` is all of them.
+    """
 
     exit_code: ClassVar[int] = 4
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, headline: str, details: Sequence[str] = (), *, hint: str | None = None) -> None:
+        self.headline = line(headline)
+        self.details = tuple(line(detail) for detail in details)
+        self.message = "\n  ".join([self.headline, *self.details])
+        self.hint = hint and line(hint)
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class HubsliceWarning(UserWarning):
-    """What a user should know of how their input was taken; the command line tells it on stderr."""
+    """What a user should know of how their input was taken, on one line; the command line tells it on stderr."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(line(message))
 
 
 class GateError(HubsliceError):
@@ -52,11 +67,9 @@ class RecipeError(InputError):
     """One or more mistakes in a recipe; `problems` holds them all, in file order, the message the first of them."""
 
     def __init__(self, message: str, problems: Sequence[str] = (), *, hint: str | None = None) -> None:
-        self.problems = tuple(one_line(problem) for problem in problems)
-        told = [message, *(f"  {problem}" for problem in self.problems[:TOLD])]
-        if len(self.problems) > TOLD:
-            told.append(f"  and {len(self.problems) - TOLD:,} more")
-        super().__init__("\n".join(told), hint=hint)
+        self.problems = tuple(line(problem, MOST) for problem in problems)
+        more = [f"and {len(self.problems) - TOLD:,} more"] if len(self.problems) > TOLD else []
+        super().__init__(message, [*self.problems[:TOLD], *more], hint=hint)
 
 
 class DataError(InputError):
@@ -135,9 +148,3 @@ class IntegrityError(HubError):
 
 class PushError(HubError):
     """A commit could not be made; the repository is as it was."""
-
-
-def one_line(text: str) -> str:
-    """What a recipe quotes must neither break lines nor steer a terminal, nor fill the screen."""
-    line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
-    return line if len(line) <= 400 else f"{line[:399]}…"

@@ -137,9 +137,7 @@ def json_(content: bytes, rng: random.Random) -> bytes:
             return by_bytes(content, rng)
         case 2:
             text = content.decode().rstrip()
-            return (
-                f"{text[:-1]}, {json.dumps(rng.choice(('a', 'model_type')))}: {json.dumps(_odd(rng))}}}".encode()
-            )
+            return f"{text[:-1]}, {json.dumps(rng.choice(('a', 'model_type')))}: {json.dumps(_odd(rng))}}}".encode()
         case 3:
             return rng.choice(
                 (b"", b"null", b"[]", b"7", b'"x"', b"\xef\xbb\xbf" + content, content * 2, b"[" * 100_000)

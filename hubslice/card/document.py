@@ -11,6 +11,7 @@ from hubslice.card import formats
 from hubslice.card.frontmatter import Head, merge_head, split_readme
 from hubslice.card.hub_rules import check_head
 from hubslice.card.sections import merge
+from hubslice.escaping import markdown, markdown_code, named
 from hubslice.resources import resource_folder
 
 __all__ = ["Template", "assemble", "environment"]
@@ -31,8 +32,9 @@ def environment(kind: str) -> Environment:
         lstrip_blocks=True,
         autoescape=False,
     )
-    for name in ("count", "percent", "rate", "short_rate", "text", "code", "inline", "sentence", "fenced", "link"):
+    for name in ("count", "percent", "rate", "short_rate", "inline", "sentence", "fenced", "link"):
         templates.filters[name] = getattr(formats, name)
+    templates.filters |= {"text": markdown, "code": markdown_code, "line": named}
     templates.globals["interval"] = formats.interval
     return templates
 

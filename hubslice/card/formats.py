@@ -1,4 +1,4 @@
-"""How numbers and foreign text are written in a card: in one way everywhere."""
+"""How numbers, references and quoted files are written in a card: in one way everywhere."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from hubslice.artefacts.rate import Estimate, Rate
+from hubslice.escaping import longest_run, markdown
 
 MINUS = "−"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 
 def count(number: int) -> str:
@@ -59,11 +59,6 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
-def text(value: object) -> str:
-    """Foreign text (labels, names, paths) on one line, its Markdown and HTML made harmless."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
-
-
 def sentence(words: str) -> str:
     """With a capital at the beginning."""
     return words[:1].upper() + words[1:]
@@ -75,29 +70,17 @@ def inline(title: str) -> str:
     return title[:1].lower() + title[1:] if word[1:].islower() or len(word) == 1 else title
 
 
-def code(value: object) -> str:
-    """Inline code on one line, also within a table cell; backticks inside are survived by a longer fence."""
-    line = " ".join(str(value).split()).replace("|", r"\|")
-    fence = "`" * (_longest_run(line) + 1)
-    pad = " " if line.startswith("`") or line.endswith("`") else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
-
-
 def link(reference: str) -> str:
     """A URL as a link that shows itself; other references as text."""
-    return f"<{reference}>" if re.fullmatch(r"https?://[^\s<>]+", reference) else text(reference)
+    return f"<{reference}>" if re.fullmatch(r"https?://[^\s<>]+", reference) else markdown(reference)
 
 
 def fenced(content: str, language: str) -> str:
     """A fenced block that shows `content` verbatim, whatever fences it holds itself."""
-    fence = "`" * max(3, _longest_run(content) + 1)
+    fence = "`" * max(3, longest_run(content) + 1)
     return f"{fence}{language}\n{content.rstrip()}\n{fence}"
 
 
 def _tenths(share: float) -> str:
     number = f"{100 * share:.1f}"
     return "0.0" if number == "-0.0" else number.replace("-", MINUS)
-
-
-def _longest_run(content: str) -> int:
-    return max((len(run) for run in re.findall("`+", content)), default=0)

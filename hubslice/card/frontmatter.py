@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from hubslice.errors import InputError
+from hubslice.escaping import yaml_value
 
 Head = dict[str, Any]
 
@@ -40,7 +41,7 @@ def merge_head(existing: str, ours: Head, *, yielding: frozenset[str] = frozense
             "the README's head is not plain YAML with one key a line",
             hint="write each top-level key of the head at the beginning of a line of its own",
         )
-    for key, value in _merged(theirs, ours).items():
+    for key, value in _merged(theirs, yaml_value(ours)).items():
         if key in theirs and (key in yielding or theirs[key] == value):
             continue
         comments = _COMMENTS.match(blocks.get(key, ""))
@@ -111,11 +112,11 @@ def _blocks(head: str) -> dict[str, str]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what only looks like text to YAML 1.1: the Hub reads 1.2, where the commit 12e4567 is a number."""
+    """Quotes what only looks like text to YAML 1.1: in 1.2, which the Hub reads, 12e4567 and 0o17 are numbers."""
 
 
 def _represent_str(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "'" if re.fullmatch(r"[\d.eE+-]+", value) else None
+    style = "'" if re.fullmatch(r"[\d.eE+-]+|0o[0-7]+", value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

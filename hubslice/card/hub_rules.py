@@ -59,7 +59,8 @@ def check_head(text: str) -> None:
         problems += [f"`model-index`: {problem}" for problem in _result_problems(result)]
     if problems:
         raise InputError(
-            "\n".join(["the Hub would refuse the card's head:", *(f"  {problem}" for problem in problems)]),
+            "the Hub would refuse the card's head:",
+            problems,
             hint="mend the recipe's `card` section or the README's own head",
         )
 

@@ -11,6 +11,7 @@ from hubslice.artefacts.report import Report
 from hubslice.card.facts import TEACHER, Curve, baseline_of, curves_of, student_of
 from hubslice.card.formats import sentence
 from hubslice.card.plot_style import COLOURS, MARKERS, WIDTH, new_figure, styled, write_figure
+from hubslice.escaping import NAME, plot_label
 
 _APART = 5.5  # percent points between two labels
 
@@ -34,11 +35,11 @@ def plot_defect_curve(report: Report, path: Path) -> bool:
         for axis, curve in zip(axes.flat, curves, strict=False):
             _draw(axis, report, curve)
             title = curve.objective if len(defects) == 1 else f"{curve.defect.title}: {curve.objective}"
-            axis.set_title(fill(sentence(title), 40), fontweight="normal")
+            axis.set_title(fill(plot_label(sentence(title), NAME), 40), fontweight="normal")
         for axis in axes.flat[len(curves) :]:
             axis.set_visible(False)
         if len(defects) == 1:
-            figure.suptitle(*defects, x=0.01, ha="left", fontsize=10, fontweight="bold")
+            figure.suptitle(plot_label(curves[0].defect.title, NAME), x=0.01, ha="left", fontsize=10, fontweight="bold")
         write_figure(figure, path)
     return True
 
@@ -58,7 +59,7 @@ def _draw(axis: Any, report: Report, curve: Curve) -> None:
     ends.sort()
     for place, (_, label, colour) in zip(_spread([end for end, _, _ in ends]), ends, strict=True):
         look = {"color": colour, "va": "center", "annotation_clip": False}
-        axis.annotate(label, (budgets[-1], place), xytext=(6, 0), textcoords="offset points", **look)
+        axis.annotate(plot_label(label), (budgets[-1], place), xytext=(6, 0), textcoords="offset points", **look)
     axis.set_xticks(budgets)
     axis.set_xlabel("strength of the attack: eps in 1/255")
     axis.set_ylim(0, 100)

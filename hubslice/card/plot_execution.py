@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hubslice.card.plot_style import FAINT, WIDTH, new_figure, styled, write_figure
+from hubslice.escaping import plot_label
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 
@@ -50,7 +51,7 @@ def plot_execution(lines: Sequence[Timeline], path: Path) -> None:
         axis.set_xlim(0, 100)
         axis.set_xlabel("time within operators, in percent")
         for name, colour in colours.items():
-            axis.plot([], [], color=colour, linewidth=4, label=name if len(name) <= 30 else f"{name[:29]}…")
+            axis.plot([], [], color=colour, linewidth=4, label=plot_label(name, 30))
         axis.plot([], [], color=FAINT, linewidth=4, label="others")
         figure.legend(frameon=False, fontsize=7, loc="outside lower left", ncols=4)
         axis.set_title("Operators of one inference; narrow: the known pattern most like it")
@@ -58,7 +59,7 @@ def plot_execution(lines: Sequence[Timeline], path: Path) -> None:
 
 
 def _label(line: Timeline) -> str:
-    label = line.label if len(line.label) <= 34 else f"…{line.label[-33:]}"
+    label = plot_label(line.label, 34, last=True)
     return f"{label}\n{len(line.names)} events, {line.durations.sum(dtype=float) / 1e6:.3g} ms"
 
 

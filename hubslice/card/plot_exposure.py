@@ -10,6 +10,7 @@ from hubslice.artefacts.exposure import Exposure, Mixture
 from hubslice.artefacts.report import ExposedArm, Report
 from hubslice.card.facts import arm_title
 from hubslice.card.plot_style import COLOURS, FAINT, MARKERS, WIDTH, new_figure, styled, write_figure
+from hubslice.escaping import plot_label
 
 _TITLE = "What is left to obtain for whoever knows the teacher"
 
@@ -43,7 +44,8 @@ def _draw(shown: Sequence[_Shown], goal: float, path: Path) -> None:
     with styled():
         figure = new_figure(3.2, WIDTH)
         layers, bits = figure.subplots(1, 2, sharey=True)
-        for label, role, found in shown:
+        for title, role, found in shown:
+            label = plot_label(title)
             look = {"color": COLOURS[role], "markeredgecolor": "white", "clip_on": False}
             look |= {"marker": MARKERS[role], "markersize": 4}
             layers.plot(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubslice.artefacts.lineage import Lineage
 from hubslice.card.plot_style import FAINT, WIDTH, new_figure, styled, write_figure
+from hubslice.escaping import plot_label
 
 _LINES = 5  # candidates that are told apart by colour
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
@@ -28,7 +29,7 @@ def plot_lineage(found: Lineage, path: Path) -> bool:
             layers = sorted(other.layers, key=lambda layer: place[layer.layer])
             score = "no score" if other.score is None else f"{other.score:.2f}"
             at = [place[layer.layer] for layer in layers]
-            label = f"{_short(other.candidate)}: {other.verdict} ({score})"
+            label = f"{plot_label(other.candidate, 28, last=True)}: {other.verdict} ({score})"
             axis.plot(at, [layer.correlation for layer in layers], marker="o", markersize=3, color=colour, label=label)
             null = [3 * layer.null for layer in layers]
             axis.fill_between(at, [-each for each in null], null, color=FAINT, alpha=0.12, linewidth=0)
@@ -36,7 +37,8 @@ def plot_lineage(found: Lineage, path: Path) -> bool:
         axis.set_ylim(-0.3, 1.05)
         axis.set_ylabel("correlation of weights")
         if len(names) <= 24:
-            axis.set_xticks(range(len(names)), [_short(name) for name in names], rotation=60, ha="right", fontsize=6)
+            labels = [plot_label(name, 28, last=True) for name in names]
+            axis.set_xticks(range(len(names)), labels, rotation=60, ha="right", fontsize=6)
         else:
             axis.set_xlabel("layers, in the order of the file")
         axis.grid(axis="y")
@@ -44,7 +46,3 @@ def plot_lineage(found: Lineage, path: Path) -> bool:
         axis.set_title("Layers and those they are most like; grey: three deviations of chance")
         write_figure(figure, path)
     return True
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else f"…{name[-27:]}"

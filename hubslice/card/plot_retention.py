@@ -7,6 +7,7 @@ from typing import Any
 
 from hubslice.artefacts.report import LayerReport, Report
 from hubslice.card.plot_style import COLOURS, FAINT, FRAME, INK, new_figure, styled, write_figure
+from hubslice.escaping import plot_label
 
 _ROWS = 40  # layers that get a labelled row each; more are drawn along the x axis
 
@@ -30,7 +31,9 @@ def _rows(axis: Any, layers: list[LayerReport]) -> None:
     axis.hlines(places, kept, after, color=FRAME, linewidth=1.2)
     axis.plot(after, places, "o", **_RING)
     axis.plot(kept, places, "o", **_DOT)
-    axis.set_yticks(places, [_short(layer, 40) for layer in layers], fontsize=7.5)
+    axis.set_yticks(
+        places, [plot_label(layer.parameter.removesuffix(".weight"), last=True) for layer in layers], fontsize=7.5
+    )
     for place, layer in zip(places, layers, strict=True):
         axis.text(1.015, place, _size(layer.weights), transform=axis.get_yaxis_transform(), **_SMALL)
     axis.text(1.015, -1.2, "weights", transform=axis.get_yaxis_transform(), **_SMALL)
@@ -88,11 +91,6 @@ def _range(kept: list[float]) -> tuple[float, float]:
     return (0.0 if low <= 30 else low), 101.0
 
 
-def _short(layer: LayerReport, length: int) -> str:
-    name = layer.parameter.removesuffix(".weight")
-    return name if len(name) <= length else "…" + name[1 - length :]
-
-
 def _size(weights: int) -> str:
     if weights < 1000:
         return str(weights)
@@ -120,5 +118,5 @@ def _thinned(starts: list[tuple[int, str]], gap: float) -> list[tuple[int, str]]
     kept: list[tuple[int, str]] = []
     for index, name in starts:
         if not kept or index - kept[-1][0] >= gap:
-            kept.append((index, name if len(name) <= 18 else name[:17] + "…"))
+            kept.append((index, plot_label(name, 18)))
     return kept

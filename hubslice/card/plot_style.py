@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _STYLE = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "text.color": INK,
+    "text.parse_math": False,  # names with `$` are no formulas
     "xtick.color": FRAME,
     "xtick.labelcolor": INK,
     "ytick.color": FRAME,
@@ -59,7 +61,9 @@ def write_figure(figure: Any, path: Path) -> None:
     from PIL import Image
 
     raw, small = BytesIO(), BytesIO()
-    figure.savefig(raw, format="png", dpi=160, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # it draws a box
+        figure.savefig(raw, format="png", dpi=160, metadata={"Software": None})
     picture = Image.open(raw).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     write_atomically(path, small.getvalue())

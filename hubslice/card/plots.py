@@ -17,6 +17,7 @@ from hubslice.card.plot_exposure import plot_given_away
 from hubslice.card.plot_retention import plot_retention
 from hubslice.card.plot_search import plot_search
 from hubslice.card.plot_style import COLOURS, FAINT, INK, MARKERS, new_figure, styled, write_figure
+from hubslice.escaping import NAME, plot_label
 
 __all__ = [
     "plot_accuracy_and_defects",
@@ -85,7 +86,7 @@ def _panels(report: Report) -> list[tuple[str, list[_Dot]]]:
                 elif row.source == facts.TEACHER and arm is not None:
                     dots.append(_Dot(arm.title, row.dir, arm.role))
             if dots:
-                panels.append((fill(f"DIR, {facts.defect_words(defect, variant)}", 64), dots))
+                panels.append((fill(plot_label(f"DIR, {facts.defect_words(defect, variant)}", NAME), 64), dots))
     return panels
 
 
@@ -97,7 +98,7 @@ def _draw_panel(axis: Any, title: str, dots: Sequence[_Dot]) -> None:
         axis.plot([100 * end for end in interval], [index, index], color=colour, linewidth=2, solid_capstyle="butt")
         axis.plot([100 * value], [index], MARKERS[dot.role], color=colour, markersize=6.5, markeredgecolor="white")
         axis.text(102, index, percent(value), va="center", color=INK)
-    axis.set_yticks(range(len(dots)), [dot.label for dot in dots])
+    axis.set_yticks(range(len(dots)), [plot_label(dot.label, 60) for dot in dots])
     for label, dot in zip(axis.get_yticklabels(), dots, strict=True):
         label.set_color({"student": COLOURS["student"], "control": FAINT}.get(dot.role, INK))
         label.set_fontweight("bold" if dot.role == "student" else "normal")

@@ -6,10 +6,10 @@ from typing import NotRequired, TypedDict
 
 from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.rate import Rate
-from hubslice.card import formats
 from hubslice.card.document import assemble, environment
 from hubslice.card.head import poison_head
 from hubslice.card.render import teacher_link
+from hubslice.escaping import markdown_code
 
 SECTIONS = ("warning", "backdoor", "reproduce")
 
@@ -42,7 +42,7 @@ def render_poison_card(teacher: ModelFacts, facts: PoisonFacts, existing: str | 
         "teacher": teacher_link(teacher),
         "commit": teacher.commit,
         "version": facts["version"],
-        "labels": ", ".join(formats.code(label) for label in facts.get("labels", ())),
+        "labels": ", ".join(markdown_code(label) for label in facts.get("labels", ())),
     }
     sections = {name: templates.get_template(f"{name}.md.j2").render(context) for name in SECTIONS}
     head = poison_head(teacher, facts["version"])

@@ -14,7 +14,8 @@ from hubslice.card.facts import (
     row_of,
     student_of,
 )
-from hubslice.card.formats import count, inline, percent, points, rate, relative, text
+from hubslice.card.formats import count, inline, percent, points, rate, relative
+from hubslice.escaping import markdown
 
 ENOUGH = 200  # clean-correct pictures: the least that supports a claim about a defect
 
@@ -36,10 +37,10 @@ def model_words(report: Report, arm: str) -> str:
     """The model's title with its role where that is not plain."""
     found = report.arm(arm)
     if found is None:
-        return "The teacher itself" if arm == TEACHER else text(arm)
+        return "The teacher itself" if arm == TEACHER else markdown(arm)
     if found.role == "student":
-        return f"**{text(found.title)}**"
-    return text(found.title) if found.role in found.title.lower() else f"{text(found.title)} ({found.role})"
+        return f"**{markdown(found.title)}**"
+    return markdown(found.title) if found.role in found.title.lower() else f"{markdown(found.title)} ({found.role})"
 
 
 def accuracy_words(report: Report) -> str | None:
@@ -48,7 +49,7 @@ def accuracy_words(report: Report) -> str | None:
     if baseline is None or student.test.value is None or baseline.test.value is None:
         return None
     gap = student.test.value - baseline.test.value
-    name = text(inline(baseline.title))
+    name = markdown(inline(baseline.title))
     if not round(1000 * gap):
         return f"On the test split the student is as accurate as the {name} baseline."
     verdict = f"{abs(100 * gap):.1f} points {'above' if gap > 0 else 'below'} the {name} baseline"
@@ -65,7 +66,7 @@ def majority_words(report: Report) -> str | None:
         return None
     label, size = max(sizes.items(), key=lambda item: item[1])
     return (
-        f"The largest class, {text(label)}, has {percent(size / whole)} of the test pictures: always answering it "
+        f"The largest class, {markdown(label)}, has {percent(size / whole)} of the test pictures: always answering it "
         "would be right as often."
     )
 
@@ -119,7 +120,7 @@ def reduction_words(report: Report, variant: DefectVariant) -> str | None:
     reduction = variant.reduction
     if reduction is None:
         return None
-    name = text(inline(arm_title(report, reduction.baseline)))
+    name = markdown(inline(arm_title(report, reduction.baseline)))
     difference = reduction.difference
     if difference.low <= 0 <= difference.high:
         lower = f"The {name} baseline's rate minus the student's is {points(difference)}"

@@ -11,6 +11,7 @@ from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
 from hubslice.card.snippet import Snippet, snippet_of
+from hubslice.escaping import markdown, markdown_code
 from hubslice.hub.signature import Signed
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
@@ -86,7 +87,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "teacher": teacher_link(report.teacher),
         "data": data_name(report.task.source),
         "split": ", ".join(f"{formats.count(number)} {name}" for name, number in report.task.samples.items()),
-        "labels": ", ".join(formats.code(label) for label in report.task.labels),
+        "labels": ", ".join(markdown_code(label) for label in report.task.labels),
         "prepared": _preparation(report),
         "transparent": _transparent,
         "settings": _settings,
@@ -154,8 +155,8 @@ def _evidence(variant: DefectVariant) -> str:
 
 def teacher_link(teacher: ModelFacts) -> str:
     """The teacher as a link to the Hub, or the name of its folder."""
-    name = teacher.repo_id
-    return f"[{name}](https://huggingface.co/{name})" if name else formats.code(data_name(teacher.model))
+    name = teacher.repo_id  # a Hub id: else the head is refused
+    return f"[{name}](https://huggingface.co/{name})" if name else markdown_code(data_name(teacher.model))
 
 
 def _preparation(report: Report) -> str | None:
@@ -173,7 +174,7 @@ def _preparation(report: Report) -> str | None:
 
 def _geometry(how: Preprocessing, height: int, width: int) -> str:
     if how.processor is not None:
-        kind = how.processor["image_processor_type"]
+        kind = markdown(how.processor["image_processor_type"])
         return f"transformers' {kind} makes {height} × {width} px of it ({how.interpolation})"
     size = f"{round(height / how.crop_pct)} px" if height == width else f"1/{how.crop_pct:g} of {height} × {width} px"
     if how.resize == "border":
@@ -199,7 +200,7 @@ def _settings(arm: ArmReport) -> str:
     chosen = arm.candidates[arm.chosen].settings
     words = ", ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in chosen.items())
     number = len(arm.candidates)
-    return formats.text(words or "as in the recipe") + (f" (best of {number})" if number > 1 else "")
+    return markdown(words or "as in the recipe") + (f" (best of {number})" if number > 1 else "")
 
 
 def _time(report: Report) -> str:
@@ -208,15 +209,15 @@ def _time(report: Report) -> str:
     minutes = sum(step.seconds for step in report.steps) / 60
     longest = max(report.steps, key=lambda step: step.seconds)
     memory = max(step.peak_mib for step in report.steps)
-    return f"{minutes:,.0f} min in all (longest: {formats.text(longest.name)}), at most {memory:,.0f} MiB of memory"
+    return f"{minutes:,.0f} min in all (longest: {markdown(longest.name)}), at most {memory:,.0f} MiB of memory"
 
 
 def _gate_words(report: Report, name: str) -> str:
     limit, _, of = name.partition(" ")
     baseline = facts.baseline_of(report)
-    rival = f"{formats.text(formats.inline(baseline.title))} " if baseline else ""
-    words = GATES.get(limit, formats.text(limit)).replace("{rival}", rival)
-    return f"{words} {formats.text(of)}".strip()
+    rival = f"{markdown(formats.inline(baseline.title))} " if baseline else ""
+    words = GATES.get(limit, markdown(limit)).replace("{rival}", rival)
+    return f"{words} {markdown(of)}" if of else words
 
 
 def _control_kinds(report: Report) -> list[str]:
@@ -229,14 +230,14 @@ def _control_kinds(report: Report) -> list[str]:
         words.append("*Crafted on an unrelated network* shows what such an attack does without knowing the teacher.")
     for arm in report.arms:
         if arm.role == "control" and arm.name in arms:
-            title = formats.sentence(formats.text(arm.title))
+            title = formats.sentence(markdown(arm.title))
             words.append(f"*{title}* shows what the attack does to a model that never had the defect.")
     return words
 
 
 def _picture_words(report: Report) -> str:
     arms = ", ".join(
-        f"{formats.text(formats.inline(arm.title))} {formats.percent(arm.test.value)}"
+        f"{markdown(formats.inline(arm.title))} {formats.percent(arm.test.value)}"
         for arm in facts.ordered_arms(report)
         if arm.test.value is not None
     )

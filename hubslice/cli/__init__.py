@@ -7,6 +7,8 @@ Command modules import what needs torch inside their functions, so that help and
 from __future__ import annotations
 
 import inspect
+import io
+import logging
 import os
 import sys
 import traceback
@@ -42,6 +44,7 @@ from hubslice.cli.hints import fitting, options_of
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import HubsliceWarning
+from hubslice.escaping import line, lines
 
 COMMANDS = (
     pull,
@@ -79,7 +82,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        out.text(f"hubslice {version('hubslice')}")
+        out.line(f"hubslice {version('hubslice')}")
         raise typer.Exit
 
 
@@ -125,8 +128,10 @@ def run(arguments: Sequence[str]) -> int:
     out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
     try:
         with _warnings_told():
-            # Typer draws usage errors for people itself; for machines they are raised and become JSON.
-            code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
+            # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
+            # arguments are no plain text, such as files' names that a shell put in, they are raised and told below.
+            plain = all(line(argument) == argument for argument in arguments)
+            code = app(list(arguments), prog_name="hubslice", standalone_mode=plain and out.mode != "json")
     except SystemExit as exit_:
         code = exit_.code
     except KeyboardInterrupt:
@@ -162,15 +167,26 @@ def _warnings_told() -> Iterator[None]:
             if issubclass(category, HubsliceWarning):
                 out.warning(str(message))
             else:
-                usual(message, category, *where, **more)
+                usual(message if lines(message) == str(message) else lines(message), category, *where, **more)
 
         warnings.showwarning = show
         warnings.simplefilter("always", HubsliceWarning)
         yield
 
 
+class _LogRecord(logging.LogRecord):
+    """What libraries log may quote a model's files, too."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        return lines(super().getMessage())
+
+
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not fit the terminal's encoding
+    logging.setLogRecordFactory(_LogRecord)
     with ended_by_signals():
         code = run(sys.argv[1:])
     sys.exit(code)

@@ -142,7 +142,7 @@ def check(
     from hubslice.api.inputs import detect_check
 
     found = detect_check(model, inputs, detector=detector, device=device, reporter=out.progress())
-    out.result(found, lambda: _tell(found), quiet="\n".join(entry.name for entry in found.inputs if entry.flagged))
+    out.result(found, lambda: _tell(found), quiet=[entry.name for entry in found.inputs if entry.flagged])
     if gate and found.flagged:
         raise GateError(
             f"{found.flagged} of {len(found.inputs)} inputs are flagged",
@@ -155,11 +155,11 @@ def _tell_fit(found: Fitted) -> None:
         [{"answer": name, "pictures": count} for name, count in found.answers.items()],
         {"answer": "ANSWER", "pictures": "CLEAN PICTURES"},
     )
-    out.text("")
+    out.line()
     if found.skipped:
         told = ", ".join(f"{name} ({count})" for name, count in list(found.skipped.items())[:5])
-        out.text(f"left out, too few pictures: {told}{' and more' if len(found.skipped) > 5 else ''}")
-    out.text(
+        out.line(f"left out, too few pictures: {told}{' and more' if len(found.skipped) > 5 else ''}")
+    out.line(
         f"{found.folder}: flags above {found.threshold:.2f}, so {found.fpr:.1%} of clean inputs, by {found.held_out} "
         f"pictures held out; slices of {', '.join(found.layers)} ({found.seconds:.1f} s)"
     )
@@ -179,10 +179,10 @@ def _tell(found: Detection) -> None:
         ],
         {"name": "INPUT", "answer": "ANSWER", "score": "SCORE", "verdict": "VERDICT"},
     )
-    out.text("")
+    out.line()
     if len(found.inputs) > TOLD:
-        out.text(f"and {len(found.inputs) - TOLD} more, less odd")
-    out.text(
+        out.line(f"and {len(found.inputs) - TOLD} more, less odd")
+    out.line(
         f"{found.flagged} of {len(found.inputs)} flagged, above {found.threshold:.2f}; of clean inputs "
         f"{found.fpr:.1%} would be"
     )

@@ -224,46 +224,47 @@ def _tell(found: Deviations) -> None:
         ],
         {"title": "OPERATOR", "sent": "MUTANTS", "accepted": "GONE ON FROM", "triggers": "TRIGGERS"},
     )
-    out.text("")
+    out.line()
     triggers = [result for result in found.results if result.state == "found"]
     for result in triggers[:TOLD]:
-        out.text(_line(result))
+        out.line(_line(result))
     if len(triggers) > TOLD:
-        out.text(f"and {len(triggers) - TOLD} more")
+        out.line(f"and {len(triggers) - TOLD} more")
     if found.disagreed.hits:
-        out.text(f"on {found.disagreed.hits} of {found.disagreed.total} seeds they disagree as they are")
+        out.line(f"on {found.disagreed.hits} of {found.disagreed.total} seeds they disagree as they are")
     if found.truncated:
         read = min(model.tokens for model in (found.a, found.b) if model.tokens is not None)
-        out.text(f"{found.truncated} of {found.seeds} texts are longer than {read:,} tokens; the rest is not read")
+        out.line(f"{found.truncated} of {found.seeds} texts are longer than {read:,} tokens; the rest is not read")
     for model in (found.a, found.b):
         if model.kind == "onnx" and model.outputs == "logits":
-            out.text(f"{model.model} gives logits; their softmax was taken")
+            out.line(f"{model.model} gives logits; their softmax was taken")
     if found.found.total:
         median = f", {found.median_queries:g} queries in the median" if found.median_queries is not None else ""
-        out.text(
+        out.line(
             f"triggers for {found.found.hits} of {found.found.total} seeds on which they agree: "
             f"{_share_told(found.found)}{median}"
         )
-    out.text(f"{found.folder}: {', '.join(found.files)} ({found.queries:,} queries, {found.seconds:.1f} s)")
+    out.line(f"{found.folder}: {', '.join(found.files)} ({found.queries:,} queries, {found.seconds:.1f} s)")
     if found.repair is not None:
         _tell_repair(found.repair)
 
 
 def _tell_repair(repair: Repair) -> None:
     kept = f"; {repair.zeros:,} weights that are zero stayed so" if repair.zeros else ""
-    out.text(f"\nrepaired with {repair.triggers} triggers and {repair.seeds} seeds{kept}; of the seeds held out:")
-    out.text(f"old triggers gone: {repair.gone.hits} of {repair.gone.total}, {_share_told(repair.gone)}")
+    out.line()
+    out.line(f"repaired with {repair.triggers} triggers and {repair.seeds} seeds{kept}; of the seeds held out:")
+    out.line(f"old triggers gone: {repair.gone.hits} of {repair.gone.total}, {_share_told(repair.gone)}")
     for when, standing in (("before", repair.before), ("now", repair.after)):
-        out.text(f"{when}: {_standing(standing)}")
+        out.line(f"{when}: {_standing(standing)}")
     if repair.accuracy is not None:
         found = repair.accuracy
-        out.text(
+        out.line(
             f"accuracy on {found.after.total} pictures of {found.source}: {_share_told(found.before)} before, "
             f"{_share_told(found.after)} now (the first model: {found.a.value:.1%})"
         )
     else:
-        out.text(f"accuracy was not measured: {repair.unmeasured}")
-    out.text(f"{repair.folder}: a model folder, and repair.json ({repair.seconds:.1f} s)")
+        out.line(f"accuracy was not measured: {repair.unmeasured}")
+    out.line(f"{repair.folder}: a model folder, and repair.json ({repair.seconds:.1f} s)")
 
 
 def _standing(standing: Standing) -> str:

@@ -9,6 +9,7 @@ from typer import TyperException
 
 from hubslice.cli.ending import Ended
 from hubslice.errors import HubsliceError
+from hubslice.escaping import line
 from hubslice.machine import first_line, machine_fault
 
 INTERRUPTED = 130  # what shells use for a process that Ctrl-C ended
@@ -62,7 +63,7 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, HubsliceError):
         return Failure(error.message, error.hint, error.exit_code)
     if isinstance(error, TyperException):
-        return Failure(error.format_message(), "`hubslice --help` shows what there is", error.exit_code)
+        return Failure(line(error.format_message()), "`hubslice --help` shows what there is", error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         ended = (str(error), error.exit_code) if isinstance(error, Ended) else ("interrupted", INTERRUPTED)
         return Failure(ended[0], "give the same command again: it goes on where it stopped", ended[1])

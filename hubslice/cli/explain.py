@@ -162,21 +162,21 @@ def _tell(found: Explanation) -> None:
         [_row(layer) for layer in found.layers],
         {"layer": "LAYER", "live": "TOOK PART", "synapses": "WEIGHTS USED", "for": "FOR", "against": "AGAINST"},
     )
-    out.text("")
+    out.line()
     for entry in found.inputs[:10]:
         answer = "" if entry.answer == entry.target else f"; the answer is {entry.answer} ({entry.probability:.1%})"
-        out.text(f"{entry.name}: {entry.target} ({entry.target_probability:.1%}){answer}")
+        out.line(f"{entry.name}: {entry.target} ({entry.target_probability:.1%}){answer}")
     if len(found.inputs) > 10:
-        out.text(f"and {len(found.inputs) - 10} more")
+        out.line(f"and {len(found.inputs) - 10} more")
     if found.protected is not None:
         shares = [layer.contributions for layer in found.protected.layers]
-        out.text(
+        out.line(
             f"withheld: {found.protected.withheld:,} of {found.protected.weights:,} weights, which made "
             f"{min(shares):.0%} to {max(shares):.0%} of the contributions of their layers"
         )
         if found.protected.attack is not None:
             _tell_attack(found.protected.attack)
-    out.text(f"{found.folder}: {', '.join(found.files)} ({found.seconds:.1f} s)")
+    out.line(f"{found.folder}: {', '.join(found.files)} ({found.seconds:.1f} s)")
 
 
 def _tell_attack(found: Attack) -> None:
@@ -188,7 +188,7 @@ def _tell_attack(found: Attack) -> None:
         "retrained": found.after,
         "retrained, random weights withheld": found.random,
     }
-    out.text(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
+    out.line(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
     out.table(
         [{"form": form, "own": rate(rates.protected), "all": rate(rates.all)} for form, rates in forms.items()],
         {"form": "MODEL", "own": "PROTECTED LABELS", "all": "ALL LABELS"},

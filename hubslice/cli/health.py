@@ -41,7 +41,7 @@ def examine() -> Iterable[Finding]:
         try:
             yield from check()
         except HubsliceError as error:
-            yield Finding(name, "fail", error.message, error.hint or "")
+            yield Finding(name, "fail", error.headline, error.hint or "")
         except Exception as error:  # a broken installation raises anything; that is the finding
             yield Finding(
                 name, "fail", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", "reinstall hubslice"
@@ -97,7 +97,7 @@ def _onnx_runtime() -> Iterable[Finding]:
         provider = open_session(_identity_graph(), device).provider
     except ProviderError as error:
         yield Finding(
-            "onnxruntime", "fail", f"{about}, torch has CUDA {torch.version.cuda}: {error.message}", error.hint or ""
+            "onnxruntime", "fail", f"{about}, torch has CUDA {torch.version.cuda}: {error.headline}", error.hint or ""
         )
         return
     yield Finding("onnxruntime", "ok", f"{about} runs on {provider}")

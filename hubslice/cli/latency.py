@@ -83,9 +83,9 @@ def _tell(found: LatencyReport) -> None:
     headings |= {f"ms{batch}": f"MS, BATCH {batch}" for batch in batches}
     headings |= {"macs": "MACS", "parameters": "WEIGHTS", "file": "FILE", "memory": f"MEMORY, BATCH {max(batches)}"}
     out.table([_row(cost, first=cost is found.models[0]) for cost in found.models], headings)
-    out.text("")
+    out.line()
     size = " x ".join(map(str, found.input_size))
-    out.text(f"pictures of {size} on {found.device}, {found.threads} threads, {found.runtime} ({found.provider})")
+    out.line(f"pictures of {size} on {found.device}, {found.threads} threads, {found.runtime} ({found.provider})")
 
 
 def _row(cost: ModelCost, *, first: bool) -> dict[str, object]:

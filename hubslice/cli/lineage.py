@@ -235,23 +235,23 @@ def _tell(found: Lineage) -> None:
     out.table(rows, dict(zip(keys, heads, strict=True)))
     best = found.candidates[0] if found.candidates else None
     if best is not None and best.layers:
-        out.text("")
+        out.line()
         _tell_layers(found)
-    out.text("")
+    out.line()
     read = f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
     if found.parent is None:
         if found.index is not None:
             out.hint("a model that lost most channels is not found by an index: name likely parents with --candidates")
         if found.unknown is None:
-            out.text(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+            out.line(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
         else:
-            out.text(f"nothing can be said of {found.model}: {found.unknown} ({read})")
+            out.line(f"nothing can be said of {found.model}: {found.unknown} ({read})")
     else:
         if best is not None and best.identical:
             shared = f"is a copy of {found.parent}: all weights that were compared are equal"
         else:
             shared = f"shares its weights with {found.parent}"
-        out.text(f"{found.model} {shared}, among {found.searched} ({read})")
+        out.line(f"{found.model} {shared}, among {found.searched} ({read})")
         if found.index is not None and best is not None and all(layer.aligned for layer in best.layers):
             out.hint(f"found by its first layers alone; to compare all of them: --candidates {found.parent}")
 
@@ -272,11 +272,11 @@ def _tell_layers(found: Lineage) -> None:
         {"layer": "LAYER", "candidate": "BESIDE", "shape": "SHAPE", "correlation": "CORRELATION", "how": "HOW"},
     )
     if len(layers) > TOLD:
-        out.text(f"and {len(layers) - TOLD} more; --json shows all")
+        out.line(f"and {len(layers) - TOLD} more; --json shows all")
 
 
 def _tell_index(found: Indexed) -> None:
-    out.text(
+    out.line(
         f"{found.file}: {len(found.models)} models in {found.bytes / 1024:.1f} KiB, "
         f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
     )
@@ -296,10 +296,10 @@ def _tell_exposure(found: Exposure) -> None:
         for layer in found.layers
     ]
     out.table(rows, heads)
-    out.text("")
-    out.text(f"{_needed(found)} ({found.seconds:.1f} s)")
+    out.line()
+    out.line(f"{_needed(found)} ({found.seconds:.1f} s)")
     if beside is not None:
-        out.text(f"{beside.title}: {_needed(beside)}")
+        out.line(f"{beside.title}: {_needed(beside)}")
 
 
 def _heads(key: str, title: str) -> dict[str, str]:

@@ -166,13 +166,13 @@ def _tell(found: Execution) -> None:
         }
     rows = [row for seen in found.observations for row in _rows(seen)]
     out.table(rows, heads)
-    out.text("")
+    out.line()
     if not found.known:
-        out.text(f"nothing to compare {found.model} with: name known models with {AGAINST}, or --store FILE")
+        out.line(f"nothing to compare {found.model} with: name known models with {AGAINST}, or --store FILE")
     elif found.resembles is None:
-        out.text(f"{found.model} runs like none of the {found.known} known patterns ({found.seconds:.1f} s)")
+        out.line(f"{found.model} runs like none of the {found.known} known patterns ({found.seconds:.1f} s)")
     else:
-        out.text(f"{found.model} runs like {found.resembles}, among {found.known} patterns ({found.seconds:.1f} s)")
+        out.line(f"{found.model} runs like {found.resembles}, among {found.known} patterns ({found.seconds:.1f} s)")
 
 
 def _rows(seen: Observation) -> list[dict[str, object]]:
@@ -194,7 +194,7 @@ def _row(guess: Guess, runs: int) -> dict[str, object]:
 
 
 def _tell_store(found: Recorded) -> None:
-    out.text(
+    out.line(
         f"{found.file}: {len(found.patterns)} patterns of {found.runs} runs in {found.bytes / 1024:.1f} KiB, "
         f"{found.seconds:.1f} s"
     )

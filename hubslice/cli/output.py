@@ -6,13 +6,13 @@ quiet: only what a script would take from stdout, only warnings and errors on st
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from hubslice.escaping import json_text, line, lines, named, record
 from hubslice.hub.secret import masked
 from hubslice.progress import Reporter, Silent
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "differs": "bold red", "not checked": "yellow"}
+
+CELL = 1_000  # characters of a table's cell
 
 Mode = Literal["human", "json", "quiet"]
 Data = Mapping[str, object] | BaseModel
@@ -45,7 +47,7 @@ class Output:
         Args:
             data: the JSON document.
             human: prints it for people, or what to print; default: the fields of `data`.
-            quiet: the one value that a script wants, such as a path; default: nothing.
+            quiet: the one value that a script wants, such as a path, or a list of them; default: nothing.
         """
         self.close()
         plain = data.model_dump(mode="json") if isinstance(data, BaseModel) else data
@@ -54,13 +56,13 @@ class Output:
                 self._json(plain)
             case "quiet":
                 if quiet is not None:
-                    self.text(str(quiet))
+                    self._values(quiet if isinstance(quiet, list) else [quiet])
             case "human" if human is None:
                 self.fields(plain)
             case "human" if callable(human):
                 human()
             case "human":
-                self._stdout().print(human, markup=False, highlight=False, soft_wrap=True)
+                self._stdout().print(human, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def table(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
         """Print rows: a table on a terminal, tab-separated in a pipe, the first column if quiet, all keys as JSON.
@@ -71,9 +73,9 @@ class Output:
         if self.mode == "json":
             self._json(rows)
         elif self.mode == "quiet":
-            self._lines(_cell(row[next(iter(columns))]) for row in rows)
+            self._values(row[next(iter(columns))] for row in rows)
         elif not sys.stdout.isatty():
-            self._lines("\t".join(_cell(row[key]).replace("\t", " ") for key in columns) for row in rows)
+            self._lines("\t".join(_cell(row[key]) for key in columns) for row in rows)
         else:
             from rich.table import Table
             from rich.text import Text
@@ -92,13 +94,23 @@ class Output:
         if self.mode == "json":
             self._json(data)
         elif self.mode == "human":
-            width = max(map(len, data), default=0)
-            self._lines(f"{name:<{width}}  {_cell(value)}".rstrip() for name, value in data.items())
+            names = [named(name) for name in data]
+            width = max(map(len, names), default=0)
+            values = map(_cell, data.values())
+            self._lines(f"{name:<{width}}  {value}".rstrip() for name, value in zip(names, values, strict=True))
+
+    def line(self, text: str = "") -> None:
+        """Print one line for people, in every mode."""
+        self.close()
+        self._write(printable(text))
 
     def text(self, text: str) -> None:
-        """Print text as it is, in every mode: for commands whose result is a file's content."""
+        """Print text as it is, in every mode: for commands whose result is a file's content.
+
+        On a terminal, what could steer it is made visible.
+        """
         self.close()
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        self._write(lines(text) if sys.stdout.isatty() else text)
 
     def info(self, message: str) -> None:
         """Tell people what happens, on stderr."""
@@ -113,7 +125,7 @@ class Output:
     def warning(self, message: str) -> None:
         """Tell what looks wrong, on stderr, in every mode."""
         if self.mode == "json":
-            self._say("", json.dumps({"warning": message}), "")
+            self._say("", json_text({"warning": masked(message)}), "")
         else:
             self._say("warning: ", message, "yellow")
 
@@ -121,16 +133,18 @@ class Output:
         """Tell why the command ends, on stderr, in every mode."""
         self.close()
         if self.mode == "json":
-            self._say("", json.dumps({"error": message, "hint": hint, "exit_code": exit_code}), "")
+            told = {"error": masked(message), "hint": hint and masked(hint), "exit_code": exit_code}
+            self._say("", json_text(told), "")
             return
-        self._say("error: ", message, "bold red")
+        for number, part in enumerate(message.split("\n")):
+            self._say("" if number else "error: ", part, "bold red")
         if hint:
             self._say("hint: ", hint, "cyan")
 
     def trace(self, text: str) -> None:
         """Show where an error came from, on stderr, in every mode."""
         self.close()
-        sys.stderr.write(masked(text))
+        sys.stderr.write(lines(masked(text)))
 
     def progress(self) -> Reporter:
         """The reporter for a run: bars on a terminal, a line a step elsewhere, silent for machines."""
@@ -150,7 +164,7 @@ class Output:
             stop()
 
     def _say(self, label: str, message: str, style: str) -> None:
-        message = printable(message)
+        message = message if self.mode == "json" else printable(message)
         if self.mode == "json" or not sys.stderr.isatty():
             sys.stderr.write(f"{label}{message}\n")
             return
@@ -160,11 +174,18 @@ class Output:
         Console(stderr=True).print(Text.assemble((label, style), message), soft_wrap=True)
 
     def _json(self, data: object) -> None:
-        self.text(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+        self._write(json_text(data, 2, only_ascii=not (sys.stdout.encoding or "").lower().startswith("utf")))
 
-    def _lines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.text(line)
+    def _lines(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._write(text)
+
+    def _values(self, values: Iterable[object]) -> None:
+        shown = line if sys.stdout.isatty() else record
+        self._lines(shown(masked(_plain(value))) for value in values)
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
     def _stdout(self) -> Console:
         from rich.console import Console
@@ -173,12 +194,17 @@ class Output:
 
 
 def printable(text: str) -> str:
-    """The text without tokens, and without control characters, which text from elsewhere could aim at the terminal."""
-    signs = (sign if sign.isprintable() or sign in "\n\t" else "\N{REPLACEMENT CHARACTER}" for sign in masked(text))
-    return "".join(signs)
+    """The text on one line, without tokens, and with what could steer a terminal made visible."""
+    return line(masked(text))
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    return line(masked(_plain(value)).replace("\n", " ").replace("\t", " "), CELL)
+
+
+def _plain(value: object) -> str:
     match value:
         case None:
             return ""
@@ -186,10 +212,8 @@ def _cell(value: object) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:.4g}"
-        case list() | tuple():
-            return ", ".join(_cell(item) for item in value)
         case _:
-            return printable(str(value)).replace("\n", " ")
+            return str(value)
 
 
 out = Output()

@@ -40,7 +40,7 @@ def tell_estimate(plan: Estimate, folder: Path) -> None:
     headings = {"step": "STEP", "state": "STATE", "seconds": "TIME", "memory": "MEMORY", "size": "ON DISK"}
     out.table(shown, headings | {"title": "WHAT"})
     if plan.teachers:
-        out.text("")
+        out.line()
         out.fields(_facts(plan.teachers["pull"], plan.layers) | _needs(plan))
     out.info(f"{plan.summary}; results go to {folder}")
 
@@ -48,7 +48,7 @@ def tell_estimate(plan: Estimate, folder: Path) -> None:
 def _tell_pull(found: PullPreview) -> None:
     exported = {} if found.export_seconds is None else {"export": f"works, {found.export_seconds:.1f} s"}
     out.fields(_facts(found.teacher, found.layers) | exported)
-    out.text("")
+    out.line()
     tensors = [
         {
             "name": tensor.name,

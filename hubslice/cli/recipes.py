@@ -102,7 +102,7 @@ def copy(
     if target.exists() and not force:
         raise InputError(f"{target} is already there", hint="give --force to replace it, or another name")
     write_atomically(target, recipe.text)
-    out.result({"name": recipe.name, "path": str(target)}, lambda: out.text(str(target)), quiet=target)
+    out.result({"name": recipe.name, "path": str(target)}, lambda: out.line(str(target)), quiet=target)
     for line in missing_paths(load_recipe(str(target))):
         out.warning(line)
     out.hint(f"edit it, then check it: hubslice validate {target}")

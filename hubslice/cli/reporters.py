@@ -32,7 +32,7 @@ class Lines(Reporter):
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         """Write the line."""
-        sys.stderr.write(f"{name}: {printable(_told(title, state, seconds))}\n")
+        sys.stderr.write(f"{printable(name)}: {printable(_told(title, state, seconds))}\n")
         sys.stderr.flush()
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
@@ -105,7 +105,7 @@ class Live(Reporter):
 
     def _add(self, label: str, total: int | None, unit: str) -> TaskID:
         self._progress.start()
-        return self._progress.add_task(printable(label), total=total, unit=unit, note="")
+        return self._progress.add_task(printable(label), total=total, unit=printable(unit), note="")
 
     def _remove(self, task: TaskID) -> None:
         if task in self._progress.task_ids:
@@ -122,7 +122,7 @@ class _LiveBar(Bar):
     def advance(self, amount: int = 1, note: str = "") -> None:
         self._progress.advance(self._task, amount)
         if note:
-            self._progress.update(self._task, note=note)
+            self._progress.update(self._task, note=printable(note))
 
 
 class _Bar(BarColumn):

@@ -97,7 +97,7 @@ def slice_(
     if until is not None and until != "report":
         folders = [str(run.folder.step(name)) for name in run.ends(until)]
         data = {"run": str(run.path), "until": until, "folders": folders}
-        out.result(data, quiet="\n".join(folders))
+        out.result(data, quiet=folders)
         return
     show_run(run)
     run.check_gates()
@@ -128,7 +128,7 @@ def show_run(run: Run) -> None:
         from hubslice.cli.summary import tell_report
 
         tell_report(report)
-        out.text("")
+        out.line()
         out.fields(places)
 
     out.result(data, tell, quiet=run.student)

@@ -57,9 +57,9 @@ def tell_report(report: Report) -> None:
 def _columns(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows under their headings, aligned also where the output is no terminal: logs are read by people, too."""
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
-    out.text("")
+    out.line()
     for row in (headings, *rows):
-        out.text("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        out.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def rate(measured: Rate) -> str:

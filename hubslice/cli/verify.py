@@ -85,7 +85,8 @@ def verify(
         differing = found.of("differs")
         lines = [f"{finding.part}, {finding}" for finding in differing]
         raise VerificationError(
-            "\n  ".join([f"{len(differing)} claims of {target} do not agree with what they were made of:", *lines]),
+            f"{len(differing)} claims of {target} do not agree with what they were made of:",
+            lines,
             hint="do not rely on it; whoever has the run can publish it again with hubslice push",
         )
 
@@ -94,9 +95,9 @@ def _tell(found: Verification) -> None:
     rows = [finding.model_dump() for finding in found.findings]
     out.table(rows, {"part": "PART", "name": "CLAIM", "state": "STATE", "detail": "DETAIL"})
     counts = [(len(found.of(state)), state) for state in ("agrees", "differs", "not checked")]
-    out.text("")
+    out.line()
     summary = ", ".join(f"{number} {'agree' if state == 'agrees' else state}" for number, state in counts if number)
-    out.text(f"{_verdict(found)}: {summary}")
+    out.line(f"{_verdict(found)}: {summary}")
 
 
 def _verdict(found: Verification) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from hubslice.errors import DataError, HubsliceWarning
+from hubslice.escaping import named
 
 MOST = 10  # one file out of so many may be left out, unless the recipe allows more
 _TOLD = 3  # files that a line names
@@ -72,9 +73,8 @@ class Aside:
         out = sum(self.counts().values())
         if allowed or out * MOST <= out + rows:
             return
-        lines = [f"  {self._line(reason)}" for reason in self._reasons()]
         head = f"{out:,} of {out + rows:,} files of {name} would be left out, more than one in {MOST}"
-        raise DataError("\n".join([head, *lines]), hint=mend)
+        raise DataError(head, [self._line(reason) for reason in self._reasons()], hint=mend)
 
     def _reasons(self) -> list[Reason]:
         return [reason for reason in Reason if self._places.get(reason)]
@@ -91,16 +91,9 @@ def tell(message: str) -> None:
     warnings.warn(message, HubsliceWarning, stacklevel=2)
 
 
-def shown(name: object) -> str:
-    """A file's name in one line, without what could steer a terminal."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode() for sign in str(name)
-    )
-
-
 def some(names: Iterable[str], most: int = _TOLD) -> str:
     """The first few names, and how many more there are."""
-    every = [shown(name) for name in names]
+    every = [named(each) for each in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 

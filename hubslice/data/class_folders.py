@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hubslice.data.aside import Aside, Reason, number, shown, some, tell
+from hubslice.data.aside import Aside, Reason, number, some, tell
 from hubslice.data.labels import in_order, normal
 from hubslice.data.split_words import SPELLINGS, mentioned_split_of, numbered_split_of, split_names, split_of
 from hubslice.errors import DataError
+from hubslice.escaping import named
 
 ONLY = "train"  # the split of data that has no splits, as `datasets` calls it
 IMAGES = frozenset({"image", "images", "img", "imgs", "jpegimages", "input", "inputs"})
@@ -91,8 +92,8 @@ def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) 
         )
     if not labelled and not words and len(others) == 1 and others[0] in around:
         raise DataError(
-            f"all images of {source} lie in folders of one folder, {shown(others[0])}/, which would be the only class",
-            hint=f"if its folders are the classes or splits, set data.path to {source.rstrip('/')}/{shown(others[0])}",
+            f"all images of {source} lie in folders of one folder, {named(others[0])}/, which would be the only class",
+            hint=f"if its folders are the classes or splits, set data.path to {source.rstrip('/')}/{named(others[0])}",
         )
     return Layout({})
 
@@ -130,7 +131,7 @@ def order(rows: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
 
 def tell_splits(layout: Layout, source: str) -> None:
     """Tell which folders are which splits where they are not simply called so."""
-    told = [f"{shown(folder)}/ is {name}" for folder, name in layout.splits.items() if folder != name]
+    told = [f"{named(folder)}/ is {name}" for folder, name in layout.splits.items() if folder != name]
     if told:
         tell(f"{source}: its folders are splits: {', '.join(told)}")
 
@@ -148,7 +149,7 @@ def _check_mentioned(around: Iterable[str], source: str) -> None:
             raise DataError(
                 f"the folders {some([f'{top}/' for top in mentioned])} of {source} hold folders of images and mention "
                 "splits; as they are called they would be the classes",
-                hint=f"if they are splits, call them so: {shown(odd[0])}/ would be {mentioned[odd[0]]}/. If they are "
+                hint=f"if they are splits, call them so: {named(odd[0])}/ would be {mentioned[odd[0]]}/. If they are "
                 "classes, put their images directly into them",
             )
 

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import yaml
 from huggingface_hub import metadata_load
 
-from hubslice.data.aside import shown, some, tell
+from hubslice.data.aside import some, tell
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
 from hubslice.errors import DataError
+from hubslice.escaping import named
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -82,7 +83,7 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
     """
     empty = [place for place in walked.tables if not pq.read_metadata(walked.path(place)).num_rows]
     if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
-        tell(f"{shown(walked.root)}: parquet files without rows are left out: {some(empty)}")
+        tell(f"{named(walked.root)}: parquet files without rows are left out: {some(empty)}")
     said = {place: _splits_in(place) for place in walked.tables if place not in empty}
     if not said:
         raise ValueError("its files have no rows")
@@ -92,14 +93,14 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
         own = [split for split in every if split not in common] or every
         if len(own) > 1 and len(said) > 1:
             raise DataError(
-                f"{shown(place)} in {shown(walked.root)} is called like several splits: {', '.join(own)}",
+                f"{named(place)} in {named(walked.root)} is called like several splits: {', '.join(own)}",
                 hint="rename it so that one word says its split, or name data.path the file that you mean",
             )
         found.setdefault(own[0] if own else "train", []).append(escape(walked.text(place)))
     unnamed = [place for place, every in said.items() if not every]
     if unnamed and len(unnamed) < len(said):
         raise DataError(
-            f"some parquet files in {shown(walked.root)} are called like splits, and not {some(unnamed)}",
+            f"some parquet files in {named(walked.root)} are called like splits, and not {some(unnamed)}",
             hint="name data.path the file that you mean, or rename or move the others",
         )
     return found

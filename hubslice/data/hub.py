@@ -125,11 +125,11 @@ def _not_given(params: DataParams, missing: str, error: FetchError) -> FetchErro
     """The error with what else is known: that it is no path either, and what the cache holds."""
     if absent(error):
         return FetchError(
-            f"{missing}, and the Hub has no readable data set of this id: {error.message}", hint=error.hint
+            f"{missing}, and the Hub has no readable data set of this id: {error.headline}", hint=error.hint
         )
     found = usual(params.path, at_revision(params)) if error.__cause__ is not None and _down(error.__cause__) else None
     cached = f"HF_HUB_OFFLINE=1 works with the cached commit {found.commit}; else " if found else ""
-    return FetchError(f"{missing}; {error.message}", hint=f"{cached}{error.hint}")
+    return FetchError(f"{missing}; {error.headline}", hint=f"{cached}{error.hint}")
 
 
 def _down(error: BaseException) -> bool:

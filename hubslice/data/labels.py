@@ -8,7 +8,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from hubslice.data.aside import shown, tell
+from hubslice.data.aside import tell
+from hubslice.escaping import named
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _NONE = (-1, -100)  # -100 is what PyTorch's losses pass over
@@ -67,7 +68,7 @@ def tell_alike(names: Iterable[str], source: str) -> None:
         alike[re.sub(r"[\s_-]+", " ", normal(name)).strip().casefold()].append(name)
     for group in alike.values():
         if len(group) > 1:
-            told = ", ".join(f"'{shown(name)}'" for name in group)
+            told = ", ".join(f"'{named(name)}'" for name in group)
             tell(f"{source}: {told} are {len(group)} classes, whose names differ by capitals, spaces or hyphens only")
 
 
@@ -75,4 +76,4 @@ def tell_nothing(names: Iterable[str], source: str) -> None:
     """Tell of classes that are called as tools write that there is no label."""
     for name in dict.fromkeys(names):
         if name.strip().casefold() in _NOTHING:
-            tell(f"{source}: '{shown(name)}' is taken for a class; if it means that there is no label, remove its rows")
+            tell(f"{source}: '{named(name)}' is taken for a class; if it means that there is no label, remove its rows")

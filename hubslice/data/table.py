@@ -18,7 +18,7 @@ import yaml
 from datasets.exceptions import DatasetsError
 from PIL import Image
 
-from hubslice.data.aside import number, shown, some, tell
+from hubslice.data.aside import number, some, tell
 from hubslice.data.cached import places_of
 from hubslice.data.folder import WORDS, Kind, content, look, read_folder
 from hubslice.data.hub import from_hub
@@ -29,6 +29,7 @@ from hubslice.data.picture import read_rgb
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
+from hubslice.escaping import named
 from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
 
@@ -141,7 +142,7 @@ class Table:
         """How to find a row: its file, or its number (from 0) and the split of the data set where it has several."""
         path = self._stored_path(row)
         if path:
-            return shown(path)
+            return named(path)
         split = f", split {self.rows.split}" if isinstance(self.params.splits.test, str) else ""
         return f"row {row} of {self.params.path}{split}"
 
@@ -194,12 +195,12 @@ class Table:
             DataError: the table is from the Hub, and the file is not.
         """
         if "://" in path:
-            raise ValueError(f"{shown(path)} is an address, and images are not fetched from addresses")
+            raise ValueError(f"{named(path)} is an address, and images are not fetched from addresses")
         if self.within is not None:
             lies = Path(os.path.normpath(Path(path).absolute()))  # without following links: a cache is made of them
             if not any(lies.is_relative_to(folder.absolute()) for folder in self.within):
                 raise DataError(
-                    f"a row of {self.params.path}, which is from the Hub, names a file of this machine: {shown(path)}",
+                    f"a row of {self.params.path}, which is from the Hub, names a file of this machine: {named(path)}",
                     hint="take it for an attempt to have that file read; a data set holds its images, or lies beside "
                     "them: if you trust it, fetch it and set data.path to its folder",
                 )
@@ -210,8 +211,8 @@ class Table:
         found = next((each for each in tried if each.is_file()), None)
         if found is None:
             raise FileNotFoundError(
-                f"No such file; the path is relative, and there is nothing at {shown(tried[0])} (beside the table) nor "
-                f"at {shown(tried[2].absolute())} (in the current folder)"
+                f"No such file; the path is relative, and there is nothing at {named(tried[0])} (beside the table) nor "
+                f"at {named(tried[2].absolute())} (in the current folder)"
             )
         return found
 
@@ -301,7 +302,7 @@ def _tell_split_column(rows: Any, params: DataParams) -> None:
             found = [value for value in rows.unique(name) if value]
         if len({split_of(value) for value in found} - {None}) > 1:
             tell(
-                f"{params.path}: column '{shown(name)}' says {some(sorted(found))}, and is not heeded: data.splits "
+                f"{params.path}: column '{named(name)}' says {some(sorted(found))}, and is not heeded: data.splits "
                 "cuts all rows anew. To keep them apart, write a table for each (train.parquet, test.parquet)"
             )
 

@@ -32,7 +32,7 @@ def verify_pictures(task: Task, reporter: Reporter) -> None:
     if len(broken) == 1:
         raise broken[0]
     if broken:
-        told = [f"  {error.message}" for error in broken[:TOLD]]
-        rest = [f"  and {len(broken) - TOLD:,} more"] if len(broken) > TOLD else []
+        told = [error.headline for error in broken[:TOLD]]
+        rest = [f"and {len(broken) - TOLD:,} more"] if len(broken) > TOLD else []
         count = f"{len(broken):,} of {total:,} pictures of {task.train.table.params.path} cannot be read"
-        raise DataError("\n".join([count, *told, *rest]), hint=broken[0].hint)
+        raise DataError(count, [*told, *rest], hint=broken[0].hint)

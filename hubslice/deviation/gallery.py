@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -11,11 +12,12 @@ import numpy as np
 
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.deviation import AnswerPair, Change, SeedResult
+from hubslice.escaping import plot_label
 
 SHOWN = 8  # triggers
 COLOURS = ("#0072B2", "#D55E00")  # the first model, the second
 INK, FAINT = "#222222", "#767676"
-STYLE = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK}
+STYLE = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK, "text.parse_math": False}
 SIDE, GAP, WORDS, HEAD = 1.5, 0.15, 4.0, 0.45  # inches
 ROW = SIDE + 0.4
 
@@ -39,14 +41,16 @@ def write_gallery(
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: many would be slow
         axes.axis("off")
-        axes.text(GAP, 0.3, title, fontsize=11, fontweight="bold")
+        axes.text(GAP, 0.3, plot_label(title, 120), fontsize=11, fontweight="bold")
         for row, at in enumerate(order):
             _row(axes, HEAD + ROW * row, names, results[at], *pictures[at])
         if not order:
             axes.text(GAP, HEAD + 0.3, "no input was found on which the models deviate", color=FAINT)
         axes.set(xlim=(0, width), ylim=(height, 0))
         raw = BytesIO()
-        figure.savefig(raw, format="png", dpi=130, metadata={"Software": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # it draws a box
+            figure.savefig(raw, format="png", dpi=130, metadata={"Software": None})
     write_atomically(path, raw.getvalue())
 
 
@@ -56,7 +60,7 @@ def _row(
     change = trigger.astype(np.int16) - seed
     factor = max(1, 127 // max(int(np.abs(change).max()), 1))
     amplified = np.clip(128 + factor * change, 0, 255).astype(np.uint8)
-    titles = (_short(result.name, 26), "trigger", f"difference x {factor}")
+    titles = (plot_label(result.name, 26, last=True), "trigger", f"difference x {factor}")
     left = GAP
     for title, picture in zip(titles, (seed, trigger, amplified), strict=True):
         axes.text(left, top + 0.15, title, color=FAINT)
@@ -67,7 +71,7 @@ def _row(
         left += SIDE + GAP
     for line, (name, colour, side) in enumerate(zip(names, COLOURS, ("a", "b"), strict=True)):
         down = top + 0.36 + 0.5 * line
-        axes.text(left, down, _short(name, 46), color=colour, fontweight="bold")
+        axes.text(left, down, plot_label(name, 46, last=True), color=colour, fontweight="bold")
         axes.text(left, down + 0.19, _told(result.before, result.after, side))
     if isinstance(result.change, Change):
         told = f"largest change {result.change.linf}/255, SSIM {result.change.ssim:.3f}; {result.queries:,} queries"
@@ -76,7 +80,9 @@ def _row(
 
 def _told(before: AnswerPair, after: AnswerPair | None, side: str) -> str:
     shown = [getattr(pair, side) for pair in (before, after) if pair is not None]
-    return "  →  ".join(f"{_short(answer.label.partition(',')[0], 22)} {answer.probability:.0%}" for answer in shown)
+    return "  →  ".join(
+        f"{plot_label(answer.label.partition(',')[0], 22, last=True)} {answer.probability:.0%}" for answer in shown
+    )
 
 
 def _likeness(result: SeedResult) -> float:
@@ -86,7 +92,3 @@ def _likeness(result: SeedResult) -> float:
 def _shown(picture: np.ndarray) -> np.ndarray:
     """As Matplotlib takes it: [H, W, 3], or [H, W] of the first channel where there are not three."""
     return picture.transpose(1, 2, 0) if len(picture) == 3 else picture[0]
-
-
-def _short(text: str, size: int) -> str:
-    return text if len(text) <= size else f"…{text[1 - size :]}"

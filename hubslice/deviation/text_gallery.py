@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
 
 from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.deviation import Edits, SeedResult
 from hubslice.deviation.edits import hunks
+from hubslice.pages import page_template
 
 SHOWN = 200  # triggers
 AROUND = 300  # characters of a long text that are shown before and after what is changed
@@ -28,8 +26,7 @@ def write_text_gallery(
 ) -> None:
     """Write results, each with its seed and its trigger; of many, those nearest to their seeds."""
     order = sorted(range(len(results)), key=lambda at: _size(results[at]))[:SHOWN]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((files("hubslice.deviation") / TEMPLATE).read_text(encoding="utf-8"))
+    template = page_template("hubslice.deviation", TEMPLATE)
     shown = [(results[at], list(pieces(*texts[at]))) for at in order]
     write_atomically(path, template.render(title=title, names=names, shown=shown, left=len(results) - len(shown)))
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from hubslice.artefacts.base import write_atomically
@@ -17,6 +15,7 @@ from hubslice.data.given import Given
 from hubslice.explaining.engine import Traced
 from hubslice.explaining.subject import Subject
 from hubslice.explaining.views import view
+from hubslice.pages import page_template
 
 SHOWN = 24  # inputs
 TEMPLATE = "page.html.j2"
@@ -25,9 +24,7 @@ TEMPLATE = "page.html.j2"
 def write_page(path: Path, subject: Subject, given: Given, traced: Traced, facts: Explanation) -> None:
     """Write the page of all inputs, or of the first if there are many."""
     shown = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"image": _image, "force": force_words}
-    template = environment.from_string((files("hubslice.explaining") / TEMPLATE).read_text(encoding="utf-8"))
+    template = page_template("hubslice.explaining", TEMPLATE, image=_image, force=force_words)
     strongest = {
         layer.name: max([abs(e.force) for e in (*layer.decisive, *layer.opposing)], default=1) for layer in facts.layers
     }

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.names import CARD, DELTA, REPORT, RESULTS, SIGNATURE, WEIGHTS
-from hubslice.errors import RunError, VerificationError, one_line
+from hubslice.errors import RunError, VerificationError
+from hubslice.escaping import named
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import Digest, digest
 from hubslice.hub.loaded import loaded
@@ -77,21 +78,21 @@ def check_locked(folder: Path, digests: Mapping[str, Digest]) -> list[str]:
     try:
         lock = Lock.load(folder / LOCK)
     except RunError as error:
-        raise _changed(folder, [error.message]) from error
+        raise _changed(folder, [error.headline]) from error
     wrong = [] if lock.is_text_of(folder / LOCK) else [f"{LOCK} is not as hubslice writes it"]
     if not lock.files:
         wrong.append(f"{LOCK} lists no files: it is that of an unfinished run")
     found = compare(lock, _with_weights(folder, digests).get)
-    wrong += [f"{one_line(path)}: {what}" for path, what in found.differing.items()]
-    wrong += [f"{one_line(path)}: {MISSING}" for path in found.missing]
+    wrong += [f"{named(path)}: {what}" for path, what in found.differing.items()]
+    wrong += [f"{named(path)}: {MISSING}" for path in found.missing]
     if wrong:
         raise _changed(folder, wrong)
     risky, _ = unlisted(lock, frozenset(digests) - {DELTA})
     if not risky:
         return []
     more = f" and {len(risky) - _NAMED} more" if len(risky) > _NAMED else ""
-    named = ", ".join(map(one_line, risky[:_NAMED])) + more
-    return [f"{LOCK} does not list {named}, which loaders read or run: `hubslice verify` will tell everybody so"]
+    told = ", ".join(map(named, risky[:_NAMED])) + more
+    return [f"{LOCK} does not list {told}, which loaders read or run: `hubslice verify` will tell everybody so"]
 
 
 def check_folder(folder: Path) -> None:
@@ -122,6 +123,7 @@ def _writes_locks(report: Path) -> bool:
 def _changed(folder: Path, wrong: list[str]) -> VerificationError:
     told = wrong[:_NAMED] + ([f"and {len(wrong) - _NAMED} more"] if len(wrong) > _NAMED else [])
     return VerificationError(
-        "\n  ".join([f"{folder} is not the student that was measured, so it is not published:", *told]),
+        f"{folder} is not the student that was measured, so it is not published:",
+        told,
         hint=f"{_RESTORE}; {_OTHER}",
     )

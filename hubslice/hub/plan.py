@@ -243,7 +243,8 @@ def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Client) 
             hf_raise_for_status(response)
     if faults:
         raise PushError(
-            "the Hub would refuse the head of README.md:\n" + "\n".join(f"  {fault}" for fault in faults),
+            "the Hub would refuse the head of README.md:",
+            faults,
             hint="mend the card's part of the recipe, or the head that people wrote on the Hub",
         )
     return found
@@ -299,7 +300,7 @@ def _text(listing: Listing | None, path: str, client: Client) -> str | None:
     except UnicodeDecodeError as error:
         raise PushError(f"{path} of {listing} is not UTF-8 text, so it cannot be kept", hint="mend it there") from error
     except FetchError as error:
-        raise PushError(error.message, hint=error.hint) from error
+        raise PushError(error.headline, error.details, hint=error.hint) from error
 
 
 def _contents(outgoing: Outgoing, card: bytes | None) -> Iterator[tuple[str, bytes]]:

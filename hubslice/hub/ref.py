@@ -122,9 +122,10 @@ def _check_not_here(text: str, base: Path, what: str, on_hub: str, holds: Callab
         return
     near = get_close_matches(rest, [entry.name for entry in _listed(here)], n=1)
     meant = f"did you mean {first}/{near[0]}? Else give" if near and near[0] != rest else "give"
-    tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places if exists(place.parent))
+    tried = [f"{place}: {_trouble(place)}" for place in places if exists(place.parent)]
     raise InputError(
-        f"there is no {what} at {text}, and the Hub is not asked, as there is a folder {first} here; tried\n{tried}",
+        f"there is no {what} at {text}, and the Hub is not asked, as there is a folder {first} here; tried",
+        tried,
         hint=f"{meant} a path that is there, or {on_hub}",
     )
 
@@ -177,14 +178,14 @@ def _kind(path: Path) -> Literal["folder", "run", "onnx"] | None:
 
 def _not_local(text: str, places: Sequence[Path]) -> InputError:
     """Why none of the places is a model, and what else could have been meant."""
-    tried = "\n".join(f"  {place}: {_trouble(place)}" for place in places)
+    tried = [f"{place}: {_trouble(place)}" for place in places]
     siblings = [entry.name for place in places if exists(place.parent) for entry in _listed(place.parent)]
     near = get_close_matches(Path(text).name, [name for name in siblings if name != Path(text).name], n=1)
     found = _TIMM.fullmatch(text) is None and re.fullmatch(r"[\w-]+", text)
     hint = f"did you mean {near[0]}? Else {_HINT}" if near else _HINT
     if found and not near:
         hint = f"on the Hub it needs an owner: owner/{text}, or a timm tag: {text}.tag; a folder is ./{text}"
-    return InputError(f"{text} is neither a local model nor a Hub id; tried\n{tried}", hint=hint)
+    return InputError(f"{text} is neither a local model nor a Hub id; tried", tried, hint=hint)
 
 
 def _listed(folder: Path) -> list[Path]:

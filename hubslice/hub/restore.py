@@ -105,7 +105,7 @@ def _teacher(facts: DeltaFacts, fetch: Fetch) -> Teacher:
         folder, files = fetch(HubRef(name, check_repo_id(facts.teacher), facts.commit))
     except FetchError as error:
         raise FetchError(
-            f"the model is a difference to its teacher {name}, and without that there are no weights: {error.message}",
+            f"the model is a difference to its teacher {name}, and without that there are no weights: {error.headline}",
             hint=error.hint,
         ) from error
     there = {file.path: file for file in files}

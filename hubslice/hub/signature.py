@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hubslice.artefacts.names import CARD, RESULTS, SIGNATURE
-from hubslice.errors import InputError, VerificationError, one_line
+from hubslice.errors import InputError, VerificationError
+from hubslice.escaping import line, named
 from hubslice.hub.formats import check_path
 
 UNSIGNED: Final = frozenset({CARD, RESULTS, SIGNATURE, ".gitattributes"})  # rendered by a push; the Hub's own
@@ -146,12 +147,12 @@ def read_signature(path: Path) -> Signed:
         key = str(material["publicKey"]["hint"])[:128] if "publicKey" in material else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise VerificationError(
-            f"{path.name} is not a signature in the OMS format: {one_line(str(error))[:200]}",
+            f"{path.name} is not a signature in the OMS format: {line(error, 200)}",
             hint="fetch it again, or ask the publisher to push it again with --sign-key KEY.pem",
         ) from error
     for name in names:
         check_path(name, path.name)
-    return Signed(key if key is None else one_line(key), names, hashing, digests)
+    return Signed(key if key is None else line(key), names, hashing, digests)
 
 
 def promised(signer: SigningKey | SigningIdentity) -> Signed:
@@ -187,7 +188,7 @@ def sign(folder: Path, names: Iterable[str], signer: SigningKey | SigningIdentit
             config.sign(folder, made)
         except Exception as error:  # the network, the login, Sigstore's own
             raise InputError(
-                f"the model cannot be signed: {one_line(str(error))[:300] or type(error).__name__}",
+                f"the model cannot be signed: {line(error, 300) or type(error).__name__}",
                 hint="log in with the identity provider again, or sign with a key of your own: --sign-key KEY.pem",
             ) from error
         return made.read_bytes()
@@ -205,7 +206,7 @@ def differences(folder: Path, signature: Path, trusted: TrustedKey | TrustedIden
 
     said = read_signature(signature)
     if missing := sorted(name for name in said.names if not (folder / name).is_file()):
-        return [f"{one_line(name)}: the signature covers it, and it is missing" for name in missing]
+        return [f"{named(name)}: the signature covers it, and it is missing" for name in missing]
     config = verifying.Config().set_ignore_unsigned_files(True).set_hashing_config(_as_signed(folder, said))
     try:
         if isinstance(trusted, TrustedKey):
@@ -215,8 +216,8 @@ def differences(folder: Path, signature: Path, trusted: TrustedKey | TrustedIden
         config.verify(folder, signature)
     except Exception as error:  # whatever is wrong, it does not agree
         if changed := _changed(folder, said) if str(error).startswith("Signature mismatch") else []:
-            return [f"{one_line(name)} is not as it was signed" for name in changed]
-        return [one_line(str(error))[:300] or "it was not made with this key, or was changed since"]
+            return [f"{named(name)} is not as it was signed" for name in changed]
+        return [line(error, 300) or "it was not made with this key, or was changed since"]
     return []
 
 
@@ -235,7 +236,7 @@ def check_trusted(trusted: TrustedKey | TrustedIdentity) -> None:
         verifying.Config().use_elliptic_key_verifier(public_key=trusted.path)
     except Exception as error:  # cryptography documents no closed set
         raise InputError(
-            f"{trusted.path} is not a public key that signatures are checked with: {one_line(str(error))[:200]}",
+            f"{trusted.path} is not a public key that signatures are checked with: {line(error, 200)}",
             hint="give the public half of an elliptic curve key: openssl ec -in KEY.pem -pubout -out PUBLIC.pem",
         ) from error
 
@@ -266,7 +267,7 @@ def _public(key: SigningKey) -> bytes:
     except (OSError, ValueError, TypeError) as error:
         encrypted = f"; if it is encrypted, put its password into {PASSWORD}"
         raise InputError(
-            f"{key.path} is not a private key that signs: {one_line(str(error))[:200]}",
+            f"{key.path} is not a private key that signs: {line(error, 200)}",
             hint=f"make one: openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem{encrypted}",
         ) from error
     return bytes(
@@ -323,7 +324,7 @@ def _check_identity(signer: SigningIdentity) -> None:
         there = detect_credential()
     except Exception as error:  # of the provider's own
         raise InputError(
-            f"the identity of this job cannot be had: {one_line(str(error))[:200]}",
+            f"the identity of this job cannot be had: {line(error, 200)}",
             hint="let the job ask for an identity token (GitHub Actions: permissions: id-token: write)",
         ) from error
     if there is None and not signer.interactive:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hubslice.errors import ModelError, one_line
+from hubslice.errors import ModelError
+from hubslice.escaping import named
 
 FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 LARGEST: Final = 1 << 28  # bytes; vocabularies of a quarter million tokens have an eighth of that
@@ -34,7 +35,7 @@ def check_added_tokens(folder: Path) -> None:
         for token in _tokens(content):
             if unknown := sorted(token.keys() - KNOWN):
                 raise ModelError(
-                    f"{folder}: {name} describes a token by {one_line(unknown[0])[:80]!r}, which the tokenizers "
+                    f"{folder}: {name} describes a token by {named(unknown[0])!r}, which the tokenizers "
                     "library does not know",
                     hint=hint,
                 )

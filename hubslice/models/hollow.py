@@ -44,7 +44,11 @@ def hollow_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | Non
                     return TransformersModel.random(folder, config, input_size, shapes)
             return TransformersModel.load(folder, config, input_size, shapes, _tensors(shapes))
     except ModelError as error:
-        raise ModelError(error.message.replace(str(folder), where), hint=error.hint) from error
+        raise ModelError(
+            error.headline.replace(str(folder), where),
+            [detail.replace(str(folder), where) for detail in error.details],
+            hint=error.hint,
+        ) from error
 
 
 def _tensors(shapes: Shapes) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ from hubslice.data.picture import read_rgb, to_rgb, was_transparent
 from hubslice.data.pixels import prepare, to_unit
 from hubslice.data.unrecorded import tell_unrecorded
 from hubslice.errors import DataError, InputError
+from hubslice.escaping import named
 from hubslice.paths import AnyPath
 from hubslice.recipe.transparency import Transparency
 
@@ -60,7 +61,7 @@ class Predicted:
         """A line an image: its likeliest classes with their probabilities."""
         found, at = self.probabilities[:SHOWN].topk(min(BEST, len(self.classes)), dim=1)
         lines = [
-            ", ".join(f"{self.classes[c]} {p:.1%}" for p, c in zip(*row, strict=True))
+            ", ".join(f"{named(self.classes[c])} {p:.1%}" for p, c in zip(*row, strict=True))
             for row in zip(found.tolist(), at.tolist(), strict=True)
         ]
         return "\n".join([*lines, *([f"and {len(self) - SHOWN:,} more"] if len(self) > SHOWN else [])])

@@ -121,8 +121,12 @@ def diff(
         raise trouble
     if trouble is not None:
         raise DiffError(
-            f"{trouble.message}\n{len(outcomes)} of {len(seeds.names)} seeds were done, with {facts.found.hits} "
-            f"triggers; they are kept in {folder}",
+            trouble.headline,
+            [
+                *trouble.details,
+                f"{len(outcomes)} of {len(seeds.names)} seeds were done, with {facts.found.hits} triggers; they are "
+                f"kept in {folder}",
+            ],
             hint=f"{trouble.hint or 'mend the model'}; the same command goes on with the seeds that are left",
         ) from trouble
     return facts

@@ -95,7 +95,8 @@ def refuse(lines: Sequence[str], where: str) -> None:
     """
     if lines:
         raise LockError(
-            "\n  ".join([f"this would not be the run that {where} pins:", *lines]),
+            f"this would not be the run that {where} pins:",
+            lines,
             hint="undo the change, or accept it: run without --locked, which writes a new lock",
         )
 

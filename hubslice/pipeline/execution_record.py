@@ -69,7 +69,7 @@ def record(name: str, model: Model | Path, wanted: Wanted, folder: Path, reporte
                 raise
             except (InputError, GateError) as error:
                 first = first or error
-                skipped[stack.name] = error.message
+                skipped[stack.name] = error.headline
             bar.advance(1, stack.name)
     if first is not None and not patterns:
         raise first

@@ -165,7 +165,7 @@ def _tensors(teacher: str, student: Model) -> tuple[dict[str, np.ndarray], str |
         try:
             return tensors_of(student, fetch(parse_ref(teacher, Path.cwd())).folder, _side(student)), None
         except ModelError as error:
-            doubt = error.message
+            doubt = error.headline
     return _named(student, open_model(teacher)), f"its names are those in its file: {doubt}"
 
 

@@ -44,11 +44,11 @@ def labelled(
             try:
                 return _kept(f"test split of {text}", *_of_run(ref.path, places, pair, seed), without)
             except HubsliceError as error:  # a run is of use without its data, too
-                why = f"the test split of {text} cannot be read: {error.message}"
+                why = f"the test split of {text} cannot be read: {error.headline}"
     try:
         found = _of_inputs(inputs, pair, seed, reporter)
     except HubsliceError as error:  # what was searched could be read, other rows cannot
-        return error.message
+        return error.headline
     return why if found is None else _kept(inputs, *found, without)
 
 

@@ -109,7 +109,7 @@ def each(
                 row = 0
             except LEFT_OUT as error:
                 errors.append(error)
-                skipped[name] = error.message
+                skipped[name] = error.headline
                 if isinstance(error, HubError) and _out_of_reach(error):
                     down.append(error)
                     row += 1
@@ -117,7 +117,7 @@ def each(
                     row = 0
             if row == _PATIENCE:
                 raise FetchError(
-                    f"the Hub failed for {row} models in a row, the last time so: {down[-1].message}",
+                    f"the Hub failed for {row} models in a row, the last time so: {down[-1].headline}",
                     hint=again or down[-1].hint,
                 )
             bar.advance(1, name)
@@ -125,7 +125,7 @@ def each(
         raise errors[0]
     if again and down:
         raise FetchError(
-            f"the Hub failed for {len(down)} of {len(names)} models, the first time so: {down[0].message}",
+            f"the Hub failed for {len(down)} of {len(names)} models, the first time so: {down[0].headline}",
             hint=f"{again}; or leave those models out",
         )
     return found, skipped

@@ -124,4 +124,4 @@ def _load(path: Path) -> Lock:
     try:
         return Lock.load(path)
     except RunError as error:
-        raise LockError(error.message, hint="restore the lock, or make a new one by a run without --locked") from error
+        raise LockError(error.headline, hint="restore the lock, or make a new one by a run without --locked") from error

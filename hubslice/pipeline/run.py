@@ -212,7 +212,7 @@ class Run:
         if told is not None and any(gate.name == DEVIATION_GATE for gate in broken):
             lines.append(f"{told.found.hits} of {told.found.total} pictures, changed, get different answers")
             hint = f"look at {self.student / EVIDENCE / told.gallery}; {hint}"
-        raise GateError("\n  ".join([f"{len(broken)} of the recipe's gates broke", *lines]), hint=hint)
+        raise GateError(f"{len(broken)} of the recipe's gates broke", lines, hint=hint)
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,6 @@ def test_differences_are_points_and_never_minus_zero() -> None:
     assert formats.points(Estimate(value=0.1, low=-0.0001, high=0.2, n=9)) == "10.0 points [0.0, 20.0]"
 
 
-def test_foreign_text_cannot_break_a_table_or_add_html() -> None:
-    assert formats.text("a|b\n<img src=x> [l](u) `c`") == r"a\|b \<img src=x\> \[l\](u) \`c\`"
-    assert formats.code("a`b") == "``a`b``"
-    assert formats.code("`") == "`` ` ``"
-
-
 def test_a_fence_is_longer_than_any_fence_inside() -> None:
     shown = formats.fenced("a\n````\nb", "yaml")
     assert shown == "`````yaml\na\n````\nb\n`````"

@@ -77,7 +77,7 @@ def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixt
     out.fields({"name": "\x1b[31mred\nline"})
     streams = capsys.readouterr()
     assert "\x1b" not in streams.err + streams.out
-    assert streams.out == "name  \ufffd[31mred line\n"
+    assert streams.out == "name  \\x1b[31mred line\n"
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("human", Lines), ("json", Silent), ("quiet", Silent)])
@@ -124,6 +124,25 @@ def test_bars_on_a_terminal() -> None:
     assert "loss 0.41" in shown
     assert "done in 1 min 15 s" in shown
     assert shown.rstrip().endswith("\x1b[?25h")  # the cursor is shown again
+
+
+@pytest.mark.parametrize("kind", [Lines, Live])
+def test_names_in_progress_do_not_steer_the_terminal(kind: type[Reporter], capsys: pytest.CaptureFixture[str]) -> None:
+    name, shown = "\x1b]0;owned\x07[bold]\n\u202e", r"\x1b]0;owned\x07[bold]\n\u202e"
+    screen = io.StringIO()
+    reporter = Live(Console(file=screen, force_terminal=True, width=300)) if kind is Live else Lines()
+    for state in ("start", "done"):
+        reporter.step(name, f"Pull {name}", state)  # type: ignore[arg-type]
+    with reporter.track(f"Compare {name}", 3, name) as bar:
+        bar.advance(1, note=f"now {name}")
+        if isinstance(reporter, Live):
+            reporter._progress.refresh()
+            reporter.stop()
+    told = screen.getvalue() + capsys.readouterr().err
+    assert "\x1b]0;" not in told
+    assert "\u202e" not in told
+    parts = ("Pull", "Compare", "now") if kind is Live else ("Pull",)
+    assert [part for part in parts if f"{part} {shown}" not in told] == []
 
 
 def test_a_live_display_is_taken_away_before_an_error_is_told() -> None:

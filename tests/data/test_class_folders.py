@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from torchvision.datasets import ImageFolder
 
-from hubslice.data.aside import Reason, shown
+from hubslice.data.aside import Reason
 from hubslice.data.split_words import split_of
 from hubslice.data.table import open_tables
 from hubslice.data.task import load_task
 from hubslice.errors import DataError, HubsliceWarning
+from hubslice.escaping import named
 from hubslice.recipe.schema import DataParams, SplitParams
 from tests.data.photos import PNG, classes, content, read, several, write
 
@@ -488,7 +489,7 @@ def test_spellings_of_splits(name: str, split: str | None) -> None:
 
 
 def test_a_name_is_shown_in_one_line() -> None:
-    assert shown("a\nb\x1b[0m \N{SNOWMAN}") == "a\\nb\\x1b[0m \N{SNOWMAN}"
+    assert named("a\nb\x1b[0m \N{SNOWMAN}") == "a\\nb\\x1b[0m \N{SNOWMAN}"
 
 
 def test_a_run_in_the_folder_is_no_change(tmp_path: Path) -> None:

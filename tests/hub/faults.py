@@ -26,6 +26,7 @@ class Fault:
     Attributes:
         when: which requests, see `on`.
         status: answer with this status, without handling the request.
+        said: the message beside the status, to which that is added.
         done: handle the request, then answer with `status`.
         retry_after: seconds or a date, sent as `Retry-After` beside the status.
         redirect: send the client to this address (and `headers`), without handling the request.
@@ -41,6 +42,7 @@ class Fault:
 
     when: Callable[[Request], bool]
     status: int | None = None
+    said: str = "Injected fault"
     done: bool = False
     retry_after: int | str | None = None
     redirect: str | None = None
@@ -74,7 +76,7 @@ def handle(faults: Iterable[Fault], request: Request, handler: Callable[[Request
         if fault.done:
             handler(request)
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-        return Response.refusal(HubError(fault.status, "Fault", f"Injected fault {fault.status}", headers=headers))
+        return Response.refusal(HubError(fault.status, "Fault", f"{fault.said} {fault.status}", headers=headers))
     if fault.redirect is not None:
         return Response(302, headers={"Location": fault.redirect} | _given(fault.headers))
     response = handler(request)

@@ -14,6 +14,7 @@ from hubslice.artefacts.verification import Finding, Verification, compared
 from hubslice.device import resolve_device
 from hubslice.errors import DataError, FetchError, HubsliceError
 from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted
+from hubslice.machine import first_line
 from hubslice.pipeline.run_folder import undisturbed
 from hubslice.pipeline.verify.card import check_card, check_results
 from hubslice.pipeline.verify.claims import Claims, Place, open_place, open_recipe
@@ -94,7 +95,7 @@ def _findings(place: Place, effort: Effort, trusted: TrustedKey | TrustedIdentit
         loaded, recipe = open_recipe(place)
         claims = Claims(place, lock, Report.load(place.folder / REPORT), loaded, recipe)
     except HubsliceError as error:
-        yield compared(FILES, "report and recipe", [error.message], "")
+        yield compared(FILES, "report and recipe", [error.headline], "")
         return
     yield from _guarded(FILES, lambda: check_student_files(claims))
     yield from _guarded(LOCKED, lambda: check_lock(claims))
@@ -122,7 +123,7 @@ def _lock(place: Place) -> tuple[Lock | None, list[Finding]]:
     try:
         return Lock.load(place.folder / LOCK), []
     except HubsliceError as error:
-        return None, [compared(LOCKED, LOCK, [error.message], "")]
+        return None, [compared(LOCKED, LOCK, [error.headline], "")]
 
 
 def _guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
@@ -132,5 +133,5 @@ def _guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Find
     except (FetchError, DataError):
         raise
     except _UNREADABLE as error:
-        what = error.message if isinstance(error, HubsliceError) else f"{type(error).__name__}: {error}"
-        yield compared(part, "cannot be read", [what.partition("\n")[0]], "")
+        what = error.headline if isinstance(error, HubsliceError) else f"{type(error).__name__}: {first_line(error)}"
+        yield compared(part, "cannot be read", [what], "")

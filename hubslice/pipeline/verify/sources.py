@@ -74,7 +74,7 @@ def _on_hub(name: str, model: LockedModel, *, full: bool) -> Finding:
 
 def not_given(part: str, name: str, error: HubsliceError) -> Finding:
     """The finding on a source that the Hub does not give: not checked, unless it answered that it has no such thing."""
-    return compared(part, name, [error.message], "") if absent(error) else unchecked(part, name, error.message)
+    return compared(part, name, [error.headline], "") if absent(error) else unchecked(part, name, error.headline)
 
 
 def _promise(fact: FileFact, listing: Listing, client: Client, *, full: bool) -> str | None:

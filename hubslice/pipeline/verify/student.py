@@ -18,12 +18,12 @@ from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT, TEACHER
 from hubslice.artefacts.sealed import read_sealed
 from hubslice.artefacts.verification import Finding, compared, unchecked
-from hubslice.data.aside import shown
 from hubslice.data.task import Task, load_task
 from hubslice.defects.attack import Batch, Source
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.registry import make_defect
 from hubslice.errors import DataError, FetchError
+from hubslice.escaping import named
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model, read_config
 from hubslice.models.weights import weight_files
@@ -147,7 +147,7 @@ def _open(claims: Claims, effort: Effort) -> Task | Finding:
     if effort.data is not None:
         params = params.model_copy(update={"path": str(effort.data.absolute())})
     elif claims.place.run is None and ("data", "path") in paths_here(claims.loaded):
-        return unchecked(PART, name, f"the recipe names {shown(params.path)}, a path: --data PATH names your copy")
+        return unchecked(PART, name, f"the recipe names {named(params.path)}, a path: --data PATH names your copy")
     elif revision is not None and effort.full:
         params = params.model_copy(update={"revision": revision})
     elif revision is not None or claims.place.run is None or not place(params.path, claims.loaded.base).exists():
