@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
-import pyarrow.parquet as pq
 import yaml
 from huggingface_hub import metadata_load
 
 from hubslice.data.aside import shown, some, tell
+from hubslice.data.loading import load
+from hubslice.data.parquet_size import rows_of
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
 from hubslice.errors import DataError
@@ -69,9 +70,9 @@ def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, A
     elif kind == "repository":
         if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
             raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
-        splits = datasets.load_dataset(str(folder))
+        splits = load(str(folder))
     else:  # given a folder, `datasets` takes every file for parquet, or none but those that are called like splits
-        splits = datasets.load_dataset("parquet", data_files=_tables(walked or walk(folder)))
+        splits = load("parquet", data_files=_tables(walked or walk(folder)))
     return splits
 
 
@@ -80,7 +81,7 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
 
     Words that all of them have decide nothing: `crash-test-train` and `crash-test-val`.
     """
-    empty = [place for place in walked.tables if not pq.read_metadata(walked.path(place)).num_rows]
+    empty = [place for place in walked.tables if not rows_of(walked.path(place))]
     if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
         tell(f"{shown(walked.root)}: parquet files without rows are left out: {some(empty)}")
     said = {place: _splits_in(place) for place in walked.tables if place not in empty}

@@ -16,6 +16,7 @@ from datasets.exceptions import DatasetsError
 
 from hubslice.data.aside import Aside, Reason, some, tell
 from hubslice.data.labels import normal
+from hubslice.data.loading import load
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 
@@ -138,7 +139,7 @@ def _rows_of(path: Path, table: str, source: str) -> tuple[list[Row], dict[str, 
 
 def _read(path: Path) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
     if path.suffix == ".parquet":
-        found = datasets.load_dataset("parquet", data_files=escape(str(path)), split="train")
+        found = load("parquet", data_files=escape(str(path)))["train"]
         features = found.features.items()
         return found.to_list(), {name: tuple(f.names) for name, f in features if isinstance(f, datasets.ClassLabel)}
     if path.suffix == ".jsonl":

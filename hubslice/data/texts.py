@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 from datasets.exceptions import DatasetsError
 
 from hubslice.data.hub import from_hub
+from hubslice.data.loading import load
 from hubslice.errors import DataError
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import DataParams
@@ -84,7 +84,7 @@ def _rows(data: str, path: Path) -> Any:
         if on_hub:
             splits, _ = from_hub(DataParams.model_validate({"path": data}), path)
         else:
-            splits = datasets.load_dataset(kind, data_files=str(path), **options)
+            splits = load(kind, data_files=str(path), **options)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read as {kind}: {error.__cause__ or error}",
