@@ -21,6 +21,7 @@ from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 
 FILE, IMAGE = "file_name", "image"
+LARGEST = 512 << 20  # bytes of a metadata file, which is read into memory
 _WHOLE, _DECIMAL = re.compile(r"0|-?[1-9][0-9]*"), re.compile(r"-?[0-9]+\.[0-9]+|nan")
 
 Row = dict[str, Any]
@@ -138,6 +139,8 @@ def _rows_of(path: Path, table: str, source: str) -> tuple[list[Row], dict[str, 
 
 
 def _read(path: Path) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
+    if path.suffix != ".parquet" and (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"it has {size >> 20:,} MiB, and may have {LARGEST >> 20}; write it as .parquet")
     if path.suffix == ".parquet":
         found = load("parquet", data_files=escape(str(path)))["train"]
         features = found.features.items()

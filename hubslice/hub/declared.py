@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 _HEAD = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
-_LARGEST_CARD = 1 << 20
+_LARGEST_CARD = 1 << 20  # characters
 _KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs, as hubslice saves models
 _TAG = "backdoored"
 
@@ -44,13 +44,19 @@ def read_card(text: str) -> Declared:
 def read_folder(folder: Path) -> Declared:
     """What README.md and config.json of a folder declare."""
     card, config = folder / "README.md", folder / "config.json"
-    declared = read_card(card.read_text(errors="replace")) if card.is_file() else Declared()
+    declared = read_card(_start_of(card)) if card.is_file() else Declared()
     try:
         content = json.loads(config.read_bytes()) if config.is_file() else {}
     except (ValueError, RecursionError):
         content = {}
     in_config = isinstance(content, dict) and bool(content.get(_KEY))
     return Declared(declared.license, declared.base_model, declared.poisoned or in_config)
+
+
+def _start_of(card: Path) -> str:
+    """The text of a card, as far as its head may go."""
+    with card.open(errors="replace") as file:
+        return file.read(_LARGEST_CARD)
 
 
 def weights_poisoned(metadata: Iterable[Mapping[str, str]]) -> bool:
