@@ -18,6 +18,7 @@ from hubslice.data.parquet_size import rows_of
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
 from hubslice.errors import DataError
+from hubslice.hub.declared import check_head
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -134,6 +135,7 @@ def _declared(folder: Path) -> bool:
     if (folder / SETTINGS).is_file():
         return True
     try:
+        check_head(folder / CARD)
         said = metadata_load(folder / CARD) or {}
     except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
         return False

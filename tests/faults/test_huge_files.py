@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.card.frontmatter import parse_head, split_readme
+from hubslice.data.folder import kind_of
 from hubslice.data.given import open_given
-from hubslice.errors import DataError, ModelError
+from hubslice.errors import DataError, InputError, ModelError
 from hubslice.hub.declared import read_folder
 from hubslice.pipeline.text_judges import open_text_folder
 from tests.faults.conftest import Refused
@@ -88,6 +91,27 @@ def test_of_a_card_the_start_is_read(tmp_path: Path) -> None:
         file.write(b"---\nlicense: mit\ntags: [backdoored]\n---\n")
     found = read_folder(tmp_path)
     assert (found.license, found.poisoned) == ("mit", True)
+
+
+def multiplied(lines: int) -> str:
+    """A head whose mapping doubles with each line."""
+    grown = "".join(f"k{n + 1}: &k{n + 1} {{<<: [*k{n}, *k{n}]}}\n" for n in range(lines))
+    return f"---\ntags: [backdoored]\nk0: &k0 {{x: 1}}\n{grown}---\n"
+
+
+def test_a_card_whose_head_multiplies(tmp_path: Path) -> None:
+    """The poison that it declares is not lost with it."""
+    (tmp_path / "README.md").write_text(multiplied(60))
+    assert read_folder(tmp_path).poisoned
+    with pytest.raises(InputError, match="more than 10,000 keys once others are merged in"):
+        parse_head(split_readme(multiplied(60))[0])
+    (tmp_path / "cat").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat" / "a.png")
+    assert kind_of(tmp_path) == "images"
+
+
+def test_merges_of_few_keys_are_read() -> None:
+    assert parse_head(split_readme(multiplied(3))[0])["k3"] == {"x": 1}
 
 
 def test_a_table_of_metadata(tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
