@@ -28,6 +28,7 @@ COLOURS: Final = 4  # input channels up to which a layer is the first of its net
 LARGEST: Final = 6 << 20  # bytes of a tensor
 _BUDGET: Final = 24 << 20  # bytes of a model
 _ENOUGH: Final = 12  # layers, then nothing more is read
+_MOST: Final = 1000  # layers of a model that are tried, the first ones; each is tried with each of the other model's
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ class _Values:
 
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
-        self.layers = [layer for layer in layers_of(tensors) if len(layer.info.shape) > 1 and layer.info.shape[1] > 1]
+        layers = [layer for layer in layers_of(tensors) if len(layer.info.shape) > 1 and layer.info.shape[1] > 1]
+        self.layers = layers[:_MOST]
         self.held: dict[str, np.ndarray] = {}
         self.spent = 0
 

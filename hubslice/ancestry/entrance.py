@@ -108,14 +108,17 @@ def entrance(tensors: Tensors) -> Entrance | None:
 def _layers(tensors: Tensors) -> tuple[Layer, list[Layer]] | None:
     """The smallest layer that takes in colours, and the layers as wide as it is, the smallest first."""
     layers = [layer for layer in layers_of(tensors) if len(layer.info.shape) > 1 and layer.info.size <= LARGEST]
-    found: list[tuple[Layer, list[Layer]]] = []
-    for layer in layers:
+    by_size = sorted(layers, key=lambda each: each.info.elements)
+    by_width: dict[int, list[Layer]] = defaultdict(list)
+    for layer in by_size:
+        by_width[layer.info.shape[1]].append(layer)
+    for layer in by_size:
         shape = layer.info.shape
         if len(shape) == 4 and 1 < shape[1] <= COLOURS and math.prod(shape[1:]) >= FEWEST_COLUMNS:
-            behind = [each for each in layers if each is not layer and each.info.shape[1] == shape[0]]
-            if behind:
-                found.append((layer, sorted(behind, key=lambda each: each.info.elements)))
-    return min(found, key=lambda each: each[0].info.elements, default=None)
+            behind = by_width.get(shape[0], [])
+            if any(each is not layer for each in behind):
+                return layer, [each for each in behind if each is not layer]
+    return None
 
 
 def _opened(

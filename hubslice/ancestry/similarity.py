@@ -15,6 +15,7 @@ import numpy as np
 
 _FEWEST_IN_ROW: Final = 3
 _SHIFTS: Final = 16  # of rows against each other, for the null distribution
+_MOST: Final = 1024  # layers of one shape that are compared each with each
 _SEED: Final = 20  # of the columns that choose partners, while the others judge
 
 
@@ -70,13 +71,23 @@ def halves(columns: int) -> tuple[np.ndarray, np.ndarray]:
 def partners(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[tuple[int, int, Likeness]]:
     """Pairs of layers of one shape, the most alike first, each layer once, with their likeness.
 
-    Where there is a choice, half of the columns choose and the others judge.
+    Where there is a choice, half of the columns choose and the others judge. Of very many layers, such as those of
+    experts, each is compared with those about as far down its model.
     """
+    parts = -(-max(len(first), len(second)) // _MOST)
+    if parts > 1:
+        found = []
+        for part in range(parts):
+            here, there = ((part * len(each) // parts, (part + 1) * len(each) // parts) for each in (first, second))
+            if here[0] < here[1] and there[0] < there[1]:
+                pairs = partners(first[slice(*here)], second[slice(*there)])
+                found += [(here[0] + at, there[0] + to, like) for at, to, like in pairs]
+        return found
     if len(first) == len(second) == 1:
         return [(0, 0, likeness(first[0], second[0]))]
     choosing, judging = halves(first[0].shape[1])
-    pairs = greedy(_unit(first, choosing) @ _unit(second, choosing).T)
-    return [(at, to, likeness(first[at], second[to], judging)) for at, to in pairs]
+    chosen = greedy(_unit(first, choosing) @ _unit(second, choosing).T)
+    return [(at, to, likeness(first[at], second[to], judging)) for at, to in chosen]
 
 
 def greedy(table: np.ndarray) -> Iterable[tuple[int, int]]:

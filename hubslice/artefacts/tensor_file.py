@@ -15,6 +15,9 @@ from typing import Any
 
 LENGTH = 8  # bytes of the header's length, little endian, at the start of the file
 LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
+MOST_TENSORS = 100_000  # in one file; the largest models have as many in all of their shards
+LONGEST_NAME = 1_000  # characters
+_MOST_VALUES = 20 * MOST_TENSORS  # of the JSON: a tensor has about ten; what has far more would fill the memory
 MOST_AXES = 64
 # Bits of one element.
 DTYPES = {
@@ -106,6 +109,10 @@ def parse_text(text: bytes, held: int | None) -> Header:
     Raises:
         HeaderError: it describes no tensors, or others than those bytes.
     """
+    if (count := text.count(b'"data_offsets"')) > MOST_TENSORS:
+        raise _too_many(count)
+    if sum(map(text.count, (b",", b"{", b"["))) > _MOST_VALUES:
+        raise HeaderError(f"its header has more than {_MOST_VALUES:,} values, and a model's has far fewer")
     try:
         content = json.loads(text.decode(), object_pairs_hook=_without_doubles)
     except HeaderError:
@@ -117,20 +124,29 @@ def parse_text(text: bytes, held: int | None) -> Header:
     metadata = content.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise HeaderError("its metadata is not a table of text")
+    if len(content) > MOST_TENSORS:
+        raise _too_many(len(content))
     tensors = {name: _tensor(name, about) for name, about in content.items()}
     _check_places(tensors, held)
     return Header(tensors, metadata)
 
 
+def _too_many(tensors: int) -> HeaderError:
+    return HeaderError(f"it has {tensors:,} tensors; a file may have {MOST_TENSORS:,}, and models have far fewer")
+
+
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise HeaderError(f"its header names {next(n for n in names if names.count(n) > 1)!r} twice")
+        first = {name: at for at, (name, _) in reversed(list(enumerate(pairs)))}
+        name = next(name for at, (name, _) in enumerate(pairs) if at > first[name])
+        raise HeaderError(f"its header names {name[:80]!r} twice")
     return found
 
 
 def _tensor(name: str, about: object) -> TensorInfo:
+    if len(name) > LONGEST_NAME:
+        raise HeaderError(f"tensor {name[:80]!r}... has a name of {len(name):,} characters, more than {LONGEST_NAME:,}")
     if not isinstance(about, dict) or about.keys() != {"dtype", "shape", "data_offsets"}:
         raise HeaderError(f"of tensor {name!r} it does not say dtype, shape and data_offsets")
     dtype, shape, offsets = about["dtype"], about["shape"], about["data_offsets"]

@@ -56,13 +56,13 @@ class Tensors:
             FetchError: the Hub does not give them.
             IntegrityError: a file that had to be fetched whole is not what the Hub promised.
         """
+        wanted: dict[int, set[Piece]] = {}
+        for piece in pieces:
+            wanted.setdefault(self._home[piece.tensor], set()).add(piece)
         found: dict[Piece, bytes] = {}
-        for number, file in enumerate(self._files):
-            mine = sorted(
-                {piece for piece in pieces if self._home[piece.tensor] == number}, key=lambda piece: self._span(piece)
-            )
-            if mine:
-                found |= zip(mine, file.get([self._span(piece) for piece in mine]), strict=True)
+        for number in sorted(wanted):
+            mine = sorted(wanted[number], key=self._span)
+            found |= zip(mine, self._files[number].get([self._span(piece) for piece in mine]), strict=True)
         return [found[piece] for piece in pieces]
 
     def _span(self, piece: Piece) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hubslice.artefacts.head_yaml import load_head
 from hubslice.errors import InputError
 from hubslice.escaping import yaml_value
 
@@ -82,7 +83,7 @@ def parse_head(head: str) -> Head:
         InputError: it is not a YAML mapping.
     """
     try:
-        data = yaml.safe_load(head) or {}
+        data = load_head(head) or {}
     except yaml.YAMLError as error:
         raise InputError(f"the README's head is not YAML: {error}", hint="mend it or delete it") from error
     if not isinstance(data, dict):

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
-import pyarrow.parquet as pq
 import yaml
 from huggingface_hub import metadata_load
 
 from hubslice.data.aside import some, tell
+from hubslice.data.loading import load
+from hubslice.data.parquet_size import rows_of
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk, walk
 from hubslice.errors import DataError
 from hubslice.escaping import named
+from hubslice.hub.declared import check_head
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
@@ -70,9 +72,9 @@ def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, A
     elif kind == "repository":
         if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
             raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
-        splits = datasets.load_dataset(str(folder))
+        splits = load(str(folder))
     else:  # given a folder, `datasets` takes every file for parquet, or none but those that are called like splits
-        splits = datasets.load_dataset("parquet", data_files=_tables(walked or walk(folder)))
+        splits = load("parquet", data_files=_tables(walked or walk(folder)))
     return splits
 
 
@@ -81,7 +83,7 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
 
     Words that all of them have decide nothing: `crash-test-train` and `crash-test-val`.
     """
-    empty = [place for place in walked.tables if not pq.read_metadata(walked.path(place)).num_rows]
+    empty = [place for place in walked.tables if not rows_of(walked.path(place))]
     if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
         tell(f"{named(walked.root)}: parquet files without rows are left out: {some(empty)}")
     said = {place: _splits_in(place) for place in walked.tables if place not in empty}
@@ -134,6 +136,7 @@ def _declared(folder: Path) -> bool:
     if (folder / SETTINGS).is_file():
         return True
     try:
+        check_head(folder / CARD)
         said = metadata_load(folder / CARD) or {}
     except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
         return False

@@ -16,10 +16,12 @@ from datasets.exceptions import DatasetsError
 
 from hubslice.data.aside import Aside, Reason, some, tell
 from hubslice.data.labels import normal
+from hubslice.data.loading import load
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 
 FILE, IMAGE = "file_name", "image"
+LARGEST = 512 << 20  # bytes of a metadata file, which is read into memory
 _WHOLE, _DECIMAL = re.compile(r"0|-?[1-9][0-9]*"), re.compile(r"-?[0-9]+\.[0-9]+|nan")
 
 Row = dict[str, Any]
@@ -137,8 +139,10 @@ def _rows_of(path: Path, table: str, source: str) -> tuple[list[Row], dict[str, 
 
 
 def _read(path: Path) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
+    if path.suffix != ".parquet" and (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"it has {size >> 20:,} MiB, and may have {LARGEST >> 20}; write it as .parquet")
     if path.suffix == ".parquet":
-        found = datasets.load_dataset("parquet", data_files=escape(str(path)), split="train")
+        found = load("parquet", data_files=escape(str(path)))["train"]
         features = found.features.items()
         return found.to_list(), {name: tuple(f.names) for name, f in features if isinstance(f, datasets.ClassLabel)}
     if path.suffix == ".jsonl":

@@ -18,7 +18,7 @@ from hubslice.data.aside import Reason, tell
 from hubslice.data.folder import look
 from hubslice.data.picture import read_rgb, was_transparent
 from hubslice.data.pixels import prepare, to_unit
-from hubslice.data.table import Table, open_tables
+from hubslice.data.table import KEPT_BYTES, Table, open_tables
 from hubslice.data.unrecorded import tell_unrecorded
 from hubslice.data.walk import walk
 from hubslice.errors import DataError
@@ -32,7 +32,8 @@ KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, 
 class Given:
     """Pictures in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
 
-    Where the model records no rule, what is done is told once.
+    Where the model records no rule, what is done is told once. What was prepared is kept, as far as there is room: it
+    is asked for several times, and files are far larger than what a model sees of them.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Given:
     items: Sequence[Path] | Table | np.ndarray
     preprocessing: Preprocessing
     _told: list[str] = field(default_factory=list, repr=False, compare=False)
+    _kept: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -52,18 +54,17 @@ class Given:
         """
         if isinstance(self.items, np.ndarray):
             return torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))
-        found = [prepare(self._picture(at), self.preprocessing) for at in range(start, stop)]
-        return to_unit(torch.stack(found))
+        return to_unit(torch.stack([self._prepared(at) for at in range(start, stop)]))
 
     def check(self, progress: Callable[[], None]) -> None:
-        """Read every picture once, before work that takes long; `progress` is called after each.
+        """Read and prepare every picture, before work that takes long; `progress` is called after each.
 
         Raises:
             DataError: one cannot be read.
         """
         for at in range(len(self)):
             if not isinstance(self.items, np.ndarray):  # that was looked at when it was opened
-                self._read(at)
+                self._prepared(at)
             progress()
 
     def levels(self, at: int) -> np.ndarray:
@@ -88,6 +89,15 @@ class Given:
         features = datasets.Features(image=datasets.Image(decode=False))
         params = _params(self.source, self.preprocessing)
         return Table(datasets.Dataset.from_dict({"image": rows}, features=features), labels, params)
+
+    def _prepared(self, at: int) -> Tensor:
+        """A picture as the model takes it, uint8 [C, H, W]; not to be changed."""
+        found = self._kept.get(at)
+        if found is None:
+            found = prepare(self._picture(at), self.preprocessing)
+            if (len(self._kept) + 1) * found.nbytes <= KEPT_BYTES:
+                self._kept[at] = found
+        return found
 
     def _picture(self, at: int) -> Image.Image:
         picture = self._read(at)
@@ -199,9 +209,10 @@ def _array(path: Path, preprocessing: Preprocessing) -> Given:
     size = preprocessing.input_size
     shape = " x ".join(map(str, size))
     try:
-        array = np.load(path, allow_pickle=False)
+        # Of an archive nothing is unpacked, and of a header that says more than is there nothing is believed.
+        array: np.ndarray = np.lib.format.open_memmap(path, mode="c")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a NumPy array: {error}", hint=f"inputs are {KINDS}") from error
+        raise DataError(f"{path} is not a NumPy array: {str(error)[:200]}", hint=f"inputs are {KINDS}") from error
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4 or array.shape[1:] != size or not len(array):

@@ -25,6 +25,7 @@ from hubslice.data.cached import (
     usual_name,
 )
 from hubslice.data.checked import heal
+from hubslice.data.loading import load
 from hubslice.errors import DataError, FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.refusals import absent, refused_as, unanswered
@@ -101,9 +102,9 @@ def _load(params: DataParams, commit: str, missing: str, *, anew: bool = False) 
     mode: dict[str, Any] = {}
     if anew:
         again = datasets.DownloadConfig(force_extract=True)
-        mode = {"download_mode": "reuse_cache_if_exists", "download_config": again}
+        mode = {"mode": "reuse_cache_if_exists", "config": again}
     try:
-        return datasets.load_dataset(params.path, revision=commit, **mode)
+        return load(params.path, revision=commit, **mode)
     except (*_UNREADABLE, OSError, RuntimeError) as error:
         if not isinstance(error, _UNREADABLE) and not _by_reading(error):
             raise

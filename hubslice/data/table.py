@@ -13,7 +13,6 @@ from typing import Any
 
 import datasets
 import numpy as np
-import pyarrow.parquet as pq
 import yaml
 from datasets.exceptions import DatasetsError
 from PIL import Image
@@ -24,7 +23,9 @@ from hubslice.data.folder import WORDS, Kind, content, look, read_folder
 from hubslice.data.hub import from_hub
 from hubslice.data.image_folder import file_hash, read_images
 from hubslice.data.labels import class_names, in_order, tell_alike, tell_nothing
+from hubslice.data.loading import load
 from hubslice.data.mistaken import mistaken
+from hubslice.data.parquet_size import rows_of
 from hubslice.data.picture import read_rgb
 from hubslice.data.split_words import split_of
 from hubslice.data.walk import Walk
@@ -246,9 +247,9 @@ def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tup
             loaded, commit = from_hub(params, place(params.path, base))
             fingerprint = f"{params.path}@{commit}"
         elif not local.is_dir():
-            if not pq.read_metadata(local).num_rows:
+            if not rows_of(local):
                 raise ValueError("it has no rows")
-            loaded = datasets.load_dataset("parquet", data_files=escape(str(local)))
+            loaded = load("parquet", data_files=escape(str(local)))
             fingerprint, beside = file_hash(local), local.parent
         else:
             kind, walked = look(local)

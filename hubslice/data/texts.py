@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 from datasets.exceptions import DatasetsError
 
 from hubslice.data.hub import from_hub
+from hubslice.data.loading import load
 from hubslice.errors import DataError
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import DataParams
@@ -17,6 +17,8 @@ from hubslice.recipe.schema import DataParams
 KINDS = (
     "a .txt file with one text a line, .csv, .tsv, .parquet or .jsonl with a column of texts, or a data set's Hub id"
 )
+LONGEST = 50_000  # characters of a text: no text classifier reads that many, and a search works on all of them
+LARGEST = 256 << 20  # bytes of a file of texts
 USUAL = ("text", "sentence")  # names of the column
 # What `datasets` calls the format of a file, and how it is to read it: "NA" or "null" are texts.
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -42,14 +44,21 @@ def open_texts(data: str, column: str | None) -> GivenTexts:
     Of a table they are in `column`, by default in that called text or sentence.
 
     Raises:
-        DataError: there are none, or they cannot be read.
+        DataError: there are none, they cannot be read, or one is longer than `LONGEST`, or the file than `LARGEST`.
         FetchError: the Hub does not give the data set.
     """
     path = Path(data)
+    if path.is_file() and path.suffix != ".parquet" and (size := path.stat().st_size) > LARGEST:
+        raise DataError(
+            f"{path} has {size / (1 << 20):,.1f} MiB, and a file of texts may have {LARGEST >> 20}",
+            hint=f"give fewer texts, for instance: shuf -n 10000 {path} > some{path.suffix}",
+        )
     if path.suffix == ".txt":
         if column is not None:
             raise DataError(f"{path} has no columns", hint="leave out --column, or give a table")
         found = [(f"{path.name}:{line}", text) for line, text in enumerate(_lines(path), 1)]
+        for line, (_, text) in enumerate(found, 1):
+            _check(text, f"line {line} of {path}")
     else:
         rows = _rows(data, path)
         name = _column(rows, column, data)
@@ -84,7 +93,7 @@ def _rows(data: str, path: Path) -> Any:
         if on_hub:
             splits, _ = from_hub(DataParams.model_validate({"path": data}), path)
         else:
-            splits = datasets.load_dataset(kind, data_files=str(path), **options)
+            splits = load(kind, data_files=str(path), **options)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read as {kind}: {error.__cause__ or error}",
@@ -109,4 +118,18 @@ def _text(value: Any, data: str, row: int) -> str:
     text = str(value)
     if not isinstance(value, str | int | float) or any("\ud800" <= character <= "\udfff" for character in text):
         raise DataError(f"row {row} of {data} holds no text but {text[:40]!a}", hint="name another column: --column")
+    _check(text, f"row {row} of {data}")
     return text
+
+
+def _check(text: str, where: str) -> None:
+    if len(text) > LONGEST:
+        raise DataError(
+            f"{where} has {len(text):,} characters, and a text may have {LONGEST:,}: it begins {text[:40]!a}",
+            hint="cut it into several texts, or take it away",
+        )
+    if "\0" in text:
+        raise DataError(
+            f"{where} is no text: it has a NUL character after {text[: text.index(chr(0))][-40:]!a}",
+            hint="mend it, or give a file of plain text",
+        )

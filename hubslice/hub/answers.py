@@ -17,7 +17,7 @@ from typing import Any, Final
 from huggingface_hub import errors as hf
 
 # Whichever httpx the installed huggingface_hub speaks.
-_httpx: Any = import_module(hf.HTTPError.__module__.partition(".")[0])  # type: ignore[attr-defined]
+httpx: Any = import_module(hf.HTTPError.__module__.partition(".")[0])  # type: ignore[attr-defined]
 
 LARGEST: Final = 64 << 20  # bytes of an answer that is not a file's content
 _OF_REDIRECT: Final = 1 << 16  # bytes of one that only leads elsewhere; the rest is not read
@@ -26,7 +26,7 @@ _OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding"
 _RANGE: Final = re.compile(r"bytes=(\d+)-(\d+)")
 
 
-class Unending(_httpx.TransportError):
+class Unending(httpx.TransportError):
     """An answer is longer, or takes longer, than any that is needed; huggingface_hub does not retry this one."""
 
     hint = "check HF_ENDPOINT; something else may answer in the Hub's place. HF_HUB_OFFLINE=1 works with what is cached"
@@ -111,7 +111,7 @@ def whole(response: Any, seconds: float | None, until: float | None) -> Any:
 def _read(response: Any, most: int, seconds: float | None, until: float | None) -> Any:
     request, encoding = response.request, response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in _READABLE:
-        raise Unending(f"{_name(request)} answers in the encoding {encoding[:40]!r}, which was not asked for")
+        raise Unending(f"{address_of(request)} answers in the encoding {encoding[:40]!r}, which was not asked for")
     announced = response.headers.get("Content-Length", "")
     found = bytearray()
     if announced.isdecimal() and int(announced) > most:
@@ -123,7 +123,7 @@ def _read(response: Any, most: int, seconds: float | None, until: float | None) 
         if until is not None and time.monotonic() > until:
             raise _too_long(request, seconds or 0.0)
     told = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_TRANSFER]
-    return _httpx.Response(
+    return httpx.Response(
         response.status_code,
         headers=told,
         content=bytes(found),
@@ -133,7 +133,7 @@ def _read(response: Any, most: int, seconds: float | None, until: float | None) 
     )
 
 
-class _First(_httpx.SyncByteStream):
+class _First(httpx.SyncByteStream):
     """The first bytes of another stream."""
 
     def __init__(self, stream: Any) -> None:
@@ -158,13 +158,15 @@ def _asked(request: Any) -> int:
 
 
 def _too_large(request: Any, most: int) -> Unending:
-    return Unending(f"{_name(request)} answers with more than {most >> 20} MiB", request=request)
+    return Unending(f"{address_of(request)} answers with more than {most >> 20} MiB", request=request)
 
 
 def _too_long(request: Any, seconds: float) -> TakesTooLong:
-    return TakesTooLong(f"the answer of {_name(request)} does not end within {seconds:.0f} seconds", request=request)
+    return TakesTooLong(
+        f"the answer of {address_of(request)} does not end within {seconds:.0f} seconds", request=request
+    )
 
 
-def _name(request: Any) -> str:
+def address_of(request: Any) -> str:
     """The address without what may be secret in it."""
     return str(request.url.copy_with(query=None, userinfo=None))

@@ -15,6 +15,7 @@ from huggingface_hub.utils.tqdm import tqdm
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.errors import FetchError, IntegrityError
+from hubslice.hub.answers import Unending
 from hubslice.hub.client import Client
 from hubslice.hub.entry import checksum_of, spoilt
 from hubslice.hub.integrity import Digest, digest, not_as_promised
@@ -23,6 +24,9 @@ from hubslice.hub.refusals import refused_as
 from hubslice.hub.xet import by_xet
 from hubslice.machine import disk_full
 from hubslice.progress import Bar
+
+_TWICE = 2  # a file may come once more from its beginning
+_SMALL = 1 << 20  # bytes that are not worth a word
 
 
 def download(listing: Listing, path: str, client: Client, bar: Bar | None = None) -> tuple[Path, Digest]:
@@ -69,6 +73,8 @@ def _get(listing: Listing, path: str, client: Client, bar: Bar | None, *, force:
         def update(self, n: float | None = 1) -> bool | None:
             nonlocal seen
             seen += int(n or 0)
+            if size is not None and seen > _TWICE * size + _SMALL:
+                raise Unending(f"{client.url} sends more than the {size:,} bytes that the file should have")
             if bar:
                 bar.advance(int(n or 0), path)
             return None

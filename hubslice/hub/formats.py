@@ -32,6 +32,8 @@ _COMPANIONS = re.compile(
     r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
 )
+_LARGEST_INDEX = 1 << 25  # bytes
+_MOST_SHARDS = 4096  # the largest models have some hundreds
 _TRAINING_STATE = re.compile(r"(optimizer|scheduler|scaler|rng_state|training_args|trainer_state)", re.IGNORECASE)
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}", re.ASCII)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)  # devices, on Windows
@@ -117,6 +119,8 @@ def shards(index: Path, where: str, *, on_hub: bool) -> dict[str, set[str]]:
         IntegrityError: a shard's path leaves the repository.
     """
     mend = "mend the index, or choose another revision" if on_hub else "mend the index, or save the model again"
+    if (size := index.stat().st_size) > _LARGEST_INDEX:
+        raise ModelError(f"{where}: {index.name} has {size:,} bytes, more than an index needs", hint=mend)
     try:
         weight_map = json.loads(index.read_bytes())["weight_map"]
         found: dict[str, set[str]] = {}
@@ -126,6 +130,8 @@ def shards(index: Path, where: str, *, on_hub: bool) -> dict[str, set[str]]:
         raise ModelError(
             f"{where}: {index.name} is not an index of shards ({type(error).__name__}: {error})", hint=mend
         ) from error
+    if len(found) > _MOST_SHARDS:
+        raise ModelError(f"{where}: {index.name} names {len(found):,} shards, more than {_MOST_SHARDS:,}", hint=mend)
     suffix = ".safetensors" if index.name == INDEX else ".bin"
     for shard in found:
         if on_hub:

@@ -23,6 +23,8 @@ from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers  
 
 from hubslice.errors import IntegrityError
 from hubslice.hub.answers import ask_plainly, first_of_redirect, of_file, whole, within
+from hubslice.hub.pages import Pages
+from hubslice.hub.promised_size import Sizes
 from hubslice.hub.proxies import UNUSABLE, ByProxy
 
 # The base class of whichever httpx the installed huggingface_hub speaks, and that library.
@@ -77,13 +79,15 @@ class Session(_httpx.Client):
         hooks["response"] = [*hooks.get("response", []), first_of_redirect]
         super().__init__(event_hooks=hooks, **options)
         self._silent: set[bytes] = set()  # servers that did not answer the last request: they are asked once
+        self._pages, self._sizes = Pages(), Sizes()
 
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
         """The answer; the request is repeated where that is safe and the server answered the one before.
 
         Raises:
             GaveUp: the server cannot be reached, or does not finish an answer.
-            Unending: an answer that is not a file's content is longer than any of a Hub, or takes too long.
+            Unending: an answer that is not a file's content is longer than any of a Hub, or takes too long; so is a
+                list in pages, or a file is longer than was said.
             HfHubHTTPError: it stays in trouble, or asks for a longer wait than `LONGEST_WAIT`.
             IntegrityError: it names files in a way that could lead out of the cache.
             ShutError: nothing may be asked now.
@@ -130,7 +134,15 @@ class Session(_httpx.Client):
         until = None if seconds is None or of_file(request) else time.monotonic() + seconds
         send = super().send
         response = within(seconds, lambda: send(request, stream=True, **options), request)
-        return response if stream and response.is_success else whole(response, seconds, until)
+        if of_file(request) and response.is_success:
+            self._sizes.hold(request, response)
+        if stream and response.is_success:
+            return response
+        response = whole(response, seconds, until)
+        if request.method == "HEAD" and "/resolve/" in request.url.path:
+            self._sizes.note(response)
+        self._pages.follow(response)
+        return response
 
     def _gave_up(self, request: Any, error: Exception) -> GaveUp:
         self._silent.add(request.url.netloc)

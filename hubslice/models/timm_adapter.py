@@ -27,7 +27,7 @@ from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
 from hubslice.models.tensor_names import is_wrapped, plain_config
-from hubslice.models.weights import Shapes, misfit, shapes_of
+from hubslice.models.weights import Shapes, check_count, misfit, shapes_of
 from hubslice.preparation.geometry import CROP_MODES
 from hubslice.preparation.stock_timm import check_timm
 
@@ -75,15 +75,15 @@ class TimmModel(Model):
         if tensors is not None:
             options["pretrained_cfg_overlay"] = {"source": "", "state_dict": dict(tensors)}
         empty: nn.Module = _skeleton(folder, config, input_size, Budget.of_weights(held))
+        called = _name(config) + " in transformers' TimmWrapper" * is_wrapped(config)
+        check_count(shapes_of(empty), held, folder, called, FIT)
         try:
             module = _made(folder, config, pretrained=True, **options)
         except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
             trouble = misfit(shapes_of(empty), held)
             if trouble is None:
                 raise
-            wrapped = " in transformers' TimmWrapper" if is_wrapped(config) else ""
-            message = f"the weights in {folder} are not those of {_name(config)}{wrapped}: {trouble}"
-            raise ModelError(message, hint=FIT) from error
+            raise ModelError(f"the weights in {folder} are not those of {called}: {trouble}", hint=FIT) from error
         if module.num_classes != module.pretrained_cfg["num_classes"]:  # timm then loads all but the classifier
             raise ModelError(
                 f"{folder} has a classifier of {module.pretrained_cfg['num_classes']} classes, and model_args ask for "

@@ -30,7 +30,7 @@ from hubslice.models.transformers_class import (
     unexplained,
     without_values,
 )
-from hubslice.models.weights import Shapes, read_tensors, shapes_of, tell_misfit
+from hubslice.models.weights import Shapes, check_count, read_tensors, shapes_of, tell_misfit
 from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.preparation.separate import preprocessing_from
 from hubslice.recipe.problems import suggest
@@ -45,6 +45,7 @@ FOREIGN = frozenset(
 )
 USUAL_SIDE = 224  # pixels, where neither recipe nor config say
 INTERMEDIATE = ("fc1", "dense")  # what the first layer of an MLP is called
+MISFIT = "the upload is incomplete, or config.json names another class; choose another revision"
 TEXT_LENGTH = 32  # tokens of an example input
 
 
@@ -86,7 +87,8 @@ class TransformersModel(Model):
             model.notes += chosen.left_out
             model.shapes = shapes
             return model
-        skeleton(lambda: chosen.kind(chosen.config), Budget.of_weights(held), f"{folder}: config.json")
+        empty = skeleton(lambda: chosen.kind(chosen.config), Budget.of_weights(held), f"{folder}: config.json")
+        check_count(shapes_of(empty), held, folder, chosen.kind.__name__, MISFIT)
         module, loaded = chosen.kind.from_pretrained(
             None,  # a folder may hold adapters, shards of another kind and code, which transformers would look for
             config=chosen.config,
@@ -110,7 +112,7 @@ class TransformersModel(Model):
                 f"{tell_misfit(lacking, unused, wrong)}",
                 hint="choose a model fine-tuned for classification, if config.json names the right class"
                 if saved
-                else "the upload is incomplete, or config.json names another class; choose another revision",
+                else MISFIT,
             )
         model = cls._wrap(module, folder, config, input_size)
         model.notes += chosen.left_out

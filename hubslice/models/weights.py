@@ -14,6 +14,7 @@ from hubslice.artefacts.tensor_file import HeaderError, read_header
 from hubslice.errors import ModelError
 from hubslice.hub.formats import check_weights, shards
 
+_MOST_PER_TENSOR = 100  # of a file for each of the model: experts, say, are saved one by one and held as one
 STATISTICS = ("running_mean", "running_var")  # buffers of normalisation layers that training measures
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -71,6 +72,16 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 def shapes_of(module: nn.Module) -> Shapes:
     """The shapes of what the module would save."""
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def check_count(expected: Shapes, held: Shapes, folder: Path, model: str, hint: str) -> None:
+    """Refuse files with far more tensors than the model: libraries would read and rename each before they complain.
+
+    Raises:
+        ModelError: they have; how they differ is told.
+    """
+    if len(held) > _MOST_PER_TENSOR * len(expected) + 1000:
+        raise ModelError(f"the weights in {folder} are not those of {model}: {misfit(expected, held)}", hint=hint)
 
 
 def misfit(expected: Shapes, held: Shapes) -> str | None:

@@ -31,6 +31,11 @@ FILLING = {IDS: 0, MASK: 1, TYPES: 0}  # of an input that the tokenizer does not
 KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER = ("tokenizer.json", TOKENIZER_CONFIG, "vocab.txt", "vocab.json")  # one of them is there
+BESIDE = (
+    *("merges.txt", "added_tokens.json", "special_tokens_map.json"),
+    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model"),
+)
+LARGEST = 1 << 27  # bytes of a tokenizer's file; the largest vocabularies take a quarter of that
 USUAL = 512  # tokens, where neither the tokenizer nor the model limits them
 ABSURD = 10**6  # transformers writes a huge number where a tokenizer has no limit
 PROBES = ("one", "a short text", "Two sentences. They are no longer than that!")
@@ -202,10 +207,11 @@ def _tokenizer(folder: Path) -> Any:
     """The tokenizer of a folder, None where there is none.
 
     Raises:
-        ModelError: it is damaged, or custom code.
+        ModelError: it is damaged, custom code, or far larger than any.
     """
     if not any((folder / name).is_file() for name in TOKENIZER):
         return None
+    _check_sizes(folder)
     from transformers import AutoTokenizer, PreTrainedConfig
 
     from hubslice.models.transformers_class import read_stock
@@ -217,6 +223,15 @@ def _tokenizer(folder: Path) -> Any:
     with trouble_with(folder, "transformers"):
         known = read_stock(config) if "model_type" in config else PreTrainedConfig()
         return AutoTokenizer.from_pretrained(folder, config=known, trust_remote_code=False, local_files_only=True)
+
+
+def _check_sizes(folder: Path) -> None:
+    for path in (folder / name for name in (*TOKENIZER, *BESIDE)):
+        if path.is_file() and (size := path.stat().st_size) > LARGEST:
+            raise ModelError(
+                f"{path} has {size / (1 << 20):,.0f} MiB, and a tokenizer's file may have {LARGEST >> 20}",
+                hint="save the tokenizer again, or choose another revision",
+            )
 
 
 def _content(tokenizer: Any) -> bytes:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.data.given import open_data, open_given
+from hubslice.data.picture import read_rgb
 from hubslice.data.table import Table
 from hubslice.errors import DataError, HubsliceWarning
 from hubslice.models.folder import load_model
@@ -193,3 +194,28 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "images", ["a/"])
     with pytest.raises(DataError, match="holds no images"):
         open_given(tmp_path / "images", PREPARATION)
+
+
+@pytest.mark.parametrize(("room", "reads"), [(1 << 28, 1), (0, 4), (2 * 3 * 32 * 32, 2)])
+def test_images_are_read_once_as_far_as_there_is_room(
+    room: int, reads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look before the work, and each use after it, give the same pixels from fewer readings."""
+    for number in range(3):
+        values = np.random.default_rng(number).integers(0, 255, (80, 60, 3), dtype=np.uint8)
+        Image.fromarray(values).save(tmp_path / f"{number}.png")
+    read: list[Path] = []
+
+    def counted(path: Path, transparency: Transparency) -> Image.Image:
+        read.append(path)
+        return read_rgb(path, transparency)
+
+    monkeypatch.setattr("hubslice.data.given.read_rgb", counted)
+    monkeypatch.setattr("hubslice.data.given.KEPT_BYTES", room)
+    given = open_given(tmp_path, PREPARATION)
+    given.check(lambda: None)
+    found = [given.pixels(0, 3), given.pixels(0, 3), given.pixels(0, 3)]
+    assert len(read) == 3 * reads
+    monkeypatch.setattr("hubslice.data.given.read_rgb", read_rgb)
+    for pixels in found:
+        assert pixels.equal(open_given(tmp_path, PREPARATION).pixels(0, 3))

@@ -333,3 +333,18 @@ def test_images_that_the_hub_gave_as_files_are_read(hub: HubServer, place: Path)
     hub.seed("alice/files", write(place / "files", [*several("cat", 3), *several("dog", 3)]), kind="datasets")
     found = json.loads(python(hub, place / "files-home", "-c", NAMING, "alice/files"))
     assert found == [[6, 0, ""]] * 2
+
+
+def test_a_table_that_unpacks_to_far_more_is_not_unpacked(hub: HubServer, place: Path) -> None:
+    """Some kB that stand for more than a gibibyte."""
+    table = place / "bomb.parquet"
+    one = pa.array([PNG + bytes(4 << 20)], pa.binary())
+    every = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), one)
+    rows = pa.table({"image": every, "label": ["a"] * 300})
+    pq.write_table(rows, table, compression="zstd", dictionary_pagesize_limit=1 << 30, store_schema=False)
+    hub.seed("alice/bomb", {"data/train-00000-of-00001.parquet": table.read_bytes()}, kind="datasets")
+    home = place / "bombed"
+    (found,) = opened(hub, home, ("alice/bomb", None))
+    assert (found["error"], found["code"]) == ("DataError", 2)
+    assert "would unpack to more than 1.0 GiB: 300 values of its column image" in found["says"]
+    assert not list(home.rglob("*.arrow"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 Way = Callable[[socket.socket, "Unruly"], None]
 CHUNKED = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 MIB = 1 << 20
+WEIGHTS = "model.safetensors"
 
 
 class Unruly:
@@ -111,3 +113,45 @@ def login_page(connection: socket.socket, server: Unruly) -> None:
 def plain_page(connection: socket.socket, server: Unruly) -> None:
     page = b"Please log in, in some other way"
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page))
+
+
+def paged(following: Callable[[str, int], str], items: int = 1) -> Way:
+    """Lists of files in pages, each of which says that there is another: at what `following` makes of url and count."""
+
+    def way(connection: socket.socket, server: Unruly) -> None:
+        page = len(server.requests)
+        files = [{"type": "file", "path": f"{page}-{n}.txt", "size": 1, "oid": "0" * 40} for n in range(items)]
+        body = json.dumps(files).encode()
+        link = f'<{following(server.url, page)}>; rel="next"'
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLink: {link}\r\nConnection: close\r\n"
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    return way
+
+
+COMMIT = "a" * 40
+SIZE = 100
+
+
+def endless_file(encoding: str = "") -> Way:
+    """A repository with a config.json of some bytes, which is sent for ever; or packed, as one of 32 MiB."""
+
+    def way(connection: socket.socket, server: Unruly) -> None:
+        method, path, _ = server.requests[-1].split(" ")
+        about = f'ETag: "{"b" * 40}"\r\nX-Repo-Commit: {COMMIT}\r\nConnection: close\r\n'
+        if "/resolve/" not in path:
+            names = [{"rfilename": name, "size": SIZE, "blobId": "b" * 40} for name in ("config.json", WEIGHTS)]
+            body = json.dumps({"id": "a/b", "sha": COMMIT, "siblings": names}).encode()
+            head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        elif method == "HEAD":
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{about}Content-Length: {SIZE}\r\n\r\n".encode())
+        elif encoding:
+            content = gzip.compress(b"[" * 32 * MIB)
+            head = f"HTTP/1.1 200 OK\r\n{about}Content-Encoding: gzip\r\nContent-Length: {len(content)}\r\n\r\n"
+            connection.sendall(head.encode() + content)
+        else:
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{about}".encode() + CHUNKED)
+            server.body(connection, b"[" * MIB)
+
+    return way

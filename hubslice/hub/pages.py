@@ -1,0 +1,75 @@
+"""Lists that come in pages: each answer names the address of the next one, which nothing says has an end.
+
+huggingface_hub asks for every address that it is named, with the token, for as long as there is one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+from hubslice.hub.answers import Unending, address_of, httpx
+
+MOST: Final = 2_000  # pages of a list; the Hub puts up to a thousand files into one
+LARGEST: Final = 512 << 20  # bytes of a list
+LONGEST: Final = 900.0  # seconds that a list may take
+_REMEMBERED: Final = 64  # lists that were begun and perhaps left
+
+
+@dataclass
+class _List:
+    """How far a list has been read."""
+
+    first: str
+    started: float = field(default_factory=time.monotonic)
+    size: int = 0
+    seen: set[str] = field(default_factory=set)
+
+
+class Pages:
+    """The lists that a session reads."""
+
+    def __init__(self) -> None:
+        self._lists: dict[str, _List] = {}  # by the address of the page that comes next
+        self._lock = Lock()
+
+    def follow(self, response: Any) -> None:
+        """Take note of a page, of which the body was read.
+
+        Raises:
+            Unending: the list leads back, to another server, or goes on for longer than any that is needed.
+        """
+        link = response.links.get("next", {}).get("url") if response.request.method == "GET" else None
+        if link is None or not response.is_success:
+            return
+        asked = response.request.url
+        try:
+            following = asked.join(link)
+        except httpx.InvalidURL:
+            return  # huggingface_hub says so
+        with self._lock:
+            read = self._lists.get(str(asked)) or _List(address_of(response.request))
+            read.size += len(response.content)
+            read.seen.add(str(asked))
+            told = self._trouble(read, asked, following)
+            if told:
+                raise Unending(f"the list at {read.first} {told}", request=response.request)
+            while len(self._lists) >= _REMEMBERED:
+                del self._lists[next(iter(self._lists))]
+            self._lists[str(following)] = read
+
+    def _trouble(self, read: _List, asked: Any, following: Any) -> str | None:
+        if (following.scheme, following.netloc) != (asked.scheme, asked.netloc):
+            server = f"{following.scheme}://{following.host}"
+            return f"goes on at another server, {server[:80]}, which is not to see the token"
+        if str(following) in read.seen:
+            return f"leads back to a page that was read already, after {len(read.seen):,}"
+        if len(read.seen) >= MOST:
+            return f"has more than {MOST:,} pages"
+        if read.size > LARGEST:
+            return f"has more than {LARGEST >> 20} MiB"
+        if time.monotonic() - read.started > LONGEST:
+            return f"does not end within {LONGEST:.0f} seconds"
+        return None

@@ -1,0 +1,52 @@
+"""Files that are sent without an end: no more of one is taken than the server said that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hubslice.hub.answers import Unending, address_of, httpx
+
+_REMEMBERED: Final = 10_000  # files
+
+
+class Sizes:
+    """What a server said of its files when it was asked about them, by their addresses."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+
+    def note(self, response: Any) -> None:
+        """Take note of the size that an answer about a file names; of one that leads elsewhere only a linked one."""
+        told = response.headers.get("X-Linked-Size")
+        if told is None and response.is_success:
+            told = response.headers.get("Content-Length")
+        if told is not None and told.isdecimal() and "Content-Encoding" not in response.headers:
+            while len(self._sizes) >= _REMEMBERED:
+                del self._sizes[next(iter(self._sizes))]
+            self._sizes[address_of(response.request)] = int(told)
+
+    def hold(self, request: Any, response: Any) -> None:
+        """Let the body of a file's answer end with an error where it is longer than was said."""
+        size = self._sizes.get(address_of(request))
+        if size is not None:
+            response.stream = _AtMost(response.stream, size, request)
+
+
+class _AtMost(httpx.SyncByteStream):
+    """Another stream, which must not have more than so many bytes."""
+
+    def __init__(self, stream: Any, most: int, request: Any) -> None:
+        self._stream, self._most, self._request = stream, most, request
+
+    def __iter__(self) -> Iterator[bytes]:
+        came = 0
+        for piece in self._stream:
+            came += len(piece)
+            if came > self._most:
+                told = f"{address_of(self._request)} sends more than the {self._most:,} bytes that it said it has"
+                raise Unending(told, request=self._request)
+            yield piece
+
+    def close(self) -> None:
+        self._stream.close()
