@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from hubslice.cli.cells import cell, flat, is_number
+from hubslice.cli.layout import GAP, column_widths
 from hubslice.hub.secret import masked
 from hubslice.progress import Reporter, Silent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "differs": "bold red", "not checked": "yellow"}
+_STYLES = {
+    **dict.fromkeys(("ok", "passed"), "green"),
+    **dict.fromkeys(("warn", "not checked"), "yellow"),
+    **dict.fromkeys(("fail", "failed", "differs"), "bold red"),
+}
 
 Mode = Literal["human", "json", "quiet"]
 Data = Mapping[str, object] | BaseModel
@@ -32,6 +38,11 @@ class Output:
         self.mode: Mode = "human"
         self.traceback = False
         self._live: Reporter | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether stdout is one, in which people read."""
+        return sys.stdout.isatty()
 
     def result(
         self,
@@ -62,29 +73,44 @@ class Output:
             case "human":
                 self._stdout().print(human, markup=False, highlight=False, soft_wrap=True)
 
-    def table(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
-        """Print rows: a table on a terminal, tab-separated in a pipe, the first column if quiet, all keys as JSON.
+    def table(
+        self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], piped: Mapping[str, str] | None = None
+    ) -> None:
+        """Print rows below their headings: aligned on a terminal, separated by tabs in a pipe.
 
-        `columns` maps the keys to show to their headings.
+        If quiet the first column alone, without its heading; as JSON all keys. On a terminal, columns that are empty in
+        all rows are left out; in a pipe they stay, so that each has its place.
+
+        Args:
+            rows: what to show.
+            columns: the headings of the keys to show, each with its unit, such as `TIME (ms)`.
+            piped: those in a pipe, where they are others.
         """
         self.close()
         if self.mode == "json":
             self._json(rows)
         elif self.mode == "quiet":
-            self._lines(_cell(row[next(iter(columns))]) for row in rows)
-        elif not sys.stdout.isatty():
-            self._lines("\t".join(_cell(row[key]).replace("\t", " ") for key in columns) for row in rows)
+            self._lines(_cell(row.get(next(iter(columns)))) for row in rows)
+        elif not self.terminal:
+            columns = piped or columns
+            lines = ([*columns.values()], *([_cell(row.get(key), grouped=False) for key in columns] for row in rows))
+            self._lines("\t".join(each.replace("\t", " ") for each in line) for line in lines)
         else:
             from rich.table import Table
             from rich.text import Text
 
-            table = Table(box=None, pad_edge=False, header_style="bold")
-            for number, heading in enumerate(columns.values()):
-                table.add_column(heading, no_wrap=number == 0, overflow="fold")
-            for row in rows:
-                cells = [_cell(row[key]) for key in columns]
-                table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
-            self._stdout().print(table)
+            filled = {key: head for key, head in columns.items() if any(_cell(row.get(key)) for row in rows)} or columns
+            cells = [[_cell(row.get(key)) for key in filled] for row in rows]
+            console = self._stdout()
+            widths = column_widths([*zip(filled.values(), *cells, strict=True)], console.width)
+            table = Table(box=None, pad_edge=False, header_style="bold", width=sum(widths) + GAP * (len(widths) - 1))
+            for (key, heading), width in zip(filled.items(), widths, strict=True):
+                right = all(row.get(key) is None or is_number(row[key]) for row in rows)
+                justify: Literal["right", "left"] = "right" if right else "left"
+                table.add_column(heading, width=width, overflow="fold", justify=justify)
+            for line in cells:
+                table.add_row(*(Text(each, style=_STYLES.get(each, "")) for each in line))
+            console.print(table, crop=False)
 
     def fields(self, data: Mapping[str, object]) -> None:
         """Print names and values, one a line; a JSON object in json mode, nothing if quiet."""
@@ -92,8 +118,9 @@ class Output:
         if self.mode == "json":
             self._json(data)
         elif self.mode == "human":
-            width = max(map(len, data), default=0)
-            self._lines(f"{name:<{width}}  {_cell(value)}".rstrip() for name, value in data.items())
+            told = {name: _cell(value) for name, value in flat(data)}
+            width = max(map(len, told), default=0)
+            self._lines(f"{name:<{width}}  {value}".rstrip() for name, value in told.items())
 
     def text(self, text: str) -> None:
         """Print text as it is, in every mode: for commands whose result is a file's content."""
@@ -178,18 +205,8 @@ def printable(text: str) -> str:
     return "".join(signs)
 
 
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case list() | tuple():
-            return ", ".join(_cell(item) for item in value)
-        case _:
-            return printable(str(value)).replace("\n", " ")
+def _cell(value: object, *, grouped: bool = True) -> str:
+    return printable(cell(value, grouped=grouped)).replace("\n", " ")
 
 
 out = Output()

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubslice.cli.cells import Fixed, mebibytes
 from hubslice.cli.output import out
 from hubslice.hub.room import in_words
 
@@ -30,15 +31,21 @@ def tell_estimate(plan: Estimate, folder: Path) -> None:
         {
             "step": step.name,
             "state": "cached" if step.cached else "to do",
-            "seconds": "" if step.seconds is None else f"{step.seconds:.1f} s",
-            "memory": "" if step.peak_mib is None else f"{step.peak_mib:.0f} MiB",
-            "size": "" if step.bytes is None else f"{step.bytes / 2**20:.1f} MiB",
+            "seconds": None if step.seconds is None else Fixed(step.seconds),
+            "memory": None if step.peak_mib is None else round(step.peak_mib),
+            "size": None if step.bytes is None else mebibytes(step.bytes),
             "title": step.title,
         }
         for step in plan.steps
     ]
-    headings = {"step": "STEP", "state": "STATE", "seconds": "TIME", "memory": "MEMORY", "size": "ON DISK"}
-    out.table(shown, headings | {"title": "WHAT"})
+    headings = {
+        "step": "STEP",
+        "state": "STATE",
+        "seconds": "TIME (s)",
+        "memory": "MEMORY (MiB)",
+        "size": "ON DISK (MiB)",
+    }
+    out.table(shown, headings | {"memory": "MEMORY (MiB)", "size": "ON DISK (MiB)", "title": "WHAT"})
     if plan.teachers:
         out.text("")
         out.fields(_facts(plan.teachers["pull"], plan.layers) | _needs(plan))

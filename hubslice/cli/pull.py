@@ -9,6 +9,7 @@ import typer
 
 from hubslice.cli.options import AllowPickleOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.numbers import number
 from hubslice.recipe.transparency import in_words
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
             "" if preparation.transparency else " (it records no rule: as stock pipelines do)"
         )
     told["parity"] = (
-        f"ONNX differs by {pulled.parity.max_abs_difference:.2g} at most (limit {pulled.parity.tolerance:.2g})"
+        f"ONNX differs by {number(pulled.parity.max_abs_difference, 2)} at most "
+        f"(limit {number(pulled.parity.tolerance, 2)})"
     )
     out.fields(told | places)
     for file in facts.files:
@@ -99,4 +101,4 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)
+    return ", ".join(map(number, values))

@@ -145,8 +145,8 @@ def _delta(plan: PushPlan) -> dict[str, object] | None:
 
 
 def _tell(plan: PushPlan) -> None:
-    rows = [{"change": file.change, "size": f"{file.size:,}", "path": file.path} for file in plan.files]
-    out.table(rows, {"change": "CHANGE", "size": "BYTES", "path": "FILE"})
+    rows = [{"change": file.change, "size": file.size, "path": file.path} for file in plan.files]
+    out.table(rows, {"change": "CHANGE", "size": "SIZE (bytes)", "path": "FILE"})
     where = f"onto {plan.parent[:12]}" if plan.parent else "into a new repository"
     kind = "a pull request" if plan.create_pr else "one commit"
     out.info(f"{kind} {where} at {plan.url}: {len(plan.changes)} files, {_upload(plan) / 2**20:.1f} MiB to upload")
