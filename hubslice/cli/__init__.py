@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hubslice.bars import bars_hidden
 from hubslice.cli import (
     convert,
     detect,
@@ -124,7 +125,7 @@ def run(arguments: Sequence[str]) -> int:
     out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
     out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
     try:
-        with _warnings_told():
+        with _warnings_told(), bars_hidden():
             # Typer draws usage errors for people itself; for machines they are raised and become JSON.
             code = app(list(arguments), prog_name="hubslice", standalone_mode=out.mode != "json")
     except SystemExit as exit_:
