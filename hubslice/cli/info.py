@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hubslice.artefacts.lock import LOCK
-from hubslice.cli.cells import Fixed, mebibytes
+from hubslice.cells import Fixed, mebibytes
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import InputError

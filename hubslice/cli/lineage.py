@@ -10,8 +10,8 @@ import typer
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
+from hubslice.cells import Fixed, mebibytes, percent
 from hubslice.cli import lineage_execution
-from hubslice.cli.cells import Fixed, mebibytes, percent
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import LineageError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
-from hubslice.cli.cells import cell, flat, is_number
+from hubslice.cells import cell, flat, is_number
 from hubslice.cli.layout import GAP, column_widths
 from hubslice.hub.secret import masked
 from hubslice.progress import Reporter, Silent

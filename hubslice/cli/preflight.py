@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from hubslice.cli.cells import Fixed, mebibytes
+from hubslice.cells import Fixed, mebibytes
 from hubslice.cli.output import out
 from hubslice.hub.kinds import Kind, kind_of, why_skipped
 from hubslice.hub.room import in_words

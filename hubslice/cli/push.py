@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubslice.cli.cells import cell, mebibytes, percent
+from hubslice.cells import cell, mebibytes, percent
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubslice.artefacts.rate import Rate
-from hubslice.cli.cells import percent
+from hubslice.cells import percent
 
 
 def rate(measured: Rate) -> str:

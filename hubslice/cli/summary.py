@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectReport, DeviationReport, ExposureReport, Report
-from hubslice.cli.cells import percent
+from hubslice.cells import percent
 from hubslice.cli.output import out
 from hubslice.cli.rates import rate, rate_cells, rate_head, rate_heads
 

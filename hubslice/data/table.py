@@ -27,6 +27,7 @@ from hubslice.data.labels import class_names, in_order, tell_alike, tell_nothing
 from hubslice.data.mistaken import mistaken
 from hubslice.data.picture import read_rgb
 from hubslice.data.split_words import split_of
+from hubslice.data.titles import titles
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 from hubslice.recipe.paths import place, resolve_path
@@ -144,6 +145,10 @@ class Table:
             return shown(path)
         split = f", split {self.rows.split}" if isinstance(self.params.splits.test, str) else ""
         return f"row {row} of {self.params.path}{split}"
+
+    def titles(self) -> tuple[str, ...]:
+        """What the rows are called for people, each otherwise."""
+        return titles(self.rows, self.params.image, self.params.label)
 
     def picture(self, row: int) -> Image.Image:
         """The row's picture in RGB, as `read_rgb` gives it; not to be changed.

@@ -40,7 +40,6 @@ COMMANDS = (
     ("convert", "run", "--to", "distilled", "--into", TEACHER, "--epochs", "1", "--min-agreement", "0"),
     ("latency", "alice/student", "run", "--rounds", "5"),
     ("explain", "alice/student", "--inputs", "shapes.parquet", "--out", "why"),
-    ("detect", "fit", "run", "--data", DATASET, "--skip-rare", "--out", "guard"),
     ("diff", "run", "int8/model.onnx", "--inputs", DATASET, "--budget", "20", "--limit", "5", "--out", "diff"),
     ("lineage", "alice/student", "--candidates", TEACHER, "--out", "lineage"),
     ("lineage", "alice/student", "--exposure", "--teacher", TEACHER, "--data", "shapes.parquet"),

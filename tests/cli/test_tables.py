@@ -13,7 +13,7 @@ import pytest
 from hubslice.artefacts.explanation import ChannelShare, Explanation, LayerFacts
 from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import BASELINE, STUDENT, DeviationReport, GateReport
-from hubslice.cli.cells import Fixed, cell, flat, mebibytes, percent
+from hubslice.cells import Fixed, cell, flat, mebibytes, percent
 from hubslice.cli.explain import _tell as tell_explanation
 from hubslice.cli.layout import GAP, column_widths
 from hubslice.cli.output import Output, out

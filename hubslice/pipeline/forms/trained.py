@@ -24,6 +24,7 @@ from hubslice.pipeline.forms.job import Job, Made
 from hubslice.pipeline.forms.options import FormOptions
 from hubslice.pipeline.forms.pictures import parts_of
 from hubslice.progress import stage
+from hubslice.recipe.problems import shown
 from hubslice.recipe.schema import Grid, TeacherParams
 from hubslice.slicing.pruning import magnitude_slice
 from hubslice.training.hold import hold
@@ -99,7 +100,7 @@ def _architecture(options: FormOptions, side: int) -> TeacherParams:
     except ValidationError as error:
         name = error.errors()[0]["loc"][1]
         raise InputError(
-            f"--argument {name} is neither a number, a word, nor a list of them: {given.get(str(name))!r}",
+            f"--argument {name} is neither a number, a word, nor a list of them, but {shown(given.get(str(name)))}",
             hint="give the architecture's own arguments, such as --argument widths=[16,32]",
         ) from error
 
