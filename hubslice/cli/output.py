@@ -166,7 +166,7 @@ class Output:
             return Silent()
         from hubslice.cli.reporters import Lines, Live
 
-        self._live = Live() if sys.stderr.isatty() else Lines()
+        self._live = Live() if sys.stderr.isatty() else Lines("still at work")
         return self._live
 
     def close(self) -> None:

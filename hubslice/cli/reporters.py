@@ -32,14 +32,17 @@ _LOOK = 1.0  # seconds between looks at whether a line is due
 class Lines(Reporter):
     """One line where a step starts and one where it ends, and now and then how far long work is, for logs.
 
-    Work that counts nothing for a while is told of, too, by a thread: nothing takes long in silence.
+    Work that counts nothing for a while is told of, too, by a thread: nothing takes long in silence. What has no step
+    or bar is called `otherwise`; without that it is not told of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, otherwise: str | None = None) -> None:
         self._at_work: list[_LineBar] = []
         self._steps: dict[str, _LineBar] = {}
         self._over = threading.Event()
         self._watch: threading.Thread | None = None
+        if otherwise is not None:
+            self._begin(otherwise, None, "")
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         """Write the line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hubslice.bars import SWITCHES
 from hubslice.cli import reporters
-from hubslice.cli.reporters import Lines
+from hubslice.cli.output import out
+from hubslice.cli.reporters import Lines, Live
 from hubslice.progress import stage
 from tests.hub import HubServer, User
 from tests.pipeline.tiny import RECIPE, write_job
@@ -102,3 +105,23 @@ def test_nothing_takes_long_in_silence(capsys: pytest.CaptureFixture[str], monke
     assert told[-1].startswith("export: done in 1.")
     time.sleep(0.3)
     assert capsys.readouterr().err == ""
+
+
+def test_what_has_no_stage_is_told_of_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporters, "_FIRST", 0.1)
+    monkeypatch.setattr(reporters, "_LOOK", 0.02)
+    out.progress()
+    time.sleep(0.4)
+    out.close()
+    assert capsys.readouterr().err.splitlines()[:1] == ["still at work: 0 s so far"]
+
+
+def test_a_spinner_tells_what_has_passed() -> None:
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=80))
+    with stage(live, "export", "Export to ONNX"):
+        time.sleep(1.3)
+        live._progress.refresh()
+    live.stop()
+    assert "1 s" in screen.getvalue().partition("✓")[0]
+    assert "Export to ONNX" in screen.getvalue().partition("✓")[2]
