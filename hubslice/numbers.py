@@ -17,7 +17,7 @@ def number(value: float, digits: int = 3, *, grouped: bool = True) -> str:
     if math.isnan(value):
         return "not a number"
     if math.isinf(value):
-        return "infinite" if value > 0 else "-infinite"
+        return "inf" if value > 0 else "-inf"
     mantissa, power = _parts(value, digits)
     if float(mantissa) == 0:
         return "0"

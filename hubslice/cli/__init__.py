@@ -66,7 +66,7 @@ COMMANDS = (
 app = typer.Typer(
     name="hubslice",
     help="Slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.\n\n"
-    "Results go to stdout, all else to stderr. In a pipe, tables are lines separated by tabs, below a line of headings.",
+    "Results go to stdout, all else to stderr. In a pipe, tables are separated by tabs, below a line of headings.",
     epilog=examples(
         "hubslice recipes copy general/minimal recipe.yaml",
         "hubslice validate recipe.yaml",
