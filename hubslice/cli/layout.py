@@ -17,8 +17,10 @@ def column_widths(columns: Sequence[Sequence[str]], space: int) -> list[int]:
     first; then words are broken, those of the first column last. Below a few characters a column none becomes narrower:
     the table is then wider than the space.
     """
-    widths = [max(map(len, texts), default=0) for texts in columns]
-    words = [max((len(word) for text in texts for word in text.split()), default=0) for texts in columns]
+    from rich.cells import cell_len  # some signs take two places
+
+    widths = [max(map(cell_len, texts), default=0) for texts in columns]
+    words = [max((cell_len(word) for text in texts for word in text.split()), default=0) for texts in columns]
     broken = [min(word, _NARROWEST) for word in words]
     space -= GAP * (len(columns) - 1)
     for least in (words, [*words[:1], *broken[1:]], [min(words[0], _NAME), *broken[1:]]):

@@ -93,7 +93,10 @@ class Output:
             self._lines(_cell(row.get(next(iter(columns)))) for row in rows)
         elif not self.terminal:
             columns = piped or columns
-            lines = ([*columns.values()], *([_cell(row.get(key), grouped=False) for key in columns] for row in rows))
+            lines = (
+                map(_cell, columns.values()),
+                *([_cell(row.get(key), grouped=False) for key in columns] for row in rows),
+            )
             self._lines("\t".join(each.replace("\t", " ") for each in line) for line in lines)
         else:
             from rich.table import Table
@@ -102,12 +105,13 @@ class Output:
             filled = {key: head for key, head in columns.items() if any(_cell(row.get(key)) for row in rows)} or columns
             cells = [[_cell(row.get(key)) for key in filled] for row in rows]
             console = self._stdout()
-            widths = column_widths([*zip(filled.values(), *cells, strict=True)], console.width)
+            heads = [_cell(head) for head in filled.values()]
+            widths = column_widths([*zip(heads, *cells, strict=True)], console.width)
             table = Table(box=None, pad_edge=False, header_style="bold", width=sum(widths) + GAP * (len(widths) - 1))
-            for (key, heading), width in zip(filled.items(), widths, strict=True):
+            for key, head, width in zip(filled, heads, widths, strict=True):
                 right = all(row.get(key) is None or is_number(row[key]) for row in rows)
                 justify: Literal["right", "left"] = "right" if right else "left"
-                table.add_column(heading, width=width, overflow="fold", justify=justify)
+                table.add_column(Text(head), width=width, overflow="fold", justify=justify)
             for line in cells:
                 table.add_row(*(Text(each, style=_STYLES.get(each, "")) for each in line))
             console.print(table, crop=False)

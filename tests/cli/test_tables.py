@@ -62,6 +62,15 @@ def test_a_pipe_gets_headings_and_plain_numbers(capsys: pytest.CaptureFixture[st
     ]
 
 
+def test_headings_are_no_markup(capsys: pytest.CaptureFixture[str], terminal: Callable[[int], None]) -> None:
+    """They may be names of models."""
+    terminal(80)
+    out.table([{"a": 1}], {"a": "[red]model[/red] \x1b[31m"})
+    told = capsys.readouterr().out
+    assert "[red]model[/red]" in told
+    assert "\x1b[31m" not in told
+
+
 def test_a_pipe_gets_headings_where_there_are_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
     out.table([], COLUMNS)
     assert capsys.readouterr().out == "NAME\tTIME (s)\tWHAT IS DONE\tNOTE\n"
@@ -90,6 +99,10 @@ def test_columns_fit_where_they_can(space: int) -> None:
     assert sum(widths) + 2 * GAP <= max(space, 24 + 6 + 4 + 2 * GAP)
     assert widths[2] == 4
     assert 24 <= widths[0] <= 30
+
+
+def test_signs_that_take_two_places_have_them() -> None:
+    assert column_widths([["NAME", "猫の画像"], ["N", "1"]], 80) == [8, 1]
 
 
 @pytest.mark.parametrize(
