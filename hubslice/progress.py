@@ -5,7 +5,9 @@ The library only knows these protocols; the command line brings the implementati
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, Protocol
 
 StepState = Literal["start", "done", "cached"]
@@ -44,3 +46,15 @@ class Silent(Reporter):
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
         """Give a bar that nobody sees."""
         return nullcontext(SilentBar())
+
+
+SILENT: Reporter = Silent()
+
+
+@contextmanager
+def stage(reporter: Reporter, name: str, title: str) -> Iterator[None]:
+    """Tell that a part of the work starts, and when the block is over how long it took."""
+    reporter.step(name, title, "start")
+    started = time.monotonic()
+    yield
+    reporter.step(name, title, "done", time.monotonic() - started)

@@ -11,7 +11,7 @@ from hubslice.pipeline.poison import Poisoned
 from hubslice.pipeline.poison import poison as _poison
 from hubslice.pipeline.run import Run, open_run
 from hubslice.pipeline.run_folder import undisturbed
-from hubslice.progress import Reporter
+from hubslice.progress import Reporter, Silent
 from hubslice.recipe.load import load_recipe
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def push(
     despite_gates: bool = False,
     delta: bool = False,
     sign_key: AnyPath | None = None,
+    reporter: Reporter | None = None,
 ) -> PushResult:
     """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
 
@@ -123,7 +124,8 @@ def push(
                 despite_gates=despite_gates,
                 delta=delta,
                 sign_key=sign_key,
-            )
+            ),
+            reporter or Silent(),
         )
 
 

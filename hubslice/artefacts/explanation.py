@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.rate import Rate
+from hubslice.numbers import signed
 
 
 class ExplainedInput(Artefact):
@@ -30,7 +31,7 @@ class ChannelShare(Artefact):
 
 def force_words(force: float) -> str:
     """A force for people: +1,830 or -0.27."""
-    return f"{force:+,.0f}" if abs(force) >= 100 else f"{force:+.2g}"
+    return signed(force, 2)
 
 
 class LayerFacts(Artefact):

@@ -10,6 +10,7 @@ from typing import Any
 
 from hubslice.card.frontmatter import Head, eval_results, parse_head
 from hubslice.errors import InputError
+from hubslice.recipe.problems import shown
 
 DATASET_TYPE = re.compile(r"(?:[\w-]+/)?[\w.-]+")
 _REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
@@ -51,7 +52,7 @@ def check_head(text: str) -> None:
     ]
     for key in ("base_model", "datasets"):
         problems += [f"`{key}`: {name!r} is not a Hub id" for name in _listed(head, key) if not _is_id(name)]
-    problems += [f"`tags`: {tag!r} is not text" for tag in _listed(head, "tags") if not isinstance(tag, str)]
+    problems += [f"`tags`: {shown(tag)} is not text" for tag in _listed(head, "tags") if not isinstance(tag, str)]
     for entry in _listed(head, "model-index"):
         if not isinstance(entry, dict) or not entry.get("name"):
             problems.append("`model-index`: an entry has no name")
@@ -84,10 +85,16 @@ def _result_problems(result: object) -> list[str]:
         problems.append("a result has no `dataset.name`")
     kind = dataset.get("type") if isinstance(dataset, dict) else None
     if not (isinstance(kind, str) and DATASET_TYPE.fullmatch(kind)):
-        problems.append(f"`dataset.type` {kind!r} is not like `name` or `owner/name`")
+        problems.append(f"`dataset.type` is {shown(kind)}, not like `name` or `owner/name`")
     if not (isinstance(metrics, list) and metrics):
         problems.append("a result has no metrics")
     for metric in metrics if isinstance(metrics, list) else []:
         if not (isinstance(metric, dict) and isinstance(metric.get("type"), str) and metric.get("value") is not None):
-            problems.append(f"the metric {metric!r} lacks `type` or `value`")
+            problems.append(f"a metric ({_of(metric)}) lacks `type` or `value`")
     return problems
+
+
+def _of(metric: object) -> str:
+    """A metric by its name or type, where it has one."""
+    known = metric if isinstance(metric, dict) else {}
+    return next((str(known[key]) for key in ("name", "type") if isinstance(known.get(key), str)), shown(metric))

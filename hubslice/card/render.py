@@ -11,8 +11,10 @@ from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
 from hubslice.card.snippet import Snippet, snippet_of
+from hubslice.cells import cell
 from hubslice.escaping import markdown, markdown_code
 from hubslice.hub.signature import Signed
+from hubslice.numbers import number
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
 
@@ -198,9 +200,10 @@ def _settings(arm: ArmReport) -> str:
     if not arm.candidates:
         return "–"
     chosen = arm.candidates[arm.chosen].settings
-    words = ", ".join(f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in chosen.items())
-    number = len(arm.candidates)
-    return markdown(words or "as in the recipe") + (f" (best of {number})" if number > 1 else "")
+    told = {name: number(value, 6) if isinstance(value, float) else cell(value) for name, value in chosen.items()}
+    words = ", ".join(f"{name} {value}" for name, value in told.items())
+    tried = len(arm.candidates)
+    return markdown(words or "as in the recipe") + (f" (best of {tried})" if tried > 1 else "")
 
 
 def _time(report: Report) -> str:

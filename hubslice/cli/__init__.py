@@ -20,6 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hubslice.bars import bars_hidden
 from hubslice.cli import (
     convert,
     detect,
@@ -67,7 +68,8 @@ COMMANDS = (
 
 app = typer.Typer(
     name="hubslice",
-    help="Slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.",
+    help="Slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.\n\n"
+    "Results go to stdout, all else to stderr. In a pipe, tables are separated by tabs, below a line of headings.",
     epilog=examples(
         "hubslice recipes copy general/minimal recipe.yaml",
         "hubslice validate recipe.yaml",
@@ -127,7 +129,7 @@ def run(arguments: Sequence[str]) -> int:
     out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
     out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
     try:
-        with _warnings_told():
+        with _warnings_told(), bars_hidden():
             # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
             # arguments are no plain text, such as files' names that a shell put in, they are raised and told below.
             plain = all(line(argument) == argument for argument in arguments)

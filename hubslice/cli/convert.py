@@ -11,6 +11,7 @@ import typer
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import InputError
+from hubslice.numbers import number
 
 if TYPE_CHECKING:
     from hubslice.pipeline.convert import Converted
@@ -190,11 +191,16 @@ def _tell(done: Converted) -> None:
     if made.removed:
         told["taken out"] = f"{sum(made.removed.values())} units of {len(made.removed)} layers"
     if made.parity:
-        told["parity"] = f"{made.parity.max_abs_difference:.2g}, at most {made.parity.tolerance:.2g} allowed"
+        told["parity"] = (
+            f"outputs differ by up to {number(made.parity.max_abs_difference, 2)}, "
+            f"at most {number(made.parity.tolerance, 2)} allowed"
+        )
     if made.agreement:
         found = made.agreement
         told["same answer"] = f"{found.agreement.hits} of {found.agreement.total} {found.checked_on}"
-        told["probabilities"] = f"differ by {found.mean_difference:.2g} in the mean, {found.max_difference:.2g} at most"
+        told["probabilities"] = (
+            f"differ by {number(found.mean_difference, 2)} in the mean, {number(found.max_difference, 2)} at most"
+        )
         if isinstance(found, QuantisationReport) and found.calibrated:
             told["calibrated"] = f"with {found.calibrated} pictures"
     out.fields(told)

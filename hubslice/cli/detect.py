@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubslice.cells import percent
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import GateError
@@ -171,13 +172,20 @@ def _tell(found: Detection) -> None:
         [
             {
                 "name": entry.name,
-                "answer": f"{entry.answer} ({entry.probability:.1%})",
+                "answer": entry.answer,
+                "probability": percent(entry.probability),
                 "score": "answer not in the clean pictures" if entry.score is None else f"{entry.score:.2f}",
                 "verdict": "FLAGGED" if entry.flagged else "passes",
             }
             for entry in shown
         ],
-        {"name": "INPUT", "answer": "ANSWER", "score": "SCORE", "verdict": "VERDICT"},
+        {
+            "name": "INPUT",
+            "answer": "ANSWER",
+            "probability": "PROBABILITY (%)",
+            "score": "SCORE",
+            "verdict": "VERDICT",
+        },
     )
     out.line()
     if len(found.inputs) > TOLD:

@@ -12,6 +12,7 @@ import typer
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import DiffError, GateError
+from hubslice.numbers import number
 
 if TYPE_CHECKING:
     from hubslice.artefacts.deviation import Change, Deviations, Edits, SeedResult
@@ -239,7 +240,7 @@ def _tell(found: Deviations) -> None:
         if model.kind == "onnx" and model.outputs == "logits":
             out.line(f"{model.model} gives logits; their softmax was taken")
     if found.found.total:
-        median = f", {found.median_queries:g} queries in the median" if found.median_queries is not None else ""
+        median = f", {number(found.median_queries)} queries in the median" if found.median_queries is not None else ""
         out.line(
             f"triggers for {found.found.hits} of {found.found.total} seeds on which they agree: "
             f"{_share_told(found.found)}{median}"
@@ -268,7 +269,9 @@ def _tell_repair(repair: Repair) -> None:
 
 
 def _standing(standing: Standing) -> str:
-    median = f" ({standing.median_queries:g} queries in the median)" if standing.median_queries is not None else ""
+    median = (
+        f" ({number(standing.median_queries)} queries in the median)" if standing.median_queries is not None else ""
+    )
     return (
         f"a search finds triggers for {standing.found.hits} of {standing.found.total}{median}, they disagree as they "
         f"are on {standing.disagreed.hits} of {standing.disagreed.total}"

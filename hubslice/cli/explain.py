@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubslice.cells import percent
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
 if TYPE_CHECKING:
     from hubslice.artefacts.explanation import Attack, Explanation, LayerFacts
+
+
+FORCES = {"for": "CHANNELS FOR (FORCE)", "against": "CHANNELS AGAINST (FORCE)"}
 
 
 class Rule(StrEnum):
@@ -160,7 +164,7 @@ def explain(
 def _tell(found: Explanation) -> None:
     out.table(
         [_row(layer) for layer in found.layers],
-        {"layer": "LAYER", "live": "TOOK PART", "synapses": "WEIGHTS USED", "for": "FOR", "against": "AGAINST"},
+        {"layer": "LAYER", "live": "TOOK PART (%)", "synapses": "WEIGHTS USED (%)"} | FORCES,
     )
     out.line()
     for entry in found.inputs[:10]:
@@ -180,7 +184,7 @@ def _tell(found: Explanation) -> None:
 
 
 def _tell_attack(found: Attack) -> None:
-    from hubslice.cli.summary import rate
+    from hubslice.cli.rates import rate_cells, rate_head, rate_heads
 
     forms = {
         "the model": found.whole,
@@ -190,8 +194,12 @@ def _tell_attack(found: Attack) -> None:
     }
     out.line(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
     out.table(
-        [{"form": form, "own": rate(rates.protected), "all": rate(rates.all)} for form, rates in forms.items()],
-        {"form": "MODEL", "own": "PROTECTED LABELS", "all": "ALL LABELS"},
+        [
+            {"form": form} | rate_cells("own", rates.protected) | rate_cells("all", rates.all)
+            for form, rates in forms.items()
+        ],
+        {"form": "MODEL"} | rate_head("own", "PROTECTED LABELS") | rate_head("all", "ALL LABELS"),
+        {"form": "MODEL"} | rate_heads("own", "PROTECTED LABELS") | rate_heads("all", "ALL LABELS"),
     )
 
 
@@ -200,8 +208,8 @@ def _row(layer: LayerFacts) -> dict[str, object]:
 
     return {
         "layer": layer.name,
-        "live": f"{layer.live_neurons:.1%}",
-        "synapses": f"{layer.live_synapses:.1%}",
+        "live": percent(layer.live_neurons),
+        "synapses": percent(layer.live_synapses),
         "for": ", ".join(f"{entry.channel} ({force_words(entry.force)})" for entry in layer.decisive[:3]),
         "against": ", ".join(f"{entry.channel} ({force_words(entry.force)})" for entry in layer.opposing[:2]),
     }

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hubslice.artefacts.lock import LOCK
+from hubslice.cells import Fixed, mebibytes
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import InputError
@@ -54,6 +55,7 @@ def info(
     steps = poison_steps(opened.loaded) if poisoning else opened.steps()
     done = cached(steps, opened.folder)
     rows: list[dict[str, object]] = []
+    shown: list[dict[str, object]] = []
     for step in steps:
         record = opened.folder.record(step.name)
         under_way = opened.folder.partial(step.name).is_dir()
@@ -63,16 +65,19 @@ def info(
                 "state": "done" if done[step.name] else "under way" if under_way else "stale" if record else "to do",
                 "seconds": round(record.seconds, 1) if record else None,
                 "peak_mib": round(record.peak_mib) if record else None,
-                "mib": round(record.size / 2**20, 1) if record else None,
+                "mib": round(record.size / 2**20, 2) if record else None,
             }
         )
+        cost = {"seconds": Fixed(record.seconds), "mib": mebibytes(record.size)} if record else {}
+        shown.append(rows[-1] | cost)
     report = opened.report if all(done.values()) and not poisoning else None
     lock = str(run / LOCK) if (run / LOCK).is_file() else None
     data = {"run": str(run), "steps": rows, "lock": lock, "report": report.model_dump(mode="json") if report else None}
 
     def tell() -> None:
-        headings = {"step": "STEP", "state": "STATE", "seconds": "SECONDS", "peak_mib": "PEAK MiB", "mib": "MiB"}
-        out.table(rows, headings)
+        headings = {"step": "STEP", "state": "STATE", "seconds": "TIME (s)", "peak_mib": "PEAK MEMORY (MiB)"}
+        out.table(shown, headings | {"mib": "ON DISK (MiB)"})
+        out.line()
         if lock:
             out.fields({"lock": f"{lock}; copied beside the recipe as recipe.lock, it pins `hubslice slice --locked`"})
         if report:

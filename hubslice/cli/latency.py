@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubslice.cells import Fixed, cell
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.numbers import rounded
 
 if TYPE_CHECKING:
     from hubslice.artefacts.latency import LatencyReport, ModelCost
@@ -79,26 +81,52 @@ def latency(
 
 def _tell(found: LatencyReport) -> None:
     batches = [timing.batch for timing in found.models[0].timings]
-    headings = {"model": "MODEL"}
-    headings |= {f"ms{batch}": f"MS, BATCH {batch}" for batch in batches}
-    headings |= {"macs": "MACS", "parameters": "WEIGHTS", "file": "FILE", "memory": f"MEMORY, BATCH {max(batches)}"}
-    out.table([_row(cost, first=cost is found.models[0]) for cost in found.models], headings)
+    amounts = {"macs": "MACS (millions)", "parameters": "WEIGHTS (millions)", "file_bytes": "FILE (MiB)"}
+    amounts |= {"added_mib": f"MEMORY AT BATCH {max(batches)} (MiB)"}
+    heads = {f"ms{batch}": f"TIME AT BATCH {batch} (ms)" for batch in batches} | amounts
+    rows = [_row(cost, first=cost is found.models[0]) for cost in found.models]
+    if out.terminal:
+        _beside_each_other(rows, heads)
+    else:
+        _below_each_other(rows, heads)
     out.line()
     size = " x ".join(map(str, found.input_size))
     out.line(f"pictures of {size} on {found.device}, {found.threads} threads, {found.runtime} ({found.provider})")
 
 
-def _row(cost: ModelCost, *, first: bool) -> dict[str, object]:
-    def ratio(value: float | None) -> str:
-        return "" if first or value is None else f", x {value:.2f}"
+def _beside_each_other(rows: list[dict[str, object]], heads: dict[str, str]) -> None:
+    """A column for each model, for people."""
+    shown: list[dict[str, object]] = []
+    for key, head in heads.items():
+        shown.append({"what": head})
+        for place, row in enumerate(rows):
+            told, ratio = cell(row.get(key)), row.get(f"{key} ratio")
+            spread = f" [{cell(row[f'{key} p10'])}, {cell(row[f'{key} p90'])}]" if f"{key} p10" in row else ""
+            shown[-1][str(place)] = told + spread + (f", x {cell(ratio)}" if ratio is not None else "")
+    out.table(shown, {"what": "MEASURED"} | {str(place): str(row["model"]) for place, row in enumerate(rows)})
 
+
+def _below_each_other(rows: list[dict[str, object]], heads: dict[str, str]) -> None:
+    """A row for each model and a column for each number."""
+    columns = {"model": "MODEL"}
+    for key, head in heads.items():
+        name, _, unit = head.partition(" (")
+        columns[key] = head
+        if key.startswith("ms"):
+            columns |= {f"{key} p10": f"{name} P10 ({unit}", f"{key} p90": f"{name} P90 ({unit}"}
+        columns[f"{key} ratio"] = f"{name} TO FIRST"
+    out.table(rows, columns)
+
+
+def _row(cost: ModelCost, *, first: bool) -> dict[str, object]:
     row: dict[str, object] = {"model": cost.model}
     for timing in cost.timings:
-        own = f"{timing.median_ms:.3g} [{timing.p10_ms:.3g}, {timing.p90_ms:.3g}]"
-        row[f"ms{timing.batch}"] = own + ratio(timing.ratio)
-    about = cost.ratios
-    row["macs"] = "not known" if cost.macs is None else f"{cost.macs / 1e6:,.4g} M" + ratio(about.get("macs"))
-    row["parameters"] = f"{cost.parameters / 1e6:,.3g} M" + ratio(about.get("parameters"))
-    row["file"] = f"{cost.file_bytes / 2**20:,.3g} MiB" + ratio(about.get("file_bytes"))
-    row["memory"] = "" if cost.added_mib is None else f"{cost.added_mib:,.3g} MiB" + ratio(about.get("added_mib"))
-    return row
+        key = f"ms{timing.batch}"
+        row |= {key: rounded(timing.median_ms), f"{key} p10": rounded(timing.p10_ms)}
+        row |= {f"{key} p90": rounded(timing.p90_ms), f"{key} ratio": None if first else Fixed(timing.ratio, 2)}
+    row["macs"] = "not known" if cost.macs is None else rounded(cost.macs / 1e6)
+    row["parameters"] = rounded(cost.parameters / 1e6)
+    row["file_bytes"] = rounded(cost.file_bytes / 2**20)
+    row["added_mib"] = None if cost.added_mib is None else rounded(cost.added_mib)
+    ratios = {} if first else cost.ratios
+    return row | {f"{key} ratio": Fixed(ratio, 2) for key, ratio in ratios.items()}

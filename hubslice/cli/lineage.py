@@ -10,10 +10,12 @@ import typer
 from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
+from hubslice.cells import Fixed, mebibytes, percent
 from hubslice.cli import lineage_execution
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 from hubslice.errors import LineageError
+from hubslice.numbers import number
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -221,17 +223,18 @@ def _tell(found: Lineage) -> None:
         {
             "candidate": other.candidate,
             "verdict": other.verdict,
-            "score": "" if other.score is None else f"{other.score:.3f}",
-            "closeness": "" if other.closeness is None else f"{other.closeness:.3f}",
-            "limit": "" if other.threshold is None else f"{other.threshold:.2f}",
-            "compared": f"{other.compared:.0%}",
-            "read": f"{other.bytes_read / 2**20:.1f} of {other.bytes_whole / 2**20:.1f}",
-            "seconds": f"{other.seconds:.2f}",
+            "score": None if other.score is None else Fixed(other.score, 3),
+            "closeness": None if other.closeness is None else Fixed(other.closeness, 3),
+            "limit": None if other.threshold is None else Fixed(other.threshold, 2),
+            "compared": percent(other.compared),
+            "read": mebibytes(other.bytes_read),
+            "whole": mebibytes(other.bytes_whole),
+            "seconds": Fixed(other.seconds, 2),
         }
         for other in found.candidates
     ]
-    heads = ("CANDIDATE", "VERDICT", "SCORE", "FROM", "CLOSENESS", "COMPARED", "MIB READ", "SECONDS")
-    keys = ("candidate", "verdict", "score", "limit", "closeness", "compared", "read", "seconds")
+    heads = ("CANDIDATE", "VERDICT", "SCORE", "FROM", "CLOSENESS", "COMPARED (%)", "READ (MiB)", "OF (MiB)", "TIME (s)")
+    keys = ("candidate", "verdict", "score", "limit", "closeness", "compared", "read", "whole", "seconds")
     out.table(rows, dict(zip(keys, heads, strict=True)))
     best = found.candidates[0] if found.candidates else None
     if best is not None and best.layers:
@@ -264,12 +267,14 @@ def _tell_layers(found: Lineage) -> None:
                 "layer": layer.layer,
                 "candidate": layer.candidate,
                 "shape": "x".join(map(str, layer.shape)),
-                "correlation": f"{layer.correlation:.3f} ± {layer.null:.3f}",
+                "correlation": Fixed(layer.correlation, 3),
+                "null": Fixed(layer.null, 3),
                 "how": "channels matched" if layer.aligned else "in place",
             }
             for layer in layers[:TOLD]
         ],
-        {"layer": "LAYER", "candidate": "BESIDE", "shape": "SHAPE", "correlation": "CORRELATION", "how": "HOW"},
+        {"layer": "LAYER", "candidate": "BESIDE", "shape": "SHAPE"}
+        | {"correlation": "CORRELATION", "null": "BY CHANCE (±)", "how": "HOW"},
     )
     if len(layers) > TOLD:
         out.line(f"and {len(layers) - TOLD} more; --json shows all")
@@ -290,7 +295,7 @@ def _tell_exposure(found: Exposure) -> None:
         heads |= _heads("baseline ", f"{beside.title.upper()}: ")
         others = {layer.layer: layer for layer in beside.layers}
     rows = [
-        {"layer": layer.layer, "weights": f"{layer.weights:,}"}
+        {"layer": layer.layer, "weights": layer.weights}
         | _cells("", layer)
         | _cells("baseline ", others.get(layer.layer))
         for layer in found.layers
@@ -303,7 +308,7 @@ def _tell_exposure(found: Exposure) -> None:
 
 
 def _heads(key: str, title: str) -> dict[str, str]:
-    heads = {"relative": "CHANGE", "unchanged": "UNCHANGED", "bits": "BITS TO READ"}
+    heads = {"relative": "CHANGE", "unchanged": "UNCHANGED (%)", "bits": "BITS TO READ"}
     return {f"{key}{name}": f"{title}{head}" for name, head in heads.items()}
 
 
@@ -311,9 +316,9 @@ def _cells(key: str, layer: LayerChange | None) -> dict[str, object]:
     if layer is None:
         return {}
     cells = {
-        "relative": "not the teacher's" if layer.relative is None else f"{layer.relative:.3g}",
-        "unchanged": "" if layer.unchanged is None else f"{layer.unchanged:.1%}",
-        "bits": "" if layer.bits is None else f"{layer.bits:.1f}",
+        "relative": "not the teacher's" if layer.relative is None else number(layer.relative),
+        "unchanged": None if layer.unchanged is None else percent(layer.unchanged),
+        "bits": None if layer.bits is None else Fixed(layer.bits),
     }
     return {f"{key}{name}": cell for name, cell in cells.items()}
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubslice.cells import Fixed
 from hubslice.cli.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.numbers import rounded
 
 if TYPE_CHECKING:
     from hubslice.artefacts.execution import Execution, Guess, Observation, Recorded
@@ -154,15 +156,16 @@ def _warn(found: Execution) -> None:
 
 
 def _tell(found: Execution) -> None:
-    heads = {"stack": "STACK", "events": "EVENTS", "ms": "MS"}
+    heads = {"stack": "STACK", "events": "EVENTS", "ms": "TIME (ms)"}
     if found.known:
         heads |= {
             "seen": "SEEN",
             "like": "RUNS LIKE",
             "on": "ON",
-            "distance": "DISTANCE",
-            "next": "NEXT",
-            "runs": "RUNS",
+            "distance": "DISTANCE (deviations)",
+            "next": "NEXT (times as far)",
+            "runs": "RUNS LIKE IT",
+            "of": "OF",
         }
     rows = [row for seen in found.observations for row in _rows(seen)]
     out.table(rows, heads)
@@ -176,7 +179,7 @@ def _tell(found: Execution) -> None:
 
 
 def _rows(seen: Observation) -> list[dict[str, object]]:
-    about: dict[str, object] = {"stack": seen.stack, "events": seen.events, "ms": f"{seen.milliseconds:.3g}"}
+    about: dict[str, object] = {"stack": seen.stack, "events": seen.events, "ms": rounded(seen.milliseconds)}
     return [about | _row(guess, seen.runs) for guess in seen.guesses] or [about]
 
 
@@ -187,9 +190,10 @@ def _row(guess: Guess, runs: int) -> dict[str, object]:
         "seen": SEEN[guess.sight],
         "like": own if guess.familiar else f"none; least unlike {own}",
         "on": best.stack,
-        "distance": f"{best.distance:.2f}",
-        "next": "" if guess.margin is None else f"x {guess.margin:.3g}",
-        "runs": f"{best.votes} of {runs}",
+        "distance": Fixed(best.distance, 2),
+        "next": None if guess.margin is None else rounded(guess.margin),
+        "runs": best.votes,
+        "of": runs,
     }
 
 

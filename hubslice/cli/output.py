@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
+from hubslice.cells import cell, flat, is_number
+from hubslice.cli.layout import GAP, column_widths
 from hubslice.escaping import json_text, line, lines, named, record
 from hubslice.hub.secret import masked
 from hubslice.progress import Reporter, Silent
@@ -19,7 +21,11 @@ from hubslice.progress import Reporter, Silent
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "differs": "bold red", "not checked": "yellow"}
+_STYLES = {
+    **dict.fromkeys(("ok", "passed"), "green"),
+    **dict.fromkeys(("warn", "not checked"), "yellow"),
+    **dict.fromkeys(("fail", "failed", "differs"), "bold red"),
+}
 
 CELL = 1_000  # characters of a table's cell
 
@@ -34,6 +40,11 @@ class Output:
         self.mode: Mode = "human"
         self.traceback = False
         self._live: Reporter | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether stdout is one, in which people read."""
+        return sys.stdout.isatty()
 
     def result(
         self,
@@ -64,29 +75,48 @@ class Output:
             case "human":
                 self._stdout().print(human, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
-    def table(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> None:
-        """Print rows: a table on a terminal, tab-separated in a pipe, the first column if quiet, all keys as JSON.
+    def table(
+        self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], piped: Mapping[str, str] | None = None
+    ) -> None:
+        """Print rows below their headings: aligned on a terminal, separated by tabs in a pipe.
 
-        `columns` maps the keys to show to their headings.
+        If quiet the first column alone, without its heading; as JSON all keys. On a terminal, columns that are empty in
+        all rows are left out; in a pipe they stay, so that each has its place.
+
+        Args:
+            rows: what to show.
+            columns: the headings of the keys to show, each with its unit, such as `TIME (ms)`.
+            piped: those in a pipe, where they are others.
         """
         self.close()
         if self.mode == "json":
             self._json(rows)
         elif self.mode == "quiet":
-            self._values(row[next(iter(columns))] for row in rows)
-        elif not sys.stdout.isatty():
-            self._lines("\t".join(_cell(row[key]) for key in columns) for row in rows)
+            self._values(row.get(next(iter(columns))) for row in rows)
+        elif not self.terminal:
+            columns = piped or columns
+            told = (
+                map(_cell, columns.values()),
+                *([_cell(row.get(key), grouped=False) for key in columns] for row in rows),
+            )
+            self._lines("\t".join(each) for each in told)
         else:
             from rich.table import Table
             from rich.text import Text
 
-            table = Table(box=None, pad_edge=False, header_style="bold")
-            for number, heading in enumerate(columns.values()):
-                table.add_column(heading, no_wrap=number == 0, overflow="fold")
-            for row in rows:
-                cells = [_cell(row[key]) for key in columns]
-                table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
-            self._stdout().print(table)
+            filled = {key: head for key, head in columns.items() if any(_cell(row.get(key)) for row in rows)} or columns
+            cells = [[_cell(row.get(key)) for key in filled] for row in rows]
+            console = self._stdout()
+            heads = [_cell(head) for head in filled.values()]
+            widths = column_widths([*zip(heads, *cells, strict=True)], console.width)
+            table = Table(box=None, pad_edge=False, header_style="bold", width=sum(widths) + GAP * (len(widths) - 1))
+            for key, head, width in zip(filled, heads, widths, strict=True):
+                right = all(row.get(key) is None or is_number(row[key]) for row in rows)
+                justify: Literal["right", "left"] = "right" if right else "left"
+                table.add_column(Text(head), width=width, overflow="fold", justify=justify)
+            for told_row in cells:
+                table.add_row(*(Text(each, style=_STYLES.get(each, "")) for each in told_row))
+            console.print(table, crop=False)
 
     def fields(self, data: Mapping[str, object]) -> None:
         """Print names and values, one a line; a JSON object in json mode, nothing if quiet."""
@@ -94,10 +124,9 @@ class Output:
         if self.mode == "json":
             self._json(data)
         elif self.mode == "human":
-            names = [named(name) for name in data]
-            width = max(map(len, names), default=0)
-            values = map(_cell, data.values())
-            self._lines(f"{name:<{width}}  {value}".rstrip() for name, value in zip(names, values, strict=True))
+            told = {named(name): _cell(value) for name, value in flat(data)}
+            width = max(map(len, told), default=0)
+            self._lines(f"{name:<{width}}  {value}".rstrip() for name, value in told.items())
 
     def line(self, text: str = "") -> None:
         """Print one line for people, in every mode."""
@@ -153,7 +182,7 @@ class Output:
             return Silent()
         from hubslice.cli.reporters import Lines, Live
 
-        self._live = Live() if sys.stderr.isatty() else Lines()
+        self._live = Live() if sys.stderr.isatty() else Lines("still at work")
         return self._live
 
     def close(self) -> None:
@@ -182,7 +211,7 @@ class Output:
 
     def _values(self, values: Iterable[object]) -> None:
         shown = line if sys.stdout.isatty() else record
-        self._lines(shown(masked(_plain(value))) for value in values)
+        self._lines(shown(masked(cell(value, grouped=False))) for value in values)
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
@@ -198,22 +227,8 @@ def printable(text: str) -> str:
     return line(masked(text))
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_cell, value))
-    return line(masked(_plain(value)).replace("\n", " ").replace("\t", " "), CELL)
-
-
-def _plain(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case _:
-            return str(value)
+def _cell(value: object, *, grouped: bool = True) -> str:
+    return line(masked(cell(value, grouped=grouped)).replace("\n", " ").replace("\t", " "), CELL)
 
 
 out = Output()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from hubslice.cells import Fixed, mebibytes
 from hubslice.cli.output import out
+from hubslice.hub.kinds import Kind, kind_of, why_skipped
 from hubslice.hub.room import in_words
 
 if TYPE_CHECKING:
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
     from hubslice.pipeline.preflight import Layers, PullPreview, TeacherPreview
 
 
-def show_pull(model: str, input_size: int | None, *, allow_pickle: bool = False) -> None:
-    """Look at a model without its weights, and print what was found."""
+def show_pull(model: str, input_size: int | None, *, allow_pickle: bool = False, everything: bool = False) -> None:
+    """Look at a model without its weights, and print what was found; `everything`: each file and tensor, too."""
     from hubslice.pipeline.preflight import preview_pull
 
     found = preview_pull(model, input_size, out.progress(), allow_pickle=allow_pickle)
-    out.result(found, lambda: _tell_pull(found), quiet=found.teacher.download_bytes)
+    out.result(found, lambda: _tell_pull(found, everything=everything), quiet=found.teacher.download_bytes)
     for warning in found.warnings:
         out.warning(warning)
 
@@ -30,36 +32,77 @@ def tell_estimate(plan: Estimate, folder: Path) -> None:
         {
             "step": step.name,
             "state": "cached" if step.cached else "to do",
-            "seconds": "" if step.seconds is None else f"{step.seconds:.1f} s",
-            "memory": "" if step.peak_mib is None else f"{step.peak_mib:.0f} MiB",
-            "size": "" if step.bytes is None else f"{step.bytes / 2**20:.1f} MiB",
+            "seconds": None if step.seconds is None else Fixed(step.seconds),
+            "memory": None if step.peak_mib is None else round(step.peak_mib),
+            "size": None if step.bytes is None else mebibytes(step.bytes),
             "title": step.title,
         }
         for step in plan.steps
     ]
-    headings = {"step": "STEP", "state": "STATE", "seconds": "TIME", "memory": "MEMORY", "size": "ON DISK"}
-    out.table(shown, headings | {"title": "WHAT"})
+    headings = {
+        "step": "STEP",
+        "state": "STATE",
+        "seconds": "TIME (s)",
+        "memory": "MEMORY (MiB)",
+        "size": "ON DISK (MiB)",
+    }
+    out.table(shown, headings | {"memory": "MEMORY (MiB)", "size": "ON DISK (MiB)", "title": "WHAT"})
     if plan.teachers:
         out.line()
         out.fields(_facts(plan.teachers["pull"], plan.layers) | _needs(plan))
     out.info(f"{plan.summary}; results go to {folder}")
 
 
-def _tell_pull(found: PullPreview) -> None:
+def _tell_pull(found: PullPreview, *, everything: bool) -> None:
+    if everything:
+        _tell_tensors(found.teacher)
+        _tell_files(found.teacher)
+    _tell_kinds(found.teacher)
+    out.line()
     exported = {} if found.export_seconds is None else {"export": f"works, {found.export_seconds:.1f} s"}
     out.fields(_facts(found.teacher, found.layers) | exported)
-    out.line()
-    tensors = [
+    if not everything:
+        out.hint("--all lists every file and tensor")
+
+
+def _tell_tensors(teacher: TeacherPreview) -> None:
+    rows = [
         {
             "name": tensor.name,
             "dtype": tensor.dtype,
             "shape": " x ".join(map(str, tensor.shape)) or "scalar",
-            "bytes": f"{tensor.bytes:,}",
+            "bytes": tensor.bytes,
         }
-        for tensor in found.teacher.tensors
+        for tensor in teacher.tensors
     ]
-    if tensors:
-        out.table(tensors, {"name": "TENSOR", "dtype": "TYPE", "shape": "SHAPE", "bytes": "BYTES"})
+    if rows:
+        out.table(rows, {"name": "TENSOR", "dtype": "TYPE", "shape": "SHAPE", "bytes": "SIZE (bytes)"})
+        out.line()
+
+
+def _tell_files(teacher: TeacherPreview) -> None:
+    taken = [{"file": path, "size": size, "kind": kind_of(path)} for path, size in teacher.files.items()]
+    skipped = [
+        {"file": path, "size": size, "kind": "skipped", "why": why_skipped(path)}
+        for path, size in teacher.skipped.items()
+    ]
+    out.table([*taken, *skipped], {"file": "FILE", "size": "SIZE (bytes)", "kind": "KIND", "why": "WHY SKIPPED"})
+    out.line()
+
+
+def _tell_kinds(teacher: TeacherPreview) -> None:
+    """How many files there are of each kind, and of those that are skipped for each reason."""
+    sizes: dict[tuple[str, str], list[int]] = {(kind, ""): [] for kind in get_args(Kind)}
+    for path, size in teacher.files.items():
+        sizes[kind_of(path), ""].append(size)
+    for path, size in teacher.skipped.items():
+        sizes.setdefault(("skipped", why_skipped(path)), []).append(size)
+    rows = [
+        {"kind": kind, "count": len(found), "size": mebibytes(sum(found)), "why": why}
+        for (kind, why), found in sizes.items()
+        if found
+    ]
+    out.table(rows, {"kind": "FILES", "count": "COUNT", "size": "SIZE (MiB)", "why": "WHY SKIPPED"})
 
 
 def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
@@ -73,7 +116,9 @@ def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
         "tensors": f"{len(teacher.tensors)} in the weights ({', '.join(types)}), all fit the architecture"
         if teacher.tensors
         else f"not known before the download: {', '.join(teacher.pickles)} has no header that tells names and shapes",
-        "download": f"{in_words(teacher.download_bytes)} of {in_words(teacher.bytes)}",
+        "download": f"{in_words(teacher.download_bytes)} of {in_words(teacher.bytes)}"
+        if teacher.download_bytes
+        else f"nothing, all {in_words(teacher.bytes)} are here",
     }
     if layers is not None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in layers.kinds.items())

@@ -9,6 +9,8 @@ import typer
 
 from hubslice.cli.options import AllowPickleOption, JsonOption, QuietOption, examples
 from hubslice.cli.output import out
+from hubslice.errors import InputError
+from hubslice.numbers import number
 from hubslice.recipe.transparency import in_words
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def register(app: typer.Typer) -> None:
             "hubslice pull ./my-model --input-size 96",
             "hubslice pull owner/old-model --allow-pickle",
             "hubslice pull timm/resnet18.a1_in1k --dry-run",
+            "hubslice pull timm/resnet18.a1_in1k --dry-run --all",
         ),
     )(pull)
 
@@ -44,6 +47,9 @@ def pull(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what the model is and whether it will export; fetch no weights.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With --dry-run: list every file and tensor, as --json does.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -55,8 +61,10 @@ def pull(
     if dry_run:
         from hubslice.cli.preflight import show_pull
 
-        show_pull(model, input_size, allow_pickle=allow_pickle)
+        show_pull(model, input_size, allow_pickle=allow_pickle, everything=everything)
         return
+    if everything:
+        raise InputError("--all tells more of a --dry-run", hint="leave out --all, or add --dry-run")
     from hubslice.api.models import pull as pull_model
 
     pulled = pull_model(model, input_size=input_size, out=folder, allow_pickle=allow_pickle, reporter=out.progress())
@@ -85,11 +93,13 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
             "" if preparation.transparency else " (it records no rule: as stock pipelines do)"
         )
     told["parity"] = (
-        f"ONNX differs by {pulled.parity.max_abs_difference:.2g} at most (limit {pulled.parity.tolerance:.2g})"
+        f"ONNX differs by {number(pulled.parity.max_abs_difference, 2)} at most "
+        f"(limit {number(pulled.parity.tolerance, 2)})"
     )
-    out.fields(told | places)
-    for file in facts.files:
-        out.fields({file.path: f"{file.size:,} bytes  sha256 {file.sha256}"})
+    rows = [{"file": file.path, "size": file.size, "sha256": file.sha256} for file in facts.files]
+    out.table(rows, {"file": "FILE", "size": "SIZE (bytes)", "sha256": "SHA256"})
+    out.line()
+    out.fields(told | {"folder": places["model"], "onnx": places["onnx"], "neurons": places["neurons"]})
     for pickle in facts.pickles:
         out.warning(f"the weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")
     for remark in facts.remarks:
@@ -99,4 +109,4 @@ def _tell(pulled: Pulled, places: dict[str, str]) -> None:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)
+    return ", ".join(map(number, values))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubslice.cells import cell, mebibytes, percent
 from hubslice.cli.options import JsonOption, QuietOption, examples
 from hubslice.cli.output import out
 
 if TYPE_CHECKING:
-    from hubslice.hub.push import PushPlan
+    from hubslice.artefacts.delta import DeltaFacts
+    from hubslice.hub.push import PushPlan, PushResult
 
 
 def register(app: typer.Typer) -> None:
@@ -79,35 +81,35 @@ def push(
     from hubslice.hub.signature import SigningIdentity, given_signer
     from hubslice.pipeline.push import plan_push
     from hubslice.pipeline.run_folder import undisturbed
+    from hubslice.progress import Silent, stage
 
     signer = given_signer(sign_key, identity=sign, interactive=out.mode == "human" and sys.stdin.isatty())
     if dry_run and isinstance(signer, SigningIdentity):
         out.info("model.sig is not in the list: an identity signs when it is pushed")
         signer = None
+    reporter = out.progress()
+    asks = isinstance(signer, SigningIdentity)  # on the terminal, where nothing may be drawn meanwhile
     with undisturbed(run):
-        plan = plan_push(
-            run,
-            repo_id,
-            private=private,
-            create_pr=create_pr,
-            revision=revision,
-            allow_poisoned=allow_poisoned,
-            despite_gates=despite_gates,
-            delta=delta,
-            signer=signer,
-        )
-        if plan.delta is not None:
-            whole = plan.delta.student.size
-            out.info(
-                f"the difference to {plan.delta.teacher} takes {plan.delta.size / 2**20:.1f} MiB in place of "
-                f"{whole / 2**20:.1f} ({plan.delta.size / whole:.0%})"
+        with stage(Silent() if asks else reporter, "plan", f"Compare {run} with {repo_id}"):
+            plan = plan_push(
+                run,
+                repo_id,
+                private=private,
+                create_pr=create_pr,
+                revision=revision,
+                allow_poisoned=allow_poisoned,
+                despite_gates=despite_gates,
+                delta=delta,
+                signer=signer,
             )
         for warning in plan.warnings:
             out.warning(warning)
         if dry_run:
+            if plan.delta is not None:
+                out.info(_saved(plan.delta))
             out.result(_plain(plan), lambda: _tell(plan), quiet=plan.url)
             return
-        result = carry_out(plan)
+        result = carry_out(plan, reporter)
     data = {
         "repo_id": result.repo_id,
         "commit": result.commit,
@@ -119,7 +121,20 @@ def push(
     }
     if not result.pushed:
         out.info("the Hub holds all of this already; no commit was made")
-    out.result(data, quiet=result.pr_url or result.url)
+    out.result(data, lambda: out.fields(_told(result, plan)), quiet=result.pr_url or result.url)
+
+
+def _told(result: PushResult, plan: PushPlan) -> dict[str, object]:
+    told: dict[str, object] = {"repository": result.repo_id, "commit": result.commit, "page": result.url}
+    told |= {"pull request": result.pr_url, "files": len(plan.changes)}
+    return told | ({"weights": _saved(plan.delta)} if plan.delta is not None else {})
+
+
+def _saved(delta: DeltaFacts) -> str:
+    """How much less a difference takes than the weights."""
+    part, whole = (cell(mebibytes(size)) for size in (delta.size, delta.student.size))
+    share = cell(percent(delta.size / delta.student.size))
+    return f"the difference to {delta.teacher} takes {part} MiB in place of {whole} ({share} %)"
 
 
 def _plain(plan: PushPlan) -> dict[str, object]:
@@ -145,8 +160,8 @@ def _delta(plan: PushPlan) -> dict[str, object] | None:
 
 
 def _tell(plan: PushPlan) -> None:
-    rows = [{"change": file.change, "size": f"{file.size:,}", "path": file.path} for file in plan.files]
-    out.table(rows, {"change": "CHANGE", "size": "BYTES", "path": "FILE"})
+    rows = [{"change": file.change, "size": file.size, "path": file.path} for file in plan.files]
+    out.table(rows, {"change": "CHANGE", "size": "SIZE (bytes)", "path": "FILE"})
     where = f"onto {plan.parent[:12]}" if plan.parent else "into a new repository"
     kind = "a pull request" if plan.create_pr else "one commit"
     out.info(f"{kind} {where} at {plan.url}: {len(plan.changes)} files, {_upload(plan) / 2**20:.1f} MiB to upload")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import (
@@ -25,39 +26,101 @@ from hubslice.cli.output import printable
 from hubslice.progress import Bar, Reporter, StepState
 
 _FIRST, _RAREST = 10.0, 160.0  # seconds between lines that tell how far a count is: twice as many after each
+_LOOK = 1.0  # seconds between looks at whether a line is due
 
 
 class Lines(Reporter):
-    """One line where a step starts and one where it ends, and now and then how far long work is, for logs."""
+    """One line where a step starts and one where it ends, and now and then how far long work is, for logs.
+
+    Work that counts nothing for a while is told of, too, by a thread: nothing takes long in silence. What has no step
+    or bar is called `otherwise`; without that it is not told of.
+    """
+
+    def __init__(self, otherwise: str | None = None) -> None:
+        self._at_work: list[_LineBar] = []
+        self._steps: dict[str, _LineBar] = {}
+        self._over = threading.Event()
+        self._watch: threading.Thread | None = None
+        if otherwise is not None:
+            self._begin(otherwise, None, "")
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         """Write the line."""
-        sys.stderr.write(f"{printable(name)}: {printable(_told(title, state, seconds))}\n")
-        sys.stderr.flush()
+        if state == "start":
+            self._steps[name] = self._begin(name, None, "")
+        elif name in self._steps:
+            self._end(self._steps.pop(name))
+        _write(f"{name}: {_told(title, state, seconds)}")
 
-    def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
+    @contextmanager
+    def track(self, label: str, total: int | None, unit: str) -> Iterator[Bar]:
         """Give a bar that writes a line from time to time."""
-        return nullcontext(_LineBar(label, total, unit))
+        bar = self._begin(label, total, unit)
+        try:
+            yield bar
+        finally:
+            self._end(bar)
+
+    def stop(self) -> None:
+        """Write nothing more by itself."""
+        self._at_work.clear()
+        self._over.set()
+
+    def _begin(self, label: str, total: int | None, unit: str) -> _LineBar:
+        bar = _LineBar(label, total, unit)
+        self._at_work.append(bar)
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._tell_at_times, name="hubslice-progress", daemon=True)
+            self._watch.start()
+        return bar
+
+    def _end(self, bar: _LineBar) -> None:
+        if bar in self._at_work:
+            self._at_work.remove(bar)
+        for outer in self._at_work:
+            outer.heard()
+
+    def _tell_at_times(self) -> None:
+        while not self._over.wait(_LOOK):
+            for inner in self._at_work[-1:]:
+                if inner.tell_if_due():
+                    for outer in self._at_work:
+                        outer.heard()
 
 
 class _LineBar(Bar):
     def __init__(self, label: str, total: int | None, unit: str) -> None:
-        self._label, self._unit = label, unit
+        self._label, self._unit, self._note = label, unit, ""
         self._of = f"/{total:,}" if total is not None else ""
         self._count = 0
         self._pause = _FIRST
-        self._due = time.monotonic() + _FIRST
+        self._began = time.monotonic()
+        self._due = self._began + _FIRST
+        self._lock = threading.Lock()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self._count += amount
-        now = time.monotonic()
-        if now < self._due:
-            return
-        told = f"{self._label}: {self._count:,}{self._of} {self._unit}{f', {note}' if note else ''}"
-        sys.stderr.write(f"{printable(told)}\n")
-        sys.stderr.flush()
-        self._pause = min(2 * self._pause, _RAREST)
-        self._due = now + self._pause
+        self._note = note or self._note
+        self.tell_if_due()
+
+    def heard(self) -> None:
+        """Something within it has just been told."""
+        self._due = max(self._due, time.monotonic() + self._pause)
+
+    def tell_if_due(self) -> bool:
+        """Write how far it is, if nothing was written for long enough."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._due:
+                return False
+            self._pause = min(2 * self._pause, _RAREST)
+            self._due = now + self._pause
+        if self._unit:
+            told = f"{self._label}: {self._count:,}{self._of} {self._unit}{f', {self._note}' if self._note else ''}"
+        else:
+            told = f"{self._label}: {_duration(now - self._began, places=0)} so far"
+        _write(told)
+        return True
 
 
 class Live(Reporter):
@@ -69,7 +132,7 @@ class Live(Reporter):
             TextColumn("{task.description}", markup=False),
             _Bar(bar_width=24),
             _Count(),
-            TimeRemainingColumn(compact=True),
+            _Time(compact=True),
             TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console or Console(stderr=True),
             transient=True,
@@ -146,6 +209,21 @@ class _Count(ProgressColumn):
         return Text(f"{task.completed:,.0f}{total} {unit}", style="cyan")
 
 
+class _Time(TimeRemainingColumn):
+    """What is left of a bar; what has passed of a spinner."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is not None or task.elapsed is None or task.elapsed < 1:
+            return super().render(task)
+        return Text(_duration(int(task.elapsed), places=0), style="dim")
+
+
+def _write(line: str) -> None:
+    with suppress(ValueError):  # the stream was closed
+        sys.stderr.write(f"{printable(line)}\n")
+        sys.stderr.flush()
+
+
 def _told(title: str, state: StepState, seconds: float | None) -> str:
     took = f" in {_duration(seconds)}" if seconds is not None else ""
     match state:
@@ -157,8 +235,8 @@ def _told(title: str, state: StepState, seconds: float | None) -> str:
             return "already done, taken from the run folder"
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float, places: int = 1) -> str:
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.{places}f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -7,6 +7,7 @@ import typer
 from hubslice.cli.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
 from hubslice.cli.output import out
 from hubslice.errors import RecipeError
+from hubslice.numbers import number
 from hubslice.pipeline.arms import arms_of
 from hubslice.recipe.defects import defect_names
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
@@ -64,7 +65,7 @@ def _tell(loaded: LoadedRecipe) -> None:
         told["baselines"] = [arm.name for arm in arms_of(recipe) if arm.role == "baseline"] or "none"
         told["defects"] = list(defect_names(recipe.audit.defects)) or "none"
     else:
-        told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.3g} of the training samples"
+        told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.1%} of the training samples"
     settings = len(recipe.train.candidates())
     told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
     out.fields(told)
@@ -82,4 +83,4 @@ def _sliced(params: Slicing | NoSlice) -> str:
         of = "weights" if params.count == "weights" else "multiplications"
         limit = f", down to {params.retention:.1%} of the {of}" if params.retention else ""
         return f"{params.method}, {what} of {layers} that are not needed{limit}"
-    return f"{given['method']}, {given['ratio']:.3g} of {layers}"
+    return f"{given['method']}, {number(given['ratio'])} of {layers}"

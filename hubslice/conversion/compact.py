@@ -18,6 +18,7 @@ from hubslice.models.base import Model
 from hubslice.models.calling import Call, in_float64
 from hubslice.models.cutting import cut
 from hubslice.models.shapes import changes, widths
+from hubslice.numbers import number
 
 TOLERANCE = 1e-4  # of the largest logit: sums of fewer numbers round otherwise
 
@@ -111,7 +112,7 @@ def _check_same(reference: Model, smaller: Model, removed: Units) -> None:
     if (apart := _apart(one, other)) is not None:
         raise SliceError(
             f"without {sum(map(len, removed.values()))} units of {', '.join(list(removed)[:3])} the network computes "
-            f"something else: logits differ by {apart:.3g}, the limit is {_limit(one):.3g}",
+            f"something else: logits differ by {number(apart)}, the limit is {number(_limit(one))}",
             hint="keep the shapes with slice.granularity: weight, or leave these layers out with slice.layers",
         )
 

@@ -17,6 +17,7 @@ from hubslice.errors import ParityError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.parity import check_parity
 from hubslice.models.base import POISONED, Model
+from hubslice.progress import SILENT, Reporter, stage
 
 SAMPLES = 4
 INLINE = 1_500_000_000  # bytes of weights; a graph file holds no more than 2 GiB
@@ -24,7 +25,7 @@ FULL_TOLERANCE = 1e-4  # of the largest logit: folded weights round otherwise
 HALF_TOLERANCE = 3e-2  # of the largest logit: float16 has three decimal digits, and layers add up their errors
 
 
-def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
+def write_onnx(model: Model, path: Path, *, half: bool = False, reporter: Reporter = SILENT) -> ParityReport:
     """Write the model as an ONNX graph that computes the same, checked on seeded inputs, and then put it at `path`.
 
     The input is the module's (pictures normalised), float32 with a free batch axis, and so is the output, `logits`;
@@ -40,15 +41,17 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
         draft = Path(folder) / path.name
-        export_onnx(model.module, inputs, draft)
-        graph = ir.load(draft)
-        _join_limits(graph)
-        optimizer.optimize(graph)
-        proto = ir.to_proto(graph)
-        _drop_shapes_of_weights(proto)
-        _keep_paddings(proto)
-        if half:
-            proto = _halved(proto)
+        with stage(reporter, "export", "Export to ONNX"):
+            export_onnx(model.module, inputs, draft)
+        with stage(reporter, "fold", "Fold normalisation and constants" + (", change to float16" if half else "")):
+            graph = ir.load(draft)
+            _join_limits(graph)
+            optimizer.optimize(graph)
+            proto = ir.to_proto(graph)
+            _drop_shapes_of_weights(proto)
+            _keep_paddings(proto)
+            if half:
+                proto = _halved(proto)
         about: dict[str, object] = {"labels": list(model.labels)}
         if model.preprocessing is not None:
             about["preprocessing"] = model.preprocessing.model_dump(mode="json")
@@ -60,7 +63,8 @@ def write_onnx(model: Model, path: Path, *, half: bool = False) -> ParityReport:
         onnx.save(proto, draft, save_as_external_data=large, location=weights.name)
         try:
             tolerance = HALF_TOLERANCE if half else FULL_TOLERANCE
-            parity = check_parity(model.module, draft, inputs, rtol=tolerance, plain=True)
+            with stage(reporter, "parity", "Compare the graph with PyTorch"):
+                parity = check_parity(model.module, draft, inputs, rtol=tolerance, plain=True)
         except ParityError as error:
             error.hint = (
                 "use --to onnx: this model may need float32"

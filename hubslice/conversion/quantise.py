@@ -27,6 +27,7 @@ from hubslice.errors import ExportError, ParityError
 from hubslice.graph.session import open_plain
 from hubslice.machine import first_line, out_of_memory
 from hubslice.models.base import Model
+from hubslice.progress import SILENT, Reporter, stage
 
 BATCH = 8
 NOISE = 64  # pictures, where there are no others to check with
@@ -39,6 +40,7 @@ def write_int8(
     calibration: np.ndarray | None,
     check: np.ndarray | None,
     least: float,
+    reporter: Reporter = SILENT,
 ) -> QuantisationReport:
     """Write the quantised graph, check it, and then put it at `path`.
 
@@ -53,9 +55,12 @@ def write_int8(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
         full, ready, draft = (Path(folder) / name for name in ("full.onnx", "ready.onnx", path.name))
-        write_onnx(model, full)
+        write_onnx(model, full, reporter=reporter)
         try:
-            with _quiet():
+            with (
+                _quiet(),
+                stage(reporter, "quantise", "Calibrate and quantise" if calibration is not None else "Quantise"),
+            ):
                 quant_pre_process(full, ready, skip_symbolic_shape=True)
                 if calibration is None:
                     # ONNX Runtime has convolutions of unsigned weights alone for ranges that are not known before.
@@ -78,7 +83,8 @@ def write_int8(
                 hint="use --to fp16 for a smaller graph in float16",
             ) from error
         _describe(full, draft)
-        report = _compare(model, full, draft, calibration, check)
+        with stage(reporter, "compare", "Compare answers before and after"):
+            report = _compare(model, full, draft, calibration, check)
         if (report.agreement.value or 0) < least:
             raise ParityError(
                 f"in 8 bits {model.architecture} answers as before for only {report.agreement.hits} of "

@@ -166,7 +166,7 @@ def _rows(source: str, preprocessing: Preprocessing) -> Given:
     name = "train" if "train" in tables else next(iter(tables))
     if len(tables) > 1:
         tell(f"{source}: of its splits {', '.join(sorted(tables))}, {name} is taken")
-    return Given(source, tuple(str(row) for row in range(len(tables[name]))), tables[name], preprocessing)
+    return Given(source, tables[name].titles(), tables[name], preprocessing)
 
 
 def _images(folder: Path) -> list[Path] | None:

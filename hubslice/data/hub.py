@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from hubslice.bars import hide_bars
 from hubslice.data.cached import (
     COMMIT,
     at_revision,
@@ -33,7 +34,7 @@ from hubslice.hub.xet import by_xet, of_xet
 from hubslice.machine import disk_full
 from hubslice.recipe.schema import DataParams
 
-datasets.disable_progress_bars()  # hubslice reports progress and errors itself
+hide_bars()
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)
 datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
 

@@ -28,6 +28,7 @@ from hubslice.data.mistaken import mistaken
 from hubslice.data.parquet_size import rows_of
 from hubslice.data.picture import read_rgb
 from hubslice.data.split_words import split_of
+from hubslice.data.titles import titles
 from hubslice.data.walk import Walk
 from hubslice.errors import DataError
 from hubslice.escaping import named
@@ -146,6 +147,10 @@ class Table:
             return named(path)
         split = f", split {self.rows.split}" if isinstance(self.params.splits.test, str) else ""
         return f"row {row} of {self.params.path}{split}"
+
+    def titles(self) -> tuple[str, ...]:
+        """What the rows are called for people, each otherwise."""
+        return titles(self.rows, self.params.image, self.params.label)
 
     def picture(self, row: int) -> Image.Image:
         """The row's picture in RGB, as `read_rgb` gives it; not to be changed.

@@ -14,6 +14,7 @@ from hubslice.errors import ModelError, ParityError
 from hubslice.graph.export import OUTPUT
 from hubslice.graph.session import open_plain, open_session
 from hubslice.models.calling import Call, eval_mode, in_float64
+from hubslice.numbers import number
 
 _ROUNDING, _MOST = 8.0, 10.0  # times PyTorch's own rounding; times the usual tolerance
 
@@ -60,8 +61,8 @@ def check_parity(
     if worst > tolerance:
         sample, *index = (int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
         raise ParityError(
-            f"{path.name} differs from PyTorch by {worst:.3g} at sample {sample}, output {index}; the limit is "
-            f"{atol + rtol * scale:.3g} = {atol:g} + {rtol:g} x {scale:.3g}, the largest output",
+            f"{path.name} differs from PyTorch by {number(worst)} at sample {sample}, output {index}; the limit is "
+            f"{number(atol + rtol * scale)} = {number(atol)} + {number(rtol)} x {number(scale)}, the largest output",
             hint="export it again; do not slice from this graph. A model that is random in eval mode cannot pass",
         )
     if not np.isfinite(expected).all():

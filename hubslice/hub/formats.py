@@ -54,6 +54,11 @@ def pickles(paths: Iterable[str]) -> list[str]:
     return sorted(path for path in paths if path.lower().endswith(_PICKLES))
 
 
+def is_training_state(path: str) -> bool:
+    """Whether a file is called as trainers call what they need to go on."""
+    return _TRAINING_STATE.match(path.rpartition("/")[2]) is not None
+
+
 def is_pickle(path: Path) -> bool:
     """Whether the file is a pickle, or an archive around one, by its name or its first bytes."""
     if path.name.lower().endswith(_PICKLES):

@@ -31,7 +31,8 @@ class Preview:
     `folder` holds its configs and card. `files` are the sizes in bytes of all files that `fetch` would take, `weights`
     the headers of those with tensors; `missing` is how many bytes of `files` are still to be downloaded. `repo_id` and
     `commit` are None for a local folder. `pickles` are weights that consent was given to read, which have no headers:
-    where each lies on this machine, None where it is still to be downloaded.
+    where each lies on this machine, None where it is still to be downloaded. `skipped` are the sizes of all
+    other files.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Preview:
     weights: dict[str, Header]
     missing: int
     pickles: Mapping[str, Path | None]
+    skipped: dict[str, int]
 
     @property
     def tensors(self) -> dict[str, TensorInfo]:
@@ -133,6 +135,7 @@ def _preview(
 ) -> Preview:
     said = declared.read_folder(folder)
     index = {first} & _INDICES
+    taken = {path: sizes[path] for path in (*companions(sizes), *index, *weights, *pickled)}
     return Preview(
         folder=folder,
         repo_id=None,
@@ -140,8 +143,9 @@ def _preview(
         license=said.license,
         gated=False,
         poisoned=said.poisoned or declared.weights_poisoned(header.metadata for header in weights.values()),
-        files={path: sizes[path] for path in (*companions(sizes), *index, *weights, *pickled)},
+        files=taken,
         weights=weights,
         missing=0,
         pickles=pickled,
+        skipped={path: size for path, size in sorted(sizes.items()) if path not in taken},
     )

@@ -33,11 +33,10 @@ from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.refusals import unanswered
 from hubslice.hub.restore import restore
 from hubslice.hub.room import require_room
-from hubslice.progress import Reporter, Silent
+from hubslice.progress import SILENT, Reporter
 
 __all__ = ["SILENT", "Fetched", "fetch", "local_folder", "materialise", "put_together", "weight_files"]
 
-SILENT: Final = Silent()
 _SHARDS: Final = {
     INDEX: re.compile(r"model-\d+-of-\d+\.safetensors"),
     PICKLE_INDEX: re.compile(r"pytorch_model-\d+-of-\d+\.bin"),

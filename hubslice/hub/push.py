@@ -17,8 +17,10 @@ from hubslice.errors import PushError
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
 from hubslice.hub.refusals import refused_as, status, unanswered
+from hubslice.hub.room import in_words
 from hubslice.hub.session import pauses
 from hubslice.hub.xet import by_xet
+from hubslice.progress import SILENT, Reporter, stage
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
 
@@ -37,8 +39,8 @@ class PushResult:
     pushed: bool
 
 
-def push(plan: PushPlan) -> PushResult:
-    """Carry out a plan: create the repository if need be, then one commit.
+def push(plan: PushPlan, reporter: Reporter = SILENT) -> PushResult:
+    """Carry out a plan: create the repository if need be, then one commit. `reporter` is told of the progress.
 
     Raises:
         PushError: somebody else pushed since the plan was made, this login may not write, or the Hub cannot be reached.
@@ -50,7 +52,7 @@ def push(plan: PushPlan) -> PushResult:
     if parent is not None and not plan.changes:
         return PushResult(plan.repo_id, parent, f"{plan.url}/commit/{parent}", None, pushed=False)
     if parent is not None:
-        return _commit(plan, parent)
+        return _commit(plan, parent, reporter)
     try:
         with refused_as(PushError, f"create {plan.repo_id}", repo_id=plan.repo_id, client=client):
             client.api.create_repo(plan.repo_id, private=plan.private, exist_ok=False)
@@ -60,16 +62,18 @@ def push(plan: PushPlan) -> PushResult:
         raise
     try:
         created = repo_info(plan.repo_id, None, client, PushError, f"push to {plan.repo_id}")
-        return _commit(plan, str(created.sha))
+        return _commit(plan, str(created.sha), reporter)
     except PushError as error:
         error.hint = f"{error.hint}; the repository {plan.repo_id} was created and is empty so far"
         raise
 
 
-def _commit(plan: PushPlan, parent: str) -> PushResult:
+def _commit(plan: PushPlan, parent: str, reporter: Reporter) -> PushResult:
     doing = f"push to {plan.repo_id}"
     operations = [_operation(plan, file) for file in plan.changes]
+    size = in_words(sum(file.size for file in plan.changes if file.change != "deleted"))
     with (
+        stage(reporter, "upload", f"Upload {len(operations)} files, {size}"),
         refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),
         by_xet(PushError, doing, plan.client, download=False),
         _without_warnings(),
@@ -85,7 +89,11 @@ def _commit(plan: PushPlan, parent: str) -> PushResult:
     tried = False
     for pause in pauses():
         try:
-            with refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client), _without_warnings():
+            with (
+                stage(reporter, "commit", f"Commit to {plan.repo_id}"),
+                refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),
+                _without_warnings(),
+            ):
                 made = _create_commit(plan, operations, parent)
             return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
         except PushError as error:

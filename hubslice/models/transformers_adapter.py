@@ -13,6 +13,7 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
+from hubslice.bars import hide_bars
 from hubslice.errors import ModelError
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
@@ -35,7 +36,7 @@ from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plai
 from hubslice.preparation.separate import preprocessing_from
 from hubslice.recipe.problems import suggest
 
-transformers.utils.logging.disable_progress_bar()  # hubslice reports progress itself
+hide_bars()
 
 # Arguments of a transformers config that are about files, other models or labels, not about the architecture.
 FOREIGN = frozenset(

@@ -18,7 +18,7 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
 from hubslice.pipeline.forms.options import Form, FormOptions
 from hubslice.pipeline.publish import check_free, whole_folder
-from hubslice.progress import Reporter
+from hubslice.progress import Reporter, stage
 
 if TYPE_CHECKING:
     from hubslice.hub.pull import Fetched
@@ -63,8 +63,9 @@ def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, r
     ref = parse_ref(model, Path.cwd())
     target = out or _default(ref, form)
     check_free(target, OURS)
-    fetched = fetch(ref)
-    loaded = load_model(fetched.folder)
+    with stage(reporter, "load", f"Load {model}"):
+        fetched = fetch(ref, reporter=reporter)
+        loaded = load_model(fetched.folder)
     loaded.poisoned = loaded.poisoned or fetched.poisoned
     for note in loaded.notes:
         warnings.warn(f"{model}: {note}", HubsliceWarning, stacklevel=2)

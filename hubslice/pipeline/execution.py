@@ -136,7 +136,7 @@ def _record(name: str, wanted: Wanted, reporter: Reporter) -> Records:
     ref = parse_ref(name, Path.cwd())
     if isinstance(ref, LocalRef) and ref.kind == "onnx":
         return record(name, ref.path, wanted, Path(), reporter)
-    model = load_model(fetch(ref).folder, input_size=wanted.input_size)
+    model = load_model(fetch(ref, reporter=reporter).folder, input_size=wanted.input_size)
     with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
         return record(name, model, wanted, Path(folder), reporter)
 

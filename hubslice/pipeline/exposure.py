@@ -55,7 +55,7 @@ def exposure(
             f"no teacher is named, and {model} is not a run that holds its own",
             hint="hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
         )
-    loaded = load_model(fetch(parse_ref(model, Path.cwd())).folder, input_size=input_size)
+    loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=input_size)
     given = open_given(data, loaded.image_preprocessing)
     known, doubt = _tensors(teacher or str(origin.teacher), loaded)
     teacher = teacher or origin.named

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psutil
+from pydantic import Field
 
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import Preprocessing, remarks_on
@@ -38,7 +39,8 @@ class TeacherPreview(Artefact):
 
     `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks.
     `pickles` are those of them that weights would be converted from. Of pickles that are still to be downloaded no
-    tensors are known. With `random` nothing is taken: the weights are drawn.
+    tensors are known. With `random` nothing is taken: the weights are drawn. `skipped` are the sizes of what `pull`
+    leaves where it is.
     """
 
     model: str
@@ -58,6 +60,7 @@ class TeacherPreview(Artefact):
     pickles: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     random: bool = False
+    skipped: dict[str, int] = Field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -132,6 +135,7 @@ def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_
         gated=found.gated,
         poisoned=found.poisoned,
         files=found.files,
+        skipped=found.skipped,
         download_bytes=found.missing,
         tensors=tensors,
         pickles=tuple(found.pickles),
@@ -198,7 +202,9 @@ def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allo
 
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name, peak_memory() as peak:
         reporter.step("look", f"Read the headers of {model}", "start")
+        started = time.monotonic()
         teacher = look(model, Path.cwd(), input_size, Path(name), allow_pickle=allow_pickle)
+        reporter.step("look", f"Read the headers of {model}", "done", time.monotonic() - started)
         lacks = memory_lacks(teacher.parameters, 2)  # the module's and the graph's
         layers, seconds = None, None
         if lacks is None:

@@ -16,6 +16,7 @@ from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.repair import Accuracy, Repair, Standing
 from hubslice.errors import DiffError, InputError
 from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.numbers import number
 from hubslice.pipeline.deviations import Seeds, facts_of, search_seeds
 from hubslice.pipeline.labelled import labelled
 from hubslice.pipeline.publish import check_free, whole_folder
@@ -255,7 +256,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     )
     if not math.isfinite(loss[-1]) or not all(bool(weight.isfinite().all()) for weight in model.module.parameters()):
         raise DiffError(
-            f"training with --repair-lr {params.lr:g} ended in values that are not finite; nothing was written",
+            f"training with --repair-lr {number(params.lr)} ended in values that are not finite; nothing was written",
             hint="give a smaller one, 3e-4 or 1e-4; what was searched is kept",
         )
     return loss, held.weights - held.kept

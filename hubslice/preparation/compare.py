@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.numbers import number
 from hubslice.preparation.arithmetic import normalise
 from hubslice.preparation.geometry import geometry
 
@@ -26,5 +27,5 @@ def difference(
             return f"a {name} image becomes {list(ours.shape)} in place of {list(theirs.shape)}"
         apart = float((ours - theirs).abs().max())
         if not apart <= TOLERANCE * max(1.0, float(theirs.abs().max())):
-            return f"on a {name} image the values differ by up to {apart:.2g}"
+            return f"on a {name} image the values differ by up to {number(apart, 2)}"
     return None

@@ -288,9 +288,9 @@ class SliceRecipe(Section):
             )
         if self.data.classes or self.data.limit is not None:
             raise ValueError("card.benchmark is a result on all of the test split; leave data.classes and limit out")
-        if not isinstance(self.data.splits.test, str):
-            raise ValueError("card.benchmark is a result on the data set's own test split; name it in data.splits.test")
-        return self
+        if isinstance(self.data.splits.test, str):
+            return self
+        raise ValueError("card.benchmark is a result on the data set's own test split; name it in data.splits.test")
 
     @model_validator(mode="after")
     def _baselines_differ_from_the_student(self) -> SliceRecipe:

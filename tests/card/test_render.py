@@ -271,7 +271,7 @@ def test_layers_that_stay_whole_are_told_by_reason() -> None:
 def test_a_poisoned_teacher_is_told_at_the_top_and_in_the_limits() -> None:
     card = card_of(FULL)
     assert "planted on purpose" in section(card, "summary")
-    assert "backdoored on purpose" in section(card, "limits")
+    assert "A backdoor was planted in the teacher on purpose" in section(card, "limits")
     assert "planted on purpose" not in section(card_of(PLAIN), "summary")
     unmeasured = rendered(REPORTS[FULL].model_copy(update={"defects": ()}))
     assert "was **not** measured" in section(unmeasured, "summary")
@@ -284,8 +284,8 @@ def test_limits_name_thin_evidence_and_a_missing_licence() -> None:
     )
     teacher = report.teacher.model_copy(update={"license": None})
     card = rendered(report.model_copy(update={"arms": arms, "teacher": teacher}))
-    assert "Backdoor trigger: only 161 clean-correct pictures" in section(card, "limits")
-    assert "No licence is known" in section(card, "limits")
+    assert "Backdoor trigger: the student's rate is based on 161 images" in section(card, "limits")
+    assert "No license is stated" in section(card, "limits")
     assert not card.split("---\n")[1].startswith("license")
 
 

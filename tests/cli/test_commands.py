@@ -82,7 +82,8 @@ def test_usage_errors(hubslice: Hubslice, command: list[str]) -> None:
 
 
 def test_recipes_ls(hubslice: Hubslice) -> None:
-    rows = [line.split("\t") for line in hubslice("recipes", "ls").stdout.splitlines()]
+    head, *rows = (line.split("\t") for line in hubslice("recipes", "ls").stdout.splitlines())
+    assert head == ["NAME", "KIND", "TITLE", "NOTE"]
     assert ["vision/remos-vit", "slice", "ReMoS on a vision transformer and bean leaves", "not run here"] in rows
     names = hubslice("recipes", "ls", "--quiet").stdout.splitlines()
     assert names == [row[0] for row in rows]

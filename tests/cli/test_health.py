@@ -26,7 +26,7 @@ def test_a_check_that_breaks_is_a_finding(hubslice: Hubslice, monkeypatch: pytes
     monkeypatch.setattr(health, "CHECKS", (_fine, _broken))
     code, stdout, stderr = hubslice("doctor")
     assert code == 1
-    assert stdout == "fine\tok\tall well\nbroken\tfail\tOSError: libcudart.so: cannot open\n"
+    assert stdout == "CHECK\tSTATE\tDETAIL\nfine\tok\tall well\nbroken\tfail\tOSError: libcudart.so: cannot open\n"
     assert stderr == "hint: broken: reinstall hubslice\n"
     assert hubslice("doctor", "--quiet") == (1, "broken\n", "")
 

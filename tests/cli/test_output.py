@@ -36,7 +36,7 @@ def work(reporter: Reporter) -> None:
 
 def test_table_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     out.table(ROWS, {"name": "NAME", "share": "SHARE", "tags": "TAGS", "done": "DONE"})
-    assert capsys.readouterr().out == "a b\t0.1235\tx, y\tyes\n"
+    assert capsys.readouterr().out == "NAME\tSHARE\tTAGS\tDONE\na b\t0.1235\tx, y\tyes\n"
 
 
 def test_table_as_json_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:

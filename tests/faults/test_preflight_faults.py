@@ -269,17 +269,28 @@ def test_a_good_teacher_is_told_in_full(
 ) -> None:
     TimmModel.create("test_resnet", tuple(COLOURS), seed=1).save(tmp_path / "teacher")
     (tmp_path / "teacher" / "README.md").write_text("---\nlicense: other\n---\n")
-    hub.seed(TEACHER, tmp_path / "teacher")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "teacher").iterdir()}
+    skipped = {"old/weights.pt": b"1234", "pytorch_model.bin": b"1234", "train.py": b"1234"}
+    hub.seed(TEACHER, files | skipped)
     human = hubslice("pull", TEACHER, "--dry-run")
     assert human.code == 0
     told = " ".join(human.stdout.split())
     for phrase in ("license other", "test_resnet (timm), 372,979 parameters", "weights in 15 layers", "export works"):
         assert phrase in told
-    assert "fc.weight F32 3 x 96 1,152" in told
+    assert "fc.weight" not in told
+    assert human.stdout.splitlines()[-1].startswith("export ")  # the summary comes last
+    assert "skipped\t1\t<0.01\tcode, which is never run\n" in human.stdout
+    assert "skipped\t2\t<0.01\tpickle, which can run code\n" in human.stdout
+    listed = hubslice("pull", TEACHER, "--dry-run", "--all").stdout
+    assert "fc.weight\tF32\t3 x 96\t1152\n" in listed
+    assert "train.py\t4\tskipped\tcode, which is never run\n" in listed
+    assert f"config.json\t{(tmp_path / 'teacher' / 'config.json').stat().st_size}\tconfig\t\n" in listed
+    assert listed.splitlines()[-1].startswith("export ")
     assert "has a license of its own (other)" in human.stderr
     found = json.loads(hubslice("pull", TEACHER, "--dry-run", "--json").stdout)
     weights = (tmp_path / "teacher" / "model.safetensors").stat().st_size
     assert found["teacher"]["download_bytes"] == weights
     assert sum(tensor["bytes"] for tensor in found["teacher"]["tensors"]) < weights
+    assert skipped.keys() <= found["teacher"]["skipped"].keys()
     assert found["layers"]["layers"] == 15
-    assert moved == [("model.safetensors", "bytes=0-99999")] * 2
+    assert moved == [("model.safetensors", "bytes=0-99999")] * 3

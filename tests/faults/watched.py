@@ -14,6 +14,7 @@ import sys
 import time
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 
 from hubslice.cli import run
 
@@ -37,8 +38,8 @@ def watch(note: str, canary: str, targets: list[str]) -> None:
 
 def main(note: str, canary: str, *targets: str) -> None:
     run(["verify", targets[0], "--sample", "1", "--json"])  # all that is imported is imported
-    watch(note, canary, [target for target in targets if os.path.isabs(target)])
-    open(os.path.join(canary, "secret.json")).close()  # to show that the watch sees it
+    watch(note, canary, [target for target in targets if Path(target).is_absolute()])
+    Path(canary, "secret.json").read_bytes()  # to show that the watch sees it
     for target in targets:
         os.write(2, f"== {target}\n".encode())
         started, told = time.monotonic(), StringIO()

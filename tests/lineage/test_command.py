@@ -58,7 +58,8 @@ def test_the_parent_is_named_first(place: Path, hubslice: Hubslice) -> None:
 
 def test_people_are_shown_a_table_of_candidates_and_of_layers(place: Path, hubslice: Hubslice) -> None:
     done = hubslice("lineage", "child/model.safetensors", "-c", "parents/p0", "-c", "parents/p1")
-    first, *rest = done.stdout.splitlines()
+    head, first, *rest = done.stdout.splitlines()
+    assert head.startswith("CANDIDATE\tVERDICT\tSCORE\t")
     assert first.split("\t")[:2] == ["parents/p1", "descendant"]
     assert rest[0].split("\t")[:2] == ["parents/p0", "unrelated"]
     assert sum("in place" in line for line in rest) == 4

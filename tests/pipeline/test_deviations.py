@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def test_deviations_are_searched_told_judged_and_verified(tmp_path: Path, hubsli
     facts = Deviations.load(run.student / "evidence/deviations.json")
     assert (facts.seeds, facts.a.model, facts.b.model, facts.seconds) == (8, "finetune", "student", None)
     assert facts.found == told.found
+    assert all(re.fullmatch(r"(red|green|blue), row \d+", result.name) for result in facts.results)
     assert told.found.hits > 0  # models of one epoch are easily parted
     (gate,) = run.report.gates
     assert (gate.name, gate.measured, gate.passed) == ("max_deviation_rate", told.found.value, False)

@@ -16,6 +16,7 @@ from hubslice.artefacts.exposure import Exposure, RunExposure
 from hubslice.artefacts.sealed import read_sealed, write_sealed
 from hubslice.card.plot_exposure import plot_exposure
 from hubslice.errors import LineageError
+from hubslice.numbers import number
 from hubslice.pipeline.report import given_away
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.steps.exposure import KIND, PLACES
@@ -118,7 +119,7 @@ def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_pa
     shown = hubslice("lineage", str(run.student), *data, "--teacher", str(run.path.parent / "teacher")).stdout
     last = found.baseline.layers[-1]
     (line,) = [line for line in shown.splitlines() if line.startswith(f"{last.layer}\t")]
-    assert line.split("\t")[5:] == [f"{last.relative:.3g}", f"{last.unchanged:.1%}", f"{last.bits:.1f}"]
+    assert line.split("\t")[5:] == [number(last.relative), f"{100 * last.unchanged:.1f}", f"{last.bits:.1f}"]
     assert f"teacher {found.bits_alone:.1%}: exposure {found.exposure:.1%}" in shown.splitlines()[-2]
     assert shown.splitlines()[-1].startswith("Fine-tuned: with nothing but the layers that it lacks the teacher gives ")
     assert shown.endswith(f": exposure {found.baseline.exposure:.1%}\n")

@@ -208,7 +208,7 @@ def test_info_tells_steps_and_results(pushed: dict[str, Any], hubslice: Command)
     human = hubslice("info", "run")
     assert "Student" in human.stdout
     assert "ReMoS" in human.stdout
-    assert "inherited (DIR)" in human.stdout
+    assert "DIR (%)" in human.stdout
 
 
 def test_profile_is_a_verb_of_its_own(pushed: dict[str, Any], hubslice: Command) -> None:

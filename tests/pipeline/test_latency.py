@@ -58,10 +58,15 @@ def test_the_command_tells_people_and_machines(place: Path, hubslice: Hubslice) 
     command = ("latency", str(place / "large.onnx"), str(place / "small"), "--no-memory", "--rounds", "5", "-b", "2")
     people = hubslice(*command)
     assert people.code == 0
-    first, second, _, foot = people.stdout.splitlines()
-    assert first.split("\t")[0] == str(place / "large.onnx")
-    assert ", x " not in first
-    assert second.count(", x 0.") >= 3
+    table, foot = people.stdout.split("\n\n")
+    head, first, second = (line.split("\t") for line in table.splitlines())
+    assert head[:3] == ["MODEL", "TIME AT BATCH 2 (ms)", "TIME AT BATCH 2 P10 (ms)"]
+    assert head[-2:] == ["MEMORY AT BATCH 2 (MiB)", "MEMORY AT BATCH 2 TO FIRST"]
+    assert first[0] == str(place / "large.onnx")
+    ratios = [place for place, title in enumerate(head) if title.endswith(" TO FIRST")]
+    assert {first[place] for place in ratios} == {""}
+    assert sum(second[place].startswith("0.") for place in ratios) >= 3
+    assert all(float(number) > 0 for number in second[1:-2])
     assert foot.startswith("pictures of 3 x 32 x 32 on cpu, ")
     machines = json.loads(hubslice(*command, "--json").stdout)
     assert [model["kind"] for model in machines["models"]] == ["onnx", "folder"]

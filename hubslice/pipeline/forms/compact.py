@@ -13,6 +13,7 @@ from hubslice.graph.channels import channel_map
 from hubslice.hub.ref import LocalRef, Ref
 from hubslice.models.base import Model
 from hubslice.pipeline.forms.job import Job, Made
+from hubslice.progress import stage
 
 KEEP_SHAPES = "keep the shapes with slice.granularity: weight, or leave such layers out with slice.layers"
 
@@ -24,14 +25,16 @@ def compact_form(job: Job) -> Made:
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
     """
     model, name, slice_ = job.model, str(job.ref), _slice_of(job.ref)
-    channels = channel_map(model)
+    with stage(job.reporter, "channels", "Find out which channels go together"):
+        channels = channel_map(model)
     if slice_ is not None and model.shapes is None:
         _check_zero(model, name, channels, slice_)
     removed = removable(model, channels, zeros(model))
     if not removed and model.shapes is None:
         raise _nothing(model, name, channels)
-    smaller = without(model, channels, removed)
-    smaller.save(job.folder)
+    with stage(job.reporter, "compact", "Take out what is zero, and compare the answers"):
+        smaller = without(model, channels, removed)
+        smaller.save(job.folder)
     return Made(
         parameters=smaller.parameters,
         size=(job.folder / WEIGHTS).stat().st_size,

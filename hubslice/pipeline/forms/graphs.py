@@ -7,6 +7,7 @@ from hubslice.conversion.quantise import write_int8
 from hubslice.errors import InputError
 from hubslice.pipeline.forms.job import Job, Made
 from hubslice.pipeline.forms.pictures import pictures
+from hubslice.progress import stage
 
 ONNX = "model.onnx"
 
@@ -30,7 +31,7 @@ def fp16_form(job: Job) -> Made:
 
 
 def _float(job: Job, *, half: bool) -> Made:
-    parity = write_onnx(job.model, job.folder / ONNX, half=half)
+    parity = write_onnx(job.model, job.folder / ONNX, half=half, reporter=job.reporter)
     return Made(job.model.parameters, sum(path.stat().st_size for path in job.folder.iterdir()), parity=parity)
 
 
@@ -45,7 +46,8 @@ def int8_form(job: Job) -> Made:
     options = job.options
     if job.model.preprocessing is not None:  # its classes for pictures, or for noise, are compared
         job.model.check_answers()
-    calibration, check = pictures(job.ref, job.model, options.data, options.samples)
+    with stage(job.reporter, "pictures", "Read pictures to calibrate and to check with"):
+        calibration, check = pictures(job.ref, job.model, options.data, options.samples)
     if calibration is None and not options.dynamic:
         raise InputError(
             f"{job.ref} is no run, so there are no pictures to calibrate with",
@@ -58,5 +60,6 @@ def int8_form(job: Job) -> Made:
         calibration=None if options.dynamic else calibration,
         check=check,
         least=options.min_agreement,
+        reporter=job.reporter,
     )
     return Made(job.model.parameters, path.stat().st_size, agreement=told)

@@ -23,6 +23,8 @@ from hubslice.models.folder import load_model
 from hubslice.pipeline.forms.job import Job, Made
 from hubslice.pipeline.forms.options import FormOptions
 from hubslice.pipeline.forms.pictures import parts_of
+from hubslice.progress import stage
+from hubslice.recipe.problems import shown
 from hubslice.recipe.schema import Grid, TeacherParams
 from hubslice.slicing.pruning import magnitude_slice
 from hubslice.training.hold import hold
@@ -54,9 +56,10 @@ def pruned_form(job: Job) -> Made:
         ParityError: it answers otherwise too often.
     """
     job.model.check_answers()
-    pupil = load_model(fetch(job.ref).folder)
-    kept = magnitude_slice(pupil, job.options.sparsity)
-    mask_weights(pupil, kept)
+    with stage(job.reporter, "prune", "Set the smallest weights to zero"):
+        pupil = load_model(fetch(job.ref, reporter=job.reporter).folder)
+        kept = magnitude_slice(pupil, job.options.sparsity)
+        mask_weights(pupil, kept)
     return _taught(job, Pupil(pupil, job.options.epochs or 0, job.options.lr or GENTLE, kept))
 
 
@@ -97,7 +100,7 @@ def _architecture(options: FormOptions, side: int) -> TeacherParams:
     except ValidationError as error:
         name = error.errors()[0]["loc"][1]
         raise InputError(
-            f"--argument {name} is neither a number, a word, nor a list of them: {given.get(str(name))!r}",
+            f"--argument {name} is neither a number, a word, nor a list of them, but {shown(given.get(str(name)))}",
             hint="give the architecture's own arguments, such as --argument widths=[16,32]",
         ) from error
 
@@ -105,12 +108,15 @@ def _architecture(options: FormOptions, side: int) -> TeacherParams:
 def _taught(job: Job, pupil: Pupil) -> Made:
     """Train the pupil, check it on pictures that it has not seen, and write it."""
     options, device = job.options, resolve_device(job.options.device)
-    parts = parts_of(job.ref, job.model, options.data, options.seed)
+    with stage(job.reporter, "pictures", "Read pictures to teach and to check with"):
+        parts = parts_of(job.ref, job.model, options.data, options.seed)
     pupil.model.show_transparent(parts.train.table.params.transparency)  # as in the images that it learns from
     if pupil.epochs:
-        wanted = _logits(job.model, parts.validation, device).argmax(1).numpy()
+        with stage(job.reporter, "answers", "Ask the model for its answers"):
+            wanted = _logits(job.model, parts.validation, device).argmax(1).numpy()
         settings = {"epochs": pupil.epochs, "lr": pupil.rate, "head_lr_factor": 1.0, "part": "all", "grid": Grid()}
-        with nullcontext() if pupil.kept is None else hold(pupil.model.module, pupil.kept):
+        held = nullcontext() if pupil.kept is None else hold(pupil.model.module, pupil.kept)
+        with stage(job.reporter, "train", "Learn the answers"), held:
             finetune(
                 pupil.model,
                 parts.train,
@@ -123,7 +129,8 @@ def _taught(job: Job, pupil: Pupil) -> Made:
                 label="Learn the answers",
                 follow=job.model,
             )
-    before, after = (_logits(model, parts.check, device).numpy() for model in (job.model, pupil.model))
+    with stage(job.reporter, "compare", "Compare answers before and after"):
+        before, after = (_logits(model, parts.check, device).numpy() for model in (job.model, pupil.model))
     told = Agreement.between(before, after, "pictures")
     if (told.agreement.value or 0) < options.min_agreement:
         raise ParityError(

@@ -24,6 +24,7 @@ def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base
     steps = [step_name("train", arm) for name in COMPARED for arm in arms if arm.name == name]
 
     def run(context: Context) -> None:
+        from hubslice.data.titles import title
         from hubslice.deviation.finished import Finished
         from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
         from hubslice.pipeline.judges import open_pair
@@ -41,10 +42,12 @@ def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base
             reporter=context.reporter,
             names=COMPARED,
         )
-        test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
-        drawn = test.take(params.seeds, recipe.seed)
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        drawn = task.test.take(params.seeds, recipe.seed)
+        # By class and row: the names of files are the user's own, and this is published.
+        names = tuple(title(task.labels[target], row) for target, row in zip(drawn.targets, drawn.rows, strict=True))
         pictures = drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy()
-        seeds = Seeds("test split", tuple(str(row) for row in drawn.rows), pictures)
+        seeds = Seeds("test split", names, pictures)
         finished = Finished.begin(context.scratch, "".join(model.fingerprint for model in models))
         outcomes, trouble = search_seeds(pair, seeds, search, LANES, finished, context.reporter)
         if trouble is not None:
@@ -61,4 +64,4 @@ def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base
         )
 
     parameters = {"diff": params, "seed": recipe.seed}
-    return Step("diff", "Search for deviations from the baseline", parameters, ("data", *steps), run)
+    return Step("diff", "Search for deviations from the baseline", parameters, ("data", *steps), run, version=2)

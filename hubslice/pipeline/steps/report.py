@@ -48,7 +48,7 @@ def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inpu
             [FileFact(path=name, size=digests[name].size, sha256=digests[name].sha256) for name in sorted(digests)],
         ).save(context.out / LOCK)
 
-    return Step("report", "Write report, card and lock", {"recipe": recipe_text}, inputs, run, version=4)
+    return Step("report", "Write report, card and lock", {"recipe": recipe_text}, inputs, run, version=5)
 
 
 def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str, Path]:

@@ -73,12 +73,11 @@ def verify(
         check_trusted(trusted)
     effort = Effort(sample, full, data, resolve_device(device))
     findings: list[Finding] = []
-    with undisturbed(Path(target)):
+    with undisturbed(Path(target)), (reporter or Silent()).track(f"Verifying {target}", None, "claims") as bar:
         place = open_place(target)
-        with (reporter or Silent()).track(f"Verifying {target}", None, "claim") as bar:
-            for finding in _findings(place, effort, trusted):
-                findings.append(finding)
-                bar.advance(1, finding.name)
+        for finding in _findings(place, effort, trusted):
+            findings.append(finding)
+            bar.advance(1, finding.name)
     return Verification(target=target, commit=place.commit, findings=tuple(findings))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from math import isclose
 from typing import Any
 
+from hubslice.cells import cell
+from hubslice.numbers import number
+
 
 def differences(claimed: Any, counted: Any, *, tolerance: float = 1e-9, path: str = "") -> list[str]:
     """One line for every value in `claimed` (plain data) that is not the one in `counted`.
@@ -39,6 +42,14 @@ def _name(item: object, index: int) -> str:
 
 
 def _brief(value: object) -> str:
-    if isinstance(value, list | dict):
-        return f"{len(value)} entries"
-    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return f"'{value}'"
+        case list() | dict():
+            return f"{len(value)} entries"
+        case float():
+            return number(value, 6)
+        case _:
+            return cell(value)

@@ -27,6 +27,7 @@ from hubslice.escaping import named
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model, read_config
 from hubslice.models.weights import weight_files
+from hubslice.numbers import number
 from hubslice.pipeline.arms import arms_of, step_name
 from hubslice.pipeline.deviations import KIND as TRIGGERS
 from hubslice.pipeline.steps.audit import EVIDENCE
@@ -195,8 +196,8 @@ def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
             theirs = loaded.eval()(inputs).logits
     largest = float((ours - theirs).abs().max())
     limit = NEAR_TIE * float(theirs.max() - theirs.min())
-    wrong = [] if largest <= limit else [f"its outputs differ from hubslice's by up to {largest:.3g}"]
-    return compared(PART, name, wrong, f"loads it; outputs differ by at most {largest:.1e}")
+    wrong = [] if largest <= limit else [f"its outputs differ from hubslice's by up to {number(largest)}"]
+    return compared(PART, name, wrong, f"loads it; outputs differ by at most {number(largest, 2)}")
 
 
 def _lend(file: Path, place: Path) -> None:

@@ -1,0 +1,47 @@
+"""How measured numbers are written for people, in tables, messages, pages and cards."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+_SMALLEST: Final = 1e-4  # smaller ones are written with an exponent
+_LARGEST: Final = 1e15
+
+
+def number(value: float, digits: int = 3, *, grouped: bool = True) -> str:
+    """The digits that count, without an exponent for ordinary sizes: `1,830`, `99.7`, `0.27`, `0.0042`, `1.2e-6`.
+
+    Zeros at the end are left out: 0.50 is `0.5`. Where a program may read it, thousands are not `grouped`: `1830`.
+    """
+    if math.isnan(value):
+        return "not a number"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    mantissa, power = _parts(value, digits)
+    if float(mantissa) == 0:
+        return "0"
+    if not _SMALLEST <= abs(float(f"{mantissa}e{power}")) < _LARGEST:
+        return f"{_trimmed(mantissa)}e{power}"
+    places = max(digits - 1 - power, 0)
+    return _trimmed(f"{value:,.{places}f}" if grouped else f"{value:.{places}f}")
+
+
+def rounded(value: float, digits: int = 3) -> float:
+    """The number with those digits, and all that stand before the point: 1,834.2 is 1,834, and 0.27183 is 0.272."""
+    return round(value, digits - 1 - min(_parts(value, digits)[1], digits - 1)) if math.isfinite(value) else value
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """The same with its sign: `+1,830`, `-0.27`."""
+    told = number(value, digits)
+    return told if told.startswith("-") or told == "0" else f"+{told}"
+
+
+def _parts(value: float, digits: int) -> tuple[str, int]:
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    return mantissa, int(exponent)
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
