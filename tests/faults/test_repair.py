@@ -130,7 +130,7 @@ def test_too_few_triggers_to_hold_some_out(place: Path, refused: Refused) -> Non
 
 
 def test_training_that_diverges(place: Path, refused: Refused) -> None:
-    said = ("training with --repair-lr 1e+30 ended in values that are not finite; nothing was written", "3e-4")
+    said = ("training with --repair-lr 1e30 ended in values that are not finite; nothing was written", "3e-4")
     refused("diff", "a", "b", *SEEDS, "--repair", "r", "--repair-lr", "1e30", "--out", "o", code=2, says=said)
     assert not (place / "r").exists()
     assert not list(place.glob(".r*"))
