@@ -58,10 +58,11 @@ def _missing(group: Group, again: str | None) -> bool:
         found = Outcome.load(path)
     except RunError:
         return True
-    if found.versions != versions() or found.tried > group.wanted or again == "all":
+    wanted = found.tried if group.wanted is None else group.wanted
+    if found.versions != versions() or found.tried > wanted or again == "all":
         path.unlink()
         return True
-    return found.tried < group.wanted or (again == "failed" and bool(found.failures))
+    return found.tried < wanted or (again == "failed" and bool(found.failures))
 
 
 def _free_port() -> int:

@@ -16,6 +16,7 @@ from .life import CANARY, Ended, live, strays, trial_of
 from .outcome import Trial
 
 PART = "malformed files"
+COUNTED = True
 
 
 @dataclass(frozen=True)

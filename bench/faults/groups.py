@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import files, hub, kills
+from . import files, hub, kills, names
+
+PARTS = (files, hub, kills, names)
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group of a part, and how many trials it is to have."""
+    """A group of a part, and how many trials it is to have; None: all that there are when it is tried."""
 
     part: str
     name: str
-    wanted: int
+    wanted: int | None
 
     @property
     def key(self) -> str:
@@ -25,5 +27,6 @@ class Group:
 
 def groups() -> Iterator[Group]:
     """All of them."""
-    for part in (files, hub, kills):
-        yield from (Group(part.PART, name, len(part.names(group))) for name, group in part.GROUPS.items())
+    for part in PARTS:
+        for name, group in part.GROUPS.items():
+            yield Group(part.PART, name, len(part.names(group)) if part.COUNTED else None)

@@ -17,6 +17,7 @@ from .life import CODES, SECRET, live, strays, trial_of
 from .outcome import Trial
 
 PART = "Hub in trouble"
+COUNTED = True
 LATE = Trouble("late", (), {"delay": 8.0})
 
 # What is asked for, by name: method and path, and the troubles that are laid there.
@@ -53,7 +54,7 @@ VERBS = (
     Verb(
         "pull", ("slice", "hub.yaml", "--until", "pull", "--out", "made"), ("listing", "head", "file", "token of Xet")
     ),
-    Verb("data", ("slice", "data.yaml", "--until", "data", "--out", "made"), ("listing of data",)),
+    Verb("data", ("slice", "data.yaml", "--until", "data", "--out", "made"), ("listing of data",), CODES - {1}),
     Verb(
         "slice OWNER/NAME", ("slice", "alice/student", "--until", "pull", "--out", "made"), ("listing", "head", "file")
     ),

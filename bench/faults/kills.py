@@ -19,6 +19,7 @@ from .life import SECRET, Ended, live, strays, trial_of
 from .outcome import Trial
 
 PART = "ended at random moments"
+COUNTED = True
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 

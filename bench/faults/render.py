@@ -29,10 +29,10 @@ PARTS = {
         "([kills.py](kills.py)). After a signal that can be heard nothing may lie about; the same command again must "
         "leave the bytes that it leaves undisturbed, as far as two undisturbed runs agree.",
     ),
-    "names": (
+    "nasty names": (
         "Nasty names",
         "Escape sequences, line ends, Markdown, HTML, templates and more, wherever a stranger may choose a name; "
-        "looked at is every output, pages in a browser.",
+        "looked at is every output, pages in a browser ([names.py](names.py)).",
     ),
 }
 
@@ -84,7 +84,7 @@ def _lines(found: Sequence[Outcome]) -> list[str]:
             exits = ", ".join(
                 f"{code}: {number:,}" for code, number in sorted(each.exits.items(), key=lambda e: int(e[0]))
             )
-            took = f"{each.slowest:.1f} s | {each.memory:,} MiB"
+            took = f"{each.slowest:.1f} s | {f'{each.memory:,} MiB' if each.memory else ''}"
             lines.append(f"| {each.group} | {each.tried:,} | {each.well:,} | {exits} | {took} |")
         for each in rows:
             lines += [f"- **{each.group} {trial.name}**: {'; '.join(trial.wrong)}" for trial in each.failures]

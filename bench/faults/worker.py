@@ -12,11 +12,11 @@ from pathlib import Path
 from hubslice.errors import RunError
 
 from ..machine import Machine
-from . import files, hub, kills
+from . import files, hub, kills, names
 from .outcome import Outcome, versions
 
 SAVED = 25  # trials between two notes of the outcome
-PARTS = {each.PART: each for each in (files, hub, kills)}
+PARTS = {each.PART: each for each in (files, hub, kills, names)}
 
 
 def main() -> None:
@@ -33,12 +33,12 @@ def main() -> None:
     part = PARTS[given.part]
     group = part.GROUPS[given.group]
     outcome = _outcome(given)
-    names = [given.only] if given.only is not None else part.names(group)[outcome.tried :]
+    wanted = [given.only] if given.only is not None else part.names(group)[outcome.tried :]
     if given.failed:
-        names = [each.name for each in outcome.failures]
+        wanted = [each.name for each in outcome.failures]
     with tempfile.TemporaryDirectory(prefix="hubslice-faults-") as scratch:
         os.environ["HUBSLICE_CACHE"] = str(Path(scratch) / "cache")
-        for number, trial in enumerate(part.trials(group, names, given.place, Path(scratch), given.keep)):
+        for number, trial in enumerate(part.trials(group, wanted, given.place, Path(scratch), given.keep)):
             outcome = outcome.with_trial(trial)
             for told in trial.wrong:
                 print(f"{given.group} {trial.name}: {told[:200]}", file=sys.stderr, flush=True)
