@@ -13,6 +13,9 @@ from pydantic import BaseModel
 from hubslice.numbers import number
 
 
+_FURTHER = 8  # digits where fewer would say nothing or all
+
+
 @dataclass(frozen=True)
 class Fixed:
     """A number with so many places, so that columns align. One that only rounds to 0 or to `whole` is told as such."""
@@ -22,14 +25,18 @@ class Fixed:
     whole: float | None = None
 
     def text(self, *, grouped: bool = True) -> str:
-        """`12.3`, `<0.1`, or `>99.9` of a whole of 100."""
-        least = 10.0**-self.places
+        """`12.3`, `<0.1`, or `>99.9` of a whole of 100; where a program may read it, a number in any case."""
         told = f"{self.value:,.{self.places}f}" if grouped else f"{self.value:.{self.places}f}"
-        if self.value > 0 and float(f"{self.value:.{self.places}f}") == 0:
+        shown, least = float(f"{self.value:.{self.places}f}"), 10.0**-self.places
+        near_nothing = self.value > 0 and shown == 0
+        near_whole = self.whole is not None and self.value < self.whole and shown == self.whole
+        if not grouped and (near_nothing or near_whole):
+            return number(self.value, _FURTHER, grouped=False)
+        if near_nothing:
             return f"<{least:.{self.places}f}"
-        if self.whole is not None and self.value < self.whole and float(f"{self.value:.{self.places}f}") == self.whole:
+        if near_whole and self.whole is not None:
             return f">{self.whole - least:.{self.places}f}"
-        return told.removeprefix("-") if float(f"{self.value:.{self.places}f}") == 0 else told
+        return told.removeprefix("-") if shown == 0 else told
 
 
 def percent(share: float) -> Fixed:

@@ -58,7 +58,7 @@ def test_a_pipe_gets_headings_and_plain_numbers(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines() == [
         "NAME\tTIME (s)\tWHAT IS DONE\tNOTE",
         "pull\t1234.6\tfetch the teacher's files at one commit\t",
-        "a.rather.long.name.of.a.step\t<0.1\tmeasure\t",
+        "a.rather.long.name.of.a.step\t0.01\tmeasure\t",
     ]
 
 
@@ -208,5 +208,5 @@ def test_forces_are_told_without_exponents(capsys: pytest.CaptureFixture[str]) -
     tell_explanation(found)
     assert capsys.readouterr().out.splitlines()[:2] == [
         "LAYER\tTOOK PART (%)\tWEIGHTS USED (%)\tCHANNELS FOR (FORCE)\tCHANNELS AGAINST (FORCE)",
-        "conv\t50.0\t<0.1\t0 (+100), 1 (+100,000)\t2 (-99)",
+        "conv\t50.0\t0.001\t0 (+100), 1 (+100,000)\t2 (-99)",
     ]
