@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from hubslice.numbers import number
 
-
 _FURTHER = 8  # digits where fewer would say nothing or all
 
 

@@ -297,6 +297,11 @@ def test_the_loop_is_plain_gradient_descent_on_the_divergence(place: Path) -> No
 
 
 @pytest.mark.slow
+def row_of(title: str) -> int:
+    """Of a table's sample, such as `red, row 4`."""
+    return int(title.rpartition("row ")[2])
+
+
 def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever of the two is the run; and where its data is gone that is said."""
     monkeypatch.chdir(tmp_path)
@@ -317,9 +322,9 @@ def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest
         told = found.repair.accuracy
         assert told is not None
         assert told.source == "test split of run"
-        held = {int(name) for name in found.repair.held_out}
+        held = {row_of(name) for name in found.repair.held_out}
         table = task.test.table
-        seen = {int(entry.name) for entry in found.results} - held
+        seen = {row_of(entry.name) for entry in found.results} - held
         trained = {prepare(table.picture(row), preparation).numpy().tobytes() for row in seen}
         left = np.array([picture.tobytes() not in trained for picture in pictures])
         assert 0 < left.sum() < len(pictures)

@@ -89,7 +89,7 @@ def _write_texts(place: Path) -> None:
         write_config(place / folder, (moods[0], moods[1], NASTY["colour"]))
         write_counter(place / folder / f"{PATH}.onnx", table)
     lines = [f"{name} {words}" for name, words in zip(names, sentences(len(names), seed=4), strict=True)]
-    kept = [" ".join(line.replace("\x85", " ").splitlines()) for line in lines]
+    kept = [" ".join(line.replace("\x85", " ").replace("\0", "").splitlines()) for line in lines]  # no NUL in texts
     (place / TEXTS).write_text("\n".join(kept) + "\n", encoding="utf-8", errors="surrogateescape")
 
 

@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("alone/a.onnx", "unnamed/a.onnx", *SEEDS),
         ("neither alone/a.onnx nor unnamed/a.onnx says what its classes are called", "config.json"),
     ),
-    "a torn tokenizer": (("./model", "./torn", *SEEDS), ("transformers cannot load", "torn")),
+    "a torn tokenizer": (("./model", "./torn", *SEEDS), ("torn: tokenizer.json is not JSON", "mend tokenizer.json")),
     "a tokenizer with code": (("./model", "./coded", *SEEDS), ("tokenizer_config.json asks for code of its own",)),
     "NaN from the start": (
         ("./model", "alone/nan.onnx", *SEEDS),
