@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from hubslice.numbers import number
 
-_FURTHER = 8  # digits where fewer would say nothing or all
+_FIRST, _FURTHER = 2, 8  # digits of what is next to nothing, and next to all
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Fixed:
         near_nothing = self.value > 0 and shown == 0
         near_whole = self.whole is not None and self.value < self.whole and shown == self.whole
         if not grouped and (near_nothing or near_whole):
-            return number(self.value, _FURTHER, grouped=False)
+            return number(self.value, _FURTHER if near_whole else _FIRST, grouped=False)
         if near_nothing:
             return f"<{least:.{self.places}f}"
         if near_whole and self.whole is not None:

@@ -56,7 +56,9 @@ VERBS = (
     ),
     Verb("data", ("slice", "data.yaml", "--until", "data", "--out", "made"), ("listing of data",), CODES - {1}),
     Verb(
-        "slice OWNER/NAME", ("slice", "alice/student", "--until", "pull", "--out", "made"), ("listing", "head", "file")
+        "slice OWNER/NAME",
+        ("slice", "alice/student", "data.path=./shapes.parquet", "--until", "pull", "--out", "made"),
+        ("listing", "head", "file"),
     ),
     Verb("verify", ("verify", "alice/student", "--sample", "1"), ("listing", "head", "file"), CODES - {2}),
     Verb("lineage", ("lineage", "alice/student", "--candidates", "alice/teacher"), ("listing", "head", "weights")),

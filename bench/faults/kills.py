@@ -41,7 +41,6 @@ _SEEDS = ("vit", "other", "seeds")
 VERBS = (
     Verb("slice", ("slice", "recipe.yaml", "--out", "made"), _JOB, "made", often=40),
     Verb("card", ("card", "run"), ("run", *_JOB), "run/student"),
-    Verb("audit", ("audit", "run"), ("run", *_JOB), "run/student"),
     Verb("pull", ("pull", "alice/teacher", "--out", "made"), (), "made", hub=True),
     Verb("push", ("push", "run", "alice/NEW"), ("run",), "", hub=True, often=16),
     Verb("convert to onnx", ("convert", "teacher", "--to", "onnx", "--out", "made"), ("teacher",), "made"),

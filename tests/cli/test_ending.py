@@ -44,6 +44,15 @@ def worker():
     child.join()
     raise RuntimeError("a worker is gone")  # as PyTorch does, mostly before the signal is heard
 
+class Last:
+    def __del__(self):
+        ready()
+
+def collected():
+    last = Last()
+    del last  # no exception leaves what is called here
+    time.sleep(60)
+
 def draft():
     with TemporaryDirectory(dir=".", suffix=DRAFT) as folder:
         Path(folder, "part").touch()
@@ -52,7 +61,7 @@ def draft():
 @app.command()
 def work(how: str, as_json: JsonOption = False):
     with alone_in(Path.cwd()):
-        {"alone": alone, "threads": threads, "worker": worker, "draft": draft}[how]()
+        {"alone": alone, "collected": collected, "threads": threads, "worker": worker, "draft": draft}[how]()
 
 main()
 """
@@ -84,7 +93,16 @@ def ended(place: Path, sent: int, how: str, *options: str, group: bool = False) 
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-@pytest.mark.parametrize("how", ["alone", "threads", "draft"])
+def test_ctrl_c_is_not_lost_either(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found = ended(tmp_path, signal.SIGINT, "collected")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (found.returncode, "Traceback" in found.stderr) == (130, False)
+
+
+@pytest.mark.parametrize("how", ["alone", "threads", "draft", "collected"])
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP], ids=lambda sent: sent.name)
 def test_it_ends_cleanly(sent: signal.Signals, how: str, tmp_path: Path) -> None:
     found = ended(tmp_path, sent, how)
