@@ -68,8 +68,15 @@ def browser() -> str:
 
 def opened(browser: str, page: Path, profile: Path) -> str:
     """The page's DOM after everything in it that runs did so, as HTML."""
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}")
-    command = [browser, *options, "--virtual-time-budget=3000", "--dump-dom", page.resolve().as_uri()]
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    command = [
+        browser,
+        *options,
+        f"--user-data-dir={profile}",
+        "--virtual-time-budget=3000",
+        "--dump-dom",
+        page.resolve().as_uri(),
+    ]
     done = subprocess.run(command, capture_output=True, check=True, timeout=120)
     return done.stdout.decode("utf-8")
 
