@@ -119,6 +119,8 @@ KINDS = (
     Kind("card", "student/README.md", spoil.lines_, (), (_VERIFY,)),
     Kind("recipe of a student", "student/recipe.yaml", spoil.yaml_, (), (_VERIFY,)),
     Kind("slice", "student/slice.safetensors", spoil.safetensors_, (), (_VERIFY,)),
+    Kind("evidence", "student/evidence/backdoor-trigger.safetensors", spoil.safetensors_, (), (_VERIFY,)),
+    Kind("signature", "student/model.sig", spoil.json_, ("key.pub",), ((*_VERIFY, "--key", "key.pub"),)),
     Kind("run", "run/run.json", spoil.json_, (), (("info", "run"),)),
     Kind(
         "index of parents",

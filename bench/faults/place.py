@@ -68,10 +68,29 @@ def make(folder: Path) -> None:
         data = text.replace("{path: ./shapes.parquet, group: group}", f"{{path: ./{name}, {splits}}}")
         (folder / f"{name}.yaml").write_text(data)
     shutil.copytree(folder / "run" / "student", folder / "student")
+    _sign(folder / "student", folder / "key.pub")
     (folder / "seeds").mkdir()
     for name in ("0.png", "1.png", "2.png"):
         shutil.copy(folder / "listed" / name, folder / "seeds" / name)
     _by_commands(folder)
+
+
+def _sign(student: Path, public: Path) -> None:
+    """Sign the published form of the student with a key of its own."""
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from hubslice.artefacts.names import SIGNATURE
+    from hubslice.hub.signature import UNSIGNED, SigningKey, sign
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = public.with_suffix(".pem")
+    private.write_bytes(
+        key.private_bytes(form.Encoding.PEM, form.PrivateFormat.TraditionalOpenSSL, form.NoEncryption())
+    )
+    public.write_bytes(key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+    names = {path.relative_to(student).as_posix() for path in student.rglob("*") if path.is_file()}
+    (student / SIGNATURE).write_bytes(sign(student, names - UNSIGNED, SigningKey(private)))
 
 
 def _by_commands(folder: Path) -> None:
