@@ -24,6 +24,7 @@ MEMORY = 4096  # MiB that it may take
 WORDS = 6000  # characters that an error may have
 SECRET = "hf_" + "NobodyMayEverSeeThisToken00000000"
 CANARY = "canary"  # a file of this name lies outside of what a command was given; nothing may open it
+OPENED = "it opened "
 TOLD = "told.txt"  # what the watch saw, a line each
 CODES = frozenset({0, 1, 2, 3})
 
@@ -85,7 +86,7 @@ def live(arguments: Sequence[str], folder: Path, *, hub: bool = False, before: C
             os.killpg(pid, signal.SIGKILL)
         time.sleep(0.005)
     streams = [(folder / name).read_text(errors="backslashreplace") for name in ("stdout.txt", "stderr.txt")]
-    seen = tuple((folder / TOLD).read_text().splitlines()[:3]) if (folder / TOLD).is_file() else ()
+    seen = tuple((folder / TOLD).read_text().splitlines()[:20]) if (folder / TOLD).is_file() else ()
     for name in ("stdout.txt", "stderr.txt", TOLD):
         (folder / name).unlink(missing_ok=True)
     code = os.waitstatus_to_exitcode(status)
@@ -131,7 +132,7 @@ def _watch(*, hub: bool) -> None:
 
     def note(event: str, arguments: tuple[object, ...]) -> None:
         if event == "open" and CANARY in str(arguments[0]):
-            os.write(told, f"it opened {str(arguments[0])!a}\n".encode())
+            os.write(told, f"{OPENED}{str(arguments[0])!a}\n".encode())
         elif event == "socket.connect" and not (hub and "127.0.0.1" in str(arguments[1])):
             os.write(told, f"it connected to {str(arguments[1])!a}\n".encode())
         elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):

@@ -86,20 +86,18 @@ def test_nothing_that_was_tried_ended_badly() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("part", "group", "trials"),
+    ("part", "group", "trial"),
     [
-        ("malformed files", "recipe", ("1", "2")),
-        ("malformed files", "weights", ("0",)),
-        ("Hub in trouble", "lineage index", ("503 @ listing", "cut-once @ weights")),
-        ("ended at random moments", "lineage index", ("SIGKILL 0", "SIGTERM 1")),
+        ("malformed files", "recipe", "1"),
+        ("Hub in trouble", "lineage index", "503 @ listing"),
+        ("ended at random moments", "lineage index", "SIGTERM 1"),
     ],
 )
-def test_a_few_trials(part: str, group: str, trials: tuple[str, ...], tmp_path: Path) -> None:
-    for trial in trials:
-        command = [sys.executable, "-m", "bench.faults", "--part", part, "--group", group, "--only", trial]
-        done = subprocess.run(
-            command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert "failed with" not in done.stdout
-        assert '"wrong": []' in done.stdout, done.stdout
+def test_a_trial_of_each_part(part: str, group: str, trial: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.faults", "--part", part, "--group", group, "--only", trial]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "failed with" not in done.stdout
+    assert '"wrong": []' in done.stdout, done.stdout
