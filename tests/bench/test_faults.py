@@ -88,7 +88,7 @@ def test_nothing_that_was_tried_ended_badly() -> None:
 @pytest.mark.parametrize(
     ("part", "group", "trial"),
     [
-        ("malformed files", "recipe", "1"),
+        ("malformed files", "lock", "1"),
         ("Hub in trouble", "lineage index", "503 @ listing"),
         ("ended at random moments", "lineage index", "SIGTERM 1"),
     ],
