@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -36,7 +37,7 @@ class Machine(Artefact):
             cores=os.cpu_count() or 0,
             threads=threads,
             python=platform.python_version(),
-            packages={name: found for name in PACKAGES if (found := _version(name))},
+            packages=installed(PACKAGES),
         )
 
     @property
@@ -47,6 +48,11 @@ class Machine(Artefact):
             f"{self.date}, commit {self.commit}, {self.processor}, {self.cores} cores, {self.threads} threads, "
             f"Python {self.python}, {packages}"
         )
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those packages that are there."""
+    return {name: found for name in names if (found := _version(name))}
 
 
 def _git(*arguments: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import Literal, Self
 
 from hubslice.artefacts.base import Artefact
 
+from ..machine import installed
 from .member import Member
 
 State = Literal["ok", "whole", "refused", "failed", "blocked"]
@@ -16,13 +16,7 @@ PACKAGES = ("hubslice", "timm", "transformers", "torch", "onnxruntime-gpu", "onn
 
 def versions() -> dict[str, str]:
     """What an outcome depends on: with another of these a member is tried again."""
-    found = {"round": str(ROUND)}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return {"round": str(ROUND)} | installed(PACKAGES)
 
 
 class Stage(Artefact):

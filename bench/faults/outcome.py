@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import metadata
 from pathlib import Path
 from typing import Self
 
@@ -12,19 +11,15 @@ from pydantic import Field
 from hubslice.artefacts.base import Artefact
 from hubslice.errors import RunError
 
+from ..machine import installed
+
 ROUND = 1  # raised where a trial asks for something else than before
 PACKAGES = ("hubslice", "huggingface-hub", "timm", "transformers", "onnxruntime", "safetensors", "pyarrow")
 
 
 def versions() -> dict[str, str]:
     """What an outcome depends on: with another of these the trials are made again."""
-    found = {"round": str(ROUND)}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return {"round": str(ROUND)} | installed(PACKAGES)
 
 
 class Trial(Artefact):

@@ -82,6 +82,7 @@ def test_a_list_that_was_left_does_not_count(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
 def test_a_file_that_goes_on(encoding: str, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It is a plain download that has no end here; for Xet see test_xet_faults.py.
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     with unruly(endless_file(encoding)) as server:
         use(monkeypatch, server.url, tmp_path, TOKEN)
