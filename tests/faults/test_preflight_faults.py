@@ -279,8 +279,8 @@ def test_a_good_teacher_is_told_in_full(
         assert phrase in told
     assert "fc.weight" not in told
     assert human.stdout.splitlines()[-1].startswith("export ")  # the summary comes last
-    assert "skipped\t1\t<0.01\tcode, which is never run\n" in human.stdout
-    assert "skipped\t2\t<0.01\tpickle, which can run code\n" in human.stdout
+    assert "skipped\t1\t3.8e-6\tcode, which is never run\n" in human.stdout
+    assert "skipped\t2\t7.6e-6\tpickle, which can run code\n" in human.stdout
     listed = hubslice("pull", TEACHER, "--dry-run", "--all").stdout
     assert "fc.weight\tF32\t3 x 96\t1152\n" in listed
     assert "train.py\t4\tskipped\tcode, which is never run\n" in listed
