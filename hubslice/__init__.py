@@ -9,32 +9,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api.ancestry import execution, execution_patterns, exposure, lineage, lineage_index
-    from hubslice.api.inputs import detect_check, detect_fit, diff, explain
-    from hubslice.api.models import convert, latency, load, pull
-    from hubslice.api.runs import plan_push, poison, push, slice, verify  # noqa: A004
+    from hubslice.api.convert import convert
+    from hubslice.api.detect import detect_check, detect_fit
+    from hubslice.api.diff import diff
+    from hubslice.api.execution import execution, execution_patterns
+    from hubslice.api.explain import explain
+    from hubslice.api.exposure import exposure
+    from hubslice.api.latency import latency
+    from hubslice.api.lineage import lineage, lineage_index
+    from hubslice.api.load import load
+    from hubslice.api.poison import poison
+    from hubslice.api.pull import pull
+    from hubslice.api.push import (
+        plan_push,
+        push,
+    )
+    from hubslice.api.slice import slice  # noqa: A004
+    from hubslice.api.verify import verify
     from hubslice.artefacts.slice import Slice
     from hubslice.training.hold import hold, hold_callback
 
 _HOMES = {
-    "convert": "hubslice.api.models",
-    "detect_check": "hubslice.api.inputs",
-    "detect_fit": "hubslice.api.inputs",
-    "diff": "hubslice.api.inputs",
-    "execution": "hubslice.api.ancestry",
-    "execution_patterns": "hubslice.api.ancestry",
-    "explain": "hubslice.api.inputs",
-    "exposure": "hubslice.api.ancestry",
-    "latency": "hubslice.api.models",
-    "lineage": "hubslice.api.ancestry",
-    "lineage_index": "hubslice.api.ancestry",
-    "load": "hubslice.api.models",
-    "plan_push": "hubslice.api.runs",
-    "poison": "hubslice.api.runs",
-    "pull": "hubslice.api.models",
-    "push": "hubslice.api.runs",
-    "slice": "hubslice.api.runs",
-    "verify": "hubslice.api.runs",
+    "convert": "hubslice.api.convert",
+    "detect_check": "hubslice.api.detect",
+    "detect_fit": "hubslice.api.detect",
+    "diff": "hubslice.api.diff",
+    "execution": "hubslice.api.execution",
+    "execution_patterns": "hubslice.api.execution",
+    "explain": "hubslice.api.explain",
+    "exposure": "hubslice.api.exposure",
+    "latency": "hubslice.api.latency",
+    "lineage": "hubslice.api.lineage",
+    "lineage_index": "hubslice.api.lineage",
+    "load": "hubslice.api.load",
+    "plan_push": "hubslice.api.push",
+    "poison": "hubslice.api.poison",
+    "pull": "hubslice.api.pull",
+    "push": "hubslice.api.push",
+    "slice": "hubslice.api.slice",
+    "verify": "hubslice.api.verify",
     "Slice": "hubslice.artefacts.slice",
     "hold": "hubslice.training.hold",
     "hold_callback": "hubslice.training.hold",

@@ -36,12 +36,12 @@ BEHIND: dict[str, tuple[str, dict[str, object]]] = {
     "latency": ("hubslice.pipeline.latency.measure_latency", {}),
     "lineage": ("hubslice.pipeline.lineage.lineage", {}),
     "lineage_index": ("hubslice.pipeline.fingerprints.lineage_index", {}),
-    "load": ("hubslice.api.models.parse_ref", {}),
+    "load": ("hubslice.api.load.parse_ref", {}),
     "plan_push": ("hubslice.pipeline.push.plan_push", {"repo_id": "you/beans"}),
-    "poison": ("hubslice.api.runs._poison", {}),
+    "poison": ("hubslice.api.poison._poison", {}),
     "pull": ("hubslice.pipeline.pull.pull", {}),
     "push": ("hubslice.pipeline.push.plan_push", {"repo_id": "you/beans"}),
-    "slice": ("hubslice.api.runs.open_run", {}),
+    "slice": ("hubslice.api.slice.open_run", {}),
     "verify": ("hubslice.pipeline.verify.verify", {}),
 }
 FUNCTIONS = [name for name in hubslice.__all__ if inspect.isfunction(getattr(hubslice, name))]
@@ -73,7 +73,7 @@ def test_a_function_makes_the_same_of_text_as_of_a_path(
 
     monkeypatch.setattr(importlib.import_module(module), attribute, show)
     if name == "poison":
-        monkeypatch.setattr("hubslice.api.runs.load_recipe", lambda *given: given)
+        monkeypatch.setattr("hubslice.api.poison.load_recipe", lambda *given: given)
 
     def call(kind: Callable[[str], Any]) -> Any:
         given: dict[str, Any] = dict(others)

@@ -15,10 +15,20 @@ import matplotlib.pyplot
 import torch
 from torch.onnx._internal.exporter import _registration
 
-import hubslice.api.ancestry
-import hubslice.api.inputs
-import hubslice.api.models
-import hubslice.api.runs
+import hubslice.api.convert
+import hubslice.api.detect
+import hubslice.api.diff
+import hubslice.api.execution
+import hubslice.api.explain
+import hubslice.api.exposure
+import hubslice.api.latency
+import hubslice.api.lineage
+import hubslice.api.load
+import hubslice.api.poison
+import hubslice.api.pull
+import hubslice.api.push
+import hubslice.api.slice
+import hubslice.api.verify
 import hubslice.conversion.quantise
 import hubslice.explaining.engine
 import hubslice.explaining.page

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 import hubslice
+from hubslice.ancestry.mixing import facts_of, mix, tensors_of
 from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.exposure import ArmExposure
 from hubslice.artefacts.lineage import Verdict
@@ -16,7 +17,6 @@ from hubslice.artefacts.rate import Rate
 from hubslice.data.task import load_task
 from hubslice.device import resolve_device
 from hubslice.models.folder import load_model
-from hubslice.pipeline.exposure import facts_of, mix, tensors_of
 from hubslice.pipeline.run import Run
 from hubslice.pipeline.steps.exposure import Prepared, compared_with
 from hubslice.progress import Reporter

@@ -130,7 +130,7 @@ def convert(
 
     The exit code is 1 where a form differs by more. A training that was stopped goes on when the command is repeated.
     """
-    from hubslice.api.models import convert as make
+    from hubslice.api.convert import convert as make
 
     made = make(
         model,

@@ -95,7 +95,7 @@ def fit(
     answer rests on) with those of clean pictures of the same answer and of others, and the margin between the two
     largest logits. 30 % of the pictures are held out and set the threshold. No attack is ever seen.
     """
-    from hubslice.api.inputs import detect_fit
+    from hubslice.api.detect import detect_fit
 
     found = detect_fit(
         model,
@@ -140,7 +140,7 @@ def check(
     Flagged is not proven to be an attack: `fit --fpr` says how many clean inputs are flagged, too. Nor is what passes
     proven clean. Exit code 0, flagged or not, unless with --gate.
     """
-    from hubslice.api.inputs import detect_check
+    from hubslice.api.detect import detect_check
 
     found = detect_check(model, inputs, detector=detector, device=device, reporter=out.progress())
     out.result(found, lambda: _tell(found), quiet=[entry.name for entry in found.inputs if entry.flagged])

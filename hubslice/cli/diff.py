@@ -165,7 +165,7 @@ def diff(
     triggers with A's probabilities, and written as a model folder; weights that are zero stay zero. The other seeds
     tell what that brought: which triggers are gone, and what a new search finds. --gate judges B as it was.
     """
-    from hubslice.api.inputs import diff as search
+    from hubslice.api.diff import diff as search
 
     found = search(
         a,

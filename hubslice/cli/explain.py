@@ -137,7 +137,7 @@ def explain(
     Without --data the inputs are compared with themselves and blank pictures in the mean colour; give pictures of the
     kind that the model is used on for what is special about these.
     """
-    from hubslice.api.inputs import explain as make
+    from hubslice.api.explain import explain as make
 
     found = make(
         model,

@@ -45,7 +45,7 @@ def info(
         raise InputError("no run is named", hint="hubslice info RUN, for instance runs/drawings")
     from hubslice.cli.summary import tell_report
     from hubslice.pipeline.execute import cached
-    from hubslice.pipeline.poison import poison_steps
+    from hubslice.pipeline.poisoning import poison_steps
     from hubslice.pipeline.run import open_run
     from hubslice.pipeline.run_folder import RunFolder
     from hubslice.recipe.schema import PoisonRecipe

@@ -63,7 +63,7 @@ def latency(
     loading and running the largest batch. Counted are multiply-accumulates of convolutions and matrix products for one
     picture.
     """
-    from hubslice.api.models import latency as measure
+    from hubslice.api.latency import latency as measure
 
     found = measure(
         models,

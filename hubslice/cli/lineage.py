@@ -149,7 +149,8 @@ def find(
     A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
     could be a Hub id ends the command before any work.
     """
-    from hubslice.api.ancestry import exposure, lineage
+    from hubslice.api.exposure import exposure
+    from hubslice.api.lineage import lineage
 
     if exposed:
         if data is None or candidates or index_file is not None:
@@ -200,7 +201,7 @@ def index(
     they have now are not read again. Where the command is ended early, or the Hub fails, an index at --out stays as it
     was, and the same command goes on where it stopped.
     """
-    from hubslice.api.ancestry import lineage_index
+    from hubslice.api.lineage import lineage_index
 
     names = [*(models or ()), *(_listed(listed) if listed is not None else ())]
     found = lineage_index(names, file, add=add, reporter=out.progress())

@@ -88,7 +88,7 @@ def execution(
     told apart: one who sees names and durations, and one who sees durations alone. Distances are in deviations of
     repeated runs; the margin is how much further the next architecture is. Models of one architecture run alike.
     """
-    from hubslice.api.ancestry import execution as find
+    from hubslice.api.execution import execution as find
 
     found = find(
         model,
@@ -122,7 +122,7 @@ def patterns(
     quiet: QuietOption = False,
 ) -> None:
     """Record execution patterns of known models for `lineage MODEL --execution --store FILE`, on this machine."""
-    from hubslice.api.ancestry import execution_patterns
+    from hubslice.api.execution import execution_patterns
 
     found = execution_patterns(
         models,

@@ -42,7 +42,7 @@ def poison(
 
     Weights, config and card say that the model is poisoned, and `push` refuses it without --allow-poisoned.
     """
-    from hubslice.api.runs import poison as make
+    from hubslice.api.poison import poison as make
     from hubslice.cli.rates import rate
 
     made = make(

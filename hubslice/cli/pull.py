@@ -65,7 +65,7 @@ def pull(
         return
     if everything:
         raise InputError("--all tells more of a --dry-run", hint="leave out --all, or add --dry-run")
-    from hubslice.api.models import pull as pull_model
+    from hubslice.api.pull import pull as pull_model
 
     pulled = pull_model(model, input_size=input_size, out=folder, allow_pickle=allow_pickle, reporter=out.progress())
     places = {"model": str(pulled.model), "onnx": str(pulled.graph), "neurons": str(pulled.neurons)}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubslice.artefacts.lock import LOCK
 from hubslice.cli.options import (
     AllowPickleOption,
     DeviceOption,
@@ -80,6 +79,7 @@ def slice_(
     with exit code 2, each named on a line of its own. Other packages, Python, platform and device only give a warning:
     they change digits at most, but CPU and CUDA never give the same ones. To accept a change, run without --locked.
     """
+    from hubslice.cli.summary import show_run
     from hubslice.pipeline.run import open_run
     from hubslice.processes import leads
     from hubslice.progress import Silent
@@ -111,24 +111,3 @@ def _show_plan(run: Run, until: str | None, device: str, *, allow_pickle: bool) 
     out.result(plan, lambda: tell_estimate(plan, run.path), quiet=f"{plan.seconds:.0f}")
     for warning in plan.warnings:
         out.warning(warning)
-
-
-def show_run(run: Run) -> None:
-    """Print a finished run: accuracy, defects, gates, and where things lie."""
-    report = run.report
-    places = {
-        "student": str(run.student),
-        "card": str(run.student / "README.md"),
-        "report": str(run.path / "report.json"),
-        "lock": str(run.path / LOCK),
-    }
-    data = {"run": str(run.path), "paths": places, "report": report.model_dump(mode="json")}
-
-    def tell() -> None:
-        from hubslice.cli.summary import tell_report
-
-        tell_report(report)
-        out.line()
-        out.fields(places)
-
-    out.result(data, tell, quiet=run.student)

@@ -112,7 +112,7 @@ def card(
 
 
 def _renew(recipe: str, overrides: list[str] | None, folder: OutOption, kind: str, force: bool, device: str) -> None:
-    from hubslice.cli.slice import show_run
+    from hubslice.cli.summary import show_run
     from hubslice.pipeline.run import open_run
 
     run = open_run(recipe, tuple(overrides or ()), folder)

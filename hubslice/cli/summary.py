@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectReport, DeviationReport, ExposureReport, Report
 from hubslice.cells import percent
 from hubslice.cli.output import out
 from hubslice.cli.rates import rate, rate_cells, rate_head, rate_heads
+
+if TYPE_CHECKING:
+    from hubslice.pipeline.run import Run
 
 
 def tell_report(report: Report) -> None:
@@ -118,3 +124,22 @@ def _tell_gates(report: Report) -> None:
         ],
         {"gate": "GATE", "state": "STATE", "measured": "MEASURED (%)", "limit": "LIMIT (%)"},
     )
+
+
+def show_run(run: Run) -> None:
+    """Print a finished run: accuracy, defects, gates, and where things lie."""
+    report = run.report
+    places = {
+        "student": str(run.student),
+        "card": str(run.student / "README.md"),
+        "report": str(run.path / "report.json"),
+        "lock": str(run.path / LOCK),
+    }
+    data = {"run": str(run.path), "paths": places, "report": report.model_dump(mode="json")}
+
+    def tell() -> None:
+        tell_report(report)
+        out.line()
+        out.fields(places)
+
+    out.result(data, tell, quiet=run.student)

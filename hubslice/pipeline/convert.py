@@ -17,8 +17,8 @@ from hubslice.errors import HubsliceWarning
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
 from hubslice.pipeline.forms.options import Form, FormOptions
-from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter, stage
+from hubslice.whole_folder import check_free, whole_folder
 
 if TYPE_CHECKING:
     from hubslice.hub.pull import Fetched
@@ -55,7 +55,7 @@ class Converted:
 
 
 def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, reporter: Reporter) -> Converted:
-    """Make a form of a model; see `hubslice.api.models.convert`."""
+    """Make a form of a model; see `hubslice.api.convert.convert`."""
     from hubslice.models.folder import load_model
     from hubslice.pipeline.forms.job import Job
 

@@ -17,7 +17,7 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef
 from hubslice.hub.restore import teacher_tensors
 from hubslice.machine import faults_told
-from hubslice.pipeline.publish import put_tree, swap
+from hubslice.whole_folder import put_tree, swap
 
 FOLDER = "student-delta"  # in the run
 LITTLE = 0.9  # of the weights' size, from which on a difference saves too little to be worth it

@@ -14,10 +14,10 @@ import numpy as np
 from hubslice.artefacts.detection import Detection, DetectorFacts, Fitted, Verdict
 from hubslice.errors import DetectError
 from hubslice.hub.ref import LocalRef, check_data, parse_ref
-from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import BATCH, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
 from hubslice.recipe.problems import suggest
+from hubslice.whole_folder import check_free, whole_folder
 
 if TYPE_CHECKING:
     from hubslice.data.given import Given
@@ -65,7 +65,7 @@ def detect_fit(
     out: Path | None,
     reporter: Reporter,
 ) -> Fitted:
-    """Learn a detector; see `hubslice.api.inputs.detect_fit`."""
+    """Learn a detector; see `hubslice.api.detect.detect_fit`."""
     from hubslice.data.given import open_data
     from hubslice.detection.detector import MARGIN, SLICE, Detector, held_out, learn
     from hubslice.detection.surprise import rank_for
@@ -141,7 +141,7 @@ def detect_fit(
 
 
 def detect_check(model: str, inputs: Path, *, detector: Path | None, device: str, reporter: Reporter) -> Detection:
-    """Judge inputs; see `hubslice.api.inputs.detect_check`."""
+    """Judge inputs; see `hubslice.api.detect.detect_check`."""
     from hubslice.data.given import open_given
     from hubslice.detection.detector import Detector
     from hubslice.device import resolve_device

@@ -19,11 +19,11 @@ from hubslice.errors import DiffError
 from hubslice.hub.ref import check_data, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
-from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import short_name
 from hubslice.pipeline.working import alone_in
 from hubslice.progress import Reporter
 from hubslice.recipe.deviation import RepairParams, SearchParams
+from hubslice.whole_folder import check_free, whole_folder
 
 if TYPE_CHECKING:
     from hubslice.deviation.judge import Pair
@@ -56,7 +56,7 @@ def diff(
     reporter: Reporter,
     mend: Wanted | None = None,
 ) -> Deviations:
-    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.api.inputs.diff`."""
+    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.api.diff.diff`."""
     from hubslice.deviation.finished import Finished
     from hubslice.deviation.judge import Pair
     from hubslice.device import resolve_device

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubslice.ancestry.candidates import each, expand
 from hubslice.ancestry.execution.identify import Identifier, check_runs
 from hubslice.ancestry.execution.stacks import OF_GRAPHS, USUAL, stacks_named
 from hubslice.ancestry.execution.store import KIND, load_patterns, save_patterns
@@ -23,9 +24,8 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.machine import faults_told
 from hubslice.pipeline.execution_record import Records, Wanted, record, site
-from hubslice.pipeline.lineage import each, expand
-from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
+from hubslice.whole_folder import check_free, whole_folder
 
 FACTS, TABLE, PICTURE = "execution.json", "distances.csv", "timelines.png"
 OURS = {FACTS, TABLE, PICTURE}
@@ -52,7 +52,7 @@ def execution(
     out: Path | None,
     reporter: Reporter,
 ) -> Execution:
-    """Record a model and compare; see `hubslice.api.ancestry.execution`."""
+    """Record a model and compare; see `hubslice.api.execution.execution`."""
     started = time.perf_counter()
     if store is not None and against:
         raise LineageError(
@@ -94,7 +94,7 @@ def execution(
 
 
 def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions, reporter: Reporter) -> Recorded:
-    """Record models for later; see `hubslice.api.ancestry.execution_patterns`."""
+    """Record models for later; see `hubslice.api.execution.execution_patterns`."""
     started = time.perf_counter()
     check_replaceable(out, KIND)
     wanted = _wanted(conditions, (), USUAL)

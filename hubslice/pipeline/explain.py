@@ -13,9 +13,9 @@ from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.artefacts.explanation import ChannelShare, ExplainedInput, Explanation, LayerFacts
 from hubslice.errors import ExplainError, InputError
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
-from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.pipeline.subject import BATCH, Opened, Prepared, open_subject, short_name
 from hubslice.progress import Reporter
+from hubslice.whole_folder import check_free, whole_folder
 
 if TYPE_CHECKING:
     from hubslice.artefacts.model import Preprocessing
@@ -63,7 +63,7 @@ def explain(
     out: Path | None,
     reporter: Reporter,
 ) -> Explanation:
-    """Explain the model's answers; see `hubslice.api.inputs.explain`."""
+    """Explain the model's answers; see `hubslice.api.explain.explain`."""
     from hubslice.data.given import open_given
     from hubslice.device import resolve_device
     from hubslice.explaining.engine import trace

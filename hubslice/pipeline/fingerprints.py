@@ -12,9 +12,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from hubslice.ancestry.candidates import each, expand
 from hubslice.ancestry.compare import sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint
 from hubslice.ancestry.index import KIND, load_index, save_index
+from hubslice.ancestry.opening import is_file, open_model
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lineage import Indexed
 from hubslice.artefacts.sealed import check_replaceable
@@ -23,12 +25,11 @@ from hubslice.hub.client import Client
 from hubslice.hub.listing import list_files
 from hubslice.hub.ref import HubRef, parse_ref
 from hubslice.machine import AGAIN, faults_told
-from hubslice.pipeline.lineage import each, expand, is_file, open_model
 from hubslice.progress import Reporter
 
 
 def lineage_index(models: Sequence[str], out: Path, *, add: bool, reporter: Reporter) -> Indexed:
-    """Take the fingerprints of models; see `hubslice.api.ancestry.lineage_index`."""
+    """Take the fingerprints of models; see `hubslice.api.lineage.lineage_index`."""
     started = time.perf_counter()
     check_replaceable(out, KIND)
     names = expand(models)

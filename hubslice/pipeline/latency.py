@@ -48,7 +48,7 @@ def measure_latency(
     memory: bool,
     reporter: Reporter,
 ) -> LatencyReport:
-    """Time, memory and size of all models; see `hubslice.api.models.latency`."""
+    """Time, memory and size of all models; see `hubslice.api.latency.latency`."""
     import onnxruntime
     import torch
 

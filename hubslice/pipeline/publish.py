@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.names import RECIPE, REPORT, SLICE
-from hubslice.errors import InputError, RunError
-from hubslice.machine import faults_told
-from hubslice.pipeline.run_folder import OLD, RunFolder
+from hubslice.errors import RunError
+from hubslice.pipeline.run_folder import RunFolder
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.report import PLOTS, student_files
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.whole_folder import put_file, put_tree, swap
 
 STUDENT = "student"
 
@@ -33,7 +30,7 @@ def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     files = student_files(run.step, recipe) | {RECIPE: run.path / RECIPE, LOCK: run.step("report") / LOCK}
     for name, source in files.items():
-        _put(source, fresh / name)
+        put_file(source, fresh / name)
     for name in (REPORT, SLICE, LOCK):
         _replace(fresh / name, run.path / name)
     for name in (PLOTS, EVIDENCE):
@@ -43,77 +40,11 @@ def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
     return student
 
 
-def _put(source: Path, target: Path) -> None:
-    """Tensors, which are large, as a link where possible; of what people may edit in place a copy of its own."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.suffix == ".safetensors":
-        try:
-            os.link(source, target)
-            return
-        except OSError:  # another file system, or one without links
-            pass
-    shutil.copyfile(source, target)
-
-
-def put_tree(source: Path, target: Path, *, clear: bool = False) -> None:
-    """Put the files of `source` under `target`, tensors as links where possible; `clear` empties it first."""
-    if clear:
-        shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(p for p in source.rglob("*") if p.is_file()):
-        _put(path, target / path.relative_to(source))
-
-
 def _replace(source: Path, target: Path) -> None:
     fresh = target.with_name(f".{target.name}{DRAFT}")
     if source.is_dir():
         put_tree(source, fresh, clear=True)
     else:
         fresh.unlink(missing_ok=True)
-        _put(source, fresh)
+        put_file(source, fresh)
     swap(fresh, target)
-
-
-def check_free(target: Path, ours: Collection[str]) -> None:
-    """Make sure that replacing the folder `target` takes away nothing but files called as `ours` are.
-
-    Raises:
-        InputError: it is a file, or holds something else.
-    """
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target} is a file, not a folder", hint="choose another folder with --out")
-    if target.is_dir() and (foreign := sorted(path.name for path in target.iterdir() if path.name not in ours)):
-        raise InputError(
-            f"{target} holds {foreign[0]}, which this command does not write; nothing there is replaced",
-            hint="choose another folder with --out",
-        )
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `target` at the end; nothing is left of it after an error.
-
-    Raises:
-        HubsliceError: the disk is full, or may not be written to.
-    """
-    draft = target.with_name(f".{target.name}{DRAFT}")
-    with faults_told(f"writing {target}", target):
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            draft.mkdir(parents=True)
-            yield draft
-            swap(draft, target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def swap(fresh: Path, target: Path) -> None:
-    """Put `fresh` where `target` is; a folder is moved aside first, since a rename cannot replace a full one."""
-    old = target.with_name(f".{target.name}{OLD}")
-    if target.is_dir():
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-    fresh.replace(target)
-    if fresh.is_file():  # both were links to one file; a rename then does nothing
-        fresh.unlink()
-    shutil.rmtree(old, ignore_errors=True)

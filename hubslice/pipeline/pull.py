@@ -53,7 +53,7 @@ class Pulled:
 
 
 def pull(model: str, *, input_size: int | None, out: Path | None, allow_pickle: bool, reporter: Reporter) -> Pulled:
-    """Fetch, check, export and map a model; see `hubslice.api.models.pull`."""
+    """Fetch, check, export and map a model; see `hubslice.api.pull.pull`."""
     if out is not None and (out / MANIFEST).is_file():
         raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
     run = RunFolder(out or cache_folder() / _cache_name(model, input_size))

@@ -13,7 +13,7 @@ from hubslice.hub.push import PushPlan
 from hubslice.hub.push import plan_push as make_plan
 from hubslice.hub.signature import SigningIdentity, SigningKey, promised, require_installed
 from hubslice.pipeline.delta import little_saved, make_delta
-from hubslice.pipeline.poison import TEACHER
+from hubslice.pipeline.poisoning import TEACHER
 from hubslice.pipeline.run import Run, open_run, student_recipe
 from hubslice.pipeline.run_folder import MANIFEST
 
@@ -30,7 +30,7 @@ def plan_push(
     delta: bool = False,
     signer: SigningKey | SigningIdentity | None = None,
 ) -> PushPlan:
-    """Plan the commit of the run or the model folder at `path`; see `hubslice.api.runs.plan_push`."""
+    """Plan the commit of the run or the model folder at `path`; see `hubslice.api.push.plan_push`."""
     if signer is not None:
         require_installed("signing")
     if (path / MANIFEST).is_file() and not (path / TEACHER).is_dir():

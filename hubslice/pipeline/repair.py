@@ -19,9 +19,9 @@ from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.numbers import number
 from hubslice.pipeline.deviations import Seeds, facts_of, search_seeds
 from hubslice.pipeline.labelled import labelled
-from hubslice.pipeline.publish import check_free, whole_folder
 from hubslice.progress import Reporter
 from hubslice.recipe.deviation import RepairParams, SearchParams
+from hubslice.whole_folder import check_free, whole_folder
 
 if TYPE_CHECKING:
     from hubslice.artefacts.deviation import ComparedModel

@@ -16,12 +16,12 @@ from hubslice.machine import faults_told
 from hubslice.pipeline.step import SCRATCH, StepRecord
 from hubslice.pipeline.working import LOCK, alone_in
 from hubslice.processes import leads
+from hubslice.whole_folder import OLD
 
 RECORD = "step.json"
 KEY = ".key"  # in a step's folder: the key of the step that works, or worked, there
 NOTES = frozenset({RECORD, KEY, SCRATCH})  # in a step's folder beside its result
 _BEING_WRITTEN = (f".*{DRAFT}", ".tmp*")  # by us, by safetensors
-OLD = ".old"  # ends the name of what is being replaced by something new
 MANIFEST = "run.json"
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hubslice.ancestry.index import KIND, load_index
+from hubslice.ancestry.opening import open_model
 from hubslice.artefacts.sealed import write_sealed
 from hubslice.artefacts.tensor_parts import Tensors
-from hubslice.pipeline.lineage import open_model
 from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
 from tests.faults.lineage_setup import AGAIN, bend, hub, made

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
 from torch import nn
 
-from hubslice.api.models import convert
+from hubslice.api.convert import convert
 from hubslice.errors import DataError, ModelError
 from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model

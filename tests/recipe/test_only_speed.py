@@ -10,7 +10,7 @@ import pytest
 
 from hubslice.pipeline.drift import settings_drift
 from hubslice.pipeline.plan import plan
-from hubslice.pipeline.poison import _plant_step
+from hubslice.pipeline.poisoning import _plant_step
 from hubslice.recipe.load import parse_recipe
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.section import Section, decisive, only_speed

@@ -30,7 +30,7 @@ OF: Mapping[str, tuple[Form, ...]] = {
 
 @dataclass(frozen=True)
 class FormOptions:
-    """Options of all forms; see `hubslice.api.models.convert`."""
+    """Options of all forms; see `hubslice.api.convert.convert`."""
 
     dynamic: bool = False
     data: str | None = None

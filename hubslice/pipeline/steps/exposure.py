@@ -35,11 +35,11 @@ def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Ar
 
     def run(context: Context) -> None:
         from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN
+        from hubslice.ancestry.mixing import facts_of, mix, tensors_of
         from hubslice.artefacts.exposure import ArmExposure, RunExposure
         from hubslice.artefacts.rate import Rate
         from hubslice.artefacts.sealed import write_sealed
         from hubslice.models.folder import load_model
-        from hubslice.pipeline.exposure import facts_of, mix, tensors_of
 
         teacher_folder = context.inputs["pull"] / WEIGHTS_FOLDER
         test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
@@ -77,7 +77,7 @@ def drawn(count: int, samples: int, seed: int) -> np.ndarray:
 def compared_with(student: Path, teacher: Path) -> Comparison:
     """What the weights in two folders say of each other; the same bytes for the same weights."""
     from hubslice.ancestry.compare import compare, sample
-    from hubslice.pipeline.lineage import open_model
+    from hubslice.ancestry.opening import open_model
 
     found = compare(sample(open_model(str(student))), open_model(str(teacher)))
     return found.model_copy(update={"candidate": "teacher", "seconds": 0.0})

@@ -10,6 +10,7 @@ import numpy as np
 
 from hubslice.ancestry.exposure import changes, groups_of, mixed, mixture, needed, order_of, point_of, shared
 from hubslice.ancestry.leading import STEPS, obtained
+from hubslice.ancestry.mixing import tensors_of
 from hubslice.artefacts.exposure import ArmExposure, LayerChange, RunExposure
 from hubslice.artefacts.report import ExposureReport
 from hubslice.artefacts.sealed import read_sealed
@@ -19,7 +20,6 @@ from hubslice.errors import FetchError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef
 from hubslice.models.base import Model
-from hubslice.pipeline.exposure import tensors_of
 from hubslice.pipeline.report import given_away
 from hubslice.pipeline.steps.audit import EVIDENCE
 from hubslice.pipeline.steps.exposure import KIND, PLACES, compared_with, drawn

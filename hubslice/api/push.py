@@ -1,49 +1,15 @@
-"""From a recipe to a published student."""
+"""Publish a student in one commit."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hubslice.paths import AnyPath, as_path
-from hubslice.pipeline.poison import Poisoned
-from hubslice.pipeline.poison import poison as _poison
-from hubslice.pipeline.run import Run, open_run
 from hubslice.pipeline.run_folder import undisturbed
 from hubslice.progress import Reporter, Silent
-from hubslice.recipe.load import load_recipe
 
 if TYPE_CHECKING:
-    from hubslice.artefacts.verification import Verification
     from hubslice.hub.push import PushPlan, PushResult
-
-
-def slice(  # noqa: A001 (the verb's name)
-    recipe: AnyPath,
-    *,
-    out: AnyPath | None = None,
-    overrides: Sequence[str] = (),
-    until: str | None = None,
-    locked: bool = False,
-    device: str = "auto",
-    allow_pickle: bool = False,
-    reporter: Reporter | None = None,
-) -> Run:
-    """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
-
-    `recipe` is a file, a built-in recipe, a run folder, or `owner/name[@revision]` of a published student. Gates are
-    not judged here: see `Run.check_gates`. With `locked` the run keeps to its lock: see `open_run`. `allow_pickle` is
-    as in `pull`.
-
-    Raises:
-        LockError: the run would not be the locked one.
-        RecipeError: the recipe has mistakes.
-        HubsliceError: a step failed.
-    """
-    run = open_run(os.fspath(recipe), tuple(overrides), as_path(out), locked=locked)
-    run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
-    return run
 
 
 def plan_push(
@@ -127,61 +93,3 @@ def push(
             ),
             reporter or Silent(),
         )
-
-
-def verify(
-    target: AnyPath,
-    *,
-    sample: int = 64,
-    full: bool = False,
-    data: AnyPath | None = None,
-    device: str = "auto",
-    key: AnyPath | None = None,
-    identity: str | None = None,
-    identity_provider: str | None = None,
-    reporter: Reporter | None = None,
-) -> Verification:
-    """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
-
-    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies. `key` is
-    the public key (PEM) that the files must be signed with; else `identity` must have signed them, as said by
-    `identity_provider`, through Sigstore.
-
-    Raises:
-        InputError: the target makes no claims, or `data` cannot be opened.
-        RunError: the run is being worked on.
-        HubError: the target cannot be fetched.
-    """
-    from hubslice.hub.signature import trusted_signer
-    from hubslice.pipeline.verify import verify as check
-
-    return check(
-        os.fspath(target),
-        sample=sample,
-        full=full,
-        data=as_path(data),
-        device=device,
-        trusted=trusted_signer(as_path(key), identity, identity_provider),
-        reporter=reporter,
-    )
-
-
-def poison(
-    recipe: AnyPath,
-    *,
-    out: AnyPath | None = None,
-    overrides: Sequence[str] = (),
-    device: str = "auto",
-    allow_pickle: bool = False,
-    reporter: Reporter | None = None,
-) -> Poisoned:
-    """Make a deliberately backdoored teacher, labelled as such, for tests, demonstrations and benchmarks.
-
-    `allow_pickle` is as in `pull`.
-
-    Raises:
-        RecipeError: the recipe has mistakes or is of another kind.
-        HubsliceError: a step failed.
-    """
-    loaded = load_recipe(os.fspath(recipe), tuple(overrides))
-    return _poison(loaded, as_path(out), device=device, reporter=reporter, allow_pickle=allow_pickle)

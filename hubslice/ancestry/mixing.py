@@ -1,0 +1,107 @@
+"""Mixes a student's weights with its teacher's, and measures how often the mixture answers like the student."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hubslice.ancestry.opening import open_model
+from hubslice.artefacts.exposure import Mixture
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from hubslice.artefacts.tensor_parts import Tensors
+    from hubslice.models.base import Model
+
+
+BATCH = 64
+
+
+class Pictures(Protocol):
+    """Pictures of one size."""
+
+    def __len__(self) -> int: ...
+
+    def pixels(self, start: int, stop: int) -> Tensor:
+        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W]."""
+        ...
+
+
+def mix(
+    model: Model, teacher: Mapping[str, np.ndarray], pictures: Pictures, goal: float, device: torch.device
+) -> tuple[Mixture, np.ndarray]:
+    """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, pictures].
+
+    The first row of the answers is the model's, the others are those along the curve of layers, along the leading bits
+    with the teacher, and along those without it. The model keeps its weights.
+    """
+    import numpy as np
+    import torch
+
+    from hubslice.ancestry.exposure import changes, curve, groups_of, mixture, shared
+    from hubslice.ancestry.leading import leading
+
+    student = {name: tensor.detach().clone() for name, tensor in model.module.state_dict().items()}
+    known = shared(student, teacher)
+    groups = groups_of(student, model.classifier_parameters())
+    layers = changes(student, known, groups)
+    network = model.module.eval().to(device)
+    told: list[np.ndarray] = []
+
+    def answers() -> Tensor:
+        with torch.inference_mode():
+            starts = range(0, len(pictures), BATCH)
+            parts = [pictures.pixels(start, min(start + BATCH, len(pictures))).to(device) for start in starts]
+            found = torch.cat([model.logits(part).argmax(1).cpu() for part in parts])
+        told.append(found.numpy())
+        return found
+
+    network.load_state_dict(student)
+    right = answers()
+    points = list(curve(network, student, known, groups, layers, right, answers))
+    below, alone = (list(leading(network, student, having, right, answers)) for having in (known, {}))
+    network.load_state_dict(student)
+    return mixture(len(pictures), goal, layers, points, below, alone), np.stack(told)
+
+
+def facts_of(mixed: Mixture) -> dict[str, Any]:
+    """The fields of a mixture, for a fact sheet that says more."""
+    return {name: getattr(mixed, name) for name in Mixture.model_fields}
+
+
+def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[str, np.ndarray]:
+    """The floating-point tensors of the teacher in a folder by the student's names, float32.
+
+    `input_size` in pixels is that of the student's pictures: position embeddings of timm's models are fitted to it.
+
+    Raises:
+        ModelError: the teacher cannot be used.
+    """
+    from hubslice.models.folder import load_model
+
+    if student.library == "transformers":
+        return named_tensors(student, open_model(str(teacher)))
+    state = load_model(teacher, input_size=input_size).module.state_dict()
+    return {name: tensor.float().numpy() for name, tensor in state.items() if tensor.is_floating_point()}
+
+
+def named_tensors(student: Model, held: Tensors) -> dict[str, np.ndarray]:
+    """The floating-point tensors that `held` reads, by the names that the student has for them, float32."""
+    import torch
+
+    from hubslice.ancestry.layers import numbers
+    from hubslice.artefacts.tensor_parts import Piece
+    from hubslice.models.named import named_as
+
+    infos = {name: info for name, info in held.infos.items() if info.dtype in ("F64", "F32", "F16", "BF16")}
+    read = held.read([Piece(name, 0, info.size) for name, info in infos.items()])
+    tensors = {
+        name: torch.from_numpy(numbers(data, info.dtype).reshape(info.shape))
+        for (name, info), data in zip(infos.items(), read, strict=True)
+    }
+    found = named_as(student, tensors, Path(held.name))
+    return {name: tensor.numpy() for name, tensor in found.items() if tensor.is_floating_point()}
