@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Self
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 PACKAGES = ("hubslice", "torch", "onnxruntime-gpu", "onnxruntime", "timm", "numpy")
 

@@ -9,45 +9,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubslice.api.convert import convert
-    from hubslice.api.detect import detect_check, detect_fit
-    from hubslice.api.diff import diff
-    from hubslice.api.execution import execution, execution_patterns
-    from hubslice.api.explain import explain
-    from hubslice.api.exposure import exposure
-    from hubslice.api.latency import latency
-    from hubslice.api.lineage import lineage, lineage_index
-    from hubslice.api.load import load
-    from hubslice.api.poison import poison
-    from hubslice.api.pull import pull
-    from hubslice.api.push import (
-        plan_push,
-        push,
-    )
-    from hubslice.api.slice import slice  # noqa: A004
-    from hubslice.api.verify import verify
     from hubslice.artefacts.slice import Slice
+    from hubslice.models.load import load
     from hubslice.training.hold import hold, hold_callback
+    from hubslice.verbs.convert.function import convert
+    from hubslice.verbs.detect.function import detect_check, detect_fit
+    from hubslice.verbs.diff.function import diff
+    from hubslice.verbs.execution.function import execution, execution_patterns
+    from hubslice.verbs.explain.function import explain
+    from hubslice.verbs.exposure.function import exposure
+    from hubslice.verbs.latency.function import latency
+    from hubslice.verbs.lineage.function import lineage, lineage_index
+    from hubslice.verbs.poison.function import poison
+    from hubslice.verbs.pull.function import pull
+    from hubslice.verbs.push.function import plan_push, push
+    from hubslice.verbs.slice.function import slice  # noqa: A004
+    from hubslice.verbs.verify.function import verify
 
 _HOMES = {
-    "convert": "hubslice.api.convert",
-    "detect_check": "hubslice.api.detect",
-    "detect_fit": "hubslice.api.detect",
-    "diff": "hubslice.api.diff",
-    "execution": "hubslice.api.execution",
-    "execution_patterns": "hubslice.api.execution",
-    "explain": "hubslice.api.explain",
-    "exposure": "hubslice.api.exposure",
-    "latency": "hubslice.api.latency",
-    "lineage": "hubslice.api.lineage",
-    "lineage_index": "hubslice.api.lineage",
-    "load": "hubslice.api.load",
-    "plan_push": "hubslice.api.push",
-    "poison": "hubslice.api.poison",
-    "pull": "hubslice.api.pull",
-    "push": "hubslice.api.push",
-    "slice": "hubslice.api.slice",
-    "verify": "hubslice.api.verify",
+    "convert": "hubslice.verbs.convert.function",
+    "detect_check": "hubslice.verbs.detect.function",
+    "detect_fit": "hubslice.verbs.detect.function",
+    "diff": "hubslice.verbs.diff.function",
+    "execution": "hubslice.verbs.execution.function",
+    "execution_patterns": "hubslice.verbs.execution.function",
+    "explain": "hubslice.verbs.explain.function",
+    "exposure": "hubslice.verbs.exposure.function",
+    "latency": "hubslice.verbs.latency.function",
+    "lineage": "hubslice.verbs.lineage.function",
+    "lineage_index": "hubslice.verbs.lineage.function",
+    "load": "hubslice.models.load",
+    "plan_push": "hubslice.verbs.push.function",
+    "poison": "hubslice.verbs.poison.function",
+    "pull": "hubslice.verbs.pull.function",
+    "push": "hubslice.verbs.push.function",
+    "slice": "hubslice.verbs.slice.function",
+    "verify": "hubslice.verbs.verify.function",
     "Slice": "hubslice.artefacts.slice",
     "hold": "hubslice.training.hold",
     "hold_callback": "hubslice.training.hold",

@@ -1,5 +1,5 @@
 """`python -m hubslice`."""
 
-from hubslice.cli import main
+from hubslice.app import main
 
 main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hubslice.progress import Bar, Silent
+from hubslice.core.progress import Bar, Silent
 
 
 class Interrupting(Silent):

@@ -8,13 +8,13 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from hubslice.artefacts.channels import ChannelGroup
 from hubslice.artefacts.model import Preprocessing
+from hubslice.graph.channel_groups import ChannelGroup
+from hubslice.modality.image.image_processor import plain_settings
+from hubslice.modality.image.separate import preprocessing_from
 from hubslice.models.base import Model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.transformers_adapter import TransformersModel
-from hubslice.preparation.image_processor import plain_settings
-from hubslice.preparation.separate import preprocessing_from
 
 LABELS = ("cat", "dog", "owl")
 

@@ -86,9 +86,9 @@ def write_inputs(folder: Path) -> None:
     """Models, pictures and recipes that the verbs start from."""
     from hubslice.graph.channels import channel_map
     from hubslice.models.timm_adapter import TimmModel
-    from tests.detection.small import clean, write_model
     from tests.networks import fill
     from tests.pictures import COLOURS, write_parquet
+    from tests.verbs.detect.small import clean, write_model
 
     teacher = TimmModel.create("test_resnet", tuple(COLOURS), seed=1)
     teacher.save(folder / "teacher")
@@ -106,7 +106,7 @@ def write_inputs(folder: Path) -> None:
 
 def main(commands: list[str]) -> None:
     """Give each command to the command line."""
-    from hubslice.cli import run
+    from hubslice.app import run
 
     for command in commands:
         if code := run(command.split()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hubslice.cli import app
+from hubslice.app import app
 from hubslice.recipe.load import parse_recipe
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import timm
 
-from hubslice.errors import RunError
+from hubslice.core.errors import RunError
 
 from .member import Member, Members
 from .outcome import Outcome

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")  # of the teachers; the task has others, so that heads are replaced
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 from ..machine import installed
 from .member import Member

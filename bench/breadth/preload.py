@@ -15,27 +15,27 @@ import matplotlib.pyplot
 import torch
 from torch.onnx._internal.exporter import _registration
 
-import hubslice.api.convert
-import hubslice.api.detect
-import hubslice.api.diff
-import hubslice.api.execution
-import hubslice.api.explain
-import hubslice.api.exposure
-import hubslice.api.latency
-import hubslice.api.lineage
-import hubslice.api.load
-import hubslice.api.poison
-import hubslice.api.pull
-import hubslice.api.push
-import hubslice.api.slice
-import hubslice.api.verify
-import hubslice.conversion.quantise
-import hubslice.explaining.engine
-import hubslice.explaining.page
-import hubslice.explaining.picture
-import hubslice.pipeline.convert
-import hubslice.pipeline.explain
-import hubslice.pipeline.lineage
+import hubslice.models.load
+import hubslice.tracing.engine
+import hubslice.verbs.convert.function
+import hubslice.verbs.convert.quantise
+import hubslice.verbs.convert.service
+import hubslice.verbs.detect.function
+import hubslice.verbs.diff.function
+import hubslice.verbs.execution.function
+import hubslice.verbs.explain.function
+import hubslice.verbs.explain.page
+import hubslice.verbs.explain.plot
+import hubslice.verbs.explain.service
+import hubslice.verbs.exposure.function
+import hubslice.verbs.latency.function
+import hubslice.verbs.lineage.function
+import hubslice.verbs.lineage.service
+import hubslice.verbs.poison.function
+import hubslice.verbs.pull.function
+import hubslice.verbs.push.function
+import hubslice.verbs.slice.function
+import hubslice.verbs.verify.function
 from hubslice.graph.export import export_onnx
 
 from . import trying

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from hubslice.artefacts.base import write_atomically
+from hubslice.core.artefact import write_atomically
 
 from .member import Member
 from .outcome import Outcome, Stage

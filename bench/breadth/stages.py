@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import hubslice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 from hubslice.graph.channels import channel_map
 from tests.pictures import write_parquet
 

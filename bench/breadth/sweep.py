@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from hubslice.errors import RunError
+from hubslice.core.errors import RunError
 
 from ..environment import environment
 from ..machine import Machine

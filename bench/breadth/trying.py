@@ -15,8 +15,8 @@ from types import FrameType
 import torch
 import transformers
 
-from hubslice.cli.errors import describe
-from hubslice.errors import HubsliceError
+from hubslice.core.errors import HubsliceError
+from hubslice.terminal.errors import describe
 
 from .member import Member
 from .outcome import Outcome, Stage, versions

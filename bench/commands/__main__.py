@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from hubslice.artefacts.base import Artefact, write_atomically
+from hubslice.core.artefact import Artefact, write_atomically
 
 from ..machine import Machine
 

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import hubslice
-from hubslice.cli.reporters import Lines
+from hubslice.terminal.reporters import Lines
 from tests.demo.teacher import write_teacher
 
 from ..machine import Machine

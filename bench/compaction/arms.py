@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubslice.artefacts.report import BASELINE
-from hubslice.pipeline.arms import Arm
 from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, RandomParams, SeamParams
+from hubslice.run.arms import Arm
 
 SEAM, MAGNITUDE, RANDOM, AFTER = "seam", "magnitude", "random", "after"
 PRUNER, PRUNER_LAYERS = "torch-pruning", "torch-pruning-layers"

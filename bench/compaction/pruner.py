@@ -11,11 +11,11 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
-from hubslice.data.task import Split
 from hubslice.models.base import Model
 from hubslice.models.calling import Call
 from hubslice.models.shapes import changes, widths
-from hubslice.pipeline.steps.inputs import ModelInputs
+from hubslice.run.steps.inputs import ModelInputs
+from hubslice.task.task import Split
 
 HALVINGS = 10  # of the interval in which the pruning ratio is looked for
 BATCH = 64

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from hubslice.artefacts.base import Artefact, write_atomically
-from hubslice.artefacts.latency import LatencyReport, ModelCost
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import BASELINE
 from hubslice.card.plot_style import COLOURS, new_figure, styled, write_figure
+from hubslice.core.artefact import Artefact, write_atomically
+from hubslice.core.rate import Rate
+from hubslice.verbs.latency.facts import LatencyReport, ModelCost
 
 from ..inheritance.statistics import RESAMPLES, Difference, Spread
 from .arms import MAGNITUDE, PLANNED, SEAM, SHORT

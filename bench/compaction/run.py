@@ -9,30 +9,30 @@ import numpy as np
 import torch
 
 import hubslice
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
-from hubslice.conversion.compact import compact
-from hubslice.data.task import Split
-from hubslice.device import resolve_device
+from hubslice.core.artefact import Artefact
+from hubslice.core.device import resolve_device
+from hubslice.core.progress import Reporter
+from hubslice.core.rate import Rate
+from hubslice.engine.execution import execute
+from hubslice.engine.run_folder import RunFolder, RunManifest
+from hubslice.engine.step import Context, Step
 from hubslice.graph.channels import channel_map
 from hubslice.graph.neuron_map import map_neurons
 from hubslice.graph.uses import count_uses
 from hubslice.models.base import Model
-from hubslice.pipeline.arms import Arm, step_name
-from hubslice.pipeline.execute import execute
-from hubslice.pipeline.run_folder import RunFolder, RunManifest
-from hubslice.pipeline.step import Context, Step
-from hubslice.pipeline.steps.data import data_step, same_task
-from hubslice.pipeline.steps.search import SEARCH
-from hubslice.pipeline.steps.slicing import slice_step
-from hubslice.pipeline.steps.teacher import GRAPH, WEIGHTS_FOLDER, export_step, pull_step
-from hubslice.pipeline.steps.training import init_step, train_step
-from hubslice.progress import Reporter
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import SeamParams
+from hubslice.run.arms import Arm, step_name
+from hubslice.run.steps.data import data_step, same_task
+from hubslice.run.steps.search import SEARCH
+from hubslice.run.steps.slicing import slice_step
+from hubslice.run.steps.teacher import GRAPH, WEIGHTS_FOLDER, export_step, pull_step
+from hubslice.run.steps.training import init_step, train_step
+from hubslice.slicing.compaction import compact
 from hubslice.slicing.registry import make_channel_slice
 from hubslice.slicing.seam import SearchHistory
+from hubslice.task.task import Split
 from hubslice.training.predict import predict
 
 from ..machine import Machine

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hubslice.data.table import open_tables
-from hubslice.explaining.subject import subject_of
 from hubslice.models.folder import load_model
 from hubslice.recipe.schema import DataParams
+from hubslice.task.table import open_tables
+from hubslice.tracing.subject import subject_of
 
 from ..machine import Machine
 from .attacks import SETTINGS, Attacked, Grey, answers, attack, half_of

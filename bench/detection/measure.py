@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hubslice.detection.detector import MARGIN, SLICE, held_out, learn, measures
-from hubslice.detection.neighbours import NEAREST, Neighbours
-from hubslice.detection.surprise import closeness, surprise
-from hubslice.explaining.means import take_means
-from hubslice.explaining.network import Arrays, Network
-from hubslice.explaining.selection import Selection
-from hubslice.explaining.subject import Subject, subject_of
-from hubslice.explaining.vectors import Shape, tail, trace_each
 from hubslice.models.base import Model
+from hubslice.tracing.means import take_means
+from hubslice.tracing.network import Arrays, Network
+from hubslice.tracing.selection import Selection
+from hubslice.tracing.subject import Subject, subject_of
+from hubslice.verbs.detect.conformal import closeness, surprise
+from hubslice.verbs.detect.detector import MARGIN, SLICE, held_out, learn, measures
+from hubslice.verbs.detect.neighbours import NEAREST, Neighbours
+from hubslice.verbs.detect.vectors import Shape, tail, trace_each
 
 CLEAN = 4000  # pictures of the training split that every method learns from
 VARIANTS = tuple(itertools.product((-2, -3), ("signed", "absolute"), (0.0, 0.1)))  # layer, shape, theta

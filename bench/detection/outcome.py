@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 DRAWS = 1000  # of a bootstrap
 RATE = 0.05  # of false positives

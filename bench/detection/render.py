@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import mean
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.rate import Rate
 from hubslice.card.plot_style import new_figure, styled, write_figure
+from hubslice.core.artefact import write_atomically
+from hubslice.core.rate import Rate
 
 from .attacks import SETTINGS
 from .outcome import METHODS, Clean, Figure, Outcome, Variants

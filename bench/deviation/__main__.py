@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from hubslice.cli.reporters import Lines
+from hubslice.terminal.reporters import Lines
 
 from .pairs import NAMES, RUNS, pair_of
 from .plan import ALL_WAYS, trials

@@ -15,13 +15,13 @@ import numpy as np
 from PIL import Image
 
 import hubslice
-from hubslice.data.given import open_given
-from hubslice.data.pixels import to_unit
+from hubslice.core.progress import Reporter
 from hubslice.hub.ref import parse_ref
+from hubslice.modality.image.pixels import to_unit
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
-from hubslice.pipeline.forms.pictures import parts_of
-from hubslice.progress import Reporter
+from hubslice.task.user_inputs import open_given
+from hubslice.verbs.convert.targets.pictures import parts_of
 from tests.demo.teacher import write_teacher
 
 from ..reuse.data import TARGET as FASHION

@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.repair import Repair, Standing
 from hubslice.card.plot_style import FAINT, new_figure, styled, write_figure
+from hubslice.core.artefact import write_atomically
+from hubslice.core.rate import Rate
 
 from .pairs import NAMES, TITLED
 from .plan import (

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 import hubslice
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.repair import Repair
-from hubslice.progress import Reporter
+from hubslice.core.artefact import Artefact
+from hubslice.core.progress import Reporter
 
 from ..machine import Machine
 from .pairs import NETWORKS, model_of, pair_of, run_of

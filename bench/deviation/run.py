@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 import hubslice
-from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.artefacts.deviation import Deviations
+from hubslice.core.artefact import Artefact, write_atomically
 
 from ..machine import Machine
 from .pairs import Pair

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import hubslice
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 from ..machine import Machine
 from .pairs import TITLED, Pair

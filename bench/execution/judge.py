@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hubslice.ancestry.execution.identify import FAMILIAR, Identifier
-from hubslice.ancestry.execution.stacks import STACKS
-from hubslice.ancestry.execution.store import load_patterns
-from hubslice.ancestry.execution.trace import Pattern, Trace, combined
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.execution import Sight, Site
-from hubslice.artefacts.rate import Rate
+from hubslice.core.artefact import Artefact
+from hubslice.core.rate import Rate
+from hubslice.verbs.execution.facts import Sight, Site
+from hubslice.verbs.execution.identify import FAMILIAR, Identifier
+from hubslice.verbs.execution.stacks import STACKS
+from hubslice.verbs.execution.store import load_patterns
+from hubslice.verbs.execution.trace import Pattern, Trace, combined
 
 from ..machine import Machine
 from .networks import NETWORKS

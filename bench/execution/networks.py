@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubslice.conversion.compact import without
 from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
 from hubslice.models.timm_adapter import TimmModel
+from hubslice.slicing.compaction import without
 
 SIDE = 64
 LABELS = tuple(map(str, range(10)))

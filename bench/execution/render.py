@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubslice.ancestry.execution.stacks import STACKS
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.rate import Rate
+from hubslice.core.artefact import write_atomically
+from hubslice.core.rate import Rate
+from hubslice.verbs.execution.stacks import STACKS
 
 from .judge import COUNT, SIGHTS, Cell, Results
 from .networks import SIDE

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hubslice.ancestry.execution.stacks import STACKS, Stack
-from hubslice.ancestry.execution.store import save_patterns
-from hubslice.artefacts.base import write_atomically
-from hubslice.errors import HubsliceError
+from hubslice.core.artefact import write_atomically
+from hubslice.core.errors import HubsliceError
+from hubslice.core.progress import Silent
 from hubslice.models.base import Model
-from hubslice.pipeline.execution_record import Wanted, record, site
-from hubslice.progress import Silent
+from hubslice.verbs.execution.recording import Wanted, record, site
+from hubslice.verbs.execution.stacks import STACKS, Stack
+from hubslice.verbs.execution.store import save_patterns
 
 from .networks import SIDE, build, narrowed
 from .padding import pad_graph, padded_module

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from hubslice.artefacts.base import Artefact, write_atomically
+from hubslice.core.artefact import Artefact, write_atomically
 
 from ..machine import Machine
 from .networks import NETWORKS, SMALL

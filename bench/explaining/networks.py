@@ -9,12 +9,12 @@ import torch
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
-from hubslice.data.task import Split
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
-from hubslice.pipeline.steps.data import open_task
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.steps.data import open_task
+from hubslice.task.task import Split
 from tests.demo.teacher import write_teacher
 
 ROOT = Path(__file__).parents[2]

@@ -14,14 +14,14 @@ import psutil
 import torch
 from torch import nn
 
-from hubslice.explaining.engine import trace
-from hubslice.explaining.means import Means, take_means
-from hubslice.explaining.network import Arrays, Network
-from hubslice.explaining.selection import Selection
+from hubslice.core.memory import peak_memory
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
-from hubslice.pipeline.memory import peak_memory
-from tests.explaining.reference import Reference
+from hubslice.tracing.engine import trace
+from hubslice.tracing.means import Means, take_means
+from hubslice.tracing.network import Arrays, Network
+from hubslice.tracing.selection import Selection
+from tests.tracing.reference import Reference
 
 from .networks import build
 
@@ -86,8 +86,8 @@ def _backward(module: nn.Module, pixels: np.ndarray, batch: int) -> dict[str, fl
 def _reference(network: Network, pixels: np.ndarray, means: Means) -> dict[str, float]:
     """The tests' reference, in Python loops, one sample."""
     names = [name for node in network.model.graph.node for name in node.output]
-    from hubslice.explaining.network import run_session, with_outputs
     from hubslice.graph.session import open_session
+    from hubslice.tracing.network import run_session, with_outputs
 
     session = open_session(with_outputs(network.model, names).SerializeToString(), level="none")
     values = run_session(session, [*names, "x"], {"x": pixels[:1]})

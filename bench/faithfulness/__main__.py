@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hubslice.explaining.means import take_means
-from hubslice.explaining.op import Op
+from hubslice.tracing.means import take_means
+from hubslice.tracing.op import Op
 
 from ..machine import Machine
 from .ablation import Ablation

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from hubslice.explaining.op import Op
 from hubslice.graph.session import open_session
+from hubslice.tracing.op import Op
 
 BATCH = 25
 

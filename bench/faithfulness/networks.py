@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hubslice.data.task import Split
-from hubslice.explaining.subject import Subject, subject_of
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
-from hubslice.pipeline.steps.data import open_task
-from hubslice.pipeline.steps.inputs import ModelInputs
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.steps.data import open_task
+from hubslice.run.steps.inputs import ModelInputs
+from hubslice.task.task import Split
+from hubslice.tracing.subject import Subject, subject_of
 
 from ..explaining.networks import lite0
 from ..reuse.problems import TEACHERS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 
 class Outcome(Artefact):

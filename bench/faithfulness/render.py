@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hubslice.artefacts.base import write_atomically
 from hubslice.card.plot_style import new_figure, styled, write_figure
+from hubslice.core.artefact import write_atomically
 
 from .networks import PROFILED, TITLES
 from .outcome import Outcome

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hubslice.explaining.engine import trace
-from hubslice.explaining.means import Means
-from hubslice.explaining.op import Op
-from hubslice.explaining.selection import Selection
+from hubslice.tracing.engine import trace
+from hubslice.tracing.means import Means
+from hubslice.tracing.op import Op
+from hubslice.tracing.selection import Selection
 
 from .networks import Case
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hubslice.errors import RunError
+from hubslice.core.errors import RunError
 
 from .groups import Group, groups
 from .life import SECRET

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.pipeline.lives import import_what
+from tests.run.lives import import_what
 
 from . import spoil
 from .life import CANARY, OPENED, Ended, live, strays, trial_of
@@ -195,7 +195,7 @@ def _lay(kind: Kind, place: Path, folder: Path) -> None:
 
 def _good(kind: Kind, place: Path, folder: Path) -> None:
     """The commands on the good file; all must end well, or the trials tell nothing."""
-    from hubslice.cli import run
+    from hubslice.app import run
 
     _lay(kind, place, folder)
     os.chdir(folder)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from tests.faults.hub_faults import ALWAYS, PASSING, SOME, WRONG_ANSWERS, Trouble, listings
-from tests.pipeline.lives import fork, import_what, outlive
+from tests.run.lives import fork, import_what, outlive
 
 from .life import CODES, SECRET, live, strays, trial_of
 from .outcome import Trial
@@ -75,7 +75,7 @@ def names(verb: Verb) -> list[str]:
 
 def trials(verb: Verb, names: Sequence[str], place: Path, scratch: Path, keep: Path | None) -> Iterator[Trial]:
     """The trials of these names, in turn, against a Hub in a thread of this process."""
-    from tests.hub import HubServer, User
+    from tests.fake_hub import HubServer, User
 
     port = urlsplit(os.environ["HF_ENDPOINT"]).port or 0
     with HubServer(scratch / "hub", {SECRET: User("alice")}, port=port) as server:
@@ -106,7 +106,7 @@ def trials(verb: Verb, names: Sequence[str], place: Path, scratch: Path, keep: P
 
 def _seed(server: object, place: Path, scratch: Path) -> None:
     """A teacher, a data set, and a student of that teacher, pushed by hubslice."""
-    from tests.hub import HubServer
+    from tests.fake_hub import HubServer
 
     assert isinstance(server, HubServer)
     server.seed("alice/teacher", place / "teacher")
@@ -124,7 +124,7 @@ def _seed(server: object, place: Path, scratch: Path) -> None:
 
 
 def _commands(folder: Path, *commands: Sequence[str]) -> None:
-    from hubslice.cli import run
+    from hubslice.app import run
 
     os.chdir(folder)
     for command in commands:

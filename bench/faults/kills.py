@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.pipeline.lives import import_what
+from tests.run.lives import import_what
 
 from .life import SECRET, Ended, live, strays, trial_of
 from .outcome import Trial
@@ -70,7 +70,7 @@ def names(verb: Verb) -> list[str]:
 
 def trials(verb: Verb, names: Sequence[str], place: Path, scratch: Path, keep: Path | None) -> Iterator[Trial]:
     """The trials of these names, in turn."""
-    from tests.hub import HubServer, User
+    from tests.fake_hub import HubServer, User
 
     with HubServer(
         scratch / "hub", {SECRET: User("alice")}, port=urlsplit(os.environ["HF_ENDPOINT"]).port or 0
@@ -129,7 +129,7 @@ def _undisturbed(verb: Verb, place: Path, folder: Path, number: int) -> tuple[En
 
 
 def _commands(verb: Verb, place: Path, folder: Path) -> None:
-    from hubslice.cli import run
+    from hubslice.app import run
 
     _lay(verb, place, folder)
     os.chdir(folder)
@@ -150,7 +150,7 @@ def _lay(verb: Verb, place: Path, folder: Path) -> None:
 
 def _bytes(verb: Verb, folder: Path, server: object, number: int) -> dict[str, str]:
     """What the verb made, as checksums by name: on the Hub, or on the disk."""
-    from tests.hub import HubServer
+    from tests.fake_hub import HubServer
 
     assert isinstance(server, HubServer)
     if not verb.made:

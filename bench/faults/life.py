@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.pipeline.lives import fork
+from tests.run.lives import fork
 
 from .outcome import Trial
 
@@ -106,8 +106,8 @@ def trial_of(name: str, ended: Sequence[Ended], wrong: Sequence[str]) -> Trial:
 
 
 def _child(arguments: Sequence[str], folder: Path, *, hub: bool) -> None:
-    from hubslice.cli import run
-    from hubslice.cli.ending import ended_by_signals
+    from hubslice.app import run
+    from hubslice.terminal.ending import ended_by_signals
 
     os.setsid()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

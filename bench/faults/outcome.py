@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import Field
 
-from hubslice.artefacts.base import Artefact
-from hubslice.errors import RunError
+from hubslice.core.artefact import Artefact
+from hubslice.core.errors import RunError
 
 from ..machine import installed
 

@@ -24,11 +24,11 @@ def make(folder: Path) -> None:
     )
 
     import hubslice
+    from hubslice.modality.image.image_processor import plain_settings
     from hubslice.models.timm_adapter import TimmModel
-    from hubslice.preparation.image_processor import plain_settings
     from tests.pictures import COLOURS, write_parquet
-    from tests.pipeline.quick import QUICK
-    from tests.pipeline.tiny import write_job
+    from tests.run.quick import QUICK
+    from tests.run.tiny import write_job
 
     write_job(folder, QUICK)
     hubslice.slice(folder / "recipe.yaml", out=folder / "run", device="cpu")
@@ -80,7 +80,7 @@ def _sign(student: Path, public: Path) -> None:
     from cryptography.hazmat.primitives import serialization as form
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from hubslice.artefacts.names import SIGNATURE
+    from hubslice.files.names import SIGNATURE
     from hubslice.hub.signature import UNSIGNED, SigningKey, sign
 
     key = ec.generate_private_key(ec.SECP256R1())
@@ -94,7 +94,7 @@ def _sign(student: Path, public: Path) -> None:
 
 
 def _by_commands(folder: Path) -> None:
-    from hubslice.cli import run
+    from hubslice.app import run
 
     before = Path.cwd()
     os.chdir(folder)

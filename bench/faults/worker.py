@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hubslice.errors import RunError
+from hubslice.core.errors import RunError
 
 from ..machine import Machine
 from . import files, hub, kills, names

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from hubslice.cli.reporters import Lines
 from hubslice.defects.evidence import Evidence
-from hubslice.pipeline.run_folder import RunFolder
+from hubslice.engine.run_folder import RunFolder
+from hubslice.terminal.reporters import Lines
 
 from ..machine import Machine
 from .arms import SETTINGS, Setting

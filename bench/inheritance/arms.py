@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubslice.artefacts.report import BASELINE, CONTROL
-from hubslice.pipeline.arms import Arm
 from hubslice.recipe.slicing import MagnitudeParams, RandomParams, RemosParams, SeamParams, Slicing
+from hubslice.run.arms import Arm
 
 RETRAIN = "retrain"
 ALL = ("conv", "depthwise", "linear")

@@ -11,13 +11,13 @@ import torch
 
 from hubslice.defects.registry import make_defect
 from hubslice.defects.subjects import AuditSet, Subject
+from hubslice.engine.step import Context, Step
 from hubslice.models.folder import load_model
-from hubslice.pipeline.arms import Arm, step_name
-from hubslice.pipeline.step import Context, Step
-from hubslice.pipeline.steps.data import same_task
-from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
 from hubslice.recipe.defects import DefectParams, PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.arms import Arm, step_name
+from hubslice.run.steps.data import same_task
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 Split = Literal["validation", "test"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save as to_safetensors
 
-from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.report import DefectRow
+from hubslice.core.artefact import write_atomically
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.rates import defect_row
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.artefacts.report import BASELINE, CONTROL, TEACHER
 from hubslice.card.plot_style import FAINT, INK, new_figure, styled, write_figure
+from hubslice.core.artefact import Artefact, write_atomically
 
 from .arms import RETRAIN, SETTINGS, TITLES, Setting, name_of
 from .predictions import Predictions

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import hubslice
-from hubslice.device import resolve_device
-from hubslice.pipeline.arms import step_name
-from hubslice.pipeline.execute import execute
-from hubslice.pipeline.run_folder import RunFolder, RunManifest
-from hubslice.pipeline.step import Step
-from hubslice.pipeline.steps.data import data_step
-from hubslice.pipeline.steps.slicing import profile_step, slice_step
-from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER, export_step, pull_step
-from hubslice.pipeline.steps.training import init_step, train_step
-from hubslice.progress import Reporter
+from hubslice.core.device import resolve_device
+from hubslice.core.progress import Reporter
+from hubslice.engine.execution import execute
+from hubslice.engine.run_folder import RunFolder, RunManifest
+from hubslice.engine.step import Step
 from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.arms import step_name
+from hubslice.run.steps.data import data_step
+from hubslice.run.steps.slicing import profile_step, slice_step
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER, export_step, pull_step
+from hubslice.run.steps.training import init_step, train_step
 from tests.demo.teacher import write_teacher
 
 from .arms import BASELINES, RETRAIN, SETTINGS, Setting

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import BASELINE, TEACHER
+from hubslice.core.artefact import Artefact
+from hubslice.core.rate import Rate
 
 from .predictions import Predictions
 

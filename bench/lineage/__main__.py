@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hubslice.artefacts.base import Artefact
-from hubslice.cli.reporters import Lines
+from hubslice.core.artefact import Artefact
+from hubslice.terminal.reporters import Lines
 
 from .deltas import differences
 from .exposures import exposures, students_of, teacher_of

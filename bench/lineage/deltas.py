@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.delta import write_delta
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, WEIGHTS
+from hubslice.core.artefact import Artefact
+from hubslice.files.names import DELTA, WEIGHTS
 from hubslice.hub.integrity import digest
 from hubslice.hub.restore import restore, teacher_tensors
 

@@ -10,19 +10,19 @@ import yaml
 
 import hubslice
 from hubslice.ancestry.mixing import facts_of, mix, tensors_of
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.exposure import ArmExposure
 from hubslice.artefacts.lineage import Verdict
-from hubslice.artefacts.rate import Rate
-from hubslice.data.task import load_task
-from hubslice.device import resolve_device
+from hubslice.core.artefact import Artefact
+from hubslice.core.device import resolve_device
+from hubslice.core.progress import Reporter
+from hubslice.core.rate import Rate
 from hubslice.models.folder import load_model
-from hubslice.pipeline.run import Run
-from hubslice.pipeline.steps.exposure import Prepared, compared_with
-from hubslice.progress import Reporter
 from hubslice.recipe.exposure import GOAL
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.run import Run
+from hubslice.run.steps.exposure import Prepared, compared_with
+from hubslice.task.task import load_task
 from tests.demo.teacher import write_teacher
 
 from ..machine import Machine

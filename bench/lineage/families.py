@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import hubslice
-from hubslice.artefacts.base import DRAFT
-from hubslice.pipeline.run import Run
-from hubslice.progress import Reporter
-from tests.lineage.families import renamed, rewired, rounded
+from hubslice.core.artefact import DRAFT
+from hubslice.core.progress import Reporter
+from hubslice.run.run import Run
+from tests.ancestry.families import renamed, rewired, rounded
 
 from .scale import ROOT, Kind, Scale
 

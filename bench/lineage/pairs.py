@@ -10,9 +10,9 @@ from typing import Final, Literal
 import torch
 
 from hubslice.ancestry.compare import compare, sample
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.lineage import Verdict
-from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.core.artefact import Artefact
+from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.tensors import open_file
 
 from ..machine import Machine

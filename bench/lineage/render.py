@@ -8,10 +8,10 @@ from statistics import median
 
 import numpy as np
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.rate import Rate
 from hubslice.card.formats import rate
 from hubslice.card.plot_style import FAINT, new_figure, styled, write_figure
+from hubslice.core.artefact import write_atomically
+from hubslice.core.rate import Rate
 
 from . import exposures, families
 from .deltas import Difference, Differences

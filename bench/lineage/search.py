@@ -15,10 +15,10 @@ from hubslice.ancestry.compare import sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
 from hubslice.ancestry.index import load_index, save_index
 from hubslice.ancestry.verdict import judge
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.lineage import Verdict
+from hubslice.core.artefact import Artefact
 from hubslice.hub.tensors import open_file
-from hubslice.models.creation import create_model
+from hubslice.models.from_architecture import create_model
 from hubslice.recipe.schema import TeacherParams
 
 from ..machine import Machine

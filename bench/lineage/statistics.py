@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hubslice.artefacts.rate import Rate
+from hubslice.core.rate import Rate
 
 from .pairs import Pair
 

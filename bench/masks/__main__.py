@@ -16,18 +16,18 @@ from statistics import median
 
 import torch
 
-from hubslice.artefacts.base import Artefact, write_atomically
-from hubslice.data.task import Split
+from hubslice.core.artefact import Artefact, write_atomically
+from hubslice.core.progress import Silent
 from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
-from hubslice.pipeline.steps.data import open_task
-from hubslice.progress import Silent
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe, TrainParams
 from hubslice.recipe.slicing import SeamParams
+from hubslice.run.steps.data import open_task
 from hubslice.slicing.gates import ChannelGates, Gates, WeightGates
 from hubslice.slicing.seam import search
+from hubslice.task.task import Split
 from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
 from hubslice.training.initial import start_classifier
 from hubslice.training.loop import finetune

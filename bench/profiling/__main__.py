@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 import hubslice
-from hubslice.data.pixels import to_unit
+from hubslice.modality.image.pixels import to_unit
 from hubslice.models.folder import load_model
-from hubslice.pipeline.steps.data import open_task
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.steps.data import open_task
 from tests.demo.teacher import write_teacher
 
 from ..machine import Machine

@@ -19,8 +19,8 @@ from hubslice.artefacts.profile import NC
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.graph.session import open_session
 from hubslice.models.folder import load_model
-from hubslice.pipeline.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
 from hubslice.profiling.coverage import profile
+from hubslice.run.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
 
 BATCH = 8  # what a recipe profiles with by default
 EXPORTED = Path("steps", "export", GRAPH)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from hubslice.artefacts.base import Artefact, write_atomically
 from hubslice.card.plot_style import COLOURS, new_figure, styled, write_figure
+from hubslice.core.artefact import Artefact, write_atomically
 
 from ..machine import Machine
 from .methods import BATCH, METHODS, TITLES

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from hubslice.artefacts.base import write_atomically
+from hubslice.core.artefact import write_atomically
 
 from ..reuse.problems import TEACHERS
 from .run import ATTACK, METHODS, PICTURES, PROTECTED, SHARES, Answers, Outcome

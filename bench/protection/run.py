@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.slice import Slice
+from hubslice.core.artefact import Artefact
+from hubslice.core.progress import Silent
+from hubslice.core.rate import Rate
 from hubslice.models.base import Model
-from hubslice.progress import Silent
 from hubslice.recipe.schema import TrainParams
 from hubslice.slicing.nnslicer import above_smallest
 from hubslice.training.initial import mask_weights

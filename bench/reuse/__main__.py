@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hubslice.cli.reporters import Lines
+from hubslice.terminal.reporters import Lines
 
 from .data import TARGET
 from .problems import PROBLEMS, SETTINGS, TEACHERS

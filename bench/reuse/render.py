@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
-from hubslice.artefacts.base import write_atomically
 from hubslice.card.plot_style import COLOURS, new_figure, styled, write_figure
+from hubslice.core.artefact import write_atomically
 
 from .problems import PROBLEMS, SETTINGS, TEACHERS
 from .run import Outcome, name_of

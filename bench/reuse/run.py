@@ -8,12 +8,12 @@ import torch
 import yaml
 
 import hubslice
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.names import SLICE
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.slice import Slice
+from hubslice.core.artefact import Artefact
+from hubslice.core.progress import Reporter
+from hubslice.core.rate import Rate
+from hubslice.files.names import SLICE
 from hubslice.models.folder import load_model
-from hubslice.progress import Reporter
 from hubslice.slicing.seam import SearchHistory
 
 from ..machine import Machine

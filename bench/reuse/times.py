@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import hubslice
-from hubslice.artefacts.latency import LatencyReport
-from hubslice.artefacts.names import SHAPES, SLICE
 from hubslice.artefacts.slice import Slice
+from hubslice.files.names import SHAPES, SLICE
 from hubslice.models.folder import load_model
 from hubslice.training.initial import mask_weights
+from hubslice.verbs.latency.facts import LatencyReport
 
 from ..machine import Machine
 

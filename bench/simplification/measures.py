@@ -13,20 +13,20 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from hubslice.artefacts.profile import NC, Profile
-from hubslice.data.task import Split, load_task
-from hubslice.explaining.engine import trace
-from hubslice.explaining.means import take_means
-from hubslice.explaining.names import Names
-from hubslice.explaining.network import Network
-from hubslice.explaining.selection import Selection
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
 from hubslice.graph.neuron_map import NeuronMap, map_neurons
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
-from hubslice.pipeline.steps.inputs import ModelInputs
 from hubslice.profiling.coverage import profile
 from hubslice.recipe.schema import DataParams
+from hubslice.run.steps.inputs import ModelInputs
+from hubslice.task.task import Split, load_task
+from hubslice.tracing.engine import trace
+from hubslice.tracing.means import take_means
+from hubslice.tracing.names import Names
+from hubslice.tracing.network import Network
+from hubslice.tracing.selection import Selection
 from hubslice.training.compensation import Compensation, LayerMeans
 
 from ..reuse.data import LABELS

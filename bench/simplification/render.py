@@ -8,8 +8,8 @@ from statistics import mean
 
 import numpy as np
 
-from hubslice.artefacts.base import write_atomically
 from hubslice.card.plot_style import new_figure, styled, write_figure
+from hubslice.core.artefact import write_atomically
 
 from ..reuse.problems import TEACHERS
 from .measures import RELEASED, TESTED, TRACED

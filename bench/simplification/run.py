@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.slice import Slice
-from hubslice.progress import Silent
+from hubslice.core.artefact import Artefact
+from hubslice.core.progress import Silent
+from hubslice.core.rate import Rate
 from hubslice.recipe.schema import TrainParams
 from hubslice.recipe.slicing import RemosParams
 from hubslice.slicing.candidates import Candidate, candidates

@@ -14,17 +14,17 @@ from pathlib import Path
 import torch
 
 import hubslice
-from hubslice.artefacts.base import Artefact, write_atomically
-from hubslice.artefacts.latency import LatencyReport
 from hubslice.artefacts.slice import Slice
-from hubslice.cli.reporters import Lines
-from hubslice.conversion.compact import compact
+from hubslice.core.artefact import Artefact, write_atomically
 from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
+from hubslice.slicing.compaction import compact
 from hubslice.slicing.cutting import Cutting
 from hubslice.slicing.units import most_important, unit_magnitudes
+from hubslice.terminal.reporters import Lines
 from hubslice.training.initial import mask_weights
+from hubslice.verbs.latency.facts import LatencyReport
 from tests.demo.teacher import write_teacher
 
 from ..machine import Machine

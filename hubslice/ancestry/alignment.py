@@ -17,7 +17,7 @@ import numpy as np
 
 from hubslice.ancestry.layers import Layer, layers_of, read_whole
 from hubslice.ancestry.similarity import Likeness, correlation, halves, standardised
-from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.files.tensor_parts import Tensors
 
 _ACCEPTED: Final = 0.3  # correlation from which a matching is built upon
 _SIGMAS: Final = 6.0

@@ -1,6 +1,6 @@
 """Every threshold of a verdict, in one place, with where it comes from.
 
-The limits were set with `python -m tests.lineage.calibrate`: nine families (a VGG, a residual network and a vision
+The limits were set with `python -m tests.ancestry.calibrate`: nine families (a VGG, a residual network and a vision
 transformer, three seeds each) of 20 to 130 thousand weights, trained on drawn stripes for 300 steps. Their 72 children
 were fine-tuned on a turned task with a new head (150 steps, also at ten times the rate), sliced, rounded, thinned,
 permuted, and lost their names; the 144 strangers share architecture and data and differ in the seed.

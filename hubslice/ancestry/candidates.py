@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hubslice.ancestry.opening import is_file
-from hubslice.artefacts.names import INDEX, WEIGHTS
-from hubslice.errors import (
+from hubslice.core.errors import (
     ExportError,
     FetchError,
     HubError,
@@ -18,9 +17,10 @@ from hubslice.errors import (
     ModelError,
     RunError,
 )
+from hubslice.core.progress import Reporter
+from hubslice.files.names import INDEX, WEIGHTS
 from hubslice.hub.ref import parse_ref
 from hubslice.hub.refusals import status, unanswered
-from hubslice.progress import Reporter
 
 # What is wrong with one model, or with what the Hub has of it; what the machine lacks ends the work.
 LEFT_OUT = (ExportError, ModelError, LineageError, RunError, HubError)

@@ -15,7 +15,7 @@ from hubslice.ancestry.layers import Layer, layers_of, read_samples
 from hubslice.ancestry.similarity import Likeness, partners
 from hubslice.ancestry.verdict import Judged, judge
 from hubslice.artefacts.lineage import Comparison, LayerLikeness
-from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.files.tensor_parts import Tensors
 
 _WHOLE: Final = 0.95  # share of the weights in layers of the candidate's shapes, from which nothing was taken out
 

@@ -7,7 +7,7 @@ import numpy as np
 from hubslice.ancestry.compare import Sampled
 from hubslice.ancestry.layers import layers_of, read_samples
 from hubslice.artefacts.lineage import LayerLikeness
-from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.files.tensor_parts import Tensors
 
 
 def copied(mine: Sampled, theirs: Tensors, layers: tuple[LayerLikeness, ...]) -> bool:

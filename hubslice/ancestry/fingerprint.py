@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from hubslice.ancestry.compare import Sampled, share
-from hubslice.ancestry.entrance import Entrance, entrance, looked_through, open_entrance, passed
 from hubslice.ancestry.similarity import greedy, standardised
+from hubslice.ancestry.stem_fingerprint import Entrance, entrance, looked_through, open_entrance, passed
 from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.lineage import LayerLikeness
 

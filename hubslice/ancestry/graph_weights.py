@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from safetensors.numpy import save
 
-from hubslice.artefacts.tensor_file import parse_header
-from hubslice.artefacts.tensor_parts import Tensors
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.core.machine import faults_told, first_line
+from hubslice.files.tensor_header import parse_header
+from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.integrity import check_graph
-from hubslice.machine import faults_told, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

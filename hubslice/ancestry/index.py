@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from hubslice.ancestry.entrance import Entrance
 from hubslice.ancestry.fingerprint import Fingerprint, Shape
-from hubslice.artefacts.sealed import read_sealed, write_sealed
-from hubslice.errors import LineageError
+from hubslice.ancestry.stem_fingerprint import Entrance
+from hubslice.core.errors import LineageError
+from hubslice.files.sealed import read_sealed, write_sealed
 
 KIND: Final = "fingerprint index"
 VERSION: Final = 2  # of the places and of how values become bytes

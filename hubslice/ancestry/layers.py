@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from hubslice.artefacts.tensor_file import DTYPES, TensorInfo
-from hubslice.artefacts.tensor_parts import Piece, Tensors
+from hubslice.files.tensor_header import DTYPES, TensorInfo
+from hubslice.files.tensor_parts import Piece, Tensors
 
 _NUMBERS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
 _EIGHT: Final = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}  # as PyTorch calls them

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from hubslice.artefacts.tensor_parts import Tensors
+    from hubslice.files.tensor_parts import Tensors
     from hubslice.models.base import Model
 
 
@@ -43,7 +43,7 @@ def mix(
     import torch
 
     from hubslice.ancestry.exposure import changes, curve, groups_of, mixture, shared
-    from hubslice.ancestry.leading import leading
+    from hubslice.ancestry.leading_bits import leading
 
     student = {name: tensor.detach().clone() for name, tensor in model.module.state_dict().items()}
     known = shared(student, teacher)
@@ -94,7 +94,7 @@ def named_tensors(student: Model, held: Tensors) -> dict[str, np.ndarray]:
     import torch
 
     from hubslice.ancestry.layers import numbers
-    from hubslice.artefacts.tensor_parts import Piece
+    from hubslice.files.tensor_parts import Piece
     from hubslice.models.named import named_as
 
     infos = {name: info for name, info in held.infos.items() if info.dtype in ("F64", "F32", "F16", "BF16")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubslice.ancestry.graph_weights import open_graph
-from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.hub.tensors import open_file, open_tensors
 

@@ -14,12 +14,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import WEIGHTS
-from hubslice.artefacts.sealed import read_sealed, write_sealed
-from hubslice.artefacts.tensor_file import DTYPES, LENGTH, Header, TensorInfo, header_length, parse_text
-from hubslice.errors import LineageError
+from hubslice.core.artefact import Artefact
+from hubslice.core.errors import LineageError
+from hubslice.files.names import WEIGHTS
+from hubslice.files.sealed import read_sealed, write_sealed
+from hubslice.files.tensor_header import DTYPES, LENGTH, Header, TensorInfo, header_length, parse_text
 
 KIND: Final = "delta"
 VERSION: Final = 1

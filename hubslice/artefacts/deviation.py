@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.repair import Repair
+from hubslice.core.artefact import Artefact
+from hubslice.core.rate import Rate
 from hubslice.recipe.deviation import SearchParams
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, computed_field, model_validator
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.lineage import Comparison
-from hubslice.artefacts.rate import Rate
+from hubslice.core.artefact import Artefact
+from hubslice.core.rate import Rate
 
 
 class LayerChange(Artefact):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 
 Verdict = Literal["descendant", "unrelated", "not comparable"]
 

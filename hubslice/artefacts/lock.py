@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.report import Environment
+from hubslice.core.artefact import Artefact
 
 LOCK = "hubslice.lock"
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, JsonValue, model_validator
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 from hubslice.recipe.transparency import STOCK, Transparency
 
 OWN = "hubslice_"  # begins the names of architectures that hubslice registers with timm

@@ -10,11 +10,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.header import sorted_header
-from hubslice.artefacts.rate import Rate
-from hubslice.errors import RunError
-from hubslice.paths import AnyPath
+from hubslice.core.artefact import write_atomically
+from hubslice.core.errors import RunError
+from hubslice.core.paths import AnyPath
+from hubslice.core.rate import Rate
+from hubslice.files.tensor_writing import sorted_header
 
 FORMAT = "hubslice-predictions-1"
 

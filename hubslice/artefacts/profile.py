@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.sealed import read_sealed, write_sealed
-from hubslice.paths import AnyPath
+from hubslice.core.artefact import Artefact
+from hubslice.core.paths import AnyPath
+from hubslice.files.sealed import read_sealed, write_sealed
 
 KIND = "profile"
 

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from hubslice.artefacts.base import Artefact
 from hubslice.artefacts.exposure import LayerChange, Leading, Obtained
 from hubslice.artefacts.lineage import Verdict
 from hubslice.artefacts.model import ModelFacts
-from hubslice.artefacts.rate import Rate, Reduction
 from hubslice.artefacts.search import SearchHistory
+from hubslice.core.artefact import Artefact
+from hubslice.core.rate import Rate, Reduction
 from hubslice.recipe.transparency import Transparency
 
 # Names that rows of a report refer to: the arms that comparisons rest on, and the teacher itself.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
+from hubslice.core.artefact import Artefact
+from hubslice.core.rate import Rate
 
 
 class SearchEpoch(Artefact):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hubslice.artefacts.sealed import read_sealed, write_sealed
-from hubslice.paths import AnyPath
+from hubslice.core.paths import AnyPath
+from hubslice.files.sealed import read_sealed, write_sealed
 
 KIND = "slice"
 

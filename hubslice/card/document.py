@@ -11,8 +11,8 @@ from hubslice.card import formats
 from hubslice.card.frontmatter import Head, merge_head, split_readme
 from hubslice.card.hub_rules import check_head
 from hubslice.card.sections import merge
-from hubslice.escaping import markdown, markdown_code, named
-from hubslice.resources import resource_folder
+from hubslice.core.escaping import markdown, markdown_code, named
+from hubslice.core.resources import resource_folder
 
 __all__ = ["Template", "assemble", "environment"]
 

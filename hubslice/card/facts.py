@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import ArmReport, ClassReport, DefectReport, DefectRow, DefectVariant, Report
+from hubslice.core.rate import Rate
 
 ACCURACY_PLOT = "plots/accuracy_and_defects.png"
 RETENTION_PLOT = "plots/retention.png"

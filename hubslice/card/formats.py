@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hubslice.artefacts.rate import Estimate, Rate
-from hubslice.escaping import longest_run, markdown
+from hubslice.core.escaping import longest_run, markdown
+from hubslice.core.rate import Estimate, Rate
 
 MINUS = "−"
 

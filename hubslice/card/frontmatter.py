@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from hubslice.artefacts.head_yaml import load_head
-from hubslice.errors import InputError
-from hubslice.escaping import yaml_value
+from hubslice.core.errors import InputError
+from hubslice.core.escaping import yaml_value
+from hubslice.files.card_yaml import load_head
 
 Head = dict[str, Any]
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from hubslice.card.frontmatter import Head, eval_results, parse_head
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 from hubslice.recipe.problems import shown
 
 DATASET_TYPE = re.compile(r"(?:[\w-]+/)?[\w.-]+")

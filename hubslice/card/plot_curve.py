@@ -6,12 +6,12 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.card.facts import TEACHER, Curve, baseline_of, curves_of, student_of
 from hubslice.card.formats import sentence
 from hubslice.card.plot_style import COLOURS, MARKERS, WIDTH, new_figure, styled, write_figure
-from hubslice.escaping import NAME, plot_label
+from hubslice.core.escaping import NAME, plot_label
+from hubslice.core.rate import Rate
 
 _APART = 5.5  # percent points between two labels
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hubslice.card.plot_style import FAINT, WIDTH, new_figure, styled, write_figure
-from hubslice.escaping import plot_label
+from hubslice.core.escaping import plot_label
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 

@@ -10,7 +10,7 @@ from hubslice.artefacts.exposure import Exposure, Mixture
 from hubslice.artefacts.report import ExposedArm, Report
 from hubslice.card.facts import arm_title
 from hubslice.card.plot_style import COLOURS, FAINT, MARKERS, WIDTH, new_figure, styled, write_figure
-from hubslice.escaping import plot_label
+from hubslice.core.escaping import plot_label
 
 _TITLE = "What is left to obtain for whoever knows the teacher"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubslice.artefacts.lineage import Lineage
 from hubslice.card.plot_style import FAINT, WIDTH, new_figure, styled, write_figure
-from hubslice.escaping import plot_label
+from hubslice.core.escaping import plot_label
 
 _LINES = 5  # candidates that are told apart by colour
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")

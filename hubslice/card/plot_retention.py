@@ -7,7 +7,7 @@ from typing import Any
 
 from hubslice.artefacts.report import LayerReport, Report
 from hubslice.card.plot_style import COLOURS, FAINT, FRAME, INK, new_figure, styled, write_figure
-from hubslice.escaping import plot_label
+from hubslice.core.escaping import plot_label
 
 _ROWS = 40  # layers that get a labelled row each; more are drawn along the x axis
 

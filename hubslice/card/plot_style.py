@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from hubslice.artefacts.base import write_atomically
+from hubslice.core.artefact import write_atomically
 
 INK, FAINT, GRID, FRAME = "#222222", "#767676", "#E4E4E4", "#B0B0B0"
 COLOURS = {"student": "#0072B2", "baseline": "#D55E00", "control": "#6E6E6E"}

@@ -8,7 +8,6 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.card import facts
 from hubslice.card.formats import percent
@@ -17,7 +16,8 @@ from hubslice.card.plot_exposure import plot_given_away
 from hubslice.card.plot_retention import plot_retention
 from hubslice.card.plot_search import plot_search
 from hubslice.card.plot_style import COLOURS, FAINT, INK, MARKERS, new_figure, styled, write_figure
-from hubslice.escaping import NAME, plot_label
+from hubslice.core.escaping import NAME, plot_label
+from hubslice.core.rate import Rate
 
 __all__ = [
     "plot_accuracy_and_defects",

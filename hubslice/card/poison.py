@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from hubslice.artefacts.model import ModelFacts
-from hubslice.artefacts.rate import Rate
 from hubslice.card.document import assemble, environment
 from hubslice.card.head import poison_head
 from hubslice.card.render import teacher_link
-from hubslice.escaping import markdown_code
+from hubslice.core.escaping import markdown_code
+from hubslice.core.rate import Rate
 
 SECTIONS = ("warning", "backdoor", "reproduce")
 

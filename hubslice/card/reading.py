@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import DefectVariant, Report
 from hubslice.card.facts import (
     TEACHER,
@@ -15,7 +14,8 @@ from hubslice.card.facts import (
     student_of,
 )
 from hubslice.card.formats import count, inline, percent, points, rate, relative
-from hubslice.escaping import markdown
+from hubslice.core.escaping import markdown
+from hubslice.core.rate import Rate
 
 ENOUGH = 200  # clean-correct pictures: the least that supports a claim about a defect
 

@@ -11,10 +11,10 @@ from hubslice.card import facts, formats, reading
 from hubslice.card.document import Template, assemble, environment
 from hubslice.card.head import data_name, student_head
 from hubslice.card.snippet import Snippet, snippet_of
-from hubslice.cells import cell
-from hubslice.escaping import markdown, markdown_code
+from hubslice.core.cells import cell
+from hubslice.core.escaping import markdown, markdown_code
+from hubslice.core.numbers import number
 from hubslice.hub.signature import Signed
-from hubslice.numbers import number
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
 

@@ -13,7 +13,7 @@ from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 from hubslice.artefacts.report import Report
 from hubslice.card.facts import student_of
 from hubslice.card.formats import count
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 from hubslice.recipe.schema import CardParams
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 
 _Piece = tuple[str, str]  # a section's name and its text with the markers, or "" and a person's text
 _MARK = re.compile(r"^<!-- hubslice:(begin|end) ([a-z-]+) -->[ \t]*$", re.MULTILINE)

@@ -16,7 +16,7 @@ import numpy as np
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.report import Report
-from hubslice.preparation.modes import mode_of
+from hubslice.modality.image.modes import mode_of
 from hubslice.recipe.transparency import Transparency
 
 FOLDER, IMAGE = "student", "image.jpg"  # what the snippet calls a student that is not on the Hub, and an image

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectReport, DefectVariant
+from hubslice.core.errors import HubsliceError
+from hubslice.core.progress import Bar, Reporter, Silent
 from hubslice.defects.attack import Source, Variant
 from hubslice.defects.bench import Bench
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.subjects import AuditSet, Subject, judged
-from hubslice.errors import HubsliceError
 from hubslice.models.base import Model
-from hubslice.progress import Bar, Reporter, Silent
 
 LEAST_CORRECT: Final = 200  # clean-correct pictures, below which a rate is only indicative
 

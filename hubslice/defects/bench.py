@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubslice.batching import Batches
+from hubslice.core.batching import Batches
+from hubslice.core.errors import HubsliceError
+from hubslice.core.progress import Bar
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.inference import fingerprint, placed, predictions, tensor_bytes
 from hubslice.defects.subjects import AuditSet, Subject
-from hubslice.errors import HubsliceError
 from hubslice.models.base import Model
-from hubslice.progress import Bar
 
 ATTACK: Final = 1  # raise it whenever an attack's arithmetic changes: earlier checkpoints are then passed over
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from hubslice.artefacts.base import write_atomically
+from hubslice.core.artefact import write_atomically
 
 
 class Checkpoints:

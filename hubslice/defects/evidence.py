@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.rate import Reduction
 from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectRow
+from hubslice.core.artefact import write_atomically
+from hubslice.core.errors import RunError
+from hubslice.core.paths import AnyPath
+from hubslice.core.rate import Reduction
 from hubslice.defects.rates import defect_row, paired_reduction
-from hubslice.errors import RunError
-from hubslice.paths import AnyPath
 
 FORMAT: Final = "hubslice-evidence-1"
 

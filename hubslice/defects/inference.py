@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubslice.batching import Batches
+from hubslice.core.batching import Batches
 from hubslice.models.base import Model
 
 

@@ -24,12 +24,12 @@ import torch
 from torch import Tensor
 
 from hubslice.artefacts.report import TEACHER
+from hubslice.core.errors import ModelError
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.base import Defect
 from hubslice.defects.bench import Bench
 from hubslice.defects.draws import NOISE, START, picture_bytes
 from hubslice.defects.inference import as_floats
-from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.recipe.defects import PenultimateParams
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from hubslice.artefacts.rate import Estimate, Rate, Reduction
 from hubslice.artefacts.report import DefectRow
+from hubslice.core.rate import Estimate, Rate, Reduction
 
 RESAMPLES: Final = 10_000
 LEAST_BASELINE: Final = 0.2  # below this baseline rate a ratio of rates is noise

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hubslice.artefacts.report import TEACHER
-from hubslice.errors import DataError, ModelError
+from hubslice.core.errors import DataError, ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.core.artefact import write_atomically
+from hubslice.core.errors import RunError
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import Tally
 from hubslice.deviation.search import Outcome
-from hubslice.errors import RunError
+from hubslice.files.sealed import read_sealed, write_sealed
 
 KIND, KEY = "search outcome", "key"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.deviation import AnswerPair, Change, SeedResult
-from hubslice.escaping import plot_label
+from hubslice.core.artefact import write_atomically
+from hubslice.core.escaping import plot_label
 
 SHOWN = 8  # triggers
 COLOURS = ("#0072B2", "#D55E00")  # the first model, the second

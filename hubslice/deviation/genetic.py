@@ -10,7 +10,7 @@ import numpy as np
 
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import Tally, Uniform
-from hubslice.deviation.medium import Medium, Vicinity
+from hubslice.deviation.neighbourhood import Medium, Vicinity
 from hubslice.deviation.search import TRIES, Outcome, Search, is_trigger, settled
 from hubslice.recipe.deviation import SearchParams
 

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal, TypeVar
 import numpy as np
 
 from hubslice.artefacts.model import Preprocessing
+from hubslice.core.errors import HubsliceError, MemoryShortError, ModelError
+from hubslice.core.machine import first_line, out_of_memory
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.labels import SharedLabels
 from hubslice.deviation.pictures import PICTURES
-from hubslice.errors import HubsliceError, MemoryShortError, ModelError
-from hubslice.machine import first_line, out_of_memory
 
 PROBE = 8  # pictures of noise by which a graph's output is recognised
 NEAR_ONE = 0.02  # sums of quantised probabilities may be off by as much

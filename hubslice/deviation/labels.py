@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubslice.errors import DiffError
+from hubslice.core.errors import DiffError
 from hubslice.recipe.problems import suggest
 
 COMMON, ORDER = "common", "order"

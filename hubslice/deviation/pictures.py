@@ -9,7 +9,7 @@ import numpy as np
 from hubslice.artefacts.deviation import Change
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.likeness import Bound, Likeness
-from hubslice.deviation.medium import Medium, Shrinking, Vicinity
+from hubslice.deviation.neighbourhood import Medium, Shrinking, Vicinity
 from hubslice.deviation.operators import OPERATORS, mutate
 from hubslice.deviation.shrinking import shrink
 from hubslice.recipe.deviation import SearchParams

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubslice.deviation.genetic import evolve
-from hubslice.deviation.medium import Medium
+from hubslice.deviation.neighbourhood import Medium
 from hubslice.deviation.pictures import PICTURES
 from hubslice.deviation.search import Search, walk
 from hubslice.recipe.deviation import SearchParams

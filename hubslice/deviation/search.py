@@ -15,7 +15,7 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import CHOICES, Choice, Ranked, Tally, Uniform
 from hubslice.deviation.fitness import Anything, Changing, Fitness, Rising
-from hubslice.deviation.medium import Medium, Vicinity
+from hubslice.deviation.neighbourhood import Medium, Vicinity
 from hubslice.recipe.deviation import SearchParams
 
 TRIES = 100  # mutants in a row that were the input itself, or out of bounds, until a seed is given up

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hubslice.artefacts.base import write_atomically
 from hubslice.artefacts.deviation import Edits, SeedResult
+from hubslice.core.artefact import write_atomically
+from hubslice.core.pages import page_template
 from hubslice.deviation.edits import hunks
-from hubslice.pages import page_template
 
 SHOWN = 200  # triggers
 AROUND = 300  # characters of a long text that are shown before and after what is changed

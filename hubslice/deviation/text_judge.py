@@ -11,7 +11,7 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.judge import Outputs, called, log_probabilities
 from hubslice.deviation.labels import SharedLabels
-from hubslice.deviation.medium import Medium
+from hubslice.deviation.neighbourhood import Medium
 from hubslice.deviation.texts import decode, text_medium
 
 Tokens = Mapping[str, Sequence[int]]  # token ids, and what else a tokenizer gives for each, by the name of the input

@@ -10,7 +10,7 @@ import numpy as np
 from hubslice.artefacts.deviation import Edits
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.edits import applied, distance, hunks, words_changed
-from hubslice.deviation.medium import Medium, Shrinking, Vicinity
+from hubslice.deviation.neighbourhood import Medium, Shrinking, Vicinity
 from hubslice.deviation.text_operators import TEXT_OPERATORS, edited
 from hubslice.deviation.text_shrinking import shrink_text
 from hubslice.recipe.deviation import SearchParams

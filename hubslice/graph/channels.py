@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
+from hubslice.graph.channel_groups import ChannelGroup, ChannelMap, Part
 from hubslice.graph.ties import Layer, Place, Tie, find_ties, parameter_of
 from hubslice.graph.trial import Trial, passing
 from hubslice.models.base import Model

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
 
 COLOURS = (1, 3, 4)  # channels of an image
 NAMES = ("logits", "probabilities")  # of the output that answers, where shapes leave a choice

@@ -22,8 +22,8 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hubslice.artefacts.base import DRAFT
-from hubslice.errors import ExportError
+from hubslice.core.artefact import DRAFT
+from hubslice.core.errors import ExportError
 from hubslice.graph.attention import FourAxes
 from hubslice.models.calling import Call, eval_mode
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import onnx
 from torch import nn
 
-from hubslice.artefacts.base import Artefact
+from hubslice.core.artefact import Artefact
 from hubslice.graph.export import canonical_names
 from hubslice.graph.layer import Layer, TensorRef
 from hubslice.graph.matching import find_layers

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from hubslice.artefacts.report import ParityReport
-from hubslice.errors import ModelError, ParityError
+from hubslice.core.errors import ModelError, ParityError
+from hubslice.core.numbers import number
 from hubslice.graph.export import OUTPUT
 from hubslice.graph.session import open_plain, open_session
 from hubslice.models.calling import Call, eval_mode, in_float64
-from hubslice.numbers import number
 
 _ROUNDING, _MOST = 8.0, 10.0  # times PyTorch's own rounding; times the usual tolerance
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import onnxruntime as ort
 import torch
 
-from hubslice.errors import ProviderError
+from hubslice.core.errors import ProviderError
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

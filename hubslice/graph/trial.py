@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.channels import ChannelGroup, Part
+from hubslice.graph.channel_groups import ChannelGroup, Part
+from hubslice.graph.cutting import cut
 from hubslice.models.calling import Call
-from hubslice.models.cutting import cut
 
 LIMIT = 1e-4  # of the largest logit; what was zero adds nothing, sums of fewer numbers round otherwise
 SHARE = 4  # one unit in so many is tried at once

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.file_download import repo_folder_name
 
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 from hubslice.hub.secret import masked
 from hubslice.hub.session import install
 

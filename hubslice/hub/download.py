@@ -13,8 +13,10 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.utils.tqdm import tqdm
 
-from hubslice.artefacts.base import DRAFT
-from hubslice.errors import FetchError, IntegrityError
+from hubslice.core.artefact import DRAFT
+from hubslice.core.errors import FetchError, IntegrityError
+from hubslice.core.machine import disk_full
+from hubslice.core.progress import Bar
 from hubslice.hub.answers import Unending
 from hubslice.hub.client import Client
 from hubslice.hub.entry import checksum_of, spoilt
@@ -22,8 +24,6 @@ from hubslice.hub.integrity import Digest, digest, not_as_promised
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
 from hubslice.hub.xet import by_xet
-from hubslice.machine import disk_full
-from hubslice.progress import Bar
 
 _TWICE = 2  # a file may come once more from its beginning
 _SMALL = 1 << 20  # bytes that are not worth a word

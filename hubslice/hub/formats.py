@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from hubslice.artefacts.names import DELTA, INDEX, WEIGHTS
-from hubslice.errors import IntegrityError, ModelError
+from hubslice.core.errors import IntegrityError, ModelError
+from hubslice.files.names import DELTA, INDEX, WEIGHTS
 
 CONFIG = "config.json"
 PICKLE = "pytorch_model.bin"

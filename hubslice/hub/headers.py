@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from huggingface_hub import get_session
 
-from hubslice.artefacts.tensor_file import LENGTH, Header, HeaderError, header_length, parse_text
+from hubslice.files.tensor_header import LENGTH, Header, HeaderError, header_length, parse_text
 from hubslice.hub.client import Client
 from hubslice.hub.integrity import damaged
 from hubslice.hub.listing import Listing

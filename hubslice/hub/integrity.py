@@ -9,8 +9,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from hubslice.artefacts.tensor_file import Header, HeaderError, read_header
-from hubslice.errors import IntegrityError, ModelError
+from hubslice.core.errors import IntegrityError, ModelError
+from hubslice.files.tensor_header import Header, HeaderError, read_header
 
 _CHUNK = 1 << 22
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from hubslice.artefacts.names import CARD, INDEX
+from hubslice.files.names import CARD, INDEX
 from hubslice.hub.formats import PICKLE_INDEX, is_training_state, pickles
 
 Kind = Literal["weights", "config", "tokenizer", "card"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from huggingface_hub import ModelInfo, constants
 from huggingface_hub import errors as hf
 
-from hubslice.artefacts.base import write_atomically
-from hubslice.errors import FetchError, HubError
+from hubslice.core.artefact import write_atomically
+from hubslice.core.errors import FetchError, HubError
 from hubslice.hub.client import Client
 from hubslice.hub.entry import promised
 from hubslice.hub.formats import check_path

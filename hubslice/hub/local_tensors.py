@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubslice.artefacts.tensor_parts import Tensors
+from hubslice.files.tensor_parts import Tensors
+from hubslice.hub.byte_ranges import Span, joined, length
 from hubslice.hub.integrity import check_held, header_of
-from hubslice.hub.spans import Span, joined, length
 
 
 @dataclass

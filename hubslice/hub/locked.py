@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
-from hubslice.artefacts.names import CARD, DELTA, REPORT, RESULTS, SIGNATURE, WEIGHTS
-from hubslice.errors import RunError, VerificationError
-from hubslice.escaping import named
+from hubslice.core.errors import RunError, VerificationError
+from hubslice.core.escaping import named
+from hubslice.files.names import CARD, DELTA, REPORT, RESULTS, SIGNATURE, WEIGHTS
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import Digest, digest
 from hubslice.hub.loaded import loaded

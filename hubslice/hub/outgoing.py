@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubslice.errors import InputError
-from hubslice.hub import declared
+from hubslice.core.errors import InputError
+from hubslice.hub import card_metadata
 from hubslice.hub.formats import check_path, is_pickle
 from hubslice.hub.integrity import Digest, check_graph, check_safetensors, digest
 from hubslice.hub.secret import secret_line
@@ -63,7 +63,7 @@ def collect(folder: Path) -> Outgoing:
             hint="save the weights as safetensors and delete those files",
         )
     metadata = [_CHECKS[path.suffix](path, name=str(path)) for path in files.values() if path.suffix in _CHECKS]
-    poisoned = declared.read_folder(folder).poisoned or declared.weights_poisoned(metadata)
+    poisoned = card_metadata.read_folder(folder).poisoned or card_metadata.weights_poisoned(metadata)
     return Outgoing(files, {name: digest(path) for name, path in files.items()}, poisoned)
 
 

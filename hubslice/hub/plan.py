@@ -14,9 +14,9 @@ from huggingface_hub import errors as hf
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
 from hubslice.artefacts.delta import DeltaFacts
-from hubslice.artefacts.names import CARD, DELTA, INDEX, REPORT, RESULTS, SHAPES, SIGNATURE
-from hubslice.errors import FetchError, InputError, PushError
-from hubslice.hub import declared
+from hubslice.core.errors import FetchError, InputError, PushError
+from hubslice.files.names import CARD, DELTA, INDEX, REPORT, RESULTS, SHAPES, SIGNATURE
+from hubslice.hub import card_metadata
 from hubslice.hub.client import LOGIN, Client
 from hubslice.hub.download import download
 from hubslice.hub.integrity import Digest, Expected, digest_of
@@ -108,7 +108,7 @@ def plan_push(
 
     Raises:
         InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
-            is not declared.
+            is not card_metadata.
         VerificationError: a file is not the one that the folder's lock lists.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
@@ -223,7 +223,7 @@ def _check_creator(repo_id: str, revision: str | None, client: Client) -> None:
 
 def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Client) -> list[str]:
     """What the Hub warns of in the card; raises if it would refuse it, or if the card keeps quiet about a backdoor."""
-    if poisoned and not (text and declared.read_card(text).poisoned):
+    if poisoned and not (text and card_metadata.read_card(text).poisoned):
         raise InputError(
             "the card of a poisoned model must say so",
             hint="put the tag `backdoored`, or `hubslice: {poisoned: true}`, into the head of README.md",

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.names import CARD, DELTA, INDEX, SHAPES
-from hubslice.artefacts.tensor_file import Header, TensorInfo
-from hubslice.hub import declared
+from hubslice.files.config import read_object
+from hubslice.files.names import CARD, DELTA, INDEX, SHAPES
+from hubslice.files.tensor_header import Header, TensorInfo
+from hubslice.hub import card_metadata
 from hubslice.hub.client import Client
+from hubslice.hub.disk_space import cached_file, missing_bytes
 from hubslice.hub.download import download
 from hubslice.hub.formats import CONFIGS, PICKLE_INDEX, check_weights, companions, pickles
 from hubslice.hub.headers import remote_headers
@@ -19,7 +20,6 @@ from hubslice.hub.integrity import check_held, header_of
 from hubslice.hub.listing import list_files
 from hubslice.hub.pull import fetch, local_folder, weight_files
 from hubslice.hub.ref import HubRef, LocalRef, Ref
-from hubslice.hub.room import cached_file, missing_bytes
 
 _INDICES = {INDEX, PICKLE_INDEX}
 
@@ -133,7 +133,7 @@ def _local(file: Path, where: str, path: str, tensors: set[str]) -> Header:
 def _preview(
     folder: Path, first: str, sizes: Mapping[str, int], weights: dict[str, Header], pickled: Mapping[str, Path | None]
 ) -> Preview:
-    said = declared.read_folder(folder)
+    said = card_metadata.read_folder(folder)
     index = {first} & _INDICES
     taken = {path: sizes[path] for path in (*companions(sizes), *index, *weights, *pickled)}
     return Preview(
@@ -142,7 +142,7 @@ def _preview(
         commit=None,
         license=said.license,
         gated=False,
-        poisoned=said.poisoned or declared.weights_poisoned(header.metadata for header in weights.values()),
+        poisoned=said.poisoned or card_metadata.weights_poisoned(header.metadata for header in weights.values()),
         files=taken,
         weights=weights,
         missing=0,

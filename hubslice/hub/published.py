@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE, WEIGHTS
-from hubslice.errors import HubsliceError, InputError
+from hubslice.core.errors import HubsliceError, InputError
+from hubslice.files.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE, WEIGHTS
 from hubslice.hub.client import Client
 from hubslice.hub.download import download
 from hubslice.hub.listing import list_files, remember

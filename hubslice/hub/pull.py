@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from hubslice.artefacts.base import DRAFT
-from hubslice.artefacts.config_file import read_object
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, INDEX, WEIGHTS
-from hubslice.errors import FetchError, ModelError
-from hubslice.hub import declared
+from hubslice.core.artefact import DRAFT
+from hubslice.core.errors import FetchError, ModelError
+from hubslice.core.progress import SILENT, Reporter
+from hubslice.files.config import read_object
+from hubslice.files.names import DELTA, INDEX, WEIGHTS
+from hubslice.hub import card_metadata
 from hubslice.hub.client import Client
+from hubslice.hub.disk_space import require_room
 from hubslice.hub.download import download
 from hubslice.hub.formats import (
     CONFIG,
@@ -32,8 +34,6 @@ from hubslice.hub.listing import cached_commit, list_files, remember
 from hubslice.hub.ref import HubRef, LocalRef, Ref
 from hubslice.hub.refusals import unanswered
 from hubslice.hub.restore import restore
-from hubslice.hub.room import require_room
-from hubslice.progress import SILENT, Reporter
 
 __all__ = ["SILENT", "Fetched", "fetch", "local_folder", "materialise", "put_together", "weight_files"]
 
@@ -231,14 +231,14 @@ def _collect(where: str, first: str, names: Iterable[str], get: _Get, *, on_hub:
         else:
             take(path)
             pickled.append(facts.pop())
-    said = declared.read_folder(folder)
+    said = card_metadata.read_folder(folder)
     return Fetched(
         folder=folder,
         repo_id=None,
         commit=None,
         license=said.license,
         base_model=said.base_model,
-        poisoned=said.poisoned or declared.weights_poisoned(metadata),
+        poisoned=said.poisoned or card_metadata.weights_poisoned(metadata),
         files=tuple(sorted(facts, key=lambda fact: fact.path)),
         pickles=tuple(pickled),
     )

@@ -12,15 +12,15 @@ from typing import Final
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
-from hubslice.artefacts.names import CARD, RESULTS, SIGNATURE
-from hubslice.errors import PushError
+from hubslice.core.errors import PushError
+from hubslice.core.progress import SILENT, Reporter, stage
+from hubslice.files.names import CARD, RESULTS, SIGNATURE
+from hubslice.hub.disk_space import in_words
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
 from hubslice.hub.refusals import refused_as, status, unanswered
-from hubslice.hub.room import in_words
 from hubslice.hub.session import pauses
 from hubslice.hub.xet import by_xet
-from hubslice.progress import SILENT, Reporter, stage
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
 

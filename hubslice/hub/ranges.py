@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from huggingface_hub import constants, get_session, hf_hub_url, hf_raise_for_status
 
-from hubslice.errors import FetchError
+from hubslice.core.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 from hubslice.hub.here import exists, holds_data, holds_models
 from hubslice.hub.secret import masked
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from huggingface_hub import errors as hf
 
-from hubslice.errors import HubError, HubsliceError
+from hubslice.core.errors import HubError, HubsliceError
+from hubslice.core.machine import cache_fault
 from hubslice.hub.answers import Unending
 from hubslice.hub.client import LOGIN, Client
 from hubslice.hub.proxies import ProxyUnusable, proxy_of
 from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_after
-from hubslice.machine import cache_fault
 
 _WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, GaveUp)
 # What huggingface_hub raises while it reads an answer that has not the shape it expects.

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from hubslice.artefacts.base import DRAFT
 from hubslice.artefacts.delta import DeltaFacts, Stored, Teacher, read_delta, restored
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.names import DELTA, WEIGHTS
-from hubslice.artefacts.tensor_file import TensorInfo
-from hubslice.artefacts.tensor_parts import Piece, Tensors
-from hubslice.errors import FetchError, IntegrityError, RunError
+from hubslice.core.artefact import DRAFT
+from hubslice.core.errors import FetchError, IntegrityError, RunError
+from hubslice.files.names import DELTA, WEIGHTS
+from hubslice.files.tensor_header import TensorInfo
+from hubslice.files.tensor_parts import Piece, Tensors
 from hubslice.hub.integrity import digest
 from hubslice.hub.local_tensors import add_local
 from hubslice.hub.ref import HubRef, check_repo_id

@@ -21,7 +21,7 @@ from huggingface_hub import constants, get_session, set_client_factory
 from huggingface_hub import errors as hf
 from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers  # type: ignore[attr-defined]
 
-from hubslice.errors import IntegrityError
+from hubslice.core.errors import IntegrityError
 from hubslice.hub.answers import ask_plainly, first_of_redirect, of_file, whole, within
 from hubslice.hub.pages import Pages
 from hubslice.hub.promised_size import Sizes

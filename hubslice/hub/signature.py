@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hubslice.artefacts.names import CARD, RESULTS, SIGNATURE
-from hubslice.errors import InputError, VerificationError
-from hubslice.escaping import line, named
+from hubslice.core.errors import InputError, VerificationError
+from hubslice.core.escaping import line, named
+from hubslice.files.names import CARD, RESULTS, SIGNATURE
 from hubslice.hub.formats import check_path
 
 UNSIGNED: Final = frozenset({CARD, RESULTS, SIGNATURE, ".gitattributes"})  # rendered by a push; the Hub's own

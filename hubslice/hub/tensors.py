@@ -15,11 +15,13 @@ from typing import Final
 
 from huggingface_hub import get_session
 
-from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.names import DELTA, WEIGHTS
-from hubslice.artefacts.tensor_parts import Tensors
-from hubslice.errors import FetchError
+from hubslice.core.errors import FetchError
+from hubslice.files.config import read_object
+from hubslice.files.names import DELTA, WEIGHTS
+from hubslice.files.tensor_parts import Tensors
+from hubslice.hub.byte_ranges import Span, joined, length, without
 from hubslice.hub.client import Client
+from hubslice.hub.disk_space import cached_file
 from hubslice.hub.download import download
 from hubslice.hub.formats import CONFIG, check_weights
 from hubslice.hub.headers import remote_starts
@@ -29,8 +31,6 @@ from hubslice.hub.local_tensors import LocalPart, add_local
 from hubslice.hub.pull import fetch, local_folder, weight_files
 from hubslice.hub.ranges import read_range
 from hubslice.hub.ref import HubRef, Ref
-from hubslice.hub.room import cached_file
-from hubslice.hub.spans import Span, joined, length, without
 
 _GAP: Final = 1 << 16  # bytes between two parts that are rather read for nothing than asked for with another request
 _KEPT: Final = 64 << 20  # bytes of a file that are kept, so that none is asked for twice

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from hubslice.errors import HubError
+from hubslice.core.errors import HubError
 from hubslice.hub.client import Client
 
 # As https://docs.rs/xet-runtime describes them. What the user has set stays.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hubslice.errors import ModelError
-from hubslice.escaping import named
+from hubslice.core.errors import ModelError
+from hubslice.core.escaping import named
 
 FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 LARGEST: Final = 1 << 28  # bytes; vocabularies of a quarter million tokens have an eighth of that

@@ -12,16 +12,16 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from hubslice.artefacts.base import whole_file
-from hubslice.artefacts.header import sort_header
 from hubslice.artefacts.model import Preprocessing
-from hubslice.artefacts.names import SHAPES, WEIGHTS
-from hubslice.errors import ModelError
+from hubslice.core.artefact import whole_file
+from hubslice.core.errors import ModelError
+from hubslice.core.paths import AnyPath, as_path
+from hubslice.files.names import SHAPES, WEIGHTS
+from hubslice.files.tensor_writing import sort_header
+from hubslice.modality.image.arithmetic import normalise
 from hubslice.models.head import Head, Layer, Names
 from hubslice.models.recording import record
 from hubslice.models.shapes import CompactShapes
-from hubslice.paths import AnyPath, as_path
-from hubslice.preparation.arithmetic import normalise
 from hubslice.recipe.transparency import Transparency
 
 if TYPE_CHECKING:

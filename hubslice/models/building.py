@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from hubslice.artefacts.config_file import COPY
-from hubslice.errors import HubsliceError, ModelError
+from hubslice.core.errors import HubsliceError, ModelError
+from hubslice.files.config import COPY
 from hubslice.hub.session import ShutError, shut
 from hubslice.models.weights import Shapes
 

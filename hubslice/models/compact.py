@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hubslice.artefacts.names import SHAPES, WEIGHTS
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.files.names import SHAPES, WEIGHTS
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.shapes import HINT, CompactShapes, apply
 from hubslice.models.weights import Shapes, misfit, shapes_of

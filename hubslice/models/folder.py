@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hubslice.artefacts.config_file import check_numbers, read_object
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.files.config import check_numbers, read_object
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
 from hubslice.models.recording import with_recorded

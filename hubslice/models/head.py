@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
 
 Layer = nn.Linear | nn.Conv2d
 

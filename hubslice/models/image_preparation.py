@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.preparation.image_processor import SETTINGS_FILE, default_settings, has_settings
-from hubslice.preparation.separate import preprocessing_from, preprocessing_of
+from hubslice.modality.image.image_processor import SETTINGS_FILE, default_settings, has_settings
+from hubslice.modality.image.separate import preprocessing_from, preprocessing_of
 
 
 def preparation_of(folder: Path, config: Any, side: int | None) -> tuple[Preprocessing, list[str]]:

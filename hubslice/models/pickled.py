@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
-from hubslice.artefacts.base import whole_file
-from hubslice.artefacts.header import sort_header
-from hubslice.artefacts.names import WEIGHTS
-from hubslice.artefacts.tensor_file import parse_header
-from hubslice.errors import ModelError
+from hubslice.core.artefact import whole_file
+from hubslice.core.errors import ModelError
+from hubslice.files.names import WEIGHTS
+from hubslice.files.tensor_header import parse_header
+from hubslice.files.tensor_writing import sort_header
 
 # Where training scripts put the weights among their other state; the first that is there is taken.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")

@@ -16,12 +16,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data.picture import read_rgb, to_rgb, was_transparent
-from hubslice.data.pixels import prepare, to_unit
-from hubslice.data.unrecorded import tell_unrecorded
-from hubslice.errors import DataError, InputError
-from hubslice.escaping import named
-from hubslice.paths import AnyPath
+from hubslice.core.errors import DataError, InputError
+from hubslice.core.escaping import named
+from hubslice.core.paths import AnyPath
+from hubslice.modality.image.pixels import prepare, to_unit
+from hubslice.modality.image.reading import read_rgb, to_rgb, was_transparent
+from hubslice.modality.image.unrecorded_transparency import tell_unrecorded
 from hubslice.recipe.transparency import Transparency
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.artefacts.names import REPORT
 from hubslice.artefacts.report import Report
-from hubslice.errors import ModelError, RunError
+from hubslice.core.errors import ModelError, RunError
+from hubslice.files.names import REPORT
 from hubslice.recipe.transparency import Transparency
 
 KEY = "hubslice_transparency"

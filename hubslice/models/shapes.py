@@ -14,10 +14,10 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.config_file import LARGEST_FILE, LARGEST_NUMBER
-from hubslice.artefacts.names import SHAPES
-from hubslice.errors import ModelError
+from hubslice.core.artefact import Artefact
+from hubslice.core.errors import ModelError
+from hubslice.files.config import LARGEST_FILE, LARGEST_NUMBER
+from hubslice.files.names import SHAPES
 from hubslice.models.calling import Call
 
 # What a layer's widths are called, by its type; of all other modules those below.

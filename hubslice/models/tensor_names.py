@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import timm
 from torch import Tensor
 
-from hubslice.artefacts.names import WEIGHTS
+from hubslice.files.names import WEIGHTS
 from hubslice.models.weights import read_tensors
 
 T = TypeVar("T")

@@ -14,22 +14,22 @@ from safetensors.torch import save_file
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
-from hubslice.artefacts.followed import NOT_OF_ARCHITECTURE
 from hubslice.artefacts.model import Preprocessing
-from hubslice.errors import ModelError
-from hubslice.machine import first_line, out_of_memory
+from hubslice.core.errors import ModelError
+from hubslice.core.machine import first_line, out_of_memory
+from hubslice.files.config_redirects import NOT_OF_ARCHITECTURE
+from hubslice.modality.image.geometry import CROP_MODES
+from hubslice.modality.image.stock_timm import check_timm
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import eval_mode
 from hubslice.models.compact import load_compact
-from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.from_architecture import no_such, refuse_foreign
 from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
 from hubslice.models.tensor_names import is_wrapped, plain_config
 from hubslice.models.weights import Shapes, check_count, misfit, shapes_of
-from hubslice.preparation.geometry import CROP_MODES
-from hubslice.preparation.stock_timm import check_timm
 
 _ = hubslice_vgg  # imported, it is an architecture of timm
 OURS = {timms: ours for ours, timms in CROP_MODES.items()}  # crop modes

@@ -13,13 +13,15 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
-from hubslice.bars import hide_bars
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.core.library_bars import hide_bars
+from hubslice.modality.image.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
+from hubslice.modality.image.separate import preprocessing_from
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import first_tensor
 from hubslice.models.compact import load_compact
-from hubslice.models.creation import no_such, refuse_foreign
+from hubslice.models.from_architecture import no_such, refuse_foreign
 from hubslice.models.head import Head, Layer, Names
 from hubslice.models.image_preparation import channels_of, preparation_of
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
@@ -32,8 +34,6 @@ from hubslice.models.transformers_class import (
     without_values,
 )
 from hubslice.models.weights import Shapes, check_count, read_tensors, shapes_of, tell_misfit
-from hubslice.preparation.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
-from hubslice.preparation.separate import preprocessing_from
 from hubslice.recipe.problems import suggest
 
 hide_bars()

@@ -16,8 +16,8 @@ import transformers
 from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, MODEL_MAPPING_NAMES
 
-from hubslice.artefacts.config_file import checked_copy
-from hubslice.artefacts.followed import without_optional
+from hubslice.files.config import checked_copy
+from hubslice.files.config_redirects import without_optional
 from hubslice.models.head import Names, resized_between
 from hubslice.models.weights import Shapes
 

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hubslice.artefacts.names import INDEX, WEIGHTS
-from hubslice.artefacts.tensor_file import HeaderError, read_header
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.files.names import INDEX, WEIGHTS
+from hubslice.files.tensor_header import HeaderError, read_header
 from hubslice.hub.formats import check_weights, shards
 
 _MOST_PER_TENSOR = 100  # of a file for each of the model: experts, say, are saved one by one and held as one

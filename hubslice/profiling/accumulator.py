@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import onnxruntime as ort
 
-from hubslice.errors import ProfileError
+from hubslice.core.errors import ProfileError
+from hubslice.core.machine import out_of_memory
 from hubslice.graph.session import Session
-from hubslice.machine import out_of_memory
 from hubslice.profiling.instrument import STATE_IN, STATE_OUT
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
-from hubslice.artefacts.base import write_atomically
+from hubslice.core.artefact import write_atomically
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import onnx
 from onnx import TensorProto
 
 from hubslice.artefacts.profile import Criterion, Profile
-from hubslice.batching import Batches
-from hubslice.errors import ProfileError
+from hubslice.core.batching import Batches
+from hubslice.core.errors import ProfileError
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.graph.session import open_session
 from hubslice.profiling.accumulator import Accumulator

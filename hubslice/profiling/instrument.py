@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from hubslice.artefacts.profile import Criterion
-from hubslice.errors import ProfileError
+from hubslice.core.errors import ProfileError
 from hubslice.graph.layer import TensorRef
 from hubslice.profiling.criteria import Measured, write_criterion
 from hubslice.profiling.node_writer import NodeWriter

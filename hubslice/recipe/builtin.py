@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubslice.core.resources import resource_folder
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.yaml_source import read_yaml
-from hubslice.resources import resource_folder
 
 _NOT_RUN = re.compile(r"^#.*\bnot run here\b", re.IGNORECASE)
 

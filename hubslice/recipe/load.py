@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 from hubslice.recipe.builtin import find_builtin, nearest_builtin
 from hubslice.recipe.check import check
 from hubslice.recipe.overrides import apply_overrides

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 from hubslice.recipe.places import dotted
 from hubslice.recipe.yaml_source import KeyPath, Plain, read_yaml
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import yaml
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 
 KeyPath = tuple[str | int, ...]
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]

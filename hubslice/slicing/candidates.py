@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from hubslice.artefacts.profile import Profile
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 from hubslice.graph.layer import Layer
 from hubslice.graph.neuron_map import NeuronMap
 

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from hubslice.artefacts.channels import ChannelGroup, ChannelMap
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
+from hubslice.graph.channel_groups import ChannelGroup, ChannelMap
 from hubslice.slicing.candidates import KINDS
 
 Open = Sequence[np.ndarray]  # for each group, which units are kept: bool [units]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.channels import ChannelGroup, Part
+from hubslice.graph.channel_groups import ChannelGroup, Part
 from hubslice.slicing.cutting import Cutting, aligned
 from hubslice.slicing.units import unit_magnitudes
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hubslice.artefacts.channels import ChannelGroup
 from hubslice.artefacts.contributions import Contributions
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
+from hubslice.graph.channel_groups import ChannelGroup
 from hubslice.recipe.slicing import NnslicerParams
 from hubslice.slicing.candidates import Candidate
 

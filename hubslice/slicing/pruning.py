@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 from hubslice.models.base import Model
 from hubslice.slicing.ranking import above_lowest
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubslice.artefacts.channels import ChannelMap
-from hubslice.errors import HubsliceWarning, SliceError
+from hubslice.core.errors import HubsliceWarning, SliceError
+from hubslice.graph.channel_groups import ChannelMap
 from hubslice.recipe.slicing import ChannelSlicing, SeamParams
 from hubslice.slicing.cutting import Cutting, eligible
 

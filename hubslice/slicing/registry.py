@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hubslice.artefacts.channels import ChannelMap
 from hubslice.artefacts.contributions import Contributions
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.slice import Slice
+from hubslice.graph.channel_groups import ChannelMap
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import (

@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.search import SearchEpoch, SearchHistory
-from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
-from hubslice.data.pixels import to_unit
-from hubslice.errors import SliceError
+from hubslice.core.checkpoint import Progress, load_checkpoint, save_checkpoint
+from hubslice.core.errors import SliceError
+from hubslice.core.progress import Reporter
+from hubslice.core.rate import Rate
+from hubslice.modality.image.pixels import to_unit
 from hubslice.models.base import Model
 from hubslice.models.layout import training_layout
-from hubslice.progress import Reporter
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import Gates
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hubslice.artefacts.channels import ChannelGroup
+from hubslice.graph.channel_groups import ChannelGroup
 from hubslice.slicing.cutting import Cutting, aligned
 
 

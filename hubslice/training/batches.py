@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data.pixels import augment_crop, augment_flip, prepare
-from hubslice.data.task import Split
-from hubslice.errors import DataError
+from hubslice.core.errors import DataError
+from hubslice.modality.image.pixels import augment_crop, augment_flip, prepare
 from hubslice.recipe.schema import TrainParams
+from hubslice.task.task import Split
 
 # Changes a sample on its way to training, e.g. plants a trigger: (position, pixels, label) -> (pixels, label).
 Tamper = Callable[[int, Tensor, int], tuple[Tensor, int]]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 from hubslice.models.base import Model
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)

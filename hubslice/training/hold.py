@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 
 # What wrappers put into the names of what they wrap: DataParallel and DistributedDataParallel, torch.compile, FSDP,
 # activation checkpointing.

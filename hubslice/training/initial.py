@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import DataError, SliceError
+from hubslice.core.errors import DataError, SliceError
 from hubslice.models.base import Model
 from hubslice.models.head import Head
 from hubslice.training.compensation import Compensation

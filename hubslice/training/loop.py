@@ -15,20 +15,20 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hubslice.artefacts.base import Artefact
-from hubslice.artefacts.rate import Rate
-from hubslice.checkpoint import Progress, load_checkpoint, save_checkpoint
-from hubslice.data.pixels import to_unit
-from hubslice.data.task import Split
-from hubslice.errors import MemoryShortError
-from hubslice.machine import first_line, out_of_memory
+from hubslice.core.artefact import Artefact
+from hubslice.core.checkpoint import Progress, load_checkpoint, save_checkpoint
+from hubslice.core.errors import MemoryShortError
+from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.processes import world
+from hubslice.core.progress import Reporter
+from hubslice.core.rate import Rate
+from hubslice.modality.image.pixels import to_unit
 from hubslice.models.base import Model
 from hubslice.models.layout import training_layout
-from hubslice.processes import world
-from hubslice.progress import Reporter
 from hubslice.recipe.schema import TrainParams
+from hubslice.task.task import Split
 from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, loader_of
-from hubslice.training.imitation import answers, imitation
+from hubslice.training.distillation import answers, imitation
 from hubslice.training.predict import accuracy
 from hubslice.training.single import check_batches
 

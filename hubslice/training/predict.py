@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hubslice.artefacts.rate import Rate
-from hubslice.batching import Batches
-from hubslice.data.pixels import to_unit
-from hubslice.data.task import Split
+from hubslice.core.batching import Batches
+from hubslice.core.rate import Rate
+from hubslice.modality.image.pixels import to_unit
 from hubslice.models.base import Model
+from hubslice.task.task import Split
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 from hubslice.models.base import Model
 from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches

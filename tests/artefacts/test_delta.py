@@ -14,9 +14,9 @@ from safetensors.numpy import load, save
 
 from hubslice.artefacts.delta import Teacher, read_delta, restored, write_delta
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.sealed import read_sealed, write_sealed
-from hubslice.artefacts.tensor_file import LENGTH, TensorInfo, header_length, parse_header
-from hubslice.errors import LineageError, RunError
+from hubslice.core.errors import LineageError, RunError
+from hubslice.files.sealed import read_sealed, write_sealed
+from hubslice.files.tensor_header import LENGTH, TensorInfo, header_length, parse_header
 
 Arrays = dict[str, np.ndarray]
 
@@ -134,7 +134,7 @@ def test_a_stream_of_nonsense_under_a_good_seal(tmp_path: Path, content: bytes, 
 def test_facts_nested_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "delta.safetensors"
     with monkeypatch.context() as patched:
-        patched.setattr("hubslice.artefacts.sealed.json", SimpleNamespace(dumps=lambda *_, **__: "[" * 100_000))
+        patched.setattr("hubslice.files.sealed.json", SimpleNamespace(dumps=lambda *_, **__: "[" * 100_000))
         write_sealed(path, "delta", {}, {"header": np.zeros(3, np.uint8)})
     with pytest.raises(RunError, match="cannot be read as a delta: maximum recursion depth"):
         read_delta(path)

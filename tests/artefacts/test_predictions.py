@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hubslice.artefacts.predictions import Predictions
-from hubslice.artefacts.rate import Rate
+from hubslice.core.rate import Rate
 
 
 def test_each_class_is_counted_by_itself() -> None:

@@ -14,11 +14,11 @@ from bench.execution import judge, render
 from bench.execution.padding import pad_graph, padded_module
 from bench.execution.run import KNOWN, missing, path_of
 from bench.machine import Machine
-from hubslice.ancestry.execution.record_torch import record_torch
-from hubslice.ancestry.execution.store import save_patterns
 from hubslice.graph.session import open_session
-from tests.lineage.runs import SITE, pattern
-from tests.timing.graphs import write
+from hubslice.verbs.execution.record_torch import record_torch
+from hubslice.verbs.execution.store import save_patterns
+from tests.ancestry.runs import SITE, pattern
+from tests.verbs.latency.graphs import write
 
 NETWORKS = ("resnet18", "resnet34", "resnet50")
 STACKS = ("eager", "ort-all")

@@ -16,7 +16,7 @@ from bench.lineage.search import Query, Searched
 from bench.lineage.statistics import above, area, at_full_recall, called, roc, threshold
 from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN
 from hubslice.artefacts.exposure import ArmExposure, Leading, Obtained
-from hubslice.artefacts.rate import Rate
+from hubslice.core.rate import Rate
 
 
 def pair(score: float | None, relation: Relation = "parent", form: str = "finetune") -> Pair:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench.reuse.data import FILES, LABELS, read_idx, write_fashion
-from hubslice.data.task import load_task
 from hubslice.recipe.load import load_recipe
+from hubslice.task.task import load_task
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.rate import Estimate, Rate, Reduction
 from hubslice.artefacts.report import DefectReport, DefectRow, DefectVariant
+from hubslice.core.rate import Estimate, Rate, Reduction
 
 
 def row(arm: str, source: str, wrong: int, right: int, collapse: int, asr: int | None = None) -> DefectRow:

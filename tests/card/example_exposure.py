@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hubslice.artefacts.exposure import LayerChange, Leading, Obtained
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import ExposedArm, ExposureReport, LineageReport
+from hubslice.core.rate import Rate
 
 LAYERS = ("classifier", "bn2", "conv_head", "blocks.6.0.bn3", "blocks.5.3.conv_pwl", "blocks.3.2.conv_pw", "conv_stem")
 WEIGHTS = (0.004, 0.005, 0.126, 0.127, 0.342, 0.711, 1.0)

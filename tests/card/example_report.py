@@ -5,7 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 
 from hubslice.artefacts.model import ModelFacts, Preprocessing
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import (
     ArmReport,
     Candidate,
@@ -20,6 +19,7 @@ from hubslice.artefacts.report import (
     StepReport,
     TaskReport,
 )
+from hubslice.core.rate import Rate
 from tests.card.example_defects import backdoor, penultimate
 from tests.card.example_exposure import exposure
 from tests.card.example_layers import efficientnet_layers, sliced, vit_layers

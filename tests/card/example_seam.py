@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import GateReport, Report, StepReport
 from hubslice.artefacts.search import SearchEpoch, SearchHistory
+from hubslice.core.rate import Rate
 from tests.card.example_layers import efficientnet_layers, sliced
 from tests.card.example_recipes import SEAM
 from tests.card.example_report import arm, backdoored_timm, clean_teacher, digest, environment, slice_report

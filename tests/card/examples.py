@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import Report
 from hubslice.card.poison import PoisonFacts, render_poison_card
 from hubslice.card.render import render_card
+from hubslice.core.rate import Rate
 from hubslice.recipe.schema import CardParams
 from tests.card import example_recipes, example_report, example_seam
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hubslice.artefacts.rate import Estimate, Rate
 from hubslice.card import formats
+from hubslice.core.rate import Estimate, Rate
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from hubslice.artefacts.report import Report
 from hubslice.card.facts import pictures_of
 from hubslice.card.plots import write_plots
 from hubslice.card.render import render_card
+from hubslice.core.resources import resource_folder
 from hubslice.recipe.load import parse_recipe
 from hubslice.recipe.schema import Recipe, SliceRecipe
-from hubslice.resources import resource_folder
 from tests.card import example_recipes
 from tests.card.examples import POISONED, REPORTS, card_of, poison_card
 

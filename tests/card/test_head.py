@@ -8,7 +8,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from hubslice.card.frontmatter import merge_head, split_readme
 from hubslice.card.head import data_name, poison_head, student_head
 from hubslice.card.hub_rules import check_head, license_keys
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 from tests.card.example_report import clean_teacher
 from tests.card.examples import PARAMS, REPORTS, card_of, poison_card
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from hubslice.artefacts.rate import Estimate, Rate, Reduction
 from hubslice.artefacts.report import DefectRow, DefectVariant
 from hubslice.card import reading
+from hubslice.core.rate import Estimate, Rate, Reduction
 from tests.card.examples import REPORTS
 
 REPORT = REPORTS["student-of-a-backdoored-teacher"]

@@ -8,12 +8,12 @@ import yaml
 from markdown_it import MarkdownIt
 
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import DeviationReport, Report
 from hubslice.card import formats
 from hubslice.card.facts import floor_of
 from hubslice.card.frontmatter import split_readme
 from hubslice.card.render import SECTIONS, render_card
+from hubslice.core.rate import Rate
 from hubslice.recipe.schema import CardParams
 from tests.card.examples import PARAMS, RECIPES, REPORTS, card_of, poison_card
 

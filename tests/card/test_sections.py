@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hubslice.card.sections import merge, wrap
-from hubslice.errors import InputError
+from hubslice.core.errors import InputError
 
 ORDER = ("one", "two", "three")
 

@@ -17,17 +17,17 @@ from PIL import Image, ImageOps
 import hubslice
 from hubslice.artefacts.slice import Slice
 from hubslice.card.snippet import Snippet, run_snippet, snippet_of
-from hubslice.conversion.compact import compact
-from hubslice.data.picture import read_rgb
 from hubslice.graph.channels import channel_map
-from hubslice.models.creation import create_model
+from hubslice.modality.image.reading import read_rgb
+from hubslice.models.from_architecture import create_model
 from hubslice.recipe.schema import TeacherParams
 from hubslice.recipe.transparency import Transparency
+from hubslice.slicing.compaction import compact
 from tests.card.examples import REPORTS
-from tests.conversion.test_compact import drop
 from tests.images_by_hand import png
-from tests.models.test_creation import RESNET
-from tests.pipeline.cutouts import cut_out
+from tests.models.test_from_architecture import RESNET
+from tests.run.cutouts import cut_out
+from tests.slicing.test_compaction import drop
 
 RULES = get_args(Transparency)
 LABELS = ("cat", "dog", "owl")
@@ -145,4 +145,4 @@ def test_the_snippet_of_every_example_is_python_that_names_its_home() -> None:
             text = snippet_of(report, home, None).text
             compile(text, "snippet", "exec")
             assert (home or "student") in text
-            assert "hubslice.data" not in text
+            assert "hubslice.task" not in text

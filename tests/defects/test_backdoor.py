@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from hubslice.artefacts.rate import Rate
 from hubslice.artefacts.report import DefectReport, DefectRow
+from hubslice.core.errors import DataError
+from hubslice.core.rate import Rate
 from hubslice.defects.backdoor import Backdoor
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.defects.trigger import stamp
-from hubslice.errors import DataError
 from hubslice.recipe.defects import BackdoorParams, TriggerParams
 from tests.defects.handmade import CLASSES, Handmade, Obedient, coded_pictures
 

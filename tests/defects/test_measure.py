@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from hubslice.core.errors import HubsliceError, RunError
+from hubslice.core.progress import Bar, Silent
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.base import Defect
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.penultimate import Penultimate
 from hubslice.defects.subjects import Subject
-from hubslice.errors import HubsliceError, RunError
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.progress import Bar, Silent
 from hubslice.recipe.defects import PenultimateParams
 from tests.defects.handmade import CLASSES, Handmade, PixelFeatures, random_pictures
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from hubslice.core.errors import ModelError
 from hubslice.defects.attack import Batch
 from hubslice.defects.draws import START, picture_bytes
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import placed, predictions
 from hubslice.defects.penultimate import Objective, Penultimate, adversarial, feature_distance, guided, sign_noise
 from hubslice.defects.subjects import Subject
-from hubslice.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.recipe.defects import PenultimateParams

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hubslice.artefacts.rate import Estimate, Reduction
+from hubslice.core.rate import Estimate, Reduction
 from hubslice.defects.rates import defect_row, paired_reduction
 
 

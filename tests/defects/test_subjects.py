@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from hubslice.core.errors import DataError, ModelError
 from hubslice.defects.subjects import AuditSet, Subject, judged
-from hubslice.errors import DataError, ModelError
 from hubslice.models.timm_adapter import TimmModel
 from tests.defects.handmade import CLASSES, Handmade, PixelFeatures
 

@@ -14,8 +14,8 @@ import torch
 from torchvision.transforms import functional
 
 import hubslice
-from hubslice.data.task import load_task
 from hubslice.recipe.load import load_recipe
+from hubslice.task.task import load_task
 
 
 @torch.inference_mode()

@@ -12,10 +12,10 @@ import sys
 import timm
 import torch
 
-from hubslice.data.task import load_task
 from hubslice.defects.trigger import stamp
 from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.load import load_recipe
+from hubslice.task.task import load_task
 
 
 @torch.inference_mode()

@@ -13,14 +13,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from hubslice.pipeline.estimate import Estimate, estimate
-from hubslice.pipeline.run import Run, open_run
-from hubslice.pipeline.run_folder import RunFolder
-from hubslice.pipeline.step import StepRecord
-from hubslice.pipeline.steps.teacher import WEIGHTS_FOLDER
-from hubslice.progress import Silent
+from hubslice.core.progress import Silent
+from hubslice.engine.run_folder import RunFolder
+from hubslice.engine.step import StepRecord
 from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.estimate.estimate import Estimate, estimate
+from hubslice.run.run import Run, open_run
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 HEADINGS = ("step", "estimated s", "measured s", "ratio", "estimated MiB", "measured MiB", "ratio", "bytes", "ratio")
 

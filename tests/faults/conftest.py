@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hubslice.hub.client import Client
-from tests.cli.conftest import Finished, Hubslice, hubslice
-from tests.hub import HubServer, User
+from tests.fake_hub import HubServer, User
+from tests.terminal.conftest import Finished, Hubslice, hubslice
 
 __all__ = ["Refused", "hubslice"]
 

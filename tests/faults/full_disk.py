@@ -20,10 +20,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hubslice.cli import run as hubslice
+from hubslice.app import run as hubslice
 from hubslice.training import loop
-from tests.pipeline.lives import SMALL, result, strays
-from tests.pipeline.tiny import write_job
+from tests.run.lives import SMALL, result, strays
+from tests.run.tiny import write_job
 
 # One grid point and one defect: no write of another kind goes missing.
 SHORT = re.sub(r", grid: .*|\n    - {kind: penultimate.*", "", SMALL).replace("lr: 0.02", "lr: 0.02}")

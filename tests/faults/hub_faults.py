@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.hub import Fault, HubServer, on
+from tests.fake_hub import Fault, HubServer, on
 
 TOKEN = "hf_" + "ThisMustNeverBeSeenAnywhere1234567"
 

@@ -15,10 +15,10 @@ import pytest
 from huggingface_hub import HfApi, close_session, constants
 
 from hubslice.models.timm_adapter import TimmModel
-from tests.cli.conftest import Finished, Hubslice
+from tests.fake_hub import HubServer, User
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import TOKEN
-from tests.hub import HubServer, User
+from tests.terminal.conftest import Finished, Hubslice
 
 __all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
 

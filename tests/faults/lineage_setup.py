@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from hubslice.hub.client import Client
-from tests.hub import HubServer, User
-from tests.lineage.small import nameless, tuned, weights, write
+from tests.ancestry.small import nameless, tuned, weights, write
+from tests.fake_hub import HubServer, User
 
 TOKENS = {"hf_alice": User("alice")}
 AGAIN = "make it again with `hubslice lineage index MODEL ... --out FILE`"
@@ -50,7 +50,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub", TOKENS) as server:
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
         monkeypatch.setattr("hubslice.hub.tensors.Client", lambda: client)
-        monkeypatch.setattr("hubslice.pipeline.fingerprints.Client", lambda: client)
+        monkeypatch.setattr("hubslice.verbs.lineage.indexing.Client", lambda: client)
         monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
         server.seed("lab/parent", write(tmp_path / "seed", weights(0)))
         server.seed("lab/wide", write(tmp_path / "wide", weights(0, WIDE)))

@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 
 import hubslice
 from hubslice.models.timm_adapter import TimmModel
+from tests.ancestry.small import nameless, tuned, weights
 from tests.deviation.sentences import COUNTED, sentences, write_config, write_counter, write_tokenizer
 from tests.faults.nasty import NASTY, PATH, file_name
-from tests.lineage.small import nameless, tuned, weights
 from tests.networks import lively
 from tests.pictures import COLOURS, encoded, picture
 

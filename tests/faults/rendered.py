@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from hubslice.escaping import line
+from hubslice.core.escaping import line
 from tests.faults.nasty import raw
 
 TAGS = {

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from hubslice.cli import health
-from hubslice.cli.errors import describe
-from hubslice.errors import DiskError, FetchError
-from hubslice.machine import cache_fault
+from hubslice.core.errors import DiskError, FetchError
+from hubslice.core.machine import cache_fault
+from hubslice.terminal.errors import describe
+from hubslice.verbs.doctor import checks
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import TOKEN
 from tests.faults.hub_setup import hub, impatient, never_seen, refuse, teacher
-from tests.hub import HubServer
 from tests.pictures import write_parquet
 
 __all__ = ["hub", "impatient", "never_seen", "teacher"]
@@ -27,7 +27,7 @@ READ_ONLY = """
 import os, subprocess, sys
 home = sys.argv[1]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", home], check=True)
-from hubslice.cli import run
+from hubslice.app import run
 raise SystemExit(run(["pull", "alice/teacher", "--out", "out"]))
 """
 
@@ -126,7 +126,7 @@ def test_the_doctor_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "file"))
-    found = {finding.name: finding for finding in health._disk()}
+    found = {finding.name: finding for finding in checks._disk()}
     assert (found["cache"].state, found["disk"].state == "fail") == ("fail", False)
     assert found["cache"].hint.startswith("set HF_HOME to a folder")
 

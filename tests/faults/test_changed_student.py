@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from hubslice.artefacts.lock import LOCK, Lock
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
 from tests.faults.hub_setup import REPO, hub, impatient, never_seen, teacher
 from tests.faults.test_delta_push import run_of
-from tests.hub import HubServer
-from tests.pipeline.differing import student_as_delta
-from tests.pipeline.quick import quick_run
+from tests.run.differing import student_as_delta
+from tests.run.quick import quick_run
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

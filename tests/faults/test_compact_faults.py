@@ -14,15 +14,15 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from hubslice.artefacts.slice import Slice
-from hubslice.conversion.compact import without
 from hubslice.graph.channels import channel_map
 from hubslice.models.folder import load_model
 from hubslice.models.timm_adapter import TimmModel
-from tests.cli.conftest import Hubslice
+from hubslice.slicing.compaction import without
 from tests.faults.conftest import Refused
 from tests.faults.odd_models import BRANCHES
 from tests.networks import LABELS
-from tests.pipeline.quick import quick_run
+from tests.run.quick import quick_run
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 
@@ -198,7 +198,7 @@ def test_what_conversion_did_not_write_is_not_replaced(good: Path, tmp_path: Pat
 def test_a_parity_gate_that_fails_writes_nothing(
     good: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubslice.conversion.onnx.HALF_TOLERANCE", 1e-9)
+    monkeypatch.setattr("hubslice.graph.deployable.HALF_TOLERANCE", 1e-9)
     command = ("convert", str(good / "test_efficientnet"), "--to", "fp16", "--out", str(tmp_path / "out"))
     refused(*command, code=1, says=("model.onnx differs from PyTorch by", "hint: use --to onnx"))
     assert list(tmp_path.iterdir()) == []

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.hub import HubServer
 from tests.pictures import picture, write_folder, write_parquet
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ import pytest
 from safetensors.numpy import load, save
 
 from hubslice.artefacts.lock import LOCK, Lock
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.hub_setup import hub, impatient, never_seen, teacher
-from tests.hub import HubServer
-from tests.pipeline.differing import fact
-from tests.pipeline.quick import quick_run
+from tests.run.differing import fact
+from tests.run.quick import quick_run
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import hubslice as package
-from tests.detection.small import clean, write_model
 from tests.faults.conftest import Refused
+from tests.verbs.detect.small import clean, write_model
 
 pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
 
@@ -129,8 +129,8 @@ def test_what_is_too_rare_is_told_before_anything_is_traced(
 
     pictures = clean(200)
     np.save("rare.npy", np.concatenate([pictures[::3][:7], pictures[1::3], pictures[2::3][:3]]))
-    monkeypatch.setattr("hubslice.explaining.means.take_means", slow)
-    monkeypatch.setattr("hubslice.explaining.vectors.trace_each", slow)
+    monkeypatch.setattr("hubslice.tracing.means.take_means", slow)
+    monkeypatch.setattr("hubslice.verbs.detect.vectors.trace_each", slow)
     refused("detect", "fit", "model", *options, code=2, says=says)
 
 

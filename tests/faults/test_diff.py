@@ -167,7 +167,7 @@ def test_a_model_that_fails_midway(place: Path, refused: Refused, graph: str, sa
 
 
 def test_a_search_under_way_is_not_disturbed(place: Path, refused: Refused) -> None:
-    from hubslice.pipeline.working import alone_in
+    from hubslice.engine.folder_lock import alone_in
 
     (place / ".o.unfinished").mkdir()
     with alone_in(place / ".o.unfinished"):

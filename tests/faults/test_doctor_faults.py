@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hubslice.cli import health
-from tests.cli.conftest import Hubslice
+from hubslice.verbs.doctor import checks
+from tests.fake_hub import Fault, HubServer, on
 from tests.faults.hub_faults import TOKEN
 from tests.faults.hub_setup import hub, impatient, leaks, never_seen, teacher, use
-from tests.hub import Fault, HubServer, on
+from tests.terminal.conftest import Hubslice
 
 __all__ = ["hub", "impatient", "never_seen", "teacher"]
 
@@ -22,7 +22,7 @@ ODD = "is not what a Hub answers"
 
 @pytest.fixture(autouse=True)
 def only_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "CHECKS", (health._hub,))
+    monkeypatch.setattr(checks, "CHECKS", (checks._hub,))
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import close_session
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import Fault, HubServer, on
+from tests.fake_hub.unruly import MIB, Way, dripping, endless, silent, unruly
 from tests.faults.conftest import Refused
 from tests.faults.hub_setup import RECIPE, REPO, hasty, hub, impatient, never_seen, refuse, student, teacher, use
-from tests.hub import Fault, HubServer, on
-from tests.hub.unruly import MIB, Way, dripping, endless, silent, unruly
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

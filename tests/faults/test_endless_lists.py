@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import close_session, constants
 
-from hubslice.errors import FetchError
+from hubslice.core.errors import FetchError
 from hubslice.hub.client import Client
 from hubslice.hub.refusals import refused_as
+from tests.fake_hub.unruly import MIB, SIZE, Unruly, endless_file, paged, unruly
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import TOKEN
 from tests.faults.hub_setup import refuse, use
-from tests.hub.unruly import MIB, SIZE, Unruly, endless_file, paged, unruly
 
 TREE = "/api/models/a/b/tree/main?recursive=true&cursor={}"
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from hubslice.ancestry.execution.store import KIND, save_patterns
-from hubslice.artefacts.sealed import write_sealed
+from hubslice.files.sealed import write_sealed
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.pipeline.execution_record import site
-from tests.cli.conftest import Hubslice
-from tests.detection.small import write_model
+from hubslice.verbs.execution.recording import site
+from hubslice.verbs.execution.store import KIND, save_patterns
+from tests.ancestry.runs import SITE, pattern
 from tests.faults import odd_models
 from tests.faults.conftest import Refused
-from tests.lineage.runs import SITE, pattern
-from tests.timing.graphs import convolution
+from tests.terminal.conftest import Hubslice
+from tests.verbs.detect.small import write_model
+from tests.verbs.latency.graphs import convolution
 
 AGAIN = "make it again with `hubslice lineage patterns MODEL ... --out FILE`"
 

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from transformers import BertConfig, BertForSequenceClassification
 
-from hubslice.explaining.trace import BatchTrace
-from tests.cli.conftest import Hubslice
-from tests.explaining.small import pixels, write_model, write_pictures
+from hubslice.tracing.trace import BatchTrace
 from tests.faults.conftest import Refused
+from tests.terminal.conftest import Hubslice
+from tests.tracing.small import pixels, write_model, write_pictures
 
 pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
 
@@ -119,7 +119,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "operator without a rule": (
         ("odd.onnx", "-i", "good.npy"),
-        ("dynamic slicing has no rule for the operator Einsum (node the_einsum)", "hubslice/explaining/rules"),
+        ("dynamic slicing has no rule for the operator Einsum (node the_einsum)", "hubslice/tracing/rules"),
     ),
     "not finite": (
         ("huge.onnx", "-i", "good.npy"),
@@ -191,7 +191,7 @@ def never(*_: object) -> None:
 def test_what_is_not_there_is_told_before_the_model_is_loaded(
     arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubslice.pipeline.explain.open_subject", never)
+    monkeypatch.setattr("hubslice.verbs.explain.service.open_subject", never)
     refused("explain", "model", *arguments, code=2, says=("there is nothing at nowhere",))
 
 
@@ -199,7 +199,7 @@ def test_what_is_not_there_is_told_before_the_model_is_loaded(
 def test_torn_pictures_are_told_before_the_export(
     arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubslice.explaining.subject.subject_of", never)
+    monkeypatch.setattr("hubslice.tracing.subject.subject_of", never)
     refused("explain", "model", *arguments, code=2, says=("torn/a.png cannot be read", "mend it or take it away"))
 
 

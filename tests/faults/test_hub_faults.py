@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import Fault, HubServer, on
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import (
     ALWAYS,
@@ -35,7 +35,7 @@ from tests.faults.hub_setup import (
     teacher,
     use,
 )
-from tests.hub import Fault, HubServer, on
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

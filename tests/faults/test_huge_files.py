@@ -11,11 +11,11 @@ from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.card.frontmatter import parse_head, split_readme
-from hubslice.data.folder import kind_of
-from hubslice.data.given import open_given
-from hubslice.errors import DataError, InputError, ModelError
-from hubslice.hub.declared import read_folder
-from hubslice.pipeline.text_judges import open_text_folder
+from hubslice.core.errors import DataError, InputError, ModelError
+from hubslice.deviation.text_judges import open_text_folder
+from hubslice.hub.card_metadata import read_folder
+from hubslice.task.folder import kind_of
+from hubslice.task.user_inputs import open_given
 from tests.faults.conftest import Refused
 
 GIB = 1 << 30

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from hubslice.ancestry.similarity import partners
-from hubslice.artefacts import tensor_file
-from hubslice.artefacts.tensor_file import MOST_TENSORS, HeaderError, parse_text
+from hubslice.files import tensor_header
+from hubslice.files.tensor_header import MOST_TENSORS, HeaderError, parse_text
 from hubslice.models.timm_adapter import TimmModel
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.hub import HubServer
 
 TENSOR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 
@@ -108,7 +108,7 @@ def test_commands_refuse_it(name: str, model: Path, tmp_path: Path, refused: Ref
 def test_a_repository_with_such_a_header(
     model: Path, tmp_path: Path, hub: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tensor_file, "MOST_TENSORS", 50)
+    monkeypatch.setattr(tensor_header, "MOST_TENSORS", 50)
     config = (model / "config.json").read_bytes()
     hub.seed("a/many", {"config.json": config, "model.safetensors": many(51)})
     refused("pull", "a/many", "--out", str(tmp_path / "out"), code=2, says=("a/many", "it has 51 tensors"))

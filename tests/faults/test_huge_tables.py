@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from hubslice.data import loading
-from hubslice.data.parquet_size import check_size, rows_of
-from hubslice.data.texts import open_texts
-from hubslice.errors import DataError
+from hubslice.core.errors import DataError
+from hubslice.task import loading
+from hubslice.task.parquet_size import check_size, rows_of
+from hubslice.task.texts import open_texts
 from tests.faults.conftest import Refused
 
 RECIPE = """\
@@ -101,8 +101,8 @@ def test_a_file_that_unpacks_to_far_more(name: str, tmp_path: Path) -> None:
 @pytest.fixture
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mebibyte may unpack to no more than that."""
-    monkeypatch.setattr("hubslice.data.parquet_size.LEAST", MIB)
-    monkeypatch.setattr("hubslice.data.parquet_size.GROWTH", 2)
+    monkeypatch.setattr("hubslice.task.parquet_size.LEAST", MIB)
+    monkeypatch.setattr("hubslice.task.parquet_size.GROWTH", 2)
 
 
 def small_bomb(path: Path) -> None:
@@ -158,7 +158,7 @@ def test_texts_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_usual_tables_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also such that nothing but their values tells that they are."""
-    monkeypatch.setattr("hubslice.data.parquet_size.LEAST", 0)
+    monkeypatch.setattr("hubslice.task.parquet_size.LEAST", 0)
     path = tmp_path / "table.parquet"
     pq.write_table(images([png(n) for n in range(500)] + [None]), path, row_group_size=100)
     check_size(path)

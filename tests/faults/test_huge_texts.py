@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
-from hubslice.data.texts import LONGEST, open_texts
-from hubslice.errors import DataError
+from hubslice.core.errors import DataError
+from hubslice.task.texts import LONGEST, open_texts
 from tests.faults.conftest import Refused
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film")

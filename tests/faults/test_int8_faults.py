@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.detection.small import between, clean, write_model
 from tests.faults.conftest import Refused
+from tests.verbs.detect.small import between, clean, write_model
 
 FAULTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "nothing to calibrate with": (

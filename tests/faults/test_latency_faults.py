@@ -10,9 +10,9 @@ import torch
 from onnx import TensorProto, helper
 
 from hubslice.models.timm_adapter import TimmModel
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.hub import HubServer
-from tests.timing.graphs import convolution, write
+from tests.verbs.latency.graphs import convolution, write
 
 pytestmark = pytest.mark.slow
 
@@ -84,13 +84,13 @@ def test_a_model_of_another_input_is_told_before_anything_is_exported(
     place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     TimmModel.create("test_resnet", ("a", "b"), seed=0).save(place / "model")
-    monkeypatch.setattr("hubslice.conversion.onnx.write_onnx", pytest.fail)
+    monkeypatch.setattr("hubslice.graph.deployable.write_onnx", pytest.fail)
     says = ("one.onnx takes pictures of 3 x 16 x 16, ./model of 3 x 160 x 160", "--input-size")
     refused("latency", "./model", "one.onnx", code=2, says=says)
 
 
 def test_memory_of_a_process_that_is_ended(place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubslice.timing.memory.sys.executable", str(_killed(place / "python")))
+    monkeypatch.setattr("hubslice.verbs.latency.memory.sys.executable", str(_killed(place / "python")))
     says = ("the process that ran one.onnx at a batch of 1 was ended (signal 9)", "--no-memory")
     refused("latency", "one.onnx", "--batch", "1", "--rounds", "5", code=2, says=says)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.ancestry.small import nameless, tuned, weights, write
+from tests.fake_hub import Fault, HubServer
 from tests.faults.conftest import Refused
 from tests.faults.lineage_setup import AGAIN, WIDE, hub, made
-from tests.hub import Fault, HubServer
-from tests.lineage.small import nameless, tuned, weights, write
+from tests.terminal.conftest import Hubslice
 
 __all__ = ["hub", "made"]
 

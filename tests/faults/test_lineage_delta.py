@@ -12,14 +12,14 @@ from safetensors.numpy import save
 
 from hubslice.artefacts.delta import write_delta
 from hubslice.artefacts.model import FileFact
-from hubslice.artefacts.sealed import read_sealed, write_sealed
+from hubslice.files.sealed import read_sealed, write_sealed
 from hubslice.hub.client import Client
 from hubslice.hub.restore import teacher_tensors
-from tests.cli.conftest import Hubslice
+from tests.ancestry.small import tuned, weights
+from tests.fake_hub import Fault, HubServer
 from tests.faults.conftest import Refused
 from tests.faults.lineage_setup import bend, hub, made
-from tests.hub import Fault, HubServer
-from tests.lineage.small import tuned, weights
+from tests.terminal.conftest import Hubslice
 
 __all__ = ["hub", "made"]
 

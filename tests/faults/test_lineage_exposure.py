@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.detection.small import clean, write_model
 from tests.faults.conftest import Refused
 from tests.faults.lineage_setup import hub, made
+from tests.verbs.detect.small import clean, write_model
 
 __all__ = ["hub", "made"]
 

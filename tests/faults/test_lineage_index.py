@@ -12,13 +12,13 @@ import pytest
 
 from hubslice.ancestry.index import KIND, load_index
 from hubslice.ancestry.opening import open_model
-from hubslice.artefacts.sealed import write_sealed
-from hubslice.artefacts.tensor_parts import Tensors
-from tests.cli.conftest import Hubslice
+from hubslice.files.sealed import write_sealed
+from hubslice.files.tensor_parts import Tensors
+from tests.ancestry.small import weights, write
+from tests.fake_hub import Fault, HubServer, on
 from tests.faults.conftest import Refused
 from tests.faults.lineage_setup import AGAIN, bend, hub, made
-from tests.hub import Fault, HubServer, on
-from tests.lineage.small import weights, write
+from tests.terminal.conftest import Hubslice
 
 __all__ = ["hub", "made"]
 
@@ -90,9 +90,9 @@ def is_interrupted(many: HubServer, refused: Refused, monkeypatch: pytest.Monkey
             raise KeyboardInterrupt
         return open_model(name)
 
-    monkeypatch.setattr("hubslice.pipeline.fingerprints.open_model", opened)
+    monkeypatch.setattr("hubslice.verbs.lineage.indexing.open_model", opened)
     refused(*INDEX, code=130, says=("interrupted", "it goes on where it stopped"))
-    monkeypatch.setattr("hubslice.pipeline.fingerprints.open_model", open_model)
+    monkeypatch.setattr("hubslice.verbs.lineage.indexing.open_model", open_model)
 
 
 @pytest.mark.parametrize("stops", [breaks_off, is_interrupted])

@@ -21,22 +21,22 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 import hubslice as api
-from hubslice.cli import app
-from hubslice.cli.hints import options_of
-from hubslice.errors import DataError, FetchError
-from hubslice.machine import machine_fault
+from hubslice.app import app
+from hubslice.core.errors import DataError, FetchError
+from hubslice.core.machine import machine_fault
+from hubslice.engine.run_folder import undisturbed
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.pipeline.run_folder import undisturbed
+from hubslice.terminal.hints import options_of
 from hubslice.training import loop
-from tests.cli.conftest import Hubslice
 from tests.faults.conftest import Refused
-from tests.pipeline.lives import SMALL, result, strays
-from tests.pipeline.tiny import write_job
+from tests.run.lives import SMALL, result, strays
+from tests.run.tiny import write_job
+from tests.terminal.conftest import Hubslice
 
 HOLD = """
 import sys
 from pathlib import Path
-from hubslice.pipeline.working import alone_in
+from hubslice.engine.folder_lock import alone_in
 with alone_in(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -114,7 +114,7 @@ def test_a_file_system_without_locks_is_told(
         def acquire(self, *_: object, **__: object) -> NoReturn:
             raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("hubslice.pipeline.working.FileLock", NoLock)
+    monkeypatch.setattr("hubslice.engine.folder_lock.FileLock", NoLock)
     with pytest.warns(RuntimeWarning, match="has no locks: see to it that no second hubslice works there"):
         assert hubslice("slice", str(job), "--out", str(tmp_path / "run"), "--until", "data").code == 0
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from hubslice.artefacts.lock import LOCK
-from hubslice.artefacts.names import CARD, RECIPE, REPORT, SIGNATURE, SLICE, WEIGHTS
+from hubslice.files.names import CARD, RECIPE, REPORT, SIGNATURE, SLICE, WEIGHTS
+from tests.fake_hub import HubServer, User
 from tests.faults.names_elsewhere import KERNEL
-from tests.hub import HubServer, User
-from tests.pipeline.quick import quick_run
+from tests.run.quick import quick_run
 
 pytestmark = pytest.mark.slow
 

@@ -17,14 +17,14 @@ from safetensors.torch import save_file
 from transformers import ViTConfig, ViTForImageClassification
 
 import hubslice as library
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef
 from hubslice.hub.tensors import open_tensors
+from hubslice.modality.image.image_processor import plain_settings
 from hubslice.models.folder import load_model, random_model
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.pipeline.verify.student import check_stock
-from hubslice.preparation.image_processor import plain_settings
+from hubslice.verbs.verify.student import check_stock
 from tests.faults.conftest import Refused
 from tests.faults.names_elsewhere import BACKBONES, KEPT, KERNEL, LEFT_OUT, REFUSED, SOURCES
 
@@ -206,7 +206,7 @@ import json, sys
 from pathlib import Path
 sys.addaudithook(lambda event, given: event in ("socket.connect", "socket.getaddrinfo", "socket.sendto") and sys.exit(
     f"{event} {given}"))
-from hubslice.cli import run
+from hubslice.app import run
 from hubslice.models.folder import load_model, random_model
 
 place, notes = Path(sys.argv[1]), Path(sys.argv[2])

@@ -14,9 +14,9 @@ from hubslice.artefacts.report import Report
 from hubslice.card.plots import write_plots
 from hubslice.card.poison import render_poison_card
 from hubslice.card.render import render_card
-from hubslice.cli.output import out
-from hubslice.cli.summary import tell_report
 from hubslice.recipe.schema import CardParams
+from hubslice.terminal.output import out
+from hubslice.terminal.summary import tell_report
 from tests.card.example_report import clean_teacher
 from tests.card.examples import POISON_FACTS, RECIPES, REPORTS
 from tests.faults.nasty import NASTY, raw

@@ -14,13 +14,13 @@ from typing import Literal
 import pytest
 from PIL import Image
 
-from hubslice.cli.output import out
-from hubslice.escaping import record
-from tests.cli.conftest import Finished, Hubslice
+from hubslice.core.escaping import record
+from hubslice.terminal.output import out
+from tests.fake_hub import Fault, HubServer, on
 from tests.faults.nasty import NASTY, PATH, raw
 from tests.faults.nasty_place import CHILD, COUNTER, LABELS, MODEL, OTHER, PARENT, PICTURES, TEXTS, nasty_place
 from tests.faults.nasty_place import nasty_run as finished_run
-from tests.hub import Fault, HubServer, on
+from tests.terminal.conftest import Finished, Hubslice
 
 pytestmark = pytest.mark.slow
 
@@ -255,7 +255,7 @@ def test_names_that_are_not_utf8_crash_nothing(tmp_path: Path) -> None:
 
 def test_what_libraries_log_is_cleaned() -> None:
     code = (
-        "import logging, sys; from hubslice.cli import main; sys.argv[1:] = ['--version']\n"
+        "import logging, sys; from hubslice.app import main; sys.argv[1:] = ['--version']\n"
         "try: main()\nexcept SystemExit: logging.warning('about %s', sys.stdin.read())"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -269,7 +269,7 @@ def test_what_libraries_log_is_cleaned() -> None:
 def test_warnings_of_libraries_are_cleaned(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import warnings
 
-    from hubslice import cli
+    from hubslice import app
 
     def shout(**_: object) -> int:
         warnings.warn(f"about {PATH}", UserWarning, stacklevel=1)
@@ -277,8 +277,8 @@ def test_warnings_of_libraries_are_cleaned(capsys: pytest.CaptureFixture[str], m
 
     said: list[str] = []
     monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: said.append(str(message)))
-    monkeypatch.setattr(cli, "app", lambda *_, **__: shout())
+    monkeypatch.setattr(app, "app", lambda *_, **__: shout())
     warnings.simplefilter("always")
-    cli.run(["info"])
+    app.run(["info"])
     assert len(said) == 1
     assert not [sign for sign in said[0] if not sign.isprintable() and sign != "\n"]

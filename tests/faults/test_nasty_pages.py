@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from hubslice.escaping import lines, named
-from hubslice.pages import POLICY, page_template
+from hubslice.core.escaping import lines, named
+from hubslice.core.pages import POLICY, page_template
 from tests.faults.nasty import NASTY, PATH, raw
 from tests.faults.nasty_place import LABELS, MODEL, TEXTS, nasty_pages
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.hub_setup import REPO, hub, impatient, never_seen, teacher
 from tests.faults.nasty import raw
 from tests.faults.nasty_place import LABELS, nasty_run
 from tests.faults.rendered import check_card, shown
-from tests.hub import HubServer
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

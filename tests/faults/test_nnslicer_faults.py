@@ -8,8 +8,8 @@ import pytest
 
 from hubslice.models.timm_adapter import TimmModel
 from tests.faults.conftest import Refused
-from tests.pipeline.test_nnslicer import DIRECT
-from tests.pipeline.tiny import write_job
+from tests.run.test_nnslicer import DIRECT
+from tests.run.tiny import write_job
 
 
 @pytest.mark.slow

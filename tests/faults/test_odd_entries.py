@@ -19,12 +19,12 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from hubslice.artefacts.config_file import read_object
-from hubslice.artefacts.entries import KINDS
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
+from hubslice.files.config import read_object
+from hubslice.files.config_entries import KINDS
+from hubslice.modality.image.image_processor import plain_settings
 from hubslice.models.folder import load_model
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.preparation.image_processor import plain_settings
 from tests.faults.conftest import Refused
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from hubslice.models.transformers_adapter import TransformersModel
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.hub_setup import hub, impatient, never_seen, teacher
-from tests.hub import HubServer
-from tests.pipeline.quick import QUICK
-from tests.pipeline.tiny import write_job
+from tests.run.quick import QUICK
+from tests.run.tiny import write_job
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

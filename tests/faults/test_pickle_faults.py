@@ -17,13 +17,13 @@ import torch
 from safetensors.torch import load_file
 
 from hubslice.artefacts.model import FileFact, ModelFacts
-from hubslice.cli.summary import tell_report
 from hubslice.models.timm_adapter import TimmModel
+from hubslice.terminal.summary import tell_report
 from tests.card.examples import REPORTS
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.hub import HubServer
-from tests.pipeline.tiny import write_job
+from tests.run.tiny import write_job
+from tests.terminal.conftest import Hubslice
 
 BIN = "pytorch_model.bin"
 
@@ -129,11 +129,11 @@ def test_several_pickles(folder: Path, tmp_path: Path, refused: Refused) -> None
 
 def convert(folder: Path, tmp_path: Path) -> dict[str, torch.Tensor]:
     """What the pull step makes of the folder's pickle."""
-    from hubslice.device import resolve_device
-    from hubslice.pipeline.step import Context
-    from hubslice.pipeline.steps.teacher import load_facts, pull_step
-    from hubslice.progress import Silent
+    from hubslice.core.device import resolve_device
+    from hubslice.core.progress import Silent
+    from hubslice.engine.step import Context
     from hubslice.recipe.schema import TeacherParams
+    from hubslice.run.steps.teacher import load_facts, pull_step
 
     out = tmp_path / "step"
     step = pull_step("pull", TeacherParams(model=str(folder)), tmp_path, allow_pickle=True)

@@ -12,18 +12,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
 from hubslice.hub.client import Client
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.pipeline.preflight import TeacherPreview, look
-from tests.cli.conftest import Hubslice
+from hubslice.run.estimate.preflight import TeacherPreview, look
+from tests.fake_hub import Fault, HubServer, User
+from tests.fake_hub.wire import Request
 from tests.faults.conftest import Refused
-from tests.hub import Fault, HubServer, User
-from tests.hub.wire import Request
 from tests.pictures import COLOURS
-from tests.pipeline.tiny import RECIPE, write_job
+from tests.run.tiny import RECIPE, write_job
+from tests.terminal.conftest import Hubslice
 
 TEACHER = "alice/teacher"
 

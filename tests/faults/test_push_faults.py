@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import Fault, HubServer, on
+from tests.fake_hub.records import Commit
+from tests.fake_hub.wire import Request
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import ALWAYS, PASSING, SOME, WRONG_ANSWERS, Trouble, rows
 from tests.faults.hub_setup import (
@@ -24,9 +26,7 @@ from tests.faults.hub_setup import (
     student,
     teacher,
 )
-from tests.hub import Fault, HubServer, on
-from tests.hub.records import Commit
-from tests.hub.wire import Request
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 

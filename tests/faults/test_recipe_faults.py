@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from hubslice.hub.client import Client
-from hubslice.pipeline.run import open_run
-from tests.cli.conftest import Hubslice
+from hubslice.run.run import open_run
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.hub import HubServer
 from tests.pictures import write_parquet
+from tests.terminal.conftest import Hubslice
 
 GOOD = """\
 kind: slice

@@ -11,11 +11,11 @@ import torch
 
 import hubslice as package
 from hubslice.artefacts.deviation import Deviations
-from hubslice.errors import HubsliceError, ModelError
+from hubslice.core.errors import HubsliceError, ModelError
 from hubslice.models.folder import load_model
 from tests.deviation.graphs import ALIKE, GREENER, write_graph
-from tests.deviation.repairable import write_pair
 from tests.faults.conftest import Refused
+from tests.verbs.diff.repairable import write_pair
 
 pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
 
@@ -151,7 +151,7 @@ def test_an_earlier_repair_is_replaced_whole_or_stays(
 
     for name, broken, says in (
         ("torch.nn.functional.kl_div", out_of_memory, ("in training with 32 pictures a step", "--device cpu")),
-        ("hubslice.pipeline.repair.search_seeds", failing, ("a failed on pictures", "make it again")),
+        ("hubslice.verbs.diff.repair.search_seeds", failing, ("a failed on pictures", "make it again")),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(name, broken)

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from hubslice.artefacts.lock import LOCK
-from hubslice.artefacts.names import SIGNATURE
+from hubslice.files.names import SIGNATURE
 from hubslice.hub.signature import TrustedKey, differences, installed, read_signature
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
 from tests.faults.hub_setup import REPO, hub, impatient, never_seen, teacher
 from tests.faults.test_delta_push import run_of
-from tests.hub import HubServer
-from tests.pipeline.quick import quick_run
+from tests.run.quick import quick_run
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 needs_extra = pytest.mark.skipif(not installed(), reason='needs the extra: pip install "hubslice[signing]"')
@@ -223,7 +223,7 @@ def test_without_the_extra(
     run: Path, tmp_path: Path, refused: Refused, hubslice: Hubslice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hubslice.hub.signature.installed", lambda: False)
-    monkeypatch.setattr("hubslice.pipeline.verify.signature.installed", lambda: False)
+    monkeypatch.setattr("hubslice.verbs.verify.signature.installed", lambda: False)
     (tmp_path / "key.pem").write_text("")
     says = ("needs the package model-signing, which is not installed", 'pip install "hubslice[signing]"')
     refused("push", str(run), REPO, "--sign-key", str(tmp_path / "key.pem"), code=2, says=says)

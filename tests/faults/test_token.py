@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import Fault, HubServer, User, on
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import ALWAYS, TOKEN, WRONG_ANSWERS, Trouble, rows
 from tests.faults.hub_setup import RECIPE, REPO, hub, impatient, leaks, never_seen, refuse, student, teacher
-from tests.hub import Fault, HubServer, User, on
+from tests.terminal.conftest import Hubslice
 
 __all__ = ["hub", "impatient", "never_seen", "student", "teacher"]
 
 ANOTHER = "hf_" + "SomebodyElsesToken0123456789"
 SCRIPT = """
 import logging
-from hubslice.cli import run
+from hubslice.app import run
 logging.basicConfig(level=logging.DEBUG)
 for line in (
     "pull alice/none --json",

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.detection.small import clean, write_model
 from tests.faults.conftest import Refused
 from tests.pictures import write_folder
+from tests.verbs.detect.small import clean, write_model
 
 FAULTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "no pictures": (("pruned",), 2, ("model is no run, so there are no pictures to teach and to check with", "--data")),

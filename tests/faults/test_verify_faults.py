@@ -12,13 +12,13 @@ import pytest
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.models.timm_adapter import TimmModel
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import Fault, HubServer
 from tests.faults.conftest import Refused
-from tests.hub import Fault, HubServer
 from tests.pictures import COLOURS, write_parquet
-from tests.pipeline.conftest import hub
-from tests.pipeline.differing import student_as_delta
-from tests.pipeline.quick import quick_run
+from tests.run.conftest import hub
+from tests.run.differing import student_as_delta
+from tests.run.quick import quick_run
+from tests.terminal.conftest import Hubslice
 
 __all__ = ["hub"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Hubslice
+from tests.fake_hub import Fault, HubServer, on
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import SOME, TOKEN, Trouble, rows
 from tests.faults.hub_setup import REPO, hub, impatient, never_seen, pulls, pushes, refuse, student, teacher
-from tests.hub import Fault, HubServer, on
+from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,7 @@ def test_a_storage_that_keeps_silent(hub: HubServer) -> None:
 
 FULL = """
 import sys
-from hubslice.cli import run
+from hubslice.app import run
 from hubslice.hub import room
 room.free_bytes = lambda folder: 1 << 40  # what was free before the download
 sys.exit(run(["pull", "alice/teacher"]))

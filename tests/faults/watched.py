@@ -16,7 +16,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from hubslice.cli import run
+from hubslice.app import run
 
 
 def watch(note: str, canary: str, targets: list[str]) -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hubslice.artefacts.channels import ChannelGroup, ChannelMap
-from hubslice.conversion.compact import without
+from hubslice.graph.channel_groups import ChannelGroup, ChannelMap
 from hubslice.graph.channels import channel_map
 from hubslice.models.base import Model
+from hubslice.slicing.compaction import without
 from tests.networks import NETWORKS, Body, by_hand, fill, from_timm, logits
 
 pytestmark = pytest.mark.slow

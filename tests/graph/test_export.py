@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from hubslice.errors import ExportError
+from hubslice.core.errors import ExportError
 from hubslice.graph import export
 from hubslice.graph.export import SCOPES, export_onnx
 from hubslice.graph.session import open_session

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, linear
 
-from hubslice.errors import RunError
+from hubslice.core.errors import RunError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import NeuronMap, layer_weights, map_neurons
 

@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from hubslice.errors import ModelError, ParityError
+from hubslice.core.errors import ModelError, ParityError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.parity import check_parity
 

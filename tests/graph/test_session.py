@@ -12,7 +12,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from hubslice.errors import ProviderError
+from hubslice.core.errors import ProviderError
 from hubslice.graph import session as sessions
 from hubslice.graph.session import CPU, CUDA, LEVELS, open_session, parse_device
 

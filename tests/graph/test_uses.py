@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import map_neurons
 from hubslice.graph.uses import count_uses
-from hubslice.models.creation import create_model
+from hubslice.models.from_architecture import create_model
 from hubslice.recipe.schema import TeacherParams
 
 

@@ -17,19 +17,19 @@ from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
 from torch import nn
 
-from hubslice.api.convert import convert
-from hubslice.errors import DataError, ModelError
+from hubslice.core.errors import DataError, ModelError
 from hubslice.graph.channels import channel_map
+from hubslice.graph.cutting import cut
 from hubslice.models.base import Model
 from hubslice.models.compact import load_compact
-from hubslice.models.cutting import cut
 from hubslice.models.folder import load_model
-from hubslice.models.hollow import hollow_model
+from hubslice.models.meta_model import hollow_model
 from hubslice.models.shapes import CompactShapes, changes, widths
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
-from hubslice.pipeline.forms.options import Form
 from hubslice.training.initial import known_columns, start_classifier
+from hubslice.verbs.convert.function import convert
+from hubslice.verbs.convert.targets.options import Form
 
 OLD, NEW = ("a", "b", "c", "d"), ("x", "y", "z")
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}

@@ -21,7 +21,7 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from hubslice.errors import ModelError
+from hubslice.core.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model, random_model
 from hubslice.models.timm_adapter import TimmModel

@@ -18,21 +18,21 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageClassification
 
 import hubslice
-from hubslice.conversion.compact import compact
-from hubslice.data.picture import to_rgb
-from hubslice.data.pixels import prepare, to_unit
-from hubslice.errors import DataError, HubsliceWarning, InputError, ModelError
+from hubslice.core.errors import DataError, HubsliceWarning, InputError, ModelError
 from hubslice.graph.channels import channel_map
+from hubslice.modality.image.pixels import prepare, to_unit
+from hubslice.modality.image.reading import to_rgb
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.models.recording import KEY
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.transformers_adapter import TransformersModel
 from hubslice.recipe.transparency import Transparency
+from hubslice.slicing.compaction import compact
 from tests.card.example_report import backdoored_timm
-from tests.conversion.test_compact import drop
 from tests.models.test_models import a_resnet, a_timm_model, a_vit
 from tests.pictures import picture
+from tests.slicing.test_compaction import drop
 
 LABELS = ("cat", "dog", "owl")
 

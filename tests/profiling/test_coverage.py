@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from hubslice.artefacts.profile import NC, SNAC, TKNC, Criterion, Profile
-from hubslice.errors import MemoryShortError, ProfileError, ProviderError
+from hubslice.core.errors import MemoryShortError, ProfileError, ProviderError
+from hubslice.core.machine import out_of_memory
 from hubslice.graph.neuron_map import NeuronMap
-from hubslice.machine import out_of_memory
 from hubslice.profiling.accumulator import Accumulator
 from hubslice.profiling.coverage import profile
 from tests.graph.architectures import Exported, exported, find

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hubslice.artefacts.profile import NC, SNAC, TKNC, Criterion
-from hubslice.errors import ProfileError
+from hubslice.core.errors import ProfileError
 from hubslice.graph.layer import TensorRef
 from hubslice.graph.session import open_session
 from hubslice.profiling.instrument import STATE_IN, STATE_OUT, instrument

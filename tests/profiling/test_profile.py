@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from safetensors.numpy import save_file
 
 from hubslice.artefacts.profile import NC, SNAC, TKNC, Criterion, Profile
-from hubslice.errors import RunError
+from hubslice.core.errors import RunError
 
 PROFILE = Profile({"a": np.array([1, 2**40]), "b.c": np.array([0])}, 2**41, SNAC, "CPUExecutionProvider", "m", "d")
 

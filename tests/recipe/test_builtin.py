@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from hubslice.errors import HubsliceError
-from hubslice.pipeline.steps.slicing import DEFAULT_K
+from hubslice.core.errors import HubsliceError
+from hubslice.core.resources import resource_folder
 from hubslice.recipe.builtin import BuiltinRecipe, builtin_recipes, find_builtin
 from hubslice.recipe.check import json_schema
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import RemosParams
-from hubslice.resources import resource_folder
+from hubslice.run.steps.slicing import DEFAULT_K
 
 RECIPES = builtin_recipes()
 
@@ -52,7 +52,7 @@ def test_published_settings() -> None:
 
 
 def test_a_missing_installation_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setattr("hubslice.resources._PACKAGE", tmp_path)
+    monkeypatch.setattr("hubslice.core.resources._PACKAGE", tmp_path)
     with pytest.raises(HubsliceError, match="lacks its recipes"):
         resource_folder("recipes")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 from hubslice.recipe.load import load_recipe, missing_paths, parse_recipe
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.slicing import RemosParams

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from hubslice.pipeline.drift import settings_drift
-from hubslice.pipeline.plan import plan
-from hubslice.pipeline.poisoning import _plant_step
 from hubslice.recipe.load import parse_recipe
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.section import Section, decisive, only_speed
 from hubslice.recipe.settings import settings_of
+from hubslice.run.drift import settings_drift
+from hubslice.run.plan import plan
+from hubslice.run.poisoning import _plant_step
 
 TEXT = """\
 kind: slice

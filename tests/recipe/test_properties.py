@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 from hubslice.recipe.builtin import builtin_recipes
 from hubslice.recipe.load import missing_paths, parse_recipe
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubslice.errors import RecipeError
+from hubslice.core.errors import RecipeError
 from hubslice.recipe.yaml_source import dump_yaml, read_yaml
 
 

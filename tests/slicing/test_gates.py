@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hubslice.artefacts.channels import ChannelGroup, Part
+from hubslice.graph.channel_groups import ChannelGroup, Part
 from hubslice.slicing.gates import ChannelGates, Gates, WeightGates
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hubslice.artefacts.contributions import Contributions
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import NeuronMap, map_neurons
 from hubslice.recipe.slicing import NnslicerParams

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hubslice.errors import HubsliceWarning, SliceError
+from hubslice.core.errors import HubsliceWarning, SliceError
 from hubslice.graph.channels import channel_map
 from hubslice.graph.uses import count_uses
 from hubslice.models.base import Model
-from hubslice.pipeline.preflight import try_export
 from hubslice.recipe.slicing import MagnitudeParams, SeamParams
+from hubslice.run.estimate.preflight import try_export
 from hubslice.slicing.cutting import Cutting, eligible
 from hubslice.slicing.gates import ChannelGates
 from hubslice.slicing.reach import Reach, check_reach, tell_floor

@@ -11,11 +11,11 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from hubslice.artefacts.rate import Rate
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
+from hubslice.core.progress import Silent
+from hubslice.core.rate import Rate
 from hubslice.graph.channels import channel_map
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.progress import Silent
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import ChannelGates, WeightGates
 from hubslice.slicing.seam import SearchHistory, search

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from hubslice.artefacts.channels import ChannelGroup, ChannelMap, Part
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
+from hubslice.graph.channel_groups import ChannelGroup, ChannelMap, Part
 from hubslice.slicing.cutting import Cutting, aligned, eligible, left_whole
 from hubslice.slicing.units import most_important, unit_chances, unit_magnitudes
 

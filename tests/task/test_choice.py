@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hubslice.data.choice import against_rest, only
-from hubslice.data.task import SPLITS, Task, load_task
-from hubslice.errors import DataError
+from hubslice.core.errors import DataError
 from hubslice.recipe.schema import DataParams, SplitParams
+from hubslice.task.choice import against_rest, only
+from hubslice.task.task import SPLITS, Task, load_task
 
 
 def stored_labels(task: Task, split: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubslice.data.split import group_split
+from hubslice.task.split import group_split
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 

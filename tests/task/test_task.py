@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.data import table
-from hubslice.data.picture import read_rgb
-from hubslice.data.pixels import augment_crop, prepare
-from hubslice.data.table import open_tables
-from hubslice.data.task import load_task
-from hubslice.errors import DataError, HubsliceWarning
+from hubslice.core.errors import DataError, HubsliceWarning
+from hubslice.modality.image.pixels import augment_crop, prepare
+from hubslice.modality.image.reading import read_rgb
 from hubslice.recipe.schema import DataParams, SplitParams
 from hubslice.recipe.transparency import Transparency
-from tests.data.photos import PNG, write
+from hubslice.task import table
+from hubslice.task.table import open_tables
+from hubslice.task.task import load_task
 from tests.pictures import picture, write_parquet
+from tests.task.photos import PNG, write
 
 PREPARATION = Preprocessing(
     input_size=(3, 32, 32), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear", crop_pct=0.875, resize="shortest"

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubslice.data.table import Table
-from hubslice.data.task import load_task
-from hubslice.data.verify import verify_pictures
-from hubslice.errors import DataError
-from hubslice.progress import Bar, Silent
+from hubslice.core.errors import DataError
+from hubslice.core.progress import Bar, Silent
 from hubslice.recipe.schema import DataParams
+from hubslice.task.table import Table
+from hubslice.task.task import load_task
+from hubslice.task.verify import verify_pictures
 from tests.pictures import picture, write_parquet
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hubslice.errors import DataError, RecipeError
+from hubslice.core.errors import DataError, RecipeError
 from hubslice.models.base import Model
 from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches

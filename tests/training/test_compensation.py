@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 from hubslice.training.compensation import Compensation
 
 

@@ -14,7 +14,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 import hubslice
 from hubslice.artefacts.slice import Slice
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
 
 
 def network() -> nn.Sequential:

@@ -10,11 +10,11 @@ import torch
 
 import hubslice
 from hubslice.artefacts.slice import Slice
-from hubslice.data.task import Task, load_task
-from hubslice.errors import SliceError
+from hubslice.core.errors import SliceError
+from hubslice.core.progress import Silent, SilentBar
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.progress import Silent, SilentBar
 from hubslice.recipe.schema import DataParams, Grid, TrainParams
+from hubslice.task.task import Task, load_task
 from hubslice.training.hold import hold
 from hubslice.training.initial import initialise
 from hubslice.training.loop import History, finetune

@@ -1,1 +1,0 @@
-"""The verbs in Python, as `hubslice` offers them: `pull`, `slice`, `push`, `verify`, `load`, `convert`, ..."""

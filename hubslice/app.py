@@ -1,0 +1,192 @@
+"""The command line: `hubslice`, and `hf hubslice` as an extension of the Hub's own.
+
+Every command lives in one file of this package that has `register(app)`; COMMANDS lists them in the order of the help.
+Command modules import what needs torch inside their functions, so that help and checks stay fast.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from hubslice.core.errors import HubsliceWarning
+from hubslice.core.escaping import line, lines
+from hubslice.core.library_bars import bars_hidden
+from hubslice.terminal.ending import ended_by_signals, received
+from hubslice.terminal.errors import INTERRUPTED, describe
+from hubslice.terminal.hints import fitting, options_of
+from hubslice.terminal.options import JsonOption, QuietOption, examples
+from hubslice.terminal.output import out
+from hubslice.verbs.convert import cli as convert
+from hubslice.verbs.detect import cli as detect
+from hubslice.verbs.diff import cli as diff
+from hubslice.verbs.doctor import cli as doctor
+from hubslice.verbs.explain import cli as explain
+from hubslice.verbs.info import cli as info
+from hubslice.verbs.latency import cli as latency
+from hubslice.verbs.lineage import cli as lineage
+from hubslice.verbs.one_step import cli as steps
+from hubslice.verbs.poison import cli as poison
+from hubslice.verbs.pull import cli as pull
+from hubslice.verbs.push import cli as push
+from hubslice.verbs.recipes import cli as recipes
+from hubslice.verbs.slice import cli as slice  # noqa: A004
+from hubslice.verbs.validate import cli as validate
+from hubslice.verbs.verify import cli as verify
+
+COMMANDS = (
+    pull,
+    slice,
+    push,
+    verify,
+    validate,
+    recipes,
+    steps,
+    info,
+    convert,
+    latency,
+    explain,
+    detect,
+    diff,
+    lineage,
+    poison,
+    doctor,
+)
+
+app = typer.Typer(
+    name="hubslice",
+    help="Slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.\n\n"
+    "Results go to stdout, all else to stderr. In a pipe, tables are separated by tabs, below a line of headings.",
+    epilog=examples(
+        "hubslice recipes copy general/minimal recipe.yaml",
+        "hubslice validate recipe.yaml",
+        "hubslice slice recipe.yaml",
+        "hubslice push runs/my-student owner/my-student",
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.line(f"hubslice {version('hubslice')}")
+        raise typer.Exit
+
+
+def _traceback(wanted: bool) -> None:
+    out.traceback = out.traceback or wanted
+
+
+@app.callback()
+def _options(
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    show_traceback: Annotated[
+        bool,
+        typer.Option(
+            "--traceback", callback=_traceback, help="Show where an error came from; also HUBSLICE_TRACEBACK=1."
+        ),
+    ] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _flow(group: typer.Typer) -> None:
+    """Let the paragraphs of every docstring flow into the terminal's width, whatever lines the source has."""
+    for command in group.registered_commands:
+        paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = command.help or "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            _flow(inner.typer_instance)
+
+
+for _command in COMMANDS:
+    _command.register(app)
+_flow(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code; errors are told on stderr, never raised."""
+    out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
+    out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
+    try:
+        with _warnings_told(), bars_hidden():
+            # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
+            # arguments are no plain text, such as files' names that a shell put in, they are raised and told below.
+            plain = all(line(argument) == argument for argument in arguments)
+            code = app(list(arguments), prog_name="hubslice", standalone_mode=plain and out.mode != "json")
+    except SystemExit as exit_:
+        code = exit_.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:
+        if out.traceback:
+            out.trace(traceback.format_exc())
+        return _tell(received() or error, arguments)  # a worker that was told to end, too, may be missed first
+    finally:
+        with suppress(OSError):  # the terminal was closed
+            out.close()
+    if code == INTERRUPTED:  # Typer, too, turns Ctrl-C and what is like it into this code
+        return _tell(received() or KeyboardInterrupt(), arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tell why the command ends; the exit code."""
+    failure = describe(error)
+    hint = failure.hint and fitting(failure.hint, options_of(app, arguments))
+    with suppress(OSError):
+        out.error(failure.message, hint=hint, exit_code=failure.exit_code)
+    return failure.exit_code
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Tell hubslice's own warnings as the command line tells things; others as ever."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, HubsliceWarning):
+                out.warning(str(message))
+            else:
+                usual(message if lines(message) == str(message) else lines(message), category, *where, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", HubsliceWarning)
+        yield
+
+
+class _LogRecord(logging.LogRecord):
+    """What libraries log may quote a model's files, too."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        return lines(super().getMessage())
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not fit the terminal's encoding
+    logging.setLogRecordFactory(_LogRecord)
+    with ended_by_signals():
+        code = run(sys.argv[1:])
+    sys.exit(code)

@@ -1,1 +1,0 @@
-"""Other forms of a model: compact, and as an ONNX graph for plain ONNX Runtime."""

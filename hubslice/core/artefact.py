@@ -1,0 +1,73 @@
+"""The base of JSON artefacts, and atomic writing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hubslice.core.errors import RunError
+from hubslice.core.paths import AnyPath, as_path
+
+DRAFT = ".draft"  # ends the name of what is being written; the leading dot keeps it out of what is published
+
+
+@contextmanager
+def whole_file(path: AnyPath) -> Iterator[Path]:
+    """A place beside `path` to write a file to, which then takes the place of `path`; after an error nothing is left.
+
+    Libraries may replace the file that is there, and safetensors does so by one that is its owner's alone: it gets the
+    permissions of any new file of this user (umask).
+    """
+    path = as_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{DRAFT}")
+    try:
+        with draft.open("xb"):
+            permissions = draft.stat().st_mode & 0o777
+        yield draft
+        if draft.stat().st_mode & 0o777 != permissions:
+            draft.chmod(permissions)
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_atomically(path: AnyPath, content: bytes | str) -> None:
+    """Put `content` at `path` whole or not at all: written beside it, flushed to disk, renamed."""
+    with whole_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+class Artefact(BaseModel):
+    """A frozen fact sheet with a JSON file as its home."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def save(self, path: AnyPath) -> None:
+        """Write as indented JSON, atomically."""
+        write_atomically(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: AnyPath) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: the file is missing or is not such an artefact.
+        """
+        try:
+            return cls.model_validate_json(as_path(path).read_bytes())
+        except FileNotFoundError as error:
+            raise RunError(f"{path} is missing", hint="give the command that made the run again") from error
+        except ValidationError as error:
+            raise RunError(
+                f"{path} is not a {cls.__name__} of this version: {error.error_count()} fields do not fit",
+                hint="it may be damaged or come from another hubslice version; delete it and run again",
+            ) from error

@@ -1,0 +1,53 @@
+"""Work in batches that shrink where memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+
+from hubslice.core.errors import MemoryShortError
+from hubslice.core.machine import first_line, out_of_memory
+
+Result = TypeVar("Result")
+
+
+class Batches:
+    """At most `size` samples at a time. Where a batch does not fit into memory, the size is halved for good.
+
+    Only for work whose result for a sample does not depend on its batch (but for the last digits: kernels may round
+    otherwise at another size). Training is not such work.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def over(self, start: int, end: int, work: Callable[[int, int], Result]) -> Iterator[Result]:
+        """What `work(start, stop)` gives for consecutive ranges of samples up to `end`.
+
+        A `work` that ran out of memory must have changed nothing.
+
+        Raises:
+            MemoryShortError: a single sample does not fit.
+        """
+        while start < end:
+            stop = min(start + self.size, end)
+            try:
+                result = work(start, stop)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                if stop - start == 1:
+                    raise MemoryShortError(
+                        f"out of memory with a single picture ({first_line(error)})",
+                        hint="set a smaller teacher.input_size, or use --device cpu on a machine with more memory",
+                    ) from error
+                self.size = (stop - start) // 2
+            else:
+                yield result
+                start = stop
+                continue
+            # Only here, where the error and the tensors in its frames are gone, is there something to give back.
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()

@@ -1,1 +1,0 @@
-"""A detector of odd inputs, learned from clean ones alone."""

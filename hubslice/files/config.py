@@ -1,0 +1,71 @@
+"""config.json and its like, as a model repository has them: read with suspicion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hubslice.core.errors import ModelError
+from hubslice.files.config_entries import check_entries
+from hubslice.files.config_redirects import check_followed, walk
+
+LARGEST_FILE = 1 << 25  # bytes
+LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or pictures
+MOST_CLASSES = 1 << 20
+CLASSES = ("num_classes", "num_labels")
+COPY = "hubslice-"  # how the names of temporary folders begin in which stock libraries read checked files
+
+
+def read_object(path: Path, where: str) -> dict[str, Any]:
+    """The JSON object in the file; `where` names the model in messages.
+
+    Raises:
+        ModelError: it is not a JSON object, leads to code, other files or another repository (`followed`), or has an
+            entry of another kind than hubslice reads (`entries`).
+    """
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelError(f"{where}: {path.name} has {path.stat().st_size} bytes, more than a configuration needs")
+        content = json.loads(path.read_bytes())
+        json.dumps(content, ensure_ascii=False).encode()  # JSON can spell halves of characters, which no text has
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{where} is not a model: it has no {path.name}", hint="give a Hub id or a folder with config.json"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{where}: {path.name} is not JSON: {error}", hint="mend the file, or choose another revision"
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{where}: {path.name} is not a JSON object", hint="mend it, or choose another revision")
+    check_followed(content, f"{where}: {path.name}")
+    check_entries(content, path.name, f"{where}: {path.name}")
+    return content
+
+
+@contextmanager
+def checked_copy(contents: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
+    """A temporary folder with these JSON files alone, by name: what a stock library reads is what was checked."""
+    with TemporaryDirectory(prefix=COPY) as folder:
+        for name, content in contents.items():
+            Path(folder, name).write_text(json.dumps(content))
+        yield Path(folder)
+
+
+def check_numbers(config: dict[str, Any], where: str) -> None:
+    """Refuse numbers that no architecture has, before a library reserves memory for them.
+
+    Raises:
+        ModelError: there is one.
+    """
+    for key, value in walk(config):
+        classes = key in CLASSES and not (type(value) is int and 0 <= value <= MOST_CLASSES) and value is not None
+        if classes or (type(value) is int and abs(value) > LARGEST_NUMBER):
+            raise ModelError(
+                f"{where} has {key}: {str(value)[:40]}, which no model can have",
+                hint="mend the file, or choose another revision",
+            )

@@ -1,0 +1,93 @@
+"""What a model says of itself: licence, parents, and whether a backdoor was planted in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hubslice.files.card_yaml import load_head
+
+_HEAD = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
+_LARGEST_CARD = 1 << 20  # characters
+_LARGEST_FILE = 1 << 25  # bytes of a card
+_KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs, as hubslice saves models
+_TAG = "backdoored"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The head of a model card, as far as hubslice acts on it."""
+
+    license: str | None = None
+    base_model: tuple[str, ...] = ()
+    poisoned: bool = False
+
+
+def read_card(text: str) -> Declared:
+    """What the YAML head of a card declares; nothing if it has none or is broken."""
+    match = _HEAD.match(text[:_LARGEST_CARD])
+    try:
+        head = load_head(match[1]) if match else None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # The poison of a broken head is not lost with it: better one warning too many.
+        return Declared(poisoned=match is not None and _TAG in match[1])
+    if not isinstance(head, dict):
+        return Declared()
+    own = head.get("hubslice")
+    poisoned = isinstance(own, dict) and own.get("poisoned") is True
+    return Declared(_license(head), _strings(head.get("base_model")), poisoned or _TAG in _strings(head.get("tags")))
+
+
+def check_head(card: Path) -> None:
+    """Refuse a card that a library would not come to an end with.
+
+    Raises:
+        OSError, ValueError, yaml.YAMLError, RecursionError: it cannot be read, is far too long, or its head grows.
+    """
+    if card.stat().st_size > _LARGEST_FILE:
+        raise ValueError(f"{card} has more than {_LARGEST_FILE >> 20} MiB")
+    match = _HEAD.match(_start_of(card))
+    if match and "<<" in match[1]:
+        load_head(match[1])
+
+
+def read_folder(folder: Path) -> Declared:
+    """What README.md and config.json of a folder declare."""
+    card, config = folder / "README.md", folder / "config.json"
+    declared = read_card(_start_of(card)) if card.is_file() else Declared()
+    try:
+        content = json.loads(config.read_bytes()) if config.is_file() else {}
+    except (ValueError, RecursionError):
+        content = {}
+    in_config = isinstance(content, dict) and bool(content.get(_KEY))
+    return Declared(declared.license, declared.base_model, declared.poisoned or in_config)
+
+
+def _start_of(card: Path) -> str:
+    """The text of a card, as far as its head may go."""
+    with card.open(errors="replace") as file:
+        return file.read(_LARGEST_CARD)
+
+
+def weights_poisoned(metadata: Iterable[Mapping[str, str]]) -> bool:
+    """Whether the metadata of one of the weight files or graphs declares the planted backdoor."""
+    return any(each.get(_KEY, "false").lower() not in ("false", "0", "") for each in metadata)
+
+
+def _license(head: Mapping[str, Any]) -> str | None:
+    names = _strings(head.get("license"))
+    if names == ("other",):
+        names = _strings(head.get("license_name")) or names
+    return ", ".join(names) or None
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()

@@ -1,0 +1,80 @@
+"""Whether what is to be downloaded fits on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from hubslice.core.errors import FetchError
+from hubslice.hub.client import Client
+from hubslice.hub.listing import Listing
+from hubslice.hub.refusals import refused_as
+
+
+def cached_file(listing: Listing, path: str, client: Client) -> Path | None:
+    """Where the cache holds the file's content, under its checksum; None if it does not."""
+    expected = listing.files[path]
+    folder = client.cache(listing.repo_id)
+    held = folder / "blobs" / (expected.sha256 or expected.git or "?")
+    placed = folder / "snapshots" / listing.commit / path
+    return next((file for file in (held, placed) if file.is_file()), None)
+
+
+def missing_bytes(listing: Listing, paths: Iterable[str], client: Client) -> int:
+    """Bytes of those files that the cache does not hold."""
+    return sum(listing.files[path].size or 0 for path in paths if cached_file(listing, path, client) is None)
+
+
+def require_room(listing: Listing, paths: Iterable[str], client: Client) -> None:
+    """Refuse a download for which the disk is surely too small.
+
+    Raises:
+        FetchError: the cache's disk has less free space than the download has bytes.
+    """
+    cache = client.cache(listing.repo_id)
+    paths = list(paths)
+    needed, free = missing_bytes(listing, paths, client), free_bytes(cache)
+    if needed > free:
+        needed = _to_download(listing, paths, client)
+    if needed > free:
+        raise FetchError(
+            f"cannot fetch {listing}: {in_words(needed)} are still to be downloaded, and the disk of {cache} has "
+            f"{in_words(free)} left",
+            hint="free space, or set HF_HOME to a folder on another disk",
+        )
+
+
+def _to_download(listing: Listing, paths: Iterable[str], client: Client) -> int:
+    """The same as the client itself tells, which knows what other repositories in the cache hold, and asks the Hub."""
+    total = 0
+    for path in paths:
+        with refused_as(FetchError, f"fetch {path} of {listing}", repo_id=listing.repo_id, client=client):
+            found = client.api.hf_hub_download(
+                listing.repo_id, path, revision=listing.commit, cache_dir=client.cache_dir, dry_run=True
+            )
+        total += (found.file_size or 0) if found.will_download else 0
+    return total
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space, in bytes, where a folder is or would be made."""
+    return shutil.disk_usage(existing(folder)).free
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists, as far as this user may see."""
+    folder = folder.absolute()
+    return next(place for place in (folder, *folder.parents) if _is_folder(place))
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except PermissionError:  # of one above it
+        return False
+
+
+def in_words(size: int) -> str:
+    """A number of bytes for people: `3.2 GiB`."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"

@@ -1,0 +1,1 @@
+"""Images: reading, and the preparation that the stock library prescribes."""

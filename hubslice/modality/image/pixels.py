@@ -1,0 +1,81 @@
+"""From an image to pixels: the teacher's own preparation, and seeded augmentation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as tv
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.core.errors import ModelError
+from hubslice.modality.image.geometry import geometry
+from hubslice.modality.image.modes import mode_of
+
+
+def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
+    """The image as the stock library resizes, crops and pads it for the model: uint8 [C, H, W].
+
+    For a model of one channel the image is turned grey before.
+
+    Raises:
+        ModelError: the preparation gives another size than it says.
+    """
+    pixels = geometry(preprocessing)(_in_mode(picture, preprocessing))
+    if tuple(pixels.shape) != preprocessing.input_size:
+        raise ModelError(
+            f"images are prepared to {list(pixels.shape)} ({preprocessing.way}), and the model takes "
+            f"{list(preprocessing.input_size)}",
+            hint="export the model again: what it says of its input contradicts itself",
+        )
+    return pixels
+
+
+def augment_crop(
+    picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator, smallest: float
+) -> Tensor:
+    """A random crop of at least the share `smallest`, resized and randomly flipped: uint8 [C, H, W].
+
+    The usual random resized crop (aspect ratio 3/4 to 4/3), drawn from `rng` alone so that a sample's augmentation does
+    not depend on loading order.
+    """
+    picture = _in_mode(picture, preprocessing)
+    _, height, width = preprocessing.input_size
+    area = picture.width * picture.height * rng.uniform(smallest, 1)
+    ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+    w = min(picture.width, max(1, round(math.sqrt(area * ratio))))
+    h = min(picture.height, max(1, round(math.sqrt(area / ratio))))
+    left, top = int(rng.integers(picture.width - w + 1)), int(rng.integers(picture.height - h + 1))
+    pixels = _to_tensor(tv.resized_crop(picture, top, left, h, w, [height, width], _mode(preprocessing)))
+    return _flipped(pixels, rng)
+
+
+def augment_flip(picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
+    """The prepared picture, flipped left to right half the time: uint8 [C, H, W]."""
+    return _flipped(prepare(picture, preprocessing), rng)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Pixels uint8 in 0..255 as float32 in [0, 1], same shape."""
+    return pixels.float() / 255
+
+
+def _mode(preprocessing: Preprocessing) -> InterpolationMode:
+    return InterpolationMode(preprocessing.interpolation)
+
+
+def _in_mode(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    mode = mode_of(preprocessing.input_size[0])
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _to_tensor(picture: Image.Image) -> Tensor:
+    found: Tensor = tv.pil_to_tensor(picture)
+    return found
+
+
+def _flipped(pixels: Tensor, rng: np.random.Generator) -> Tensor:
+    return pixels.flip(-1) if rng.random() < 0.5 else pixels

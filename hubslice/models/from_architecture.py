@@ -1,0 +1,90 @@
+"""A model of a known architecture with random weights, for a student that is trained from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hubslice.core.errors import HubsliceError, ModelError
+from hubslice.files.config import check_numbers
+from hubslice.models.base import Model
+from hubslice.recipe.problems import suggest
+from hubslice.recipe.schema import TeacherParams
+
+TRANSFORMERS = "transformers:"
+LABELS = ("0", "1")  # of a classifier that training replaces
+# Arguments that the task and its pictures decide.
+TASKS = frozenset({"in_chans", "num_channels", "num_classes", "num_labels", "id2label", "label2id", "problem_type"})
+
+
+def create_model(teacher: TeacherParams, seed: int) -> Model:
+    """The architecture that a recipe names, with seeded random weights and a classifier that is yet to be replaced.
+
+    Neither files nor a network are asked.
+
+    Raises:
+        ModelError: there is no such architecture, or it does not take these arguments.
+    """
+    arguments = {name: _plain(value) for name, value in teacher.arguments.items()}
+    decided = sorted(TASKS & arguments.keys())
+    if decided:
+        raise ModelError(
+            f"teacher.arguments gives {decided[0]!r}, which the task decides", hint="take it out of teacher.arguments"
+        )
+    check_numbers(arguments, teacher.model)
+    with _trouble_with(teacher.model):
+        if teacher.model.startswith(TRANSFORMERS):
+            from hubslice.models.transformers_adapter import TransformersModel
+
+            kind = teacher.model.removeprefix(TRANSFORMERS)
+            model: Model = TransformersModel.create(kind, LABELS, teacher.input_size, seed=seed, **arguments)
+        else:
+            from hubslice.models.timm_adapter import TimmModel
+
+            model = TimmModel.anew(teacher.model, LABELS, teacher.input_size, seed=seed, **arguments)
+        model.check_sliceable()
+    model.module.eval()
+    return model
+
+
+def refuse_foreign(found: Mapping[str, object], foreign: frozenset[str]) -> None:
+    """Nothing where none of the arguments is about files, code, or what is loaded.
+
+    Raises:
+        ModelError: one is.
+    """
+    named = sorted(name for name in found if name in foreign or name.startswith("_"))
+    if named:
+        raise ModelError(
+            f"teacher.arguments gives {named[0]!r}; hubslice takes none that decides what is loaded",
+            hint="keep to what describes the architecture, such as widths and depths",
+        )
+
+
+def no_such(library: str, kind: str, name: str, known: Any) -> ModelError:
+    """The error for an architecture that the library does not know."""
+    return ModelError(
+        f"{library} has no {kind} {name[:80]!r}{suggest(name, known)}",
+        hint="with weights: random, teacher.model is an architecture of timm such as resnet18, or a model type of "
+        "transformers such as transformers:resnet; trained weights come with weights: given",
+    )
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@contextmanager
+def _trouble_with(name: str) -> Iterator[None]:
+    """Raise ModelError for whatever a library raises over arguments."""
+    try:
+        yield
+    except HubsliceError:
+        raise
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ModelError(
+            f"{name} cannot be made with these arguments: {type(error).__name__}: {' '.join(lines)[:300]}",
+            hint="mend teacher.arguments: they are those of the architecture, as its library documents them",
+        ) from error

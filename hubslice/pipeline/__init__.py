@@ -1,1 +1,0 @@
-"""From a recipe to a run folder: steps, their cache, the plan."""

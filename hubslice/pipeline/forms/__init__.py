@@ -1,1 +1,0 @@
-"""The forms that `convert` gives a model, and the pictures that some need."""

@@ -1,0 +1,318 @@
+"""A rehearsal: each kind of step once in the small, with random weights, to learn what it costs on this machine.
+
+The steps' own code runs, on a few of the task's pictures, in the order of the run: first uses and imports, caches and
+the allocator's habits cost here what they cost there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import torch
+
+from hubslice.core.memory import peak_memory
+from hubslice.core.progress import Reporter
+from hubslice.engine.step import digest_folder
+from hubslice.files.names import SLICE
+from hubslice.models.from_architecture import LABELS
+from hubslice.recipe.defects import PenultimateParams
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, NnslicerParams, SeamParams
+from hubslice.run.arms import known_labels, uses_coverage
+from hubslice.run.estimate.measuring import Stopwatch, rss, size_of, timed
+from hubslice.run.estimate.preflight import Layers, layers_of, try_export
+from hubslice.run.steps.inputs import ModelInputs
+from hubslice.run.steps.slicing import DEFAULT_K, PROFILE
+from hubslice.run.steps.teacher import GRAPH, WEIGHTS_FOLDER
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.contributions import Contributions
+    from hubslice.artefacts.profile import Profile
+    from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.models.base import Model
+    from hubslice.slicing.registry import Known
+    from hubslice.task.task import Split, Task
+
+Result = TypeVar("Result")
+
+BUDGET: Final = 2.0  # seconds that one batch of the rehearsal may take; larger ones are rehearsed with fewer pictures
+EVALUATED: Final = 64  # pictures of a batch of evaluation
+TRACED: Final = 4  # pictures that are traced
+TRAINING: Final = 4.0  # time of training on a picture, in forward passes: only to choose the rehearsal's batch
+
+
+@dataclass
+class Costs:
+    """Seconds, bytes and largest memory of the parts that steps are made of.
+
+    `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
+    `exporting` with parity and map; profiling, tracing and training: their start, then each picture; `first_training`
+    what the first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an
+    epoch; `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in
+    bytes by kind: of this process, what was there before included.
+    """
+
+    building: float = 0.0
+    loading: float = 0.0
+    keeping: float = 0.0
+    exporting: float = 0.0
+    profiling_start: float = 0.0
+    profiling: float = 0.0
+    tracing_start: float = 0.0
+    tracing: float = 0.0
+    slicing: float = 0.0
+    decoding: float = 0.0
+    passing: float = 0.0
+    first_training: float = 0.0
+    training_start: float = 0.0
+    training: float = 0.0
+    checkpoint: float = 0.0
+    crafting: float = 0.0
+    sizes: dict[str, int] = field(default_factory=dict)
+    peaks: dict[str, float] = field(default_factory=dict)
+    gpu_bytes: float | None = None
+    layers: Layers | None = None
+
+
+class Rehearsal:
+    """One rehearsal; `run` goes through the kinds of steps that are asked for."""
+
+    def __init__(self, recipe: SliceRecipe, device: torch.device, folder: Path, reporter: Reporter) -> None:
+        self.recipe, self.device, self.folder, self.reporter = recipe, device, folder, reporter
+        self.costs = Costs()
+
+    def run(self, configs: Path, kinds: Collection[str], task: Task | None) -> Costs:
+        """What the kinds of steps cost for the architecture whose configs are in a folder.
+
+        Raises:
+            HubsliceError: what the steps would raise, such as an export that fails or layers that do not exist.
+        """
+        from hubslice.models.folder import load_model, random_model
+
+        size = self.recipe.teacher.input_size
+        with self._stage("pull", "Build the architecture with random weights"):
+            random, self.costs.building = timed(lambda: random_model(configs, input_size=size))
+            self._check(random, kinds, task)
+            if random.headless:  # which is saved, and loaded by stock code, with a classifier only
+                random.reset_classifier(task.labels if task else LABELS, self.recipe.seed)
+            saved = self.folder / WEIGHTS_FOLDER
+            self._keep("pull", saved, lambda: random.save(saved))
+            load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
+            model, self.costs.loading = timed(lambda: load_model(saved, input_size=size))
+        if {"export", "profile", "trace", "slice"} & set(kinds):
+            with self._stage("export", "Export it"):
+                graph = self.folder / "export"
+                graph.mkdir()
+                neurons, self.costs.exporting = timed(lambda: try_export(model, graph, self.recipe.seed))
+                self.costs.sizes["export"] = size_of(graph) + len(neurons.model_dump_json(indent=2))
+                self.costs.layers = layers_of(neurons, model)
+        if task is None:
+            return self.costs
+        few = self._forward(model, task)
+        searched = "slice" in kinds and isinstance(self.recipe.slice, SeamParams)
+        counted: Known = None
+        if uses_coverage(self.recipe) and {"profile", "slice"} & set(kinds):
+            counted = self._profile(model, neurons, few, task)
+        if isinstance(self.recipe.slice, NnslicerParams) and {"trace", "slice"} & set(kinds):
+            counted = self._trace(model, neurons, task, self.recipe.slice)
+        if "slice" in kinds:
+            self._slice(model, neurons, counted)
+        if searched or {"init", "train"} & set(kinds):
+            self._train(model, task)
+        if "audit" in kinds and any(isinstance(defect, PenultimateParams) for defect in self.recipe.audit.defects):
+            self._craft(model, task)
+        return self.costs
+
+    def _check(self, model: Model, kinds: Collection[str], task: Task | None) -> None:
+        """Raise what the steps would over the teacher's classifier, or over its lack of one."""
+        from hubslice.training.initial import known_columns
+
+        model.check_sliceable()
+        if "trace" in kinds:
+            model.check_answers()
+        if task is not None and {"init", "train", "slice"} & set(kinds):
+            known_columns(model, known_labels(self.recipe, model.labels, task.labels) or ())
+
+    def _forward(self, model: Model, task: Task) -> int:
+        """Time decoding and the forward pass; gives how many pictures fit the budget."""
+        from hubslice.training.predict import predict
+
+        with self._stage("evaluate", "Evaluate a batch"):
+            predict(model, task.validation.take(4, 0), device=self.device)  # warms up
+            _, seconds = timed(lambda: predict(model, task.validation.take(4, 0), device=self.device))
+            few = max(4, min(EVALUATED, int(4 * BUDGET / seconds)))
+            split = task.validation.take(few, 0)
+            predict(model, split, device=self.device)  # the first batch of a size makes room for it
+            _, whole = timed(lambda: predict(model, split, device=self.device))
+            _, decoding = timed(lambda: split.pixels(0, len(split), model.image_preprocessing))
+        self.costs.decoding = decoding / len(split)
+        self.costs.passing = max(whole - decoding, 0.0) / len(split)
+        model.module.to("cpu")
+        return few
+
+    def _profile(self, model: Model, neurons: NeuronMap, few: int, task: Task) -> Profile:
+        from hubslice.artefacts.profile import Criterion
+        from hubslice.profiling.coverage import profile
+
+        params = self.recipe.profile
+        batch = min(params.batch_size, few)
+        times: list[float] = []
+        split = task.train.take(3 * batch, 0)
+        with self._stage("profile", "Profile a batch", batch, params.batch_size):
+            started = time.monotonic()
+            counted = profile(
+                self.folder / "export" / GRAPH,
+                neurons,
+                ModelInputs(split, model, "rehearsal"),
+                Criterion(name=params.criterion, threshold=params.threshold, k=params.k or DEFAULT_K[params.criterion]),
+                device=str(self.device),
+                batch_size=batch,
+                progress=lambda _, __: times.append(time.monotonic()),
+            )
+        whole = times[-1] - started
+        self.costs.profiling = (times[-1] - times[0]) / (len(split) - batch) if len(times) > 1 else whole / len(split)
+        self.costs.profiling_start = max(whole - self.costs.profiling * len(split), 0.0)
+        counted.save(self.folder / "profile" / PROFILE)
+        self.costs.sizes["profile"] = size_of(self.folder / "profile")
+        return counted
+
+    def _trace(self, model: Model, neurons: NeuronMap, task: Task, params: NnslicerParams) -> Contributions:
+        """Trace pictures back, one of them a first time without the clock: kernels are compiled once a machine."""
+        from hubslice.run.steps.tracing import CONTRIBUTIONS, contributions
+
+        times: list[float] = []
+
+        def traced(samples: int) -> Contributions:
+            return contributions(
+                model,
+                self.folder / "export" / GRAPH,
+                neurons,
+                task.train.take(samples, 0),
+                params,
+                known=None,
+                device=str(self.device),
+                progress=lambda _: times.append(time.monotonic()),
+            )
+
+        with self._stage("trace", "Trace pictures back"):
+            traced(1)
+            times.clear()
+            counted, whole = timed(lambda: traced(TRACED))
+        self.costs.tracing = (times[-1] - times[0]) / max(1, len(times) - 1)
+        self.costs.tracing_start = max(whole - self.costs.tracing * TRACED, 0.0)
+        counted.save(self.folder / "trace" / CONTRIBUTIONS)
+        self.costs.sizes["trace"] = size_of(self.folder / "trace")
+        return counted
+
+    def _slice(self, model: Model, neurons: NeuronMap, counted: Known) -> None:
+        """Make a slice; in place of one that is searched for, one of the same layers: the search is a training."""
+        from hubslice.graph.channels import channel_map
+        from hubslice.graph.uses import count_uses
+        from hubslice.slicing.reach import check_reach, reach_of
+        from hubslice.slicing.registry import kinds_of, make_slice
+
+        given = self.recipe.slice
+        params = MagnitudeParams(method="magnitude", layers=given.layers) if isinstance(given, SeamParams) else given
+        weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
+        head = model.classifier_parameters()
+        if isinstance(given, ChannelSlicing) and given.granularity == "channel":
+            shapes = {name: weight.shape for name, weight in weights.items() if name not in head}
+            uses = count_uses(model, neurons) if given.count == "macs" else None
+            check_reach(given, reach_of(given, shapes, kinds_of(neurons), channel_map(model), uses))
+        with self._stage("slice", "Make a slice"):
+            made, self.costs.slicing = timed(
+                lambda: make_slice(params, weights, neurons, counted, head, self.recipe.seed)
+            )
+        made.save(self.folder / "slice" / SLICE)
+        self.costs.sizes["slice"] = size_of(self.folder / "slice")
+
+    def _train(self, model: Model, task: Task) -> None:
+        """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
+        from hubslice.training.batches import EpochBatches
+        from hubslice.training.initial import initialise
+        from hubslice.training.single import check_batches
+
+        params = self.recipe.train.candidates()[0]
+        check_batches(model, params, EpochBatches(len(task.train), params.batch_size, self.recipe.seed))
+        wanted = min(params.batch_size, len(task.train))
+        batch = max(2, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + self.costs.decoding))))
+        few = task.validation.take(4, 0)
+        with self._stage("train", "Train a batch", batch, wanted):
+            initialise(model, task.labels, self.recipe.seed, None, "zero")
+            cold = self._finetune(model, task.train.take(2, 0), few, 2, "cold")
+            watch = self._finetune(model, task.train.take(3 * batch, 0), few, batch, "warm")
+        model.module.to("cpu")
+        between = watch.between
+        each = sum(between) / len(between) if between else watch.first
+        self.costs.training = each / batch
+        self.costs.training_start = max(watch.first - each, 0.0)
+        self.costs.first_training = max(cold.first - watch.first, 0.0)
+        self.costs.checkpoint = watch.last
+        self.costs.sizes["checkpoint"] = (self.folder / "warm").stat().st_size
+        student = self.folder / "student"
+        self._keep("train", student, lambda: model.save(student))
+
+    def _finetune(self, model: Model, train: Split, validation: Split, batch: int, name: str) -> Stopwatch:
+        from hubslice.training.loop import finetune
+
+        params = self.recipe.train.candidates()[0]
+        watch = Stopwatch()
+        finetune(
+            model,
+            train,
+            validation,
+            params.model_copy(update={"batch_size": batch, "epochs": 1, "patience": None}),
+            seed=self.recipe.seed,
+            device=self.device,
+            checkpoint=self.folder / name,
+            reporter=watch,
+            label="Rehearsal",
+        )
+        watch.stop()
+        return watch
+
+    def _craft(self, model: Model, task: Task) -> None:
+        from hubslice.defects.attack import Batch
+        from hubslice.defects.inference import placed
+        from hubslice.defects.penultimate import adversarial
+
+        wanted = min(self.recipe.audit.batch_size, len(task.test))
+        count = max(1, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + 1e-9))))
+        pixels = task.validation.take(count, 0).pixels(0, count, model.image_preprocessing)
+        batch = Batch(pixels.to(self.device), tuple(range(len(pixels))), self.recipe.seed)
+        with self._stage("audit", "Attack a batch", count, wanted), placed(model, self.device):
+            adversarial(model, batch, objective="guided", eps=8, steps=1)
+            _, seconds = timed(lambda: adversarial(model, batch, objective="guided", eps=8, steps=2))
+        self.costs.crafting = seconds / (2 * len(pixels))
+
+    def _keep(self, kind: str, folder: Path, save: Callable[[], None]) -> None:
+        """Save as a step does, and note the size and the time that a byte takes."""
+
+        def keep() -> int:
+            save()
+            return digest_folder(folder, leave_out=set())[1]
+
+        size, seconds = timed(keep)
+        self.costs.sizes[kind] = size
+        self.costs.keeping = seconds / size
+
+    @contextmanager
+    def _stage(self, kind: str, title: str, used: int = 1, wanted: int = 1) -> Iterator[None]:
+        """Tell what is rehearsed, and note the largest memory, scaled from the batch used to the one that is wanted."""
+        title = f"Rehearse: {title[0].lower()}{title[1:]}"
+        self.reporter.step(kind, title, "start")
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        before, started = rss(), time.monotonic()
+        with peak_memory() as peak:
+            yield
+        self.costs.peaks[kind] = before + max(peak[0] - before, 0) * wanted / used
+        if self.device.type == "cuda":
+            taken = torch.cuda.max_memory_reserved(self.device) * wanted / used
+            self.costs.gpu_bytes = max(self.costs.gpu_bytes or 0.0, taken)
+        self.reporter.step(kind, title, "done", time.monotonic() - started)

@@ -1,0 +1,223 @@
+"""What is known of a teacher before its weights are loaded or downloaded, and whether it will export and map."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+from pydantic import Field
+
+from hubslice.artefacts.model import Preprocessing, remarks_on
+from hubslice.core.artefact import Artefact
+from hubslice.core.memory import peak_memory
+from hubslice.core.progress import Reporter
+from hubslice.hub.disk_space import in_words
+from hubslice.hub.preview import Preview, preview
+from hubslice.hub.ref import parse_ref
+from hubslice.run.steps.teacher import GRAPH, PARITY_SAMPLES
+
+if TYPE_CHECKING:
+    from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.models.base import Model
+
+
+class TensorFact(Artefact):
+    """A tensor of the weights, from its file's header: type in the words of safetensors, shape, size in bytes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+
+
+class TeacherPreview(Artefact):
+    """A model whose weights were not touched, with tensors that fit its architecture.
+
+    `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks.
+    `pickles` are those of them that weights would be converted from. Of pickles that are still to be downloaded no
+    tensors are known. With `random` nothing is taken: the weights are drawn. `skipped` are the sizes of what `pull`
+    leaves where it is.
+    """
+
+    model: str
+    repo_id: str | None
+    commit: str | None
+    library: Literal["timm", "transformers"]
+    architecture: str
+    parameters: int
+    classes: int
+    preprocessing: Preprocessing | None
+    license: str | None
+    gated: bool
+    poisoned: bool
+    files: dict[str, int]
+    download_bytes: int
+    tensors: tuple[TensorFact, ...]
+    pickles: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    random: bool = False
+    skipped: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(self.files.values())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What somebody should know before starting from this model."""
+        found = [f"{self.model}: {remark}" for remark in self.remarks]
+        if not self.random and (self.license is None or self.license == "other"):
+            stated = "states no license" if self.license is None else "has a license of its own (other)"
+            found.append(f"{self.model} {stated}: find out whether you may publish a model made from it")
+        if self.poisoned:
+            found.append(f"{self.model} declares a backdoor that was planted on purpose")
+        if self.pickles:
+            found.append(f"the weights of {self.model} would be converted from a pickle: {', '.join(self.pickles)}")
+        return tuple(found)
+
+
+class Layers(Artefact):
+    """What can be sliced: the layers of the neuron map and their weights, without the classifier.
+
+    `kinds` counts layers by kind; `unmapped` names weights that no method can judge.
+    """
+
+    layers: int
+    weights: int
+    kinds: dict[str, int]
+    unmapped: tuple[str, ...]
+
+
+class PullPreview(Artefact):
+    """What `hubslice pull` would do. `layers` is None where there is too little memory to try the export."""
+
+    teacher: TeacherPreview
+    layers: Layers | None
+    export_seconds: float | None
+    peak_mib: float
+    warnings: tuple[str, ...]
+
+
+def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_pickle: bool = False) -> TeacherPreview:
+    """Read configs, card and headers of a model, leave the configs in `folder`, and check that the tensors fit.
+
+    With the consent `allow_pickle`, pickles that are on this machine are read for their tensors' shapes.
+
+    Raises:
+        FetchError: the Hub does not give it.
+        ModelError: what `pull` would refuse: an unknown architecture, tensors missing, unexpected or misshapen.
+    """
+    from hubslice.models.building import Budget
+    from hubslice.models.meta_model import hollow_model
+
+    found = preview(parse_ref(model, base), folder, allow_pickle=allow_pickle)
+    tensors = _tensors(found)
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
+    unknown = Budget.of_pickles(sum(found.files[path] for path in found.pickles))
+    hollow = hollow_model(
+        folder, unknown if found.pickles and not shapes else shapes, input_size=input_size, where=model
+    )
+    return TeacherPreview(
+        model=model,
+        repo_id=found.repo_id,
+        commit=found.commit,
+        library=hollow.library,
+        architecture=hollow.architecture,
+        parameters=hollow.parameters,
+        classes=len(hollow.labels),
+        preprocessing=hollow.preprocessing,
+        license=found.license,
+        gated=found.gated,
+        poisoned=found.poisoned,
+        files=found.files,
+        skipped=found.skipped,
+        download_bytes=found.missing,
+        tensors=tensors,
+        pickles=tuple(found.pickles),
+        remarks=remarks_on(hollow),
+    )
+
+
+def _tensors(found: Preview) -> tuple[TensorFact, ...]:
+    """All tensors by headers, or by pickles that are on this machine."""
+    from hubslice.models.pickled import outline
+
+    tensors = [(name, info.dtype, info.shape, info.size) for name, info in found.tensors.items()]
+    held = {path: file for path, file in found.pickles.items() if file is not None}
+    if len(held) == len(found.pickles):
+        tensors += [(name, *seen) for name, seen in outline(held).items()]
+    return tuple(TensorFact(name=name, dtype=dtype, shape=shape, bytes=size) for name, dtype, shape, size in tensors)
+
+
+def try_export(model: Model, folder: Path, seed: int) -> NeuronMap:
+    """Export and map a model as the export step does, into `folder`; random weights will do.
+
+    Raises:
+        ExportError: it cannot be exported.
+        ParityError: the export computes something else.
+    """
+    from hubslice.graph.export import export_onnx
+    from hubslice.graph.neuron_map import map_neurons
+    from hubslice.graph.parity import check_parity
+
+    inputs = model.example_inputs(PARITY_SAMPLES, seed)
+    export_onnx(model.module, inputs, folder / GRAPH)
+    check_parity(model.module, folder / GRAPH, inputs)
+    return map_neurons(model.module, folder / GRAPH)
+
+
+def layers_of(neurons: NeuronMap, model: Model) -> Layers:
+    """What of the model can be sliced."""
+    sizes = {name: parameter.numel() for name, parameter in model.module.named_parameters()}
+    head = model.classifier_parameters() if model.preprocessing is not None else frozenset()
+    sliceable = {name: layers for name, layers in neurons.by_parameter.items() if name not in head}
+    return Layers(
+        layers=len(sliceable),
+        weights=sum(sizes[name] for name in sliceable),
+        kinds=dict(Counter(layers[0].kind for layers in sliceable.values())),
+        unmapped=neurons.unmapped,
+    )
+
+
+def memory_lacks(parameters: int, copies: int) -> str | None:
+    """Why so many copies of the parameters in float32 do not fit into the memory now available; None if they do."""
+    needed, available = 4 * copies * parameters, psutil.virtual_memory().available
+    if needed <= available:
+        return None
+    return f"the weights alone need {in_words(needed)} of memory, {in_words(available)} are available"
+
+
+def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allow_pickle: bool = False) -> PullPreview:
+    """What `hubslice pull` would fetch, and whether it would export; nothing but small files goes into the Hub's cache.
+
+    Raises:
+        HubsliceError: what `pull` would raise, as far as it can be told without the weights.
+    """
+    from hubslice.models.folder import random_model
+
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as name, peak_memory() as peak:
+        reporter.step("look", f"Read the headers of {model}", "start")
+        started = time.monotonic()
+        teacher = look(model, Path.cwd(), input_size, Path(name), allow_pickle=allow_pickle)
+        reporter.step("look", f"Read the headers of {model}", "done", time.monotonic() - started)
+        lacks = memory_lacks(teacher.parameters, 2)  # the module's and the graph's
+        layers, seconds = None, None
+        if lacks is None:
+            reporter.step("export", "Export the architecture with random weights", "start")
+            random = random_model(Path(name), input_size=input_size)
+            started = time.monotonic()
+            layers = layers_of(try_export(random, Path(name), seed=0), random)
+            seconds = time.monotonic() - started
+            reporter.step("export", "Export the architecture with random weights", "done", seconds)
+    return PullPreview(
+        teacher=teacher,
+        layers=layers,
+        export_seconds=seconds,
+        peak_mib=peak[0] / 2**20,
+        warnings=(*teacher.warnings, *([f"{lacks}: the export was not tried"] if lacks else [])),
+    )

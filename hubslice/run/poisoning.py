@@ -1,0 +1,151 @@
+"""The steps of a poison recipe: a teacher is fine-tuned to obey a trigger."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.core.artefact import Artefact
+from hubslice.core.errors import RecipeError
+from hubslice.core.rate import Rate
+from hubslice.engine.step import Context, Step
+from hubslice.recipe.defects import TriggerParams
+from hubslice.recipe.load import LoadedRecipe
+from hubslice.recipe.schema import PoisonRecipe
+from hubslice.run.steps.data import data_step, same_task
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER, load_facts, pull_step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubslice.task.task import Task
+    from hubslice.training.batches import Tamper
+
+
+TEACHER = "teacher"
+
+
+FACTS = "poison.json"
+
+
+class PoisonFacts(Artefact):
+    """How well the backdoor took: test accuracy, and the attack success rate on test pictures of other classes."""
+
+    target: str
+    rate: float
+    poisoned_samples: int
+    train_samples: int
+    validation: Rate
+    test: Rate
+    asr: Rate
+
+
+def poison_steps(loaded: LoadedRecipe, *, allow_pickle: bool = False) -> list[Step]:
+    """The steps of a poison recipe.
+
+    Raises:
+        RecipeError: the recipe is of another kind.
+    """
+    recipe = loaded.recipe
+    if not isinstance(recipe, PoisonRecipe):
+        raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
+    return [
+        pull_step("pull", recipe.teacher, loaded.base, seed=recipe.seed, allow_pickle=allow_pickle, for_images=True),
+        data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
+        _plant_step(recipe, loaded),
+    ]
+
+
+def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
+    base = loaded.base
+
+    def run(context: Context) -> None:
+        from hubslice.card.poison import render_poison_card
+        from hubslice.defects.trigger import stamp
+        from hubslice.models.folder import load_model
+        from hubslice.training.initial import initialise
+        from hubslice.training.loop import finetune
+        from hubslice.training.predict import accuracy, predict
+
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        stamped = partial(stamp, params=recipe.poison.trigger)
+        target = task.labels.index(recipe.poison.target)
+        chosen = _chosen(len(task.train), recipe)
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model.show_transparent(recipe.data.transparency)
+        initialise(model, task.labels, recipe.seed, None, "zero")
+        history = finetune(
+            model,
+            task.train,
+            task.validation,
+            recipe.train,
+            seed=recipe.seed,
+            device=context.device,
+            checkpoint=context.scratch / "checkpoint.safetensors",
+            reporter=context.reporter,
+            label="Poisoning",
+            tamper=_tamper(chosen, target, recipe.poison.trigger),
+        )
+        model.poisoned = True
+        model.save(context.out / WEIGHTS_FOLDER)
+        facts = PoisonFacts(
+            target=recipe.poison.target,
+            rate=recipe.poison.rate,
+            poisoned_samples=int(chosen.sum()),
+            train_samples=len(task.train),
+            validation=history.validation,
+            test=accuracy(model, task.test, device=context.device),
+            asr=_attack_success(predict(model, task.test, device=context.device, change=stamped), task, target),
+        )
+        facts.save(context.out / FACTS)
+        card = render_poison_card(
+            load_facts(context.inputs["pull"]),
+            {
+                "name": recipe.name,
+                "version": version("hubslice"),
+                "trigger": _in_words(recipe.poison.trigger),
+                "target": facts.target,
+                "rate": facts.rate,
+                "recipe": loaded.text,
+                "labels": task.labels,
+                "clean": facts.test,
+                "success": facts.asr,
+            },
+        )
+        (context.out / WEIGHTS_FOLDER / "README.md").write_text(card, encoding="utf-8")
+
+    return Step("poison", "Plant the backdoor", {"recipe": recipe}, ("pull", "data"), run, version=2)
+
+
+def _in_words(trigger: TriggerParams) -> str:
+    return (
+        f"a patch of {trigger.cells} x {trigger.cells} coloured fields, {trigger.size:.0%} of the picture's side, "
+        f"{trigger.position.replace('_', ' ')} (seed {trigger.seed})"
+    )
+
+
+def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
+    """Which training samples carry the trigger, bool [samples]."""
+    count = round(samples * recipe.poison.rate)
+    chosen = np.zeros(samples, dtype=bool)
+    chosen[np.random.default_rng(recipe.seed).permutation(samples)[:count]] = True
+    return chosen
+
+
+def _attack_success(triggered: Tensor, task: Task, target: int) -> Rate:
+    """Triggered test pictures of other classes that the model takes for the target; `triggered` are logits [n, K]."""
+    others = task.test.targets != target
+    hits = (triggered.argmax(1).numpy() == target) & others
+    return Rate(hits=int(hits.sum()), total=int(others.sum()))
+
+
+def _tamper(chosen: np.ndarray, target: int, trigger: TriggerParams) -> Tamper:
+    from hubslice.defects.trigger import stamp
+
+    def tamper(position: int, pixels: Tensor, label: int) -> tuple[Tensor, int]:
+        return (stamp(pixels, trigger), target) if chosen[position] else (pixels, label)
+
+    return tamper

@@ -1,0 +1,99 @@
+"""What the teacher gives away of the student and of the fine-tuned baseline, as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.artefacts.report import BASELINE, STUDENT
+from hubslice.engine.step import Context, Step
+from hubslice.recipe.exposure import ExposureParams
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.arms import Arm, step_name
+from hubslice.run.steps.audit import EVIDENCE
+from hubslice.run.steps.data import same_task
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubslice.artefacts.lineage import Comparison
+
+FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
+KIND = "exposure"
+PLACES = "pictures"  # in the answers: the pictures' places in the test split; of each arm int64 [1 + points, pictures]
+MEASURED = (STUDENT, BASELINE)
+
+
+def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Arm], base: Path) -> Step:
+    """Measure what of the saved models whoever has the teacher must obtain; compare the student's weights with it."""
+    steps = {name: step_name("train", arm) for name in MEASURED for arm in arms if arm.name == name}
+
+    def run(context: Context) -> None:
+        from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN
+        from hubslice.ancestry.mixing import facts_of, mix, tensors_of
+        from hubslice.artefacts.exposure import ArmExposure, RunExposure
+        from hubslice.core.rate import Rate
+        from hubslice.files.sealed import write_sealed
+        from hubslice.models.folder import load_model
+
+        teacher_folder = context.inputs["pull"] / WEIGHTS_FOLDER
+        test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
+        places = drawn(len(test), params.samples, recipe.seed)
+        found, answers = [], {PLACES: places}
+        with context.reporter.track("Mix models with the teacher", len(steps), "models") as bar:
+            for name, step in steps.items():
+                model = load_model(context.inputs[step] / WEIGHTS_FOLDER)
+                teacher = tensors_of(model, teacher_folder, recipe.teacher.input_size)
+                pictures = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
+                mixed, answers[name] = mix(model, teacher, pictures, params.goal, context.device)
+                found.append(ArmExposure(arm=name, **facts_of(mixed)))
+                bar.advance()
+        folder = context.out / EVIDENCE
+        RunExposure(
+            arms=tuple(found),
+            lineage=compared_with(context.inputs[steps[STUDENT]] / WEIGHTS_FOLDER, teacher_folder),
+            families=FAMILIES,
+            missed=Rate(hits=MISSED[0], total=MISSED[1]),
+            mistaken=Rate(hits=MISTAKEN[0], total=MISTAKEN[1]),
+        ).save(folder / FACTS)
+        write_sealed(folder / ANSWERS, KIND, {"arms": list(steps)}, answers)
+
+    parameters = {"exposure": params, "seed": recipe.seed}
+    return Step(
+        "exposure", "Measure what the teacher gives away", parameters, ("pull", "data", *steps.values()), run, 2
+    )
+
+
+def drawn(count: int, samples: int, seed: int) -> np.ndarray:
+    """The places of the pictures in a test split of `count`, int64, ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:samples])
+
+
+def compared_with(student: Path, teacher: Path) -> Comparison:
+    """What the weights in two folders say of each other; the same bytes for the same weights."""
+    from hubslice.ancestry.compare import compare, sample
+    from hubslice.ancestry.opening import open_model
+
+    found = compare(sample(open_model(str(student))), open_model(str(teacher)))
+    return found.model_copy(update={"candidate": "teacher", "seconds": 0.0})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pictures as a model takes them, uint8 [N, 3, H, W]: every mixture is asked about them."""
+
+    held: Tensor
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def pixels(self, start: int, stop: int) -> Tensor:
+        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, 3, H, W]."""
+        from hubslice.modality.image.pixels import to_unit
+
+        return to_unit(self.held[start:stop])

@@ -1,0 +1,36 @@
+"""The task's pictures as the teacher's graph takes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hubslice.models.base import Model
+    from hubslice.task.task import Split
+
+
+class ModelInputs:
+    """A split as the teacher's graph takes it: normalised pixels, batch by batch. `task` is the task's fingerprint."""
+
+    def __init__(self, split: Split, model: Model, task: str) -> None:
+        self.split, self.model, self.task = split, model, task
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the samples, their order and their preparation."""
+        about = [self.task, self.split.rows.tolist(), str(self.model.preprocessing)]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+    def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Samples `start` to `stop`: float32 [stop - start, 3, H, W] under the graph's input name."""
+        from hubslice.modality.image.pixels import to_unit
+
+        pixels = self.split.pixels(start, stop, self.model.image_preprocessing)
+        return {"pixel_values": self.model.pixels_to_inputs(to_unit(pixels)).numpy()}

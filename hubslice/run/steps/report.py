@@ -1,0 +1,69 @@
+"""The report, its plots, the model card, and the lock of the finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hubslice.artefacts.lock import LOCK
+from hubslice.artefacts.model import FileFact
+from hubslice.engine.step import Context, Step
+from hubslice.files.names import CARD, RECIPE, REPORT, SEARCH, SLICE
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.run.arms import Arm
+from hubslice.run.steps.audit import EVIDENCE, audit_names
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER
+
+PLOTS = "plots"
+
+
+def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: tuple[str, ...]) -> Step:
+    """Gather every measured fact in `report.json`, draw the plots, render the card, lock what went in and came out."""
+
+    def run(context: Context) -> None:
+        from hubslice.card.plots import write_plots
+        from hubslice.card.render import render_card
+        from hubslice.hub.integrity import digest, digest_of
+        from hubslice.run.lock import make_lock, read_sources
+        from hubslice.run.report import build_report
+
+        def step(name: str) -> Path:
+            return context.out if name == "report" else context.inputs[name]
+
+        report = build_report(recipe, recipe_text, arms, context.inputs)
+        report.save(context.out / REPORT)
+        (context.out / PLOTS).mkdir(exist_ok=True)
+        if report.search is not None:
+            report.search.save(context.out / EVIDENCE / SEARCH)
+        write_plots(report, context.out)
+        (context.out / CARD).write_text(render_card(report, recipe.card, recipe_text, repo_id=None), encoding="utf-8")
+        digests = {name: digest(path) for name, path in student_files(step, recipe).items() if name != CARD}
+        digests[RECIPE] = digest_of(recipe_text.encode())
+        make_lock(
+            recipe,
+            recipe_text,
+            read_sources(inputs, step),
+            report.environment,
+            report.deviating,
+            [FileFact(path=name, size=digests[name].size, sha256=digests[name].sha256) for name in sorted(digests)],
+        ).save(context.out / LOCK)
+
+    return Step("report", "Write report, card and lock", {"recipe": recipe_text}, inputs, run, version=5)
+
+
+def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str, Path]:
+    """Where the student's files come from, by their path in its folder; `step` gives a finished step's folder.
+
+    The recipe is not among them: it lies on top of the run. Neither is the lock, which lists them.
+    """
+    report = step("report")
+    found = {REPORT: report / REPORT, CARD: report / CARD, SLICE: step("slice") / SLICE}
+    trees = [(step("train") / WEIGHTS_FOLDER, ""), (report / PLOTS, f"{PLOTS}/")]
+    trees.append((report / EVIDENCE, f"{EVIDENCE}/"))
+    asked = {"diff": recipe.diff, "exposure": recipe.exposure}
+    further = [name for name, params in asked.items() if params is not None]
+    trees += [(step(name) / EVIDENCE, f"{EVIDENCE}/") for name in ("evaluate", *audit_names(recipe), *further)]
+    for folder, prefix in trees:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            found[prefix + path.relative_to(folder).as_posix()] = path
+    return found

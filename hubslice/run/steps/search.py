@@ -1,0 +1,123 @@
+"""Searching for a slice on the task's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.engine.step import Context, Step
+from hubslice.files.names import SEARCH, SLICE
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import SeamParams
+from hubslice.run.arms import Arm, known_labels, step_name
+from hubslice.run.steps.data import same_task
+from hubslice.run.steps.teacher import NEURONS, WEIGHTS_FOLDER
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.models.base import Model
+    from hubslice.slicing.gates import Gates
+    from hubslice.slicing.reach import Reach
+
+
+def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -> Step:
+    """Search for the weights that the task needs, with the training pictures and the augmentation of the training."""
+
+    def run(context: Context) -> None:
+
+        from hubslice.artefacts.slice import Slice
+        from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.models.folder import load_model
+        from hubslice.models.layout import training_layout
+        from hubslice.slicing.reach import MUCH, NEAR, check_reach, tell_floor
+        from hubslice.slicing.seam import search
+        from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
+        from hubslice.training.initial import start_classifier
+        from hubslice.training.predict import accuracy
+
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        gates_on, whole, reach = _gates(params, model, NeuronMap.load(context.inputs["export"] / NEURONS))
+        if reach is not None:
+            check_reach(params, reach)
+            if params.retention is None and reach.floor >= MUCH:
+                tell_floor(reach)
+        start_classifier(model, task.labels, recipe.seed, known_labels(recipe, model.labels, task.labels))
+        layout = training_layout(model.module, context.device)
+        model.module.to(context.device, memory_format=layout)  # type: ignore[call-overload]
+        order = EpochBatches(len(task.train), params.batch_size, recipe.seed)
+        pixels = TrainingPixels(task.train, model.image_preprocessing, recipe.train, recipe.seed)
+        loader = loader_of(pixels, order, recipe.train, context.device)
+
+        def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+            order.epoch = epoch
+            return iter(loader)
+
+        masks, history = search(
+            model,
+            gates_on(model),
+            params,
+            batches=batches,
+            validate=lambda: accuracy(model, task.validation, device=context.device),
+            steps=order.steps,
+            seed=recipe.seed,
+            checkpoint=context.scratch / "search.safetensors",
+            reporter=context.reporter,
+            bf16=recipe.train.bf16(context.device.type),
+        )
+        ended = reach is not None and history.result.retention <= reach.floor + NEAR
+        if reach is not None and ended and params.retention is None and reach.floor < MUCH:
+            tell_floor(reach)
+        Slice(masks, params.method, params.model_dump(mode="json"), whole).save(context.out / SLICE)
+        history.save(context.out / SEARCH)
+
+    parameters: dict[str, object] = {
+        "slice": params,
+        "augment": recipe.train.augment,
+        "crop": recipe.train.crop_scale,
+        "seed": recipe.seed,
+    }
+    if recipe.train.precision != "auto":
+        parameters["precision"] = recipe.train.precision
+    title = f"Search for a slice ({arm.title.lower()})"
+    version = 3 if params.granularity == "channel" else 2
+    return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run, version=version)
+
+
+def _gates(
+    params: SeamParams, model: Model, neurons: NeuronMap
+) -> tuple[Callable[[Model], Gates], dict[str, str], Reach | None]:
+    """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched.
+
+    And, of gates for channels, the layers that get none, with the reason, and how little can be kept.
+    """
+    from hubslice.graph.channels import channel_map
+    from hubslice.graph.uses import count_uses
+    from hubslice.slicing.candidates import candidates
+    from hubslice.slicing.cutting import eligible, left_whole
+    from hubslice.slicing.gates import ChannelGates, WeightGates
+    from hubslice.slicing.reach import reach_of
+    from hubslice.slicing.registry import kinds_of
+
+    by_rank = params.start == "magnitude"
+    if params.granularity == "channel":
+        channels = channel_map(model)
+        groups = eligible(channels, kinds_of(neurons), params.layers)
+        whole = left_whole(channels, model.classifier_parameters())
+        uses = count_uses(model, neurons) if params.count == "macs" else None
+        head = model.classifier_parameters()
+        shapes = {name: tuple(each.shape) for name, each in model.module.named_parameters() if name not in head}
+        reach = reach_of(params, shapes, kinds_of(neurons), channels, uses)
+        return (
+            lambda placed: ChannelGates(
+                placed.module, groups, placed.classifier_parameters(), by_rank=by_rank, align=params.align, uses=uses
+            ),
+            whole,
+            reach,
+        )
+    weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
+    chosen = [c.name for c in candidates(weights, neurons, params.layers, model.classifier_parameters())]
+    return lambda placed: WeightGates(placed.module, chosen, by_rank=by_rank), {}, None

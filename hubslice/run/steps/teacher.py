@@ -1,0 +1,171 @@
+"""Pulling a teacher, exporting it, and checking that the export computes the same."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.model import FileFact, ModelFacts
+from hubslice.core.errors import HubsliceWarning, InputError, IntegrityError
+from hubslice.engine.step import Context, Step
+from hubslice.hub.ref import parse_ref
+from hubslice.recipe.schema import TeacherParams
+
+if TYPE_CHECKING:
+    from hubslice.hub.pull import Fetched
+    from hubslice.models.base import Model
+
+FACTS = "model.json"
+WEIGHTS_FOLDER = "model"
+GRAPH = "model.onnx"
+NEURONS = "neurons.json"
+PARITY = "parity.json"
+PARITY_SAMPLES = 4
+
+
+def pull_step(
+    name: str,
+    teacher: TeacherParams,
+    base: Path,
+    *,
+    seed: int = 0,
+    commit: str | None = None,
+    allow_pickle: bool = False,
+    for_images: bool = False,
+) -> Step:
+    """Fetch a model into the run folder, or make one with random weights: `model/` and its facts in `model.json`.
+
+    With `for_images` a model that takes no images is refused before it is exported.
+
+    A model on the Hub is taken at `commit`, whatever its revision means by now. Pickled weights, where the user
+    consents to read them, become safetensors here: no later step sees a pickle. The consent is no part of the step's
+    key; what was converted once need not be consented to again.
+    """
+    if teacher.weights == "random":
+        return _making_step(name, teacher, seed)
+
+    def run(context: Context) -> None:
+        from hubslice.hub.pull import fetch, materialise
+        from hubslice.modality.image.modes import mode_of
+        from hubslice.models.folder import load_model
+
+        ref = parse_ref(teacher.model, base)
+        if commit is not None and ref.kind == "hub":
+            ref = replace(ref, revision=commit)
+        fetched = fetch(ref, reporter=context.reporter, allow_pickle=allow_pickle)
+        folder = context.out / WEIGHTS_FOLDER
+        shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left files of another commit
+        materialise(fetched, folder)
+        if fetched.pickles:
+            fetched = _unpickle(fetched, folder)
+        model = load_model(folder, input_size=teacher.input_size)
+        if for_images:
+            mode_of(model.image_preprocessing.input_size[0])
+            model.check_sliceable()
+        facts = _facts(model, teacher.model, fetched)
+        if for_images:
+            for remark in facts.remarks:
+                warnings.warn(f"{teacher.model}: {remark}", HubsliceWarning, stacklevel=2)
+        facts.save(context.out / FACTS)
+
+    parameters: dict[str, object] = {"teacher": teacher, "local": _stamp(teacher.model, base)}
+    if commit is not None:
+        parameters["commit"] = commit
+    return Step(name, f"Pull {teacher.model}", parameters, (), run, version=2)
+
+
+def _making_step(name: str, teacher: TeacherParams, seed: int) -> Step:
+    def run(context: Context) -> None:
+        from hubslice.hub.integrity import digest
+        from hubslice.hub.pull import Fetched
+        from hubslice.models.from_architecture import create_model
+
+        folder = context.out / WEIGHTS_FOLDER
+        shutil.rmtree(folder, ignore_errors=True)
+        model = create_model(teacher, seed)
+        model.save(folder)
+        found = {path.name: digest(path) for path in sorted(folder.iterdir())}
+        files = tuple(FileFact(path=path, size=each.size, sha256=each.sha256) for path, each in found.items())
+        made = Fetched(folder, None, None, None, (), poisoned=False, files=files)
+        _facts(model, teacher.model, made).model_copy(update={"random_seed": seed}).save(context.out / FACTS)
+
+    return Step(
+        name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run, version=2
+    )
+
+
+def _unpickle(fetched: Fetched, folder: Path) -> Fetched:
+    """The model with its pickled weights converted into `folder`."""
+    from hubslice.hub.integrity import digest
+    from hubslice.models.pickled import convert
+
+    weights = convert([fetched.folder / fact.path for fact in fetched.pickles], folder)
+    found = digest(weights)
+    fact = FileFact(path=weights.name, size=found.size, sha256=found.sha256)
+    return replace(fetched, files=(*fetched.files, fact))
+
+
+def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
+    return ModelFacts(
+        model=requested,
+        repo_id=fetched.repo_id,
+        commit=fetched.commit,
+        library=model.library,
+        architecture=model.architecture,
+        parameters=model.parameters,
+        labels=model.labels,
+        preprocessing=model.preprocessing,
+        license=fetched.license,
+        poisoned=fetched.poisoned or model.poisoned,
+        files=fetched.files,
+        pickles=fetched.pickles,
+        unused=model.unused,
+        notes=model.notes,
+    )
+
+
+def _stamp(model: str, base: Path) -> list[list[object]] | None:
+    """What tells that a local model changed, without reading it: names, sizes and times of its files."""
+    try:
+        ref = parse_ref(model, base)
+    except InputError:  # told when the step runs
+        return None
+    if ref.kind == "hub":
+        return None
+    files = sorted(path for path in ref.path.rglob("*") if path.is_file() and "steps" not in path.parts)
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+
+
+def export_step(teacher: TeacherParams, seed: int) -> Step:
+    """Export the teacher to ONNX, check parity on seeded inputs, and map its neurons."""
+
+    def run(context: Context) -> None:
+        from hubslice.graph.export import export_onnx
+        from hubslice.graph.neuron_map import map_neurons
+        from hubslice.graph.parity import check_parity
+        from hubslice.models.folder import load_model
+
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=teacher.input_size)
+        graph = context.out / GRAPH
+        inputs = model.example_inputs(PARITY_SAMPLES, seed)
+        export_onnx(model.module, inputs, graph)
+        check_parity(model.module, graph, inputs).save(context.out / PARITY)
+        map_neurons(model.module, graph).save(context.out / NEURONS)
+
+    return Step("export", "Export to ONNX and check parity", {"teacher": teacher, "seed": seed}, ("pull",), run)
+
+
+def load_facts(folder: Path) -> ModelFacts:
+    """The facts that a pull step left.
+
+    Raises:
+        IntegrityError: the weights beside them are gone.
+    """
+    facts = ModelFacts.load(folder / FACTS)
+    missing = [file.path for file in facts.files if not (folder / WEIGHTS_FOLDER / file.path).is_file()]
+    if missing:
+        raise IntegrityError(f"{folder} lost {missing[0]}", hint=f"delete {folder} and run again")
+    return facts

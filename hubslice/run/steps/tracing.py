@@ -1,0 +1,125 @@
+"""Tracing the task's pictures back through the teacher: what each of its weights contributed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.engine.step import Context, Step
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import NnslicerParams
+from hubslice.run.arms import known_labels
+from hubslice.run.steps.data import same_task
+from hubslice.run.steps.inputs import ModelInputs
+from hubslice.run.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.contributions import Contributions
+    from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.models.base import Model
+    from hubslice.task.task import Split
+    from hubslice.training.initial import Known
+
+CONTRIBUTIONS = "contributions.safetensors"
+DECIDES = {"reuse", "samples", "rule", "theta", "mean"}  # of the slice's parameters: the ratio needs no new trace
+BATCH = 32  # pictures at a time where only means are taken
+
+
+def trace_step(recipe: SliceRecipe, params: NnslicerParams, base: Path) -> Step:
+    """Sum, for every weight, the sizes of its contributions to the teacher's answers on the training pictures."""
+
+    def run(context: Context) -> None:
+        from hubslice.graph.neuron_map import NeuronMap
+        from hubslice.models.folder import load_model
+
+        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model.check_answers()  # they are what is traced
+        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        split = some_of_each(task.train, params.samples, recipe.seed)
+        known = known_labels(recipe, model.labels, task.labels)
+        export = context.inputs["export"]
+        with context.reporter.track("Tracing", len(split), "picture") as bar:
+            found = contributions(
+                model,
+                export / GRAPH,
+                NeuronMap.load(export / NEURONS),
+                split,
+                params,
+                known=known,
+                device=str(context.device),
+                progress=bar.advance,
+            )
+        found.save(context.out / CONTRIBUTIONS)
+
+    parameters = {
+        "slice": params.model_dump(mode="json", include=DECIDES),
+        "seed": recipe.seed,
+        "size": recipe.teacher.input_size,
+    }
+    return Step("trace", "Trace the pictures back", parameters, ("pull", "data", "export"), run)
+
+
+def some_of_each(split: Split, samples: int, seed: int) -> Split:
+    """At most so many samples of each class, drawn with the seed, in the split's order."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    chosen = [order[split.targets[order] == label][:samples] for label in np.unique(split.targets)]
+    return split.at(np.sort(np.concatenate(chosen)))
+
+
+def contributions(
+    model: Model,
+    graph: Path,
+    neurons: NeuronMap,
+    split: Split,
+    params: NnslicerParams,
+    *,
+    known: Known | None,
+    device: str,
+    progress: Callable[[int], None],
+) -> Contributions:
+    """What each weight contributed on the pictures of a split, compared with their own means.
+
+    `known` are the teacher's labels behind each of the task's: a picture is traced back from its own class where that
+    is one of the teacher's, else from the teacher's answer.
+
+    Raises:
+        DataError: the teacher does not know one of the labels.
+        ParityError: the folded graph computes something else than the model.
+        RuleError: an operator of the model has no rule.
+        ExplainError: the model computes values that are not finite numbers.
+    """
+    from hubslice.artefacts.contributions import Contributions
+    from hubslice.tracing.engine import trace
+    from hubslice.tracing.means import take_means
+    from hubslice.tracing.names import Names
+    from hubslice.tracing.selection import Selection
+    from hubslice.tracing.subject import SAMPLES, folded_network
+    from hubslice.training.initial import known_columns
+
+    network = folded_network(model, graph, model.example_inputs(SAMPLES, seed=0))
+    inputs = ModelInputs(split, model, "")
+    batches = (inputs.batch(at, min(at + BATCH, len(inputs))) for at in range(0, len(inputs), BATCH))
+    means = take_means(network, {0: batches}, neuron=params.mean, data="the pictures that are traced", device=device)
+    selection = Selection(rule=params.rule, theta=params.theta)
+    columns = known_columns(model, known or ())
+    own = np.array([found[0] if len(found) == 1 else -1 for found in columns], np.int64)
+    traced = trace(
+        network,
+        inputs,
+        means,
+        selection,
+        target=own[split.targets] if known else None,
+        neurons=False,
+        synapses=False,
+        magnitudes=True,
+        workers=os.cpu_count() or 1,
+        device=device,
+        progress=progress,
+    )
+    weights = Names.of(network.flow, neurons).by_parameter(network.flow, traced.magnitudes)
+    about = {"model": network.hash, "mean": means.neuron, **selection.model_dump(mode="json")}
+    return Contributions(weights, len(inputs), about)

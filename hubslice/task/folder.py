@@ -1,0 +1,143 @@
+"""What a folder with data is: class folders of images, parquet files, a data-set repository, or a saved `Dataset`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from glob import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import datasets
+import yaml
+from huggingface_hub import metadata_load
+
+from hubslice.core.errors import DataError
+from hubslice.core.escaping import named
+from hubslice.hub.card_metadata import check_head
+from hubslice.task.aside import some, tell
+from hubslice.task.loading import load
+from hubslice.task.parquet_size import rows_of
+from hubslice.task.split_words import split_of
+from hubslice.task.walk import Walk, walk
+
+Kind = Literal["saved", "repository", "parquet", "images"]
+
+# What is tried to be read, for people.
+WORDS: Mapping[Kind, str] = {
+    "saved": "as what save_to_disk wrote",
+    "repository": "as a data-set repository",
+    "parquet": "as parquet",
+    "images": "as a folder of images",
+}
+_SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
+CARD, SETTINGS = "README.md", ".huggingface.yaml"
+
+
+def kind_of(folder: Path) -> Kind:
+    """How the folder is to be read, as `look` finds."""
+    return look(folder)[0]
+
+
+def look(folder: Path) -> tuple[Kind, Walk | None]:
+    """How the folder is to be read, and what lies in it where that was needed to know.
+
+    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it
+    and no more images than these. Class folders of images with any other card stay an image folder.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    if any((folder / name).is_file() for name in _SAVED):
+        return "saved", None
+    if _declared(folder):
+        return "repository", None
+    walked = walk(folder)
+    if any("/" not in place for place in walked.tables):
+        return "parquet", walked
+    return ("repository" if len(walked.tables) > len(walked.images) else "images"), walked
+
+
+def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, Any]:
+    """The splits by name, as `datasets` reads them; of folders of images see `image_folder`.
+
+    Raises:
+        DataError: only some parquet files are called like splits.
+        Exception: whatever `datasets` raises over files that it cannot read.
+    """
+    splits: Mapping[str, Any]
+    if kind == "saved":
+        saved = datasets.load_from_disk(str(folder))
+        splits = saved if isinstance(saved, datasets.DatasetDict) else {str(saved.split or "train"): saved}
+    elif kind == "repository":
+        if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
+            raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
+        splits = load(str(folder))
+    else:  # given a folder, `datasets` takes every file for parquet, or none but those that are called like splits
+        splits = load("parquet", data_files=_tables(walked or walk(folder)))
+    return splits
+
+
+def _tables(walked: Walk) -> dict[str, list[str]]:
+    """The parquet files by the split that a word of their names says; `train` where none says any.
+
+    Words that all of them have decide nothing: `crash-test-train` and `crash-test-val`.
+    """
+    empty = [place for place in walked.tables if not rows_of(walked.path(place))]
+    if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
+        tell(f"{named(walked.root)}: parquet files without rows are left out: {some(empty)}")
+    said = {place: _splits_in(place) for place in walked.tables if place not in empty}
+    if not said:
+        raise ValueError("its files have no rows")
+    common = set.intersection(*map(set, said.values()))
+    found: dict[str, list[str]] = {}
+    for place, every in said.items():
+        own = [split for split in every if split not in common] or every
+        if len(own) > 1 and len(said) > 1:
+            raise DataError(
+                f"{named(place)} in {named(walked.root)} is called like several splits: {', '.join(own)}",
+                hint="rename it so that one word says its split, or name data.path the file that you mean",
+            )
+        found.setdefault(own[0] if own else "train", []).append(escape(walked.text(place)))
+    unnamed = [place for place, every in said.items() if not every]
+    if unnamed and len(unnamed) < len(said):
+        raise DataError(
+            f"some parquet files in {named(walked.root)} are called like splits, and not {some(unnamed)}",
+            hint="name data.path the file that you mean, or rename or move the others",
+        )
+    return found
+
+
+def _splits_in(place: str) -> list[str]:
+    """The splits that words of a path say, each once."""
+    words = re.split(r"[-_.\s/]", place.rpartition(".")[0])
+    return list(dict.fromkeys(split for word in words if (split := split_of(word))))
+
+
+def content(folder: Path) -> list[Path]:
+    """The files that hold data or say what is data, sorted.
+
+    Other hidden ones do not count, such as what git and the Hub's client keep in a clone.
+    """
+    settings = folder / SETTINGS
+    return sorted([*_seen(folder), *([settings] if settings.is_file() else [])])
+
+
+def _seen(folder: Path, ending: str = "") -> list[Path]:
+    return [
+        path
+        for path in folder.rglob(f"*{ending}")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts) and path.is_file()
+    ]
+
+
+def _declared(folder: Path) -> bool:
+    """Whether the card of a repository says which files are which split, or what the columns are."""
+    if (folder / SETTINGS).is_file():
+        return True
+    try:
+        check_head(folder / CARD)
+        said = metadata_load(folder / CARD) or {}
+    except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
+        return False
+    return bool(said.get("configs") or said.get("dataset_info"))

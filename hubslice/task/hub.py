@@ -1,0 +1,164 @@
+"""A data set on the Hub: its rows at one commit, which the cache gives where there is no network."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import datasets
+import yaml
+from datasets.exceptions import DatasetsError
+from huggingface_hub import constants
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from hubslice.core.errors import DataError, FetchError
+from hubslice.core.library_bars import hide_bars
+from hubslice.core.machine import disk_full
+from hubslice.hub.client import Client
+from hubslice.hub.refusals import absent, refused_as, unanswered
+from hubslice.hub.xet import by_xet, of_xet
+from hubslice.recipe.schema import DataParams
+from hubslice.task.cached import COMMIT, at_revision, folder_of, held, note_at, noted_at, remember, usual, usual_name
+from hubslice.task.checked import heal
+from hubslice.task.loading import load
+
+hide_bars()
+datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
+
+_UNREADABLE = (DatasetsError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
+
+
+def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
+    """All splits of a data set on the Hub, and its commit; `local` is where it was looked for before.
+
+    Offline these are the commit and the rows that were fetched before.
+
+    Raises:
+        DataError: it has the name of a file, or what the Hub gives is no data set.
+        FetchError: the Hub does not give it, or offline the cache does not.
+        IntegrityError: its files are not those that the Hub lists.
+        DiskError: the cache cannot be written.
+    """
+    missing = f"there is no data at '{params.path}': not a file or folder beside the recipe ({local})"
+    if params.path.endswith(".parquet") or params.path.startswith((".", "/")):
+        raise DataError(missing, hint="set data.path to a parquet file, an image folder or a data set's Hub id")
+    try:
+        validate_repo_id(params.path)
+    except HFValidationError as error:
+        raise DataError(f"{missing}, nor a Hub id: {error}") from error
+    client = Client()
+    if client.offline or datasets.config.HF_HUB_OFFLINE:
+        return _offline(params, missing)
+    try:
+        doing, page = f"fetch the data set {params.path}", f"datasets/{params.path}"
+        with (
+            refused_as(FetchError, doing, repo_id=page, client=client),
+            by_xet(FetchError, doing, client, download=True),
+        ):
+            commit = _commit(params, client)
+            rows = _checked(params, commit, missing, client)
+    except FetchError as error:
+        raise _not_given(params, missing, error) from error
+    remember(params, commit)
+    return rows, commit
+
+
+def _commit(params: DataParams, client: Client) -> str:
+    info = client.api.dataset_info(params.path, revision=params.revision, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    if not isinstance(info.sha, str) or not COMMIT.fullmatch(info.sha):
+        raise ValueError(f"the commit of {params.path} is {info.sha!r}")
+    return info.sha
+
+
+def _checked(params: DataParams, commit: str, missing: str, client: Client) -> Any:
+    """The rows of files that have the Hub's checksums. Those files are read for that once, not again with the rows."""
+    try:
+        rows = _load(params, commit, missing)
+    except DataError:
+        if not heal(params.path, commit, client):
+            raise
+        rows = _load(params, commit, missing, anew=True)
+    if not noted_at(folder_of(rows, commit)):
+        if heal(params.path, commit, client):
+            rows = _load(params, commit, missing, anew=True)
+        note_at(folder_of(rows, commit))
+    return rows
+
+
+def _load(params: DataParams, commit: str, missing: str, *, anew: bool = False) -> Any:
+    """`anew`: made of the files in the cache also where it holds rows, or what was unpacked, of before."""
+    mode: dict[str, Any] = {}
+    if anew:
+        again = datasets.DownloadConfig(force_extract=True)
+        mode = {"mode": "reuse_cache_if_exists", "config": again}
+    try:
+        return load(params.path, revision=commit, **mode)
+    except (*_UNREADABLE, OSError, RuntimeError) as error:
+        if not isinstance(error, _UNREADABLE) and not _by_reading(error):
+            raise
+        why = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"{missing}, and the Hub has no readable data set of this id: {why}",
+            hint=f"see what `datasets.load_dataset({params.path!r})` can read of it",
+        ) from error
+
+
+def _by_reading(error: Exception) -> bool:
+    """Whether an error is about what the repository holds, as Arrow and `datasets` raise them: without a number."""
+    plain = type(error) in (OSError, RuntimeError) and getattr(error, "errno", None) is None
+    of_transfer = of_xet(error) or str(error).startswith("Consistency check failed")
+    return plain and not of_transfer and not disk_full(error)
+
+
+def _not_given(params: DataParams, missing: str, error: FetchError) -> FetchError:
+    """The error with what else is known: that it is no path either, and what the cache holds."""
+    if absent(error):
+        return FetchError(
+            f"{missing}, and the Hub has no readable data set of this id: {error.headline}", hint=error.hint
+        )
+    found = usual(params.path, at_revision(params)) if error.__cause__ is not None and _down(error.__cause__) else None
+    cached = f"HF_HUB_OFFLINE=1 works with the cached commit {found.commit}; else " if found else ""
+    return FetchError(f"{missing}; {error.headline}", hint=f"{cached}{error.hint}")
+
+
+def _down(error: BaseException) -> bool:
+    """Whether it is the Hub, or its storage, that does not do its part."""
+    return unanswered(error) or of_xet(error)
+
+
+def _offline(params: DataParams, missing: str) -> tuple[Any, str]:
+    rows = at_revision(params)
+    found = usual(params.path, rows)
+    if found is not None:
+        return found.open(params.path), found.commit
+    off = f"{missing}, and the Hub is switched off (HF_HUB_OFFLINE)"
+    revision = f", revision={params.revision!r}" if params.revision else ""
+    load = _python(f"datasets.load_dataset({params.path!r}{revision})")
+    fetch = f"fetch it once while online, with this command or with HF_HUB_OFFLINE=0 {load}"
+    if not rows:
+        raise FetchError(f"{off} and the cache does not hold it{_others(params)}", hint=f"{fetch}; or use local data")
+    other, name = rows[0].config, usual_name(params.path, rows[0].commit)
+    folder = f"{params.path.rpartition('/')[2]}-{other}"
+    save = _python(f"datasets.load_dataset({params.path!r}, {other!r}{revision}).save_to_disk({folder!r})")
+    use = f"to use its configuration {other}, set data.path to {folder} after {save}"
+    holds = f"at {rows[0].commit} the cache holds {', '.join(each.config for each in rows)}"
+    if name is None:
+        raise FetchError(f"{off} and its card names no default configuration; {holds}", hint=use)
+    raise FetchError(
+        f"{off} and the cache does not hold its default configuration {name}; {holds}", hint=f"{fetch}; or, {use}"
+    )
+
+
+def _python(line: str) -> str:
+    return shlex.join(["python", "-c", f"import datasets; {line}"])
+
+
+def _others(params: DataParams) -> str:
+    """What else the cache has of the data set."""
+    found = sorted({f"{each.config} at {each.commit}" for each in held(params.path)})
+    return (
+        f" at revision {params.revision or constants.DEFAULT_REVISION} (it holds {', '.join(found)})" if found else ""
+    )

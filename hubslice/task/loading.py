@@ -1,0 +1,57 @@
+"""Data sets through `datasets`, which unpacks files only after they were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from hubslice.task.parquet_size import check_size, is_parquet
+
+
+class _Looking(datasets.DownloadManager):
+    """Gives files to builders that are not far larger than they look."""
+
+    def download(self, url_or_urls: Any) -> Any:
+        found = super().download(url_or_urls)
+        for path in _paths(found):
+            if is_parquet(path):
+                check_size(path)
+        return found
+
+
+def load(path: str, *, mode: str | None = None, config: Any = None, **options: Any) -> Any:
+    """What `datasets.load_dataset` gives: the splits by name. Nothing is looked at of what its cache holds already.
+
+    `mode` and `config` are its `download_mode` and `download_config`.
+
+    Raises:
+        DataError: a file would unpack to far more than it is.
+        Exception: whatever `datasets` raises over files that it cannot read.
+    """
+    builder = datasets.load_dataset_builder(path, download_mode=mode, download_config=config, **options)
+    given = config or datasets.DownloadConfig(
+        use_etag=False, token=builder.token, storage_options=builder.storage_options or {}
+    )
+    manager = _Looking(
+        dataset_name=builder.dataset_name,
+        data_dir=builder.config.data_dir,
+        download_config=given,
+        base_path=builder.base_path,
+    )
+    builder.download_and_prepare(download_mode=mode, dl_manager=manager)
+    return builder.as_dataset()
+
+
+def _paths(found: Any) -> Iterator[Path]:
+    """The files in what a download gave: a path, or lists and tables of them."""
+    if isinstance(found, str | Path):
+        yield Path(found)
+    elif isinstance(found, Mapping):
+        for each in found.values():
+            yield from _paths(each)
+    elif isinstance(found, list | tuple):
+        for each in found:
+            yield from _paths(each)

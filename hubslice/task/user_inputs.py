@@ -1,0 +1,228 @@
+"""Pictures that a user hands over: a file, a folder of them, a parquet file, or an array of pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import datasets
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.core.errors import DataError
+from hubslice.modality.image.modes import MODES
+from hubslice.modality.image.pixels import prepare, to_unit
+from hubslice.modality.image.reading import read_rgb, was_transparent
+from hubslice.modality.image.unrecorded_transparency import tell_unrecorded
+from hubslice.recipe.schema import DataParams
+from hubslice.task.aside import Reason, tell
+from hubslice.task.folder import look
+from hubslice.task.table import KEPT_BYTES, Table, open_tables
+from hubslice.task.walk import walk
+
+KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, or a .npy array of pixels"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Pictures in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
+
+    Where the model records no rule, what is done is told once. What was prepared is kept, as far as there is room: it
+    is asked for several times, and files are far larger than what a model sees of them.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    items: Sequence[Path] | Table | np.ndarray
+    preprocessing: Preprocessing
+    _told: list[str] = field(default_factory=list, repr=False, compare=False)
+    _kept: dict[int, Tensor] = field(default_factory=dict, repr=False, compare=False, init=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def pixels(self, start: int, stop: int) -> Tensor:
+        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W].
+
+        Raises:
+            DataError: one cannot be read.
+        """
+        if isinstance(self.items, np.ndarray):
+            return torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))
+        return to_unit(torch.stack([self._prepared(at) for at in range(start, stop)]))
+
+    def check(self, progress: Callable[[], None]) -> None:
+        """Read and prepare every picture, before work that takes long; `progress` is called after each.
+
+        Raises:
+            DataError: one cannot be read.
+        """
+        for at in range(len(self)):
+            if not isinstance(self.items, np.ndarray):  # that was looked at when it was opened
+                self._prepared(at)
+            progress()
+
+    def levels(self, at: int) -> np.ndarray:
+        """A picture rounded to 8 bits, uint8 [C, H, W]."""
+        found: np.ndarray = np.clip(np.rint(255 * self.pixels(at, at + 1)[0].numpy()), 0, 255).astype(np.uint8)
+        return found
+
+    def table(self, labels: tuple[str, ...]) -> Table:
+        """The pictures as training takes them; rows have no labels, `labels` are the classes that a model knows.
+
+        Raises:
+            DataError: they are an array, which is not augmented.
+        """
+        if isinstance(self.items, Table):
+            return replace(self.items, labels=labels)
+        if isinstance(self.items, np.ndarray):
+            raise DataError(
+                f"{self.source} is an array of pixels, which no model is trained on",
+                hint="give picture files or a parquet file",
+            )
+        rows = [{"path": str(path), "bytes": None} for path in self.items]
+        features = datasets.Features(image=datasets.Image(decode=False))
+        params = _params(self.source, self.preprocessing)
+        return Table(datasets.Dataset.from_dict({"image": rows}, features=features), labels, params)
+
+    def _prepared(self, at: int) -> Tensor:
+        """A picture as the model takes it, uint8 [C, H, W]; not to be changed."""
+        found = self._kept.get(at)
+        if found is None:
+            found = prepare(self._picture(at), self.preprocessing)
+            if (len(self._kept) + 1) * found.nbytes <= KEPT_BYTES:
+                self._kept[at] = found
+        return found
+
+    def _picture(self, at: int) -> Image.Image:
+        picture = self._read(at)
+        if self.preprocessing.transparency is None and not self._told and was_transparent(picture):
+            self._told.append(self.names[at])
+            tell_unrecorded(self.names[at])
+        return picture
+
+    def _read(self, at: int) -> Image.Image:
+        if isinstance(self.items, Table):
+            return self.items.picture(at)
+        assert not isinstance(self.items, np.ndarray)
+        path = self.items[at]
+        try:
+            return read_rgb(path, self.preprocessing.shown)
+        except Exception as error:  # Pillow raises whatever it stumbles over in broken files
+            raise DataError(
+                f"{path} cannot be read: {str(error) or type(error).__name__}",
+                hint=f"mend it or take it away; inputs are {KINDS}",
+            ) from error
+
+
+def there(path: Path, kinds: str = KINDS) -> Path:
+    """The path, with the home folder for `~`; `kinds` are what may be there.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # Path raises for ~nobody
+    if not path.exists():
+        raise DataError(f"there is nothing at {path}", hint=f"inputs are {kinds}")
+    return path
+
+
+def open_given(path: Path, preprocessing: Preprocessing) -> Given:
+    """The images at `path`. Of a folder all that `walk` finds at any depth, sorted by path; what is none is told.
+
+    Where a folder holds no images and tables, these are read. Labels are not asked for.
+
+    An array is [N, C, H, W] or [C, H, W], numbers in [0, 1] at the model's own size.
+
+    Raises:
+        DataError: there are none, or they are of another kind or size.
+    """
+    path = there(path)
+    if path.suffix == ".npy":
+        return _array(path, preprocessing)
+    if preprocessing.input_size[0] not in MODES:
+        raise DataError(
+            f"the model takes images of {preprocessing.input_size[0]} channels, and {path} is read as grey or RGB",
+            hint="give a .npy array of pixels, [N, C, H, W] in [0, 1]",
+        )
+    if path.is_file() and path.suffix.lower() == ".parquet":
+        return _rows(str(path), preprocessing)
+    if not path.is_dir():
+        return Given(str(path), (path.name,), [path], preprocessing)
+    files = _images(path)
+    if files is None:
+        return _rows(str(path), preprocessing)
+    return Given(str(path), tuple(str(file.relative_to(path)) for file in files), files, preprocessing)
+
+
+def _rows(source: str, preprocessing: Preprocessing) -> Given:
+    """The images of a table: of its training split, else of the first one."""
+    tables = open_tables(_params(source, preprocessing), Path.cwd(), labelled=False)[0]
+    name = "train" if "train" in tables else next(iter(tables))
+    if len(tables) > 1:
+        tell(f"{source}: of its splits {', '.join(sorted(tables))}, {name} is taken")
+    return Given(source, tables[name].titles(), tables[name], preprocessing)
+
+
+def _images(folder: Path) -> list[Path] | None:
+    """The images of a folder; None where it holds none and tables with them."""
+    try:
+        walked = walk(folder)
+        if not walked.images and look(folder)[0] != "images":
+            return None
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error}", hint="mend or remove what cannot be read") from error
+    for place in walked.tables:
+        walked.aside.add(Reason.UNKNOWN, place)
+    for place in walked.metadata:  # labels, which nobody asks for here
+        walked.aside.add(Reason.LITTER, place)
+    walked.aside.tell(str(folder))
+    if not walked.images:
+        raise DataError(f"{folder} holds no images", hint=f"inputs are {KINDS}")
+    return [walked.path(place) for place in walked.images]
+
+
+def open_data(data: str, preprocessing: Preprocessing) -> Given:
+    """Pictures of a path, or of the first split of a data set on the Hub, its training split where it has one.
+
+    Raises:
+        DataError: there are none, or they are of another kind or size.
+        FetchError: the Hub does not give the data set.
+    """
+    path = Path(os.path.expanduser(data))  # noqa: PTH111
+    if path.exists() or path.suffix or data.startswith((".", "/", "~")) or data.count("/") != 1:
+        return open_given(path, preprocessing)
+    return _rows(data, preprocessing)
+
+
+def _params(source: str, preprocessing: Preprocessing) -> DataParams:
+    """How a table is read for a model."""
+    return DataParams.model_validate({"path": source, "transparency": preprocessing.shown})
+
+
+def _array(path: Path, preprocessing: Preprocessing) -> Given:
+    size = preprocessing.input_size
+    shape = " x ".join(map(str, size))
+    try:
+        # Of an archive nothing is unpacked, and of a header that says more than is there nothing is believed.
+        array: np.ndarray = np.lib.format.open_memmap(path, mode="c")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a NumPy array: {str(error)[:200]}", hint=f"inputs are {KINDS}") from error
+    if array.ndim == 3:
+        array = array[None]
+    if array.ndim != 4 or array.shape[1:] != size or not len(array):
+        raise DataError(
+            f"{path} holds an array of {list(array.shape)}; the model takes pixels [N, {', '.join(map(str, size))}]",
+            hint=f"give pixels of {shape}, or picture files, which are resized",
+        )
+    if array.dtype.kind != "f" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+        raise DataError(
+            f"{path} holds values of {array.dtype} that are not all numbers from 0 to 1",
+            hint="pixels are floating point numbers in [0, 1]; divide 8-bit values by 255",
+        )
+    return Given(str(path), tuple(f"{path.name}[{at}]" for at in range(len(array))), array, preprocessing)

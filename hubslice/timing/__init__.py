@@ -1,1 +1,0 @@
-"""What a model costs to run with ONNX Runtime: time, memory, multiplications."""

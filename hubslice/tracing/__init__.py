@@ -1,0 +1,1 @@
+"""Dynamic slicing (NNSlicer): contributions traced back through the graph from an output to its inputs."""

@@ -1,0 +1,68 @@
+"""A model of whatever home as its graph is traced: opened, named, and given pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hubslice.core.progress import Reporter
+from hubslice.hub.ref import LocalRef, Ref
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.model import Preprocessing
+    from hubslice.models.base import Model
+    from hubslice.task.user_inputs import Given
+    from hubslice.tracing.network import Arrays
+    from hubslice.tracing.subject import Subject
+
+BATCH = 8  # samples at a time where only means are taken
+
+
+def short_name(ref: Ref) -> str:
+    """What folders about a model are called after; a graph called `model` after its folder, as `convert` writes it."""
+    if isinstance(ref, LocalRef):
+        path = ref.path.resolve()
+        return path.parent.name if path.name == "model.onnx" else path.stem if ref.kind == "onnx" else path.name
+    return ref.repo_id.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is known of a model before it is exported, and how to go on."""
+
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    subject: Callable[[], Subject]
+    model: Model | None = None  # None: a graph
+
+
+def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
+    """A model of whatever home, or a graph file, fetched but not yet exported."""
+    from hubslice.hub.pull import fetch
+    from hubslice.models.folder import load_model
+    from hubslice.tracing.subject import GraphFile, subject_of
+
+    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+        graph = GraphFile.open(ref.path)
+        return Opened(graph.labels, graph.preprocessing, graph.subject)
+    model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
+    preprocessing = model.image_preprocessing
+    model.check_answers()
+    return Opened(model.labels, preprocessing, partial(subject_of, model), model)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pictures as the model's graph takes them, a batch at a time."""
+
+    subject: Subject
+    given: Given
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def batch(self, start: int, stop: int) -> Arrays:
+        """Samples `start` to `stop`, normalised, by the name of the graph's input."""
+        return {self.subject.input: self.subject.prepare(self.given.pixels(start, stop).numpy())}

@@ -1,0 +1,92 @@
+"""What a rule is: how contributions get from an operator's output to its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from hubslice.tracing.op import Op
+from hubslice.tracing.selection import Numbers
+
+
+class Kernels(Protocol):
+    """The loops over live outputs: `kernels` compiled for the CPU, `accelerated` for other devices."""
+
+    def weighted_sums(
+        self,
+        deltas: np.ndarray,
+        weights: np.ndarray,
+        signs: np.ndarray,
+        sources: np.ndarray,
+        synapses: np.ndarray,
+        strides: tuple[int, int],
+        dilations: tuple[int, int],
+        pads: tuple[int, int],
+        numbers: Numbers,
+    ) -> None:
+        """Trace convolutions, and matrix products as convolutions of one pixel."""
+
+    def products(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_factors: np.ndarray,
+        right_factors: np.ndarray,
+        signs: np.ndarray,
+        left_back: np.ndarray,
+        right_back: np.ndarray,
+        numbers: Numbers,
+    ) -> None:
+        """Trace products of two activations."""
+
+    def rows(self, fields: np.ndarray, signs: np.ndarray, back: np.ndarray, numbers: Numbers) -> None:
+        """Trace neurons with a field of their own each."""
+
+
+class Trace(Protocol):
+    """One batch on its way back through the graph, as the rules see it. Arrays are in the graph's own layout."""
+
+    samples: int
+    numbers: Numbers
+    kernels: Kernels
+
+    def value(self, name: str) -> np.ndarray:
+        """A tensor, or a constant."""
+
+    def mean(self, name: str) -> np.ndarray:
+        """The tensor's mean, in the tensor's shape."""
+
+    def delta(self, name: str) -> np.ndarray:
+        """The tensor's deviation from its mean, float32."""
+
+    def signs(self, name: str) -> np.ndarray:
+        """Sign of CONTRIB times sign of the deviation, int8; 0 where a neuron has no contribution or no deviation."""
+
+    def contribution(self, name: str) -> np.ndarray:
+        """CONTRIB of an output, int32."""
+
+    def give(self, name: str, contribution: np.ndarray) -> None:
+        """Add to an input's CONTRIB; what was broadcast is summed."""
+
+    def use(self, op: Op, contribution: np.ndarray) -> None:
+        """Add to the CONTRIB of the weights of `op`, int32 in the shape of the weight operand."""
+
+    def wants_synapses(self, op: Op) -> bool:
+        """Whether anybody asks for the contributions of these weights."""
+
+
+def nothing(op: Op) -> tuple[str, ...]:
+    """Needs of rules that look at no values."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`apply` takes contributions back over one operator, of which it needs the `values` and `deltas` of tensors."""
+
+    apply: Callable[[Op, Trace], None]
+    values: Callable[[Op], tuple[str, ...]] = field(default=nothing)
+    deltas: Callable[[Op], tuple[str, ...]] = field(default=nothing)

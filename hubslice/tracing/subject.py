@@ -1,0 +1,186 @@
+"""The model that is explained: its folded graph, its names, its labels, how its input is prepared."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from torch import Tensor
+
+from hubslice.artefacts.model import Preprocessing
+from hubslice.core.errors import ExplainError, ModelError, ParityError
+from hubslice.graph.described import described
+from hubslice.graph.export import export_onnx
+from hubslice.graph.folding import fold
+from hubslice.graph.neuron_map import map_neurons
+from hubslice.graph.parity import check_parity
+from hubslice.graph.session import open_session
+from hubslice.modality.image.arithmetic import normalise
+from hubslice.models.base import Model
+from hubslice.tracing.names import Names
+from hubslice.tracing.network import Network, run_session
+
+SAMPLES = 4
+TOLERANCE = 1e-4  # of the largest logit, as for every export
+IMAGENET = 1000
+LARGE = 1_500_000_000  # bytes of a graph whose weights lie beside it: protobuf's limit is 2 GiB
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model ready to be explained; `blank` is the input [1, C, H, W] of a picture in the data's mean colour."""
+
+    network: Network
+    names: Names
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    architecture: str
+
+    @property
+    def input(self) -> str:
+        """Name of the graph's input."""
+        return self.network.inputs[0]
+
+    @property
+    def blank(self) -> np.ndarray:
+        """The prepared input that is the mean colour all over, float32 [1, C, H, W]."""
+        return np.zeros((1, *self.preprocessing.input_size), np.float32)
+
+    def prepare(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels [N, C, H, W] in [0, 1], normalised."""
+        return normalise(pixels, self.preprocessing)
+
+
+def subject_of(model: Model) -> Subject:
+    """Export, fold, and check that the folded graph computes what the model computes.
+
+    Raises:
+        ModelError: the model takes no pictures.
+        ExportError: it cannot be exported.
+        ParityError: the folded graph computes something else.
+        RuleError: an operator has no rule.
+    """
+    preprocessing = model.image_preprocessing
+    inputs = model.example_inputs(SAMPLES, seed=0)
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(model.module, inputs, path)
+        neurons = map_neurons(model.module, path)
+        network = folded_network(model, path, inputs)
+    labels = readable(model.labels)
+    return Subject(network, Names.of(network.flow, neurons), labels, preprocessing, model.architecture)
+
+
+def folded_network(model: Model, graph: Path, inputs: Mapping[str, Tensor]) -> Network:
+    """The exported graph folded, checked on these inputs [N, ...] to compute what the model computes.
+
+    Raises:
+        ParityError: it computes something else.
+        RuleError: an operator has no rule.
+    """
+    folded = fold(onnx.load(graph))
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+        path = Path(folder) / "folded.onnx"
+        onnx.save(folded, path, save_as_external_data=folded.ByteSize() > LARGE)
+        check_parity(model.module, path, inputs, rtol=TOLERANCE)
+    return Network.of(folded, {name: tensor.numpy() for name, tensor in inputs.items()})
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """A graph that `hubslice convert --to onnx` wrote: labels and preprocessing are in its metadata."""
+
+    path: Path
+    model: Any
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    @classmethod
+    def open(cls, path: Path) -> GraphFile:
+        """Read the file.
+
+        Raises:
+            ModelError: it cannot be opened, or does not say how pictures are prepared.
+        """
+        try:
+            model = onnx.load(path)
+            open_session(path, level="none")
+        except Exception as error:  # protobuf's, onnx's and ONNX Runtime's errors have no common base
+            raise ModelError(f"{path} cannot be opened as an ONNX graph: {error}", hint="export it again") from error
+        preprocessing, labels = _described(path, {entry.key: entry.value for entry in model.metadata_props})
+        if len(model.graph.input) != 1:
+            raise ModelError(
+                f"{path} takes {len(model.graph.input)} inputs", hint="explain takes one input of pictures"
+            )
+        return cls(path, model, labels, preprocessing)
+
+    def subject(self) -> Subject:
+        """The graph ready to be explained.
+
+        Raises:
+            ExplainError: it cannot be run or explained.
+            ParityError: folded, it computes something else.
+            RuleError: an operator has no rule.
+        """
+        example = np.random.default_rng(0).standard_normal((2, *self.preprocessing.input_size)).astype(np.float32)
+        name, output = self.model.graph.input[0].name, self.model.graph.output[0].name
+        folded = fold(self.model)
+        given, ours = (
+            run_session(open_session(graph.SerializeToString()), [output], {name: example})[output].astype(np.float64)
+            for graph in (self.model, folded)
+        )
+        if np.isfinite(given).all() and np.abs(given - ours).max() > TOLERANCE * np.abs(given).max():
+            raise ParityError(
+                f"{self.path} computes something else once its constants are folded",
+                hint="name the model itself in place of the graph",
+            )
+        network = Network.of(folded, {name: example})
+        names = Names.of(network.flow, None)
+        return Subject(network, names, readable(self.labels), self.preprocessing, self.path.name)
+
+
+def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tuple[str, ...]]:
+    found = described(about)
+    if found is None:
+        raise ModelError(
+            f"{path} does not say how pictures are prepared for it, or what its classes are called",
+            hint="make the graph with `hubslice convert MODEL --to onnx`, or name the model itself",
+        )
+    return found
+
+
+def readable(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """ImageNet's own names where the labels are the bare numbers of its 1,000 classes."""
+    if len(labels) != IMAGENET or any(label != str(at) for at, label in enumerate(labels)):
+        return labels
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo()
+    return tuple(str(info.index_to_description(at)) for at in range(IMAGENET))
+
+
+def find_label(labels: tuple[str, ...], wanted: str) -> int:
+    """Index of a label: by its name, by one of the names that a comma separates in it, or by its number.
+
+    Raises:
+        ExplainError: there is no such label.
+    """
+    from hubslice.recipe.problems import suggest
+
+    lowered = wanted.strip().lower()
+    for match in (lambda label: label == lowered, lambda label: lowered in [name.strip() for name in label.split(",")]):
+        found = [at for at, label in enumerate(labels) if match(label.lower())]
+        if found:
+            return found[0]
+    if lowered.isdigit() and int(lowered) < len(labels):
+        return int(lowered)
+    told = ", ".join(labels[:5]) + (f" and {len(labels) - 5:,} more" if len(labels) > 5 else "")
+    raise ExplainError(
+        f"the model has no label '{wanted}'{suggest(wanted, labels)}",
+        hint=f"its labels are {told}; a number from 0 to {len(labels) - 1} works, too",
+    )

@@ -1,0 +1,1 @@
+"""`hubslice convert`: other forms of a model."""

@@ -1,0 +1,97 @@
+"""Other forms of a model: a run's student, or any model, compact, pruned, distilled, or as an ONNX graph."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.core.errors import HubsliceWarning
+from hubslice.core.progress import Reporter, stage
+from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.files.names import SHAPES, WEIGHTS
+from hubslice.hub.pull import fetch
+from hubslice.hub.ref import LocalRef, Ref, parse_ref
+from hubslice.verbs.convert.targets.options import Form, FormOptions
+
+if TYPE_CHECKING:
+    from hubslice.hub.pull import Fetched
+    from hubslice.verbs.convert.targets.job import Job, Made
+
+MAKERS: Mapping[Form, str] = {  # module and function, imported when they are needed
+    "compact": "compact.compact_form",
+    "onnx": "graphs.onnx_form",
+    "fp16": "graphs.fp16_form",
+    "int8": "graphs.int8_form",
+    "pruned": "trained.pruned_form",
+    "distilled": "trained.distilled_form",
+}
+OURS = {  # what a conversion writes, and may replace
+    "config.json",
+    "preprocessor_config.json",
+    SHAPES,
+    WEIGHTS,
+    "model.onnx",
+    "model.onnx.data",
+}
+UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps a training to go on with
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Where a form is, and what it cost. `parameters` and `size` (bytes) are the model's and the form's."""
+
+    path: Path
+    form: Form
+    parameters: tuple[int, int]
+    size: tuple[int, int]
+    made: Made
+
+
+def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, reporter: Reporter) -> Converted:
+    """Make a form of a model; see `hubslice.verbs.convert.function.convert`."""
+    from hubslice.models.folder import load_model
+    from hubslice.verbs.convert.targets.job import Job
+
+    options.check(form)
+    ref = parse_ref(model, Path.cwd())
+    target = out or _default(ref, form)
+    check_free(target, OURS)
+    with stage(reporter, "load", f"Load {model}"):
+        fetched = fetch(ref, reporter=reporter)
+        loaded = load_model(fetched.folder)
+    loaded.poisoned = loaded.poisoned or fetched.poisoned
+    for note in loaded.notes:
+        warnings.warn(f"{model}: {note}", HubsliceWarning, stacklevel=2)
+    unfinished = target.with_name(f".{target.name}.{_key(fetched, form, options)}{UNFINISHED}")
+    with whole_folder(target) as draft:
+        made = _maker(form)(Job(loaded, ref, draft, unfinished, options, reporter))
+    shutil.rmtree(unfinished, ignore_errors=True)
+    size = sum(file.size for file in fetched.files if file.path.endswith(".safetensors"))
+    return Converted(target, form, (loaded.parameters, made.parameters), (size, made.size), made)
+
+
+def _maker(form: Form) -> Callable[[Job], Made]:
+    module, _, name = MAKERS[form].partition(".")
+    found: Callable[[Job], Made] = getattr(import_module(f"hubslice.verbs.convert.targets.{module}"), name)
+    return found
+
+
+def _key(fetched: Fetched, form: Form, options: FormOptions) -> str:
+    """What an unfinished training must share with this one to be gone on with; the gate at its end is no part of it."""
+    files = sorted((file.path, file.sha256) for file in fetched.files)
+    given = {name: value for name, value in asdict(options).items() if name != "min_agreement"}
+    return hashlib.sha256(json.dumps([files, form, given], default=str).encode()).hexdigest()[:12]
+
+
+def _default(ref: Ref, form: Form) -> Path:
+    """A folder of the run, or one in the working directory that is called after the model."""
+    if isinstance(ref, LocalRef):
+        return ref.path / form if ref.kind == "run" else Path(f"{ref.path.resolve().name}-{form}")
+    return Path(f"{ref.repo_id.rpartition('/')[2]}-{form}")

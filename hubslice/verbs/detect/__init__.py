@@ -1,0 +1,1 @@
+"""`hubslice detect`: a detector of adversarial inputs, fitted to clean ones alone."""

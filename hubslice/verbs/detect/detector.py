@@ -1,0 +1,111 @@
+"""The detector: what clean slices look like, how odd a new one is, and from where on it is flagged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hubslice.core.errors import DetectError
+from hubslice.core.paths import AnyPath, as_path
+from hubslice.files.sealed import read_sealed, write_sealed
+from hubslice.verbs.detect.conformal import closeness, surprise, threshold_for
+from hubslice.verbs.detect.facts import DetectorFacts
+from hubslice.verbs.detect.neighbours import Neighbours
+
+KIND = "detector"
+FEWEST = 20  # clean pictures of an answer
+HELD_OUT = 0.3  # of the pictures of each answer: for p-values and the threshold
+SLICE, MARGIN = "slice", "margin"
+
+
+@dataclass(frozen=True)
+class Detector:
+    """`clean` are ascending values [V] by measure, of pictures held out; `means` those that slices are traced with."""
+
+    neighbours: Neighbours
+    clean: Mapping[str, np.ndarray]
+    threshold: float
+    means: Mapping[str, np.ndarray]
+    facts: DetectorFacts
+
+    def covers(self, answers: np.ndarray) -> np.ndarray:
+        """Which answers [N] the clean pictures have shown."""
+        return np.isin(answers, self.neighbours.answers)
+
+    def scores(self, vectors: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """Surprise at each input, float64 [N]; NaN where clean pictures never got its answer."""
+        answers = logits.argmax(axis=1)
+        known = self.covers(answers)
+        scores = np.full(len(logits), np.nan)
+        if known.any():
+            found = measures(self.neighbours, vectors[known], logits[known], tuple(self.clean))
+            scores[known] = surprise(self.clean, found)
+        return scores
+
+    def save(self, path: AnyPath) -> None:
+        """Write one safetensors file."""
+        tensors = {f"neighbours/{name}": array for name, array in vars(self.neighbours).items()}
+        tensors |= {f"clean/{name}": array for name, array in self.clean.items()}
+        tensors |= {f"means/{name}": array for name, array in self.means.items()}
+        write_sealed(path, KIND, {"threshold": self.threshold, "facts": self.facts.model_dump(mode="json")}, tensors)
+
+    @classmethod
+    def load(cls, path: AnyPath) -> Detector:
+        """Read what `save` wrote.
+
+        Raises:
+            DetectError: there is none.
+            RunError: the file is damaged or something else.
+        """
+        path = as_path(path)
+        if not path.is_file():
+            raise DetectError(f"{path.parent} holds no detector", hint="make one with `hubslice detect fit MODEL`")
+        return read_sealed(path, KIND, cls._of, hint="make the detector again with `hubslice detect fit MODEL`")
+
+    @classmethod
+    def _of(cls, about: dict[str, Any], tensors: dict[str, np.ndarray]) -> Detector:
+        parts: dict[str, dict[str, np.ndarray]] = {"neighbours": {}, "clean": {}, "means": {}}
+        for name, array in tensors.items():
+            part, _, own = name.partition("/")
+            parts[part][own] = array
+        facts = DetectorFacts.model_validate(about["facts"])
+        return cls(Neighbours(**parts["neighbours"]), parts["clean"], float(about["threshold"]), parts["means"], facts)
+
+
+def measures(
+    neighbours: Neighbours, vectors: np.ndarray, logits: np.ndarray, names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """Values [N] by measure: how odd the slices are, how close the answers were."""
+    found = {SLICE: neighbours.oddness(vectors, logits.argmax(axis=1))} if SLICE in names else {}
+    return found | ({MARGIN: closeness(logits)} if MARGIN in names else {})
+
+
+def learn(
+    vectors: np.ndarray, logits: np.ndarray, rate: float, names: tuple[str, ...], seed: int
+) -> tuple[Neighbours, dict[str, np.ndarray], float]:
+    """Neighbours, clean values by measure, and the threshold for a false positive rate, from clean inputs alone.
+
+    The vectors [N, F] of 70 % of the pictures of each answer are kept to compare with; the others are held out.
+
+    Raises:
+        DetectError: too few are held out for the rate.
+    """
+    answers = logits.argmax(axis=1)
+    held = held_out(answers, seed)
+    neighbours = Neighbours.of(vectors[~held], answers[~held])
+    found = measures(neighbours, vectors[held], logits[held], names)
+    clean = {name: np.sort(values) for name, values in found.items()}
+    return neighbours, clean, threshold_for(surprise(clean, found), rate)
+
+
+def held_out(answers: np.ndarray, seed: int) -> np.ndarray:
+    """Which inputs are held out, bool [N]: 30 % of those with each answer, drawn with the seed."""
+    held = np.zeros(len(answers), bool)
+    rng = np.random.default_rng(seed)
+    for label in np.unique(answers):
+        rows = rng.permutation(np.flatnonzero(answers == label))
+        held[rows[: round(HELD_OUT * len(rows))]] = True
+    return held

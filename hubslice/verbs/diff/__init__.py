@@ -1,0 +1,1 @@
+"""`hubslice diff`: inputs on which two models disagree, and training on them."""

@@ -1,0 +1,96 @@
+"""Pictures with known labels, on which to tell what a change of a model cost in accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubslice.core.errors import HubsliceError
+from hubslice.core.progress import Reporter
+from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.verbs.diff.division import fingerprint
+
+if TYPE_CHECKING:
+    from hubslice.deviation.judge import Pair
+
+MOST = 1000  # pictures
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures uint8 [n, C, H, W] and their labels' places among those compared, int64 [n]."""
+
+    source: str
+    pictures: np.ndarray
+    places: np.ndarray
+
+
+def labelled(
+    models: tuple[str, str], inputs: str, pair: Pair, without: Collection[str], seed: int, reporter: Reporter
+) -> Labelled | str:
+    """Labelled pictures as the first model wants them, but those whose fingerprints are in `without`.
+
+    They are of the second model's test split where that is a run, else of the first one's, else of `inputs`; at most
+    1,000, drawn. Where there are none the reason is given instead.
+    """
+    why = f"{inputs} has no labels that the models know"
+    for text, places in ((models[1], pair.shared.b), (models[0], pair.shared.a)):
+        ref = parse_ref(text, Path.cwd())
+        if isinstance(ref, LocalRef) and ref.kind == "run":
+            try:
+                return _kept(f"test split of {text}", *_of_run(ref.path, places, pair, seed), without)
+            except HubsliceError as error:  # a run is of use without its data, too
+                why = f"the test split of {text} cannot be read: {error.headline}"
+    try:
+        found = _of_inputs(inputs, pair, seed, reporter)
+    except HubsliceError as error:  # what was searched could be read, other rows cannot
+        return error.headline
+    return why if found is None else _kept(inputs, *found, without)
+
+
+def _kept(source: str, pictures: np.ndarray, places: np.ndarray, without: Collection[str]) -> Labelled | str:
+    keep = np.array([fingerprint(picture) not in without for picture in pictures], dtype=bool) & (places >= 0)
+    if not keep.any():
+        return f"{source} has no labelled pictures that were not trained on"
+    return Labelled(source, pictures[keep], places[keep])
+
+
+def _of_run(path: Path, places: np.ndarray, pair: Pair, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from hubslice.run.run import open_run
+    from hubslice.run.steps.data import same_task
+
+    run = open_run(str(path))
+    task = same_task(run.recipe.data, run.loaded.base, run.recipe.seed, run.folder.step("data"))
+    drawn = task.test.take(MOST, seed)  # a run's classes are those of its task, in order
+    return drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy(), places[drawn.targets]
+
+
+def _of_inputs(inputs: str, pair: Pair, seed: int, reporter: Reporter) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pictures and places, or None where there are no labels, or such that the models do not have."""
+    from hubslice.task.table import Table
+    from hubslice.task.user_inputs import open_data
+
+    given = open_data(inputs, pair.a.preprocessing)
+    if isinstance(given.items, np.ndarray):
+        return None
+    if isinstance(given.items, Table) and not given.items.labels:
+        return None
+    if isinstance(given.items, Table):
+        names: Sequence[str] = [given.items.labels[target] for target in given.items.targets()]
+    else:
+        names = [file.parent.name for file in given.items]
+    for model, places in ((pair.a, pair.shared.a), (pair.b, pair.shared.b)):
+        place = dict(zip(model.labels, places, strict=True))
+        if set(names) <= place.keys():
+            rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:MOST])
+            with reporter.track("Read labelled pictures", len(rows), "pictures") as bar:
+                pictures = []
+                for row in rows:
+                    pictures.append(given.levels(int(row)))
+                    bar.advance()
+            return np.stack(pictures), np.array([place[names[row]] for row in rows])
+    return None

@@ -1,0 +1,233 @@
+"""On which inputs do two models disagree? A search from given seeds, resumable, and its results in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from hubslice.artefacts.deviation import Deviations
+from hubslice.core.errors import DiffError
+from hubslice.core.machine import faults_told
+from hubslice.core.progress import Reporter
+from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.deviation.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
+from hubslice.engine.folder_lock import alone_in
+from hubslice.hub.ref import check_data, parse_ref
+from hubslice.recipe.deviation import RepairParams, SearchParams
+from hubslice.tracing.opened import short_name
+
+if TYPE_CHECKING:
+    from hubslice.deviation.deviations import Outcomes
+    from hubslice.deviation.judge import Pair
+    from hubslice.deviation.text_judge import TextPair
+    from hubslice.verbs.diff.repair import Wanted
+
+Params = TypeVar("Params", bound=BaseModel)
+
+OF_PICTURES = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
+OF_TEXTS = Places(Path("deviations.json"), Path("triggers.jsonl"), Path("gallery.html"))
+OURS = {*OF_PICTURES.names, *OF_TEXTS.names}
+UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
+
+
+def diff(
+    a: str,
+    b: str,
+    inputs: str,
+    *,
+    search: SearchParams,
+    limit: int,
+    batch: int,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    column: str | None,
+    device: str,
+    out: Path | None,
+    reporter: Reporter,
+    mend: Wanted | None = None,
+) -> Deviations:
+    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.verbs.diff.function.diff`."""
+    from hubslice.core.device import resolve_device
+    from hubslice.deviation.finished import Finished
+    from hubslice.deviation.judge import Pair
+    from hubslice.deviation.judges import open_compared, open_pair, read_map
+    from hubslice.verbs.diff.repair import Searched, check_labels, open_student, repair
+
+    started = time.perf_counter()
+    folder = out or Path("-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"]))
+    check_free(folder, OURS)
+    check_data(inputs, Path.cwd())
+    where = str(resolve_device(device))
+    labels = read_map(mapped)
+    student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)
+    pair, models = open_compared(
+        a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter
+    )
+    if isinstance(pair, Pair) and mend is not None:
+        check_labels(pair)
+    _refuse_foreign(isinstance(pair, Pair), search, column, resize, input_size)
+    if isinstance(pair, Pair):
+        seeds, truncated, places = _pictures(inputs, pair, limit, search.seed, reporter), 0, OF_PICTURES
+    else:
+        (seeds, truncated), places = _texts(inputs, column, pair, limit, search.seed), OF_TEXTS
+    key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
+    kept = folder.with_name(f".{folder.name}{UNFINISHED}")
+    with faults_told(f"writing {folder}", folder):
+        kept.mkdir(parents=True, exist_ok=True)
+        with alone_in(kept):
+            finished = Finished.begin(kept, hashlib.sha256(key.encode()).hexdigest())
+            outcomes, trouble = search_seeds(pair, seeds, search, batch, finished, reporter)
+            if outcomes:
+                facts = facts_of(pair, models, seeds, search, outcomes, where).model_copy(
+                    update={
+                        "stopped": None if trouble is None else trouble.message,
+                        "seconds": round(time.perf_counter() - started, 2),
+                        "folder": str(folder),
+                        "files": tuple(sorted(places.names)),
+                        "truncated": truncated,
+                    }
+                )
+                _write(folder, places, facts, pair, seeds, outcomes)
+            if student is not None and mend is not None and trouble is None and facts.found.hits:
+                assert isinstance(pair, Pair)  # `open_student` refuses others
+                done = Searched((a, b), pair, models, seeds, search, outcomes, where)
+                names = (a, str(mend.folder))
+                again = partial(open_pair, mapped=labels, resize=resize, input_size=input_size, device=where)
+                with faults_told(f"writing {mend.folder}", mend.folder):
+                    mended = repair(
+                        student,
+                        done,
+                        mend,
+                        lambda draft: again(a, str(draft), names=names, reporter=reporter),
+                        lambda model: Finished.begin(kept / "again", f"{key} {model.fingerprint}"),
+                        batch,
+                        reporter,
+                    )
+                facts = facts.model_copy(update={"repair": mended})
+                facts.save(folder / places.facts)
+        if trouble is None or not outcomes:
+            shutil.rmtree(kept, ignore_errors=True)
+    if trouble is not None and not outcomes:
+        raise trouble
+    if trouble is not None:
+        raise DiffError(
+            trouble.headline,
+            [
+                *trouble.details,
+                f"{len(outcomes)} of {len(seeds.names)} seeds were done, with {facts.found.hits} triggers; they are "
+                f"kept in {folder}",
+            ],
+            hint=f"{trouble.hint or 'mend the model'}; the same command goes on with the seeds that are left",
+        ) from trouble
+    return facts
+
+
+def search_params(**options: object) -> SearchParams:
+    """The options of a search, checked.
+
+    Raises:
+        DiffError: one makes no sense.
+    """
+    if options.get("budget") == 0:
+        raise DiffError("with a budget of 0 the models are asked nothing", hint="give --budget 2000 or so for a seed")
+    return _checked(SearchParams, options, "the search cannot be done like that", "")
+
+
+def repair_params(**options: object) -> RepairParams:
+    """The options of a repair, checked; those that are None have their defaults.
+
+    Raises:
+        DiffError: one makes no sense.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return _checked(RepairParams, given, "the model cannot be repaired like that", "repair-")
+
+
+def _checked(kind: type[Params], options: dict[str, object], why: str, prefix: str) -> Params:
+    try:
+        return kind.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])).replace("_", "-")
+        told = (
+            f"--{prefix}{name} {first['input']}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
+        )
+        raise DiffError(f"{why}: {told}", hint="see `hubslice diff --help`") from error
+
+
+def _refuse_foreign(
+    pictures: bool, search: SearchParams, column: str | None, resize: bool, input_size: int | None
+) -> None:
+    """Raise DiffError where an option is for inputs of the kind that the models do not take."""
+    of_texts = {"--max-edits": search.max_edits, "--column": column}
+    of_pictures = {
+        "--max-linf": search.max_linf,
+        "--min-ssim": search.min_ssim,
+        "--resize": resize or None,
+        "--input-size": input_size,
+        "--method released": search.method == "released" or None,
+    }
+    kind, given, bound = "texts", "pictures", "--max-linf or --min-ssim"
+    if not pictures:
+        kind, given, bound = given, kind, "--max-edits"
+    for option, value in (of_texts if pictures else of_pictures).items():
+        if value is not None:
+            raise DiffError(
+                f"{option} is for {kind}, and the models take {given}",
+                hint=f"leave it out; how much {given} may change is bounded by {bound}",
+            )
+
+
+def _drawn(count: int, limit: int, seed: int) -> np.ndarray:
+    """Numbers of the seeds, int64, in order: all, or as many as wanted."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
+
+
+def _texts(inputs: str, column: str | None, pair: TextPair, limit: int, seed: int) -> tuple[Seeds, int]:
+    """At most `limit` texts, drawn, and how many of them a model does not read to the end."""
+    from hubslice.deviation.texts import encode
+    from hubslice.task.texts import open_texts
+
+    given = open_texts(inputs, column)
+    rows = _drawn(len(given.texts), limit, seed)
+    texts = [given.texts[row] for row in rows]
+    seeds = Seeds(given.source, tuple(given.names[row] for row in rows), [encode(text) for text in texts])
+    return seeds, sum(pair.is_cut(text) for text in texts)
+
+
+def _pictures(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
+    """At most `limit` pictures, drawn; all are read before a model is asked, so that a damaged one costs no search."""
+    from hubslice.task.user_inputs import open_data
+
+    given = open_data(inputs, pair.a.preprocessing)
+    rows = _drawn(len(given), limit, seed)
+    pictures = []
+    with reporter.track("Read seeds", len(rows), "pictures") as bar:
+        for row in rows:
+            pictures.append(given.levels(int(row)))
+            bar.advance()
+    return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(pictures))
+
+
+def _write(
+    folder: Path, places: Places, facts: Deviations, pair: Pair | TextPair, seeds: Seeds, outcomes: Outcomes
+) -> None:
+    """All files, whole or not at all."""
+    from hubslice.deviation.judge import Pair
+    from hubslice.deviation.text_evidence import write_text_evidence
+
+    with whole_folder(folder) as draft:
+        if isinstance(pair, Pair):
+            write_evidence(places.under(draft), facts, pair, seeds, outcomes)
+        else:
+            write_text_evidence(places.under(draft), facts, pair, seeds, outcomes)

@@ -1,0 +1,1 @@
+"""`hubslice doctor`: whether this machine has what a run needs."""

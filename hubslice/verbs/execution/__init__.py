@@ -1,0 +1,1 @@
+"""`hubslice execution` and `hubslice patterns`: which model runs, by the order and durations of its operators."""

@@ -1,0 +1,205 @@
+"""Which known model, exporter and software does a model run like? By the order and durations of its operators."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubslice.ancestry.candidates import each, expand
+from hubslice.core.artefact import write_atomically
+from hubslice.core.device import resolve_device
+from hubslice.core.errors import LineageError
+from hubslice.core.machine import faults_told
+from hubslice.core.progress import Reporter
+from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.files.sealed import check_replaceable
+from hubslice.hub.pull import fetch
+from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.verbs.execution.facts import Execution, Guess, Observation, Recorded, Settings
+from hubslice.verbs.execution.identify import Identifier, check_runs
+from hubslice.verbs.execution.recording import Records, Wanted, record, site
+from hubslice.verbs.execution.stacks import OF_GRAPHS, USUAL, stacks_named
+from hubslice.verbs.execution.store import KIND, load_patterns, save_patterns
+from hubslice.verbs.execution.trace import Pattern
+
+FACTS, TABLE, PICTURE = "execution.json", "distances.csv", "timelines.png"
+OURS = {FACTS, TABLE, PICTURE}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How models are run; what is None follows the store, or else the usual: a batch of one on torch's threads."""
+
+    stacks: tuple[str, ...] = ()
+    runs: int = 10
+    batch: int | None = None
+    threads: int | None = None
+    input_size: int | None = None
+    device: str = "auto"
+
+
+def execution(
+    model: str,
+    against: Sequence[str],
+    *,
+    store: Path | None,
+    conditions: Conditions,
+    out: Path | None,
+    reporter: Reporter,
+) -> Execution:
+    """Record a model and compare; see `hubslice.verbs.execution.function.execution`."""
+    started = time.perf_counter()
+    if store is not None and against:
+        raise LineageError(
+            "give either models to compare with or a store of their patterns",
+            hint="--against MODEL ..., or --store FILE as `hubslice lineage patterns` writes it",
+        )
+    if out is not None:
+        check_free(out, OURS)
+    names = expand(against)
+    known: list[Pattern] = []
+    elsewhere: tuple[str, ...] = ()
+    others: dict[str, str] = {}
+    if store is not None:
+        known, origin = load_patterns(store)
+    ref = parse_ref(model, Path.cwd())
+    usual = OF_GRAPHS if isinstance(ref, LocalRef) and ref.kind == "onnx" else USUAL
+    wanted = _wanted(conditions, known, usual)
+    if store is not None:
+        elsewhere = site(wanted.device).differences(origin)
+    mine = _record(model, wanted, reporter)
+    if names:
+        recorded, others = each(names, lambda name: _record(name, wanted, reporter), reporter, label="Record")
+        known = [pattern for records in recorded for pattern in records.patterns]
+    identifier = Identifier(known) if known else None
+    found = Execution(
+        model=model,
+        architecture=mine.architecture,
+        known=len(known),
+        store=None if store is None else str(store),
+        elsewhere=elsewhere,
+        observations=tuple(_observe(pattern, identifier) for pattern in mine.patterns),
+        skipped=mine.skipped,
+        others=others,
+        seconds=round(time.perf_counter() - started, 2),
+    )
+    if out is not None:
+        _write(found, mine, known, out)
+    return found
+
+
+def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions, reporter: Reporter) -> Recorded:
+    """Record models for later; see `hubslice.verbs.execution.function.execution_patterns`."""
+    started = time.perf_counter()
+    check_replaceable(out, KIND)
+    wanted = _wanted(conditions, (), USUAL)
+    recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter, label="Record")
+    patterns = [pattern for records in recorded for pattern in records.patterns]
+    for records in recorded:
+        skipped |= {f"{records.name} on {stack}": why for stack, why in records.skipped.items()}
+    with faults_told(f"writing {out}", out.parent):
+        save_patterns(out, patterns, site(wanted.device))
+    return Recorded(
+        file=str(out),
+        patterns=tuple(f"{pattern.model} on {pattern.stack}" for pattern in patterns),
+        runs=wanted.runs,
+        skipped=skipped,
+        bytes=out.stat().st_size,
+        seconds=round(time.perf_counter() - started, 2),
+    )
+
+
+def _wanted(conditions: Conditions, known: Sequence[Pattern], usual: tuple[str, ...]) -> Wanted:
+    import torch
+
+    check_runs(conditions.runs)
+    first = known[0].settings if known else None
+    shape = next(iter(first.inputs.values())) if first else (1,)
+    return Wanted(
+        stacks=stacks_named(conditions.stacks or dict.fromkeys(pattern.stack for pattern in known) or usual),
+        runs=conditions.runs,
+        batch=conditions.batch or shape[0],
+        threads=conditions.threads or (first.threads if first else torch.get_num_threads()),
+        input_size=conditions.input_size,
+        device=str(resolve_device(conditions.device)),
+    )
+
+
+def _record(name: str, wanted: Wanted, reporter: Reporter) -> Records:
+    from hubslice.models.folder import load_model
+
+    ref = parse_ref(name, Path.cwd())
+    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+        return record(name, ref.path, wanted, Path(), reporter)
+    model = load_model(fetch(ref, reporter=reporter).folder, input_size=wanted.input_size)
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+        return record(name, model, wanted, Path(folder), reporter)
+
+
+def _observe(pattern: Pattern, identifier: Identifier | None) -> Observation:
+    typical = pattern.typical
+    guesses: tuple[Guess, ...] = ()
+    differing: tuple[str, ...] = ()
+    if identifier is not None:
+        guesses = tuple(identifier.guess(pattern.traces, sight) for sight in ("names", "durations"))
+        best = guesses[0].best
+        theirs = next(
+            centre.pattern.settings
+            for centre in identifier.centres
+            if (centre.pattern.model, centre.pattern.stack) == (best.model, best.stack)
+        )
+        differing = _differences(theirs, pattern.settings)
+    return Observation(
+        stack=pattern.stack,
+        settings=pattern.settings,
+        runs=len(pattern.traces),
+        events=len(typical.names),
+        milliseconds=round(typical.total / 1e6, 4),
+        guesses=guesses,
+        differing=differing,
+    )
+
+
+def _differences(known: Settings, here: Settings) -> tuple[str, ...]:
+    pairs = (
+        ("inputs", list(known.inputs.values()), list(here.inputs.values())),
+        ("threads", known.threads, here.threads),
+        ("device", known.device, here.device),
+    )
+    return tuple(f"{name}: {theirs}, here {own}" for name, theirs, own in pairs if theirs != own)
+
+
+def _write(found: Execution, mine: Records, known: Sequence[Pattern], folder: Path) -> None:
+    """Facts, a table of the distances and a picture of the timelines, as a folder, whole or not at all."""
+    from hubslice.card.plot_execution import Timeline, plot_execution
+
+    lines: list[Timeline] = []
+    for pattern, seen in zip(mine.patterns, found.observations, strict=True):
+        lines.append(Timeline(f"{found.model}, {pattern.stack}", pattern.typical.names, pattern.typical.durations))
+        if seen.guesses:
+            best = seen.guesses[-1].best
+            like = next(each for each in known if (each.model, each.stack) == (best.model, best.stack))
+            lines.append(
+                Timeline(f"{like.model}, {like.stack}", like.typical.names, like.typical.durations, known=True)
+            )
+    with whole_folder(folder) as draft:
+        found.save(draft / FACTS)
+        write_atomically(draft / TABLE, _table(found))
+        plot_execution(lines, draft / PICTURE)
+
+
+def _table(found: Execution) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("stack", "seen", "rank", "model", "architecture", "its_stack", "distance", "votes", "runs"))
+    for seen in found.observations:
+        for guess in seen.guesses:
+            for rank, match in enumerate(guess.matches, 1):
+                about = (match.model, match.architecture, match.stack, match.distance, match.votes)
+                rows.writerow((seen.stack, guess.sight, rank, *about, seen.runs))
+    return text.getvalue()

@@ -1,0 +1,54 @@
+"""What a profiler saw of one inference, and what is known of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hubslice.verbs.execution.facts import Settings
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The operators of one inference in the order in which they began: their names, and nanoseconds uint32 [events]."""
+
+    names: tuple[str, ...]
+    durations: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.durations):
+            raise ValueError(f"{len(self.names)} names and {len(self.durations)} durations")
+
+    @property
+    def total(self) -> int:
+        """Nanoseconds within operators."""
+        return int(self.durations.sum(dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Repeated inferences of a model on a stack, in the order in which they were recorded."""
+
+    model: str
+    architecture: str
+    stack: str
+    settings: Settings
+    traces: tuple[Trace, ...]
+
+    @property
+    def typical(self) -> Trace:
+        """What the runs have in common."""
+        return combined(self.traces)
+
+
+def combined(traces: Sequence[Trace]) -> Trace:
+    """The order of events that most runs have, and of each event the median duration over these.
+
+    A run in which something else had the processor for a moment has one event that is far too long, each run another.
+    """
+    names, _ = Counter(trace.names for trace in traces).most_common(1)[0]
+    alike = [trace.durations for trace in traces if trace.names == names]
+    return Trace(names, np.median(alike, axis=0).round().astype(np.uint32))

@@ -1,0 +1,1 @@
+"""`hubslice explain`: which neurons and weights decided a model's answer."""

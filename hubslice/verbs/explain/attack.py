@@ -1,0 +1,117 @@
+"""What somebody makes of a model without its withheld weights, who retrains the rest on pictures of their own."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hubslice.artefacts.slice import Slice
+from hubslice.core.errors import DataError
+from hubslice.core.progress import Reporter
+from hubslice.core.rate import Rate
+from hubslice.hub.ref import check_data
+from hubslice.models.base import Model
+from hubslice.recipe.problems import suggest
+from hubslice.recipe.schema import DataParams, TrainParams
+from hubslice.task.task import Split, load_task
+from hubslice.training.initial import mask_weights
+from hubslice.training.loop import finetune
+from hubslice.training.predict import predict
+from hubslice.verbs.explain.facts import Answered, Attack
+
+PICTURES, TESTED = 1000, 2000  # at the most, to train on and to judge with
+EPOCHS = 2
+TRAINING = {
+    "epochs": EPOCHS,
+    "batch_size": 32,
+    "lr": 0.01,
+    "head_lr_factor": 1.0,
+    "augment": "flip",
+    "label_smoothing": 0.0,
+}
+
+
+class Attacker:
+    """Labelled pictures in somebody else's hands, of labels that the model knows."""
+
+    def __init__(self, model: Model, labels: Sequence[str], data: str) -> None:
+        """Open the pictures: a path or a Hub id, as `data.path` in a recipe. `labels` are the model's.
+
+        Raises:
+            DataError: the data are missing or damaged, or have a label that the model does not know.
+            FetchError: the Hub does not give them.
+        """
+        check_data(data, Path.cwd())
+        params = DataParams(path=data, transparency=model.image_preprocessing.shown)
+        task = load_task(params, Path.cwd(), 0)
+        unknown = [label for label in task.labels if label not in labels]
+        if unknown:
+            raise DataError(
+                f"{data} has pictures of '{unknown[0]}', which the model does not know{suggest(unknown[0], labels)}",
+                hint="name the classes as the model does; `hubslice info` or its config.json lists them",
+            )
+        place = np.array([labels.index(label) for label in task.labels])
+        self.model, self.labels, self.data = model, labels, data
+        self.train, self.validation, self.test = (
+            _renamed(split.take(most, 0), place)
+            for split, most in ((task.train, PICTURES), (task.validation, TESTED), (task.test, TESTED))
+        )
+
+    def attack(self, kept: Slice, protected: Sequence[int], device: torch.device, reporter: Reporter) -> Attack:
+        """Retrain the model with the weights outside `kept` at zero; `protected` are the labels to be kept from it.
+
+        Beside it stands the same attack where as many random weights of each layer are withheld.
+        """
+        public, chance = copy.deepcopy(self.model), copy.deepcopy(self.model)
+        mask_weights(public, kept)
+        mask_weights(chance, _shuffled(kept))
+        whole, before = (self._judge(model, protected, device) for model in (self.model, public))
+        for model, label in ((public, "what is public"), (chance, "as many random weights away")):
+            with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+                finetune(
+                    model,
+                    self.train,
+                    self.validation,
+                    TrainParams.model_validate(TRAINING),
+                    seed=0,
+                    device=device,
+                    checkpoint=Path(folder) / "checkpoint",
+                    reporter=reporter,
+                    label=f"attack: {label}",
+                )
+        after, random = (self._judge(model, protected, device) for model in (public, chance))
+        return Attack(
+            data=self.data,
+            pictures=len(self.train),
+            epochs=EPOCHS,
+            protected=tuple(self.labels[label] for label in protected),
+            whole=whole,
+            before=before,
+            after=after,
+            random=random,
+        )
+
+    def _judge(self, model: Model, protected: Sequence[int], device: torch.device) -> Answered:
+        right = predict(model, self.test, device=device).argmax(1).numpy() == self.test.targets
+        own = np.isin(self.test.targets, protected)
+        model.module.to("cpu")
+        return Answered(
+            protected=Rate(hits=int(right[own].sum()), total=int(own.sum())),
+            all=Rate(hits=int(right.sum()), total=len(right)),
+        )
+
+
+def _renamed(split: Split, place: np.ndarray) -> Split:
+    """The split with the model's numbers for its labels."""
+    return Split(split.table, split.rows, place[split.targets])
+
+
+def _shuffled(kept: Slice) -> Slice:
+    rng = np.random.default_rng(0)
+    masks = {name: rng.permutation(mask.reshape(-1)).reshape(mask.shape) for name, mask in kept.masks.items()}
+    return Slice(masks, "random")

@@ -1,0 +1,215 @@
+"""`hubslice explain`: what in a model decided its answer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.core.cells import percent
+from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.terminal.output import out
+
+if TYPE_CHECKING:
+    from hubslice.verbs.explain.facts import Attack, Explanation, LayerFacts
+
+
+FORCES = {"for": "CHANNELS FOR (FORCE)", "against": "CHANNELS AGAINST (FORCE)"}
+
+
+class Rule(StrEnum):
+    """Which predecessors of a neuron count."""
+
+    THRESHOLD = "threshold"
+    RELEASED = "released"
+
+
+class Mean(StrEnum):
+    """What has a mean of its own."""
+
+    CHANNEL = "channel"
+    ELEMENT = "element"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "explain",
+        epilog=examples(
+            "hubslice explain timm/resnet18.a1_in1k --inputs photo.jpg",
+            "hubslice explain runs/beans -i leaves/ -t healthy --data train.parquet",
+            "hubslice explain runs/beans -i new/ --data why/means.safetensors --json",
+            "hubslice explain ./model -i photo.jpg --rule released --out why",
+            "hubslice explain ./model -i faces/ --data all/ --protect 0.5 --public",
+            "hubslice explain ./model -i faces/ --protect 0.5 --attack labelled/",
+        ),
+    )(explain)
+
+
+def explain(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a graph made by `convert`.")
+    ],
+    inputs: Annotated[
+        Path,
+        typer.Option(
+            "--inputs",
+            "-i",
+            metavar="FILE|FOLDER",
+            help="A picture, a folder of pictures, .parquet, or .npy of pixels.",
+        ),
+    ],
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", metavar="LABEL", help="What to explain; default: each answer.")
+    ] = None,
+    theta: Annotated[
+        float,
+        typer.Option("--theta", min=0, max=1, help="Drop predecessors weaker than this share of a neuron's strongest."),
+    ] = 0.1,
+    rule: Annotated[
+        Rule, typer.Option("--rule", help="threshold: by --theta, quick; released: as the authors' code, sorted sums.")
+    ] = Rule.THRESHOLD,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FILE|FOLDER",
+            help="Ordinary pictures whose means the inputs are compared with, or means.safetensors of an earlier call.",
+        ),
+    ] = None,
+    mean: Annotated[
+        Mean, typer.Option("--mean", help="One mean for each channel (the paper), or each channel at each position.")
+    ] = Mean.CHANNEL,
+    by_class: Annotated[
+        bool, typer.Option("--by-class", help="Compare each input with the data that gets the same answer.")
+    ] = False,
+    protect: Annotated[
+        float | None,
+        typer.Option(
+            "--protect",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Mark this share of each layer's weights, the most decisive ones, as to be withheld.",
+        ),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="With --protect: also write the model with these weights at zero.")
+    ] = False,
+    attack: Annotated[
+        str | None,
+        typer.Option(
+            "--attack",
+            metavar="FOLDER|PARQUET|HUB",
+            help="With --protect: labelled pictures, to tell what somebody makes of the rest who retrains it on them.",
+        ),
+    ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, max=256, help="Threads that trace back; default: one a core."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch", metavar="N", min=1, help="Inputs at a time; default: what memory allows.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: MODEL-explained here.")
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find the neurons and weights that decided an answer, and draw where they look.
+
+    From the answer back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
+    their mean moved it (NNSlicer, FSE 2020). Written are the votes of all neurons and weights (slice.safetensors),
+    facts by layer (explanation.json), a picture, and an HTML page that needs no network.
+
+    With --protect, protected.safetensors is a slice whose relevant weights may be public; those outside it, which
+    decided most for the inputs, are to be withheld. --public writes the model without them into the folder public.
+    --attack retrains it and tells its accuracy, beside the same with as many random weights withheld.
+
+    Without --data the inputs are compared with themselves and blank pictures in the mean colour; give pictures of the
+    kind that the model is used on for what is special about these.
+    """
+    from hubslice.verbs.explain.function import explain as make
+
+    found = make(
+        model,
+        inputs,
+        target=target,
+        theta=theta,
+        rule=rule.value,
+        data=data,
+        mean=mean.value,
+        by_class=by_class,
+        protect=protect,
+        public=public,
+        attack=attack,
+        input_size=input_size,
+        workers=workers,
+        batch_size=batch_size,
+        device=device,
+        out=folder,
+        reporter=out.progress(),
+    )
+    out.result(found, lambda: _tell(found), quiet=Path(found.folder) / "explanation.html")
+
+
+def _tell(found: Explanation) -> None:
+    out.table(
+        [_row(layer) for layer in found.layers],
+        {"layer": "LAYER", "live": "TOOK PART (%)", "synapses": "WEIGHTS USED (%)"} | FORCES,
+    )
+    out.line()
+    for entry in found.inputs[:10]:
+        answer = "" if entry.answer == entry.target else f"; the answer is {entry.answer} ({entry.probability:.1%})"
+        out.line(f"{entry.name}: {entry.target} ({entry.target_probability:.1%}){answer}")
+    if len(found.inputs) > 10:
+        out.line(f"and {len(found.inputs) - 10} more")
+    if found.protected is not None:
+        shares = [layer.contributions for layer in found.protected.layers]
+        out.line(
+            f"withheld: {found.protected.withheld:,} of {found.protected.weights:,} weights, which made "
+            f"{min(shares):.0%} to {max(shares):.0%} of the contributions of their layers"
+        )
+        if found.protected.attack is not None:
+            _tell_attack(found.protected.attack)
+    out.line(f"{found.folder}: {', '.join(found.files)} ({found.seconds:.1f} s)")
+
+
+def _tell_attack(found: Attack) -> None:
+    from hubslice.terminal.rates import rate_cells, rate_head, rate_heads
+
+    forms = {
+        "the model": found.whole,
+        "what is public": found.before,
+        "retrained": found.after,
+        "retrained, random weights withheld": found.random,
+    }
+    out.line(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
+    out.table(
+        [
+            {"form": form} | rate_cells("own", rates.protected) | rate_cells("all", rates.all)
+            for form, rates in forms.items()
+        ],
+        {"form": "MODEL"} | rate_head("own", "PROTECTED LABELS") | rate_head("all", "ALL LABELS"),
+        {"form": "MODEL"} | rate_heads("own", "PROTECTED LABELS") | rate_heads("all", "ALL LABELS"),
+    )
+
+
+def _row(layer: LayerFacts) -> dict[str, object]:
+    from hubslice.verbs.explain.facts import force_words
+
+    return {
+        "layer": layer.name,
+        "live": percent(layer.live_neurons),
+        "synapses": percent(layer.live_synapses),
+        "for": ", ".join(f"{entry.channel} ({force_words(entry.force)})" for entry in layer.decisive[:3]),
+        "against": ", ".join(f"{entry.channel} ({force_words(entry.force)})" for entry in layer.opposing[:2]),
+    }

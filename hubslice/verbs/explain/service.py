@@ -1,0 +1,309 @@
+"""Why a model answers as it does: the dynamic slice of given inputs, as tensors, facts, a picture and a page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hubslice.artefacts.dynamic_slice import DynamicSlice
+from hubslice.core.errors import ExplainError, InputError
+from hubslice.core.progress import Reporter
+from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.hub.ref import LocalRef, Ref, parse_ref
+from hubslice.tracing.opened import BATCH, Opened, Prepared, open_subject, short_name
+from hubslice.verbs.explain.facts import ChannelShare, ExplainedInput, Explanation, LayerFacts
+
+if TYPE_CHECKING:
+    from hubslice.artefacts.model import Preprocessing
+    from hubslice.task.user_inputs import Given
+    from hubslice.tracing.engine import Traced
+    from hubslice.tracing.means import Means
+    from hubslice.tracing.network import Arrays
+    from hubslice.tracing.selection import Selection
+    from hubslice.tracing.subject import Subject
+    from hubslice.verbs.explain.attack import Attacker
+
+SLICE, MEANS, FACTS, PICTURE, PAGE = (
+    "slice.safetensors",
+    "means.safetensors",
+    "explanation.json",
+    "explanation.png",
+    "explanation.html",
+)
+PROTECTED, PUBLIC = "protected.safetensors", "public"
+ALWAYS = {SLICE, MEANS, FACTS, PICTURE, PAGE}
+OURS = {*ALWAYS, PROTECTED, PUBLIC}
+NAMED = 5  # channels of a layer that the facts name for the target, and against it
+
+Rule = Literal["threshold", "released"]
+Neuron = Literal["channel", "element"]
+
+
+def explain(
+    model: str,
+    inputs: Path,
+    *,
+    target: str | None,
+    rule: Rule,
+    theta: float,
+    data: Path | None,
+    mean: Neuron,
+    by_class: bool,
+    protect: float | None,
+    public: bool,
+    attack: str | None,
+    input_size: int | None,
+    workers: int,
+    batch_size: int | None,
+    device: str,
+    out: Path | None,
+    reporter: Reporter,
+) -> Explanation:
+    """Explain the model's answers; see `hubslice.verbs.explain.function.explain`."""
+    from hubslice.core.device import resolve_device
+    from hubslice.task.user_inputs import open_given
+    from hubslice.tracing.engine import trace
+    from hubslice.tracing.selection import Selection
+    from hubslice.tracing.subject import find_label, readable
+    from hubslice.training.initial import mask_weights
+    from hubslice.verbs.explain.page import write_page
+    from hubslice.verbs.explain.plot import write_picture
+    from hubslice.verbs.explain.protect import protect as withhold
+
+    started = time.perf_counter()
+    ref = parse_ref(model, Path.cwd())
+    _check_protection(ref, protect, public, attack)
+    folder = out or Path(f"{short_name(ref)}-explained")
+    check_free(folder, OURS)
+    _check_there(inputs, data)
+    place = resolve_device(device)
+    where = str(place)
+    loaded = open_subject(ref, input_size, reporter)
+    labels = readable(loaded.labels)
+    wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
+    attacker = _attacker(loaded, labels, attack)
+    given = open_given(inputs, loaded.preprocessing)
+    profile = _profile(data, loaded.preprocessing)
+    looked_at = [each for each in (given, profile) if not isinstance(each, Path | None)]
+    with reporter.track("Look at the inputs", sum(map(len, looked_at)), "pictures") as bar:
+        for each in looked_at:
+            each.check(bar.advance)
+    with reporter.track("Export and fold the model", None, ""):
+        subject = loaded.subject()
+    prepared = Prepared(subject, given)
+    means = _means(subject, prepared, profile, mean, by_class, where, reporter)
+    selection = Selection(rule=rule, theta=theta)
+    with reporter.track("Trace back", len(prepared), "inputs") as bar:
+        traced = trace(
+            subject.network,
+            prepared,
+            means,
+            selection,
+            target=wanted,
+            magnitudes=protect is not None,
+            workers=workers,
+            batch_size=batch_size,
+            device=where,
+            progress=bar.advance,
+        )
+    if not any(found.any() for found in (*traced.synapses.values(), *traced.leaves.values())):
+        raise ExplainError(
+            f"nothing contributed: the answers to {inputs} are those to the mean of {means.data}",
+            hint="give other pictures with --data, which differ from the inputs",
+        )
+    facts = _facts(str(ref), subject, prepared.given, traced, means, selection)
+    kept, protected = withhold(subject, traced, protect) if protect is not None else (None, None)
+    if attacker is not None and kept is not None and protected is not None:
+        own = sorted({int(label) for label in traced.targets})
+        found = attacker.attack(kept, own, place, reporter)
+        protected = protected.model_copy(update={"attack": found})
+    written = ALWAYS | ({PROTECTED} if kept else set()) | ({PUBLIC} if public else set())
+    facts = facts.model_copy(
+        update={
+            "seconds": round(time.perf_counter() - started, 2),
+            "folder": str(folder),
+            "files": tuple(sorted(written)),
+            "protected": protected,
+        }
+    )
+    with whole_folder(folder) as draft:
+        _slice(subject, prepared.given, traced, facts).save(draft / SLICE)
+        means.save(draft / MEANS)
+        facts.save(draft / FACTS)
+        if kept is not None:
+            kept.save(draft / PROTECTED)
+        if kept is not None and public and loaded.model is not None:
+            mask_weights(loaded.model, kept)
+            loaded.model.save(draft / PUBLIC)
+        with reporter.track("Draw", None, ""):
+            write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
+            write_page(draft / PAGE, subject, prepared.given, traced, facts)
+    return facts
+
+
+def _check_there(inputs: Path, data: Path | None) -> None:
+    """Raise DataError where nothing is, before the model is loaded."""
+    from hubslice.task.user_inputs import KINDS, there
+
+    there(inputs)
+    if data is not None:
+        there(data, f"{KINDS}; or means.safetensors of an earlier call")
+
+
+def _check_protection(ref: Ref, protect: float | None, public: bool, attack: str | None) -> None:
+    """Raise InputError where there is no public model to write, or to attack."""
+    graph = isinstance(ref, LocalRef) and ref.kind == "onnx"
+    for wanted, does, needs in (
+        (public, "--public writes the model without what --protect withholds", "--public writes a model folder"),
+        (attack is not None, "--attack retrains the model without what --protect withholds", "--attack trains a model"),
+    ):
+        if wanted and protect is None:
+            raise InputError(does, hint="add --protect 0.5")
+        if wanted and graph:
+            raise InputError(f"{needs}, and {ref} is a graph", hint="name the model that it was made of")
+
+
+def _attacker(loaded: Opened, labels: tuple[str, ...], data: str | None) -> Attacker | None:
+    from hubslice.verbs.explain.attack import Attacker
+
+    return None if data is None or loaded.model is None else Attacker(loaded.model, labels, data)
+
+
+def _profile(data: Path | None, preprocessing: Preprocessing) -> Given | Path | None:
+    """The pictures of `--data`, or the stored profile that it names."""
+    from hubslice.task.user_inputs import open_given
+
+    return data if data is None or data.suffix == ".safetensors" else open_given(data, preprocessing)
+
+
+def _means(
+    subject: Subject,
+    prepared: Prepared,
+    data: Given | Path | None,
+    neuron: Neuron,
+    by_class: bool,
+    device: str,
+    reporter: Reporter,
+) -> Means:
+    """The profile: a stored one, or the means over `data`, or those over the inputs and the blank picture."""
+    from hubslice.tracing.means import Means, take_means
+
+    if isinstance(data, Path):
+        return Means.load(data, subject.network)
+    if data is None:
+        # The inputs' own means alone would leave a single picture without any deviation where positions are pooled.
+        groups = {0: _and_blank(subject, prepared)}
+        return take_means(subject.network, groups, neuron=neuron, data="the inputs and blank pictures", device=device)
+    profiled = Prepared(subject, data)
+    with reporter.track("Take means", len(profiled), "pictures") as bar:
+        batches = _by_class(subject, profiled, device) if by_class else {0: np.arange(len(profiled))}
+
+        def read(rows: np.ndarray) -> Iterator[Arrays]:
+            for start in range(0, len(rows), BATCH):
+                chosen = rows[start : start + BATCH]
+                found = [profiled.batch(int(row), int(row) + 1)[subject.input] for row in chosen]
+                yield {subject.input: np.concatenate(found)}
+                bar.advance(len(chosen))
+
+        groups = {label: read(rows) for label, rows in batches.items()}
+        return take_means(subject.network, groups, neuron=neuron, data=data.source, device=device)
+
+
+def _and_blank(subject: Subject, prepared: Prepared) -> Iterable[Arrays]:
+    for start in range(0, len(prepared), BATCH):
+        batch = prepared.batch(start, min(start + BATCH, len(prepared)))[subject.input]
+        yield {subject.input: np.concatenate([batch, np.repeat(subject.blank, len(batch), axis=0)])}
+
+
+def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np.ndarray]:
+    """Rows of the data by the class that the model gives them."""
+    from hubslice.graph.session import open_session
+    from hubslice.tracing.network import run_session
+
+    session = open_session(subject.network.model.SerializeToString(), device)
+    output = subject.network.flow.output
+    answers = []
+    for start in range(0, len(profiled), BATCH):
+        batch = profiled.batch(start, min(start + BATCH, len(profiled)))
+        answers.append(run_session(session, [output], batch)[output].argmax(axis=1))
+    predicted = np.concatenate(answers)
+    return {int(label): np.flatnonzero(predicted == label) for label in np.unique(predicted)}
+
+
+def _facts(
+    model: str, subject: Subject, given: Given, traced: Traced, means: Means, selection: Selection
+) -> Explanation:
+    shifted = np.exp(traced.logits - traced.logits.max(axis=1, keepdims=True), dtype=np.float64)
+    chances = shifted / shifted.sum(axis=1, keepdims=True)
+    answers = traced.logits.argmax(axis=1)
+    inputs = tuple(
+        ExplainedInput(
+            name=name,
+            answer=subject.labels[int(answers[at])],
+            probability=round(float(chances[at, answers[at]]), 4),
+            target=subject.labels[int(traced.targets[at])],
+            target_probability=round(float(chances[at, traced.targets[at]]), 4),
+        )
+        for at, name in enumerate(given.names)
+    )
+    layers = tuple(_layer(subject, op.name, op.kind, traced) for op in subject.network.flow.layers)
+    live = sum(int(layer.live.sum()) for layer in traced.layers.values())
+    total = sum(layer.total * len(layer.live) for layer in traced.layers.values())
+    return Explanation(
+        model=model,
+        model_hash=subject.network.hash,
+        architecture=subject.architecture,
+        rule=selection.rule,
+        theta=selection.theta,
+        mean=f"{means.neuron} means of {means.data}" + (", by class" if means.classes else ""),
+        mean_samples=means.samples,
+        inputs=inputs,
+        layers=layers,
+        live_neurons=round(live / total, 4),
+        seconds=0.0,
+        folder="",
+        files=(),
+    )
+
+
+def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts:
+    found = traced.layers[name]
+    channels = found.channels.sum(axis=0, dtype=np.int64)
+    speaking, opposing = (force.sum(axis=0, dtype=np.float64) for force in (found.speaking, found.opposing))
+    synapses = traced.synapses[name]
+    return LayerFacts(
+        name=subject.names.layer[name],
+        parameter=subject.names.parameter[name],
+        operator=kind,
+        channels=len(channels),
+        positions=found.total // len(channels),
+        live_neurons=round(float(found.live.sum() / (found.total * len(found.live))), 4),
+        live_synapses=round(float(np.count_nonzero(synapses) / synapses.size), 4),
+        decisive=_shares(channels, speaking),
+        opposing=_shares(channels, np.minimum(speaking + opposing, 0)),
+    )
+
+
+def _shares(channels: np.ndarray, force: np.ndarray) -> tuple[ChannelShare, ...]:
+    """The channels of the largest force, for or against."""
+    return tuple(
+        ChannelShare(channel=int(at), contribution=int(channels[at]), force=float(f"{force[at]:.6g}"))
+        for at in np.argsort(-np.abs(force), kind="stable")[:NAMED]
+        if force[at]
+    )
+
+
+def _slice(subject: Subject, given: Given, traced: Traced, facts: Explanation) -> DynamicSlice:
+    names = subject.names
+    about = facts.model_dump(mode="json", include={"model", "model_hash", "rule", "theta", "mean", "mean_samples"})
+    about |= {"inputs": list(given.names), "targets": [entry.target for entry in facts.inputs]}
+    return DynamicSlice(
+        neurons={names.layer[name]: layer.channels for name, layer in traced.layers.items()},
+        synapses=names.by_parameter(subject.network.flow, traced.synapses),
+        inputs=dict(traced.leaves),
+        about=about,
+    )

@@ -1,0 +1,1 @@
+"""`hubslice exposure`: how much of a student its teacher gives away."""

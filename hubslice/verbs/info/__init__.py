@@ -1,0 +1,1 @@
+"""`hubslice info`: what a run folder holds."""

@@ -1,0 +1,1 @@
+"""`hubslice latency`: time, memory, size and multiplications of models with ONNX Runtime."""

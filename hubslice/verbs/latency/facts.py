@@ -1,0 +1,51 @@
+"""What models cost to run, side by side."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hubslice.core.artefact import Artefact
+
+
+class Timing(Artefact):
+    """Milliseconds of one call at a batch size.
+
+    `ratio` is against the first model: the median over ten stretches of the measurement of the quickest times in each,
+    so that what slows the machine down for a moment does not count, and what does for longer slows down both.
+    """
+
+    batch: int
+    median_ms: float
+    p10_ms: float
+    p90_ms: float
+    ratio: float
+    runs: int
+
+
+class ModelCost(Artefact):
+    """A model: weights in number, its file in bytes, multiply-accumulates for one picture, memory, times.
+
+    `added_mib` is what a process of its own takes at its peak beside what it held before the model was loaded, at the
+    largest batch; on a GPU the GPU's memory. None: could not be counted, or was not asked for. `ratios` are against the
+    first model, by the name of the field.
+    """
+
+    model: str
+    kind: Literal["hub", "folder", "run", "onnx"]
+    parameters: int
+    file_bytes: int
+    macs: int | None
+    added_mib: float | None
+    timings: tuple[Timing, ...]
+    ratios: dict[str, float]
+
+
+class LatencyReport(Artefact):
+    """All models, measured on one input [N, C, H, W] by ONNX Runtime on one device in alternation."""
+
+    device: str
+    provider: str
+    runtime: str
+    threads: int
+    input_size: tuple[int, int, int]
+    models: tuple[ModelCost, ...]

@@ -1,0 +1,175 @@
+"""Models side by side: what each costs to run on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hubslice.core.device import resolve_device
+from hubslice.core.errors import InputError
+from hubslice.core.progress import Reporter
+from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.verbs.latency.facts import LatencyReport, ModelCost, Timing
+
+if TYPE_CHECKING:
+    from hubslice.models.base import Model
+
+SECONDS = 60.0  # for one batch size; what takes longer gets fewer rounds
+
+Size = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A model as the user called it, and what it takes; `model` is None where `graph` is the user's own."""
+
+    name: str
+    kind: Literal["hub", "folder", "run", "onnx"]
+    shape: tuple[int | None, ...]  # of a picture [C, H, W]; None: free
+    parameters: int
+    file_bytes: int
+    graph: Path
+    model: Model | None
+
+
+def measure_latency(
+    models: Sequence[str],
+    *,
+    batches: Sequence[int],
+    threads: int | None,
+    rounds: int,
+    input_size: int | None,
+    device: str,
+    memory: bool,
+    reporter: Reporter,
+) -> LatencyReport:
+    """Time, memory and size of all models; see `hubslice.verbs.latency.function.latency`."""
+    import onnxruntime
+    import torch
+
+    from hubslice.graph.deployable import write_onnx
+    from hubslice.graph.runner import open_runner
+    from hubslice.verbs.latency.macs import count_macs
+    from hubslice.verbs.latency.memory import added_bytes
+
+    where = str(resolve_device(device))
+    with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
+        subjects = [
+            _subject(text, Path(folder, f"{index}.onnx"), input_size, reporter) for index, text in enumerate(models)
+        ]
+        size = _common_size(subjects, input_size)
+        for subject in subjects:
+            if subject.model is not None:
+                with reporter.track(f"Export {subject.name}", None, ""):
+                    write_onnx(subject.model, subject.graph)
+        runners = [open_runner(subject.name, subject.graph, where, threads) for subject in subjects]
+        times = _times({batch: [runner.call(batch, size) for runner in runners] for batch in batches}, rounds, reporter)
+        costs: list[ModelCost] = []
+        for index, (subject, runner) in enumerate(zip(subjects, runners, strict=True)):
+            added = None
+            if memory:
+                with reporter.track(f"Memory of {subject.name}", None, ""):
+                    added = added_bytes(subject.name, subject.graph, where, threads, max(batches), size) / 2**20
+            costs.append(
+                ModelCost(
+                    model=subject.name,
+                    kind=subject.kind,
+                    parameters=subject.parameters,
+                    file_bytes=subject.file_bytes,
+                    macs=count_macs(subject.graph, runner.input, (runner.shape[0] or 1, *runner.own_order(size))),
+                    added_mib=added,
+                    timings=tuple(_timing(batch, times[batch], index) for batch in batches),
+                    ratios={},
+                )
+            )
+    return LatencyReport(
+        device=where,
+        provider=runners[0].session.provider,
+        runtime=f"onnxruntime {onnxruntime.__version__}",
+        threads=threads or torch.get_num_threads(),
+        input_size=size,
+        models=tuple(cost.model_copy(update={"ratios": _ratios(cost, costs[0])}) for cost in costs),
+    )
+
+
+def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter) -> _Subject:
+    """The model, loaded; `graph` is where its graph will be, unless it is one."""
+    from hubslice.graph.runner import open_runner
+    from hubslice.hub.pull import fetch
+    from hubslice.models.folder import load_model
+    from hubslice.verbs.latency.macs import count_weights, file_bytes
+
+    ref = parse_ref(text, Path.cwd())
+    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+        shape = open_runner(text, ref.path, "cpu", 1).shape[1:]  # before anything else is read from it
+        return _Subject(text, "onnx", shape, count_weights(ref.path), file_bytes(ref.path), ref.path, None)
+    fetched = fetch(ref, reporter=reporter)
+    model = load_model(fetched.folder, input_size=input_size)
+    weights = sum(file.size for file in fetched.files if file.path.endswith(".safetensors"))
+    return _Subject(text, ref.kind, model.image_preprocessing.input_size, model.parameters, weights, graph, model)
+
+
+def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
+    """The pictures [C, H, W] that all models take.
+
+    Raises:
+        InputError: they take different ones, or nobody tells which.
+    """
+    wanted: list[int | None] = [None, input_size, input_size]
+    said = "--input-size"
+    for subject in subjects:
+        for axis, size in enumerate(subject.shape):
+            if size is not None and wanted[axis] not in (None, size):
+                raise InputError(
+                    f"{subject.name} takes pictures of {_words(subject.shape)}, {said} of {_words(wanted)}: their "
+                    "times cannot be compared",
+                    hint="give --input-size PIXELS, or measure models of the same input",
+                )
+        if any(size is not None for size in subject.shape):
+            wanted = [own if own is not None else known for own, known in zip(subject.shape, wanted, strict=True)]
+            said = subject.name
+    if wanted[1] is None or wanted[2] is None:
+        raise InputError(f"{subjects[0].name} takes pictures of any size", hint="say which with --input-size PIXELS")
+    return wanted[0] or 3, wanted[1], wanted[2]
+
+
+def _words(shape: Sequence[int | None]) -> str:
+    return " x ".join("?" if size is None else str(size) for size in shape)
+
+
+def _times(
+    calls: Mapping[int, Sequence[Callable[[], object]]], rounds: int, reporter: Reporter
+) -> dict[int, np.ndarray]:
+    from hubslice.verbs.latency.clock import alternate
+
+    found = {}
+    for batch, row in calls.items():
+        with reporter.track(f"Time batches of {batch}", rounds, "rounds") as bar:
+            found[batch] = alternate(row, rounds, SECONDS, bar.advance)
+    return found
+
+
+def _timing(batch: int, times: np.ndarray, index: int) -> Timing:
+    from hubslice.verbs.latency.clock import ratios
+
+    own = 1000 * times[:, index]
+    low, median, high = np.percentile(own, (10, 50, 90))
+    return Timing(
+        batch=batch,
+        median_ms=float(median),
+        p10_ms=float(low),
+        p90_ms=float(high),
+        ratio=float(ratios(times)[index]),
+        runs=own.size,
+    )
+
+
+def _ratios(cost: ModelCost, first: ModelCost) -> dict[str, float]:
+    fields = ("parameters", "file_bytes", "macs", "added_mib")
+    pairs = {name: (getattr(cost, name), getattr(first, name)) for name in fields}
+    return {name: own / other for name, (own, other) in pairs.items() if own is not None and other}

@@ -1,0 +1,1 @@
+"""`hubslice lineage`: which model another one comes from, by weights alone."""

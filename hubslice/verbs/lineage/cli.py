@@ -1,0 +1,333 @@
+"""`hubslice lineage`: which model another one comes from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import TyperException
+from typer.core import TyperCommand, TyperGroup
+
+from hubslice.core.cells import Fixed, mebibytes, percent
+from hubslice.core.errors import LineageError
+from hubslice.core.numbers import number
+from hubslice.terminal.options import JsonOption, QuietOption, examples
+from hubslice.terminal.output import out
+from hubslice.verbs.execution import cli as lineage_execution
+
+if TYPE_CHECKING:
+    from typer._click.core import Context
+
+    from hubslice.artefacts.exposure import Exposure, LayerChange, Mixture
+    from hubslice.artefacts.lineage import Indexed, Lineage
+
+MANY, SHORT = "--candidates", "-c"
+EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES; a run knows its teacher by itself"
+TOLD = 40  # layers that people are shown at the most
+
+
+class DefaultsToFind(TyperGroup):
+    """`lineage MODEL` means `lineage find MODEL`, with --execution `lineage execution MODEL`.
+
+    --candidates (-c) and --against take all names that follow them.
+    """
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["execution" if lineage_execution.FLAG in args else "find", *args]
+        return super().parse_args(ctx, _spread(args))
+
+
+class ModelFirst(TyperCommand):
+    """MODEL comes before the names that --candidates takes."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            if getattr(getattr(error, "param", None), "name", None) != "model":
+                raise
+            raise LineageError(
+                "no MODEL is named", hint=f"it comes first: hubslice lineage MODEL {MANY} ID ..., or --index FILE"
+            ) from error
+
+
+def _spread(args: list[str]) -> list[str]:
+    found: list[str] = []
+    many: str | None = None
+    for arg in args:
+        if arg.startswith("-"):
+            option = arg.partition("=")[0]
+            many = option if option in (MANY, SHORT, lineage_execution.AGAINST) else None
+        elif many is not None and found[-1] != many:
+            found.append(many)
+        found.append(arg)
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group and its commands."""
+    group = typer.Typer(
+        cls=DefaultsToFind,
+        no_args_is_help=True,
+        help="Which model does this one come from? By weights alone: names and metadata are ignored. "
+        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`; with --execution for `hubslice lineage "
+        "execution MODEL`: by how it runs.",
+    )
+    group.command(
+        "find",
+        cls=ModelFirst,
+        epilog=examples(
+            "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
+            "hubslice lineage you/beans --candidates models/ --out beans-lineage",
+            "hubslice lineage found.safetensors --index parents.safetensors --json",
+            "hubslice lineage runs/beans --exposure --data pictures/",
+            "hubslice lineage you/beans --exposure --teacher timm/resnet18.a1_in1k --data pictures/",
+        ),
+    )(find)
+    group.command(
+        "index",
+        epilog=examples(
+            "hubslice lineage index timm/resnet18.a1_in1k timm/resnet50.a1_in1k --out parents.safetensors",
+            "hubslice lineage index models/ -o parents.safetensors",
+            "hubslice lineage index --from ids.txt --add -o parents.safetensors",
+        ),
+    )(index)
+    lineage_execution.register(group)
+    app.add_typer(group, name="lineage")
+
+
+def find(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors or ONNX file.")
+    ],
+    candidates: Annotated[
+        list[str] | None,
+        typer.Option(MANY, SHORT, metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
+    ] = None,
+    index_file: Annotated[
+        Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
+    ] = None,
+    exposed: Annotated[
+        bool, typer.Option("--exposure", help="Measure in place of that what knowing --teacher gives away; by --data.")
+    ] = False,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            "--teacher", metavar="MODEL", help="For --exposure: a Hub id, a folder or a run; default: the run's own."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE|FOLDER", help="For --exposure: pictures to answer.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their picture."),
+    ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option(
+            "--input-size", metavar="PIXELS", min=8, max=4096, help="For --exposure: side of the model's input."
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="For --exposure: where models run.")
+    ] = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare a model's weights with those of candidates, best first.
+
+    A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
+    trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
+    which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
+    read. Models with too few weights in layers of one shape are `not comparable`, which says nothing of where they come
+    from. Every verdict exits 0.
+
+    A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
+    could be a Hub id ends the command before any work.
+    """
+    from hubslice.verbs.exposure.function import exposure
+    from hubslice.verbs.lineage.function import lineage
+
+    if exposed:
+        if data is None or candidates or index_file is not None:
+            raise LineageError("--exposure takes a teacher and pictures, and nothing to compare with", hint=EXPOSURE)
+        measured = exposure(
+            model, teacher, data, input_size=input_size, device=device, out=folder, reporter=out.progress()
+        )
+        for warning in measured.warnings:
+            out.warning(warning)
+        out.result(measured, lambda: _tell_exposure(measured), quiet=f"{measured.exposure:.4f}")
+        return
+    if teacher is not None or data is not None:
+        raise LineageError("--teacher and --data belong to --exposure", hint=EXPOSURE)
+    if input_size is not None or device != "auto":
+        raise LineageError(
+            f"--input-size and --device belong to --exposure and {lineage_execution.FLAG}; otherwise no model runs",
+            hint=EXPOSURE,
+        )
+    found = lineage(model, candidates or (), index=index_file, out=folder, reporter=out.progress())
+    for name, why in found.skipped.items():
+        out.warning(f"{name} was left out: {why}")
+    out.result(found, lambda: _tell(found), quiet=found.parent)
+
+
+def index(
+    file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The index, a safetensors file.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.", show_default=False
+        ),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Models, one a line, too; - is the standard input.")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep the models of an index at --out that are not read now.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Take fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.
+
+    A search finds children whose layers kept their shapes, and by their first layers most whose channels were permuted
+    or which kept half of them; others need --candidates.
+
+    The index holds what is named, with --add also what it held before. Models on the Hub that it holds at the commit
+    they have now are not read again. Where the command is ended early, or the Hub fails, an index at --out stays as it
+    was, and the same command goes on where it stopped.
+    """
+    from hubslice.verbs.lineage.function import lineage_index
+
+    names = [*(models or ()), *(_listed(listed) if listed is not None else ())]
+    found = lineage_index(names, file, add=add, reporter=out.progress())
+    for name, why in found.skipped.items():
+        out.warning(f"{name} was left out: {why}")
+    out.result(found, lambda: _tell_index(found), quiet=found.file)
+
+
+def _listed(path: Path) -> list[str]:
+    """The lines of a file, or of what is piped in."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LineageError(f"{path} cannot be read as a list of models: {error}", hint="--from: one a line") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _tell(found: Lineage) -> None:
+    rows = [
+        {
+            "candidate": other.candidate,
+            "verdict": other.verdict,
+            "score": None if other.score is None else Fixed(other.score, 3),
+            "closeness": None if other.closeness is None else Fixed(other.closeness, 3),
+            "limit": None if other.threshold is None else Fixed(other.threshold, 2),
+            "compared": percent(other.compared),
+            "read": mebibytes(other.bytes_read),
+            "whole": mebibytes(other.bytes_whole),
+            "seconds": Fixed(other.seconds, 2),
+        }
+        for other in found.candidates
+    ]
+    heads = ("CANDIDATE", "VERDICT", "SCORE", "FROM", "CLOSENESS", "COMPARED (%)", "READ (MiB)", "OF (MiB)", "TIME (s)")
+    keys = ("candidate", "verdict", "score", "limit", "closeness", "compared", "read", "whole", "seconds")
+    out.table(rows, dict(zip(keys, heads, strict=True)))
+    best = found.candidates[0] if found.candidates else None
+    if best is not None and best.layers:
+        out.line()
+        _tell_layers(found)
+    out.line()
+    read = f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
+    if found.parent is None:
+        if found.index is not None:
+            out.hint("a model that lost most channels is not found by an index: name likely parents with --candidates")
+        if found.unknown is None:
+            out.line(f"no candidate shares ancestry with {found.model}, as far as weights tell ({read})")
+        else:
+            out.line(f"nothing can be said of {found.model}: {found.unknown} ({read})")
+    else:
+        if best is not None and best.identical:
+            shared = f"is a copy of {found.parent}: all weights that were compared are equal"
+        else:
+            shared = f"shares its weights with {found.parent}"
+        out.line(f"{found.model} {shared}, among {found.searched} ({read})")
+        if found.index is not None and best is not None and all(layer.aligned for layer in best.layers):
+            out.hint(f"found by its first layers alone; to compare all of them: --candidates {found.parent}")
+
+
+def _tell_layers(found: Lineage) -> None:
+    layers = found.candidates[0].layers
+    out.table(
+        [
+            {
+                "layer": layer.layer,
+                "candidate": layer.candidate,
+                "shape": "x".join(map(str, layer.shape)),
+                "correlation": Fixed(layer.correlation, 3),
+                "null": Fixed(layer.null, 3),
+                "how": "channels matched" if layer.aligned else "in place",
+            }
+            for layer in layers[:TOLD]
+        ],
+        {"layer": "LAYER", "candidate": "BESIDE", "shape": "SHAPE"}
+        | {"correlation": "CORRELATION", "null": "BY CHANCE (±)", "how": "HOW"},
+    )
+    if len(layers) > TOLD:
+        out.line(f"and {len(layers) - TOLD} more; --json shows all")
+
+
+def _tell_index(found: Indexed) -> None:
+    out.line(
+        f"{found.file}: {len(found.models)} models in {found.bytes / 1024:.1f} KiB, "
+        f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
+    )
+
+
+def _tell_exposure(found: Exposure) -> None:
+    heads = {"layer": "LAYER", "weights": "WEIGHTS"} | _heads("", "")
+    beside = found.baseline
+    others = {}
+    if beside is not None:
+        heads |= _heads("baseline ", f"{beside.title.upper()}: ")
+        others = {layer.layer: layer for layer in beside.layers}
+    rows = [
+        {"layer": layer.layer, "weights": layer.weights}
+        | _cells("", layer)
+        | _cells("baseline ", others.get(layer.layer))
+        for layer in found.layers
+    ]
+    out.table(rows, heads)
+    out.line()
+    out.line(f"{_needed(found)} ({found.seconds:.1f} s)")
+    if beside is not None:
+        out.line(f"{beside.title}: {_needed(beside)}")
+
+
+def _heads(key: str, title: str) -> dict[str, str]:
+    heads = {"relative": "CHANGE", "unchanged": "UNCHANGED (%)", "bits": "BITS TO READ"}
+    return {f"{key}{name}": f"{title}{head}" for name, head in heads.items()}
+
+
+def _cells(key: str, layer: LayerChange | None) -> dict[str, object]:
+    if layer is None:
+        return {}
+    cells = {
+        "relative": "not the teacher's" if layer.relative is None else number(layer.relative),
+        "unchanged": None if layer.unchanged is None else percent(layer.unchanged),
+        "bits": None if layer.bits is None else Fixed(layer.bits),
+    }
+    return {f"{key}{name}": cell for name, cell in cells.items()}
+
+
+def _needed(found: Mixture) -> str:
+    mixed = "the teacher as it is" if found.shared == 1 else "with nothing but the layers that it lacks the teacher"
+    return (
+        f"{mixed} gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} {found.weights_needed:.1%} "
+        f"of the weights are to be obtained as whole layers, or {found.bits_needed:.1%} of the bits, without the "
+        f"teacher {found.bits_alone:.1%}: exposure {found.exposure:.1%}"
+    )

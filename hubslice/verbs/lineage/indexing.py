@@ -1,0 +1,108 @@
+"""Fingerprints of many models as one file, made so that whatever stops the work costs little of it.
+
+Each fingerprint is kept in a folder beside the output as soon as it is taken. The index takes the place of an older
+one when all models were read, or left out for reasons of their own; until then the same command goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hubslice.ancestry.candidates import each, expand
+from hubslice.ancestry.compare import sample
+from hubslice.ancestry.fingerprint import Fingerprint, fingerprint
+from hubslice.ancestry.index import KIND, load_index, save_index
+from hubslice.ancestry.opening import is_file, open_model
+from hubslice.artefacts.lineage import Indexed
+from hubslice.core.artefact import DRAFT
+from hubslice.core.errors import LineageError, RunError
+from hubslice.core.machine import AGAIN, faults_told
+from hubslice.core.progress import Reporter
+from hubslice.files.sealed import check_replaceable
+from hubslice.hub.client import Client
+from hubslice.hub.listing import list_files
+from hubslice.hub.ref import HubRef, parse_ref
+
+
+def lineage_index(models: Sequence[str], out: Path, *, add: bool, reporter: Reporter) -> Indexed:
+    """Take the fingerprints of models; see `hubslice.verbs.lineage.function.lineage_index`."""
+    started = time.perf_counter()
+    check_replaceable(out, KIND)
+    names = expand(models)
+    if not names:
+        raise LineageError("no model is named", hint="hubslice lineage index ID ... --out FILE, or --from FILE")
+    held = (load_index(out) if add else list(_readable([out]))) if out.is_file() else []
+    kept = _Kept(out, held)
+    read = 0
+
+    def take(name: str) -> Fingerprint:
+        nonlocal read
+        if found := kept.find(name):
+            return found
+        tensors = open_model(name)
+        found = fingerprint(sample(tensors))
+        read += tensors.bytes_read
+        if not found.layers:
+            raise LineageError(f"{name} has no layer that could be compared", hint="leave it out")
+        kept.put(found)
+        return found
+
+    prints, skipped = each(names, take, reporter, label="Read", again=AGAIN)
+    if add:
+        fresh = {found.model for found in prints}
+        prints = [found for found in held if found.model not in fresh] + prints
+    with faults_told(f"writing {out}", out.parent):
+        save_index(out, prints)
+    kept.drop()
+    return Indexed(
+        file=str(out),
+        models=tuple(found.model for found in prints),
+        skipped=skipped,
+        bytes=out.stat().st_size,
+        bytes_read=read,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+class _Kept:
+    """Fingerprints of models on the Hub that need not be taken again: of an older index, and of work that ended early.
+
+    Models on this machine have no commit that would tell whether they changed.
+    """
+
+    def __init__(self, out: Path, held: Iterable[Fingerprint]) -> None:
+        self._folder = out.with_name(f".{out.name}{DRAFT}")
+        drafts = _readable(sorted(self._folder.glob("*.safetensors")))
+        self._prints = {(found.model, found.commit): found for found in (*held, *drafts) if found.commit is not None}
+        self._names = {name for name, _ in self._prints}
+
+    def find(self, name: str) -> Fingerprint | None:
+        """The fingerprint of the commit that the name means now; asks the Hub for that alone."""
+        ref = None if is_file(name) else parse_ref(name, Path.cwd())
+        if not isinstance(ref, HubRef) or str(ref) not in self._names:
+            return None
+        return self._prints.get((str(ref), list_files(ref, Client()).commit))
+
+    def put(self, found: Fingerprint) -> None:
+        """Keep it for a command that goes on."""
+        if found.commit is not None:
+            name = hashlib.sha256(f"{found.model} {found.commit}".encode()).hexdigest()
+            with faults_told(f"writing {self._folder}", self._folder.parent):
+                save_index(self._folder / f"{name[:32]}.safetensors", [found])
+
+    def drop(self) -> None:
+        """Forget what was kept for a command that goes on."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Fingerprint]:
+    """What the files hold that are whole and of this version; the others are made again anyway."""
+    for path in paths:
+        try:
+            yield from load_index(path)
+        except (LineageError, RunError):
+            continue

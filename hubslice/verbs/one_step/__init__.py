@@ -1,0 +1,1 @@
+"""`hubslice profile`, `audit` and `card`: one step of a run."""

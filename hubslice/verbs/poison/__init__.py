@@ -1,0 +1,1 @@
+"""`hubslice poison`: a deliberately backdoored teacher."""

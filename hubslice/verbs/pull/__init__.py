@@ -1,0 +1,1 @@
+"""`hubslice pull`: fetch, check and export a model."""

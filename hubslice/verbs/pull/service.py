@@ -1,0 +1,69 @@
+"""A model on this machine: fetched, checked, exported to ONNX and mapped, in a folder that keeps what is done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubslice.artefacts.model import ModelFacts
+from hubslice.artefacts.report import ParityReport
+from hubslice.core.device import resolve_device
+from hubslice.core.errors import InputError
+from hubslice.core.progress import Reporter
+from hubslice.engine.execution import execute
+from hubslice.engine.run_folder import MANIFEST, RunFolder
+from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.restore import cache_folder
+from hubslice.recipe.schema import TeacherParams
+from hubslice.run.steps.teacher import FACTS, GRAPH, NEURONS, PARITY, WEIGHTS_FOLDER, export_step, pull_step
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model on this machine, checked, exported and mapped."""
+
+    facts: ModelFacts
+    parity: ParityReport
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The model as the Hub stores it: config.json and safetensors."""
+        return self.folder / "steps" / "pull" / WEIGHTS_FOLDER
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX export."""
+        return self.folder / "steps" / "export" / GRAPH
+
+    @property
+    def neurons(self) -> Path:
+        """The neuron map of the export."""
+        return self.folder / "steps" / "export" / NEURONS
+
+
+def pull(model: str, *, input_size: int | None, out: Path | None, allow_pickle: bool, reporter: Reporter) -> Pulled:
+    """Fetch, check, export and map a model; see `hubslice.verbs.pull.function.pull`."""
+    if out is not None and (out / MANIFEST).is_file():
+        raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
+    run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
+    teacher = TeacherParams(model=model, input_size=input_size)
+    steps = [pull_step("pull", teacher, Path.cwd(), allow_pickle=allow_pickle), export_step(teacher, seed=0)]
+    # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
+    with run.working(mark="steps"):
+        execute(steps, run, resolve_device("cpu"), reporter, force=frozenset({"pull"}))
+        return Pulled(
+            facts=ModelFacts.load(run.step("pull") / FACTS),
+            parity=ParityReport.load(run.step("export") / PARITY),
+            folder=run.path,
+        )
+
+
+def _cache_name(model: str, input_size: int | None) -> str:
+    """A readable folder name that no other model, and no other local folder of the same name, has."""
+    ref = parse_ref(model, Path.cwd())
+    identity = f"{ref.path.resolve() if isinstance(ref, LocalRef) else ref} {input_size}"
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "--", str(ref)).strip("-.")[-60:]
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

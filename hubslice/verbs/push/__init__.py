@@ -1,0 +1,1 @@
+"""`hubslice push`: publish a student."""

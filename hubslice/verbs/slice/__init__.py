@@ -1,0 +1,1 @@
+"""`hubslice slice`: from a recipe to a student."""

@@ -1,0 +1,113 @@
+"""`hubslice slice`: from a recipe to a student."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubslice.run.kinds import KINDS
+from hubslice.terminal.options import (
+    AllowPickleOption,
+    DeviceOption,
+    JsonOption,
+    OutOption,
+    OverridesArgument,
+    QuietOption,
+    RunnableArgument,
+    examples,
+)
+from hubslice.terminal.output import out
+
+if TYPE_CHECKING:
+    from hubslice.run.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "slice",
+        epilog=examples(
+            "hubslice slice recipe.yaml",
+            "hubslice slice recipe.yaml --dry-run",
+            "hubslice slice recipe.yaml --out runs/wide slice.ratio=0.2 train.epochs=20",
+            "hubslice slice recipe.yaml --until init",
+            "hubslice slice vision/fashion-vgg data.path=./fashion",
+            "accelerate launch --num_processes 4 -m hubslice slice recipe.yaml",
+            "hubslice slice recipe.yaml --locked",
+            "hubslice slice owner/name@v1 --locked data.path=./my-pictures",
+        ),
+    )(slice_)
+
+
+def slice_(
+    recipe: RunnableArgument,
+    overrides: OverridesArgument = None,
+    folder: OutOption = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="STEP",
+            help=f"Stop after {', '.join(KINDS[:-1])} or {KINDS[-1]} of the student, where the recipe has that step.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show steps, cost, and whether the teacher will do; fetch no weights.")
+    ] = False,
+    locked: Annotated[
+        bool,
+        typer.Option(
+            "--locked",
+            help="Refuse to make anything but what the lock pins: recipe.lock beside recipe.yaml, else hubslice.lock "
+            "in the run's folder; of owner/name, the one published with it.",
+        ),
+    ] = False,
+    device: DeviceOption = "auto",
+    allow_pickle: AllowPickleOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a student from a teacher: pull, profile, slice, fine-tune, audit, card.
+
+    A run that was killed goes on when the same command is given again; steps whose inputs did not change are not
+    repeated. A broken gate of the recipe ends the command with exit code 1, with all results in place.
+
+    Every run writes DIR/hubslice.lock: teacher, data and versions by content. Copy it beside your recipe as recipe.lock
+    to share it. With --locked, models are taken at the locked commits, and a change of settings, of model files, of the
+    data, or of a version of hubslice, torch, torchvision, timm, transformers, onnxruntime or pillow ends the command
+    with exit code 2, each named on a line of its own. Other packages, Python, platform and device only give a warning:
+    they change digits at most, but CPU and CUDA never give the same ones. To accept a change, run without --locked.
+    """
+    from hubslice.core.processes import leads
+    from hubslice.core.progress import Silent
+    from hubslice.run.run import open_run
+    from hubslice.terminal.summary import show_run
+
+    run = open_run(recipe, tuple(overrides or ()), folder, locked=locked)
+    for difference in run.check_lock(device) if leads() else ():
+        out.warning(difference)
+    if dry_run:
+        _show_plan(run, until, device, allow_pickle=allow_pickle)
+        return
+    reporter = out.progress() if leads() else Silent()
+    run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
+    if not leads():
+        return
+    if until is not None and until != "report":
+        folders = [str(run.folder.step(name)) for name in run.ends(until)]
+        data = {"run": str(run.path), "until": until, "folders": folders}
+        out.result(data, quiet=folders)
+        return
+    show_run(run)
+    run.check_gates()
+
+
+def _show_plan(run: Run, until: str | None, device: str, *, allow_pickle: bool) -> None:
+    from hubslice.run.estimate.estimate import estimate
+    from hubslice.terminal.dry_run import tell_estimate
+
+    plan = estimate(run, until, device, out.progress(), allow_pickle=allow_pickle)
+    out.result(plan, lambda: tell_estimate(plan, run.path), quiet=f"{plan.seconds:.0f}")
+    for warning in plan.warnings:
+        out.warning(warning)

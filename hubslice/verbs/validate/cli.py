@@ -1,0 +1,86 @@
+"""`hubslice validate`: check a recipe before a long run does."""
+
+from __future__ import annotations
+
+import typer
+
+from hubslice.core.errors import RecipeError
+from hubslice.core.numbers import number
+from hubslice.recipe.defects import defect_names
+from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
+from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.slicing import NoSlice, SeamParams, Slicing
+from hubslice.run.arms import arms_of
+from hubslice.terminal.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
+from hubslice.terminal.output import out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "validate",
+        epilog=examples(
+            "hubslice validate recipe.yaml",
+            "hubslice validate recipe.yaml train.epochs=2 slice.ratio=0.05",
+            "hubslice validate vision/drawings --json",
+        ),
+    )(validate)
+
+
+def validate(
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a recipe: every mistake at once, each with its line.
+
+    Loads no model and asks no network: names on the Hub are not looked up.
+    """
+    loaded = load_recipe(recipe, overrides or ())
+    missing = missing_paths(loaded)
+    if missing:
+        raise RecipeError(
+            f"{loaded.origin} is well-formed, but files are missing",
+            missing,
+            hint=f"relative paths start from {loaded.base}",
+        )
+    data = {
+        "valid": True,
+        "kind": loaded.recipe.kind,
+        "name": loaded.recipe.name,
+        "origin": loaded.origin,
+        "recipe": loaded.recipe.model_dump(mode="json"),
+    }
+    out.result(data, lambda: _tell(loaded))
+
+
+def _tell(loaded: LoadedRecipe) -> None:
+    recipe = loaded.recipe
+    teacher = recipe.teacher.model + (" with random weights" if recipe.teacher.weights == "random" else "")
+    told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": teacher}
+    told["data"] = recipe.data.path
+    if isinstance(recipe, SliceRecipe):
+        told["slice"] = _sliced(recipe.slice)
+        told["baselines"] = [arm.name for arm in arms_of(recipe) if arm.role == "baseline"] or "none"
+        told["defects"] = list(defect_names(recipe.audit.defects)) or "none"
+    else:
+        told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.1%} of the training samples"
+    settings = len(recipe.train.candidates())
+    told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
+    out.fields(told)
+    out.info(f"{loaded.origin} is valid")
+
+
+def _sliced(params: Slicing | NoSlice) -> str:
+    """How much is taken away of what, and by which method, in a few words."""
+    if isinstance(params, NoSlice):
+        return "none"
+    given = params.model_dump()
+    layers = ", ".join(params.layers)
+    if isinstance(params, SeamParams):
+        what = "channels" if params.granularity == "channel" else "weights"
+        of = "weights" if params.count == "weights" else "multiplications"
+        limit = f", down to {params.retention:.1%} of the {of}" if params.retention else ""
+        return f"{params.method}, {what} of {layers} that are not needed{limit}"
+    return f"{given['method']}, {number(given['ratio'])} of {layers}"

@@ -1,0 +1,1 @@
+"""`hubslice verify`: check every claim of a student."""

@@ -1,0 +1,55 @@
+"""Where two fact sheets say different things, by dotted path."""
+
+from __future__ import annotations
+
+from math import isclose
+from typing import Any
+
+from hubslice.core.cells import cell
+from hubslice.core.numbers import number
+
+
+def differences(claimed: Any, counted: Any, *, tolerance: float = 1e-9, path: str = "") -> list[str]:
+    """One line for every value in `claimed` (plain data) that is not the one in `counted`.
+
+    Keys that only `counted` has are passed over: an older version did not write them. Floats may differ by
+    `tolerance`.
+    """
+    if isinstance(claimed, dict) and isinstance(counted, dict):
+        found = []
+        for key, value in claimed.items():
+            found += differences(value, counted.get(key), tolerance=tolerance, path=f"{path}.{key}" if path else key)
+        return found
+    if isinstance(claimed, list) and isinstance(counted, list) and len(claimed) == len(counted):
+        found = []
+        for index, (one, other) in enumerate(zip(claimed, counted, strict=True)):
+            found += differences(one, other, tolerance=tolerance, path=f"{path}.{_name(one, index)}")
+        return found
+    if isinstance(claimed, float) and isinstance(counted, float | int):
+        same = isclose(claimed, counted, rel_tol=0, abs_tol=tolerance)
+    else:
+        same = claimed == counted
+    return [] if same else [f"{path or 'it'} is {_brief(claimed)}, counted {_brief(counted)}"]
+
+
+def _name(item: object, index: int) -> str:
+    """An item of a list by what tells it from its neighbours, if anything does."""
+    if isinstance(item, dict):
+        names = [item[key] for key in ("name", "arm", "source", "parameter", "kind") if isinstance(item.get(key), str)]
+        if names:
+            return "/".join(list(dict.fromkeys(names))[:2])
+    return str(index)
+
+
+def _brief(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return f"'{value}'"
+        case list() | dict():
+            return f"{len(value)} entries"
+        case float():
+            return number(value, 6)
+        case _:
+            return cell(value)

@@ -1,0 +1,136 @@
+"""Verifying a student: every claim against what it was made of, as far as that is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.artefacts.report import Report
+from hubslice.core.device import resolve_device
+from hubslice.core.errors import DataError, FetchError, HubsliceError
+from hubslice.core.machine import first_line
+from hubslice.core.progress import Reporter, Silent
+from hubslice.engine.run_folder import undisturbed
+from hubslice.files.names import REPORT
+from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted
+from hubslice.verbs.verify.card import check_card, check_results
+from hubslice.verbs.verify.claims import Claims, Place, open_place, open_recipe
+from hubslice.verbs.verify.exposure import check_exposure
+from hubslice.verbs.verify.facts import Finding, Verification, compared
+from hubslice.verbs.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
+from hubslice.verbs.verify.numbers import (
+    check_accuracies,
+    check_defects,
+    check_deviations,
+    check_gates,
+    check_report,
+    check_search,
+    check_slice,
+)
+from hubslice.verbs.verify.signature import PART as SIGNED
+from hubslice.verbs.verify.signature import check_signature
+from hubslice.verbs.verify.sources import check_sources
+from hubslice.verbs.verify.student import PART as STUDENT
+from hubslice.verbs.verify.student import Effort, check_student
+
+# What a damaged file makes of the code that reads it; that it cannot be read is the finding.
+_UNREADABLE = (
+    *(HubsliceError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError),
+    *(AttributeError, AssertionError, RuntimeError),
+)
+
+
+def verify(
+    target: str,
+    *,
+    sample: int = 64,
+    full: bool = False,
+    data: Path | None = None,
+    device: str = "auto",
+    trusted: TrustedKey | TrustedIdentity | None = None,
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Check files, numbers, card and answers of a run, of a published student, or of a folder.
+
+    Args:
+        target: a run, `owner/name[@revision]`, or a folder with a student.
+        sample: how many pictures of each kind the student judges again.
+        full: all pictures, every arm that is there, and the teacher's weights fetched and hashed.
+        data: where a copy of the data lies.
+        device: where models run.
+        trusted: who must have signed the files.
+        reporter: is told of the progress.
+
+    Raises:
+        InputError: the target makes no claims, `data` cannot be opened, or signatures cannot be checked here.
+        RunError: the run is being worked on.
+        HubError: the target cannot be fetched.
+    """
+    if trusted is not None:
+        check_trusted(trusted)
+    effort = Effort(sample, full, data, resolve_device(device))
+    findings: list[Finding] = []
+    with undisturbed(Path(target)), (reporter or Silent()).track(f"Verifying {target}", None, "claims") as bar:
+        place = open_place(target)
+        for finding in _findings(place, effort, trusted):
+            findings.append(finding)
+            bar.advance(1, finding.name)
+    return Verification(target=target, commit=place.commit, findings=tuple(findings))
+
+
+def _findings(place: Place, effort: Effort, trusted: TrustedKey | TrustedIdentity | None) -> Iterator[Finding]:
+    yield from _guarded(SIGNED, lambda: check_signature(place, trusted))
+    lock, lock_found = _lock(place)
+    yield from lock_found
+    if lock is not None or not lock_found:
+        yield from _guarded(FILES, lambda: check_files(place, lock))
+    run = place.run
+    if run is not None:
+        yield from _guarded(FILES, lambda: check_run(run, place.folder))
+    try:
+        loaded, recipe = open_recipe(place)
+        claims = Claims(place, lock, Report.load(place.folder / REPORT), loaded, recipe)
+    except HubsliceError as error:
+        yield compared(FILES, "report and recipe", [error.headline], "")
+        return
+    yield from _guarded(FILES, lambda: check_student_files(claims))
+    yield from _guarded(LOCKED, lambda: check_lock(claims))
+    yield from _guarded("sources", lambda: check_sources(claims, full=effort.full))
+    for check in (
+        check_report,
+        check_accuracies,
+        check_defects,
+        check_deviations,
+        check_exposure,
+        check_slice,
+        check_search,
+        check_gates,
+    ):
+        yield from _guarded("report", lambda check=check: check(claims))  # type: ignore[misc]
+    yield from _guarded("card", lambda: check_card(claims))
+    yield from _guarded("card", lambda: check_results(claims))
+    yield from _guarded(STUDENT, lambda: check_student(claims, effort))
+
+
+def _lock(place: Place) -> tuple[Lock | None, list[Finding]]:
+    """The lock, or None; and the finding that it cannot be read."""
+    if LOCK not in place.names:
+        return None, []
+    try:
+        return Lock.load(place.folder / LOCK), []
+    except HubsliceError as error:
+        return None, [compared(LOCKED, LOCK, [error.headline], "")]
+
+
+def _guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """The check's findings; where a file cannot be read, that is one."""
+    try:
+        yield from check()
+    except (FetchError, DataError):
+        raise
+    except _UNREADABLE as error:
+        what = error.headline if isinstance(error, HubsliceError) else f"{type(error).__name__}: {first_line(error)}"
+        yield compared(part, "cannot be read", [what], "")

@@ -1,0 +1,208 @@
+"""The saved student at work: stock code loads it, and it answers as the evidence says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubslice.artefacts.predictions import Predictions
+from hubslice.artefacts.report import STUDENT, TEACHER
+from hubslice.core.errors import DataError, FetchError
+from hubslice.core.escaping import named
+from hubslice.core.numbers import number
+from hubslice.defects.attack import Batch, Source
+from hubslice.defects.evidence import Evidence
+from hubslice.defects.registry import make_defect
+from hubslice.deviation.deviations import KIND as TRIGGERS
+from hubslice.files.config import checked_copy
+from hubslice.files.config_redirects import without_optional
+from hubslice.files.names import INDEX
+from hubslice.files.sealed import read_sealed
+from hubslice.models.base import Model
+from hubslice.models.folder import load_model, read_config
+from hubslice.models.weights import weight_files
+from hubslice.recipe.load import paths_here
+from hubslice.recipe.paths import place
+from hubslice.run.arms import arms_of, step_name
+from hubslice.run.steps.audit import EVIDENCE
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER
+from hubslice.task.task import Task, load_task
+from hubslice.verbs.verify.claims import Claims
+from hubslice.verbs.verify.exposure import check_weights
+from hubslice.verbs.verify.facts import Finding, compared, unchecked
+from hubslice.verbs.verify.judging import NEAR_TIE, judge, logits
+from hubslice.verbs.verify.numbers import evidence_file
+from hubslice.verbs.verify.snippet import check_preparation, check_snippet
+from hubslice.verbs.verify.sources import not_given
+
+PART = "student"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to judge again: `sample` pictures of each kind, or all and every arm that is there (`full`)."""
+
+    sample: int
+    full: bool
+    data: Path | None
+    device: torch.device
+
+    def choose(self, count: int, seed: int) -> np.ndarray:
+        """The pictures to judge among `count`, int64, ascending."""
+        if self.full or count <= self.sample:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(seed).permutation(count)[: self.sample])
+
+
+def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
+    """Load it with the stock library; judge attacked pictures, and test pictures where the data is at hand, again."""
+    if claims.place.without_weights:
+        yield unchecked(PART, "answers", claims.place.without_weights)
+        return
+    models = {STUDENT: load_model(claims.place.folder)}
+    if claims.report.teacher.stock and models[STUDENT].shapes is None:  # else no stock code claims to load it
+        yield check_stock(claims.place.folder, models[STUDENT], effort.device)
+    if effort.full and claims.place.run is not None:
+        for arm in arms_of(claims.recipe)[1:]:
+            models[arm.name] = load_model(claims.place.run.step(step_name("train", arm)) / WEIGHTS_FOLDER)
+    for defect in claims.report.defects:
+        for variant in defect.variants:
+            evidence = Evidence.load(evidence_file(claims, variant))
+            chosen = effort.choose(len(evidence.pictures), claims.report.seed)
+            name = f"{defect.called}, {variant.name}"
+            yield from _judged(name, models, evidence, evidence.pictures[chosen], chosen, effort)
+    yield from _on_triggers(claims, models, effort)
+    task = _open(claims, effort)
+    yield from _on_data(claims, models, effort, task)
+    yield from check_preparation(claims, models[STUDENT])
+    yield from check_snippet(claims, models[STUDENT], task)
+    yield from check_weights(claims, models, effort, task)
+
+
+def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
+    """The changed pictures on which student and baseline are said to deviate."""
+    told = claims.report.deviations
+    if told is None or not told.found.hits:
+        return
+    path = claims.place.folder / EVIDENCE / told.evidence
+    stored: dict[str, np.ndarray] = read_sealed(path, TRIGGERS, lambda _, tensors: tensors)
+    chosen = effort.choose(len(stored["triggers"]), claims.report.seed)
+    for arm, side in ((STUDENT, "b"), (told.baseline, "a")):
+        if arm in models:
+            answers = stored[side][chosen].argmax(axis=1)
+            found = judge(models[arm], torch.from_numpy(stored["triggers"][chosen]), answers, chosen, effort.device)
+            yield compared(PART, f"{arm} on deviations", found.differences, found.agreeing)
+
+
+def _judged(
+    name: str, models: dict[str, Model], evidence: Evidence, pixels: Tensor, chosen: np.ndarray, effort: Effort
+) -> Iterator[Finding]:
+    for arm, model in models.items():
+        if arm in evidence.attacked[TEACHER]:
+            stored = evidence.attacked[TEACHER][arm][chosen]
+            found = judge(model, pixels, stored, evidence.indices[chosen], effort.device)
+            yield compared(PART, f"{arm} on {name}", found.differences, found.agreeing)
+
+
+def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Task | Finding) -> Iterator[Finding]:
+    """Clean test pictures, and attacks that the evidence tells how to make instead of keeping their pictures."""
+    if isinstance(task, Finding):
+        yield task
+        return
+    fingerprint = task.report.fingerprint
+    wrong = [] if fingerprint == claims.report.task.fingerprint else ["it is not that of the report: other data"]
+    yield compared(PART, "data fingerprint", wrong, fingerprint[:12])
+    if wrong:
+        return
+    if claims.report.predictions is not None:
+        stored = Predictions.load(claims.place.folder / EVIDENCE / claims.report.predictions)
+        chosen = effort.choose(len(task.test), claims.report.seed)
+        pixels = _pixels(task, chosen, models[STUDENT])
+        for arm, model in models.items():
+            found = judge(model, pixels, stored.arms["test"][arm][chosen], chosen, effort.device)
+            yield compared(PART, f"{arm} on test pictures", found.differences, found.agreeing)
+    for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
+        attacks = {variant.name: variant for variant in make_defect(params).variants()}
+        for variant in defect.variants:
+            evidence = Evidence.load(evidence_file(claims, variant))
+            if len(evidence.pictures) == evidence.truth.size:
+                continue  # all of them are stored, and were judged already
+            shown = effort.choose(evidence.truth.size, claims.report.seed)
+            places = evidence.indices[shown]
+            clean = Batch(_pixels(task, places, models[STUDENT]), tuple(places.tolist()), claims.report.seed)
+            attacked = attacks[variant.name].craft(Source(TEACHER), clean)
+            name = f"{defect.called}, {variant.name}, made again"
+            yield from _judged(name, models, evidence, attacked, shown, effort)
+
+
+def _open(claims: Claims, effort: Effort) -> Task | Finding:
+    """The task, or that it cannot be opened."""
+    name = "accuracy on the data"
+    params, revision = claims.recipe.data, claims.report.task.revision
+    if effort.data is not None:
+        params = params.model_copy(update={"path": str(effort.data.absolute())})
+    elif claims.place.run is None and ("data", "path") in paths_here(claims.loaded):
+        return unchecked(PART, name, f"the recipe names {named(params.path)}, a path: --data PATH names your copy")
+    elif revision is not None and effort.full:
+        params = params.model_copy(update={"revision": revision})
+    elif revision is not None or claims.place.run is None or not place(params.path, claims.loaded.base).exists():
+        fetch = ", --full fetches it" if revision else ""
+        return unchecked(PART, name, f"the data is not at hand: --data PATH names a copy{fetch}")
+    try:
+        return load_task(params, claims.loaded.base, claims.recipe.seed)
+    except (DataError, FetchError) as error:
+        if effort.data is not None:
+            raise
+        return not_given(PART, name, error)
+
+
+def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
+    """Test pictures by their places in the split, as the model takes them: uint8 [n, C, H, W]."""
+    return torch.cat([task.test.pixels(int(i), int(i) + 1, model.image_preprocessing) for i in places])
+
+
+def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
+    """The student, loaded as the card says, computes the same.
+
+    Stock code sees config and weights alone: whatever else lies in the folder, it would look for code and adapters.
+    """
+    name = f"plain {model.library}"
+    config = read_config(folder)
+    _, left_out = without_optional(config)
+    if left_out:
+        return compared(PART, name, [f"config.json has {left_out[0]}; it was not loaded"], "")
+    size = (4, *model.image_preprocessing.input_size)
+    pixels = torch.randint(256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    ours = logits(model, pixels, device)
+    inputs = model.pixels_to_inputs(pixels.float() / 255)
+    with torch.inference_mode(), checked_copy({"config.json": config}) as copy:
+        for file in (*weight_files(folder), INDEX):
+            if (folder / file).is_file():
+                _lend(folder / file, copy / file)
+        if model.library == "timm":
+            import timm
+
+            theirs = timm.create_model(f"local-dir:{copy}", pretrained=True).eval()(inputs)
+        else:
+            from transformers import AutoModelForImageClassification
+
+            loaded = AutoModelForImageClassification.from_pretrained(copy, use_kernels=False, local_files_only=True)
+            theirs = loaded.eval()(inputs).logits
+    largest = float((ours - theirs).abs().max())
+    limit = NEAR_TIE * float(theirs.max() - theirs.min())
+    wrong = [] if largest <= limit else [f"its outputs differ from hubslice's by up to {number(largest)}"]
+    return compared(PART, name, wrong, f"loads it; outputs differ by at most {number(largest, 2)}")
+
+
+def _lend(file: Path, place: Path) -> None:
+    """Put a file at another place too, without a copy where the file system allows."""
+    try:
+        place.symlink_to(file.absolute())
+    except OSError:
+        shutil.copyfile(file, place)

@@ -1,0 +1,350 @@
+"""A data set of the Hub, fetched once: offline the same rows at the same commit, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.fake_hub import Fault, HubServer, User, on
+from tests.pictures import write_parquet
+from tests.task.photos import PNG, several, write
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """
+import json, sys
+from hashlib import sha256
+from pathlib import Path
+from hubslice.task.table import open_tables
+from hubslice.core.errors import HubsliceError
+from hubslice.recipe.schema import DataParams
+
+def opened(path, revision):
+    try:
+        given = {"path": path} | ({"revision": revision} if revision else {})
+        tables, fingerprint, commit = open_tables(DataParams.model_validate(given), Path())
+    except HubsliceError as error:
+        return {"error": type(error).__name__, "code": error.exit_code, "says": f"{error.message} hint: {error.hint}"}
+    rows = {name: [table.targets().tolist(), [sha256(table.stored(row)).hexdigest() for row in range(len(table))]]
+            for name, table in tables.items()}
+    return {"rows": rows, "fingerprint": fingerprint, "commit": commit}
+
+print(json.dumps([opened(*each) for each in json.loads(sys.argv[1])]))
+"""
+XORBS = ("GET", "^/cas/.*/xorbs/")
+STOCK = "import datasets; print(datasets.load_dataset('alice/pets', revision=%r)['train'].num_rows)"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pets")
+
+
+@pytest.fixture(scope="module")
+def hub(place: Path) -> Iterator[HubServer]:
+    with HubServer(place / "hub", {"hf_alice": User("alice")}) as server:
+        yield server
+
+
+def place_of(home: Path) -> Path:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    return home.parent
+
+
+def python(hub: HubServer, home: Path, *arguments: str, **extra: str) -> str:
+    environment = os.environ | hub.env(home, "hf_alice") | {"HF_DATASETS_CACHE": str(home / "datasets")} | extra
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=place_of(home), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def opened(hub: HubServer, home: Path, *wanted: tuple[str, str | None], **extra: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(python(hub, home, "-c", SCRIPT, json.dumps(wanted), **extra))
+    return found
+
+
+def seed(hub: HubServer, folder: Path, samples: int) -> str:
+    write_parquet(folder / "data" / "train-00000-of-00001.parquet", samples)
+    return hub.seed("alice/pets", folder, kind="datasets").oid
+
+
+def test_offline_is_as_online_was(hub: HubServer, place: Path) -> None:
+    home = place / "home"
+    first = seed(hub, place / "source", 30)
+    (online,) = opened(hub, home, ("alice/pets", None))
+    assert online["commit"] == first
+    assert online["fingerprint"] == f"alice/pets@{first}"
+    assert len(online["rows"]["train"][0]) == 30
+    asked = len(hub.log)
+    pets = [("alice/pets", revision) for revision in (None, first, first[:8], "v2")]
+    known, pinned, short, other, unknown = opened(hub, home, *pets, ("alice/none", None), HF_HUB_OFFLINE="1")
+    assert known == pinned == short == online
+    for missing, command in (
+        (unknown, "datasets.load_dataset('\"'\"'alice/none'\"'\"')"),
+        (other, "revision='\"'\"'v2'\"'\"'"),
+    ):
+        assert (missing["error"], missing["code"]) == ("FetchError", 3)
+        assert "HF_HUB_OFFLINE" in missing["says"]
+        assert "fetch it once while online" in missing["says"]
+        assert command in missing["says"]
+    assert f"it holds default at {first}" in other["says"]
+    assert len(hub.log) == asked
+
+    second = seed(hub, place / "source", 36)  # the branch moves; nobody has fetched it
+    assert opened(hub, home, ("alice/pets", None), HF_HUB_OFFLINE="1") == [online]
+    (dead,) = opened(hub, home, ("alice/pets", None), HF_ENDPOINT="http://127.0.0.1:9")
+    assert (dead["error"], dead["code"]) == ("FetchError", 3)
+    assert "cannot be reached" in dead["says"]
+    assert f"HF_HUB_OFFLINE=1 works with the cached commit {first}" in dead["says"]
+
+    (moved,) = opened(hub, home, ("alice/pets", None))
+    assert moved["commit"] == second
+    latest, before = opened(hub, home, ("alice/pets", None), ("alice/pets", first), HF_HUB_OFFLINE="1")
+    assert (latest, before) == (moved, online)
+
+
+def test_what_the_stock_library_fetched_is_served(hub: HubServer, place: Path) -> None:
+    home = place / "stock"
+    commit = seed(hub, place / "source", 36)
+    for revision in (None, commit):  # the second leaves no note of what the branch meant
+        cache = home / str(revision)
+        assert python(hub, cache, "-c", STOCK % revision).strip() == "36"
+        (found,) = opened(hub, cache, ("alice/pets", None), HF_HUB_OFFLINE="1")
+        assert (found["commit"], len(found["rows"]["train"][0])) == (commit, 36)
+
+
+def test_what_cannot_be_used_of_it(hub: HubServer, place: Path) -> None:
+    hub.seed("alice/two", {"README.md": b"---\nconfigs:\n- {config_name: a, data_files: a.csv}\n"
+                           b"- {config_name: b, data_files: b.csv}\n---\n", "a.csv": b"x\n1\n", "b.csv": b"x\n1\n"},
+             kind="datasets")  # fmt: skip
+    two, none, revision = opened(hub, place / "odd", ("alice/two", None), ("nobody/none", None), ("alice/two", "v9"))
+    assert (two["error"], two["code"]) == ("DataError", 2)
+    assert "Config name is missing" in two["says"]
+    assert "is not what a Hub answers" not in two["says"]
+    assert (none["error"], none["code"]) == ("FetchError", 3)
+    assert "the Hub has no readable data set of this id" in none["says"]
+    assert (revision["error"], revision["code"]) == ("FetchError", 3)
+    assert "has no such revision" in revision["says"]
+
+
+def two(hub: HubServer, place: Path, name: str, *, default: bool) -> None:
+    """A data set with the configurations a, of 30 rows, and b, of 12."""
+    folder = place / name
+    for config, samples in (("a", 30), ("b", 12)):
+        write_parquet(folder / config / "train.parquet", samples)
+    configs = [f"{{config_name: {each}, data_files: {each}/*.parquet}}" for each in "ab"]
+    if default:
+        configs[0] = configs[0].replace("}", ", default: true}")
+    (folder / "README.md").write_text(f"---\nconfigs: [{', '.join(configs)}]\n---\n")
+    hub.seed(f"alice/{name}", folder, kind="datasets")
+
+
+@pytest.mark.parametrize("others", [("b",), ("a",), ("b", "a")], ids="".join)
+def test_offline_it_is_the_configuration_that_it_is_online(
+    others: tuple[str, ...], hub: HubServer, place: Path
+) -> None:
+    home = place / f"two-{''.join(others)}"
+    two(hub, place, "ab", default=True)
+    for config in others:
+        python(hub, home, "-c", f"import datasets; datasets.load_dataset('alice/ab', '{config}')")
+    (before,) = opened(hub, home, ("alice/ab", None), HF_HUB_OFFLINE="1")
+    (online,) = opened(hub, home, ("alice/ab", None))
+    assert len(online["rows"]["train"][0]) == 30
+    if "a" in others:
+        assert before == online
+    else:
+        assert (before["error"], before["code"]) == ("FetchError", 3)
+        assert "does not hold its default configuration a" in before["says"]
+        assert "the cache holds b" in before["says"]
+    assert opened(hub, home, ("alice/ab", None), HF_HUB_OFFLINE="1") == [online]
+
+
+def test_offline_without_a_default_configuration(hub: HubServer, place: Path) -> None:
+    home = place / "none"
+    two(hub, place, "none", default=False)
+    python(hub, home, "-c", "import datasets; datasets.load_dataset('alice/none', 'b')")
+    (online,) = opened(hub, home, ("alice/none", None))
+    assert "Config name is missing" in online["says"]
+    (offline,) = opened(hub, home, ("alice/none", None), HF_HUB_OFFLINE="1")
+    assert "names no default configuration" in offline["says"]
+    command = shlex.split(offline["says"].rpartition("after ")[2])
+    python(hub, home, *command[1:], HF_HUB_OFFLINE="1")
+    (saved,) = opened(hub, home, ("none-b", None), HF_HUB_OFFLINE="1")  # as the hint says
+    assert len(saved["rows"]["train"][0]) == 12
+
+
+def test_a_cache_in_the_home_folder(hub: HubServer, place: Path) -> None:
+    seed(hub, place / "source", 30)
+    home = {"HOME": str(place / "user"), "HF_DATASETS_CACHE": "~/rows"}
+    online = opened(hub, place / "tilde", ("alice/pets", None), **home)
+    assert (place / "user/rows").is_dir()
+    assert opened(hub, place / "tilde", ("alice/pets", None), HF_HUB_OFFLINE="1", **home) == online
+
+
+def lay_wrong_bytes(hub: HubServer, *, where: str, times: int | None) -> None:
+    """Xet gives the data with one bit changed: within an image, which can be read all the same, or in the footer."""
+    hub.faults.clear()
+    xorb = max((hub.xet.cas.root / "xorbs").iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(xorb.read_bytes())
+    content[len(content) // 2 if where == "image" else -900] ^= 1
+    hub.faults.append(Fault(on(*XORBS), body=bytes(content), times=times))
+
+
+@pytest.fixture(scope="module")
+def alone(place: Path) -> Iterator[HubServer]:
+    """A Hub with one data set, so that one xorb has its data."""
+    with HubServer(place / "alone", {"hf_alice": User("alice")}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def large(alone: HubServer, place: Path) -> dict[str, Any]:
+    """What the data set `alice/large` is, when all goes well."""
+    write_parquet(place / "large/data/train-00000-of-00001.parquet", 60)
+    alone.seed("alice/large", place / "large", kind="datasets")
+    return opened(alone, place / "well", ("alice/large", None))[0]
+
+
+def downloads(hub: HubServer) -> int:
+    return sum(line.startswith("GET /cas/") and "/xorbs/" in line for line in hub.log)
+
+
+@pytest.mark.parametrize("links", ["", "1"], ids=["links", "copies"])
+@pytest.mark.parametrize("where", ["image", "footer"])
+def test_files_that_came_wrong_once(
+    where: str, links: str, alone: HubServer, place: Path, large: dict[str, Any]
+) -> None:
+    home, extra = place / f"wrong-{where}-{links}", {"HF_HUB_DISABLE_SYMLINKS": links}
+    lay_wrong_bytes(alone, where=where, times=1)
+    before = downloads(alone)
+    assert opened(alone, home, ("alice/large", None), **extra) == [large]
+    assert downloads(alone) == before + 2
+    assert opened(alone, home, ("alice/large", None), HF_HUB_OFFLINE="1", **extra) == [large]
+
+
+@pytest.mark.parametrize("where", ["image", "footer"])
+def test_what_stays_wrong_breaks_nothing_for_good(
+    where: str, alone: HubServer, place: Path, large: dict[str, Any]
+) -> None:
+    home = place / f"twice-{where}"
+    lay_wrong_bytes(alone, where=where, times=None)
+    (told,) = opened(alone, home, ("alice/large", None))
+    assert (told["error"], told["code"]) == ("IntegrityError", 3)
+    assert "hf cache rm hf://datasets/alice/large/data/train-00000-of-00001.parquet" in told["says"]
+    alone.faults.clear()
+    assert opened(alone, home, ("alice/large", None)) == [large]
+
+
+def test_rows_that_others_made_of_wrong_files(alone: HubServer, place: Path, large: dict[str, Any]) -> None:
+    home = place / "others"
+    lay_wrong_bytes(alone, where="image", times=1)
+    python(alone, home, "-c", "import datasets; datasets.load_dataset('alice/large')")
+    assert alone.faults[0].hits == 1
+    assert opened(alone, home, ("alice/large", None)) == [large]
+
+
+def test_files_are_checked_once(alone: HubServer, place: Path, large: dict[str, Any]) -> None:
+    home = place / "once"
+    alone.faults.clear()
+    start = len(alone.log)
+    assert opened(alone, home, ("alice/large", None)) == [large]
+    before = len(alone.log)
+    assert opened(alone, home, ("alice/large", None)) == [large]
+    first, second = (sum("/tree/" in line for line in log) for log in (alone.log[start:before], alone.log[before:]))
+    assert second == first - 1  # `datasets` looks for data files each time
+
+
+def test_a_storage_out_of_order_and_an_older_commit_in_the_cache(alone: HubServer, place: Path) -> None:
+    home = place / "older"
+    alone.faults.clear()
+    write_parquet(place / "moving/data/train-00000-of-00001.parquet", 48)
+    first = alone.seed("alice/moving", place / "moving", kind="datasets").oid
+    (online,) = opened(alone, home, ("alice/moving", None))
+    write_parquet(place / "moving/data/train-00000-of-00001.parquet", 54)
+    alone.seed("alice/moving", place / "moving", kind="datasets")
+    alone.faults.append(Fault(on(*XORBS), status=500, times=None))
+    (told,) = opened(alone, home, ("alice/moving", None))
+    assert "the storage of large files (Xet) does not give them" in told["says"]
+    assert f"HF_HUB_OFFLINE=1 works with the cached commit {first}" in told["says"]
+    assert opened(alone, home, ("alice/moving", None), HF_HUB_OFFLINE="1") == [online]
+
+
+NAMING = """
+import json, sys
+from pathlib import Path
+from hubslice.task.table import open_tables
+from hubslice.core.errors import HubsliceError
+from hubslice.recipe.schema import DataParams
+
+def tried(read):
+    try:
+        read(0)
+    except HubsliceError as error:
+        return [error.exit_code, f"{error.message} hint: {error.hint}"]
+    return [0, ""]
+
+found = []
+for path in sys.argv[1:]:
+    table = open_tables(DataParams(path=path), Path())[0]["train"]
+    found += [[len(table), *tried(read)] for read in (table.picture, table.stored)]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("named", ["absolute", "~", "relative", "through the cache"])
+def test_a_table_of_the_hub_names_no_file_of_this_machine(hub: HubServer, place: Path, named: str) -> None:
+    mine = place / "home-of" / "mine.png"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(PNG)
+    home = place / f"naming-{named.split()[0]}" / "home"
+    written = {
+        "absolute": str(mine),
+        "~": "~/mine.png",
+        "relative": "../home-of/mine.png",
+        "through the cache": f"{home}/hub/datasets--alice--naming/../../../../home-of/mine.png",
+    }[named]
+    rows = [{"image": {"bytes": None, "path": written}, "label": label} for label in "aba"]
+    features = datasets.Features(image=datasets.Image(decode=False), label=datasets.Value("string"))
+    folder = place / f"source-{named.split()[0]}"
+    (folder / "data").mkdir(parents=True)
+    table = pa.Table.from_pylist(rows, schema=features.arrow_schema)
+    pq.write_table(table, folder / "data/train-00000-of-00001.parquet")  # `datasets` would put the files in
+    hub.seed("alice/naming", folder, kind="datasets")
+    for found in json.loads(python(hub, home, "-c", NAMING, "alice/naming", HOME=str(mine.parent))):
+        assert found[:2] == [3, 2]
+        assert "of alice/naming, which is from the Hub, names a file of this machine" in found[2]
+
+
+def test_images_that_the_hub_gave_as_files_are_read(hub: HubServer, place: Path) -> None:
+    hub.seed("alice/files", write(place / "files", [*several("cat", 3), *several("dog", 3)]), kind="datasets")
+    found = json.loads(python(hub, place / "files-home", "-c", NAMING, "alice/files"))
+    assert found == [[6, 0, ""]] * 2
+
+
+def test_a_table_that_unpacks_to_far_more_is_not_unpacked(hub: HubServer, place: Path) -> None:
+    """Some kB that stand for more than a gibibyte."""
+    table = place / "bomb.parquet"
+    one = pa.array([PNG + bytes(4 << 20)], pa.binary())
+    every = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), one)
+    rows = pa.table({"image": every, "label": ["a"] * 300})
+    pq.write_table(rows, table, compression="zstd", dictionary_pagesize_limit=1 << 30, store_schema=False)
+    hub.seed("alice/bomb", {"data/train-00000-of-00001.parquet": table.read_bytes()}, kind="datasets")
+    home = place / "bombed"
+    (found,) = opened(hub, home, ("alice/bomb", None))
+    assert (found["error"], found["code"]) == ("DataError", 2)
+    assert "would unpack to more than 1.0 GiB: 300 values of its column image" in found["says"]
+    assert not list(home.rglob("*.arrow"))

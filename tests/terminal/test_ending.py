@@ -1,0 +1,137 @@
+"""SIGTERM, as schedulers and containers send it, and SIGHUP end a command as cleanly as Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+WORK = """
+import multiprocessing, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from hubslice.core.artefact import DRAFT
+from hubslice.app import app, main
+from hubslice.terminal.options import JsonOption
+from hubslice.terminal.output import out
+from hubslice.engine.folder_lock import alone_in
+
+def ready():
+    Path("ready").touch()
+    time.sleep(60)
+
+def alone():
+    ready()
+
+def threads():
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(time.sleep, [0.2, 0.2]))
+        pool.submit(time.sleep, 0.5)
+        ready()
+
+def worker():
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+    child.start()
+    Path("ready").touch()
+    child.join()
+    raise RuntimeError("a worker is gone")  # as PyTorch does, mostly before the signal is heard
+
+class Last:
+    def __del__(self):
+        ready()
+
+def collected():
+    last = Last()
+    del last  # no exception leaves what is called here
+    time.sleep(60)
+
+def draft():
+    with TemporaryDirectory(dir=".", suffix=DRAFT) as folder:
+        Path(folder, "part").touch()
+        ready()
+
+@app.command()
+def work(how: str, as_json: JsonOption = False):
+    with alone_in(Path.cwd()):
+        {"alone": alone, "collected": collected, "threads": threads, "worker": worker, "draft": draft}[how]()
+
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """The signals have their usual effect, also where the tests themselves run under nohup."""
+    before = {sent: signal.signal(sent, signal.SIG_DFL) for sent in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for sent, handler in before.items():
+        signal.signal(sent, handler)
+
+
+def ended(place: Path, sent: int, how: str, *options: str, group: bool = False) -> subprocess.CompletedProcess[str]:
+    """The command, sent the signal once it is at work: to its process, or to its whole group."""
+    (place / "work.py").write_text(WORK)
+    command = [sys.executable, "work.py", "work", how, *options]
+    with subprocess.Popen(
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not (place / "ready").exists() and process.poll() is None:
+            time.sleep(0.05)
+        if group:
+            os.killpg(process.pid, sent)
+        else:
+            process.send_signal(sent)
+        stdout, stderr = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def test_ctrl_c_is_not_lost_either(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found = ended(tmp_path, signal.SIGINT, "collected")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (found.returncode, "Traceback" in found.stderr) == (130, False)
+
+
+@pytest.mark.parametrize("how", ["alone", "threads", "draft", "collected"])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP], ids=lambda sent: sent.name)
+def test_it_ends_cleanly(sent: signal.Signals, how: str, tmp_path: Path) -> None:
+    found = ended(tmp_path, sent, how)
+    assert found.returncode == 128 + sent
+    told = found.stderr.splitlines()
+    assert told[0] == f"error: ended by {sent.name}"
+    assert told[1].startswith("hint: give the same command again")
+    assert len(told) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"work.py", "ready", ".running"}
+
+
+def test_a_worker_that_ends_with_it_is_not_told(tmp_path: Path) -> None:
+    found = ended(tmp_path, signal.SIGTERM, "worker", group=True)
+    assert (found.returncode, found.stderr.splitlines()[0]) == (143, "error: ended by SIGTERM")
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / ".running.json").exists()
+
+
+def test_as_json(tmp_path: Path) -> None:
+    found = ended(tmp_path, signal.SIGTERM, "alone", "--json")
+    assert found.returncode == 143
+    assert json.loads(found.stderr)["exit_code"] == 143
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
+    code = "import signal; from hubslice.app import ending\nwith ending.ended_by_signals(): signal.raise_signal(1)"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,127 @@
+"""What is seen of work under way: one kind of line, whatever library does the work; nothing where it is to be quiet."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hubslice.core.library_bars import SWITCHES
+from hubslice.core.progress import stage
+from hubslice.terminal import reporters
+from hubslice.terminal.output import out
+from hubslice.terminal.reporters import Lines, Live
+from tests.fake_hub import HubServer, User
+from tests.run.tiny import RECIPE, write_job
+
+TEACHER = "hubslice-tests/tiny-teacher"
+DATASET = "hubslice-tests/shapes"
+SHORT = (
+    RECIPE.replace("[finetune, retrain, magnitude, random]", "[finetune]")
+    .replace(", clean_teacher: ./teacher", "")
+    .replace("./teacher", TEACHER)
+    .replace("./shapes.parquet", DATASET)
+)
+COMMANDS = (
+    ("pull", TEACHER, "--input-size", "64", "--out", "pulled"),
+    ("pull", TEACHER, "--dry-run"),
+    ("slice", "recipe.yaml", "--out", "run"),
+    ("slice", "recipe.yaml", "--out", "other", "--dry-run"),
+    ("push", "run", "alice/student"),
+    ("push", "run", "alice/difference", "--delta"),
+    ("verify", "alice/student", "--full"),
+    ("verify", "alice/difference"),
+    ("info", "run"),
+    ("convert", "alice/student", "--to", "int8", "--data", "shapes.parquet", "--out", "int8"),
+    ("convert", "run", "--to", "distilled", "--into", TEACHER, "--epochs", "1", "--min-agreement", "0"),
+    ("latency", "alice/student", "run", "--rounds", "5"),
+    ("explain", "alice/student", "--inputs", "shapes.parquet", "--out", "why"),
+    ("diff", "run", "int8/model.onnx", "--inputs", DATASET, "--budget", "20", "--limit", "5", "--out", "diff"),
+    ("lineage", "alice/student", "--candidates", TEACHER, "--out", "lineage"),
+    ("lineage", "alice/student", "--exposure", "--teacher", TEACHER, "--data", "shapes.parquet"),
+    ("lineage", "index", TEACHER, "--out", "index.safetensors"),
+)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    with HubServer(tmp_path_factory.mktemp("hub"), tokens={"hf_alice": User("alice", role="write")}) as server:
+        yield server
+
+
+def seeded_job(folder: Path, hub: HubServer) -> None:
+    write_job(folder, SHORT)
+    (folder / "teacher" / "README.md").write_text("---\nlicense: mit\nlibrary_name: timm\n---\n# Tiny teacher\n")
+    hub.seed(TEACHER, folder / "teacher")
+    rows, card = (folder / "shapes.parquet").read_bytes(), b"---\nlicense: mit\n---\n# Shapes\n"
+    hub.seed(DATASET, {"data/train-00000.parquet": rows, "README.md": card}, kind="datasets")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "commands"), [(("--quiet",), COMMANDS), ((), COMMANDS[:6])], ids=["quiet", "piped"])
+def test_no_library_draws_bars(
+    tmp_path: Path, hub: HubServer, how: tuple[str, ...], commands: tuple[tuple[str, ...], ...]
+) -> None:
+    """Also where the user's own settings say that they shall."""
+    seeded_job(tmp_path, hub)
+    environment = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+    environment |= hub.env(tmp_path / "home", "hf_alice")
+    environment |= {"HUBSLICE_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(Path.cwd())}
+    environment |= dict.fromkeys(SWITCHES[:2], "0")
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "hubslice", *command, *how],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, 1), (command, done.stderr)
+        told = done.stdout + done.stderr
+        assert not any(mark in told for mark in ("\r", "%|", "it/s", "B/s", "\x1b")), (command, told)
+        if how:
+            told_always = ("warning: ", "error: ", "hint: ", "  ")
+            assert [line for line in done.stderr.splitlines() if not line.startswith(told_always)] == []
+
+
+def test_nothing_takes_long_in_silence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporters, "_FIRST", 0.2)
+    monkeypatch.setattr(reporters, "_LOOK", 0.02)
+    lines = Lines()
+    with stage(lines, "export", "Export to ONNX"):
+        time.sleep(0.5)
+        with lines.track("Read", 12, "pictures") as bar:
+            bar.advance(3)
+            time.sleep(0.5)
+    lines.stop()
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "export: Export to ONNX ..."
+    assert told[1] == "export: 0 s so far"
+    assert "Read: 3/12 pictures" in told
+    assert told[-1].startswith("export: done in 1.")
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_has_no_stage_is_told_of_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporters, "_FIRST", 0.1)
+    monkeypatch.setattr(reporters, "_LOOK", 0.02)
+    out.progress()
+    time.sleep(0.4)
+    out.close()
+    assert capsys.readouterr().err.splitlines()[:1] == ["still at work: 0 s so far"]
+
+
+def test_a_spinner_tells_what_has_passed() -> None:
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=80))
+    with stage(live, "export", "Export to ONNX"):
+        time.sleep(1.3)
+        live._progress.refresh()
+    live.stop()
+    assert "1 s" in screen.getvalue().partition("✓")[0]
+    assert "Export to ONNX" in screen.getvalue().partition("✓")[2]
