@@ -12,8 +12,8 @@ from hubslice.files.config import read_object
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import model, write
 from tests.faults.conftest import Refused
+from tests.hub.conftest import model, write
 
 HOSTILE = ["../x.safetensors", "/etc/x.safetensors", "a/../../x.safetensors", "..\\x.safetensors", "C:x.safetensors"]
 HOSTILE += ["x\0y.safetensors", "//host/x.safetensors", "./x.safetensors"]

@@ -27,8 +27,8 @@ from hubslice.hub.push import plan_push, push
 from hubslice.hub.ref import HubRef
 from hubslice.hub.session import Session
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import TOKENS, model, write
 from tests.fake_hub.wire import Body, Request, Response
+from tests.hub.conftest import TOKENS, model, write
 
 # huggingface_hub warns of files that are larger than the disk; a server can claim any size.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]

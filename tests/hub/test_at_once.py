@@ -12,7 +12,7 @@ from threading import Barrier
 from hubslice.core.errors import PushError
 from hubslice.hub.push import PushResult, plan_push, push
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import MakeClient, model, weights, write
+from tests.hub.conftest import MakeClient, model, weights, write
 
 PULL = """
 import sys

@@ -18,7 +18,7 @@ from hubslice.hub.listing import list_files
 from hubslice.hub.pull import Fetched, fetch, materialise
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import MakeClient, model, spoil, weights
+from tests.hub.conftest import MakeClient, model, spoil, weights
 
 TEACHER, OTHER = (HubRef("", f"alice/{name}") for name in ("teacher", "other"))
 FILE = "model.safetensors"

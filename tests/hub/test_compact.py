@@ -17,7 +17,7 @@ from hubslice.models.folder import load_model
 from hubslice.models.meta_model import hollow_model
 from hubslice.slicing.compaction import without
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import MakeClient
+from tests.hub.conftest import MakeClient
 from tests.networks import NETWORKS, logits
 
 REPO = "alice/small"

@@ -19,7 +19,7 @@ from hubslice.hub.ref import HubRef, LocalRef
 from hubslice.hub.restore import teacher_tensors
 from hubslice.hub.tensors import open_tensors
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import MakeClient, model, write
+from tests.hub.conftest import MakeClient, model, write
 
 STUDENT = HubRef("alice/student", "alice/student")
 

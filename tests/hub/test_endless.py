@@ -14,7 +14,6 @@ from hubslice.hub.listing import list_files
 from hubslice.hub.ref import HubRef
 from hubslice.hub.refusals import refused_as
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import MakeClient
 from tests.fake_hub.unruly import (
     MIB,
     Unruly,
@@ -30,6 +29,7 @@ from tests.fake_hub.unruly import (
     silent,
     unruly,
 )
+from tests.hub.conftest import MakeClient
 
 ASKED: dict[str, Callable[[Client], object]] = {
     "models/a/b": lambda client: list_files(HubRef("", "a/b"), client),

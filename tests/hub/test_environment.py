@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import model, write
+from tests.hub.conftest import model, write
 
 SCRIPT = """
 import json, sys, time

@@ -16,9 +16,9 @@ from hubslice.hub.preview import preview
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import MakeClient, model, weights, write
 from tests.fake_hub.unruly import Way, login_page, plain_page, unruly
 from tests.fake_hub.wire import Request
+from tests.hub.conftest import MakeClient, model, weights, write
 
 TEACHER = HubRef("alice/teacher", "alice/teacher")
 WEIGHTS = "/resolve/.*safetensors$"

@@ -20,7 +20,7 @@ from hubslice.hub.proxies import Proxy, ProxyUnusable, proxy_of
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import MakeClient, model
+from tests.hub.conftest import MakeClient, model
 
 FAR = "http://hub.example"
 SOCKS = "socks5://user:secret@127.0.0.1:1"

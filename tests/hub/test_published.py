@@ -8,7 +8,7 @@ from hubslice.core.errors import InputError
 from hubslice.hub.published import fetch_recipe
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.fake_hub import HubServer
-from tests.fake_hub.conftest import MakeClient, model, write
+from tests.hub.conftest import MakeClient, model, write
 
 STUDENT = HubRef("alice/student", "alice/student")
 

@@ -13,7 +13,7 @@ from hubslice.core.progress import Bar, Silent
 from hubslice.hub.pull import Fetched, fetch, materialise
 from hubslice.hub.ref import HubRef, parse_ref
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import MakeClient, model, spoil, weights, write
+from tests.hub.conftest import MakeClient, model, spoil, weights, write
 
 TEACHER = HubRef("alice/teacher", "alice/teacher")
 

@@ -15,7 +15,7 @@ from hubslice.graph.deployable import write_onnx
 from hubslice.hub.client import Client
 from hubslice.hub.push import PushPlan, plan_push, push
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import CARD, MakeClient, model, weights, write
+from tests.hub.conftest import CARD, MakeClient, model, weights, write
 from tests.networks import Body, by_hand
 
 REPO = "alice/student"

@@ -17,8 +17,8 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef, parse_ref
 from hubslice.hub.tensors import open_file, open_tensors
 from tests.fake_hub import Fault, HubServer, on
-from tests.fake_hub.conftest import MakeClient, model, write
 from tests.fake_hub.wire import Request
+from tests.hub.conftest import MakeClient, model, write
 
 TEACHER = HubRef("alice/teacher", "alice/teacher")
 LARGE = np.arange(1_000_000, dtype=np.float32).reshape(1000, 1000)

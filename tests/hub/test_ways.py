@@ -19,8 +19,8 @@ import pytest
 from safetensors.numpy import save
 
 from tests.fake_hub import HubServer, User, on
-from tests.fake_hub.conftest import model, write
 from tests.fake_hub.faults import Fault
+from tests.hub.conftest import model, write
 
 pytestmark = pytest.mark.slow
 
