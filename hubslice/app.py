@@ -32,7 +32,9 @@ from hubslice.verbs.convert import cli as convert
 from hubslice.verbs.detect import cli as detect
 from hubslice.verbs.diff import cli as diff
 from hubslice.verbs.doctor import cli as doctor
+from hubslice.verbs.execution import cli as execution
 from hubslice.verbs.explain import cli as explain
+from hubslice.verbs.exposure import cli as exposure
 from hubslice.verbs.info import cli as info
 from hubslice.verbs.latency import cli as latency
 from hubslice.verbs.lineage import cli as lineage
@@ -60,6 +62,8 @@ COMMANDS = (
     detect,
     diff,
     lineage,
+    exposure,
+    execution,
     poison,
     doctor,
 )

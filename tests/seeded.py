@@ -73,7 +73,7 @@ COMMANDS = (
     "lineage index teacher colours other --out lineage-index.safetensors",
     "lineage other --candidates teacher colours --out lineage",
     "lineage other --index lineage-index.safetensors --out lineage-indexed",
-    "lineage other --exposure --teacher colours --data clean.npy --out lineage-exposure --device cpu",
+    "exposure other --teacher colours --data clean.npy --out lineage-exposure --device cpu",
 )
 # What takes from `before` what another process wrote.
 AFTER = (

@@ -1,4 +1,4 @@
-"""What `hubslice lineage --execution` refuses or does without: told with the cause, and nothing is written or lost."""
+"""What `hubslice execution` refuses or does without: told with the cause, and nothing is written or lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.terminal.conftest import Hubslice
 from tests.verbs.detect.small import write_model
 from tests.verbs.latency.graphs import convolution
 
-AGAIN = "make it again with `hubslice lineage patterns MODEL ... --out FILE`"
+AGAIN = "make it again with `hubslice patterns MODEL ... --out FILE`"
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +41,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 EAGER = ("--stack", "eager")
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an unknown stack": (
-        ("model", "--execution", "--stack", "tensorflow"),
+        ("execution", "model", "--stack", "tensorflow"),
         ("'tensorflow' is not a stack", "stacks are eager, compiled, ort-none", "--stack NAME"),
     ),
     "too few runs": (
-        ("model", "--execution", *EAGER, "--runs", "2"),
+        ("execution", "model", *EAGER, "--runs", "2"),
         ("2 runs are too few for a pattern: what repeated runs differ by", "give --runs 3 or more"),
     ),
     "too few runs to be known by": (
@@ -53,29 +53,29 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1 run is too few for a pattern", "give --runs 3 or more"),
     ),
     "too few runs in a store": (
-        ("model", "--execution", "--store", "thin.safetensors"),
+        ("execution", "model", "--store", "thin.safetensors"),
         ("2 runs are too few for a pattern",),
     ),
     "models and a store": (
-        ("model", "--execution", "--against", "odd", "--store", "store.safetensors"),
+        ("execution", "model", "--against", "odd", "--store", "store.safetensors"),
         ("give either models to compare with or a store of their patterns", "--against MODEL ..., or --store FILE"),
     ),
-    "no such model": (("nobody", "--execution", *EAGER), ("nobody is neither a local model nor a Hub id",)),
+    "no such model": (("execution", "nobody", *EAGER), ("nobody is neither a local model nor a Hub id",)),
     "no such known model": (
-        ("model", "--execution", "--against", "./nobody", *EAGER),
+        ("execution", "model", "--against", "./nobody", *EAGER),
         ("./nobody is neither a local model",),
     ),
     "no store": (
-        ("model", "--execution", "--store", "nowhere.safetensors"),
+        ("execution", "model", "--store", "nowhere.safetensors"),
         ("cannot be read as a pattern store", AGAIN),
     ),
-    "text as a store": (("model", "--execution", "--store", "text.safetensors"), ("pattern store", AGAIN)),
+    "text as a store": (("execution", "model", "--store", "text.safetensors"), ("pattern store", AGAIN)),
     "weights as a store": (
-        ("model", "--execution", "--store", "model/model.safetensors"),
+        ("execution", "model", "--store", "model/model.safetensors"),
         ("is a safetensors file but not a pattern store of this version", AGAIN),
     ),
     "somebody's folder": (
-        ("model", "--execution", *EAGER, "--out", "busy"),
+        ("execution", "model", *EAGER, "--out", "busy"),
         ("busy holds thesis.tex", "nothing there is replaced", "--out"),
     ),
     "a store over a folder": (
@@ -83,15 +83,15 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("busy is a folder; a pattern store is a file",),
     ),
     "a model that cannot be exported": (
-        ("odd", "--execution", "--stack", "ort-all"),
+        ("execution", "odd", "--stack", "ort-all"),
         ("Odd cannot be exported to ONNX", "branches on the values of tensors"),
     ),
     "a graph of pictures of any size": (
-        ("free.onnx", "--execution", "--stack", "ort-all"),
+        ("execution", "free.onnx", "--stack", "ort-all"),
         ("free.onnx takes pictures of any size", "--input-size PIXELS"),
     ),
     "a graph in PyTorch": (
-        ("free.onnx", "--execution", "--stack", "eager"),
+        ("execution", "free.onnx", "--stack", "eager"),
         ("an ONNX file is recorded as it is, by ONNX Runtime alone", "--stack ort-none --stack ort-all"),
     ),
 }
@@ -100,7 +100,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 @pytest.mark.parametrize(("arguments", "says"), FAULTS.values(), ids=FAULTS)
 def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ...], says: tuple[str, ...]) -> None:
     before = sorted(place.rglob("*"))
-    refused("lineage", *arguments, code=2, says=says)
+    refused(*arguments, code=2, says=says)
     assert sorted(place.rglob("*")) == before
 
 
@@ -108,7 +108,7 @@ def test_a_store_of_another_version(place: Path, refused: Refused) -> None:
     write_sealed(place / "old.safetensors", KIND, {"version": 0}, {"durations": np.zeros(3, np.uint32)})
     kept = (place / "old.safetensors").read_bytes()
     says = ("old.safetensors holds patterns of version 0; this hubslice reads version 1", AGAIN)
-    refused("lineage", "model", "--execution", "--store", "old.safetensors", code=2, says=says)
+    refused("execution", "model", "--store", "old.safetensors", code=2, says=says)
     assert (place / "old.safetensors").read_bytes() == kept
 
 
@@ -117,12 +117,12 @@ def test_a_bent_store(place: Path, refused: Refused) -> None:
     data[-40] ^= 1
     (place / "store.safetensors").write_bytes(data)
     says = ("its content is not that of its checksum", AGAIN)
-    refused("lineage", "model", "--execution", "--store", "store.safetensors", code=2, says=says)
+    refused("execution", "model", "--store", "store.safetensors", code=2, says=says)
 
 
 def test_patterns_of_another_machine(place: Path, hubslice: Hubslice) -> None:
     """Said, and compared all the same; not where they are this machine's."""
-    done = hubslice("lineage", "model", "--execution", "--store", "store.safetensors", "--json")
+    done = hubslice("execution", "model", "--store", "store.safetensors", "--json")
     assert done.code == 0
     told = " ".join(done.stderr.split())
     assert "store.safetensors were recorded on another machine or software (processor: a fast one, here" in told
@@ -130,13 +130,13 @@ def test_patterns_of_another_machine(place: Path, hubslice: Hubslice) -> None:
     assert "distances say little" in told
     assert len(json.loads(done.stdout)["elsewhere"]) >= 2
     save_patterns(place / "here.safetensors", [pattern(0), pattern(1)], site("cpu"))
-    again = hubslice("lineage", "model", "--execution", "--store", "here.safetensors", "--json")
+    again = hubslice("execution", "model", "--store", "here.safetensors", "--json")
     assert "another machine" not in again.stderr
     assert json.loads(again.stdout)["elsewhere"] == []
 
 
 def test_what_cannot_be_exported_still_runs(place: Path, hubslice: Hubslice) -> None:
-    done = hubslice("lineage", "odd", "--execution", *EAGER, "--stack", "ort-none", "--runs", "3", "--json")
+    done = hubslice("execution", "odd", *EAGER, "--stack", "ort-none", "--runs", "3", "--json")
     assert done.code == 0
     assert "odd was not recorded on ort-none: Odd cannot be exported to ONNX" in " ".join(done.stderr.split())
     found = json.loads(done.stdout)
@@ -147,7 +147,7 @@ def test_what_cannot_be_exported_still_runs(place: Path, hubslice: Hubslice) -> 
 def test_a_known_model_that_cannot_be_recorded_is_left_out(place: Path, hubslice: Hubslice) -> None:
     shutil.copytree(place / "model", place / "twin")
     (place / "twin/model.safetensors").write_bytes(b"cut")
-    done = hubslice("lineage", "model", "--execution", "--against", "twin", "model", *EAGER, "--runs", "3", "--json")
+    done = hubslice("execution", "model", "--against", "twin", "model", *EAGER, "--runs", "3", "--json")
     assert done.code == 0
     assert "twin was left out: " in done.stderr
     assert set(json.loads(done.stdout)["others"]) == {"twin"}
@@ -164,8 +164,8 @@ def test_without_a_compiler_the_other_stacks_are_recorded(
 
     monkeypatch.setattr(torch, "compile", no_compiler)
     says = ("torch.compile does not work here", "No working C++ compiler found", "it needs a C++ compiler (g++)")
-    refused("lineage", "model", "--execution", "--stack", "compiled", code=2, says=says)
-    done = hubslice("lineage", "model", "--execution", *EAGER, "--stack", "compiled", "--runs", "3", "--quiet")
+    refused("execution", "model", "--stack", "compiled", code=2, says=says)
+    done = hubslice("execution", "model", *EAGER, "--stack", "compiled", "--runs", "3", "--quiet")
     assert done.code == 0
     assert "model was not recorded on compiled: torch.compile does not work here" in " ".join(done.stderr.split())
 
@@ -174,4 +174,4 @@ def test_inputs_that_the_model_does_not_take(place: Path, refused: Refused) -> N
     deep = TimmModel.create("hubslice_vgg", ("a", "b"), seed=0, widths=(4,) * 5, depths=(1,) * 5)
     deep.save(place / "deep")
     says = ("the model cannot be run on inputs of 1x3x8x8", "give --input-size with the side that it was made for")
-    refused("lineage", "./deep", "--execution", *EAGER, "--input-size", "8", code=2, says=says)
+    refused("execution", "./deep", *EAGER, "--input-size", "8", code=2, says=says)

@@ -22,7 +22,7 @@ MODELS = [
     ("diff", "runs/beans", "runs/nope", "--inputs", "data.parquet"),
     ("lineage", "runs/nope", "--candidates", "runs/beans"),
     ("lineage", "runs/beans", "--candidates", "runs/nope"),
-    ("lineage", "runs/nope", "--exposure", "--teacher", "runs/beans", "--data", "data.parquet"),
+    ("exposure", "runs/nope", "--teacher", "runs/beans", "--data", "data.parquet"),
     ("lineage", "index", "runs/nope", "--out", "index.safetensors"),
     ("verify", "runs/nope"),
     ("slice", "runs/nope"),

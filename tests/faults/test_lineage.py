@@ -60,32 +60,6 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("child", "--index", "parent/model.safetensors"),
         ("is a safetensors file but not a fingerprint index of this version", AGAIN),
     ),
-    "exposure without a teacher": (
-        ("child", "--exposure", "--data", "text.safetensors"),
-        (
-            "no teacher is named, and child is not a run that holds its own",
-            "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
-        ),
-    ),
-    "exposure without pictures": (
-        ("child", "--exposure", "--teacher", "parent"),
-        (
-            "--exposure takes a teacher and pictures",
-            "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
-        ),
-    ),
-    "a device where no model runs": (
-        ("child", "--candidates", "parent", "--device", "cpu"),
-        ("--input-size and --device belong to --exposure and --execution; otherwise no model runs",),
-    ),
-    "a size where no model runs": (
-        ("child", "--index", "text.safetensors", "--input-size", "64"),
-        ("--input-size and --device belong to --exposure and --execution; otherwise no model runs",),
-    ),
-    "a teacher without exposure": (
-        ("child", "--teacher", "parent", "--candidates", "parent"),
-        ("--teacher and --data belong to --exposure",),
-    ),
     "an index of a model without layers": (
         ("index", "vectors", "--out", "new.safetensors"),
         ("vectors has no layer that could be compared", "leave it out"),
@@ -101,6 +75,17 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an index over a text": (
         ("index", "parent", "--out", "busy/thesis.tex"),
         ("busy/thesis.tex is there and is not a fingerprint index",),
+    ),
+}
+
+
+ELSEWHERE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "exposure without a teacher": (
+        ("exposure", "child", "--data", "text.safetensors"),
+        (
+            "no teacher is named, and child is not a run that holds its own",
+            "hubslice exposure MODEL --teacher TEACHER --data IMAGES",
+        ),
     ),
     "patterns over a model's weights": (
         ("patterns", "parent", "--out", "child/model.safetensors"),
@@ -118,6 +103,36 @@ def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ..
     before = held(place)
     refused("lineage", *arguments, code=2, says=says)
     assert held(place) == before
+
+
+@pytest.mark.parametrize(("arguments", "says"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_what_commands_beside_it_refuse(
+    place: Path, refused: Refused, arguments: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    before = held(place)
+    refused(*arguments, code=2, says=says)
+    assert held(place) == before
+
+
+FORMER = {
+    ("lineage", "child", "--exposure", "--teacher", "parent", "--data", "text.safetensors"): "exposure",
+    ("lineage", "child", "--execution", "--store", "text.safetensors"): "execution",
+    ("lineage", "execution", "child", "--store", "text.safetensors"): "execution",
+    ("lineage", "patterns", "parent", "--out", "busy"): "patterns",
+}
+
+
+@pytest.mark.parametrize(("former", "verb"), FORMER.items(), ids=[" ".join(former[1:3]) for former in FORMER])
+def test_former_spellings_do_the_same_and_say_so(
+    place: Path, hubslice: Hubslice, former: tuple[str, ...], verb: str
+) -> None:
+    """They end as the commands do that they became."""
+    now = (verb, *(argument for argument in former[1:] if argument not in (verb, f"--{verb}")))
+    done, expected = hubslice(*former), hubslice(*now)
+    told, rest = done.stderr.split("\n", 1)
+    assert told == f"warning: what was a part of `hubslice lineage` is now `hubslice {verb}`"
+    assert (done.code, done.stdout, rest) == (expected.code, expected.stdout, expected.stderr)
+    assert done.code == 2
 
 
 def test_no_common_layer_is_a_verdict_and_no_error(place: Path, hubslice: Hubslice) -> None:

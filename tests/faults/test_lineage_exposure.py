@@ -1,4 +1,4 @@
-"""What `--exposure` and the section of recipes refuse."""
+"""What `hubslice exposure` and the section of recipes refuse."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def test_exposure_to_somebody_elses_teacher(place: Path, refused: Refused) -> No
     np.save(place / "clean.npy", clean(4))
     before = sorted(place.rglob("*"))
     says = ("small has no layer whose name and shape alien has, too", "name its teacher")
-    arguments = ("small", "--exposure", "--teacher", "alien", "--data", "clean.npy", "--out", "told")
-    refused("lineage", *arguments, code=2, says=says)
-    alone = ("small", "--exposure", "--teacher", "alien/model.safetensors", "--data", "clean.npy")
+    arguments = ("small", "--teacher", "alien", "--data", "clean.npy", "--out", "told")
+    refused("exposure", *arguments, code=2, says=says)
+    alone = ("small", "--teacher", "alien/model.safetensors", "--data", "clean.npy")
     says = ("small has no layer whose name and shape", "its names are those in its file: a file does not say how")
-    refused("lineage", *alone, code=2, says=says)
-    refused("lineage", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
+    refused("exposure", *alone, code=2, says=says)
+    refused("exposure", *arguments[:-3], "nowhere.npy", code=2, says=("there is nothing at nowhere.npy",))
     assert sorted(place.rglob("*")) == before
 
 

@@ -101,10 +101,10 @@ def test_all_of_it_is_verified_from_the_weights(run: Run) -> None:
 
 
 def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_path: Path, hubslice: Hubslice) -> None:
-    """What `lineage --exposure` finds of a run is what its step found, on other pictures."""
+    """What `hubslice exposure` finds of a run is what its step found, on other pictures."""
     step = RunExposure.load(run.student / "evidence/exposure.json")
-    data = ("--exposure", "--data", str(pictures))
-    done = hubslice("lineage", str(run.path), *data, "--out", str(tmp_path / "told"), "--json")
+    data = ("--data", str(pictures))
+    done = hubslice("exposure", str(run.path), *data, "--out", str(tmp_path / "told"), "--json")
     assert (done.code, done.stderr) == (0, "")
     found = Exposure.model_validate_json(done.stdout)
     assert found == Exposure.load(tmp_path / "told/exposure.json")
@@ -116,7 +116,7 @@ def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_pa
     assert alone.baseline is None
     assert alone.curve == found.baseline.curve
 
-    shown = hubslice("lineage", str(run.student), *data, "--teacher", str(run.path.parent / "teacher")).stdout
+    shown = hubslice("exposure", str(run.student), *data, "--teacher", str(run.path.parent / "teacher")).stdout
     last = found.baseline.layers[-1]
     (line,) = [line for line in shown.splitlines() if line.startswith(f"{last.layer}\t")]
     assert line.split("\t")[5:] == [number(last.relative), f"{100 * last.unchanged:.1f}", f"{last.bits:.1f}"]

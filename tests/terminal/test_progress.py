@@ -45,7 +45,7 @@ COMMANDS = (
     ("explain", "alice/student", "--inputs", "shapes.parquet", "--out", "why"),
     ("diff", "run", "int8/model.onnx", "--inputs", DATASET, "--budget", "20", "--limit", "5", "--out", "diff"),
     ("lineage", "alice/student", "--candidates", TEACHER, "--out", "lineage"),
-    ("lineage", "alice/student", "--exposure", "--teacher", TEACHER, "--data", "shapes.parquet"),
+    ("exposure", "alice/student", "--teacher", TEACHER, "--data", "shapes.parquet"),
     ("lineage", "index", TEACHER, "--out", "index.safetensors"),
 )
 

@@ -1,4 +1,4 @@
-"""`hubslice lineage MODEL --execution` and `hubslice lineage patterns`: what operators give away while a model runs."""
+"""`hubslice execution` and `hubslice patterns`: what operators give away while a model runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 from hubslice.core.cells import Fixed
 from hubslice.core.numbers import rounded
+from hubslice.terminal.many_names import ManyNames
 from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
 
 if TYPE_CHECKING:
     from hubslice.verbs.execution.facts import Execution, Guess, Observation, Recorded
 
-FLAG = "--execution"
 AGAINST = "--against"
 SEEN = {"names": "names and durations", "durations": "durations alone"}
 
@@ -38,21 +38,22 @@ SizeOption = Annotated[
 ]
 
 
-def register(group: typer.Typer) -> None:
-    """Add both commands to those of `hubslice lineage`."""
-    group.command(
+def register(app: typer.Typer) -> None:
+    """Add both commands."""
+    app.command(
         "execution",
+        cls=ManyNames,
         epilog=examples(
-            f"hubslice lineage runs/beans {FLAG} {AGAINST} timm/resnet18.a1_in1k timm/resnet50.a1_in1k",
-            f"hubslice lineage student.onnx {FLAG} --store patterns.safetensors --out beans-execution",
-            f"hubslice lineage runs/beans {FLAG} --stack eager --stack compiled --json",
+            f"hubslice execution runs/beans {AGAINST} timm/resnet18.a1_in1k timm/resnet50.a1_in1k",
+            "hubslice execution student.onnx --store patterns.safetensors --out beans-execution",
+            "hubslice execution runs/beans --stack eager --stack compiled --json",
         ),
     )(execution)
-    group.command(
+    app.command(
         "patterns",
         epilog=examples(
-            "hubslice lineage patterns timm/resnet18.a1_in1k timm/resnet50.a1_in1k --out patterns.safetensors",
-            "hubslice lineage patterns models/ --stack ort-all --stack ort-all-script -o exporters.safetensors",
+            "hubslice patterns timm/resnet18.a1_in1k timm/resnet50.a1_in1k --out patterns.safetensors",
+            "hubslice patterns models/ --stack ort-all --stack ort-all-script -o exporters.safetensors",
         ),
     )(patterns)
 
@@ -61,13 +62,12 @@ def execution(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or an ONNX file as it is.")
     ],
-    asked: Annotated[bool, typer.Option(FLAG, hidden=True)] = True,
     against: Annotated[
         list[str] | None,
         typer.Option(AGAINST, metavar="ID|FOLDER ...", help="Known models, recorded here in the same way."),
     ] = None,
     store: Annotated[
-        Path | None, typer.Option("--store", metavar="FILE", help="What `lineage patterns` wrote, in their place.")
+        Path | None, typer.Option("--store", metavar="FILE", help="What `hubslice patterns` wrote, in their place.")
     ] = None,
     stack: StackOption = None,
     runs: RunsOption = 10,
@@ -82,7 +82,7 @@ def execution(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say which known model, exporter and software a model runs like: `hubslice lineage MODEL --execution`.
+    """Say which known model, exporter and software a model runs like.
 
     Recorded are the operators of repeated inferences, by the profilers of PyTorch and ONNX Runtime. Two attackers are
     told apart: one who sees names and durations, and one who sees durations alone. Distances are in deviations of
@@ -121,7 +121,7 @@ def patterns(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Record execution patterns of known models for `lineage MODEL --execution --store FILE`, on this machine."""
+    """Record execution patterns of known models for `hubslice execution MODEL --store FILE`, on this machine."""
     from hubslice.verbs.execution.function import execution_patterns
 
     found = execution_patterns(

@@ -49,7 +49,7 @@ class Identifier:
             LineageError: nothing is, or a pattern has too few runs.
         """
         if not known:
-            raise LineageError("no pattern is known", hint="`hubslice lineage patterns MODEL ... --out FILE`")
+            raise LineageError("no pattern is known", hint="`hubslice patterns MODEL ... --out FILE`")
         for pattern in known:
             check_runs(len(pattern.traces))
         self.centres = [_Centre(pattern, _seen(pattern.typical)) for pattern in known]

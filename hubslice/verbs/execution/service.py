@@ -57,7 +57,7 @@ def execution(
     if store is not None and against:
         raise LineageError(
             "give either models to compare with or a store of their patterns",
-            hint="--against MODEL ..., or --store FILE as `hubslice lineage patterns` writes it",
+            hint="--against MODEL ..., or --store FILE as `hubslice patterns` writes it",
         )
     if out is not None:
         check_free(out, OURS)

@@ -15,7 +15,7 @@ from hubslice.verbs.execution.trace import Pattern, Trace
 
 KIND: Final = "pattern store"
 VERSION: Final = 1  # of what counts as an event, and of the file
-AGAIN: Final = "make it again with `hubslice lineage patterns MODEL ... --out FILE`"
+AGAIN: Final = "make it again with `hubslice patterns MODEL ... --out FILE`"
 
 
 def save_patterns(path: Path, patterns: Sequence[Pattern], site: Site) -> None:

@@ -49,7 +49,7 @@ def exposure(
     if teacher is None and origin.teacher is None:
         raise LineageError(
             f"no teacher is named, and {model} is not a run that holds its own",
-            hint="hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES",
+            hint="hubslice exposure MODEL --teacher TEACHER --data IMAGES",
         )
     loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=input_size)
     given = open_given(data, loaded.image_preprocessing)

@@ -8,39 +8,46 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import TyperException
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from hubslice.core.cells import Fixed, mebibytes, percent
 from hubslice.core.errors import LineageError
-from hubslice.core.numbers import number
+from hubslice.terminal.many_names import ManyNames
 from hubslice.terminal.options import JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
-from hubslice.verbs.execution import cli as lineage_execution
 
 if TYPE_CHECKING:
-    from typer._click.core import Context
+    from typer._click.core import Command, Context
 
-    from hubslice.artefacts.exposure import Exposure, LayerChange, Mixture
     from hubslice.artefacts.lineage import Indexed, Lineage
 
 MANY, SHORT = "--candidates", "-c"
-EXPOSURE = "hubslice lineage MODEL --exposure --teacher TEACHER --data PICTURES; a run knows its teacher by itself"
 TOLD = 40  # layers that people are shown at the most
+MOVED = ("exposure", "execution", "patterns")
+FORMER = {"--exposure": "exposure", "--execution": "execution"}  # as options
 
 
 class DefaultsToFind(TyperGroup):
-    """`lineage MODEL` means `lineage find MODEL`, with --execution `lineage execution MODEL`.
-
-    --candidates (-c) and --against take all names that follow them.
-    """
+    """`lineage MODEL` means `lineage find MODEL`. Former spellings of other commands still work, and say so."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["execution" if lineage_execution.FLAG in args else "find", *args]
-        return super().parse_args(ctx, _spread(args))
+        former = next((name for flag, name in FORMER.items() if flag in args), None)
+        if former is not None:
+            kept = [arg for arg in args if arg not in FORMER]
+            args = kept if kept[:1] == [former] else [former, *kept]
+        elif args and args[0] not in (*self.commands, *ctx.help_option_names, *MOVED):
+            args = ["find", *args]
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        root = ctx.find_root().command
+        if cmd_name not in MOVED or not isinstance(root, TyperGroup):
+            return super().get_command(ctx, cmd_name)
+        out.warning(f"what was a part of `hubslice lineage` is now `hubslice {cmd_name}`")
+        return root.get_command(ctx, cmd_name)
 
 
-class ModelFirst(TyperCommand):
+class ModelFirst(ManyNames):
     """MODEL comes before the names that --candidates takes."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
@@ -54,27 +61,13 @@ class ModelFirst(TyperCommand):
             ) from error
 
 
-def _spread(args: list[str]) -> list[str]:
-    found: list[str] = []
-    many: str | None = None
-    for arg in args:
-        if arg.startswith("-"):
-            option = arg.partition("=")[0]
-            many = option if option in (MANY, SHORT, lineage_execution.AGAINST) else None
-        elif many is not None and found[-1] != many:
-            found.append(many)
-        found.append(arg)
-    return found
-
-
 def register(app: typer.Typer) -> None:
     """Add the group and its commands."""
     group = typer.Typer(
         cls=DefaultsToFind,
         no_args_is_help=True,
         help="Which model does this one come from? By weights alone: names and metadata are ignored. "
-        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`; with --execution for `hubslice lineage "
-        "execution MODEL`: by how it runs.",
+        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`. By how it runs: `hubslice execution`.",
     )
     group.command(
         "find",
@@ -83,8 +76,6 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage runs/beans --candidates timm/resnet18.a1_in1k timm/resnet18.a2_in1k",
             "hubslice lineage you/beans --candidates models/ --out beans-lineage",
             "hubslice lineage found.safetensors --index parents.safetensors --json",
-            "hubslice lineage runs/beans --exposure --data pictures/",
-            "hubslice lineage you/beans --exposure --teacher timm/resnet18.a1_in1k --data pictures/",
         ),
     )(find)
     group.command(
@@ -95,7 +86,6 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage index --from ids.txt --add -o parents.safetensors",
         ),
     )(index)
-    lineage_execution.register(group)
     app.add_typer(group, name="lineage")
 
 
@@ -110,31 +100,10 @@ def find(
     index_file: Annotated[
         Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
     ] = None,
-    exposed: Annotated[
-        bool, typer.Option("--exposure", help="Measure in place of that what knowing --teacher gives away; by --data.")
-    ] = False,
-    teacher: Annotated[
-        str | None,
-        typer.Option(
-            "--teacher", metavar="MODEL", help="For --exposure: a Hub id, a folder or a run; default: the run's own."
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE|FOLDER", help="For --exposure: pictures to answer.")
-    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their picture."),
     ] = None,
-    input_size: Annotated[
-        int | None,
-        typer.Option(
-            "--input-size", metavar="PIXELS", min=8, max=4096, help="For --exposure: side of the model's input."
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="For --exposure: where models run.")
-    ] = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -149,26 +118,8 @@ def find(
     A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
     could be a Hub id ends the command before any work.
     """
-    from hubslice.verbs.exposure.function import exposure
     from hubslice.verbs.lineage.function import lineage
 
-    if exposed:
-        if data is None or candidates or index_file is not None:
-            raise LineageError("--exposure takes a teacher and pictures, and nothing to compare with", hint=EXPOSURE)
-        measured = exposure(
-            model, teacher, data, input_size=input_size, device=device, out=folder, reporter=out.progress()
-        )
-        for warning in measured.warnings:
-            out.warning(warning)
-        out.result(measured, lambda: _tell_exposure(measured), quiet=f"{measured.exposure:.4f}")
-        return
-    if teacher is not None or data is not None:
-        raise LineageError("--teacher and --data belong to --exposure", hint=EXPOSURE)
-    if input_size is not None or device != "auto":
-        raise LineageError(
-            f"--input-size and --device belong to --exposure and {lineage_execution.FLAG}; otherwise no model runs",
-            hint=EXPOSURE,
-        )
     found = lineage(model, candidates or (), index=index_file, out=folder, reporter=out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
@@ -285,49 +236,4 @@ def _tell_index(found: Indexed) -> None:
     out.line(
         f"{found.file}: {len(found.models)} models in {found.bytes / 1024:.1f} KiB, "
         f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
-    )
-
-
-def _tell_exposure(found: Exposure) -> None:
-    heads = {"layer": "LAYER", "weights": "WEIGHTS"} | _heads("", "")
-    beside = found.baseline
-    others = {}
-    if beside is not None:
-        heads |= _heads("baseline ", f"{beside.title.upper()}: ")
-        others = {layer.layer: layer for layer in beside.layers}
-    rows = [
-        {"layer": layer.layer, "weights": layer.weights}
-        | _cells("", layer)
-        | _cells("baseline ", others.get(layer.layer))
-        for layer in found.layers
-    ]
-    out.table(rows, heads)
-    out.line()
-    out.line(f"{_needed(found)} ({found.seconds:.1f} s)")
-    if beside is not None:
-        out.line(f"{beside.title}: {_needed(beside)}")
-
-
-def _heads(key: str, title: str) -> dict[str, str]:
-    heads = {"relative": "CHANGE", "unchanged": "UNCHANGED (%)", "bits": "BITS TO READ"}
-    return {f"{key}{name}": f"{title}{head}" for name, head in heads.items()}
-
-
-def _cells(key: str, layer: LayerChange | None) -> dict[str, object]:
-    if layer is None:
-        return {}
-    cells = {
-        "relative": "not the teacher's" if layer.relative is None else number(layer.relative),
-        "unchanged": None if layer.unchanged is None else percent(layer.unchanged),
-        "bits": None if layer.bits is None else Fixed(layer.bits),
-    }
-    return {f"{key}{name}": cell for name, cell in cells.items()}
-
-
-def _needed(found: Mixture) -> str:
-    mixed = "the teacher as it is" if found.shared == 1 else "with nothing but the layers that it lacks the teacher"
-    return (
-        f"{mixed} gives {found.start:.1%} of {found.inputs} answers; for {found.goal:.0%} {found.weights_needed:.1%} "
-        f"of the weights are to be obtained as whole layers, or {found.bits_needed:.1%} of the bits, without the "
-        f"teacher {found.bits_alone:.1%}: exposure {found.exposure:.1%}"
     )

@@ -1,4 +1,4 @@
-"""Execution patterns: what is recorded, what is made of it, and `hubslice lineage MODEL --execution`."""
+"""Execution patterns: what is recorded, what is made of it, and `hubslice execution MODEL`."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ QUICK = ("--stack", "eager", "--threads", "1", "--runs", "5")
 
 
 def test_the_command_names_whom_a_model_runs_like(place: Path, hubslice: Hubslice) -> None:
-    arguments = ("lineage", "child", "--execution", "--against", "known/shallow", "known/deep", *QUICK)
+    arguments = ("execution", "child", "--against", "known/shallow", "known/deep", *QUICK)
     done = hubslice(*arguments, "--out", "told", "--json")
     assert (done.code, done.stderr) == (0, "")
     found = Execution.model_validate_json(done.stdout)
@@ -241,7 +241,7 @@ def test_the_command_names_whom_a_model_runs_like(place: Path, hubslice: Hubslic
 
 
 def test_a_store_in_their_place(place: Path, hubslice: Hubslice) -> None:
-    done = hubslice("lineage", "patterns", "known", "--out", "store.safetensors", *QUICK, "--batch", "2", "--json")
+    done = hubslice("patterns", "known", "--out", "store.safetensors", *QUICK, "--batch", "2", "--json")
     assert (done.code, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert told["patterns"] == ["known/deep on eager", "known/shallow on eager"]
@@ -250,7 +250,7 @@ def test_a_store_in_their_place(place: Path, hubslice: Hubslice) -> None:
     (seen,) = found.observations  # on the stack of the store, in its batches
     assert (seen.stack, seen.settings.inputs["pixel_values"][0], seen.differing) == ("eager", 2, ())
     assert seen.guesses[0].best.model == "known/deep"
-    shown = hubslice("lineage", "child", "--execution", "--store", "store.safetensors", "--batch", "1")
+    shown = hubslice("execution", "child", "--store", "store.safetensors", "--batch", "1")
     assert shown.code == 0
     assert "on eager the nearest pattern was recorded otherwise (inputs: [(2, 3, 32, 32)], here [(1," in shown.stderr
     assert "names and durations" in shown.stdout
@@ -258,13 +258,13 @@ def test_a_store_in_their_place(place: Path, hubslice: Hubslice) -> None:
 
 def test_a_graph_as_it_is(graph: Path, place: Path, hubslice: Hubslice) -> None:
     shutil.copy(graph, place / "given.onnx")
-    done = hubslice("lineage", "given.onnx", "--execution", "--input-size", "12", "--threads", "1", "--json")
+    done = hubslice("execution", "given.onnx", "--input-size", "12", "--threads", "1", "--json")
     assert done.code == 0
     found = Execution.model_validate_json(done.stdout)
     assert [(seen.stack, seen.events > 2) for seen in found.observations] == [("ort-none", True), ("ort-all", True)]
     assert (found.skipped, done.stderr) == ({}, "")
     asked = ("--stack", "ort-all", "--stack", "eager")
-    done = hubslice("lineage", "given.onnx", "--execution", "--input-size", "12", *asked)
+    done = hubslice("execution", "given.onnx", "--input-size", "12", *asked)
     assert "warning: given.onnx was not recorded on eager: an ONNX file is recorded as it is" in done.stderr
 
 

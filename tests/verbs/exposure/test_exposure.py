@@ -151,7 +151,7 @@ def test_needed_is_for_good() -> None:
 
 
 def test_the_command(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
-    arguments = ("lineage", "student", "--exposure", "--teacher", "teacher", "--data", "clean.npy")
+    arguments = ("exposure", "student", "--teacher", "teacher", "--data", "clean.npy")
     done = hubslice(*arguments, "--out", str(tmp_path / "told"), "--json")
     assert (done.code, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "told").iterdir()) == ["exposure.json", "exposure.png"]
@@ -161,7 +161,7 @@ def test_the_command(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
     assert found["start"] == 1
     assert "the teacher as it is gives 100.0% of 90 answers" in shown
     assert float(hubslice(*arguments, "--quiet").stdout) == pytest.approx(found["exposure"], abs=1e-4)
-    alone = hubslice("lineage", "teacher", *arguments[2:], "--quiet")
+    alone = hubslice("exposure", "teacher", *arguments[2:], "--quiet")
     assert alone.stdout == "1.0000\n"
 
 
@@ -169,16 +169,14 @@ def test_with_an_unknown_head_the_teacher_is_not_said_to_be_as_it_is(
     place: Path, tmp_path: Path, hubslice: Hubslice
 ) -> None:
     write_other(place, tmp_path / "other.safetensors", {"classifier.weight": (10, 8), "classifier.bias": (10,)})
-    shown = hubslice(
-        *("lineage", "student", "--exposure", "--teacher", str(tmp_path / "other.safetensors"), "--data", "clean.npy")
-    )
+    shown = hubslice(*("exposure", "student", "--teacher", str(tmp_path / "other.safetensors"), "--data", "clean.npy"))
     assert shown.stderr == ""  # most of the weights are in layers of the same names
     assert "with nothing but the layers that it lacks the teacher gives " in shown.stdout
 
 
 def test_the_size_of_the_input(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
     np.save(tmp_path / "large.npy", np.ones((2, 3, 24, 24), np.float32))
-    arguments = ("lineage", "student", "--exposure", "--teacher", "teacher", "--data", str(tmp_path / "large.npy"))
+    arguments = ("exposure", "student", "--teacher", "teacher", "--data", str(tmp_path / "large.npy"))
     assert "the model takes pixels [N, 3, 16, 16]" in " ".join(hubslice(*arguments).stderr.split())
     done = hubslice(*arguments, "--input-size", "24", "--json")
     assert (done.code, json.loads(done.stdout)["inputs"]) == (0, 2)
@@ -193,7 +191,7 @@ def write_other(place: Path, path: Path, changed: dict[str, tuple[int, ...]], re
 
 def test_a_file_whose_names_are_others_is_warned_of(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
     write_other(place, tmp_path / "other.safetensors", {}, renamed="features.4")
-    arguments = ("lineage", "student", "--exposure", "--data", "clean.npy", "--teacher")
+    arguments = ("exposure", "student", "--data", "clean.npy", "--teacher")
     done = hubslice(*arguments, str(tmp_path / "other.safetensors"), "--json")
     found = json.loads(done.stdout)
     (warning,) = found["warnings"]
