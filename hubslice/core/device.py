@@ -33,3 +33,11 @@ def resolve_device(name: str) -> torch.device:
         )
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
+
+
+def exact_arithmetic(device: str) -> torch.autocast:
+    """No half precision; and no TF32, which would make answers near a decision boundary another on the CPU."""
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.autocast(device.partition(":")[0], enabled=False)

@@ -14,14 +14,15 @@ import numpy as np
 
 from hubslice.artefacts.deviation import ComparedModel
 from hubslice.artefacts.model import FileFact
+from hubslice.core.device import exact_arithmetic
 from hubslice.core.errors import DiffError, ModelError
 from hubslice.core.machine import first_line, out_of_memory
 from hubslice.deviation.judge import Outputs, outputs_of
-from hubslice.deviation.judges import exact, hash_of
 from hubslice.deviation.labels import share
 from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens, answer
 from hubslice.files.config import read_object
 from hubslice.graph.classifier import answering
+from hubslice.graph.content_hash import graph_hash
 from hubslice.hub.formats import CONFIG
 from hubslice.models.added_tokens import check_added_tokens
 from hubslice.models.building import trouble_with
@@ -86,7 +87,7 @@ def open_text_folder(
     def run(tokens: Tokens) -> np.ndarray:
         import torch
 
-        with torch.inference_mode(), exact(device):
+        with torch.inference_mode(), exact_arithmetic(device):
             tensors = {name: torch.tensor([values], device=device) for name, values in tokens.items()}
             found: np.ndarray = module(**tensors).logits.float().cpu().numpy()
             return found
@@ -117,7 +118,7 @@ def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:
         found: np.ndarray = given[wanted[0]][:1]
         return found
 
-    digest = hashlib.sha256(f"{hash_of(path)}{json.dumps(named, sort_keys=True)}".encode())
+    digest = hashlib.sha256(f"{graph_hash(path)}{json.dumps(named, sort_keys=True)}".encode())
     if tokenizer is not None:
         digest.update(_content(tokenizer))
     labels = tuple(str(named[key]) for key in sorted(named, key=int)) or None

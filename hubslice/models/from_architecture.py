@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from hubslice.core.errors import HubsliceError, ModelError
 from hubslice.files.config import check_numbers
 from hubslice.models.base import Model
-from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import TeacherParams
 
 TRANSFORMERS = "transformers:"
@@ -46,29 +44,6 @@ def create_model(teacher: TeacherParams, seed: int) -> Model:
         model.check_sliceable()
     model.module.eval()
     return model
-
-
-def refuse_foreign(found: Mapping[str, object], foreign: frozenset[str]) -> None:
-    """Nothing where none of the arguments is about files, code, or what is loaded.
-
-    Raises:
-        ModelError: one is.
-    """
-    named = sorted(name for name in found if name in foreign or name.startswith("_"))
-    if named:
-        raise ModelError(
-            f"teacher.arguments gives {named[0]!r}; hubslice takes none that decides what is loaded",
-            hint="keep to what describes the architecture, such as widths and depths",
-        )
-
-
-def no_such(library: str, kind: str, name: str, known: Any) -> ModelError:
-    """The error for an architecture that the library does not know."""
-    return ModelError(
-        f"{library} has no {kind} {name[:80]!r}{suggest(name, known)}",
-        hint="with weights: random, teacher.model is an architecture of timm such as resnet18, or a model type of "
-        "transformers such as transformers:resnet; trained weights come with weights: given",
-    )
 
 
 def _plain(value: object) -> object:

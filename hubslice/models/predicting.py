@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from PIL import Image
@@ -24,14 +24,25 @@ from hubslice.modality.image.reading import read_rgb, to_rgb, was_transparent
 from hubslice.modality.image.unrecorded_transparency import tell_unrecorded
 from hubslice.recipe.transparency import Transparency
 
-if TYPE_CHECKING:
-    from hubslice.models.base import Model
-
 ImageLike = AnyPath | bytes | Image.Image
 ONE = (str, os.PathLike, bytes, Image.Image)  # the types of an image
 BATCH = 32
 SHOWN, BEST = 10, 3  # images, and answers of each, that `print` shows
 TAKEN = "images are paths, bytes of image files, or PIL images: one, or a list of them"
+
+
+class Answering(Protocol):
+    """What of a model its answers to images need."""
+
+    module: nn.Module
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def image_preprocessing(self) -> Preprocessing: ...
+
+    def logits(self, pixels: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -67,7 +78,7 @@ class Predicted:
         return "\n".join([*lines, *([f"and {len(self) - SHOWN:,} more"] if len(self) > SHOWN else [])])
 
 
-def predict(model: Model, images: ImageLike | Iterable[ImageLike]) -> Predicted:
+def predict(model: Answering, images: ImageLike | Iterable[ImageLike]) -> Predicted:
     """The model's answers, computed on its device in evaluation mode; see `Model.predict`."""
     preparation = model.image_preprocessing
     device = next(model.module.parameters()).device

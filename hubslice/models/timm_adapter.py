@@ -20,11 +20,11 @@ from hubslice.core.machine import first_line, out_of_memory
 from hubslice.files.config_redirects import NOT_OF_ARCHITECTURE
 from hubslice.modality.image.geometry import CROP_MODES
 from hubslice.modality.image.stock_timm import check_timm
+from hubslice.models.architecture_arguments import no_such, refuse_foreign
 from hubslice.models.base import POISONED, Model, image_inputs
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import eval_mode
 from hubslice.models.compact import load_compact
-from hubslice.models.from_architecture import no_such, refuse_foreign
 from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg

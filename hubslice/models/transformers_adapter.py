@@ -17,11 +17,11 @@ from hubslice.core.errors import ModelError
 from hubslice.core.library_bars import hide_bars
 from hubslice.modality.image.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.modality.image.separate import preprocessing_from
+from hubslice.models.architecture_arguments import no_such, refuse_foreign
 from hubslice.models.base import POISONED, Model, image_inputs, seeded
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import first_tensor
 from hubslice.models.compact import load_compact
-from hubslice.models.from_architecture import no_such, refuse_foreign
 from hubslice.models.head import Head, Layer, Names
 from hubslice.models.image_preparation import channels_of, preparation_of
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths

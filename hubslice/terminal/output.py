@@ -17,6 +17,7 @@ from hubslice.core.escaping import json_text, line, lines, named, record
 from hubslice.core.progress import Reporter, Silent
 from hubslice.hub.secret import masked
 from hubslice.terminal.layout import GAP, column_widths
+from hubslice.terminal.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -220,11 +221,6 @@ class Output:
         from rich.console import Console
 
         return Console()
-
-
-def printable(text: str) -> str:
-    """The text on one line, without tokens, and with what could steer a terminal made visible."""
-    return line(masked(text))
 
 
 def _cell(value: object, *, grouped: bool = True) -> str:

@@ -23,7 +23,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from hubslice.core.progress import Bar, Reporter, StepState
-from hubslice.terminal.output import printable
+from hubslice.terminal.printable import printable
 
 _FIRST, _RAREST = 10.0, 160.0  # seconds between lines that tell how far a count is: twice as many after each
 _LOOK = 1.0  # seconds between looks at whether a line is due

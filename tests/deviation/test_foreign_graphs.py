@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 import hubslice
 from hubslice.core.errors import ModelError
 from hubslice.core.progress import Silent
-from hubslice.deviation.judges import open_pair
+from hubslice.deviation.opening import open_pair
 from hubslice.graph.classifier import answering, channels_first, channels_last
 from tests.deviation.graphs import ALIKE, COLOURS, GREENER, SIDE, mixed, write_graph
 

@@ -26,7 +26,7 @@ def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base
     def run(context: Context) -> None:
         from hubslice.deviation.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
         from hubslice.deviation.finished import Finished
-        from hubslice.deviation.judges import open_pair
+        from hubslice.deviation.opening import open_pair
         from hubslice.task.titles import title
 
         device = str(context.device)

@@ -60,7 +60,7 @@ def diff(
     from hubslice.core.device import resolve_device
     from hubslice.deviation.finished import Finished
     from hubslice.deviation.judge import Pair
-    from hubslice.deviation.judges import open_compared, open_pair, read_map
+    from hubslice.deviation.opening import open_compared, open_pair, read_map
     from hubslice.verbs.diff.repair import Searched, check_labels, open_student, repair
 
     started = time.perf_counter()

@@ -30,7 +30,7 @@ from hubslice.verbs.verify.judging import judge
 from hubslice.verbs.verify.sources import not_given
 
 if TYPE_CHECKING:
-    from hubslice.verbs.verify.student import Effort
+    from hubslice.verbs.verify.effort import Effort
 
 PART = "exposure"
 OTHER_ROUNDING = 1e-3  # of a score, a change or a number of bits, where sums are taken in another order

@@ -18,6 +18,7 @@ from hubslice.files.names import REPORT
 from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted
 from hubslice.verbs.verify.card import check_card, check_results
 from hubslice.verbs.verify.claims import Claims, Place, open_place, open_recipe
+from hubslice.verbs.verify.effort import Effort
 from hubslice.verbs.verify.exposure import check_exposure
 from hubslice.verbs.verify.facts import Finding, Verification, compared
 from hubslice.verbs.verify.files import FILES, LOCKED, check_files, check_lock, check_run, check_student_files
@@ -34,7 +35,7 @@ from hubslice.verbs.verify.signature import PART as SIGNED
 from hubslice.verbs.verify.signature import check_signature
 from hubslice.verbs.verify.sources import check_sources
 from hubslice.verbs.verify.student import PART as STUDENT
-from hubslice.verbs.verify.student import Effort, check_student
+from hubslice.verbs.verify.student import check_student
 
 # What a damaged file makes of the code that reads it; that it cannot be read is the finding.
 _UNREADABLE = (

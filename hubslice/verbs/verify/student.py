@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,7 @@ from hubslice.run.steps.audit import EVIDENCE
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 from hubslice.task.task import Task, load_task
 from hubslice.verbs.verify.claims import Claims
+from hubslice.verbs.verify.effort import Effort
 from hubslice.verbs.verify.exposure import check_weights
 from hubslice.verbs.verify.facts import Finding, compared, unchecked
 from hubslice.verbs.verify.judging import NEAR_TIE, judge, logits
@@ -42,22 +42,6 @@ from hubslice.verbs.verify.snippet import check_preparation, check_snippet
 from hubslice.verbs.verify.sources import not_given
 
 PART = "student"
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much to judge again: `sample` pictures of each kind, or all and every arm that is there (`full`)."""
-
-    sample: int
-    full: bool
-    data: Path | None
-    device: torch.device
-
-    def choose(self, count: int, seed: int) -> np.ndarray:
-        """The pictures to judge among `count`, int64, ascending."""
-        if self.full or count <= self.sample:
-            return np.arange(count)
-        return np.sort(np.random.default_rng(seed).permutation(count)[: self.sample])
 
 
 def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:

@@ -1,0 +1,197 @@
+"""Image classifiers of whatever homes, opened to be asked about the same images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from hubslice.artefacts.deviation import ComparedModel
+from hubslice.artefacts.model import Preprocessing
+from hubslice.core.device import exact_arithmetic
+from hubslice.core.errors import DiffError, ModelError
+from hubslice.deviation.judge import Judge, Outputs, Pair, recognise
+from hubslice.deviation.labels import share
+from hubslice.graph.classifier import answering, arranged, channels_first
+from hubslice.graph.content_hash import graph_hash
+from hubslice.modality.image.arithmetic import normalise
+
+if TYPE_CHECKING:
+    from hubslice.hub.pull import Fetched
+
+INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+CHUNKS = {"cpu": 8, "cuda": 64}  # pictures in a call: more make nothing quicker
+
+Home = Literal["hub", "folder", "run", "onnx"]
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class OpenedImages:
+    """A model that is loaded; a graph may not say how it wants its pictures, or may be made for one size."""
+
+    name: str
+    kind: Home
+    fingerprint: str
+    labels: tuple[str, ...] | None
+    preprocessing: Preprocessing | None
+    runner: Callable[[Preprocessing, int], Run]  # for so many classes
+    size: tuple[int | None, int | None, int | None] = (None, None, None)
+    outputs: Outputs | None = None  # None: to be recognised
+
+
+def open_images(name: str, kind: Home, fetched: Fetched, input_size: int | None, device: str) -> OpenedImages:
+    """The image classifier in a folder.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    from hubslice.models.folder import load_model
+    from hubslice.tracing.subject import readable
+
+    model = load_model(fetched.folder, input_size=input_size)
+    preprocessing = model.image_preprocessing
+    model.check_answers()
+    files = sorted((file.path, file.sha256) for file in fetched.files)
+    model.module.to(device)
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode(), exact_arithmetic(device):
+            found: np.ndarray = model.logits(torch.from_numpy(pixels).to(device)).float().cpu().numpy()
+            return found
+
+    return OpenedImages(
+        name,
+        kind,
+        hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+        readable(model.labels),
+        preprocessing,
+        lambda *_: run,
+        outputs="logits",
+    )
+
+
+def open_image_graph(name: str, path: Path, session: Any, input_size: int | None) -> OpenedImages:
+    """An ONNX graph in a session of ONNX Runtime, asked about images.
+
+    Raises:
+        ModelError: it takes no images.
+    """
+    from hubslice.graph.described import described
+    from hubslice.tracing.subject import readable
+
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in INPUTS:
+        told = ", ".join(f"{value.name}: {value.type} {value.shape}" for value in inputs)
+        raise ModelError(
+            f"{name} takes no pictures: its inputs are {told}",
+            hint="compared are models with one input of floating point images, [N, C, H, W] or [N, H, W, C], or with "
+            "token ids input_ids, attention_mask and token_type_ids",
+        )
+    about = described(session.get_modelmeta().custom_metadata_map)
+    shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
+    names = [value.name for value in session.get_outputs()]
+
+    def runner(preprocessing: Preprocessing, classes: int) -> Run:
+        wanted = names
+
+        def run(pixels: np.ndarray) -> np.ndarray:
+            nonlocal wanted
+            prepared = arranged(normalise(pixels, preprocessing).astype(INPUTS[inputs[0].type]), shape)
+            step = shape[0] or len(prepared)
+            parts = []
+            for start in range(0, len(prepared), step):
+                part = prepared[start : start + step]
+                filled = np.concatenate([part, np.repeat(part[-1:], step - len(part), axis=0)])
+                found = dict(zip(wanted, session.run(wanted, {inputs[0].name: filled}), strict=True))
+                wanted = [answering(name, found, len(filled), classes)]  # found out once, by what the graph gives
+                parts.append(found[wanted[0]][: len(part)])
+            return np.concatenate(parts)
+
+        return run
+
+    opened = OpenedImages(name, "onnx", graph_hash(path), None, None, runner, channels_first(shape)[1:])
+    if about is None:
+        return opened
+    preprocessing = _sized(about[0], opened.size, input_size)
+    return replace(opened, labels=readable(about[1]), preprocessing=preprocessing)
+
+
+def pair_images(
+    one: OpenedImages,
+    two: OpenedImages,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    device: str,
+) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
+    """Both models, and what is told of them.
+
+    Raises:
+        DiffError: labels or input sizes differ and nothing says how to bring them together; or neither model says how
+            images are prepared.
+    """
+    a, b = one.name, two.name
+    judges, facts = [], []
+    for own, other in ((one, two), (two, one)):
+        preprocessing, labels = own.preprocessing or other.preprocessing, own.labels or other.labels
+        if preprocessing is None or labels is None:
+            raise DiffError(
+                f"neither {a} nor {b} says how pictures are prepared for it, or what its classes are called",
+                hint="name a model folder, a run or a Hub id as one of them, or graphs that `hubslice convert` made",
+            )
+        preprocessing = _sized(preprocessing, own.size, None if own.preprocessing else input_size)
+        run = own.runner(preprocessing, len(labels))
+        outputs = own.outputs or recognise(own.name, run, preprocessing.input_size)
+        judges.append(Judge(own.name, labels, preprocessing, run, outputs))
+        facts.append(
+            ComparedModel(
+                model=own.name,
+                kind=own.kind,
+                fingerprint=own.fingerprint,
+                input_size=preprocessing.input_size,
+                outputs=outputs,
+                described=own.preprocessing is not None,
+            )
+        )
+    _check_sizes(judges[0], judges[1], resize)
+    shared = share((a, b), judges[0].labels, judges[1].labels, mapped)
+    return Pair(judges[0], judges[1], shared, CHUNKS[device.partition(":")[0]]), (facts[0], facts[1])
+
+
+def _check_sizes(a: Judge, b: Judge, resize: bool) -> None:
+    one, two = a.preprocessing.input_size, b.preprocessing.input_size
+    told = f"{a.name} takes pictures of {_words(one)}, {b.name} of {_words(two)}"
+    if one[0] != two[0]:
+        raise DiffError(f"{told}: another number of channels", hint="compare models of the same kind of pictures")
+    if one != two and not resize:
+        raise DiffError(
+            f"{told}: they would not see the same picture",
+            hint="with --resize the second model gets the first one's pictures scaled; --input-size PIXELS gives "
+            "both the same where they take any",
+        )
+
+
+def _words(size: tuple[int, int, int]) -> str:
+    return " x ".join(map(str, size))
+
+
+def _sized(
+    preprocessing: Preprocessing, size: tuple[int | None, int | None, int | None], wanted: int | None
+) -> Preprocessing:
+    """With the sizes that a graph fixes, else the one that the user wants, else its own."""
+    from hubslice.modality.image.separate import resized
+
+    own = (preprocessing.input_size[0], *((wanted or side) for side in preprocessing.input_size[1:]))
+    fixed = [given or side for given, side in zip(size, own, strict=True)]
+    if fixed[0] != own[0]:
+        return preprocessing.model_copy(update={"input_size": fixed})  # told where images are prepared
+    return resized(preprocessing, fixed[1], fixed[2])

@@ -1,0 +1,142 @@
+"""Two models of whatever homes, opened to be asked about the same inputs: images or texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubslice.artefacts.deviation import ComparedModel
+from hubslice.core.errors import DiffError, HubsliceError, ModelError
+from hubslice.core.machine import first_line
+from hubslice.core.progress import Reporter
+from hubslice.deviation.image_judges import OpenedImages, open_image_graph, open_images, pair_images
+from hubslice.deviation.judge import Pair
+from hubslice.deviation.text_judges import (
+    OpenedText,
+    is_text_config,
+    is_text_graph,
+    open_text_folder,
+    open_text_graph,
+    open_text_pair,
+)
+from hubslice.hub.ref import LocalRef, parse_ref
+
+if TYPE_CHECKING:
+    from hubslice.deviation.text_judge import TextPair
+
+
+def open_pair(
+    a: str,
+    b: str,
+    *,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    device: str,
+    reporter: Reporter,
+    names: tuple[str, str] | None = None,
+) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
+    """Two image classifiers, as `open_compared`.
+
+    Raises:
+        DiffError: they take texts, or cannot be compared.
+        ModelError: one cannot be used.
+        FetchError: the Hub does not give one.
+    """
+    pair, facts = open_compared(
+        a, b, mapped=mapped, resize=resize, input_size=input_size, device=device, reporter=reporter, names=names
+    )
+    if not isinstance(pair, Pair):
+        raise DiffError(f"{a} and {b} take texts, not pictures", hint="name two image classifiers")
+    return pair, facts
+
+
+def open_compared(
+    a: str,
+    b: str,
+    *,
+    mapped: Mapping[str, str] | str | None,
+    resize: bool,
+    input_size: int | None,
+    device: str,
+    reporter: Reporter,
+    names: tuple[str, str] | None = None,
+) -> tuple[Pair | TextPair, tuple[ComparedModel, ComparedModel]]:
+    """Both models, called `names` where that is given, and what is told of them.
+
+    A graph that does not say how to use it is used as the other model is.
+
+    Raises:
+        DiffError: one takes pictures and the other texts; labels or input sizes differ and nothing says how to bring
+            them together; or neither model says how inputs are prepared.
+        ModelError: one cannot be used.
+        FetchError: the Hub does not give one.
+    """
+    one, other = (
+        replace(_open(text, input_size, device, reporter), name=name)
+        for text, name in zip((a, b), names or (a, b), strict=True)
+    )
+    if isinstance(one, OpenedText) and isinstance(other, OpenedText):
+        return open_text_pair(one, other, mapped)
+    if isinstance(one, OpenedImages) and isinstance(other, OpenedImages):
+        return pair_images(one, other, mapped, resize, input_size, device)
+    texts, pictures = (one, other) if isinstance(one, OpenedText) else (other, one)
+    raise DiffError(
+        f"{texts.name} takes texts and {pictures.name} pictures: they cannot be asked about the same inputs",
+        hint="name two models for one kind of input",
+    )
+
+
+def read_map(given: str | Mapping[str, str] | None) -> str | Mapping[str, str] | None:
+    """`--map`: a word, or the content of a JSON file.
+
+    Raises:
+        DiffError: the file is not a table of labels.
+    """
+    if given is None or not isinstance(given, str) or given in ("common", "order"):
+        return given
+    path = Path(given)
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise DiffError(f"there is no map of labels at {path}", hint="give common, order, or a JSON file") from error
+    except (OSError, ValueError) as error:
+        raise DiffError(f"{path} cannot be read as a map of labels: {error}", hint='it is JSON: {"b": "a"}') from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise DiffError(
+            f"{path} is no table of labels", hint="it is JSON, {label of the second model: label of the first}"
+        )
+    return found
+
+
+def _open(name: str, input_size: int | None, device: str, reporter: Reporter) -> OpenedImages | OpenedText:
+    from hubslice.hub.pull import fetch
+    from hubslice.models.folder import read_config
+
+    ref = parse_ref(name, Path.cwd())
+    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+        return _open_graph(name, ref.path, input_size, device)
+    fetched = fetch(ref, reporter=reporter)
+    if is_text_config(read_config(fetched.folder)):
+        return open_text_folder(name, ref.kind, fetched.folder, fetched.files, device)
+    return open_images(name, ref.kind, fetched, input_size, device)
+
+
+def _open_graph(name: str, path: Path, input_size: int | None, device: str) -> OpenedImages | OpenedText:
+    from hubslice.graph.session import open_session
+
+    try:
+        session = open_session(path, device, level="all")
+    except HubsliceError:
+        raise
+    except Exception as error:  # ONNX Runtime documents no closed set of errors
+        raise ModelError(
+            f"{name} cannot be opened by ONNX Runtime: {first_line(error)[:300]}",
+            hint="export it again; the file may be damaged",
+        ) from error
+    if is_text_graph(session.runtime.get_inputs()):
+        return open_text_graph(name, path, session.runtime)
+    return open_image_graph(name, path, session.runtime, input_size)
