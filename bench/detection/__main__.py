@@ -14,7 +14,7 @@ import torch
 
 from hubslice.models.folder import load_model
 from hubslice.recipe.schema import DataParams
-from hubslice.task.table import open_tables
+from hubslice.task.opening import open_tables
 from hubslice.tracing.subject import subject_of
 
 from ..machine import Machine

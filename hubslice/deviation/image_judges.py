@@ -53,7 +53,7 @@ def open_images(name: str, kind: Home, fetched: Fetched, input_size: int | None,
         ModelError: it cannot be used.
     """
     from hubslice.models.folder import load_model
-    from hubslice.tracing.subject import readable
+    from hubslice.models.label_names import readable
 
     model = load_model(fetched.folder, input_size=input_size)
     preprocessing = model.image_preprocessing
@@ -86,7 +86,7 @@ def open_image_graph(name: str, path: Path, session: Any, input_size: int | None
         ModelError: it takes no images.
     """
     from hubslice.graph.described import described
-    from hubslice.tracing.subject import readable
+    from hubslice.models.label_names import readable
 
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in INPUTS:

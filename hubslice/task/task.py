@@ -23,9 +23,10 @@ from hubslice.recipe.transparency import Transparency
 from hubslice.task.aside import some, tell
 from hubslice.task.choice import against_rest, only
 from hubslice.task.labels import in_order
+from hubslice.task.opening import open_tables
 from hubslice.task.split import group_split
 from hubslice.task.split_words import split_of
-from hubslice.task.table import Table, open_tables
+from hubslice.task.table import Table
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")

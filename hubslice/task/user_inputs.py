@@ -22,7 +22,8 @@ from hubslice.modality.image.unrecorded_transparency import tell_unrecorded
 from hubslice.recipe.schema import DataParams
 from hubslice.task.aside import Reason, tell
 from hubslice.task.folder import look
-from hubslice.task.table import KEPT_BYTES, Table, open_tables
+from hubslice.task.opening import open_tables
+from hubslice.task.table import KEPT_BYTES, Table
 from hubslice.task.walk import walk
 
 KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, or a .npy array of pixels"

@@ -22,12 +22,13 @@ from hubslice.graph.parity import check_parity
 from hubslice.graph.session import open_session
 from hubslice.modality.image.arithmetic import normalise
 from hubslice.models.base import Model
+from hubslice.models.label_names import readable
 from hubslice.tracing.names import Names
 from hubslice.tracing.network import Network, run_session
 
 SAMPLES = 4
 TOLERANCE = 1e-4  # of the largest logit, as for every export
-IMAGENET = 1000
+
 LARGE = 1_500_000_000  # bytes of a graph whose weights lie beside it: protobuf's limit is 2 GiB
 
 
@@ -152,16 +153,6 @@ def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tup
             hint="make the graph with `hubslice convert MODEL --to onnx`, or name the model itself",
         )
     return found
-
-
-def readable(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """ImageNet's own names where the labels are the bare numbers of its 1,000 classes."""
-    if len(labels) != IMAGENET or any(label != str(at) for at, label in enumerate(labels)):
-        return labels
-    from timm.data import ImageNetInfo
-
-    info = ImageNetInfo()
-    return tuple(str(info.index_to_description(at)) for at in range(IMAGENET))
 
 
 def find_label(labels: tuple[str, ...], wanted: str) -> int:

@@ -29,7 +29,7 @@ TRANSFORMERS = (
 DATASETS = "from datasets import load_dataset; print(list(load_dataset('alice/rows', split='train')['label']))"
 OWN_DATA = """
 from pathlib import Path
-from hubslice.task.table import open_tables
+from hubslice.task.opening import open_tables
 from hubslice.recipe.schema import DataParams
 tables, _, commit = open_tables(DataParams(path="alice/rows"), Path())
 print([int(label) for label in tables["train"].targets()])

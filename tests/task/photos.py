@@ -12,7 +12,8 @@ from PIL import Image
 
 from hubslice.core.errors import HubsliceWarning
 from hubslice.recipe.schema import DataParams
-from hubslice.task.table import Table, open_tables
+from hubslice.task.opening import open_tables
+from hubslice.task.table import Table
 
 
 def content(kind: str = "PNG", colour: str = "red") -> bytes:

@@ -14,8 +14,8 @@ from hubslice.core.errors import DataError, HubsliceWarning
 from hubslice.core.escaping import named
 from hubslice.recipe.schema import DataParams, SplitParams
 from hubslice.task.aside import Reason
+from hubslice.task.opening import open_tables
 from hubslice.task.split_words import split_of
-from hubslice.task.table import open_tables
 from hubslice.task.task import load_task
 from tests.task.photos import PNG, classes, content, read, several, write
 

@@ -13,7 +13,8 @@ import pytest
 from hubslice.core.errors import DataError, HubsliceWarning
 from hubslice.recipe.schema import DataParams
 from hubslice.task.folder import kind_of
-from hubslice.task.table import Table, open_tables
+from hubslice.task.opening import open_tables
+from hubslice.task.table import Table
 from tests.pictures import write_folder, write_parquet
 
 CARD = """\

@@ -26,7 +26,7 @@ SCRIPT = """
 import json, sys
 from hashlib import sha256
 from pathlib import Path
-from hubslice.task.table import open_tables
+from hubslice.task.opening import open_tables
 from hubslice.core.errors import HubsliceError
 from hubslice.recipe.schema import DataParams
 
@@ -286,7 +286,7 @@ def test_a_storage_out_of_order_and_an_older_commit_in_the_cache(alone: HubServe
 NAMING = """
 import json, sys
 from pathlib import Path
-from hubslice.task.table import open_tables
+from hubslice.task.opening import open_tables
 from hubslice.core.errors import HubsliceError
 from hubslice.recipe.schema import DataParams
 

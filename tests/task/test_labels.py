@@ -14,7 +14,8 @@ import pytest
 from hubslice.core.errors import DataError, HubsliceWarning
 from hubslice.recipe.schema import DataParams
 from hubslice.task.labels import class_name, in_order
-from hubslice.task.table import Table, open_tables
+from hubslice.task.opening import open_tables
+from hubslice.task.table import Table
 from tests.task.photos import PNG
 
 KINDS = ["int8", "int64", "uint8", "float32", "float64", "string"]

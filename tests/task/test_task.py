@@ -19,7 +19,7 @@ from hubslice.modality.image.reading import read_rgb
 from hubslice.recipe.schema import DataParams, SplitParams
 from hubslice.recipe.transparency import Transparency
 from hubslice.task import table
-from hubslice.task.table import open_tables
+from hubslice.task.opening import open_tables
 from hubslice.task.task import load_task
 from tests.pictures import picture, write_parquet
 from tests.task.photos import PNG, write

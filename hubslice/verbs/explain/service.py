@@ -65,10 +65,11 @@ def explain(
 ) -> Explanation:
     """Explain the model's answers; see `hubslice.verbs.explain.function.explain`."""
     from hubslice.core.device import resolve_device
+    from hubslice.models.label_names import readable
     from hubslice.task.user_inputs import open_given
     from hubslice.tracing.engine import trace
     from hubslice.tracing.selection import Selection
-    from hubslice.tracing.subject import find_label, readable
+    from hubslice.tracing.subject import find_label
     from hubslice.training.initial import mask_weights
     from hubslice.verbs.explain.page import write_page
     from hubslice.verbs.explain.plot import write_picture
