@@ -77,6 +77,14 @@ def by_bytes(content: bytes, rng: random.Random) -> bytes:
     return bytes(found)
 
 
+def _other_number(value: int | float, rng: random.Random) -> int | float:
+    factor, more = rng.choice((-1, 0, 1e9, 0.5)), rng.choice((0, 1))
+    try:
+        return value * factor + more
+    except OverflowError:  # a whole number of so many digits that no float is as large
+        return -value
+
+
 def by_value(value: Any, rng: random.Random) -> Any:
     """A JSON value with some of its parts odd, gone, twice, renamed or nested deep."""
     value, repeated = copy.deepcopy(value), False
@@ -101,7 +109,7 @@ def by_value(value: Any, rng: random.Random) -> Any:
                 repeated = True  # once: twice is a file of gigabytes
                 holder[key] = holder[key] * rng.choice((0, 2, 500))
             case 5 if isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
-                holder[key] = holder[key] * rng.choice((-1, 0, 1e9, 0.5)) + rng.choice((0, 1))
+                holder[key] = _other_number(holder[key], rng)
             case 6 if isinstance(holder[key], str):
                 holder[key] = by_bytes(holder[key].encode(), rng).decode(errors="replace")
             case _:

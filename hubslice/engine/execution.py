@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -12,6 +14,7 @@ from hubslice.core.memory import peak_memory
 from hubslice.core.processes import leads
 from hubslice.core.progress import Reporter, Silent
 from hubslice.engine.environment import environment
+from hubslice.engine.opened import Opened
 from hubslice.engine.run_folder import KEY, NOTES, RunFolder
 from hubslice.engine.step import Context, Step, StepRecord, digest_folder
 
@@ -30,29 +33,30 @@ def execute(
 
     `finished` is told each step's name as soon as its result is there, cached or new.
     """
-    digests: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    named, opened = {step.name: step for step in steps}, Opened()
     for step in steps:
-        key = step.key(digests)
+        key = step.key(seen)
         record = run.record(step.name)
         if record is not None and record.key == key and step.name not in force:
             reporter.step(step.name, step.title, "cached")
         elif leads():
-            record = _run(step, key, run, device, reporter)
+            record = _run(step, key, run, _Work(device, reporter, named, opened))
         else:
-            record = _help(step, key, run, device)
-        digests[step.name] = record.digest
+            record = _help(step, key, run, _Work(device, Silent(), named, opened))
+        seen[step.name] = step.seen(record.digest)
         finished(step.name)
 
 
 def cached(steps: Sequence[Step], run: RunFolder) -> dict[str, bool]:
     """For every step whether `execute` would skip it; a step behind a missing one counts as missing."""
-    digests: dict[str, str] = {}
+    seen: dict[str, str] = {}
     state: dict[str, bool] = {}
     for step in steps:
-        record = run.record(step.name) if all(name in digests for name in step.inputs) else None
-        state[step.name] = record is not None and record.key == step.key(digests)
+        record = run.record(step.name) if all(name in seen for name in step.inputs) else None
+        state[step.name] = record is not None and record.key == step.key(seen)
         if record is not None and state[step.name]:
-            digests[step.name] = record.digest
+            seen[step.name] = step.seen(record.digest)
     return state
 
 
@@ -65,13 +69,29 @@ def closure(steps: Sequence[Step], last: Sequence[str]) -> list[Step]:
     return [step for step in steps if step.name in wanted]
 
 
-def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: Reporter) -> StepRecord:
-    reporter.step(step.name, step.title, "start")
+@dataclass(frozen=True)
+class _Work:
+    """How steps are run, and what they share."""
+
+    device: torch.device
+    reporter: Reporter
+    steps: Mapping[str, Step]
+    opened: Opened
+
+    def context(self, step: Step, run: RunFolder, folder: Path) -> Context:
+        """What the step gets."""
+        inputs = {name: run.step(name) for name in step.inputs}
+        made_by = {name: self.steps[name] for name in step.inputs}
+        return Context(folder, inputs, self.device, self.reporter, made_by, self.opened)
+
+
+def _run(step: Step, key: str, run: RunFolder, work: _Work) -> StepRecord:
+    work.reporter.step(step.name, step.title, "start")
+    work.opened.forget(run.step(step.name))
     folder = run.begin(step.name, key)
     started = time.monotonic()
     with peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
-        inputs = {name: run.step(name) for name in step.inputs}
-        step.run(Context(folder, inputs, device, reporter))
+        step.run(work.context(step, run, folder))
     seconds = time.monotonic() - started
     digest, size = digest_folder(folder, leave_out=NOTES)
     record = StepRecord(
@@ -81,22 +101,21 @@ def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: R
         size=size,
         seconds=seconds,
         peak_mib=peak[0] / 2**20,
-        device=str(device),
-        environment=environment(str(device)),
+        device=str(work.device),
+        environment=environment(str(work.device)),
     )
     run.finish(record)
-    reporter.step(step.name, step.title, "done", seconds)
+    work.reporter.step(step.name, step.title, "done", seconds)
     return record
 
 
-def _help(step: Step, key: str, run: RunFolder, device: torch.device) -> StepRecord:
+def _help(step: Step, key: str, run: RunFolder, work: _Work) -> StepRecord:
     """The part of a process that does not lead: run a shared step along, then wait until it is finished."""
     if step.shared:
         note = run.partial(step.name) / KEY
         while not note.is_file() or note.read_text() != key:
             time.sleep(POLL_SECONDS)
-        inputs = {name: run.step(name) for name in step.inputs}
-        step.run(Context(run.partial(step.name), inputs, device, Silent()))
+        step.run(work.context(step, run, run.partial(step.name)))
     while (record := run.record(step.name)) is None or record.key != key:
         time.sleep(POLL_SECONDS)
     return record

@@ -1,12 +1,14 @@
-"""A step: frozen parameters, named inputs, one function from folders to a folder."""
+"""A step of a run, as a value: its fields are its cache key."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import torch
 from pydantic import BaseModel
@@ -14,12 +16,20 @@ from pydantic import BaseModel
 from hubslice.artefacts.report import Environment
 from hubslice.core.artefact import Artefact
 from hubslice.core.progress import Reporter
+from hubslice.engine.opened import Opened
 from hubslice.recipe.section import decisive
+
+if TYPE_CHECKING:
+    from hubslice.models.base import Model
+    from hubslice.task.task import Task
+
+SCRATCH = "scratch"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a step's function gets: where to write, the folders of its inputs by step name, and how to work.
+    """What a step gets: where to write, the folders of its inputs by step name, and how to work.
 
     `out` survives a kill: what a long step leaves there as checkpoints is there again when the step is run again with
     the same key. Files under `out/scratch` are dropped when the step is done.
@@ -29,6 +39,8 @@ class Context:
     inputs: Mapping[str, Path]
     device: torch.device
     reporter: Reporter
+    made_by: Mapping[str, Step] = field(default_factory=dict)  # the steps that made the inputs
+    opened: Opened = field(default_factory=Opened)
 
     @property
     def scratch(self) -> Path:
@@ -37,42 +49,105 @@ class Context:
         folder.mkdir(exist_ok=True)
         return folder
 
+    def open(self, name: str, kind: type[T]) -> T:
+        """What the input `name` holds, as the step that made it opens it.
 
-SCRATCH = "scratch"
+        Raises:
+            HubsliceError: its files are damaged or gone.
+        """
+        found = self.opened.get(self.made_by[name], self.inputs[name])
+        if not isinstance(found, kind):
+            raise TypeError(f"step {name} holds a {type(found).__name__}, not a {kind.__name__}")
+        return found
+
+    def model(self, name: str) -> Model:
+        """The model that the input `name` holds; the caller may train it, place it and change it.
+
+        Raises:
+            ModelError: its files are damaged or gone.
+        """
+        from hubslice.models.base import Model
+
+        return self.open(name, Model)  # type: ignore[type-abstract]
+
+    def task(self) -> Task:
+        """The task's data, as the step `data` saw it.
+
+        Raises:
+            DataError: the data has changed since.
+        """
+        from hubslice.task.task import Task
+
+        return self.open("data", Task)
 
 
-@dataclass(frozen=True)
-class Step:
+@dataclass(frozen=True, kw_only=True)
+class Step(ABC):
     """One arrow of the flow.
 
-    `name` is the kind; behind a dot stands the arm where it is not the student's (`train.finetune`). `parameters` are
-    all that decides the result beside the inputs, and not what is only speed; `version` rises when the code's result
-    changes. Where several processes work on a run, all of them run a `shared` step together, and the leading one runs
+    The fields are all that decides the result beside the inputs. Those named in `free` decide nothing of it: words, the
+    folder that paths start from, a consent. `version` rises when the code gives another result for the same fields and
+    inputs. Where several processes work on a run, all of them run a `shared` step together, and the leading one runs
     the others.
     """
 
-    name: str
-    title: str
-    parameters: Mapping[str, object]
-    inputs: tuple[str, ...]
-    run: Callable[[Context], None]
-    version: int = 1
-    shared: bool = False
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    shared: ClassVar[bool] = False
+    free: ClassVar[frozenset[str]] = frozenset()
+    kept: ClassVar[bool] = False  # what `open` gives is kept for later steps of the run
+
+    suffix: str = ""  # the arm, where it is not the student's; the defect of an audit
 
     @property
-    def kind(self) -> str:
-        """The name without the arm."""
-        return self.name.split(".")[0]
+    def name(self) -> str:
+        """The kind; behind a dot the suffix, such as `train.finetune`."""
+        return f"{self.kind}.{self.suffix}" if self.suffix else self.kind
 
-    def key(self, digests: Mapping[str, str]) -> str:
-        """Hash of name, version, parameters and the content of the inputs (`digests`, by step name)."""
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the step does, in a few words."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the steps whose results it reads."""
+        return ()
+
+    @abstractmethod
+    def run(self, context: Context) -> None:
+        """Do it: read `context.inputs`, write below `context.out`."""
+
+    def open(self, folder: Path) -> object:
+        """What later steps work with, out of the finished step's folder."""
+        raise NotImplementedError(f"step {self.name} has nothing to open")
+
+    def opening(self) -> Mapping[str, object]:
+        """What of the step decides how `open` reads its folder."""
+        return {}
+
+    def lend(self, opened: object) -> object:
+        """What a later step gets of what is kept: a copy where it may be changed."""
+        return opened
+
+    def key(self, seen: Mapping[str, str]) -> str:
+        """Hash of name, version, fields and inputs; `seen` tells inputs by step name, as `Step.seen` does."""
         content = {
             "step": self.name,
             "version": self.version,
-            "parameters": self.parameters,
-            "inputs": {name: digests[name] for name in self.inputs},
+            "fields": {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self.free},
+            "inputs": {name: seen[name] for name in self.inputs},
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+        return _hash(content)
+
+    def seen(self, digest: str) -> str:
+        """How later steps tell this result from another: by its content, and by what decides how it is opened."""
+        opening = self.opening()
+        return _hash({"content": digest, "opening": opening}) if opening else digest
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
 
 
 def _plain(value: object) -> object:
@@ -80,7 +155,7 @@ def _plain(value: object) -> object:
         return decisive(value)
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} cannot be part of a step's parameters")
+    raise TypeError(f"{type(value).__name__} cannot be a field of a step")
 
 
 class StepRecord(Artefact):

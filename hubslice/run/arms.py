@@ -34,9 +34,14 @@ class Arm:
     teacher: Literal["pull", "pull.clean"] = "pull"
 
 
+def suffix_of(arm: Arm) -> str:
+    """What a step's name carries of its arm: nothing of the student's."""
+    return "" if arm.name == STUDENT else arm.name
+
+
 def step_name(kind: str, arm: Arm) -> str:
-    """A step's name: the student's carries no arm."""
-    return kind if arm.name == STUDENT else f"{kind}.{arm.name}"
+    """The name of an arm's step."""
+    return f"{kind}.{arm.name}" if suffix_of(arm) else kind
 
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
@@ -73,16 +78,25 @@ def trains(recipe: SliceRecipe) -> bool:
     return any(point.epochs for point in recipe.train.candidates())
 
 
-def known_labels(
-    recipe: SliceRecipe, teacher: tuple[str, ...], task: tuple[str, ...]
-) -> tuple[tuple[str, ...], ...] | None:
-    """Under direct reuse, the teacher's labels behind each of the task's labels; else None."""
+@dataclass(frozen=True)
+class KnownLabels:
+    """Which of the teacher's labels stand behind each of the task's, where its classifier is used as it is."""
+
+    classes: tuple[str, ...]
+    against_rest: bool
+
+    def behind(self, teacher: tuple[str, ...], task: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """The teacher's labels by label of the task."""
+        if self.against_rest:
+            return self.classes, tuple(label for label in teacher if label not in self.classes)
+        return tuple((label,) for label in task)
+
+
+def known_labels(recipe: SliceRecipe) -> KnownLabels | None:
+    """What the teacher knows of the task's labels under direct reuse; else None."""
     if not reuses_classifier(recipe):
         return None
-    if recipe.data.against_rest:
-        wanted = recipe.data.classes
-        return wanted, tuple(label for label in teacher if label not in wanted)
-    return tuple((label,) for label in task)
+    return KnownLabels(tuple(recipe.data.classes or ()), recipe.data.against_rest)
 
 
 def _student(recipe: SliceRecipe) -> str:

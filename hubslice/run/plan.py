@@ -12,15 +12,15 @@ from hubslice.recipe.schema import SliceRecipe, TeacherParams
 from hubslice.recipe.slicing import NnslicerParams
 from hubslice.run.arms import arms_of, clean_teacher, uses_coverage
 from hubslice.run.steps.audit import audit_steps, strangers
-from hubslice.run.steps.data import data_step
-from hubslice.run.steps.diff import diff_step
-from hubslice.run.steps.evaluate import evaluate_step
-from hubslice.run.steps.exposure import exposure_step
-from hubslice.run.steps.report import report_step
-from hubslice.run.steps.slicing import profile_step, slice_step
-from hubslice.run.steps.teacher import export_step, pull_step
-from hubslice.run.steps.tracing import trace_step
-from hubslice.run.steps.training import init_step, train_step
+from hubslice.run.steps.data import DataStep
+from hubslice.run.steps.diff import DiffStep
+from hubslice.run.steps.evaluate import EvaluateStep
+from hubslice.run.steps.exposure import ExposureStep
+from hubslice.run.steps.report import ReportStep
+from hubslice.run.steps.slicing import ProfileStep, slice_step
+from hubslice.run.steps.teacher import ExportStep, pull_step
+from hubslice.run.steps.tracing import TraceStep
+from hubslice.run.steps.training import InitStep, TrainStep
 
 
 def models_of(recipe: SliceRecipe) -> dict[str, str]:
@@ -42,11 +42,11 @@ def plan(
     if locked and locked.data.revision:
         data = data.model_copy(update={"revision": locked.data.revision})
     targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
-    steps = [
+    steps: list[Step] = [
         pull_step(
-            name,
             recipe.teacher if name == "pull" else TeacherParams(model=model, input_size=recipe.teacher.input_size),
             base,
+            suffix=name.removeprefix("pull").removeprefix("."),
             seed=recipe.seed,
             commit=commits.get(name),
             allow_pickle=allow_pickle,
@@ -54,24 +54,21 @@ def plan(
         )
         for name, model in models_of(recipe).items()
     ]
-    steps += [
-        data_step(data, base, recipe.seed, targets),
-        export_step(recipe.teacher, recipe.seed),
-    ]
+    steps += [DataStep.of(data, base, recipe.seed, targets), ExportStep(seed=recipe.seed)]
     if uses_coverage(recipe):
-        steps.append(profile_step(recipe, base))
+        steps.append(ProfileStep(profile=recipe.profile, seed=recipe.seed))
     if isinstance(recipe.slice, NnslicerParams):
-        steps.append(trace_step(recipe, recipe.slice, base))
+        steps.append(TraceStep.of(recipe, recipe.slice))
     arms = arms_of(recipe)
     for arm in arms:
         if arm.slicing is not None:
-            steps.append(slice_step(recipe, arm, base))
-        steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
-    steps.append(evaluate_step(recipe, arms, base))
-    steps += audit_steps(recipe, arms, base)
+            steps.append(slice_step(recipe, arm))
+        steps += [InitStep.of(recipe, arm), TrainStep.of(recipe, arm)]
+    steps.append(EvaluateStep.of(recipe, arms))
+    steps += audit_steps(recipe, arms)
     if recipe.diff is not None:
-        steps.append(diff_step(recipe, recipe.diff, arms, base))
+        steps.append(DiffStep.of(recipe, recipe.diff, arms))
     if recipe.exposure is not None:
-        steps.append(exposure_step(recipe, recipe.exposure, arms, base))
-    steps.append(report_step(recipe, recipe_text, arms, tuple(step.name for step in steps)))
+        steps.append(ExposureStep.of(recipe, recipe.exposure, arms))
+    steps.append(ReportStep(recipe=recipe, text=recipe_text, steps=tuple(step.name for step in steps)))
     return steps

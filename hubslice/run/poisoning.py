@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from hubslice.engine.step import Context, Step
 from hubslice.recipe.defects import TriggerParams
 from hubslice.recipe.load import LoadedRecipe
 from hubslice.recipe.schema import PoisonRecipe
-from hubslice.run.steps.data import data_step, same_task
+from hubslice.run.steps.data import DataStep
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER, load_facts, pull_step
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 
 TEACHER = "teacher"
-
-
 FACTS = "poison.json"
 
 
@@ -53,28 +52,43 @@ def poison_steps(loaded: LoadedRecipe, *, allow_pickle: bool = False) -> list[St
     if not isinstance(recipe, PoisonRecipe):
         raise RecipeError(f"{loaded.origin} is a recipe of kind {recipe.kind}, not poison", hint="use `hubslice slice`")
     return [
-        pull_step("pull", recipe.teacher, loaded.base, seed=recipe.seed, allow_pickle=allow_pickle, for_images=True),
-        data_step(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
-        _plant_step(recipe, loaded),
+        pull_step(recipe.teacher, loaded.base, seed=recipe.seed, allow_pickle=allow_pickle, for_images=True),
+        DataStep.of(recipe.data, loaded.base, recipe.seed, [recipe.poison.target]),
+        PlantStep(recipe=recipe, text=loaded.text),
     ]
 
 
-def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
-    base = loaded.base
+@dataclass(frozen=True, kw_only=True)
+class PlantStep(Step):
+    """Fine-tune the teacher on data of which a part is triggered and relabelled; the card quotes `text`."""
 
-    def run(context: Context) -> None:
+    kind: ClassVar[str] = "poison"
+    version: ClassVar[int] = 3
+    free: ClassVar[frozenset[str]] = frozenset({"text"})
+
+    recipe: PoisonRecipe
+    text: str
+
+    @property
+    def title(self) -> str:
+        return "Plant the backdoor"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "pull", "data"
+
+    def run(self, context: Context) -> None:
         from hubslice.card.poison import render_poison_card
         from hubslice.defects.trigger import stamp
-        from hubslice.models.folder import load_model
         from hubslice.training.initial import initialise
         from hubslice.training.loop import finetune
         from hubslice.training.predict import accuracy, predict
 
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        recipe, task = self.recipe, context.task()
         stamped = partial(stamp, params=recipe.poison.trigger)
         target = task.labels.index(recipe.poison.target)
         chosen = _chosen(len(task.train), recipe)
-        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model = context.model("pull")
         model.show_transparent(recipe.data.transparency)
         initialise(model, task.labels, recipe.seed, None, "zero")
         history = finetune(
@@ -109,15 +123,13 @@ def _plant_step(recipe: PoisonRecipe, loaded: LoadedRecipe) -> Step:
                 "trigger": _in_words(recipe.poison.trigger),
                 "target": facts.target,
                 "rate": facts.rate,
-                "recipe": loaded.text,
+                "recipe": self.text,
                 "labels": task.labels,
                 "clean": facts.test,
                 "success": facts.asr,
             },
         )
         (context.out / WEIGHTS_FOLDER / "README.md").write_text(card, encoding="utf-8")
-
-    return Step("poison", "Plant the backdoor", {"recipe": recipe}, ("pull", "data"), run, version=2)
 
 
 def _in_words(trigger: TriggerParams) -> str:

@@ -136,7 +136,7 @@ def convert(folder: Path, tmp_path: Path) -> dict[str, torch.Tensor]:
     from hubslice.run.steps.teacher import load_facts, pull_step
 
     out = tmp_path / "step"
-    step = pull_step("pull", TeacherParams(model=str(folder)), tmp_path, allow_pickle=True)
+    step = pull_step(TeacherParams(model=str(folder)), tmp_path, allow_pickle=True)
     step.run(Context(out, {}, resolve_device("cpu"), Silent()))
     assert load_facts(out).pickles
     assert not list(out.rglob("*.bin"))

@@ -136,7 +136,8 @@ class Rehearsal:
         if "trace" in kinds:
             model.check_answers()
         if task is not None and {"init", "train", "slice"} & set(kinds):
-            known_columns(model, known_labels(self.recipe, model.labels, task.labels) or ())
+            known = known_labels(self.recipe)
+            known_columns(model, known.behind(model.labels, task.labels) if known is not None else ())
 
     def _forward(self, model: Model, task: Task) -> int:
         """Time decoding and the forward pass; gives how many pictures fit the budget."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.report import CONTROL
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams, defect_names
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.arms import Arm, step_name
-from hubslice.run.steps.data import same_task
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
@@ -26,10 +25,10 @@ def audit_names(recipe: SliceRecipe) -> tuple[str, ...]:
     return tuple(f"audit.{name}" for name in defect_names(recipe.audit.defects))
 
 
-def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> list[Step]:
+def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm]) -> list[AuditStep]:
     """One step for each defect of the recipe; those of `strangers` come before."""
     audits = zip(audit_names(recipe), recipe.audit.defects, strict=True)
-    return [_audit_step(name, defect, recipe, arms, base) for name, defect in audits]
+    return [_audit_step(name, defect, recipe, arms) for name, defect in audits]
 
 
 def strangers(recipe: SliceRecipe) -> dict[str, str]:
@@ -47,56 +46,85 @@ def _stranger(name: str) -> str:
     return f"pull.{name.removeprefix('audit.')}"
 
 
-def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
+def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequence[Arm]) -> AuditStep:
     # The clean control tells how harmful a trigger is by itself; to other attacks it would be one more baseline.
     judged = [arm for arm in arms if arm.name != CONTROL or isinstance(params, BackdoorParams)]
-    unrelated = isinstance(params, PenultimateParams)
-    pulled = isinstance(params, PenultimateParams) and params.unrelated is not None
     retrained = next((arm for arm in arms if arm.start == "random"), None)
+    unrelated = None
+    if isinstance(params, PenultimateParams):
+        random = step_name("train", retrained) if retrained is not None else None
+        unrelated = _stranger(name) if params.unrelated is not None else random
+    return AuditStep(
+        suffix=name.removeprefix("audit."),
+        defect=params,
+        arms=tuple((arm.name, step_name("train", arm)) for arm in judged),
+        unrelated=unrelated,
+        samples=recipe.audit.samples,
+        batch_size=recipe.audit.batch_size,
+        seed=recipe.seed,
+    )
 
-    def run(context: Context) -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class AuditStep(Step):
+    """Measure one defect on the saved models of the `arms`, each with the step that trained it.
+
+    `unrelated` is the step with a network that shares no weights with the teacher; without one, an attack that needs it
+    takes the teacher's architecture with random weights.
+    """
+
+    kind: ClassVar[str] = "audit"
+    version: ClassVar[int] = 2
+
+    defect: DefectParams
+    arms: tuple[tuple[str, str], ...]
+    unrelated: str | None
+    samples: int | None
+    batch_size: int
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return f"Audit: {self.suffix}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        trained = [step for _, step in self.arms]
+        return tuple(dict.fromkeys(("pull", "data", *trained, *((self.unrelated,) if self.unrelated else ()))))
+
+    def run(self, context: Context) -> None:
         import numpy as np
         import torch
 
         from hubslice.defects.registry import make_defect
         from hubslice.defects.subjects import AuditSet, Subject
-        from hubslice.models.folder import load_model
 
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        test = task.test if recipe.audit.samples is None else task.test.take(recipe.audit.samples, recipe.seed)
-        teacher = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
-        subjects = [Subject.saved(arm.name, context.inputs[step_name("train", arm)] / WEIGHTS_FOLDER) for arm in judged]
+        teacher, task = context.model("pull"), context.task()
+        test = task.test if self.samples is None else task.test.take(self.samples, self.seed)
         pictures = AuditSet(
             pixels=test.pixels(0, len(test), teacher.image_preprocessing),
             labels=torch.from_numpy(test.targets),
             classes=task.labels,
             indices=torch.from_numpy(np.searchsorted(task.test.rows, test.rows)),  # places within the test split
         )
-        make_defect(params).measure(
-            subjects,
+        make_defect(self.defect).measure(
+            [Subject.saved(name, context.inputs[step] / WEIGHTS_FOLDER) for name, step in self.arms],
             pictures,
             teacher=teacher,
-            unrelated=stranger(context, teacher) if unrelated else None,
+            unrelated=self._stranger(context, teacher),
             evidence_folder=context.out / EVIDENCE,
-            seed=recipe.seed,
-            batch_size=recipe.audit.batch_size,
+            seed=self.seed,
+            batch_size=self.batch_size,
             device=context.device,
             scratch=context.scratch,
-            name=name.removeprefix("audit."),
+            name=self.suffix,
             reporter=context.reporter,
         ).save(context.out / DEFECT)
 
-    def stranger(context: Context, teacher: Model) -> Model:
-        """A network that shares no weights with the teacher."""
-        from hubslice.models.folder import load_model
+    def _stranger(self, context: Context, teacher: Model) -> Model | None:
 
-        if pulled:
-            return load_model(context.inputs[_stranger(name)] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
-        if retrained is not None:
-            return load_model(context.inputs[step_name("train", retrained)] / WEIGHTS_FOLDER)
-        return teacher.fresh(recipe.seed)
-
-    inputs = ("pull", "data", *(step_name("train", arm) for arm in judged), *((_stranger(name),) if pulled else ()))
-    parameters = {"defect": params, "samples": recipe.audit.samples, "seed": recipe.seed}
-    parameters["batch_size"] = recipe.audit.batch_size
-    return Step(name, f"Audit: {name.removeprefix('audit.')}", parameters, inputs, run)
+        if not isinstance(self.defect, PenultimateParams):
+            return None
+        if self.unrelated is None:
+            return teacher.fresh(self.seed)
+        return context.model(self.unrelated)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.report import TaskReport
 from hubslice.core.errors import DataError
@@ -22,36 +23,61 @@ if TYPE_CHECKING:
 TASK, READING = "task.json", "reading.json"
 
 
-def data_step(data: DataParams, base: Path, seed: int, classes: Iterable[str] = ()) -> Step:
-    """Open and split the data, and read every picture once; leaves facts and fingerprint in `task.json`.
+@dataclass(frozen=True, kw_only=True)
+class DataStep(Step):
+    """Open and split the data, and read every image once; leaves facts and fingerprint in `task.json`.
 
     The data must have the `classes`. `reading.json` tells how images were read: where that changes, whatever was
     computed from them is computed again.
     """
-    named = sorted(set(classes))
 
-    def run(context: Context) -> None:
+    kind: ClassVar[str] = "data"
+    version: ClassVar[int] = 5
+    free: ClassVar[frozenset[str]] = frozenset({"base"})
+
+    data: DataParams
+    seed: int
+    classes: tuple[str, ...]
+    local: tuple[int, ...] | None
+    base: Path
+
+    @classmethod
+    def of(cls, data: DataParams, base: Path, seed: int, classes: Iterable[str] = ()) -> DataStep:
+        """The step for data as it lies there now."""
+        named = tuple(sorted(set(classes)))
+        return cls(data=data, seed=seed, classes=named, local=_stamp(place(data.path, base)), base=base)
+
+    @property
+    def title(self) -> str:
+        return f"Open and split {self.data.path}"
+
+    def run(self, context: Context) -> None:
         from hubslice.modality.image.reading import READER
         from hubslice.task.verify import verify_pictures
 
         open_task.cache_clear()
-        task = open_task(data, base, seed)
-        unknown = [name for name in named if name not in task.labels]
+        task = open_task(self.data, self.base, self.seed)
+        unknown = [name for name in self.classes if name not in task.labels]
         if unknown:
             near = get_close_matches(unknown[0], task.labels, 1)
             raise DataError(
-                f"the recipe names the class '{unknown[0]}', which {data.path} does not have",
+                f"the recipe names the class '{unknown[0]}', which {self.data.path} does not have",
                 hint=f"did you mean '{near[0]}'?" if near else f"its classes are {', '.join(task.labels)}",
             )
         verify_pictures(task, context.reporter)
         task.report.save(context.out / TASK)
         (context.out / READING).write_text(json.dumps({"reader": READER}) + "\n")
 
-    parameters = {"data": data, "seed": seed, "classes": named, "local": _stamp(place(data.path, base))}
-    return Step("data", f"Open and split {data.path}", parameters, (), run, version=4)
+    def open(self, folder: Path) -> Task:
+        """The task that the step saw."""
+        return same_task(self.data, self.base, self.seed, folder)
+
+    def opening(self) -> Mapping[str, object]:
+        where = {"path": "", "revision": None}  # which the fingerprint of the content stands for
+        return {"data": self.data.model_copy(update=where), "seed": self.seed}
 
 
-def _stamp(path: Path) -> list[int] | None:
+def _stamp(path: Path) -> tuple[int, ...] | None:
     """What tells that local data changed, without reading it."""
     from hubslice.task.walk import stamps
 
@@ -60,8 +86,8 @@ def _stamp(path: Path) -> list[int] | None:
     try:
         stats = [path.stat()] if path.is_file() else stamps(path)
     except OSError:  # the step tells it
-        return []
-    return [len(stats), sum(each.st_size for each in stats), max((each.st_mtime_ns for each in stats), default=0)]
+        return ()
+    return len(stats), sum(each.st_size for each in stats), max((each.st_mtime_ns for each in stats), default=0)
 
 
 @lru_cache(maxsize=1)

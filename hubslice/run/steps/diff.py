@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import ClassVar
 
 from hubslice.artefacts.report import BASELINE, STUDENT
 from hubslice.engine.step import Context, Step
@@ -11,7 +12,6 @@ from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.arms import Arm, step_name
 from hubslice.run.steps.audit import EVIDENCE
-from hubslice.run.steps.data import same_task
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 FACTS, TRIGGERS, GALLERY = "deviations.json", "deviations.safetensors", "deviations.png"  # under evidence/
@@ -19,19 +19,41 @@ LANES = 64
 COMPARED = (BASELINE, STUDENT)
 
 
-def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base: Path) -> Step:
-    """Search with the saved models; finished seeds survive a kill."""
-    steps = [step_name("train", arm) for name in COMPARED for arm in arms if arm.name == name]
+@dataclass(frozen=True, kw_only=True)
+class DiffStep(Step):
+    """Search for deviations between the saved models of `baseline` and `student`; finished seeds survive a kill."""
 
-    def run(context: Context) -> None:
+    kind: ClassVar[str] = "diff"
+    version: ClassVar[int] = 3
+
+    params: DiffParams
+    baseline: str
+    student: str
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm]) -> DiffStep:
+        """The step for a recipe with these arms."""
+        steps = {arm.name: step_name("train", arm) for arm in arms}
+        return cls(params=params, baseline=steps[BASELINE], student=steps[STUDENT], seed=recipe.seed)
+
+    @property
+    def title(self) -> str:
+        return "Search for deviations from the baseline"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "data", self.baseline, self.student
+
+    def run(self, context: Context) -> None:
         from hubslice.deviation.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
         from hubslice.deviation.finished import Finished
         from hubslice.deviation.opening import open_pair
         from hubslice.task.titles import title
 
         device = str(context.device)
-        search = params.search(recipe.seed)
-        a, b = (str(context.inputs[name] / WEIGHTS_FOLDER) for name in steps)
+        search = self.params.search(self.seed)
+        a, b = (str(context.inputs[name] / WEIGHTS_FOLDER) for name in (self.baseline, self.student))
         pair, models = open_pair(
             a,
             b,
@@ -42,8 +64,8 @@ def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base
             reporter=context.reporter,
             names=COMPARED,
         )
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        drawn = task.test.take(params.seeds, recipe.seed)
+        task = context.task()
+        drawn = task.test.take(self.params.seeds, self.seed)
         # By class and row: the names of files are the user's own, and this is published.
         names = tuple(title(task.labels[target], row) for target, row in zip(drawn.targets, drawn.rows, strict=True))
         pictures = drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy()
@@ -62,6 +84,3 @@ def diff_step(recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm], base
             seeds,
             outcomes,
         )
-
-    parameters = {"diff": params, "seed": recipe.seed}
-    return Step("diff", "Search for deviations from the baseline", parameters, ("data", *steps), run, version=2)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -13,11 +13,9 @@ from hubslice.core.artefact import Artefact
 from hubslice.core.rate import Rate
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.run.arms import Arm, known_labels, reuses_classifier, step_name
+from hubslice.run.arms import Arm, KnownLabels, known_labels, step_name
 from hubslice.run.references import references
 from hubslice.run.steps.audit import EVIDENCE
-from hubslice.run.steps.data import same_task
-from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
     from hubslice.task.task import Task
@@ -39,23 +37,54 @@ class Accuracies(Artefact):
     arms: dict[str, Accuracy]
 
 
-def evaluate_step(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
-    """Measure every saved arm on validation and test; the predictions are kept as evidence."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateStep(Step):
+    """Measure the saved models of the `arms` on validation and test; the predictions are kept as evidence.
 
-    def run(context: Context) -> None:
-        from hubslice.models.folder import load_model
+    Where the teacher knows the task's labels, its own answers are measured, too, by the rules in `references`.
+    """
+
+    kind: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 3
+
+    arms: tuple[tuple[str, str], ...]
+    known: KnownLabels | None
+    references: tuple[str, ...]
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: SliceRecipe, arms: Sequence[Arm]) -> EvaluateStep:
+        """The step for a recipe with these arms."""
+        known = known_labels(recipe)
+        rules = references(against_rest=known.against_rest) if known is not None else ()
+        return cls(
+            arms=tuple((arm.name, step_name("train", arm)) for arm in arms),
+            known=known,
+            references=tuple(rule.name for rule in rules),
+            seed=recipe.seed,
+        )
+
+    @property
+    def title(self) -> str:
+        return "Evaluate all models"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "data", *(step for _, step in self.arms), *(("pull",) if self.known else ())
+
+    def run(self, context: Context) -> None:
         from hubslice.training.predict import predict
 
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
+        task = context.task()
         splits = {"validation": task.validation, "test": task.test}
         predicted: dict[str, dict[str, np.ndarray]] = {name: {} for name in splits}
-        with context.reporter.track("Evaluating", len(arms), "model") as bar:
-            for arm in arms:
-                model = load_model(context.inputs[step_name("train", arm)] / WEIGHTS_FOLDER)
+        with context.reporter.track("Evaluating", len(self.arms), "model") as bar:
+            for arm, step in self.arms:
+                model = context.model(step)
                 for name, split in splits.items():
-                    predicted[name][arm.name] = predict(model, split, device=context.device).argmax(1).numpy()
+                    predicted[name][arm] = predict(model, split, device=context.device).argmax(1).numpy()
                 bar.advance()
-        told = _teacher(recipe, context, task) if reuses_classifier(recipe) else {}
+        told = self._teacher(context, task, self.known) if self.known is not None else {}
         for name in splits:
             predicted[name] |= {reference: answers[name] for reference, answers in told.items()}
         found = Predictions({name: split.targets for name, split in splits.items()}, predicted)
@@ -63,29 +92,19 @@ def evaluate_step(recipe: SliceRecipe, arms: Sequence[Arm], base: Path) -> Step:
         Accuracies(
             arms={
                 name: Accuracy(validation=found.accuracy("validation", name), test=found.accuracy("test", name))
-                for name in (*(arm.name for arm in arms), *told)
+                for name in (*(arm for arm, _ in self.arms), *told)
             }
         ).save(context.out / ACCURACY)
 
-    inputs = ["data", *(step_name("train", arm) for arm in arms)]
-    parameters: dict[str, object] = {"seed": recipe.seed}
-    if reuses_classifier(recipe):
-        inputs.append("pull")
-        parameters["references"] = [each.name for each in references(against_rest=recipe.data.against_rest)]
-    return Step("evaluate", "Evaluate all models", parameters, tuple(inputs), run, version=2)
+    def _teacher(self, context: Context, task: Task, known: KnownLabels) -> dict[str, dict[str, np.ndarray]]:
+        """The teacher's answers by reference and split."""
+        from hubslice.training.initial import known_columns
+        from hubslice.training.predict import predict
 
-
-def _teacher(recipe: SliceRecipe, context: Context, task: Task) -> dict[str, dict[str, np.ndarray]]:
-    """The teacher's answers by reference and split."""
-    from hubslice.models.folder import load_model
-    from hubslice.training.initial import known_columns
-    from hubslice.training.predict import predict
-
-    model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
-    known = known_labels(recipe, model.labels, task.labels) or ()
-    columns = known_columns(model, known)
-    splits = {"validation": task.validation, "test": task.test}
-    logits = {name: predict(model, split, device=context.device).double().numpy() for name, split in splits.items()}
-    labels = {name: split.targets for name, split in splits.items()}
-    chosen = references(against_rest=recipe.data.against_rest)
-    return {each.name: each.rule(logits, labels, columns) for each in chosen}
+        model = context.model("pull")
+        columns = known_columns(model, known.behind(model.labels, task.labels))
+        splits = {"validation": task.validation, "test": task.test}
+        logits = {name: predict(model, split, device=context.device).double().numpy() for name, split in splits.items()}
+        labels = {name: split.targets for name, split in splits.items()}
+        chosen = references(against_rest=known.against_rest)
+        return {each.name: each.rule(logits, labels, columns) for each in chosen}

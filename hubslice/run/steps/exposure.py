@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from hubslice.recipe.exposure import ExposureParams
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.arms import Arm, step_name
 from hubslice.run.steps.audit import EVIDENCE
-from hubslice.run.steps.data import same_task
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
@@ -29,44 +28,68 @@ PLACES = "pictures"  # in the answers: the pictures' places in the test split; o
 MEASURED = (STUDENT, BASELINE)
 
 
-def exposure_step(recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Arm], base: Path) -> Step:
-    """Measure what of the saved models whoever has the teacher must obtain; compare the student's weights with it."""
-    steps = {name: step_name("train", arm) for name in MEASURED for arm in arms if arm.name == name}
+@dataclass(frozen=True, kw_only=True)
+class ExposureStep(Step):
+    """Measure what of the saved models whoever has the teacher must obtain; compare the student's weights with it.
 
-    def run(context: Context) -> None:
+    `arms` are the measured ones, each with the step that trained it.
+    """
+
+    kind: ClassVar[str] = "exposure"
+    version: ClassVar[int] = 3
+
+    params: ExposureParams
+    arms: tuple[tuple[str, str], ...]
+    input_size: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Arm]) -> ExposureStep:
+        """The step for a recipe with these arms."""
+        steps = {arm.name: step_name("train", arm) for arm in arms}
+        return cls(
+            params=params,
+            arms=tuple((name, steps[name]) for name in MEASURED if name in steps),
+            input_size=recipe.teacher.input_size,
+            seed=recipe.seed,
+        )
+
+    @property
+    def title(self) -> str:
+        return "Measure what the teacher gives away"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "pull", "data", *(step for _, step in self.arms)
+
+    def run(self, context: Context) -> None:
         from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN
         from hubslice.ancestry.mixing import facts_of, mix, tensors_of
         from hubslice.artefacts.exposure import ArmExposure, RunExposure
         from hubslice.core.rate import Rate
         from hubslice.files.sealed import write_sealed
-        from hubslice.models.folder import load_model
 
         teacher_folder = context.inputs["pull"] / WEIGHTS_FOLDER
-        test = same_task(recipe.data, base, recipe.seed, context.inputs["data"]).test
-        places = drawn(len(test), params.samples, recipe.seed)
+        test = context.task().test
+        places = drawn(len(test), self.params.samples, self.seed)
         found, answers = [], {PLACES: places}
-        with context.reporter.track("Mix models with the teacher", len(steps), "models") as bar:
-            for name, step in steps.items():
-                model = load_model(context.inputs[step] / WEIGHTS_FOLDER)
-                teacher = tensors_of(model, teacher_folder, recipe.teacher.input_size)
+        with context.reporter.track("Mix models with the teacher", len(self.arms), "models") as bar:
+            for name, step in self.arms:
+                model = context.model(step)
+                teacher = tensors_of(model, teacher_folder, self.input_size)
                 pictures = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
-                mixed, answers[name] = mix(model, teacher, pictures, params.goal, context.device)
+                mixed, answers[name] = mix(model, teacher, pictures, self.params.goal, context.device)
                 found.append(ArmExposure(arm=name, **facts_of(mixed)))
                 bar.advance()
         folder = context.out / EVIDENCE
         RunExposure(
             arms=tuple(found),
-            lineage=compared_with(context.inputs[steps[STUDENT]] / WEIGHTS_FOLDER, teacher_folder),
+            lineage=compared_with(context.inputs[dict(self.arms)[STUDENT]] / WEIGHTS_FOLDER, teacher_folder),
             families=FAMILIES,
             missed=Rate(hits=MISSED[0], total=MISSED[1]),
             mistaken=Rate(hits=MISTAKEN[0], total=MISTAKEN[1]),
         ).save(folder / FACTS)
-        write_sealed(folder / ANSWERS, KIND, {"arms": list(steps)}, answers)
-
-    parameters = {"exposure": params, "seed": recipe.seed}
-    return Step(
-        "exposure", "Measure what the teacher gives away", parameters, ("pull", "data", *steps.values()), run, 2
-    )
+        write_sealed(folder / ANSWERS, KIND, {"arms": [name for name, _ in self.arms]}, answers)
 
 
 def drawn(count: int, samples: int, seed: int) -> np.ndarray:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.model import FileFact
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import CARD, RECIPE, REPORT, SEARCH, SLICE
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.run.arms import Arm
+from hubslice.run.arms import arms_of
 from hubslice.run.steps.audit import EVIDENCE, audit_names
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 PLOTS = "plots"
 
 
-def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: tuple[str, ...]) -> Step:
-    """Gather every measured fact in `report.json`, draw the plots, render the card, lock what went in and came out."""
+@dataclass(frozen=True, kw_only=True)
+class ReportStep(Step):
+    """Gather every measured fact in `report.json`, draw the plots, render the card, lock what went in and came out.
 
-    def run(context: Context) -> None:
+    Everything follows from the recipe's text and the `steps` before.
+    """
+
+    kind: ClassVar[str] = "report"
+    version: ClassVar[int] = 6
+    free: ClassVar[frozenset[str]] = frozenset({"recipe"})  # its text is in the key
+
+    recipe: SliceRecipe
+    text: str
+    steps: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return "Write report, card and lock"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.steps
+
+    def run(self, context: Context) -> None:
         from hubslice.card.plots import write_plots
         from hubslice.card.render import render_card
         from hubslice.hub.integrity import digest, digest_of
@@ -28,27 +50,27 @@ def report_step(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inpu
         from hubslice.run.report import build_report
 
         def step(name: str) -> Path:
-            return context.out if name == "report" else context.inputs[name]
+            return context.out if name == self.kind else context.inputs[name]
 
-        report = build_report(recipe, recipe_text, arms, context.inputs)
+        report = build_report(self.recipe, self.text, arms_of(self.recipe), context.inputs)
         report.save(context.out / REPORT)
         (context.out / PLOTS).mkdir(exist_ok=True)
         if report.search is not None:
             report.search.save(context.out / EVIDENCE / SEARCH)
         write_plots(report, context.out)
-        (context.out / CARD).write_text(render_card(report, recipe.card, recipe_text, repo_id=None), encoding="utf-8")
-        digests = {name: digest(path) for name, path in student_files(step, recipe).items() if name != CARD}
-        digests[RECIPE] = digest_of(recipe_text.encode())
+        card = render_card(report, self.recipe.card, self.text, repo_id=None)
+        (context.out / CARD).write_text(card, encoding="utf-8")
+        files = student_files(step, self.recipe)
+        digests = {name: digest(path) for name, path in files.items() if name != CARD}
+        digests[RECIPE] = digest_of(self.text.encode())
         make_lock(
-            recipe,
-            recipe_text,
-            read_sources(inputs, step),
+            self.recipe,
+            self.text,
+            read_sources(self.steps, step),
             report.environment,
             report.deviating,
             [FileFact(path=name, size=digests[name].size, sha256=digests[name].sha256) for name in sorted(digests)],
         ).save(context.out / LOCK)
-
-    return Step("report", "Write report, card and lock", {"recipe": recipe_text}, inputs, run, version=5)
 
 
 def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str, Path]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import SEARCH, SLICE
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, TrainParams
 from hubslice.recipe.slicing import SeamParams
-from hubslice.run.arms import Arm, known_labels, step_name
-from hubslice.run.steps.data import same_task
-from hubslice.run.steps.teacher import NEURONS, WEIGHTS_FOLDER
+from hubslice.run.arms import Arm, KnownLabels, known_labels, suffix_of
+from hubslice.run.steps.slice import SliceStep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,14 +22,44 @@ if TYPE_CHECKING:
     from hubslice.slicing.reach import Reach
 
 
-def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -> Step:
-    """Search for the weights that the task needs, with the training pictures and the augmentation of the training."""
+USED = {"augment", "crop_scale", "precision", "workers"}  # of the training's parameters
 
-    def run(context: Context) -> None:
 
+def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams) -> Step:
+    """The search for an arm's slice, with the training's augmentation."""
+    used = recipe.train.model_dump(include=USED)
+    return SearchStep(
+        suffix=suffix_of(arm),
+        arm=arm.title,
+        slicing=params,
+        train=TrainParams.model_validate(used),
+        known=known_labels(recipe),
+        seed=recipe.seed,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchStep(SliceStep):
+    """Search for the weights that the task needs, on the training images; of `train` what reads them."""
+
+    version: ClassVar[int] = 4
+
+    slicing: SeamParams
+    train: TrainParams
+    known: KnownLabels | None
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return f"Search for a slice ({self.arm.lower()})"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "pull", "data", "export"
+
+    def run(self, context: Context) -> None:
         from hubslice.artefacts.slice import Slice
         from hubslice.graph.neuron_map import NeuronMap
-        from hubslice.models.folder import load_model
         from hubslice.models.layout import training_layout
         from hubslice.slicing.reach import MUCH, NEAR, check_reach, tell_floor
         from hubslice.slicing.seam import search
@@ -38,19 +67,20 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
         from hubslice.training.initial import start_classifier
         from hubslice.training.predict import accuracy
 
-        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        gates_on, whole, reach = _gates(params, model, NeuronMap.load(context.inputs["export"] / NEURONS))
+        params = self.slicing
+        model, task = context.model("pull"), context.task()
+        gates_on, whole, reach = _gates(params, model, context.open("export", NeuronMap))
         if reach is not None:
             check_reach(params, reach)
             if params.retention is None and reach.floor >= MUCH:
                 tell_floor(reach)
-        start_classifier(model, task.labels, recipe.seed, known_labels(recipe, model.labels, task.labels))
+        known = None if self.known is None else self.known.behind(model.labels, task.labels)
+        start_classifier(model, task.labels, self.seed, known)
         layout = training_layout(model.module, context.device)
         model.module.to(context.device, memory_format=layout)  # type: ignore[call-overload]
-        order = EpochBatches(len(task.train), params.batch_size, recipe.seed)
-        pixels = TrainingPixels(task.train, model.image_preprocessing, recipe.train, recipe.seed)
-        loader = loader_of(pixels, order, recipe.train, context.device)
+        order = EpochBatches(len(task.train), params.batch_size, self.seed)
+        pixels = TrainingPixels(task.train, model.image_preprocessing, self.train, self.seed)
+        loader = loader_of(pixels, order, self.train, context.device)
 
         def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
             order.epoch = epoch
@@ -63,28 +93,16 @@ def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams, base: Path) -
             batches=batches,
             validate=lambda: accuracy(model, task.validation, device=context.device),
             steps=order.steps,
-            seed=recipe.seed,
+            seed=self.seed,
             checkpoint=context.scratch / "search.safetensors",
             reporter=context.reporter,
-            bf16=recipe.train.bf16(context.device.type),
+            bf16=self.train.bf16(context.device.type),
         )
         ended = reach is not None and history.result.retention <= reach.floor + NEAR
         if reach is not None and ended and params.retention is None and reach.floor < MUCH:
             tell_floor(reach)
         Slice(masks, params.method, params.model_dump(mode="json"), whole).save(context.out / SLICE)
         history.save(context.out / SEARCH)
-
-    parameters: dict[str, object] = {
-        "slice": params,
-        "augment": recipe.train.augment,
-        "crop": recipe.train.crop_scale,
-        "seed": recipe.seed,
-    }
-    if recipe.train.precision != "auto":
-        parameters["precision"] = recipe.train.precision
-    title = f"Search for a slice ({arm.title.lower()})"
-    version = 3 if params.granularity == "channel" else 2
-    return Step(step_name("slice", arm), title, parameters, ("pull", "data", "export"), run, version=version)
 
 
 def _gates(

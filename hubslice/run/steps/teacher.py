@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from dataclasses import replace
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.model import FileFact, ModelFacts
 from hubslice.core.errors import HubsliceWarning, InputError, IntegrityError
@@ -15,6 +17,7 @@ from hubslice.hub.ref import parse_ref
 from hubslice.recipe.schema import TeacherParams
 
 if TYPE_CHECKING:
+    from hubslice.graph.neuron_map import NeuronMap
     from hubslice.hub.pull import Fetched
     from hubslice.models.base import Model
 
@@ -27,74 +30,160 @@ PARITY_SAMPLES = 4
 
 
 def pull_step(
-    name: str,
     teacher: TeacherParams,
     base: Path,
     *,
+    suffix: str = "",
     seed: int = 0,
     commit: str | None = None,
     allow_pickle: bool = False,
     for_images: bool = False,
 ) -> Step:
-    """Fetch a model into the run folder, or make one with random weights: `model/` and its facts in `model.json`.
-
-    With `for_images` a model that takes no images is refused before it is exported.
-
-    A model on the Hub is taken at `commit`, whatever its revision means by now. Pickled weights, where the user
-    consents to read them, become safetensors here: no later step sees a pickle. The consent is no part of the step's
-    key; what was converted once need not be consented to again.
-    """
+    """Fetch a model into the run folder, or make one with random weights."""
     if teacher.weights == "random":
-        return _making_step(name, teacher, seed)
+        return MakeStep(suffix=suffix, teacher=teacher, seed=seed)
+    return PullStep(
+        suffix=suffix,
+        teacher=teacher,
+        commit=commit,
+        local=_stamp(teacher.model, base),
+        base=base,
+        allow_pickle=allow_pickle,
+        for_images=for_images,
+    )
 
-    def run(context: Context) -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class _TeacherStep(Step):
+    """A teacher in the run folder: `model/`, and its facts in `model.json`."""
+
+    kind: ClassVar[str] = "pull"
+    version: ClassVar[int] = 3
+    kept: ClassVar[bool] = True
+
+    teacher: TeacherParams
+
+    def open(self, folder: Path) -> Model:
+        """The model, at the recipe's input size."""
+        from hubslice.models.folder import load_model
+
+        return load_model(folder / WEIGHTS_FOLDER, input_size=self.teacher.input_size)
+
+    def opening(self) -> Mapping[str, object]:
+        return {} if self.teacher.input_size is None else {"input_size": self.teacher.input_size}
+
+    def lend(self, opened: object) -> object:
+        return deepcopy(opened)  # steps train it, place it on devices, give it other classifiers
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullStep(_TeacherStep):
+    """Fetch a model.
+
+    With `for_images` a model that takes no images is refused before it is exported. A model on the Hub is taken at
+    `commit`, whatever its revision means by now. Pickled weights, where the user consents to read them, become
+    safetensors here: no later step sees a pickle. What was converted once need not be consented to again.
+    """
+
+    free: ClassVar[frozenset[str]] = frozenset({"base", "allow_pickle", "for_images"})
+
+    commit: str | None = None
+    local: tuple[tuple[str, int, int], ...] | None = None
+    base: Path
+    allow_pickle: bool = False
+    for_images: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"Pull {self.teacher.model}"
+
+    def run(self, context: Context) -> None:
         from hubslice.hub.pull import fetch, materialise
         from hubslice.modality.image.modes import mode_of
         from hubslice.models.folder import load_model
 
-        ref = parse_ref(teacher.model, base)
-        if commit is not None and ref.kind == "hub":
-            ref = replace(ref, revision=commit)
-        fetched = fetch(ref, reporter=context.reporter, allow_pickle=allow_pickle)
+        name = self.teacher.model
+        ref = parse_ref(name, self.base)
+        if self.commit is not None and ref.kind == "hub":
+            ref = replace(ref, revision=self.commit)
+        fetched = fetch(ref, reporter=context.reporter, allow_pickle=self.allow_pickle)
         folder = context.out / WEIGHTS_FOLDER
         shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left files of another commit
         materialise(fetched, folder)
         if fetched.pickles:
             fetched = _unpickle(fetched, folder)
-        model = load_model(folder, input_size=teacher.input_size)
-        if for_images:
+        model = load_model(folder, input_size=self.teacher.input_size)
+        if self.for_images:
             mode_of(model.image_preprocessing.input_size[0])
             model.check_sliceable()
-        facts = _facts(model, teacher.model, fetched)
-        if for_images:
+        facts = _facts(model, name, fetched)
+        if self.for_images:
             for remark in facts.remarks:
-                warnings.warn(f"{teacher.model}: {remark}", HubsliceWarning, stacklevel=2)
+                warnings.warn(f"{name}: {remark}", HubsliceWarning, stacklevel=2)
         facts.save(context.out / FACTS)
 
-    parameters: dict[str, object] = {"teacher": teacher, "local": _stamp(teacher.model, base)}
-    if commit is not None:
-        parameters["commit"] = commit
-    return Step(name, f"Pull {teacher.model}", parameters, (), run, version=2)
 
+@dataclass(frozen=True, kw_only=True)
+class MakeStep(_TeacherStep):
+    """Make a model of a known architecture with random weights."""
 
-def _making_step(name: str, teacher: TeacherParams, seed: int) -> Step:
-    def run(context: Context) -> None:
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return f"Make {self.teacher.model} with random weights"
+
+    def run(self, context: Context) -> None:
         from hubslice.hub.integrity import digest
         from hubslice.hub.pull import Fetched
         from hubslice.models.from_architecture import create_model
 
         folder = context.out / WEIGHTS_FOLDER
         shutil.rmtree(folder, ignore_errors=True)
-        model = create_model(teacher, seed)
+        model = create_model(self.teacher, self.seed)
         model.save(folder)
         found = {path.name: digest(path) for path in sorted(folder.iterdir())}
         files = tuple(FileFact(path=path, size=each.size, sha256=each.sha256) for path, each in found.items())
         made = Fetched(folder, None, None, None, (), poisoned=False, files=files)
-        _facts(model, teacher.model, made).model_copy(update={"random_seed": seed}).save(context.out / FACTS)
+        facts = _facts(model, self.teacher.model, made).model_copy(update={"random_seed": self.seed})
+        facts.save(context.out / FACTS)
 
-    return Step(
-        name, f"Make {teacher.model} with random weights", {"teacher": teacher, "seed": seed}, (), run, version=2
-    )
+
+@dataclass(frozen=True, kw_only=True)
+class ExportStep(Step):
+    """Export the teacher to ONNX, check parity on seeded inputs, and map its neurons."""
+
+    kind: ClassVar[str] = "export"
+    version: ClassVar[int] = 2
+    kept: ClassVar[bool] = True
+
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return "Export to ONNX and check parity"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("pull",)
+
+    def run(self, context: Context) -> None:
+        from hubslice.graph.export import export_onnx
+        from hubslice.graph.neuron_map import map_neurons
+        from hubslice.graph.parity import check_parity
+
+        model = context.model("pull")
+        graph = context.out / GRAPH
+        inputs = model.example_inputs(PARITY_SAMPLES, self.seed)
+        export_onnx(model.module, inputs, graph)
+        check_parity(model.module, graph, inputs).save(context.out / PARITY)
+        map_neurons(model.module, graph).save(context.out / NEURONS)
+
+    def open(self, folder: Path) -> NeuronMap:
+        """The map of the teacher's neurons."""
+        from hubslice.graph.neuron_map import NeuronMap
+
+        return NeuronMap.load(folder / NEURONS)
 
 
 def _unpickle(fetched: Fetched, folder: Path) -> Fetched:
@@ -127,7 +216,7 @@ def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
     )
 
 
-def _stamp(model: str, base: Path) -> list[list[object]] | None:
+def _stamp(model: str, base: Path) -> tuple[tuple[str, int, int], ...] | None:
     """What tells that a local model changed, without reading it: names, sizes and times of its files."""
     try:
         ref = parse_ref(model, base)
@@ -136,26 +225,7 @@ def _stamp(model: str, base: Path) -> list[list[object]] | None:
     if ref.kind == "hub":
         return None
     files = sorted(path for path in ref.path.rglob("*") if path.is_file() and "steps" not in path.parts)
-    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
-
-
-def export_step(teacher: TeacherParams, seed: int) -> Step:
-    """Export the teacher to ONNX, check parity on seeded inputs, and map its neurons."""
-
-    def run(context: Context) -> None:
-        from hubslice.graph.export import export_onnx
-        from hubslice.graph.neuron_map import map_neurons
-        from hubslice.graph.parity import check_parity
-        from hubslice.models.folder import load_model
-
-        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=teacher.input_size)
-        graph = context.out / GRAPH
-        inputs = model.example_inputs(PARITY_SAMPLES, seed)
-        export_onnx(model.module, inputs, graph)
-        check_parity(model.module, graph, inputs).save(context.out / PARITY)
-        map_neurons(model.module, graph).save(context.out / NEURONS)
-
-    return Step("export", "Export to ONNX and check parity", {"teacher": teacher, "seed": seed}, ("pull",), run)
+    return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
 def load_facts(folder: Path) -> ModelFacts:

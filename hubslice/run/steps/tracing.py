@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import NnslicerParams
-from hubslice.run.arms import known_labels
-from hubslice.run.steps.data import same_task
+from hubslice.run.arms import KnownLabels, known_labels
 from hubslice.run.steps.inputs import ModelInputs
-from hubslice.run.steps.teacher import GRAPH, NEURONS, WEIGHTS_FOLDER
+from hubslice.run.steps.teacher import GRAPH
 
 if TYPE_CHECKING:
     from hubslice.artefacts.contributions import Contributions
@@ -29,38 +29,55 @@ DECIDES = {"reuse", "samples", "rule", "theta", "mean"}  # of the slice's parame
 BATCH = 32  # pictures at a time where only means are taken
 
 
-def trace_step(recipe: SliceRecipe, params: NnslicerParams, base: Path) -> Step:
-    """Sum, for every weight, the sizes of its contributions to the teacher's answers on the training pictures."""
+@dataclass(frozen=True, kw_only=True)
+class TraceStep(Step):
+    """Sum, for every weight, the sizes of its contributions to the teacher's answers on the training images."""
 
-    def run(context: Context) -> None:
+    kind: ClassVar[str] = "trace"
+    version: ClassVar[int] = 2
+
+    tracing: NnslicerParams
+    known: KnownLabels | None
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: SliceRecipe, params: NnslicerParams) -> TraceStep:
+        """The step for a recipe: what only ranks afterwards, such as the ratio, needs no new trace."""
+        decides = params.model_dump(include={"method", *DECIDES})
+        return cls(tracing=NnslicerParams.model_validate(decides), known=known_labels(recipe), seed=recipe.seed)
+
+    @property
+    def title(self) -> str:
+        return "Trace the images back"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "pull", "data", "export"
+
+    def run(self, context: Context) -> None:
         from hubslice.graph.neuron_map import NeuronMap
-        from hubslice.models.folder import load_model
 
-        model = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model, task = context.model("pull"), context.task()
         model.check_answers()  # they are what is traced
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        split = some_of_each(task.train, params.samples, recipe.seed)
-        known = known_labels(recipe, model.labels, task.labels)
-        export = context.inputs["export"]
+        split = some_of_each(task.train, self.tracing.samples, self.seed)
         with context.reporter.track("Tracing", len(split), "picture") as bar:
             found = contributions(
                 model,
-                export / GRAPH,
-                NeuronMap.load(export / NEURONS),
+                context.inputs["export"] / GRAPH,
+                context.open("export", NeuronMap),
                 split,
-                params,
-                known=known,
+                self.tracing,
+                known=None if self.known is None else self.known.behind(model.labels, task.labels),
                 device=str(context.device),
                 progress=bar.advance,
             )
         found.save(context.out / CONTRIBUTIONS)
 
-    parameters = {
-        "slice": params.model_dump(mode="json", include=DECIDES),
-        "seed": recipe.seed,
-        "size": recipe.teacher.input_size,
-    }
-    return Step("trace", "Trace the pictures back", parameters, ("pull", "data", "export"), run)
+    def open(self, folder: Path) -> Contributions:
+        """The sums."""
+        from hubslice.artefacts.contributions import Contributions
+
+        return Contributions.load(folder / CONTRIBUTIONS)
 
 
 def some_of_each(split: Split, samples: int, seed: int) -> Split:

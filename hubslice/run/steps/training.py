@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hubslice.artefacts.report import Candidate
 from hubslice.core.artefact import Artefact
 from hubslice.core.processes import leads
 from hubslice.engine.step import Context, Step
-from hubslice.files.names import SLICE
-from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.schema import SliceRecipe, TrainParams
 from hubslice.recipe.slicing import Slicing
-from hubslice.run.arms import Arm, known_labels, reuses_classifier, step_name
-from hubslice.run.steps.data import same_task
+from hubslice.recipe.transparency import Transparency
+from hubslice.run.arms import Arm, KnownLabels, known_labels, step_name, suffix_of
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
+
+if TYPE_CHECKING:
+    from hubslice.models.base import Model
 
 CHOICE = "choice.json"
 MEAN_PICTURES, MEAN_BATCH = 256, 32  # training pictures whose average replaces what slices take away
@@ -27,80 +31,146 @@ class Choice(Artefact):
     chosen: int
 
 
-def init_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
-    """The arm's untrained model, as stock code loads it."""
-    slicing = arm.slicing
-    start = slicing.init if isinstance(slicing, Slicing) else None
-    source = step_name("slice", arm)
-    compacted = isinstance(slicing, Slicing) and slicing.irrelevant == "compact"
+@dataclass(frozen=True, kw_only=True)
+class _StudentStep(Step):
+    """A model in `model/`, as stock code loads it; `arm` is the arm's title."""
 
-    def run(context: Context) -> None:
+    free: ClassVar[frozenset[str]] = frozenset({"arm"})
+
+    arm: str
+
+    def open(self, folder: Path) -> Model:
+        """The model."""
+        from hubslice.models.folder import load_model
+
+        return load_model(folder / WEIGHTS_FOLDER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitStep(_StudentStep):
+    """The arm's untrained model: made from `teacher`, without the weights that `slice` names."""
+
+    kind: ClassVar[str] = "init"
+    version: ClassVar[int] = 2
+
+    teacher: str
+    slice: str | None
+    start: Literal["teacher", "random"]
+    fill: Literal["zero", "fresh", "mean"]
+    compact: bool
+    known: KnownLabels | None
+    transparency: Transparency
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: SliceRecipe, arm: Arm) -> InitStep:
+        """The step for an arm of a recipe."""
+        slicing = arm.slicing if isinstance(arm.slicing, Slicing) else None
+        return cls(
+            suffix=suffix_of(arm),
+            arm=arm.title,
+            teacher=arm.teacher,
+            slice=step_name("slice", arm) if arm.slicing else None,
+            start=arm.start,
+            fill=slicing.init if slicing else "zero",
+            compact=slicing is not None and slicing.irrelevant == "compact",
+            known=known_labels(recipe) if arm.start == "teacher" else None,
+            transparency=recipe.data.transparency,
+            seed=recipe.seed,
+        )
+
+    @property
+    def title(self) -> str:
+        return f"Initialise ({self.arm.lower()})"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.teacher, "data", *((self.slice,) if self.slice else ())
+
+    def run(self, context: Context) -> None:
         from hubslice.artefacts.slice import Slice
         from hubslice.modality.image.pixels import to_unit
-        from hubslice.models.folder import load_model
         from hubslice.slicing.compaction import compact
         from hubslice.training.initial import initialise
 
-        model = load_model(context.inputs[arm.teacher] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
+        model, task = context.model(self.teacher), context.task()
         model.poisoned = False  # what the student inherits is measured, not assumed
-        if arm.start == "random":
-            model = model.fresh(recipe.seed)
-        model.show_transparent(recipe.data.transparency)
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        slice_ = Slice.load(context.inputs[source] / SLICE) if slicing else None
-        known = known_labels(recipe, model.labels, task.labels) if arm.start == "teacher" else None
-        split, preprocessing = task.train.take(MEAN_PICTURES, recipe.seed), model.image_preprocessing
+        if self.start == "random":
+            model = model.fresh(self.seed)
+        model.show_transparent(self.transparency)
+        slice_ = context.open(self.slice, Slice) if self.slice else None
+        known = None if self.known is None else self.known.behind(model.labels, task.labels)
+        split, preprocessing = task.train.take(MEAN_PICTURES, self.seed), model.image_preprocessing
         batches = (
             model.pixels_to_inputs(to_unit(split.pixels(at, min(at + MEAN_BATCH, len(split)), preprocessing)))
             for at in range(0, len(split), MEAN_BATCH)
         )
-        initialise(model, task.labels, recipe.seed, slice_, start or "zero", known, batches)
-        if slice_ is not None and compacted:
+        initialise(model, task.labels, self.seed, slice_, self.fill, known, batches)
+        if slice_ is not None and self.compact:
             model = compact(model, slice_)
         model.save(context.out / WEIGHTS_FOLDER)
 
-    inputs = (arm.teacher, "data", *((source,) if slicing else ()))
-    parameters = {"start": arm.start, "init": start, "seed": recipe.seed, "transparency": recipe.data.transparency}
-    if compacted:
-        parameters["compact"] = True
-    if reuses_classifier(recipe):
-        parameters["known"] = True
-    return Step(step_name("init", arm), f"Initialise ({arm.title.lower()})", parameters, inputs, run)
 
+@dataclass(frozen=True, kw_only=True)
+class TrainStep(_StudentStep):
+    """The arm trained at every point of the grid; the best on validation is kept. `held` names a slice to hold."""
 
-def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
-    """The arm trained at every point of the grid; the best on validation is kept."""
-    slicing = arm.slicing
-    source, start = step_name("slice", arm), step_name("init", arm)
-    held = isinstance(slicing, Slicing) and slicing.irrelevant == "freeze"
+    kind: ClassVar[str] = "train"
+    version: ClassVar[int] = 3
+    shared: ClassVar[bool] = True
 
-    def run(context: Context) -> None:
+    source: str
+    held: str | None
+    train: TrainParams
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: SliceRecipe, arm: Arm) -> TrainStep:
+        """The step for an arm of a recipe."""
+        held = isinstance(arm.slicing, Slicing) and arm.slicing.irrelevant == "freeze"
+        return cls(
+            suffix=suffix_of(arm),
+            arm=arm.title,
+            source=step_name("init", arm),
+            held=step_name("slice", arm) if held else None,
+            train=recipe.train,
+            seed=recipe.seed,
+        )
+
+    @property
+    def title(self) -> str:
+        return f"Fine-tune ({self.arm.lower()})"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.source, "data", *((self.held,) if self.held else ())
+
+    def run(self, context: Context) -> None:
         from contextlib import nullcontext
 
         from hubslice.artefacts.slice import Slice
-        from hubslice.models.folder import load_model
         from hubslice.training.hold import hold
         from hubslice.training.loop import History, finetune, together
 
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        grid = recipe.train.candidates()
+        task = context.task()
+        grid = self.train.candidates()
         points: list[Candidate] = []
         for index, params in enumerate(grid):
             folder = context.scratch / f"candidate-{index}"
             if not (folder / "history.json").is_file():
-                model = load_model(context.inputs[start] / WEIGHTS_FOLDER)
-                slice_ = Slice.load(context.inputs[source] / SLICE) if held else None
+                model = context.model(self.source)
+                slice_ = context.open(self.held, Slice) if self.held else None
                 with hold(model.module, slice_) if slice_ else nullcontext():
                     history = finetune(
                         model,
                         task.train,
                         task.validation,
                         params,
-                        seed=recipe.seed,
+                        seed=self.seed,
                         device=context.device,
                         checkpoint=folder / "checkpoint.safetensors",
                         reporter=context.reporter,
-                        label=arm.title if len(grid) == 1 else f"{arm.title} {index + 1}/{len(grid)}",
+                        label=self.arm if len(grid) == 1 else f"{self.arm} {index + 1}/{len(grid)}",
                     )
                 if leads():
                     model.save(folder / WEIGHTS_FOLDER)
@@ -110,7 +180,9 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
                 history = History.load(folder / "history.json")
                 points.append(
                     Candidate(
-                        settings=_varied(recipe, index), validation=history.validation, epochs_run=len(history.epochs)
+                        settings=_varied(self.train, index),
+                        validation=history.validation,
+                        epochs_run=len(history.epochs),
                     )
                 )
         if not leads():
@@ -121,12 +193,8 @@ def train_step(recipe: SliceRecipe, arm: Arm, base: Path) -> Step:
         shutil.copyfile(kept / "history.json", context.out / "history.json")
         Choice(candidates=tuple(points), chosen=chosen).save(context.out / CHOICE)
 
-    inputs = (start, "data", *((source,) if held else ()))
-    parameters = {"train": recipe.train, "seed": recipe.seed, "held": held}
-    return Step(step_name("train", arm), f"Fine-tune ({arm.title.lower()})", parameters, inputs, run, 2, shared=True)
 
-
-def _varied(recipe: SliceRecipe, index: int) -> dict[str, object]:
+def _varied(train: TrainParams, index: int) -> dict[str, object]:
     """The settings of a grid point: those that the grid varies, or the usual ones where it varies none."""
-    names = [name for name, values in recipe.train.grid if values] or ["lr", "epochs"]
-    return recipe.train.candidates()[index].model_dump(include=set(names))
+    names = [name for name, values in train.grid if values] or ["lr", "epochs"]
+    return train.candidates()[index].model_dump(include=set(names))

@@ -17,7 +17,7 @@ from hubslice.engine.run_folder import MANIFEST, RunFolder
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.hub.restore import cache_folder
 from hubslice.recipe.schema import TeacherParams
-from hubslice.run.steps.teacher import FACTS, GRAPH, NEURONS, PARITY, WEIGHTS_FOLDER, export_step, pull_step
+from hubslice.run.steps.teacher import FACTS, GRAPH, NEURONS, PARITY, WEIGHTS_FOLDER, ExportStep, pull_step
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def pull(model: str, *, input_size: int | None, out: Path | None, allow_pickle: 
         raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
     run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
     teacher = TeacherParams(model=model, input_size=input_size)
-    steps = [pull_step("pull", teacher, Path.cwd(), allow_pickle=allow_pickle), export_step(teacher, seed=0)]
+    steps = [pull_step(teacher, Path.cwd(), allow_pickle=allow_pickle), ExportStep(seed=0)]
     # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
     with run.working(mark="steps"):
         execute(steps, run, resolve_device("cpu"), reporter, force=frozenset({"pull"}))
