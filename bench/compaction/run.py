@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,13 +23,13 @@ from hubslice.graph.uses import count_uses
 from hubslice.models.base import Model
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import SeamParams
-from hubslice.run.arms import Arm, step_name
-from hubslice.run.steps.data import data_step, same_task
+from hubslice.recipe.slicing import NoSlice, SeamParams, Slicing
+from hubslice.run.arms import Arm
+from hubslice.run.steps.data import DataStep, same_task
 from hubslice.run.steps.search import SEARCH
 from hubslice.run.steps.slicing import slice_step
-from hubslice.run.steps.teacher import GRAPH, WEIGHTS_FOLDER, export_step, pull_step
-from hubslice.run.steps.training import init_step, train_step
+from hubslice.run.steps.teacher import GRAPH, WEIGHTS_FOLDER, ExportStep, pull_step
+from hubslice.run.steps.training import InitStep, TrainStep
 from hubslice.slicing.compaction import compact
 from hubslice.slicing.registry import make_channel_slice
 from hubslice.slicing.seam import SearchHistory
@@ -110,54 +111,85 @@ def _right(model: Model, split: Split) -> list[bool]:
 
 def _steps(recipe: SliceRecipe, wanted: Arm, base: Path) -> list[Step]:
     steps = [
-        pull_step("pull", recipe.teacher, base),
-        data_step(recipe.data, base, recipe.seed),
-        export_step(recipe.teacher, recipe.seed),
+        pull_step(recipe.teacher, base),
+        DataStep.of(recipe.data, base, recipe.seed),
+        ExportStep(seed=recipe.seed),
     ]
     match wanted.name:
         case name if name in CRITERIA:
-            steps.append(_pruner_step(recipe, wanted, base))
+            steps.append(PruneStep(suffix=wanted.name, recipe=recipe))
         case "after":
             whole = arm(BASELINE, recipe.slice)  # type: ignore[arg-type]
-            steps += [init_step(recipe, whole, base), train_step(recipe, whole, base), _after_step(recipe, wanted)]
+            steps += [
+                InitStep.of(recipe, whole),
+                TrainStep.of(recipe, whole),
+                AfterStep(suffix=wanted.name, wanted=wanted.slicing, seed=recipe.seed),
+            ]
         case _:
             if wanted.slicing is not None:
-                steps.append(slice_step(recipe, wanted, base))
-            steps.append(init_step(recipe, wanted, base))
-    return [*steps, train_step(recipe, wanted, base)]
+                steps.append(slice_step(recipe, wanted))
+            steps.append(InitStep.of(recipe, wanted))
+    return [*steps, TrainStep.of(recipe, wanted)]
 
 
-def _pruner_step(recipe: SliceRecipe, wanted: Arm, base: Path) -> Step:
+@dataclass(frozen=True, kw_only=True)
+class PruneStep(Step):
     """In place of a slice and what compacts it: Torch-Pruning's own way from the teacher to a smaller network."""
 
-    def run(context: Context) -> None:
-        teacher = hubslice.load(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=recipe.teacher.input_size)
-        task = same_task(recipe.data, base, recipe.seed, context.inputs["data"])
-        assert isinstance(recipe.slice, SeamParams)
-        criterion, gradients = CRITERIA[wanted.name], None
+    kind: ClassVar[str] = "init"
+
+    recipe: SliceRecipe
+    share: float = SHARE
+
+    @property
+    def title(self) -> str:
+        return "Prune with Torch-Pruning"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "pull", "data"
+
+    def run(self, context: Context) -> None:
+        params, seed = self.recipe.slice, self.recipe.seed
+        teacher, task = context.model("pull"), context.task()
+        assert isinstance(params, SeamParams)
+        criterion, gradients = CRITERIA[self.suffix], None
         if criterion.gradients:
-            teacher.reset_classifier(task.labels, recipe.seed)
-            epochs, lr = recipe.slice.head_epochs, recipe.slice.lr_head
-            gradients = task_gradients(teacher, task.train, criterion.gradients, epochs=epochs, lr=lr, seed=recipe.seed)
-        model = prune(teacher, SHARE, criterion, round_to=recipe.slice.align, gradients=gradients)
-        model.reset_classifier(task.labels, recipe.seed)
+            teacher.reset_classifier(task.labels, seed)
+            epochs, lr = params.head_epochs, params.lr_head
+            gradients = task_gradients(teacher, task.train, criterion.gradients, epochs=epochs, lr=lr, seed=seed)
+        model = prune(teacher, self.share, criterion, round_to=params.align, gradients=gradients)
+        model.reset_classifier(task.labels, seed)
         model.save(context.out / WEIGHTS_FOLDER)
 
-    parameters = {"share": SHARE, "seed": recipe.seed}
-    return Step(step_name("init", wanted), "Prune with Torch-Pruning", parameters, ("pull", "data"), run)
+    def open(self, folder: Path) -> Model:
+        return hubslice.load(folder / WEIGHTS_FOLDER)
 
 
-def _after_step(recipe: SliceRecipe, wanted: Arm) -> Step:
+@dataclass(frozen=True, kw_only=True)
+class AfterStep(Step):
     """Cut the fine-tuned network by its own norms; it is then fine-tuned again."""
-    source = f"train.{BASELINE}"
 
-    def run(context: Context) -> None:
-        model = hubslice.load(context.inputs[source] / WEIGHTS_FOLDER)
+    kind: ClassVar[str] = "init"
+
+    wanted: Slicing | NoSlice | None
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return "Cut the fine-tuned network"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "export", f"train.{BASELINE}"
+
+    def run(self, context: Context) -> None:
+        model = context.model(f"train.{BASELINE}")
         channels, neurons = channel_map(model), map_neurons(model.module, context.inputs["export"] / GRAPH)
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         uses, head = count_uses(model, neurons), model.classifier_parameters()
-        made = make_channel_slice(wanted.slicing, weights, neurons, channels, head, recipe.seed, uses)
+        made = make_channel_slice(self.wanted, weights, neurons, channels, head, self.seed, uses)
         compact(model, made, channels).save(context.out / WEIGHTS_FOLDER)
 
-    parameters = {"slice": json.loads(wanted.slicing.model_dump_json())} if wanted.slicing else {}
-    return Step(step_name("init", wanted), "Cut the fine-tuned network", parameters, ("export", source), run)
+    def open(self, folder: Path) -> Model:
+        return hubslice.load(folder / WEIGHTS_FOLDER)

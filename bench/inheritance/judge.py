@@ -5,52 +5,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
+from hubslice.artefacts.report import STUDENT
 from hubslice.defects.registry import make_defect
 from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.engine.step import Context, Step
 from hubslice.models.folder import load_model
 from hubslice.recipe.defects import DefectParams, PenultimateParams
-from hubslice.recipe.schema import SliceRecipe
-from hubslice.run.arms import Arm, step_name
-from hubslice.run.steps.data import same_task
+from hubslice.run.arms import Arm
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 Split = Literal["validation", "test"]
 
 
-@dataclass(frozen=True)
-class Judge:
-    """What judging needs beside a run's steps.
+@dataclass(frozen=True, kw_only=True)
+class JudgeStep(Step):
+    """Every arm's predictions on a split, clean and attacked, as the evidence of one defect.
 
     `unrelated` is the folder of a network that shares no weights with the teacher, `crafted` keeps attacked pictures,
     which are the same whatever the students' training.
     """
 
-    recipe: SliceRecipe
-    base: Path
+    kind: ClassVar[str] = "judge"
+    free: ClassVar[frozenset[str]] = frozenset({"unrelated", "crafted"})
+
+    split: Split
+    defect: DefectParams
+    arms: tuple[str, ...]
     unrelated: Path
     crafted: Path
+    seed: int
 
-    def step(self, split: Split, defect: DefectParams, arms: Sequence[Arm]) -> Step:
-        """Every arm's predictions on a split, clean and attacked, as the evidence of one defect."""
+    @classmethod
+    def of(
+        cls, split: Split, defect: DefectParams, arms: Sequence[Arm], unrelated: Path, crafted: Path, seed: int
+    ) -> JudgeStep:
+        """The step for these arms."""
+        names = tuple(arm.name for arm in arms)
+        return cls(
+            suffix=f"{split}.{defect.kind}",
+            split=split,
+            defect=defect,
+            arms=names,
+            unrelated=unrelated,
+            crafted=crafted,
+            seed=seed,
+        )
 
-        def run(context: Context) -> None:
-            self._measure(split, defect, arms, context)
+    @property
+    def title(self) -> str:
+        return f"Judge {self.split}: {self.defect.kind}"
 
-        inputs = ("pull", "data", *(step_name("train", arm) for arm in arms))
-        parameters = {"defect": defect, "seed": self.recipe.seed, "split": split}
-        return Step(f"judge.{split}.{defect.kind}", f"Judge {split}: {defect.kind}", parameters, inputs, run)
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return "pull", "data", *map(self._trained, self.arms)
 
-    def _measure(self, split: Split, defect: DefectParams, arms: Sequence[Arm], context: Context) -> None:
-        task = same_task(self.recipe.data, self.base, self.recipe.seed, context.inputs["data"])
-        chosen = task.validation if split == "validation" else task.test
-        teacher = load_model(context.inputs["pull"] / WEIGHTS_FOLDER, input_size=self.recipe.teacher.input_size)
-        make_defect(defect).measure(
-            [Subject.saved(arm.name, context.inputs[step_name("train", arm)] / WEIGHTS_FOLDER) for arm in arms],
+    def _trained(self, arm: str) -> str:
+        return "train" if arm == STUDENT else f"train.{arm}"
+
+    def run(self, context: Context) -> None:
+        task, teacher = context.task(), context.model("pull")
+        chosen = task.validation if self.split == "validation" else task.test
+        make_defect(self.defect).measure(
+            [Subject.saved(arm, context.inputs[self._trained(arm)] / WEIGHTS_FOLDER) for arm in self.arms],
             AuditSet(
                 pixels=chosen.pixels(0, len(chosen), teacher.image_preprocessing),
                 labels=torch.from_numpy(chosen.targets),
@@ -58,10 +78,10 @@ class Judge:
                 indices=torch.arange(len(chosen)),
             ),
             teacher=teacher,
-            unrelated=load_model(self.unrelated) if isinstance(defect, PenultimateParams) else None,
+            unrelated=load_model(self.unrelated) if isinstance(self.defect, PenultimateParams) else None,
             evidence_folder=context.out,
-            seed=self.recipe.seed,
+            seed=self.seed,
             device=context.device,
-            scratch=self.crafted / split,
+            scratch=self.crafted / self.split,
             reporter=context.reporter,
         )

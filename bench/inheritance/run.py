@@ -14,14 +14,14 @@ from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.arms import step_name
-from hubslice.run.steps.data import data_step
-from hubslice.run.steps.slicing import profile_step, slice_step
-from hubslice.run.steps.teacher import WEIGHTS_FOLDER, export_step, pull_step
-from hubslice.run.steps.training import init_step, train_step
+from hubslice.run.steps.data import DataStep
+from hubslice.run.steps.slicing import ProfileStep, slice_step
+from hubslice.run.steps.teacher import WEIGHTS_FOLDER, ExportStep, pull_step
+from hubslice.run.steps.training import InitStep, TrainStep
 from tests.demo.teacher import write_teacher
 
 from .arms import BASELINES, RETRAIN, SETTINGS, Setting
-from .judge import Judge, Split
+from .judge import JudgeStep, Split
 
 RECIPE, POISON = "vision/drawings", "vision/drawings-poison"
 # The published objective; at this budget the controls tell inheritance from fragility (see README.md).
@@ -53,9 +53,12 @@ def run_seed(seed: int, size: int, setting: Setting, root: Path, assets: Path, r
     run.create(loaded.text, RunManifest(origin=loaded.origin, base=str(loaded.base)))
     steps = _steps(recipe, loaded.base, setting, clean.resolve())
     stranger = RunFolder(place / SETTINGS["brisk"].name / f"seed-{seed}").step(step_name("train", BASELINES[RETRAIN]))
-    judge = Judge(recipe, loaded.base, stranger / WEIGHTS_FOLDER, place / f"crafted-{seed}")
+    unrelated, crafted = stranger / WEIGHTS_FOLDER, place / f"crafted-{seed}"
     for split in SPLITS:
-        steps += [judge.step(split, defect, setting.arms) for defect in (recipe.audit.defects[0], ADVERSARIAL)]
+        steps += [
+            JudgeStep.of(split, defect, setting.arms, unrelated, crafted, recipe.seed)
+            for defect in (recipe.audit.defects[0], ADVERSARIAL)
+        ]
     execute(steps, run, resolve_device("auto"), reporter)
     return run
 
@@ -63,14 +66,14 @@ def run_seed(seed: int, size: int, setting: Setting, root: Path, assets: Path, r
 def _steps(recipe: SliceRecipe, base: Path, setting: Setting, clean: Path) -> list[Step]:
     original = recipe.teacher.model_copy(update={"model": str(clean)})
     steps = [
-        pull_step("pull", recipe.teacher, base),
-        pull_step("pull.clean", original, base),
-        data_step(recipe.data, base, recipe.seed),
-        export_step(recipe.teacher, recipe.seed),
-        profile_step(recipe, base),
+        pull_step(recipe.teacher, base),
+        pull_step(original, base, suffix="clean"),
+        DataStep.of(recipe.data, base, recipe.seed),
+        ExportStep(seed=recipe.seed),
+        ProfileStep(profile=recipe.profile, seed=recipe.seed),
     ]
     for arm in setting.arms:
         if arm.slicing is not None:
-            steps.append(slice_step(recipe, arm, base))
-        steps += [init_step(recipe, arm, base), train_step(recipe, arm, base)]
+            steps.append(slice_step(recipe, arm))
+        steps += [InitStep.of(recipe, arm), TrainStep.of(recipe, arm)]
     return steps

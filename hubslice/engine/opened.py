@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hubslice.engine.step import Step
+from typing import ClassVar, Protocol
 
 MOST = 2  # things that are kept: a teacher, and the map of its neurons
+
+
+class Openable(Protocol):
+    """What of a step opening needs; see `hubslice.engine.step.Step`."""
+
+    kept: ClassVar[bool]
+
+    def open(self, folder: Path) -> object: ...
+
+    def lend(self, opened: object) -> object: ...
 
 
 class Opened:
@@ -18,7 +25,7 @@ class Opened:
     def __init__(self) -> None:
         self._kept: OrderedDict[Path, object] = OrderedDict()
 
-    def get(self, step: Step, folder: Path) -> object:
+    def get(self, step: Openable, folder: Path) -> object:
         """What `step` opens in its finished folder, or a copy of what it has opened there before."""
         if not step.kept:
             return step.open(folder)

@@ -14,7 +14,7 @@ from hubslice.recipe.section import Section, decisive, only_speed
 from hubslice.recipe.settings import settings_of
 from hubslice.run.drift import settings_drift
 from hubslice.run.plan import plan
-from hubslice.run.poisoning import _plant_step
+from hubslice.run.poisoning import PlantStep
 
 TEXT = """\
 kind: slice
@@ -70,7 +70,11 @@ def test_no_step_is_done_again_for_more_workers(workers: int) -> None:
 def test_poisoning_neither() -> None:
     text = "kind: poison\nname: x\nteacher: {model: a/b}\ndata: {path: ./p}\npoison: {target: red}\n"
     one, two = (parse_recipe(text, Path(), "here", more) for more in ((), ("train.workers=2",)))
-    steps = [_plant_step(found.recipe, found) for found in (one, two) if isinstance(found.recipe, PoisonRecipe)]
+    steps = [
+        PlantStep(recipe=found.recipe, text=found.text)
+        for found in (one, two)
+        if isinstance(found.recipe, PoisonRecipe)
+    ]
     digests = {"pull": "", "data": ""}
     assert steps[0].key(digests) == steps[1].key(digests)
 

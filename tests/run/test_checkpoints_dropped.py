@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -18,22 +20,28 @@ from tests.run.lives import fork, outlive, strays
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
-def train(context: Context) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Train(Step):
     """Like training: the weights lie in the checkpoints, told finished by a file beside them."""
-    kept = context.scratch / "candidate"
-    if not (kept / "history").is_file():
-        kept.mkdir(exist_ok=True)
-        (kept / "weights").write_text("weights")
-        (kept / "history").write_text("history")
-    (context.out / "weights").write_text((kept / "weights").read_text())
 
+    kind: ClassVar[str] = "train"
 
-STEP = Step("train", "Train", {}, (), train)
+    @property
+    def title(self) -> str:
+        return "Train"
+
+    def run(self, context: Context) -> None:
+        kept = context.scratch / "candidate"
+        if not (kept / "history").is_file():
+            kept.mkdir(exist_ok=True)
+            (kept / "weights").write_text("weights")
+            (kept / "history").write_text("history")
+        (context.out / "weights").write_text((kept / "weights").read_text())
 
 
 def live(run: RunFolder) -> None:
     with run.working():
-        execute([STEP], run, torch.device("cpu"), Silent())
+        execute([Train()], run, torch.device("cpu"), Silent())
 
 
 def test_killed_while_checkpoints_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

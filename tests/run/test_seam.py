@@ -212,13 +212,18 @@ def test_what_a_method_does_without_is_no_step(tmp_path: Path) -> None:
     assert "slice" in (told.value.hint or "")
 
 
+INPUTS = ("pull", "data", "export")
+
+
 def test_the_trainings_precision_is_the_searchs(tmp_path: Path) -> None:
-    """It is part of the step's key where the recipe names one; what was searched for without stays."""
+    """It is part of the search's key; what decides nothing there, such as the learning rate, is not."""
     recipe = write_job(tmp_path, TRANSFER)
     keys = {}
     for precision in ("auto", "fp32", "bf16"):
         steps = open_run(str(recipe), (f"train.precision={precision}",), tmp_path / "run").steps()
-        keys[precision] = next(step for step in steps if step.name == "slice").parameters.get("precision")
-    assert keys == {"auto": None, "fp32": "fp32", "bf16": "bf16"}
+        keys[precision] = next(step for step in steps if step.name == "slice").key(dict.fromkeys(INPUTS, ""))
+    assert len(set(keys.values())) == 3
+    other = open_run(str(recipe), ("train.lr=0.5", "train.workers=2"), tmp_path / "run").steps()
+    assert next(step for step in other if step.name == "slice").key(dict.fromkeys(INPUTS, "")) == keys["auto"]
     train = open_run(str(recipe)).recipe.train
     assert (train.bf16("cuda"), train.bf16("cpu")) == (True, False)
