@@ -68,9 +68,9 @@ class LayerReport(Artefact):
 
     parameter: str
     kind: str  # conv, depthwise, linear, other
-    weights: int
-    relevant: int
-    nonzero_after: int
+    weights: int = Field(ge=1)
+    relevant: int = Field(ge=0)
+    nonzero_after: int = Field(ge=0)
 
 
 class SliceReport(Artefact):
@@ -85,12 +85,12 @@ class SliceReport(Artefact):
     title: str
     reference: str
     parameters: dict[str, Any]
-    model_weights: int
-    student_weights: int | None = None
+    model_weights: int = Field(ge=0)
+    student_weights: int | None = Field(None, ge=0)
     own_widths: bool = False
-    weights: int
-    relevant: int
-    nonzero_after: int
+    weights: int = Field(ge=0)
+    relevant: int = Field(ge=0)
+    nonzero_after: int = Field(ge=0)
     layers: tuple[LayerReport, ...]
     whole: dict[str, str] = Field(default_factory=dict)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Self
 
-from pydantic import computed_field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from hubslice.core.artefact import Artefact
 
@@ -14,13 +15,19 @@ Z95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
 class Rate(Artefact):
     """`hits` out of `total`, with a 95 % Wilson score interval (Wilson 1927); total 0 means not measured."""
 
-    hits: int
-    total: int
+    hits: int = Field(ge=0)
+    total: int = Field(ge=0)
 
     @model_validator(mode="before")
     @classmethod
     def _drop_computed(cls, data: object) -> object:
         return {k: v for k, v in data.items() if k not in {"value", "interval"}} if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _no_more_than_all(self) -> Self:
+        if self.hits > self.total:
+            raise ValueError(f"{self.hits} hits are more than all {self.total}")
+        return self
 
     @computed_field
     @property

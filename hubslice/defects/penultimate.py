@@ -137,7 +137,10 @@ def adversarial(network: Model, batch: Batch, *, objective: Objective, eps: int,
         (gradient,) = torch.autograd.grad(loss(features.float()).sum(), current)
         current = (current.detach() - (eps / 2550) * gradient.sign()).clamp(low, high)
     if not bool(torch.isfinite(features).all()):
-        raise ModelError(f"the penultimate features of {network.architecture} are not finite")
+        raise ModelError(
+            f"the penultimate features of {network.architecture} are not finite",
+            hint="its weights or the images' values are damaged; name another teacher",
+        )
     return _on_grid(current, batch.pixels, eps)
 
 

@@ -29,7 +29,10 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise ModelError(f"{where}: {path.name} has {path.stat().st_size} bytes, more than a configuration needs")
+            raise ModelError(
+                f"{where}: {path.name} has {path.stat().st_size} bytes, more than a configuration needs",
+                hint="mend it, or choose another revision",
+            )
         content = json.loads(path.read_bytes())
         json.dumps(content, ensure_ascii=False).encode()  # JSON can spell halves of characters, which no text has
     except FileNotFoundError as error:

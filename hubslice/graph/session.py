@@ -15,6 +15,8 @@ from hubslice.core.errors import ProviderError
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
+FATAL = 4  # a level of ONNX Runtime's log
+
 # Pad_Fusion moves a padding with zeros into a MaxPool, whose own padding is minus infinity: wrong wherever a window is
 # negative, as in BiT's stem (seen in ONNX Runtime 1.31).
 UNSOUND_OPTIMIZERS = ["Pad_Fusion"]
@@ -66,11 +68,10 @@ def open_session(
         ProviderError: the device's name is unknown, there is no such device, or ONNX Runtime fell back to the CPU.
     """
     device_type, device_id = parse_device(device)
-    options = ort.SessionOptions()
+    options = _quiet()
     options.graph_optimization_level = LEVELS[level]
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
     options.intra_op_num_threads = threads or torch.get_num_threads()
-    options.log_severity_level = 3
     if external_data is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(external_data))
     if shared:
@@ -93,10 +94,16 @@ def open_session(
     return Session(runtime, CUDA, "cuda", device_id)
 
 
+def _quiet() -> Any:
+    """Options under which ONNX Runtime prints nothing: it raises what is wrong, and would print it raw besides."""
+    options = ort.SessionOptions()
+    options.log_severity_level = FATAL
+    return options
+
+
 def open_plain(model: Path) -> Session:
     """A session on the CPU with all of ONNX Runtime's defaults."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options = _quiet()
     return Session(ort.InferenceSession(str(model), options, providers=[CPU]), CPU, "cpu", 0)
 
 

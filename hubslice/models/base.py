@@ -78,7 +78,10 @@ class Model(ABC):
         """
         layers = self.head.layers
         if len(layers) > 1:
-            raise ModelError(f"the classes of {self.architecture} come from {len(layers)} layers: {', '.join(layers)}")
+            raise ModelError(
+                f"the classes of {self.architecture} come from {len(layers)} layers: {', '.join(layers)}",
+                hint="choose a classifier with one last layer",
+            )
         return next(iter(layers.values()))
 
     @property

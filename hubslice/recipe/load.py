@@ -14,7 +14,7 @@ from hubslice.recipe.overrides import apply_overrides
 from hubslice.recipe.paths import looks_local, path_values, place, resolve_path, set_value
 from hubslice.recipe.places import Places, dotted
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
-from hubslice.recipe.yaml_source import MAX_BYTES, KeyPath, Plain, dump_yaml, read_yaml
+from hubslice.recipe.yaml_source import MAX_BYTES, NO_RECIPE, KeyPath, Plain, dump_yaml, read_yaml
 
 _HINT = "`hubslice recipes show general/minimal` is an example, `hubslice recipes schema` describes every key"
 
@@ -78,7 +78,7 @@ def find_recipe(source: str) -> RecipeSource | None:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise RecipeError(f"{source} is no recipe: longer than {MAX_BYTES // 1024} KiB")
+            raise RecipeError(f"{source} is no recipe: longer than {MAX_BYTES // 1024} KiB", hint=NO_RECIPE)
         return RecipeSource(content.decode("utf-8-sig"), path.parent, origin)
     except UnicodeDecodeError as error:
         raise RecipeError(f"{source} is no recipe: not UTF-8 text", hint="save it as UTF-8") from error

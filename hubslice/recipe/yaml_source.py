@@ -19,6 +19,7 @@ from hubslice.core.errors import RecipeError
 KeyPath = tuple[str | int, ...]
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
+NO_RECIPE = "`hubslice recipes copy general/minimal recipe.yaml` writes one to begin with"
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 10_000  # counted after aliases are written out
 MAX_DEPTH = 32
@@ -89,7 +90,7 @@ def read_yaml(text: str, origin: str) -> YamlSource:
         RecipeError: the syntax is broken, or the document is too large; the message names `origin` and the line.
     """
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
-        raise RecipeError(f"{origin} is no recipe: longer than {MAX_BYTES // 1024} KiB")
+        raise RecipeError(f"{origin} is no recipe: longer than {MAX_BYTES // 1024} KiB", hint=NO_RECIPE)
     source = YamlSource()
     try:
         loader = _CoreLoader(text)
@@ -107,7 +108,7 @@ def read_yaml(text: str, origin: str) -> YamlSource:
             "the recipe is not valid YAML", [f"{origin}:{line}: character U+{error.character:04X} is not allowed"]
         ) from error
     except RecursionError as error:
-        raise RecipeError(f"{origin} is no recipe: nested too deeply") from error
+        raise RecipeError(f"{origin} is no recipe: nested too deeply", hint=NO_RECIPE) from error
     return source
 
 

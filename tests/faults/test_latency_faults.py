@@ -9,6 +9,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+import hubslice
+from hubslice.core.errors import ModelError
 from hubslice.models.timm_adapter import TimmModel
 from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
@@ -99,3 +101,13 @@ def _killed(path: Path) -> Path:
     path.write_text("#!/bin/sh\nkill -9 $$\n")
     path.chmod(0o755)
     return path
+
+
+def test_onnx_runtime_prints_nothing_of_a_graph(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It would print names out of the file as they are, and colours, beside the error that it raises."""
+    graph = onnx.load("one.onnx")
+    graph.graph.initializer[0].raw_data = b"xy"
+    onnx.save(graph, "short.onnx")
+    with pytest.raises(ModelError, match=r"short\.onnx cannot be opened by ONNX Runtime"):
+        hubslice.latency(["short.onnx"], memory=False)
+    assert capfd.readouterr() == ("", "")

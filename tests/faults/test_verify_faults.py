@@ -151,3 +151,25 @@ def test_a_difference_without_its_teacher(
     refused("verify", str(folder), code=2, says=says)
     assert sorted(folder.rglob("*")) == before
     assert not list((tmp_path / "made").rglob("*.safetensors"))
+
+
+IMPOSSIBLE: dict[str, tuple[tuple[str | int, ...], int]] = {
+    "a layer without weights": (("slice", "layers", 0, "weights"), 0),
+    "fewer relevant weights than none": (("slice", "layers", 0, "relevant"), -3),
+    "more hits than trials": (("arms", 0, "test", "hits"), 10**9),
+}
+
+
+@pytest.mark.parametrize("what", IMPOSSIBLE)
+def test_numbers_that_cannot_be(hubslice: Hubslice, run: Path, what: str) -> None:
+    """They are a finding, whatever would be computed from them."""
+    (*keys, last), number = IMPOSSIBLE[what]
+    path = run / "student/report.json"
+    report = holder = json.loads(path.read_text())
+    for key in keys:
+        holder = holder[key]
+    holder[last] = number
+    path.write_text(json.dumps(report))
+    done = hubslice("verify", str(run / "student"))
+    assert done.code == 1
+    assert "report.json is not a Report of this version" in done.stderr

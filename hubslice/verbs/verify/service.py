@@ -40,7 +40,7 @@ from hubslice.verbs.verify.student import check_student
 # What a damaged file makes of the code that reads it; that it cannot be read is the finding.
 _UNREADABLE = (
     *(HubsliceError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError),
-    *(AttributeError, AssertionError, RuntimeError),
+    *(AttributeError, AssertionError, RuntimeError, ArithmeticError),
 )
 
 
