@@ -276,7 +276,7 @@ def test_a_data_set_that_the_hub_lacks(job: Path, refused: Refused, monkeypatch:
     assert nothing_is_left(job)
 
 
-@pytest.mark.parametrize("name", ["-1", "a--b", "x" * 97])
+@pytest.mark.parametrize("name", ["-x", "a--b", "x" * 97])
 def test_a_name_that_can_be_none_on_the_hub(job: Path, refused: Refused, name: str) -> None:
     says = ("nor a Hub id", "set data.path to a parquet file, an image folder or a data set's Hub id")
     refused(*COMMAND, f"data.path={name}", code=2, says=says)
