@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from hubslice.core.machine import faults_told
 from hubslice.core.memory import peak_memory
@@ -17,6 +16,9 @@ from hubslice.engine.environment import environment
 from hubslice.engine.opened import Opened
 from hubslice.engine.run_folder import KEY, NOTES, RunFolder
 from hubslice.engine.step import Context, Step, StepRecord, digest_folder
+
+if TYPE_CHECKING:
+    import torch
 
 POLL_SECONDS = 0.2
 

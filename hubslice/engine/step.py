@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-import torch
 from pydantic import BaseModel
 
 from hubslice.artefacts.report import Environment
@@ -20,6 +19,8 @@ from hubslice.engine.opened import Opened
 from hubslice.recipe.section import decisive
 
 if TYPE_CHECKING:
+    import torch
+
     from hubslice.models.base import Model
     from hubslice.task.task import Task
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,8 +20,43 @@ class TriggerParams(Section):
     seed: int = Field(0, ge=0, description="Draws the colours.")
 
 
-class BackdoorParams(Section):
+class Defect(Section):
+    """What a run has to know of a defect that it measures, whichever it is."""
+
+    judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked, too
+    needs_unrelated: ClassVar[bool] = False  # attacks are also crafted on a network that is no relative
+    crafted: ClassVar[bool] = False  # attacked images are found by gradient steps, and all of them are kept
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes that the data must have."""
+        return ()
+
+    @property
+    def clean_original(self) -> str | None:
+        """The teacher's clean original, where it is named."""
+        return None
+
+    @property
+    def unrelated_model(self) -> str | None:
+        """The model that is no relative, where it is named."""
+        return None
+
+    @property
+    def variants(self) -> int:
+        """How many attacks are made of each image."""
+        return 1
+
+    @property
+    def gradient_steps(self) -> int:
+        """Steps that crafting an attack takes."""
+        return 0
+
+
+class BackdoorParams(Defect):
     """A known trigger that the teacher was, or may have been, poisoned with (BadNets; ReMoS, CV backdoor)."""
+
+    judges_control: ClassVar[bool] = True
 
     kind: Literal["backdoor"]
     trigger: TriggerParams = TriggerParams()
@@ -32,9 +67,20 @@ class BackdoorParams(Section):
         "trigger is by itself, without a backdoor.",
     )
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return () if self.target is None else (self.target,)
 
-class PenultimateParams(Section):
+    @property
+    def clean_original(self) -> str | None:
+        return self.clean_teacher or None
+
+
+class PenultimateParams(Defect):
     """Adversarial pictures crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
+
+    needs_unrelated: ClassVar[bool] = True
+    crafted: ClassVar[bool] = True
 
     kind: Literal["penultimate"]
     eps: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
@@ -54,6 +100,18 @@ class PenultimateParams(Section):
         description="Model for the control 'crafted on an unrelated network'; default: the teacher's architecture "
         "with random weights, or the `retrain` baseline where the recipe has it.",
     )
+
+    @property
+    def unrelated_model(self) -> str | None:
+        return self.unrelated
+
+    @property
+    def variants(self) -> int:
+        return len(self.objectives) * len(self.eps)
+
+    @property
+    def gradient_steps(self) -> int:
+        return self.steps
 
 
 DefectParams = Annotated[BackdoorParams | PenultimateParams, Field(discriminator="kind")]

@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hubslice.recipe.defects import BackdoorParams, DefectParams, TriggerParams
+from hubslice.recipe.defects import DefectParams, TriggerParams
 from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.exposure import ExposureParams
 from hubslice.recipe.section import ONLY_SPEED, Ratio, Section
-from hubslice.recipe.slicing import NoSlice, RemosParams, SliceParams, reused_directly
+from hubslice.recipe.slicing import RemosParams, SliceParams
 from hubslice.recipe.transparency import Transparency
 
 REST = "rest"  # what the classes that `data.against_rest` does not name are called together
@@ -271,8 +271,8 @@ class SliceRecipe(Section):
             raise ValueError("gates.max_exposure judges what exposure measures, and the recipe has no such section")
         if self.train.part == "classifier" and "retrain" in self.baselines:
             raise ValueError("a retrained baseline trains all weights, and train.part is classifier")
-        clean = {d.clean_teacher for d in self.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher}
-        if clean and reused_directly(self.slice):
+        clean = {model for defect in self.audit.defects if (model := defect.clean_original) is not None}
+        if clean and self.slice.reuses_classifier:
             raise ValueError("reuse: direct makes the classifier of the teacher's own; leave clean_teacher out")
         if len(clean) > 1:
             raise ValueError(f"clean_teacher must be the same for all backdoors, not {', '.join(sorted(clean))}")
@@ -294,7 +294,7 @@ class SliceRecipe(Section):
 
     @model_validator(mode="after")
     def _baselines_differ_from_the_student(self) -> SliceRecipe:
-        scratch, whole = self.teacher.weights == "random", isinstance(self.slice, NoSlice)
+        scratch, whole = self.teacher.weights == "random", not self.slice.slices
         sliced = [name for name in self.baselines if name in ("magnitude", "random")]
         if scratch and self.audit.defects:
             raise ValueError("audit.defects measures what a teacher passes on, and random weights hold nothing")

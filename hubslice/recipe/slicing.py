@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from hubslice.core.numbers import number
 from hubslice.recipe.section import Ratio, Section
 
 Layers = Annotated[
@@ -18,7 +19,53 @@ Layers = Annotated[
 ]
 
 
-class Slicing(Section):
+# What a method needs beside the teacher's weights: which neurons are active on the task (a profile), what each weight
+# contributes to answers (a trace), or the task's images themselves (a search).
+Need = Literal["nothing", "profile", "trace", "search"]
+
+
+class Method(Section):
+    """A way to choose weights, `none` among them: what the chain has to know of it, whichever it is."""
+
+    needs: ClassVar[Need] = "nothing"
+    slices: ClassVar[bool] = True
+
+    @property
+    def whole_channels(self) -> bool:
+        """Whether channels, heads and features are judged as a whole."""
+        return False
+
+    @property
+    def counts_macs(self) -> bool:
+        """Whether shares are of multiplications, not of weights."""
+        return False
+
+    @property
+    def reuses_classifier(self) -> bool:
+        """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
+        return False
+
+    @property
+    def fill(self) -> Literal["zero", "fresh", "mean"]:
+        """Where irrelevant weights start."""
+        return "zero"
+
+    @property
+    def fate(self) -> Literal["regrow", "freeze", "compact"]:
+        """What becomes of irrelevant weights in training."""
+        return "regrow"
+
+    @property
+    def kept(self) -> tuple[str, float, float] | None:
+        """The recipe's key for how much is kept, its value, and that share; None where accuracy decides."""
+        return None
+
+    def words(self) -> str:
+        """What is taken away, in a few words."""
+        return "none"
+
+
+class Slicing(Method):
     """What every slicing method shares."""
 
     layers: Layers = ("conv", "linear")
@@ -44,6 +91,27 @@ class Slicing(Section):
         if getattr(self, "count", "weights") == "macs" and not whole:
             raise ValueError("count: macs counts what channels save, and needs granularity: channel")
         return self
+
+    @property
+    def fill(self) -> Literal["zero", "fresh", "mean"]:
+        return self.init
+
+    @property
+    def fate(self) -> Literal["regrow", "freeze", "compact"]:
+        return self.irrelevant
+
+    @property
+    def reuses_classifier(self) -> bool:
+        return getattr(self, "reuse", "transfer") == "direct"
+
+    @property
+    def kept(self) -> tuple[str, float, float] | None:
+        ratio: float | None = getattr(self, "ratio", None)
+        return None if ratio is None else ("slice.ratio", ratio, 1 - ratio)
+
+    def words(self) -> str:
+        given = self.model_dump()
+        return f"{given['method']}, {number(given['ratio'])} of {', '.join(self.layers)}"
 
 
 Granularity = Annotated[
@@ -72,12 +140,22 @@ class ChannelSlicing(Slicing):
         "than the next multiple, often slower. 1: any number. In narrow networks this decides how little can be kept.",
     )
 
+    @property
+    def whole_channels(self) -> bool:
+        return self.granularity == "channel"
+
+    @property
+    def counts_macs(self) -> bool:
+        return self.count == "macs"
+
 
 class RemosParams(Slicing):
     """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
 
     The defaults are those that did best on the validation split over both defects in bench/inheritance.
     """
+
+    needs: ClassVar[Need] = "profile"
 
     method: Literal["remos"] = "remos"
     ratio: Ratio = Field(
@@ -130,6 +208,8 @@ class SeamParams(ChannelSlicing):
 
     model_config = _NAMED
 
+    needs: ClassVar[Need] = "search"
+
     method: Literal["seam"] = "seam"
     layers: Layers = ("conv", "depthwise", "linear")
     reuse: Reuse = "transfer"
@@ -166,6 +246,16 @@ class SeamParams(ChannelSlicing):
             raise ValueError("start: gradient watches the gradients of the last head epoch; give head_epochs")
         return self
 
+    @property
+    def kept(self) -> tuple[str, float, float] | None:
+        return None if self.retention is None else ("slice.retention", self.retention, self.retention)
+
+    def words(self) -> str:
+        what = "channels" if self.whole_channels else "weights"
+        of = "multiplications" if self.counts_macs else "weights"
+        limit = f", down to {self.retention:.1%} of the {of}" if self.retention else ""
+        return f"{self.method}, {what} of {', '.join(self.layers)} that are not needed{limit}"
+
     def moves(self, epoch: int) -> bool:
         """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
         if epoch < self.head_epochs:
@@ -181,6 +271,8 @@ class NnslicerParams(ChannelSlicing):
     """
 
     model_config = _NAMED
+
+    needs: ClassVar[Need] = "trace"
 
     method: Literal["nnslicer"] = "nnslicer"
     reuse: Reuse = "transfer"
@@ -206,9 +298,10 @@ class NnslicerParams(ChannelSlicing):
     )
 
 
-class NoSlice(Section):
+class NoSlice(Method):
     """No slice: the whole teacher is trained, and the student is its own baseline."""
 
+    slices: ClassVar[bool] = False
     model_config = _NAMED
 
     method: Literal["none"] = "none"
@@ -228,8 +321,3 @@ SliceParams = Annotated[
     | Annotated[NoSlice, Tag("none")],
     Discriminator(method),
 ]
-
-
-def reused_directly(params: Slicing | NoSlice) -> bool:
-    """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
-    return getattr(params, "reuse", "transfer") == "direct"

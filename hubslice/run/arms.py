@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
-from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import (
     ChannelSlicing,
     MagnitudeParams,
-    NoSlice,
+    Method,
     RandomParams,
-    RemosParams,
-    SeamParams,
-    Slicing,
-    reused_directly,
 )
 
 
@@ -28,7 +23,7 @@ class Arm:
     title: str
     role: Literal["student", "baseline", "control"]
     description: str
-    slicing: Slicing | NoSlice | None = None
+    slicing: Method | None = None
     matched: bool = False  # keeps as much as the student does, instead of what its own parameters say
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
@@ -46,7 +41,7 @@ def step_name(kind: str, arm: Arm) -> str:
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
     """The student first, then the baselines in the recipe's order, then the control where a clean teacher is known."""
-    whole = isinstance(recipe.slice, NoSlice)
+    whole = not recipe.slice.slices
     arms = [Arm(STUDENT, "Student", "student", _student(recipe), recipe.slice)]
     names = dict.fromkeys((BASELINE, *recipe.baselines))
     arms += [_baseline(name, recipe) for name in names if not (whole and name == BASELINE)]
@@ -59,18 +54,12 @@ def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
 
 def clean_teacher(recipe: SliceRecipe) -> str | None:
     """The clean original that a backdoor audit names, if any."""
-    named = [d.clean_teacher for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.clean_teacher]
-    return named[0] if named else None
-
-
-def uses_coverage(recipe: SliceRecipe) -> bool:
-    """Whether the recipe's method ranks by neuron coverage, so that the teacher is profiled."""
-    return isinstance(recipe.slice, RemosParams)
+    return next((model for defect in recipe.audit.defects if (model := defect.clean_original) is not None), None)
 
 
 def reuses_classifier(recipe: SliceRecipe) -> bool:
     """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
-    return reused_directly(recipe.slice)
+    return recipe.slice.reuses_classifier
 
 
 def trains(recipe: SliceRecipe) -> bool:
@@ -100,7 +89,7 @@ def known_labels(recipe: SliceRecipe) -> KnownLabels | None:
 
 
 def _student(recipe: SliceRecipe) -> str:
-    if not isinstance(recipe.slice, NoSlice):
+    if recipe.slice.slices:
         return f"sliced with {recipe.slice.method}, {_training(recipe, 'its classifier trained')}"
     return "trained from random weights" if recipe.teacher.weights == "random" else "the whole teacher fine-tuned"
 
@@ -127,7 +116,7 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
 
 def _fate(recipe: SliceRecipe) -> str:
     """What becomes of irrelevant weights, in a few words."""
-    out = isinstance(recipe.slice, ChannelSlicing) and recipe.slice.irrelevant == "compact"
+    out = recipe.slice.fate == "compact"
     fate = "taken out" if out else "started anew" if trains(recipe) else "set to zero"
     return f"{fate}, {_training(recipe, 'the classifier trained')}"
 
@@ -141,5 +130,5 @@ def _training(recipe: SliceRecipe, classifier: str) -> str:
 def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:
     """A baseline that slices as much as the student, of the same layers, by another choice."""
     given = recipe.slice.model_dump(include={*ChannelSlicing.model_fields, "ratio"})
-    matched = isinstance(recipe.slice, SeamParams)
+    matched = recipe.slice.needs == "search"
     return Arm(name, title, "baseline", about, method.model_validate(given), matched=matched)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from hubslice.artefacts.lock import Lock
 from hubslice.engine.step import Step
-from hubslice.recipe.defects import BackdoorParams
 from hubslice.recipe.schema import SliceRecipe, TeacherParams
-from hubslice.recipe.slicing import NnslicerParams
-from hubslice.run.arms import arms_of, clean_teacher, uses_coverage
+from hubslice.run.arms import arms_of, clean_teacher
 from hubslice.run.steps.audit import audit_steps, strangers
 from hubslice.run.steps.data import DataStep
 from hubslice.run.steps.diff import DiffStep
@@ -41,7 +39,7 @@ def plan(
     data = recipe.data
     if locked and locked.data.revision:
         data = data.model_copy(update={"revision": locked.data.revision})
-    targets = [d.target for d in recipe.audit.defects if isinstance(d, BackdoorParams) and d.target is not None]
+    targets = [name for defect in recipe.audit.defects for name in defect.classes]
     steps: list[Step] = [
         pull_step(
             recipe.teacher if name == "pull" else TeacherParams(model=model, input_size=recipe.teacher.input_size),
@@ -55,10 +53,10 @@ def plan(
         for name, model in models_of(recipe).items()
     ]
     steps += [DataStep.of(data, base, recipe.seed, targets), ExportStep(seed=recipe.seed)]
-    if uses_coverage(recipe):
+    if recipe.slice.needs == "profile":
         steps.append(ProfileStep(profile=recipe.profile, seed=recipe.seed))
-    if isinstance(recipe.slice, NnslicerParams):
-        steps.append(TraceStep.of(recipe, recipe.slice))
+    if recipe.slice.needs == "trace":
+        steps.append(TraceStep.of(recipe))
     arms = arms_of(recipe)
     for arm in arms:
         if arm.slicing is not None:

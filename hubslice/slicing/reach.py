@@ -10,7 +10,7 @@ import numpy as np
 
 from hubslice.core.errors import HubsliceWarning, SliceError
 from hubslice.graph.channel_groups import ChannelMap
-from hubslice.recipe.slicing import ChannelSlicing, SeamParams
+from hubslice.recipe.slicing import ChannelSlicing, Method
 from hubslice.slicing.cutting import Cutting, eligible
 
 STEPS = (8, 4, 2, 1)  # alignments to try in place of one that keeps too much
@@ -80,17 +80,14 @@ def reach_of(
     return Reach(Cutting(eligible(channels, kinds, params.layers), shapes, uses), params.align, counted)
 
 
-def check_reach(params: ChannelSlicing, reach: Reach) -> None:
+def check_reach(params: Method, reach: Reach) -> None:
     """Make sure that the share which the recipe names can be reached, before anything is searched or ranked.
 
     Raises:
         SliceError: it cannot.
     """
-    if isinstance(params, SeamParams):
-        if params.retention is not None:
-            reach.check("slice.retention", params.retention, params.retention)
-    elif (ratio := getattr(params, "ratio", None)) is not None:
-        reach.check("slice.ratio", ratio, 1 - ratio)
+    if params.kept is not None:
+        reach.check(*params.kept)
 
 
 def tell_floor(reach: Reach) -> None:

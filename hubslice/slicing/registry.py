@@ -96,7 +96,7 @@ def make_slice(
         SliceError: the layers that the recipe selects do not exist, or what is known is of another model.
     """
     entry = slicer(params.method)
-    if isinstance(params, NoSlice):
+    if not params.slices:
         return Slice({}, params.method)
     assert entry.run is not None
     chosen = candidates(weights, neurons, params.layers, classifier)

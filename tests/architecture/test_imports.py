@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 from contextlib import redirect_stdout
 from graphlib import TopologicalSorter
@@ -11,6 +12,8 @@ import grimp
 from importlinter.cli import lint_imports
 
 import hubslice
+from hubslice.recipe.defects import Defect
+from hubslice.recipe.slicing import ChannelSlicing, Method, Slicing
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(hubslice.__file__).parent
@@ -30,6 +33,22 @@ def test_no_two_files_need_each_other() -> None:
     graph = grimp.build_graph("hubslice", cache_dir=None)
     assert len(graph.modules) > 400
     TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
+
+
+def test_methods_and_defects_say_themselves_what_the_chain_asks() -> None:
+    """Nothing outside their own packages tells them apart by their type."""
+    kinds = {
+        params.__name__ for params in (*Method.__subclasses__(), *Slicing.__subclasses__(), *Defect.__subclasses__())
+    }
+    kinds |= {params.__name__ for params in ChannelSlicing.__subclasses__()} | {"Method", "Defect"}
+    assert len(kinds) > 9
+    told = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+                named = {each.id for each in ast.walk(node.args[1]) if isinstance(each, ast.Name)}
+                told += [f"{path.relative_to(PACKAGE)}:{node.lineno}"] if named & kinds else []
+    assert told == []
 
 
 def test_no_file_is_large() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
 from hubslice.artefacts.report import CONTROL
 from hubslice.engine.step import Step
-from hubslice.recipe.defects import DefectParams, PenultimateParams
+from hubslice.recipe.defects import DefectParams
 from hubslice.recipe.schema import SliceRecipe, TrainParams
-from hubslice.recipe.slicing import NnslicerParams, SeamParams
+from hubslice.recipe.slicing import SeamParams
 from hubslice.run.arms import Arm, arms_of, step_name
 from hubslice.run.estimate.preflight import TeacherPreview
 from hubslice.run.steps.audit import audit_names
@@ -112,10 +112,10 @@ class CostModel:
         return StepCost(seconds, teacher.bytes + SMALL_FILE)
 
     def _trace(self) -> StepCost:
-        params, costs = self.recipe.slice, self.costs
-        assert isinstance(params, NnslicerParams)
+        costs = self.costs
+        samples: int = getattr(self.recipe.slice, "samples", 0)
         labels = np.bincount(self.task.train.targets) if self.task else np.zeros(1, int)
-        count = int(np.minimum(labels, params.samples).sum())
+        count = int(np.minimum(labels, samples).sum())
         # Means are taken in a pass of their own.
         each = count * (costs.tracing + costs.decoding + costs.passing)
         return StepCost(costs.loading + costs.tracing_start + each, costs.sizes["trace"])
@@ -130,8 +130,9 @@ class CostModel:
     def _slice(self, arm: Arm) -> StepCost:
         costs, params = self.costs, arm.slicing
         made = StepCost(costs.loading + costs.slicing, costs.sizes["slice"])
-        if not isinstance(params, SeamParams):
+        if params is None or params.needs != "search":
             return made
+        params = cast(SeamParams, params)
         # An epoch of a search is one of training; while the classifier learns alone, nothing is passed back.
         moving = sum(params.moves(epoch) for epoch in range(params.epochs))
         learning = (params.epochs - moving) * (costs.decoding + costs.passing)
@@ -177,15 +178,13 @@ class CostModel:
         picture = 1
         for side in preparation.input_size if preparation else ():
             picture *= side
-        crafting, variants, sources, stored = 0.0, 1, 1, min(STORED_TRIGGERED, pictures)
-        subjects = len(self.arms)
-        scratch = 0
-        if isinstance(defect, PenultimateParams):
-            subjects = sum(arm != CONTROL for arm in self.arms)
-            variants, sources, stored = len(defect.objectives) * len(defect.eps), 3, pictures
-            # From the teacher and from the unrelated network.
-            crafting = variants * 2 * pictures * defect.steps * costs.crafting
-            scratch = variants * 2 * pictures * picture
+        subjects = sum(arm != CONTROL or defect.judges_control for arm in self.arms)
+        stored = pictures if defect.crafted else min(STORED_TRIGGERED, pictures)
+        sources = 3 if defect.needs_unrelated else 1  # the teacher; noise and an unrelated network
+        variants = defect.variants
+        crafted = variants * 2 * pictures if defect.crafted else 0  # from the teacher and from the unrelated network
+        crafting = crafted * defect.gradient_steps * costs.crafting
+        scratch = crafted * picture
         passes = subjects * pictures * (1 + variants * sources)
         loading = (subjects + 1) * costs.loading
         predicted = 8 * pictures * variants * (2 + subjects * (1 + sources))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import torch
 
@@ -20,10 +20,9 @@ from hubslice.core.progress import Reporter
 from hubslice.engine.step import digest_folder
 from hubslice.files.names import SLICE
 from hubslice.models.from_architecture import LABELS
-from hubslice.recipe.defects import PenultimateParams
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, NnslicerParams, SeamParams
-from hubslice.run.arms import known_labels, uses_coverage
+from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, NnslicerParams
+from hubslice.run.arms import known_labels
 from hubslice.run.estimate.measuring import Stopwatch, rss, size_of, timed
 from hubslice.run.estimate.preflight import Layers, layers_of, try_export
 from hubslice.run.steps.inputs import ModelInputs
@@ -114,17 +113,17 @@ class Rehearsal:
         if task is None:
             return self.costs
         few = self._forward(model, task)
-        searched = "slice" in kinds and isinstance(self.recipe.slice, SeamParams)
+        searched = "slice" in kinds and self.recipe.slice.needs == "search"
         counted: Known = None
-        if uses_coverage(self.recipe) and {"profile", "slice"} & set(kinds):
+        if self.recipe.slice.needs == "profile" and {"profile", "slice"} & set(kinds):
             counted = self._profile(model, neurons, few, task)
-        if isinstance(self.recipe.slice, NnslicerParams) and {"trace", "slice"} & set(kinds):
-            counted = self._trace(model, neurons, task, self.recipe.slice)
+        if self.recipe.slice.needs == "trace" and {"trace", "slice"} & set(kinds):
+            counted = self._trace(model, neurons, task)
         if "slice" in kinds:
             self._slice(model, neurons, counted)
         if searched or {"init", "train"} & set(kinds):
             self._train(model, task)
-        if "audit" in kinds and any(isinstance(defect, PenultimateParams) for defect in self.recipe.audit.defects):
+        if "audit" in kinds and any(defect.crafted for defect in self.recipe.audit.defects):
             self._craft(model, task)
         return self.costs
 
@@ -182,10 +181,11 @@ class Rehearsal:
         self.costs.sizes["profile"] = size_of(self.folder / "profile")
         return counted
 
-    def _trace(self, model: Model, neurons: NeuronMap, task: Task, params: NnslicerParams) -> Contributions:
+    def _trace(self, model: Model, neurons: NeuronMap, task: Task) -> Contributions:
         """Trace pictures back, one of them a first time without the clock: kernels are compiled once a machine."""
         from hubslice.run.steps.tracing import CONTRIBUTIONS, contributions
 
+        params = cast(NnslicerParams, self.recipe.slice)
         times: list[float] = []
 
         def traced(samples: int) -> Contributions:
@@ -218,13 +218,16 @@ class Rehearsal:
         from hubslice.slicing.registry import kinds_of, make_slice
 
         given = self.recipe.slice
-        params = MagnitudeParams(method="magnitude", layers=given.layers) if isinstance(given, SeamParams) else given
+        searched = given.needs == "search"
+        params = MagnitudeParams(method="magnitude", layers=getattr(given, "layers", ())) if searched else given
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         head = model.classifier_parameters()
-        if isinstance(given, ChannelSlicing) and given.granularity == "channel":
+        if given.whole_channels:
             shapes = {name: weight.shape for name, weight in weights.items() if name not in head}
-            uses = count_uses(model, neurons) if given.count == "macs" else None
-            check_reach(given, reach_of(given, shapes, kinds_of(neurons), channel_map(model), uses))
+            uses = count_uses(model, neurons) if given.counts_macs else None
+            check_reach(
+                given, reach_of(cast(ChannelSlicing, given), shapes, kinds_of(neurons), channel_map(model), uses)
+            )
         with self._stage("slice", "Make a slice"):
             made, self.costs.slicing = timed(
                 lambda: make_slice(params, weights, neurons, counted, head, self.recipe.seed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.report import CONTROL
 from hubslice.engine.step import Context, Step
-from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimateParams, defect_names
+from hubslice.recipe.defects import DefectParams, defect_names
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.arms import Arm, step_name
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
@@ -34,11 +34,7 @@ def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm]) -> list[AuditStep]:
 def strangers(recipe: SliceRecipe) -> dict[str, str]:
     """The unrelated networks that audits use as a control, by the step that pulls them."""
     audits = zip(audit_names(recipe), recipe.audit.defects, strict=True)
-    return {
-        _stranger(name): defect.unrelated
-        for name, defect in audits
-        if isinstance(defect, PenultimateParams) and defect.unrelated is not None
-    }
+    return {_stranger(name): model for name, defect in audits if (model := defect.unrelated_model) is not None}
 
 
 def _stranger(name: str) -> str:
@@ -48,12 +44,12 @@ def _stranger(name: str) -> str:
 
 def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequence[Arm]) -> AuditStep:
     # The clean control tells how harmful a trigger is by itself; to other attacks it would be one more baseline.
-    judged = [arm for arm in arms if arm.name != CONTROL or isinstance(params, BackdoorParams)]
+    judged = [arm for arm in arms if arm.name != CONTROL or params.judges_control]
     retrained = next((arm for arm in arms if arm.start == "random"), None)
     unrelated = None
-    if isinstance(params, PenultimateParams):
+    if params.needs_unrelated:
         random = step_name("train", retrained) if retrained is not None else None
-        unrelated = _stranger(name) if params.unrelated is not None else random
+        unrelated = _stranger(name) if params.unrelated_model is not None else random
     return AuditStep(
         suffix=name.removeprefix("audit."),
         defect=params,
@@ -123,7 +119,7 @@ class AuditStep(Step):
 
     def _stranger(self, context: Context, teacher: Model) -> Model | None:
 
-        if not isinstance(self.defect, PenultimateParams):
+        if not self.defect.needs_unrelated:
             return None
         if self.unrelated is None:
             return teacher.fresh(self.seed)

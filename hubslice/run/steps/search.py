@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import SEARCH, SLICE
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 USED = {"augment", "crop_scale", "precision", "workers"}  # of the training's parameters
 
 
-def search_step(recipe: SliceRecipe, arm: Arm, params: SeamParams) -> Step:
+def search_step(recipe: SliceRecipe, arm: Arm) -> Step:
     """The search for an arm's slice, with the training's augmentation."""
     used = recipe.train.model_dump(include=USED)
     return SearchStep(
         suffix=suffix_of(arm),
         arm=arm.title,
-        slicing=params,
+        slicing=cast(SeamParams, arm.slicing),
         train=TrainParams.model_validate(used),
         known=known_labels(recipe),
         seed=recipe.seed,

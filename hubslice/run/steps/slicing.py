@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import SLICE
 from hubslice.recipe.schema import ProfileParams, SliceRecipe
-from hubslice.recipe.slicing import ChannelSlicing, NnslicerParams, NoSlice, RemosParams, SeamParams, Slicing
+from hubslice.recipe.slicing import ChannelSlicing, Method
 from hubslice.run.arms import Arm, suffix_of
 from hubslice.run.steps.inputs import ModelInputs
 from hubslice.run.steps.search import search_step
@@ -80,9 +80,9 @@ class ProfileStep(Step):
 
 def slice_step(recipe: SliceRecipe, arm: Arm) -> Step:
     """Make the arm's slice: searched for on the task's images, or from the teacher's weights and what was counted."""
-    if isinstance(arm.slicing, SeamParams):
-        return search_step(recipe, arm, arm.slicing)
     assert arm.slicing is not None
+    if arm.slicing.needs == "search":
+        return search_step(recipe, arm)
     return RankStep(suffix=suffix_of(arm), arm=arm.title, slicing=arm.slicing, matched=arm.matched, seed=recipe.seed)
 
 
@@ -95,7 +95,7 @@ class RankStep(SliceStep):
 
     version: ClassVar[int] = 3
 
-    slicing: Slicing | NoSlice
+    slicing: Method
     matched: bool
     seed: int
 
@@ -105,8 +105,8 @@ class RankStep(SliceStep):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        counted = {RemosParams: "profile", NnslicerParams: "trace"}.get(type(self.slicing))
-        return "pull", "export", *((counted,) if counted else ()), *(("slice",) if self.matched else ())
+        counted = {"profile", "trace"} & {self.slicing.needs}
+        return "pull", "export", *counted, *(("slice",) if self.matched else ())
 
     def run(self, context: Context) -> None:
         from hubslice.artefacts.contributions import Contributions
@@ -122,21 +122,21 @@ class RankStep(SliceStep):
         weights = {name: tensor.detach().numpy() for name, tensor in model.module.named_parameters()}
         neurons, head = context.open("export", NeuronMap), model.classifier_parameters()
         wanted = params
-        uses = count_uses(model, neurons) if isinstance(params, ChannelSlicing) and params.count == "macs" else None
+        uses = count_uses(model, neurons) if params.counts_macs else None
         if self.matched:
             student = context.open("slice", Slice)
             retention = student.retention if uses is None else student.kept_uses(uses)
             wanted = params.model_copy(update={"ratio": 1 - retention})
         known: Profile | Contributions | None = None
-        if "profile" in self.inputs:
+        if params.needs == "profile":
             known = context.open("profile", Profile)
-        elif "trace" in self.inputs:
+        elif params.needs == "trace":
             known = context.open("trace", Contributions)
-        if isinstance(params, ChannelSlicing) and params.granularity == "channel":
+        if params.whole_channels:
             channels = channel_map(model)
             if not self.matched:  # those keep what the student could keep
                 shapes = {name: weight.shape for name, weight in weights.items() if name not in head}
-                check_reach(params, reach_of(params, shapes, kinds_of(neurons), channels, uses))
+                check_reach(params, reach_of(cast(ChannelSlicing, params), shapes, kinds_of(neurons), channels, uses))
             made = make_channel_slice(wanted, weights, neurons, channels, head, self.seed, uses, known)
         else:
             made = make_slice(wanted, weights, neurons, known, head, self.seed)

@@ -41,9 +41,9 @@ class TraceStep(Step):
     seed: int
 
     @classmethod
-    def of(cls, recipe: SliceRecipe, params: NnslicerParams) -> TraceStep:
+    def of(cls, recipe: SliceRecipe) -> TraceStep:
         """The step for a recipe: what only ranks afterwards, such as the ratio, needs no new trace."""
-        decides = params.model_dump(include={"method", *DECIDES})
+        decides = recipe.slice.model_dump(include={"method", *DECIDES})
         return cls(tracing=NnslicerParams.model_validate(decides), known=known_labels(recipe), seed=recipe.seed)
 
     @property

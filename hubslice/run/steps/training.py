@@ -12,7 +12,6 @@ from hubslice.core.artefact import Artefact
 from hubslice.core.processes import leads
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe, TrainParams
-from hubslice.recipe.slicing import Slicing
 from hubslice.recipe.transparency import Transparency
 from hubslice.run.arms import Arm, KnownLabels, known_labels, step_name, suffix_of
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
@@ -65,15 +64,15 @@ class InitStep(_StudentStep):
     @classmethod
     def of(cls, recipe: SliceRecipe, arm: Arm) -> InitStep:
         """The step for an arm of a recipe."""
-        slicing = arm.slicing if isinstance(arm.slicing, Slicing) else None
+        slicing = arm.slicing
         return cls(
             suffix=suffix_of(arm),
             arm=arm.title,
             teacher=arm.teacher,
             slice=step_name("slice", arm) if arm.slicing else None,
             start=arm.start,
-            fill=slicing.init if slicing else "zero",
-            compact=slicing is not None and slicing.irrelevant == "compact",
+            fill=slicing.fill if slicing else "zero",
+            compact=slicing is not None and slicing.fate == "compact",
             known=known_labels(recipe) if arm.start == "teacher" else None,
             transparency=recipe.data.transparency,
             seed=recipe.seed,
@@ -127,7 +126,7 @@ class TrainStep(_StudentStep):
     @classmethod
     def of(cls, recipe: SliceRecipe, arm: Arm) -> TrainStep:
         """The step for an arm of a recipe."""
-        held = isinstance(arm.slicing, Slicing) and arm.slicing.irrelevant == "freeze"
+        held = arm.slicing is not None and arm.slicing.fate == "freeze"
         return cls(
             suffix=suffix_of(arm),
             arm=arm.title,

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from hubslice.artefacts.lock import LOCK
 from hubslice.core.cells import Fixed, mebibytes
 from hubslice.core.errors import InputError
 from hubslice.terminal.options import JsonOption, QuietOption, examples
@@ -43,6 +42,7 @@ def info(
         return
     if run is None:
         raise InputError("no run is named", hint="hubslice info RUN, for instance runs/drawings")
+    from hubslice.artefacts.lock import LOCK
     from hubslice.engine.execution import cached
     from hubslice.engine.run_folder import RunFolder
     from hubslice.recipe.schema import PoisonRecipe

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import InputError
-from hubslice.recipe.builtin import BuiltinRecipe, builtin_recipes, find_builtin, nearest_builtin
-from hubslice.recipe.check import json_schema
-from hubslice.recipe.load import load_recipe, missing_paths
 from hubslice.terminal.options import JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
 
+if TYPE_CHECKING:
+    from hubslice.recipe.builtin import BuiltinRecipe
+
 
 def _complete(incomplete: str) -> list[str]:
+    from hubslice.recipe.builtin import builtin_recipes
+
     return [recipe.name for recipe in builtin_recipes() if recipe.name.startswith(incomplete)]
 
 
@@ -64,6 +66,8 @@ def ls(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
 
     "not run here" marks published settings that hubslice's makers have checked but not run.
     """
+    from hubslice.recipe.builtin import builtin_recipes
+
     rows = [
         {
             "name": recipe.name,
@@ -95,6 +99,8 @@ def copy(
     quiet: QuietOption = False,
 ) -> None:
     """Copy a built-in recipe to a file of your own."""
+    from hubslice.recipe.load import load_recipe, missing_paths
+
     recipe = _find(name)
     target = destination or Path(recipe.path.name)
     if target.is_dir():
@@ -110,11 +116,15 @@ def copy(
 
 def schema(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Print the JSON Schema of recipes: for editors, and to look up every key."""
+    from hubslice.recipe.check import json_schema
+
     out.mode = "json"  # the result is JSON, whoever asks
     out.result(json_schema())
 
 
 def _find(name: str) -> BuiltinRecipe:
+    from hubslice.recipe.builtin import find_builtin, nearest_builtin
+
     recipe = find_builtin(name)
     if recipe is None:
         raise InputError(

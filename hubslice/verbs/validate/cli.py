@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from hubslice.core.errors import RecipeError
-from hubslice.core.numbers import number
-from hubslice.recipe.defects import defect_names
-from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
-from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import NoSlice, SeamParams, Slicing
-from hubslice.run.arms import arms_of
 from hubslice.terminal.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
 from hubslice.terminal.output import out
+
+if TYPE_CHECKING:
+    from hubslice.recipe.load import LoadedRecipe
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +36,8 @@ def validate(
 
     Loads no model and asks no network: names on the Hub are not looked up.
     """
+    from hubslice.recipe.load import load_recipe, missing_paths
+
     loaded = load_recipe(recipe, overrides or ())
     missing = missing_paths(loaded)
     if missing:
@@ -56,12 +57,16 @@ def validate(
 
 
 def _tell(loaded: LoadedRecipe) -> None:
+    from hubslice.recipe.defects import defect_names
+    from hubslice.recipe.schema import SliceRecipe
+    from hubslice.run.arms import arms_of
+
     recipe = loaded.recipe
     teacher = recipe.teacher.model + (" with random weights" if recipe.teacher.weights == "random" else "")
     told: dict[str, object] = {"recipe": f"{recipe.name} ({recipe.kind})", "teacher": teacher}
     told["data"] = recipe.data.path
     if isinstance(recipe, SliceRecipe):
-        told["slice"] = _sliced(recipe.slice)
+        told["slice"] = recipe.slice.words()
         told["baselines"] = [arm.name for arm in arms_of(recipe) if arm.role == "baseline"] or "none"
         told["defects"] = list(defect_names(recipe.audit.defects)) or "none"
     else:
@@ -70,17 +75,3 @@ def _tell(loaded: LoadedRecipe) -> None:
     told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
     out.fields(told)
     out.info(f"{loaded.origin} is valid")
-
-
-def _sliced(params: Slicing | NoSlice) -> str:
-    """How much is taken away of what, and by which method, in a few words."""
-    if isinstance(params, NoSlice):
-        return "none"
-    given = params.model_dump()
-    layers = ", ".join(params.layers)
-    if isinstance(params, SeamParams):
-        what = "channels" if params.granularity == "channel" else "weights"
-        of = "weights" if params.count == "weights" else "multiplications"
-        limit = f", down to {params.retention:.1%} of the {of}" if params.retention else ""
-        return f"{params.method}, {what} of {layers} that are not needed{limit}"
-    return f"{given['method']}, {number(given['ratio'])} of {layers}"

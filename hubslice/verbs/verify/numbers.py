@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from hubslice.artefacts.deviation import Deviations
 from hubslice.artefacts.predictions import Predictions
@@ -112,9 +113,10 @@ def check_slice(claims: Claims) -> Iterator[Finding]:
 
 def check_search(claims: Claims) -> Iterator[Finding]:
     """How the slice was found, against the search's own record, the slice, and the recipe's rule for the choice."""
-    params, claimed = claims.recipe.slice, claims.report.search
-    if not isinstance(params, SeamParams):
+    claimed = claims.report.search
+    if claims.recipe.slice.needs != "search":
         return
+    params = cast(SeamParams, claims.recipe.slice)
     if claimed is None:
         yield unchecked(PART, "search", "made by an older hubslice, which did not tell how the search went")
         return
