@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import InputError
 from hubslice.terminal.options import JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
@@ -99,6 +98,7 @@ def copy(
     quiet: QuietOption = False,
 ) -> None:
     """Copy a built-in recipe to a file of your own."""
+    from hubslice.core.artefact import write_atomically
     from hubslice.recipe.load import load_recipe, missing_paths
 
     recipe = _find(name)
