@@ -17,7 +17,7 @@ from hubslice.core.device import exact_arithmetic
 from hubslice.core.errors import DiffError, ModelError
 from hubslice.deviation.judge import Judge, Outputs, Pair, recognise
 from hubslice.deviation.labels import share
-from hubslice.graph.classifier import answering, arranged, channels_first
+from hubslice.graph.classifier import answering, arranged, channels_first, check_sides
 from hubslice.graph.content_hash import graph_hash
 from hubslice.modality.image.arithmetic import normalise
 
@@ -98,6 +98,7 @@ def open_image_graph(name: str, path: Path, session: Any, input_size: int | None
         )
     about = described(session.get_modelmeta().custom_metadata_map)
     shape = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
+    check_sides(name, shape)
     names = [value.name for value in session.get_outputs()]
 
     def runner(preprocessing: Preprocessing, classes: int) -> Run:

@@ -11,6 +11,7 @@ from hubslice.core.errors import ModelError
 COLOURS = (1, 3, 4)  # channels of an image
 NAMES = ("logits", "probabilities")  # of the output that answers, where shapes leave a choice
 FLOATS = ("f2", "f4", "f8")
+LARGEST = 4096  # pixels of a side, as --input-size takes them at the most
 
 Sides = Sequence[int | None]  # of a tensor: None where any size is taken
 
@@ -30,6 +31,20 @@ def channels_first(shape: Sides) -> tuple[int | None, int | None, int | None, in
     """The shape as [N, C, H, W]."""
     samples, first, second, last = shape
     return (samples, last, first, second) if channels_last(shape) else (samples, first, second, last)
+
+
+def check_sides(name: str, shape: Sides) -> None:
+    """Make sure that a graph's input has the size of images, before memory for it is asked for.
+
+    Raises:
+        ModelError: it is larger than any.
+    """
+    if any(side is not None and side > LARGEST for side in shape):
+        told = " x ".join("?" if side is None else str(side) for side in shape)
+        raise ModelError(
+            f"{name} takes inputs of {told}, and no side of an image may be longer than {LARGEST} pixels",
+            hint="export it again; the file may be damaged",
+        )
 
 
 def arranged(pixels: np.ndarray, shape: Sides) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hubslice.core.errors import HubsliceError, ModelError
-from hubslice.graph.classifier import arranged, channels_first, channels_last
+from hubslice.graph.classifier import arranged, channels_first, channels_last, check_sides
 from hubslice.graph.session import Session, open_session
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
@@ -91,6 +91,7 @@ def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Run
             f"{name} takes no pictures: its input is a {inputs[0].type} of {given}",
             hint="models with one input of images [N, C, H, W] or [N, H, W, C] are measured",
         )
+    check_sides(name, shape)
     return Runner(name, session, inputs[0].name, shape, np.dtype(TYPES[inputs[0].type]))
 
 

@@ -25,6 +25,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     convolution(Path("free.onnx"), ("batch", 3, "height", "width"))
     convolution(Path("one.onnx"), (1, 3, 16, 16))
     convolution(Path("wide.onnx"), ("batch", 3, 32, 32))
+    convolution(Path("vast.onnx"), (1, 3, 16, 2**62))
     Path("damaged.onnx").write_bytes(Path("one.onnx").read_bytes()[:100])
     add = helper.make_node("Add", ["a", "b"], ["y"])
     pictures = ("n", 3, 8, 8)
@@ -46,6 +47,7 @@ FAULTS = {
     "damaged": (("damaged.onnx",), ("damaged.onnx cannot be opened by ONNX Runtime", "export it again")),
     "two inputs": (("two.onnx",), ("two.onnx takes 2 inputs (a, b)", "one input of images")),
     "no pictures": (("words.onnx",), ("words.onnx takes no pictures: its input is a tensor(int64) of ? x 12",)),
+    "a side of no image": (("vast.onnx",), ("vast.onnx takes inputs of 1 x 3 x 16 x 4611686018427387904", "damaged")),
     "any size": (("free.onnx",), ("free.onnx takes pictures of any size", "--input-size PIXELS")),
     "other pictures": (
         ("one.onnx", "wide.onnx"),
