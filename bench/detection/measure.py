@@ -14,7 +14,7 @@ from hubslice.tracing.means import take_means
 from hubslice.tracing.network import Arrays, Network
 from hubslice.tracing.selection import Selection
 from hubslice.tracing.subject import Subject, subject_of
-from hubslice.verbs.detect.conformal import closeness, surprise
+from hubslice.verbs.detect.conformal import closeness, conformal_score
 from hubslice.verbs.detect.detector import MARGIN, SLICE, held_out, learn, measures
 from hubslice.verbs.detect.neighbours import NEAREST, Neighbours
 from hubslice.verbs.detect.vectors import Shape, tail, trace_each
@@ -122,7 +122,7 @@ class Methods:
             "path": self.path.oddness(self.paths(pictures)[1], answers),
             "tree": (self.tree.predict(vectors) != answers).astype(float),
             "slice": found[SLICE],
-            "slice+margin": surprise(self.clean, found),
+            "slice+margin": conformal_score(self.clean, found),
         }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hubslice.ancestry.compare import Sampled, share
 from hubslice.ancestry.similarity import greedy, standardised
-from hubslice.ancestry.stem_fingerprint import Entrance, entrance, looked_through, open_entrance, passed
+from hubslice.ancestry.stem_fingerprint import StemFingerprint, looked_through, open_stem, passed, stem
 from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.lineage import LayerLikeness
 
@@ -34,14 +34,14 @@ Shape = tuple[int, ...]
 class Fingerprint:
     """A model's: name, commit (None: not from the Hub), bytes of its tensors, and shape and bytes of each layer.
 
-    `entrance` is the way into the network; None where no layer takes in colours.
+    `stem` is the way into the network; None where no layer takes in colours.
     """
 
     model: str
     commit: str | None
     size: int
     layers: tuple[tuple[Shape, np.ndarray], ...]
-    entrance: Entrance | None = None
+    stem: StemFingerprint | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def fingerprint(model: Sampled) -> Fingerprint:
         for layer, sample in zip(model.layers, model.samples, strict=True)
     )
     held = model.tensors
-    return Fingerprint(held.name, held.commit, held.size, layers, entrance(held) if layers else None)
+    return Fingerprint(held.name, held.commit, held.size, layers, stem(held) if layers else None)
 
 
 def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Found]:
@@ -96,11 +96,11 @@ def _best(found: Iterable[Found]) -> list[Found]:
 
 def _through(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
     """By channels matched from the first layer on."""
-    opened = open_entrance(mine.tensors)
+    opened = open_stem(mine.tensors)
     if opened is None:
         return []
     found = []
-    for number in looked_through(opened, [each.entrance for each in prints], _LOOKED_AT):
+    for number in looked_through(opened, [each.stem for each in prints], _LOOKED_AT):
         theirs = prints[number]
         layers = tuple(
             LayerLikeness(
@@ -112,7 +112,7 @@ def _through(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
                 positions=each.likeness.positions,
                 aligned=True,
             )
-            for each in (passed(opened, theirs.entrance) if theirs.entrance is not None else ())
+            for each in (passed(opened, theirs.stem) if theirs.stem is not None else ())
         )
         compared = share(mine, {layer.layer for layer in layers})
         found.append(Found(number, theirs.model, theirs.size, layers, compared))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from hubslice.ancestry.fingerprint import Fingerprint, Shape
-from hubslice.ancestry.stem_fingerprint import Entrance
+from hubslice.ancestry.stem_fingerprint import StemFingerprint
 from hubslice.core.errors import LineageError
 from hubslice.files.sealed import read_sealed, write_sealed
 
@@ -27,7 +27,7 @@ def save_index(path: Path, prints: Sequence[Fingerprint]) -> None:
     about = {
         "version": VERSION,
         "models": [
-            {"model": each.model, "commit": each.commit, "size": each.size, "entrance": _described(each.entrance)}
+            {"model": each.model, "commit": each.commit, "size": each.size, "entrance": _described(each.stem)}
             for each in prints
         ],
         "shapes": shapes,
@@ -38,7 +38,7 @@ def save_index(path: Path, prints: Sequence[Fingerprint]) -> None:
         "count": np.array([len(values) for _, _, values in layers], np.int32),
         "values": np.concatenate([values for _, _, values in layers] or [np.zeros(0, np.int8)]),
         "entrances": np.concatenate(
-            [np.zeros(0, np.int8), *(part.ravel() for each in prints if each.entrance for part in each.entrance.parts)]
+            [np.zeros(0, np.int8), *(part.ravel() for each in prints if each.stem for part in each.stem.parts)]
         ),
     }
     write_sealed(path, KIND, about, tensors)
@@ -72,7 +72,7 @@ def load_index(path: Path) -> list[Fingerprint]:
     return read_sealed(path, KIND, build, hint=AGAIN)
 
 
-def _described(found: Entrance | None) -> dict[str, Any] | None:
+def _described(found: StemFingerprint | None) -> dict[str, Any] | None:
     """Its shapes; the values lie in a stream, in the same order."""
     if found is None:
         return None
@@ -88,8 +88,8 @@ class _Stream:
         return self.values[start : self.at].reshape(shape)
 
 
-def _rebuilt(about: dict[str, Any] | None, stream: _Stream) -> Entrance | None:
+def _rebuilt(about: dict[str, Any] | None, stream: _Stream) -> StemFingerprint | None:
     if about is None:
         return None
     first, *behind = (stream.take(tuple(shape)) for shape in about["parts"])
-    return Entrance(tuple(about["kernel"]), first, tuple(map(tuple, about["shapes"])), tuple(behind))
+    return StemFingerprint(tuple(about["kernel"]), first, tuple(map(tuple, about["shapes"])), tuple(behind))

@@ -37,7 +37,7 @@ _SEED: Final = 22
 
 
 @dataclass(frozen=True)
-class Entrance:
+class StemFingerprint:
     """A first layer and layers behind it: their whole shapes, and of them int8 in rows that each have their own scale.
 
     `first` [rows, columns] are kernels; `behind` [rows, channels, positions], whose channels are the first of those
@@ -74,7 +74,7 @@ class Passed:
     likeness: Likeness
 
 
-def open_entrance(tensors: Tensors) -> Opened | None:
+def open_stem(tensors: Tensors) -> Opened | None:
     """The model's first layer with colours to take in and all layers that take in its channels; or None.
 
     Raises:
@@ -84,7 +84,7 @@ def open_entrance(tensors: Tensors) -> Opened | None:
     return None if found is None else _opened(tensors, *found)
 
 
-def entrance(tensors: Tensors) -> Entrance | None:
+def stem(tensors: Tensors) -> StemFingerprint | None:
     """What an index keeps of it, for which no more than some rows are read.
 
     Raises:
@@ -102,7 +102,7 @@ def entrance(tensors: Tensors) -> Entrance | None:
         rows = max(1, _BYTES // len(opened.behind) // (len(channels) * values.shape[2]))
         behind.append(_small(part[_largest(part.reshape(len(part), -1), rows)]))
     shapes = tuple(layer.info.shape for layer in opened.layers)
-    return Entrance(opened.kernel, _small(opened.first[kept]), shapes, tuple(behind))
+    return StemFingerprint(opened.kernel, _small(opened.first[kept]), shapes, tuple(behind))
 
 
 def _layers(tensors: Tensors) -> tuple[Layer, list[Layer]] | None:
@@ -139,7 +139,7 @@ def _opened(
     return Opened(kernel, values.reshape(len(values), -1)[:, _columns(kernel)], tuple(behind), tuple(others))
 
 
-def looked_through(mine: Opened, candidates: Sequence[Entrance | None], most: int) -> list[int]:
+def looked_through(mine: Opened, candidates: Sequence[StemFingerprint | None], most: int) -> list[int]:
     """The candidates whose first layers have most kernels in common with the model's."""
     groups: dict[tuple[Kernel, int], list[int]] = defaultdict(list)
     for number, each in enumerate(candidates):
@@ -155,7 +155,7 @@ def looked_through(mine: Opened, candidates: Sequence[Entrance | None], most: in
     return [number for _, number in sorted(near, reverse=True)[:most]]
 
 
-def passed(mine: Opened, theirs: Entrance) -> list[Passed]:
+def passed(mine: Opened, theirs: StemFingerprint) -> list[Passed]:
     """The model's layers beside those of the candidate, each by the channels of the first layer that were matched.
 
     Not every layer as wide as the first one takes that in. Which does the choosing half of the weights tell.

@@ -81,7 +81,7 @@ def search_seeds(
             bar.advance(0, note=f"{found} triggers, {asked:,} queries")
 
         bar.advance(len(outcomes))
-        searches = (start(seeds.inputs[at], search, pair.medium) for at in left)
+        searches = (start(seeds.inputs[at], search, pair.input_kind) for at in left)
         try:
             for number, ended, seconds in lockstep(searches, pair.ask, lanes, progress):
                 outcome = _confirmed(pair, ended, search)
@@ -133,7 +133,7 @@ def facts_of(
         seconds=0.0,
         device=device,
         stopped=None,
-        operators=_operators(pair.medium.titles, [outcome for outcome, _ in outcomes.values()]),
+        operators=_operators(pair.input_kind.titles, [outcome for outcome, _ in outcomes.values()]),
         results=results,
         folder="",
         files=(),
@@ -163,7 +163,7 @@ def _result(pair: Pair | TextPair, name: str, outcome: Outcome, seconds: float) 
         operator=outcome.last,
         before=_answers(pair, outcome.seed_answers),
         after=None if outcome.answers is None else _answers(pair, outcome.answers),
-        change=None if outcome.trigger is None else pair.medium.change(outcome.seed, outcome.trigger),
+        change=None if outcome.trigger is None else pair.input_kind.change(outcome.seed, outcome.trigger),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import Tally, Uniform
-from hubslice.deviation.neighbourhood import Medium, Vicinity
+from hubslice.deviation.neighbourhood import InputKind, Neighbourhood
 from hubslice.deviation.search import TRIES, Outcome, Search, is_trigger, settled
 from hubslice.recipe.deviation import SearchParams
 
@@ -22,19 +22,19 @@ CROSSED = 0.5  # share of children with two parents
 Member = tuple[float, np.ndarray]
 
 
-def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, medium: Medium) -> Search:
+def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, input_kind: InputKind) -> Search:
     """Breed mutants of the seed until one is a trigger."""
     first = yield seed
     if first.differ:
         return Outcome("disagreed", seed, first)
-    vicinity = medium.around(seed, params)
-    choice = Uniform(rng, medium.operators)
+    neighbourhood = input_kind.around(seed, params)
+    choice = Uniform(rng, input_kind.operators)
     parents: list[Member] = [(uncertainty(first), seed)]
     queries = 0
     while queries < params.budget:
         children: list[Member] = []
         for _ in range(POPULATION - (KEPT if len(parents) > 1 else 0)):
-            drawn = _child(parents, choice, vicinity, rng)
+            drawn = _child(parents, choice, neighbourhood, rng)
             if drawn is None or queries == params.budget:
                 return _nothing(seed, first, queries, choice.tallies)
             name, child = drawn
@@ -44,7 +44,7 @@ def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, med
             choice.learn(name, found)
             if found:
                 tallies = choice.tallies
-                return (yield from settled(seed, first, child, answers, queries, name, tallies, params, vicinity))
+                return (yield from settled(seed, first, child, answers, queries, name, tallies, params, neighbourhood))
             children.append((uncertainty(answers), child))
         elite = sorted(parents, key=lambda member: -member[0])[:KEPT] if len(parents) > 1 else []
         parents = elite + children
@@ -62,15 +62,15 @@ def _nothing(seed: np.ndarray, first: Answers, queries: int, tallies: dict[str, 
 
 
 def _child(
-    parents: list[Member], choice: Uniform, vicinity: Vicinity, rng: np.random.Generator
+    parents: list[Member], choice: Uniform, neighbourhood: Neighbourhood, rng: np.random.Generator
 ) -> tuple[str, np.ndarray] | None:
     """An operator and its mutant of a parent, or of two parents mixed."""
     for _ in range(TRIES):
         base = _parent(parents, rng)
         if len(parents) > 1 and rng.random() < CROSSED:
-            base = vicinity.mixed(rng, base, lambda: _parent(parents, rng))
+            base = neighbourhood.mixed(rng, base, lambda: _parent(parents, rng))
         name = choice.draw()
-        mutant = vicinity.mutant(name, rng, base)
+        mutant = neighbourhood.mutant(name, rng, base)
         if mutant is not None and not np.array_equal(mutant, base):
             return name, mutant
     return None

@@ -119,7 +119,7 @@ class Pair:
     b: Judge
     shared: SharedLabels
     chunk: int
-    medium: ClassVar = PICTURES
+    input_kind: ClassVar = PICTURES
 
     def ask(self, pictures: Sequence[np.ndarray] | np.ndarray) -> list[Answers]:
         """Both models' answers to pictures uint8 [n, C, H, W] of the first one's size."""

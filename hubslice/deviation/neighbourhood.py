@@ -1,4 +1,4 @@
-"""What kind of inputs is searched: all are arrays, so that searches tell them apart and keep them in one way."""
+"""The inputs around a seed, and what a kind of input is to a search: all are arrays, told apart and kept in one way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hubslice.recipe.deviation import SearchParams
 Shrinking = Generator[np.ndarray, Answers, tuple[np.ndarray, Answers, int]]
 
 
-class Vicinity(ABC):
+class Neighbourhood(ABC):
     """A seed, and what may become of it."""
 
     @abstractmethod
@@ -37,11 +37,11 @@ class Vicinity(ABC):
 
 
 @dataclass(frozen=True)
-class Medium:
+class InputKind:
     """A kind of inputs: titles of its operators by name, what is around a seed, and how a change is measured."""
 
     titles: Mapping[str, str]
-    around: Callable[[np.ndarray, SearchParams], Vicinity]
+    around: Callable[[np.ndarray, SearchParams], Neighbourhood]
     change: Callable[[np.ndarray, np.ndarray], Change | Edits]
 
     @property

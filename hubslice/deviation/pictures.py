@@ -9,13 +9,13 @@ import numpy as np
 from hubslice.artefacts.deviation import Change
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.likeness import Bound, Likeness
-from hubslice.deviation.neighbourhood import Medium, Shrinking, Vicinity
+from hubslice.deviation.neighbourhood import InputKind, Neighbourhood, Shrinking
 from hubslice.deviation.operators import OPERATORS, mutate
 from hubslice.deviation.shrinking import shrink
 from hubslice.recipe.deviation import SearchParams
 
 
-class AroundPicture(Vicinity):
+class AroundPicture(Neighbourhood):
     """A picture, and others within its bounds."""
 
     def __init__(self, seed: np.ndarray, params: SearchParams) -> None:
@@ -46,4 +46,4 @@ def change(seed: np.ndarray, trigger: np.ndarray) -> Change:
     )
 
 
-PICTURES = Medium({operator.name: operator.title for operator in OPERATORS}, AroundPicture, change)
+PICTURES = InputKind({operator.name: operator.title for operator in OPERATORS}, AroundPicture, change)

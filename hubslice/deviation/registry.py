@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubslice.deviation.genetic import evolve
-from hubslice.deviation.neighbourhood import Medium
+from hubslice.deviation.neighbourhood import InputKind
 from hubslice.deviation.pictures import PICTURES
 from hubslice.deviation.search import Search, walk
 from hubslice.recipe.deviation import SearchParams
@@ -22,7 +22,7 @@ class Method:
     name: str
     title: str
     reference: str
-    start: Callable[[np.ndarray, np.random.Generator, SearchParams, Medium], Search]
+    start: Callable[[np.ndarray, np.random.Generator, SearchParams, InputKind], Search]
 
 
 PAPER = "https://arxiv.org/abs/2112.02819"
@@ -35,7 +35,7 @@ METHODS = (
 _BY_NAME = {method.name: method for method in METHODS}
 
 
-def start(seed: np.ndarray, params: SearchParams, medium: Medium = PICTURES) -> Search:
+def start(seed: np.ndarray, params: SearchParams, input_kind: InputKind = PICTURES) -> Search:
     """The search for a seed, by default a picture uint8 [C, H, W], with a generator of its own.
 
     The generator is seeded by `params.seed` and the seed's content, so that what is found does not depend on which
@@ -43,4 +43,4 @@ def start(seed: np.ndarray, params: SearchParams, medium: Medium = PICTURES) -> 
     """
     digest = hashlib.sha256(f"{seed.shape}".encode() + np.ascontiguousarray(seed).tobytes()).digest()
     rng = np.random.default_rng([params.seed, int.from_bytes(digest[:16], "little")])
-    return _BY_NAME[params.method].start(seed, rng, params, medium)
+    return _BY_NAME[params.method].start(seed, rng, params, input_kind)

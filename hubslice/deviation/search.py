@@ -15,7 +15,7 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import CHOICES, Choice, Ranked, Tally, Uniform
 from hubslice.deviation.fitness import Anything, Changing, Fitness, Rising
-from hubslice.deviation.neighbourhood import Medium, Vicinity
+from hubslice.deviation.neighbourhood import InputKind, Neighbourhood
 from hubslice.recipe.deviation import SearchParams
 
 TRIES = 100  # mutants in a row that were the input itself, or out of bounds, until a seed is given up
@@ -55,16 +55,16 @@ class Manner:
     released: bool = False  # the arithmetic of the authors' code, and mutants sent that change nothing
 
 
-def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, medium: Medium) -> Search:
+def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, input_kind: InputKind) -> Search:
     """Mutate the seed, go on from mutants that are accepted, until one is a trigger."""
     first = yield seed
     if first.differ:
         return Outcome("disagreed", seed, first)
-    manner = _manner(params, rng, first, medium.operators)
-    vicinity = medium.around(seed, params)
+    manner = _manner(params, rng, first, input_kind.operators)
+    neighbourhood = input_kind.around(seed, params)
     present, queries = seed, 0
     while queries < params.budget:
-        drawn = _next(present, manner, vicinity, rng)
+        drawn = _next(present, manner, neighbourhood, rng)
         if drawn is None:
             break
         name, mutant = drawn
@@ -75,7 +75,7 @@ def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, mediu
         manner.choice.learn(name, accepted)
         if found:
             tallies = manner.choice.tallies
-            return (yield from settled(seed, first, mutant, answers, queries, name, tallies, params, vicinity))
+            return (yield from settled(seed, first, mutant, answers, queries, name, tallies, params, neighbourhood))
         present = mutant if accepted else present
     return Outcome("none", seed, first, queries=queries, tallies=manner.choice.tallies)
 
@@ -94,12 +94,12 @@ def settled(
     last: str,
     tallies: Mapping[str, Tally],
     params: SearchParams,
-    vicinity: Vicinity,
+    neighbourhood: Neighbourhood,
 ) -> Search:
     """The outcome of a search that found a trigger, shrunk where that is wanted."""
     asked = 0
     if params.minimise:
-        shrinking = vicinity.shrink(trigger, answers, lambda found: is_trigger(found, params))
+        shrinking = neighbourhood.shrink(trigger, answers, lambda found: is_trigger(found, params))
         trigger, answers, asked = yield from shrinking
     return Outcome("found", seed, first, trigger, answers, queries, asked, last, tallies)
 
@@ -113,12 +113,12 @@ def _manner(params: SearchParams, rng: np.random.Generator, first: Answers, name
 
 
 def _next(
-    present: np.ndarray, manner: Manner, vicinity: Vicinity, rng: np.random.Generator
+    present: np.ndarray, manner: Manner, neighbourhood: Neighbourhood, rng: np.random.Generator
 ) -> tuple[str, np.ndarray] | None:
     """An operator and its mutant, within bounds and another input than the present one."""
     for _ in range(TRIES):
         name = manner.choice.draw()
-        mutant = vicinity.mutant(name, rng, present, released=manner.released)
+        mutant = neighbourhood.mutant(name, rng, present, released=manner.released)
         if mutant is not None and (manner.released or not np.array_equal(mutant, present)):
             return name, mutant
     return None

@@ -11,8 +11,8 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.judge import Outputs, called, log_probabilities
 from hubslice.deviation.labels import SharedLabels
-from hubslice.deviation.neighbourhood import Medium
-from hubslice.deviation.texts import decode, text_medium
+from hubslice.deviation.neighbourhood import InputKind
+from hubslice.deviation.texts import decode, text_inputs
 
 Tokens = Mapping[str, Sequence[int]]  # token ids, and what else a tokenizer gives for each, by the name of the input
 
@@ -68,9 +68,9 @@ class TextPair:
     shared: SharedLabels
 
     @cached_property
-    def medium(self) -> Medium:
+    def input_kind(self) -> InputKind:
         """Texts that are the same where both models read the same tokens."""
-        return text_medium(self.reading)
+        return text_inputs(self.reading)
 
     def reading(self, text: str) -> Hashable:
         """What both models see of a text."""

@@ -10,7 +10,7 @@ import numpy as np
 from hubslice.artefacts.deviation import Edits
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.edits import applied, distance, hunks, words_changed
-from hubslice.deviation.neighbourhood import Medium, Shrinking, Vicinity
+from hubslice.deviation.neighbourhood import InputKind, Neighbourhood, Shrinking
 from hubslice.deviation.text_operators import TEXT_OPERATORS, edited
 from hubslice.deviation.text_shrinking import shrink_text
 from hubslice.recipe.deviation import SearchParams
@@ -28,7 +28,7 @@ def decode(points: np.ndarray) -> str:
     return points.astype("<u4").tobytes().decode("utf-32-le")
 
 
-class AroundText(Vicinity):
+class AroundText(Neighbourhood):
     """A text, and others with at most `max_edits` of its characters changed."""
 
     def __init__(self, seed: np.ndarray, params: SearchParams, reading: Reading) -> None:
@@ -85,7 +85,7 @@ def edits(seed: np.ndarray, trigger: np.ndarray) -> Edits:
     return Edits(characters=characters, share=round(characters / max(len(one), 1), 6), words=words)
 
 
-def text_medium(reading: Reading) -> Medium:
+def text_inputs(reading: Reading) -> InputKind:
     """Texts for models that read them in this way."""
     titles = {operator.name: operator.title for operator in TEXT_OPERATORS}
-    return Medium(titles, partial(AroundText, reading=reading), edits)
+    return InputKind(titles, partial(AroundText, reading=reading), edits)

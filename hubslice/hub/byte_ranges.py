@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-Span = tuple[int, int]
+ByteRange = tuple[int, int]
 
 
-def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
+def joined(ranges: Iterable[ByteRange], gap: int = 0) -> list[ByteRange]:
     """Those that overlap, touch or have at most `gap` bytes between them as one."""
-    found: list[Span] = []
-    for start, stop in sorted(spans):
+    found: list[ByteRange] = []
+    for start, stop in sorted(ranges):
         if found and start - found[-1][1] <= gap:
             found[-1] = (found[-1][0], max(stop, found[-1][1]))
         else:
@@ -18,10 +18,10 @@ def joined(spans: Iterable[Span], gap: int = 0) -> list[Span]:
     return found
 
 
-def without(spans: Iterable[Span], held: Sequence[Span]) -> list[Span]:
+def without(ranges: Iterable[ByteRange], held: Sequence[ByteRange]) -> list[ByteRange]:
     """What of the spans lies outside those that are held, which do not overlap."""
-    found: list[Span] = []
-    for start, stop in joined(spans):
+    found: list[ByteRange] = []
+    for start, stop in joined(ranges):
         for first, last in held:
             if first < stop and start < last:
                 if start < first:
@@ -32,6 +32,6 @@ def without(spans: Iterable[Span], held: Sequence[Span]) -> list[Span]:
     return found
 
 
-def length(spans: Iterable[Span]) -> int:
+def length(ranges: Iterable[ByteRange]) -> int:
     """Bytes in spans that do not overlap."""
-    return sum(stop - start for start, stop in spans)
+    return sum(stop - start for start, stop in ranges)

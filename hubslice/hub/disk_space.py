@@ -26,7 +26,7 @@ def missing_bytes(listing: Listing, paths: Iterable[str], client: Client) -> int
     return sum(listing.files[path].size or 0 for path in paths if cached_file(listing, path, client) is None)
 
 
-def require_room(listing: Listing, paths: Iterable[str], client: Client) -> None:
+def require_disk_space(listing: Listing, paths: Iterable[str], client: Client) -> None:
     """Refuse a download for which the disk is surely too small.
 
     Raises:

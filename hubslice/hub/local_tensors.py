@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubslice.files.tensor_parts import Tensors
-from hubslice.hub.byte_ranges import Span, joined, length
+from hubslice.hub.byte_ranges import ByteRange, joined, length
 from hubslice.hub.integrity import check_held, header_of
 
 
@@ -17,19 +17,19 @@ class LocalPart:
 
     path: Path
     at: int
-    seen: list[Span] = field(default_factory=list)
+    seen: list[ByteRange] = field(default_factory=list)
 
     @property
     def read(self) -> int:
         return length(self.seen)
 
-    def get(self, spans: Sequence[Span]) -> list[bytes]:
+    def get(self, ranges: Sequence[ByteRange]) -> list[bytes]:
         found = []
         with self.path.open("rb") as file:
-            for start, stop in spans:
+            for start, stop in ranges:
                 file.seek(self.at + start)
                 found.append(file.read(stop - start))
-        self.seen = joined([*self.seen, *spans])
+        self.seen = joined([*self.seen, *ranges])
         return found
 
 

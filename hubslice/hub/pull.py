@@ -18,7 +18,7 @@ from hubslice.files.config import read_object
 from hubslice.files.names import DELTA, INDEX, WEIGHTS
 from hubslice.hub import card_metadata
 from hubslice.hub.client import Client
-from hubslice.hub.disk_space import require_room
+from hubslice.hub.disk_space import require_disk_space
 from hubslice.hub.download import download
 from hubslice.hub.formats import (
     CONFIG,
@@ -152,7 +152,7 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickl
     first = check_weights(paths, str(ref), on_hub=True, allow_pickle=allow_pickle)
     weights = [first, *(filter(_SHARDS[first].fullmatch, paths) if first in _SHARDS else ())]
     wanted = [*companions(paths), *weights]
-    require_room(listing, wanted, client)
+    require_disk_space(listing, wanted, client)
     sizes = [listing.files[path].size for path in wanted]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with reporter.track(f"fetch {listing}", total, "B") as bar:

@@ -19,7 +19,7 @@ from hubslice.core.errors import FetchError
 from hubslice.files.config import read_object
 from hubslice.files.names import DELTA, WEIGHTS
 from hubslice.files.tensor_parts import Tensors
-from hubslice.hub.byte_ranges import Span, joined, length, without
+from hubslice.hub.byte_ranges import ByteRange, joined, length, without
 from hubslice.hub.client import Client
 from hubslice.hub.disk_space import cached_file
 from hubslice.hub.download import download
@@ -54,17 +54,17 @@ class _Remote:
     def __post_init__(self) -> None:
         self.read = sum(map(len, self.kept.values()))
 
-    def get(self, spans: Sequence[Span]) -> list[bytes]:
+    def get(self, ranges: Sequence[ByteRange]) -> list[bytes]:
         with self.lock:
-            found = None if self.local is not None else self._ranges(spans)
+            found = None if self.local is not None else self._ranges(ranges)
             if found is not None:
                 return found
             self.local = self.local or self._whole()
-            return self.local.get(spans)
+            return self.local.get(ranges)
 
-    def _ranges(self, spans: Sequence[Span]) -> list[bytes] | None:
+    def _ranges(self, ranges: Sequence[ByteRange]) -> list[bytes] | None:
         held = sorted((start, start + len(data)) for start, data in self.kept.items())
-        asked = without(joined(without(spans, held), _GAP), held)
+        asked = without(joined(without(ranges, held), _GAP), held)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             parts = dict(zip(asked, pool.map(self._ask, asked), strict=True))
         new = {start: data for (start, _), data in parts.items() if data is not None}
@@ -75,7 +75,7 @@ class _Remote:
         if length(held) + length(asked) <= _KEPT:
             self.kept = every
         starts = list(every)
-        return [_cut(every, starts, start, stop) for start, stop in spans]
+        return [_cut(every, starts, start, stop) for start, stop in ranges]
 
     def _whole(self) -> LocalPart:
         found, checked = download(self.listing, self.path, self.client)
@@ -84,8 +84,8 @@ class _Remote:
         remember_part(self.ref, self.listing, self.client)
         return LocalPart(found, self.at)
 
-    def _ask(self, span: Span) -> bytes | None:
-        start, stop = span
+    def _ask(self, range_: ByteRange) -> bytes | None:
+        start, stop = range_
         part = read_range(self.listing, self.path, self.at + start, self.at + stop, self.client, "the weights", skip=0)
         if not part.ranged:
             return None

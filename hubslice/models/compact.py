@@ -18,9 +18,9 @@ from hubslice.models.weights import Shapes, misfit, shapes_of
 
 
 def load_compact(
-    build: Callable[[], nn.Module], shapes: CompactShapes, held: Shapes, folder: Path, hollow: bool
+    build: Callable[[], nn.Module], shapes: CompactShapes, held: Shapes, folder: Path, on_meta: bool
 ) -> Any:
-    """The network that `build` makes, compact and with the folder's weights, which hold `held`; `hollow`: without.
+    """The network that `build` makes, compact and with the folder's weights, which hold `held`; `on_meta`: without.
 
     Nothing is reserved memory for before the widths fit the weights. The stock network must fit into memory.
 
@@ -31,7 +31,7 @@ def load_compact(
     apply(network, shapes, str(folder))
     if trouble := misfit(shapes_of(network), held):
         raise ModelError(f"the weights in {folder} have not the widths of its {SHAPES}: {trouble}", hint=HINT)
-    if hollow:
+    if on_meta:
         return network
     if not (folder / WEIGHTS).is_file():
         raise ModelError(f"compact models have one {WEIGHTS}; {folder} has shards", hint="save the model again")

@@ -18,7 +18,7 @@ from hubslice.models.tensor_names import as_timm
 from hubslice.models.weights import Shapes
 
 
-def hollow_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | None = None, where: str) -> Model:
+def meta_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | None = None, where: str) -> Model:
     """The model of the folder's config.json with tensors of these shapes, on the meta device; it cannot compute.
 
     Where the shapes are not known, a budget is what its weights can hold at most. `where` is what messages call it.

@@ -53,7 +53,7 @@ class TimmModel(Model):
     ) -> TimmModel:
         """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
 
-        `tensors`, by timm's names, are taken in place of those in the folder (`read_for_timm`, `hollow_model`).
+        `tensors`, by timm's names, are taken in place of those in the folder (`read_for_timm`, `meta_model`).
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.

@@ -70,7 +70,7 @@ class TransformersModel(Model):
 
         Tensors that the class has no use for are left aside, as transformers does, and told in `unused`.
 
-        `tensors` on the meta device are taken in place of those in the folder (`hollow_model`).
+        `tensors` on the meta device are taken in place of those in the folder (`meta_model`).
 
         Raises:
             ModelError: no such class, custom code, or tensors that do not fit.

@@ -13,7 +13,7 @@ from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """The folders of a student's teacher, `named` so, and of its baseline, with its `title` in the report.
 
     None for what there never was, or is no more; random weights are nobody's teacher.
@@ -25,7 +25,7 @@ class Origin:
     baseline: Path | None = None
 
 
-def origin_of(model: str) -> Origin:
+def provenance_of(model: str) -> Provenance:
     """What is known of a run, or of the student in it; nothing where the model is neither.
 
     Raises:
@@ -34,10 +34,10 @@ def origin_of(model: str) -> Origin:
     path = Path(model).expanduser().resolve()
     place = path.parent if path.name == STUDENT else path
     if not (place / MANIFEST).is_file() or not (place / STUDENT / REPORT).is_file():
-        return Origin()
+        return Provenance()
     report, run = Report.load(place / STUDENT / REPORT), RunFolder(place)
     arm = report.arm(BASELINE)
-    return Origin(
+    return Provenance(
         named=report.teacher.model,
         teacher=None if report.teacher.random_seed is not None else _held(run, "pull"),
         title="" if arm is None else arm.title,

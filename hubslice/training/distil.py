@@ -15,11 +15,11 @@ from hubslice.core.machine import first_line, out_of_memory
 from hubslice.core.progress import Reporter
 from hubslice.models.base import Model
 from hubslice.recipe.deviation import RepairParams
-from hubslice.training.distillation import imitation
+from hubslice.training.distillation import distillation_loss
 from hubslice.training.hold import hold
 
 
-def learn_answers(
+def distil(
     model: Model,
     pixels: Callable[[np.ndarray], Tensor],
     answers: Tensor,
@@ -54,7 +54,7 @@ def learn_answers(
                     done = (epoch + start / len(order)) / params.epochs
                     optimizer.param_groups[0]["lr"] = params.lr * 0.5 * (1 + math.cos(math.pi * done))
                     wanted = answers[torch.from_numpy(rows)].to(device)
-                    loss = imitation(model.logits(pixels(rows).to(device)), wanted, temperature=1.0)
+                    loss = distillation_loss(model.logits(pixels(rows).to(device)), wanted, temperature=1.0)
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()

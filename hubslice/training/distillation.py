@@ -17,7 +17,7 @@ def answers(model: Model, pixels: Tensor) -> Tensor:
         return model.logits(pixels)
 
 
-def imitation(logits: Tensor, wanted: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+def distillation_loss(logits: Tensor, wanted: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """Kullback-Leibler divergence of softened answers, mean over the batch.
 
     Times the squared temperature, so that gradients are as large as those of labels.

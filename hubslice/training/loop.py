@@ -28,7 +28,7 @@ from hubslice.models.layout import training_layout
 from hubslice.recipe.schema import TrainParams
 from hubslice.task.task import Split
 from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, loader_of
-from hubslice.training.distillation import answers, imitation
+from hubslice.training.distillation import answers, distillation_loss
 from hubslice.training.predict import accuracy
 from hubslice.training.single import check_batches
 
@@ -134,7 +134,7 @@ def finetune(
                     if follow is None:
                         loss = loss_of(logits, targets.to(accelerator.device))
                     else:
-                        loss = imitation(logits, answers(follow, pixels_now))
+                        loss = distillation_loss(logits, answers(follow, pixels_now))
                 optimizer.zero_grad()
                 share = batches.weight(step % batches.steps)
                 accelerator.backward(loss if share == 1 else loss * share)

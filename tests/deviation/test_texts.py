@@ -17,7 +17,7 @@ from hubslice.deviation.lockstep import lockstep
 from hubslice.deviation.registry import start
 from hubslice.deviation.search import Outcome
 from hubslice.deviation.text_operators import KEYS, LOOKS, TEXT_OPERATORS, edited
-from hubslice.deviation.texts import decode, encode, text_medium
+from hubslice.deviation.texts import decode, encode, text_inputs
 from hubslice.recipe.deviation import SearchParams
 from tests.deviation.sentences import sentences
 
@@ -142,7 +142,7 @@ def run(texts: list[str], params: SearchParams, lanes: int = 8) -> tuple[list[Ou
         sent.extend(map(decode, inputs))
         return [answers(decode(each)) for each in inputs]
 
-    searches = (start(encode(text), params, text_medium(reading)) for text in texts)
+    searches = (start(encode(text), params, text_inputs(reading)) for text in texts)
     found = {number: outcome for number, outcome, _ in lockstep(searches, ask, lanes)}
     return [found[at] for at in range(len(texts))], sent
 
@@ -171,13 +171,13 @@ def test_triggers_are_triggers_within_bounds_and_budget(method: str, most: int |
 
 def test_what_models_read_alike_is_not_sent() -> None:
     """A mutant differs from the text that it was made of in what the models see, not in case alone."""
-    search = start(encode("aaa"), SearchParams(budget=300, method="random"), text_medium(lambda text: text.lower()))
+    search = start(encode("aaa"), SearchParams(budget=300, method="random"), text_inputs(lambda text: text.lower()))
     present = decode(next(search))
     for _ in range(200):
         mutant = decode(search.send(Answers(np.log([0.6, 0.4]), np.log([0.6, 0.4]))))
         assert reading(mutant) != reading(present)
         present = mutant
-    blind = start(encode("a text"), SearchParams(budget=50), text_medium(len))  # sees lengths alone
+    blind = start(encode("a text"), SearchParams(budget=50), text_inputs(len))  # sees lengths alone
     next(blind)
     assert len(decode(blind.send(Answers(np.log([0.6, 0.4]), np.log([0.6, 0.4]))))) != len("a text")
 

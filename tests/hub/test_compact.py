@@ -14,7 +14,7 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.push import plan_push, push
 from hubslice.hub.ref import parse_ref
 from hubslice.models.folder import load_model
-from hubslice.models.meta_model import hollow_model
+from hubslice.models.meta_model import meta_model
 from hubslice.slicing.compaction import without
 from tests.fake_hub import HubServer
 from tests.hub.conftest import MakeClient
@@ -39,7 +39,7 @@ def test_it_is_pushed_previewed_and_fetched(hub: HubServer, tmp_path: Path, clie
     ref = parse_ref(REPO, tmp_path)
     seen = preview(ref, tmp_path / "preview", client=client)
     held = {name: info.shape for header in seen.weights.values() for name, info in header.tensors.items()}
-    assert hollow_model(seen.folder, held, where=REPO).parameters == small.parameters
+    assert meta_model(seen.folder, held, where=REPO).parameters == small.parameters
     fetched = fetch(ref, client=client)
     assert "shapes.json" in {fact.path for fact in fetched.files}
     assert torch.equal(logits(load_model(fetched.folder)), logits(small))

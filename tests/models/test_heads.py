@@ -23,7 +23,7 @@ from hubslice.graph.cutting import cut
 from hubslice.models.base import Model
 from hubslice.models.compact import load_compact
 from hubslice.models.folder import load_model
-from hubslice.models.meta_model import hollow_model
+from hubslice.models.meta_model import meta_model
 from hubslice.models.shapes import CompactShapes, changes, widths
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
@@ -213,10 +213,10 @@ def test_teachers_without_a_classifier_get_one(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["timm", "ViTModel", "WithTeacher"])
 def test_headers_tell_of_a_classifier_as_the_weights_do(name: str, tmp_path: Path) -> None:
     (HEADLESS.get(name) or HEADED[name][0])(tmp_path)
-    model, hollow = load_model(tmp_path), hollow_model(tmp_path, held_shapes(tmp_path), where="it")
-    assert hollow.labels == model.labels
-    assert hollow.architecture == model.architecture
-    assert hollow.classifier_parameters() == model.classifier_parameters()
+    model, on_meta = load_model(tmp_path), meta_model(tmp_path, held_shapes(tmp_path), where="it")
+    assert on_meta.labels == model.labels
+    assert on_meta.architecture == model.architecture
+    assert on_meta.classifier_parameters() == model.classifier_parameters()
 
 
 def test_what_a_model_has_no_use_for_is_told(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_timm_models_that_transformers_wrapped_are_loaded(tmp_path: Path) -> Non
     pixels = torch.rand(2, *model.image_preprocessing.input_size)
     answers = wrapped.eval()(pixel_values=model.pixels_to_inputs(pixels)).logits
     assert torch.allclose(model.logits(pixels), answers, atol=1e-6)
-    assert hollow_model(tmp_path, held_shapes(tmp_path), where="it").labels == OLD
+    assert meta_model(tmp_path, held_shapes(tmp_path), where="it").labels == OLD
 
 
 @torch.no_grad()
@@ -377,7 +377,7 @@ def test_backbones_that_transformers_wrapped_have_no_classifier(tmp_path: Path) 
     pixels = torch.rand(2, *model.image_preprocessing.input_size)
     features = wrapped.eval()(pixel_values=model.pixels_to_inputs(pixels)).pooler_output
     assert torch.allclose(model.logits(pixels), features, atol=1e-6)
-    assert hollow_model(tmp_path / "teacher", held_shapes(tmp_path / "teacher"), where="it").headless
+    assert meta_model(tmp_path / "teacher", held_shapes(tmp_path / "teacher"), where="it").headless
     model.reset_classifier(NEW, 0)
     model.save(tmp_path / "student")
     assert torch.allclose(stock(model, tmp_path / "student", pixels), model.logits(pixels), atol=1e-6)
@@ -437,7 +437,7 @@ def test_compact_networks_whose_layers_share_tensors_are_loaded(tmp_path: Path) 
     held |= {name.replace("own", "twin"): tensor.clone() for name, tensor in held.items() if name.startswith("own")}
     save_file(held, tmp_path / "model.safetensors")
     shapes = CompactShapes(modules={"own": {"out_features": 3}})
-    network = load_compact(Shared, shapes, held_shapes(tmp_path), tmp_path, hollow=False)
+    network = load_compact(Shared, shapes, held_shapes(tmp_path), tmp_path, on_meta=False)
     assert network.own is network.twin
     assert torch.equal(network.own.weight, held["own.weight"])
 

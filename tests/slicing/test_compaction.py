@@ -23,7 +23,7 @@ from hubslice.graph.parity import check_parity
 from hubslice.graph.trial import zero
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model, random_model
-from hubslice.models.meta_model import hollow_model
+from hubslice.models.meta_model import meta_model
 from hubslice.models.weights import held_shapes
 from hubslice.slicing.compaction import compact, removable, without, zeros
 from tests.networks import LABELS, NETWORKS, by_hand, fill, from_transformers, logits
@@ -88,15 +88,15 @@ def test_a_loaded_compact_model_takes_new_classes_and_trains(saved: Path, tmp_pa
     assert logits(again).shape == (3, 2)
 
 
-def test_fresh_random_and_hollow_models_have_its_widths(saved: Path) -> None:
+def test_fresh_random_and_meta_models_have_its_widths(saved: Path) -> None:
     shapes = held_shapes(saved)
     model = load_model(saved)
-    fresh, random, hollow = model.fresh(1), random_model(saved), hollow_model(saved, shapes, where="it")
-    for other in (fresh, random, hollow):
+    fresh, random, on_meta = model.fresh(1), random_model(saved), meta_model(saved, shapes, where="it")
+    for other in (fresh, random, on_meta):
         assert {name: tuple(tensor.shape) for name, tensor in other.module.state_dict().items()} == shapes
         assert other.shapes == model.shapes
         assert other.image_preprocessing.input_size == model.image_preprocessing.input_size
-    assert all(parameter.device.type == "meta" for parameter in hollow.module.parameters())
+    assert all(parameter.device.type == "meta" for parameter in on_meta.module.parameters())
     assert not torch.equal(logits(fresh), logits(model))
     assert torch.equal(logits(fresh), logits(model.fresh(1)))
 

@@ -37,7 +37,7 @@ WITHOUT_DATA = {"pull", "export"}
 class StepEstimate(Artefact):
     """A step: seconds it would take, bytes in its folder afterwards, largest resident memory of the process meanwhile.
 
-    Of a finished step `bytes` are what it has written, and nothing is to be done. None: it could not be rehearsed.
+    Of a finished step `bytes` are what it has written, and nothing is to be done. None: it could not be measured.
     """
 
     name: str
@@ -82,7 +82,7 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, al
     """Time, memory and disk of the steps that are still to do. The run folder is not touched.
 
     Configs, cards and headers of the teachers are fetched, not their weights; a Hub data set is opened, which fetches
-    it into the cache. Each kind of step is rehearsed in the small with random weights. `allow_pickle` is the consent
+    it into the cache. Each kind of step is measured on few images with random weights. `allow_pickle` is the consent
     that pulling a pickled teacher would need.
 
     Raises:
@@ -109,11 +109,11 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, al
             trained = any(step.kind == "train" for step in todo)
             lacks = memory_lacks(teachers["pull"].parameters, WEIGHT_COPIES if trained else 1)
             if lacks is None:
-                from hubslice.run.estimate.micro_benchmark import Rehearsal
+                from hubslice.run.estimate.micro_benchmark import MicroBenchmark
 
-                folder = Path(name, "rehearsal")
+                folder = Path(name, "measured")
                 kinds = {step.kind for step in todo}
-                costs = Rehearsal(run.recipe, where, folder, reporter).run(Path(name, "pull"), kinds, task)
+                costs = MicroBenchmark(run.recipe, where, folder, reporter).run(Path(name, "pull"), kinds, task)
                 model = CostModel(run.recipe, costs, teachers, task, looking)
             else:
                 warnings.append(f"{lacks}: time was not estimated")
@@ -213,7 +213,7 @@ def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str,
 
 
 def _peaks(todo: Sequence[Step], costs: Costs) -> dict[str, float]:
-    """Largest memory in MiB by step: what the rehearsal of its kind took, and never less than before.
+    """Largest memory in MiB by step: what a small step of its kind took, and never less than before.
 
     A process seldom gives memory back.
     """

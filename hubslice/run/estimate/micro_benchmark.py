@@ -1,4 +1,4 @@
-"""A rehearsal: each kind of step once in the small, with random weights, to learn what it costs on this machine.
+"""A micro benchmark: each kind of step once, on few images and with random weights, to learn what it costs here.
 
 The steps' own code runs, on a few of the task's pictures, in the order of the run: first uses and imports, caches and
 the allocator's habits cost here what they cost there.
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-BUDGET: Final = 2.0  # seconds that one batch of the rehearsal may take; larger ones are rehearsed with fewer pictures
+BUDGET: Final = 2.0  # seconds that one batch may take; larger ones are measured with fewer pictures
 EVALUATED: Final = 64  # pictures of a batch of evaluation
 TRACED: Final = 4  # pictures that are traced
-TRAINING: Final = 4.0  # time of training on a picture, in forward passes: only to choose the rehearsal's batch
+TRAINING: Final = 4.0  # time of training on a picture, in forward passes: only to choose the batch that is measured
 
 
 @dataclass
@@ -78,8 +78,8 @@ class Costs:
     layers: Layers | None = None
 
 
-class Rehearsal:
-    """One rehearsal; `run` goes through the kinds of steps that are asked for."""
+class MicroBenchmark:
+    """One measurement; `run` goes through the kinds of steps that are asked for."""
 
     def __init__(self, recipe: SliceRecipe, device: torch.device, folder: Path, reporter: Reporter) -> None:
         self.recipe, self.device, self.folder, self.reporter = recipe, device, folder, reporter
@@ -168,7 +168,7 @@ class Rehearsal:
             counted = profile(
                 self.folder / "export" / GRAPH,
                 neurons,
-                ModelInputs(split, model, "rehearsal"),
+                ModelInputs(split, model, "micro benchmark"),
                 Criterion(name=params.criterion, threshold=params.threshold, k=params.k or DEFAULT_K[params.criterion]),
                 device=str(self.device),
                 batch_size=batch,
@@ -275,7 +275,7 @@ class Rehearsal:
             device=self.device,
             checkpoint=self.folder / name,
             reporter=watch,
-            label="Rehearsal",
+            label="Measure",
         )
         watch.stop()
         return watch
@@ -307,8 +307,8 @@ class Rehearsal:
 
     @contextmanager
     def _stage(self, kind: str, title: str, used: int = 1, wanted: int = 1) -> Iterator[None]:
-        """Tell what is rehearsed, and note the largest memory, scaled from the batch used to the one that is wanted."""
-        title = f"Rehearse: {title[0].lower()}{title[1:]}"
+        """Tell what is measured, and note the largest memory, scaled from the batch used to the one that is wanted."""
+        title = f"Measure: {title[0].lower()}{title[1:]}"
         self.reporter.step(kind, title, "start")
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)

@@ -113,24 +113,24 @@ def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_
         ModelError: what `pull` would refuse: an unknown architecture, tensors missing, unexpected or misshapen.
     """
     from hubslice.models.building import Budget
-    from hubslice.models.meta_model import hollow_model
+    from hubslice.models.meta_model import meta_model
 
     found = preview(parse_ref(model, base), folder, allow_pickle=allow_pickle)
     tensors = _tensors(found)
     shapes = {tensor.name: tensor.shape for tensor in tensors}
     unknown = Budget.of_pickles(sum(found.files[path] for path in found.pickles))
-    hollow = hollow_model(
+    on_meta = meta_model(
         folder, unknown if found.pickles and not shapes else shapes, input_size=input_size, where=model
     )
     return TeacherPreview(
         model=model,
         repo_id=found.repo_id,
         commit=found.commit,
-        library=hollow.library,
-        architecture=hollow.architecture,
-        parameters=hollow.parameters,
-        classes=len(hollow.labels),
-        preprocessing=hollow.preprocessing,
+        library=on_meta.library,
+        architecture=on_meta.architecture,
+        parameters=on_meta.parameters,
+        classes=len(on_meta.labels),
+        preprocessing=on_meta.preprocessing,
         license=found.license,
         gated=found.gated,
         poisoned=found.poisoned,
@@ -139,7 +139,7 @@ def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_
         download_bytes=found.missing,
         tensors=tensors,
         pickles=tuple(found.pickles),
-        remarks=remarks_on(hollow),
+        remarks=remarks_on(on_meta),
     )
 
 

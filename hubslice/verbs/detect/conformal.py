@@ -16,7 +16,7 @@ def closeness(logits: np.ndarray) -> np.ndarray:
     return np.asarray(ordered[:, -2] - ordered[:, -1])
 
 
-def surprise(clean: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> np.ndarray:
+def conformal_score(clean: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> np.ndarray:
     """Fisher's sum of -ln p over the measures, float64 [N].
 
     p is the share of `clean` values of a measure, ascending [V], that are at least as odd as the value found, the

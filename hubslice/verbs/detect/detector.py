@@ -11,7 +11,7 @@ import numpy as np
 from hubslice.core.errors import DetectError
 from hubslice.core.paths import AnyPath, as_path
 from hubslice.files.sealed import read_sealed, write_sealed
-from hubslice.verbs.detect.conformal import closeness, surprise, threshold_for
+from hubslice.verbs.detect.conformal import closeness, conformal_score, threshold_for
 from hubslice.verbs.detect.facts import DetectorFacts
 from hubslice.verbs.detect.neighbours import Neighbours
 
@@ -42,7 +42,7 @@ class Detector:
         scores = np.full(len(logits), np.nan)
         if known.any():
             found = measures(self.neighbours, vectors[known], logits[known], tuple(self.clean))
-            scores[known] = surprise(self.clean, found)
+            scores[known] = conformal_score(self.clean, found)
         return scores
 
     def save(self, path: AnyPath) -> None:
@@ -98,7 +98,7 @@ def learn(
     neighbours = Neighbours.of(vectors[~held], answers[~held])
     found = measures(neighbours, vectors[held], logits[held], names)
     clean = {name: np.sort(values) for name, values in found.items()}
-    return neighbours, clean, threshold_for(surprise(clean, found), rate)
+    return neighbours, clean, threshold_for(conformal_score(clean, found), rate)
 
 
 def held_out(answers: np.ndarray, seed: int) -> np.ndarray:

@@ -233,7 +233,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
 
     from hubslice.artefacts.slice import Slice
     from hubslice.slicing.compaction import zeros
-    from hubslice.training.distil import learn_answers
+    from hubslice.training.distil import distil
 
     triggers = _triggers(part)
     pictures = np.concatenate([np.stack([picture for picture, _ in triggers]), np.stack(list(part.seeds.inputs))])
@@ -245,7 +245,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
 
     none = zeros(model)
     held = Slice({name: mask for name, mask in none.masks.items() if not mask.all()}, none.method)
-    loss = learn_answers(
+    loss = distil(
         model,
         pixels,
         torch.from_numpy(answers).float(),

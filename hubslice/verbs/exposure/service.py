@@ -15,7 +15,7 @@ from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import parse_ref
 from hubslice.recipe.exposure import GOAL
-from hubslice.run.provenance import origin_of
+from hubslice.run.provenance import provenance_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,16 +45,16 @@ def exposure(
     if out is not None:
         check_free(out, {FACTS, PICTURE})
     where = resolve_device(device)
-    origin = origin_of(model)
-    if teacher is None and origin.teacher is None:
+    provenance = provenance_of(model)
+    if teacher is None and provenance.teacher is None:
         raise LineageError(
             f"no teacher is named, and {model} is not a run that holds its own",
             hint="hubslice exposure MODEL --teacher TEACHER --data IMAGES",
         )
     loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=input_size)
     given = open_given(data, loaded.image_preprocessing)
-    known, doubt = _tensors(teacher or str(origin.teacher), loaded)
-    teacher = teacher or origin.named
+    known, doubt = _tensors(teacher or str(provenance.teacher), loaded)
+    teacher = teacher or provenance.named
     with reporter.track("Mix student and teacher", None, ""):
         mixed, _ = mix(loaded, known, given, GOAL, where)
     if not mixed.shared:
@@ -63,11 +63,11 @@ def exposure(
             hint="name its teacher; of a compact student no layer may be left in the teacher's shape",
         )
     baseline = None
-    if origin.baseline is not None:
-        tuned = load_model(origin.baseline, input_size=input_size)
-        with reporter.track(f"Mix {origin.title} and teacher", None, ""):
+    if provenance.baseline is not None:
+        tuned = load_model(provenance.baseline, input_size=input_size)
+        with reporter.track(f"Mix {provenance.title} and teacher", None, ""):
             beside, _ = mix(tuned, known, open_given(data, tuned.image_preprocessing), GOAL, where)
-        baseline = BaselineExposure(title=origin.title, **facts_of(beside))
+        baseline = BaselineExposure(title=provenance.title, **facts_of(beside))
     found = Exposure(
         model=model,
         teacher=teacher,

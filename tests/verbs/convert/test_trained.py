@@ -13,7 +13,7 @@ import hubslice as package
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.training import loop
-from hubslice.training.distillation import imitation
+from hubslice.training.distillation import distillation_loss
 from tests.interrupting import Interrupting
 from tests.pictures import write_folder
 from tests.terminal.conftest import Hubslice, hubslice
@@ -113,8 +113,8 @@ def test_a_stopped_training_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_loss_is_least_where_answers_are_alike() -> None:
     wanted = torch.tensor([[2.0, 0.0, -1.0]])
-    assert float(imitation(wanted + 3, wanted)) == pytest.approx(0, abs=1e-6)  # softmax knows no offset
+    assert float(distillation_loss(wanted + 3, wanted)) == pytest.approx(0, abs=1e-6)  # softmax knows no offset
     p, q = (np.exp(logits / 4) / np.exp(logits / 4).sum() for logits in (np.array([2.0, 0, -1]), np.array([0.0, 1, 1])))
-    assert float(imitation(torch.tensor([[0.0, 1, 1]]), wanted)) == pytest.approx(
+    assert float(distillation_loss(torch.tensor([[0.0, 1, 1]]), wanted)) == pytest.approx(
         16 * (p * np.log(p / q)).sum(), rel=1e-5
     )

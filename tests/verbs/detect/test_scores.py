@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hubslice.core.errors import DetectError
-from hubslice.verbs.detect.conformal import closeness, surprise, threshold_for
+from hubslice.verbs.detect.conformal import closeness, conformal_score, threshold_for
 from hubslice.verbs.detect.detector import learn
 from hubslice.verbs.detect.neighbours import NEAREST, TINY, Neighbours
 
@@ -29,7 +29,7 @@ def test_oddness_is_the_ratio_of_distances() -> None:
 
 def test_surprise_counts_clean_values_that_are_as_odd() -> None:
     clean = {"a": np.array([1.0, 2.0, 2.0, 3.0]), "b": np.array([0.0, 0.0, 0.0, 9.0])}
-    found = surprise(clean, {"a": np.array([0.0, 2.0, 4.0]), "b": np.array([0.0, 1.0, 9.5])})
+    found = conformal_score(clean, {"a": np.array([0.0, 2.0, 4.0]), "b": np.array([0.0, 1.0, 9.5])})
     shares = [(5 / 5) * (5 / 5), (4 / 5) * (2 / 5), (1 / 5) * (1 / 5)]
     np.testing.assert_allclose(found, [-math.log(share) for share in shares])
 

@@ -23,7 +23,7 @@ from hubslice.models.folder import load_model
 from hubslice.recipe.deviation import RepairParams
 from hubslice.run.steps.data import open_task
 from hubslice.task.task import load_task
-from hubslice.training.distil import learn_answers
+from hubslice.training.distil import distil
 from hubslice.verbs.diff.division import fingerprint, to_train_on
 from tests.deviation.graphs import ALIKE, COLOURS, mixed, write_graph
 from tests.run.tiny import write_job
@@ -272,7 +272,7 @@ def test_the_loop_is_plain_gradient_descent_on_the_divergence(place: Path) -> No
     wanted = torch.softmax(torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), 1)
     params = RepairParams(epochs=1, lr=1e-3, batch_size=6)
     model, slow = load_model(place / "b"), load_model(place / "b")
-    (loss,) = learn_answers(
+    (loss,) = distil(
         model,
         lambda rows: pictures[torch.from_numpy(rows)],
         wanted.log(),
