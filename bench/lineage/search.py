@@ -116,4 +116,4 @@ def _random(scale: Scale, count: int) -> Iterator[Fingerprint]:
             state = {name: tensor.contiguous() for name, tensor in model.module.state_dict().items() if tensor.ndim}
             save_file(state, path)
             found = fingerprint(sample(open_file(path)))
-            yield Fingerprint(f"random {number}", None, found.size, found.layers, found.entrance)
+            yield Fingerprint(f"random {number}", None, found.size, found.layers, found.stem)

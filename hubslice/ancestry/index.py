@@ -65,7 +65,13 @@ def load_index(path: Path) -> list[Fingerprint]:
             layers[int(number)].append((shapes[int(shape)], values))
         stream = _Stream(tensors["entrances"])
         return [
-            Fingerprint(**{**each, "entrance": _rebuilt(each["entrance"], stream)}, layers=tuple(layers[number]))
+            Fingerprint(
+                each["model"],
+                each["commit"],
+                each["size"],
+                layers=tuple(layers[number]),
+                stem=_rebuilt(each["entrance"], stream),
+            )
             for number, each in enumerate(about["models"])
         ]
 

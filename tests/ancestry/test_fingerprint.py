@@ -30,10 +30,10 @@ def test_an_index_comes_back_as_it_was(tmp_path: Path) -> None:
         for (shape, values), (same_shape, same) in zip(left.layers, right.layers, strict=True):
             assert shape == same_shape
             np.testing.assert_array_equal(values, same)
-        assert left.entrance is not None
-        assert right.entrance is not None
-        assert (right.entrance.kernel, right.entrance.shapes) == (left.entrance.kernel, left.entrance.shapes)
-        for mine, same in zip(left.entrance.parts, right.entrance.parts, strict=True):
+        assert left.stem is not None
+        assert right.stem is not None
+        assert (right.stem.kernel, right.stem.shapes) == (left.stem.kernel, left.stem.shapes)
+        for mine, same in zip(left.stem.parts, right.stem.parts, strict=True):
             np.testing.assert_array_equal(mine, same)
     assert (tmp_path / "index.safetensors").stat().st_size < 3 * 13_500
 
@@ -93,7 +93,7 @@ def test_permuted_and_thinned_children_are_found_by_the_way_in(tmp_path: Path, k
 def test_a_thousand_ways_in_are_looked_through_in_a_moment(tmp_path: Path) -> None:
     """Strangers of the same architecture whose first kernels are near the parent's."""
     parent = fingerprint(sampled(tmp_path / "parent", weights(0)))
-    assert parent.entrance is not None
+    assert parent.stem is not None
     rng = np.random.default_rng(0)
 
     def shaken(values: np.ndarray) -> np.ndarray:
@@ -106,9 +106,9 @@ def test_a_thousand_ways_in_are_looked_through_in_a_moment(tmp_path: Path) -> No
             1,
             tuple((shape, rng.permutation(v)) for shape, v in parent.layers),
             replace(
-                parent.entrance,
-                first=shaken(parent.entrance.first),
-                behind=tuple(rng.permuted(part, axis=1) for part in parent.entrance.behind),
+                parent.stem,
+                first=shaken(parent.stem.first),
+                behind=tuple(rng.permuted(part, axis=1) for part in parent.stem.behind),
             ),
         )
         for n in range(999)
