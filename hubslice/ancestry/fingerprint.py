@@ -2,7 +2,8 @@
 
 Of each layer values at places that follow from its shape are kept, rows and columns standardised, as bytes. A search
 compares them in place. For models that lost channels, or had them permuted, the way into the network is kept, too
-(`ancestry.stem_fingerprint`); that finds many of them, the weights themselves all that can be found (`ancestry.alignment`).
+(`ancestry.stem_fingerprint`); that finds many of them, the weights themselves all that can be found
+(`ancestry.alignment`).
 """
 
 from __future__ import annotations
