@@ -14,8 +14,8 @@ from pydantic import Field
 from hubslice.artefacts.model import Preprocessing, remarks_on
 from hubslice.core.artefact import Artefact
 from hubslice.core.memory import peak_memory
+from hubslice.core.numbers import size_in_words
 from hubslice.core.progress import Reporter
-from hubslice.hub.disk_space import in_words
 from hubslice.hub.preview import Preview, preview
 from hubslice.hub.ref import parse_ref
 from hubslice.run.steps.teacher import GRAPH, PARITY_SAMPLES
@@ -189,7 +189,7 @@ def memory_lacks(parameters: int, copies: int) -> str | None:
     needed, available = 4 * copies * parameters, psutil.virtual_memory().available
     if needed <= available:
         return None
-    return f"the weights alone need {in_words(needed)} of memory, {in_words(available)} are available"
+    return f"the weights alone need {size_in_words(needed)} of memory, {size_in_words(available)} are available"
 
 
 def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allow_pickle: bool = False) -> PullPreview:
