@@ -10,7 +10,7 @@ import torch
 from hubslice.core.machine import faults_told
 from hubslice.core.memory import peak_memory
 from hubslice.core.processes import leads
-from hubslice.core.progress import Reporter, Silent
+from hubslice.core.progress import Reporter, Silent, stage
 from hubslice.engine.environment import environment
 from hubslice.engine.run_folder import KEY, NOTES, RunFolder
 from hubslice.engine.step import Context, Step, StepRecord, digest_folder
@@ -66,26 +66,25 @@ def closure(steps: Sequence[Step], last: Sequence[str]) -> list[Step]:
 
 
 def _run(step: Step, key: str, run: RunFolder, device: torch.device, reporter: Reporter) -> StepRecord:
-    reporter.step(step.name, step.title, "start")
-    folder = run.begin(step.name, key)
-    started = time.monotonic()
-    with peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
-        inputs = {name: run.step(name) for name in step.inputs}
-        step.run(Context(folder, inputs, device, reporter))
-    seconds = time.monotonic() - started
-    digest, size = digest_folder(folder, leave_out=NOTES)
-    record = StepRecord(
-        name=step.name,
-        key=key,
-        digest=digest,
-        size=size,
-        seconds=seconds,
-        peak_mib=peak[0] / 2**20,
-        device=str(device),
-        environment=environment(str(device)),
-    )
-    run.finish(record)
-    reporter.step(step.name, step.title, "done", seconds)
+    with stage(reporter, step.name, step.title):
+        folder = run.begin(step.name, key)
+        started = time.monotonic()
+        with peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
+            inputs = {name: run.step(name) for name in step.inputs}
+            step.run(Context(folder, inputs, device, reporter))
+        seconds = time.monotonic() - started
+        digest, size = digest_folder(folder, leave_out=NOTES)
+        record = StepRecord(
+            name=step.name,
+            key=key,
+            digest=digest,
+            size=size,
+            seconds=seconds,
+            peak_mib=peak[0] / 2**20,
+            device=str(device),
+            environment=environment(str(device)),
+        )
+        run.finish(record)
     return record
 
 
