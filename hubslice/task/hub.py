@@ -14,6 +14,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from hubslice.core.errors import DataError, FetchError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.library_bars import hide_bars
 from hubslice.core.machine import disk_full
 from hubslice.hub.client import Client
@@ -48,7 +49,7 @@ def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
     try:
         validate_repo_id(params.path)
     except HFValidationError as error:
-        raise DataError(f"{missing}, nor a Hub id: {error}") from error
+        raise DataError(f"{missing}, nor a Hub id: {message_of(error)}") from error
     client = Client()
     if client.offline or datasets.config.HF_HUB_OFFLINE:
         return _offline(params, missing)
