@@ -15,6 +15,6 @@ def message_of(error: BaseException, most: int = _MOST) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of its message, where the others are for those who know the library; or its type."""
+    """The first line of its message, where the others are for those who know the library; beside its type."""
     lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    return lines[0].strip() if lines else "no message"
