@@ -128,7 +128,7 @@ def test_as_json(tmp_path: Path) -> None:
 
 
 def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
-    code = "import signal; from hubslice.app import ending\nwith ending.ended_by_signals(): signal.raise_signal(1)"
+    code = "import signal; from hubslice.terminal import ending\nwith ending.ended_by_signals(): signal.raise_signal(1)"
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
