@@ -11,7 +11,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from hubslice.core.errors import ModelError
-from hubslice.core.machine import faults_told, first_line
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import faults_told
 from hubslice.files.tensor_header import parse_header
 from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.integrity import check_graph

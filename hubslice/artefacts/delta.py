@@ -17,6 +17,7 @@ import numpy as np
 from hubslice.artefacts.model import FileFact
 from hubslice.core.artefact import Artefact
 from hubslice.core.errors import LineageError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.names import WEIGHTS
 from hubslice.files.sealed import read_sealed, write_sealed
 from hubslice.files.tensor_header import DTYPES, LENGTH, Header, TensorInfo, header_length, parse_text
@@ -137,7 +138,7 @@ def restored(stored: Stored, name: str, teacher: Teacher) -> bytes:
     try:
         found = [stored.streams[f"{part.number}.{plane}"] for plane in range(part.streams)]
     except KeyError as error:
-        raise ValueError(f"there is no stream {error}") from error
+        raise ValueError(f"there is no stream {message_of(error)}") from error
     same = teacher(name, info) if "difference" in part.how else None
     if same is None and "difference" in part.how:
         raise ValueError(f"the teacher has no tensor {name} of {info.dtype} {list(info.shape)}")
@@ -222,7 +223,7 @@ def _expanded(stream: np.ndarray, size: int) -> bytes:
         try:
             data = b"\1" + zlib.decompressobj().decompress(data[1:], size + 1)
         except (zlib.error, OverflowError) as error:
-            raise ValueError(f"a part cannot be decompressed: {error}") from error
+            raise ValueError(f"a part cannot be decompressed: {message_of(error)}") from error
     if len(data) - 1 != size:
         raise ValueError(f"a part has not the {size} bytes that it should")
     return data[1:]

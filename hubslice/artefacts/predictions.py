@@ -12,6 +12,7 @@ from safetensors.numpy import save as to_safetensors
 
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import RunError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.paths import AnyPath
 from hubslice.core.rate import Rate
 from hubslice.files.tensor_writing import sorted_header
@@ -74,5 +75,5 @@ class Predictions:
             return cls(labels, arms)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise RunError(
-                f"{path} cannot be read as predictions: {error}", hint="run `hubslice slice` again"
+                f"{path} cannot be read as predictions: {message_of(error)}", hint="run `hubslice slice` again"
             ) from error

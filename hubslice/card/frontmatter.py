@@ -10,6 +10,7 @@ import yaml
 
 from hubslice.core.errors import InputError
 from hubslice.core.escaping import yaml_value
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.card_yaml import load_head
 
 Head = dict[str, Any]
@@ -85,7 +86,7 @@ def parse_head(head: str) -> Head:
     try:
         data = load_head(head) or {}
     except yaml.YAMLError as error:
-        raise InputError(f"the README's head is not YAML: {error}", hint="mend it or delete it") from error
+        raise InputError(f"the README's head is not YAML: {message_of(error)}", hint="mend it or delete it") from error
     if not isinstance(data, dict):
         raise InputError("the README's head is not a YAML mapping", hint="mend it or delete it")
     return data

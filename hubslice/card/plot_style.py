@@ -56,14 +56,19 @@ def new_figure(height: float, width: float = WIDTH) -> Any:
     return figure
 
 
-def write_figure(figure: Any, path: Path) -> None:
-    """The figure as a small PNG, the same bytes for the same figure: few colours, no time, no program's name."""
+def write_figure(figure: Any, path: Path, *, photographs: bool = False) -> None:
+    """The figure as a small PNG, the same bytes for the same figure: no time, no program's name.
+
+    It has few colours, or all that `photographs` need and fewer dots.
+    """
     from PIL import Image
 
     raw, small = BytesIO(), BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # it draws a box
-        figure.savefig(raw, format="png", dpi=160, metadata={"Software": None})
-    picture = Image.open(raw).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+        figure.savefig(raw, format="png", dpi=130 if photographs else 160, metadata={"Software": None})
+    picture = Image.open(raw).convert("RGB")
+    if not photographs:
+        picture = picture.quantize(colors=128, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     write_atomically(path, small.getvalue())

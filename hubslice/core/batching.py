@@ -8,7 +8,8 @@ from typing import TypeVar
 import torch
 
 from hubslice.core.errors import MemoryShortError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 
 Result = TypeVar("Result")
 

@@ -17,11 +17,20 @@ NAME: Final = 200  # characters of a name; of longer ones the middle is cut out
 LINE: Final = 2_000  # characters of a line, such as a message with several names
 LABEL: Final = 40  # characters of a label in a plot
 
-# Printable by Unicode's classes, and yet without a mark: fillers, and selectors other than those of emoji.
-_BLANK: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]")
+# Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt: fonts show nothing for them. Without U+FE0E and
+# U+FE0F, which choose how the emoji before them is drawn.
+_IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# Letters and symbols whose glyph is empty: in Braille, Egyptian hieroglyphs, Khitan script and music.
+_EMPTY_GLYPHS: Final = "\u2800\U00013441\U00013442\U00016fe4\U0001d159"
+_BLANK: Final = re.compile(f"[{_IGNORABLE}{_EMPTY_GLYPHS}]")
 _MARKUP: Final = re.compile(r"(?i)([\\`*_{}\[\]<>|#~$&@]|(?<=http):|(?<=https):|(?<=www)\.)")
 _LEADING: Final = re.compile(r"^(\d*)([-+=.)])(?=[-=\s]|$)")  # what begins a list or underlines a heading
-_STEERING: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # by Unicode's classes
+_BREAKING: Final = frozenset(
+    ("Cc", "Cs", "Zl", "Zp")
+)  # Unicode's classes of controls, line ends, and what is not UTF-8
 _EMPTY: Final = "(empty)"
 
 
@@ -42,8 +51,8 @@ def lines(value: object) -> str:
 
 
 def record(value: object) -> str:
-    """A value that a script reads, such as a path: one line, and else what it is as far as a terminal bears it."""
-    return "".join(_visible(sign) if unicodedata.category(sign) in _STEERING else sign for sign in str(value))
+    """A value that a script reads, such as a path: exact, but for line ends and controls, so that it is one line."""
+    return "".join(_visible(sign) if unicodedata.category(sign) in _BREAKING else sign for sign in str(value))
 
 
 def json_text(data: object, indent: int | None = None, *, only_ascii: bool = False) -> str:

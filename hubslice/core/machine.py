@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from hubslice.core.caches import caches
 from hubslice.core.errors import DiskError, HubsliceError, MemoryShortError
+from hubslice.core.foreign_errors import first_line
 
 AGAIN = "give the same command again: it goes on where it stopped"
 
@@ -119,12 +120,6 @@ def faults_told(doing: str, folder: Path) -> Iterator[None]:
         if fault is None:
             raise
         raise fault from error
-
-
-def first_line(error: BaseException) -> str:
-    """The error's message, its first line alone."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -38,6 +38,14 @@ def signed(value: float, digits: int = 3) -> str:
     return told if told.startswith("-") or told == "0" else f"+{told}"
 
 
+def size_in_words(size: int) -> str:
+    """A number of bytes: `3.2 GiB`, `75.3 KiB`, `12 bytes`."""
+    for unit, words in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size >= unit:
+            return f"{size / unit:,.1f} {words}"
+    return f"{size} bytes"
+
+
 def _parts(value: float, digits: int) -> tuple[str, int]:
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return mantissa, int(exponent)

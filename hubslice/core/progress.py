@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, Protocol
 
-StepState = Literal["start", "done", "cached"]
+StepState = Literal["start", "done", "cached", "stopped"]
 
 
 class Bar(Protocol):
@@ -24,7 +24,7 @@ class Reporter(Protocol):
     """Where a run says what it is doing."""
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
-        """Tell that a step starts, is done (after `seconds`), or need not run because its result is cached."""
+        """Tell that a step starts, is done or ended by an error (after `seconds`), or that its result is cached."""
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
         """Give a bar for a loop of `total` units (None: unknown), to be advanced inside the `with` block."""
@@ -53,8 +53,12 @@ SILENT: Reporter = Silent()
 
 @contextmanager
 def stage(reporter: Reporter, name: str, title: str) -> Iterator[None]:
-    """Tell that a part of the work starts, and when the block is over how long it took."""
+    """Tell that a part of the work starts, and when the block is over, also by an error, how long it took."""
     reporter.step(name, title, "start")
     started = time.monotonic()
-    yield
-    reporter.step(name, title, "done", time.monotonic() - started)
+    state: StepState = "stopped"
+    try:
+        yield
+        state = "done"
+    finally:
+        reporter.step(name, title, state, time.monotonic() - started)

@@ -16,6 +16,7 @@ from torch import Tensor
 from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectRow
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import RunError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.paths import AnyPath
 from hubslice.core.rate import Reduction
 from hubslice.defects.rates import defect_row, paired_reduction
@@ -112,4 +113,6 @@ class Evidence:
                 },
             )
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise RunError(f"{path} cannot be read as evidence: {error}", hint="run `hubslice audit` again") from error
+            raise RunError(
+                f"{path} cannot be read as evidence: {message_of(error)}", hint="run `hubslice audit` again"
+            ) from error

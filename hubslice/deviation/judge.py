@@ -10,7 +10,8 @@ import numpy as np
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import HubsliceError, MemoryShortError, ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.labels import SharedLabels
 from hubslice.deviation.pictures import PICTURES

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubslice.artefacts.deviation import ComparedModel
 from hubslice.core.errors import DiffError, HubsliceError, ModelError
-from hubslice.core.machine import first_line
+from hubslice.core.foreign_errors import first_line, message_of
 from hubslice.core.progress import Reporter
 from hubslice.deviation.image_judges import OpenedImages, open_image_graph, open_images, pair_images
 from hubslice.deviation.judge import Pair
@@ -104,7 +104,9 @@ def read_map(given: str | Mapping[str, str] | None) -> str | Mapping[str, str] |
     except FileNotFoundError as error:
         raise DiffError(f"there is no map of labels at {path}", hint="give common, order, or a JSON file") from error
     except (OSError, ValueError) as error:
-        raise DiffError(f"{path} cannot be read as a map of labels: {error}", hint='it is JSON: {"b": "a"}') from error
+        raise DiffError(
+            f"{path} cannot be read as a map of labels: {message_of(error)}", hint='it is JSON: {"b": "a"}'
+        ) from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise DiffError(
             f"{path} is no table of labels", hint="it is JSON, {label of the second model: label of the first}"

@@ -16,7 +16,8 @@ from hubslice.artefacts.deviation import ComparedModel
 from hubslice.artefacts.model import FileFact
 from hubslice.core.device import exact_arithmetic
 from hubslice.core.errors import DiffError, ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.deviation.judge import Outputs, outputs_of
 from hubslice.deviation.labels import share
 from hubslice.deviation.text_judge import TextJudge, TextPair, Tokens, answer

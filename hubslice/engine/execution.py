@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hubslice.core.machine import faults_told
 from hubslice.core.memory import peak_memory
 from hubslice.core.processes import leads
-from hubslice.core.progress import Reporter, Silent
+from hubslice.core.progress import Reporter, Silent, stage
 from hubslice.engine.environment import environment
 from hubslice.engine.opened import Opened
 from hubslice.engine.run_folder import KEY, NOTES, RunFolder
@@ -88,26 +88,25 @@ class _Work:
 
 
 def _run(step: Step, key: str, run: RunFolder, work: _Work) -> StepRecord:
-    work.reporter.step(step.name, step.title, "start")
-    work.opened.forget(run.step(step.name))
-    folder = run.begin(step.name, key)
-    started = time.monotonic()
-    with peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
-        step.run(work.context(step, run, folder))
-    seconds = time.monotonic() - started
-    digest, size = digest_folder(folder, leave_out=NOTES)
-    record = StepRecord(
-        name=step.name,
-        key=key,
-        digest=digest,
-        size=size,
-        seconds=seconds,
-        peak_mib=peak[0] / 2**20,
-        device=str(work.device),
-        environment=environment(str(work.device)),
-    )
-    run.finish(record)
-    work.reporter.step(step.name, step.title, "done", seconds)
+    with stage(work.reporter, step.name, step.title):
+        work.opened.forget(run.step(step.name))
+        folder = run.begin(step.name, key)
+        started = time.monotonic()
+        with peak_memory() as peak, faults_told(f"doing {step.name} ({step.title})", folder):
+            step.run(work.context(step, run, folder))
+        seconds = time.monotonic() - started
+        digest, size = digest_folder(folder, leave_out=NOTES)
+        record = StepRecord(
+            name=step.name,
+            key=key,
+            digest=digest,
+            size=size,
+            seconds=seconds,
+            peak_mib=peak[0] / 2**20,
+            device=str(work.device),
+            environment=environment(str(work.device)),
+        )
+        run.finish(record)
     return record
 
 

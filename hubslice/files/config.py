@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hubslice.core.errors import ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.config_entries import check_entries
 from hubslice.files.config_redirects import check_followed, walk
 
@@ -41,7 +42,7 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
         ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"{where}: {path.name} is not JSON: {error}", hint="mend the file, or choose another revision"
+            f"{where}: {path.name} is not JSON: {message_of(error)}", hint="mend the file, or choose another revision"
         ) from error
     if not isinstance(content, dict):
         raise ModelError(f"{where}: {path.name} is not a JSON object", hint="mend it, or choose another revision")

@@ -15,6 +15,7 @@ from safetensors.numpy import save as to_safetensors
 
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import InputError, RunError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.paths import AnyPath, as_path
 from hubslice.files.tensor_header import HeaderError, parse_header, read_header
 from hubslice.files.tensor_writing import sorted_header
@@ -51,7 +52,7 @@ def read_sealed(
             raise ValueError("its content is not that of its checksum")
         return build(json.loads(metadata[ABOUT]), tensors)
     except (OSError, SafetensorError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise RunError(f"{path} cannot be read as a {kind}: {error}", hint=hint or _hint(path)) from error
+        raise RunError(f"{path} cannot be read as a {kind}: {message_of(error)}", hint=hint or _hint(path)) from error
 
 
 def check_replaceable(path: Path, kind: str) -> None:

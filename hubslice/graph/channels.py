@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hubslice.core.foreign_errors import message_of
 from hubslice.graph.channel_groups import ChannelGroup, ChannelMap, Part
 from hubslice.graph.ties import Layer, Place, Tie, find_ties, parameter_of
 from hubslice.graph.trial import Trial, passing
@@ -37,7 +38,7 @@ def channel_map(model: Model) -> ChannelMap:
     try:
         ties = find_ties(module, inputs)
     except Exception as error:  # torch-pruning documents no closed set of errors
-        reason = f"the network cannot be traced ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+        reason = f"the network cannot be traced ({type(error).__name__}: {message_of(error)})"
         return ChannelMap((), dict.fromkeys(layers, reason))
     groups, whole = _sort(module, ties, order)
     trial = Trial.of(model.module, inputs)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hubslice.core.errors import HubsliceError, ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.graph.classifier import arranged, channels_first, channels_last, check_sides
 from hubslice.graph.session import Session, open_session
 
@@ -57,7 +58,7 @@ class Runner:
             call()
         except Exception as error:  # ONNX Runtime documents no closed set of errors
             raise ModelError(
-                f"{self.name} cannot be run on a batch of {batch} x {' x '.join(map(str, size))}: {_line(error)}",
+                f"{self.name} cannot be run on a batch of {batch} x {' x '.join(map(str, size))}: {message_of(error)}",
                 hint="give --input-size with the side that it was made for, or smaller batches with --batch",
             ) from error
         return call
@@ -76,7 +77,8 @@ def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Run
         raise
     except Exception as error:  # ONNX Runtime documents no closed set of errors
         raise ModelError(
-            f"{name} cannot be opened by ONNX Runtime: {_line(error)}", hint="export it again; the file may be damaged"
+            f"{name} cannot be opened by ONNX Runtime: {message_of(error)}",
+            hint="export it again; the file may be damaged",
         ) from error
     inputs = session.runtime.get_inputs()
     if len(inputs) != 1:
@@ -93,8 +95,3 @@ def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Run
         )
     check_sides(name, shape)
     return Runner(name, session, inputs[0].name, shape, np.dtype(TYPES[inputs[0].type]))
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:299]}…"

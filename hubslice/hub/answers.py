@@ -21,7 +21,7 @@ httpx: Any = import_module(hf.HTTPError.__module__.partition(".")[0])  # type: i
 
 LARGEST: Final = 64 << 20  # bytes of an answer that is not a file's content
 _OF_REDIRECT: Final = 1 << 16  # bytes of one that only leads elsewhere; the rest is not read
-_READABLE: Final = ("", "identity", "gzip", "deflate")  # encodings of which a piece grows a thousandfold at most
+_READABLE: Final = ("", "gzip", "deflate")  # encodings of which a piece grows a thousandfold at most
 _OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")  # headers of how a body came
 _RANGE: Final = re.compile(r"bytes=(\d+)-(\d+)")
 
@@ -47,9 +47,23 @@ def of_file(request: Any) -> bool:
 
 
 def ask_plainly(request: Any) -> None:
-    """Let the server send an answer as it is, or in an encoding whose pieces have a limited size."""
-    if not of_file(request) and request.headers.get("Accept-Encoding") != "identity":
-        request.headers["Accept-Encoding"] = ", ".join(_READABLE[2:])
+    """Let the server send a file as it is, another answer so or in an encoding whose pieces have a limited size."""
+    if request.method in ("GET", "HEAD") and "/resolve/" in request.url.path:
+        request.headers["Accept-Encoding"] = "identity"
+    elif request.headers.get("Accept-Encoding") != "identity":
+        request.headers["Accept-Encoding"] = ", ".join(_READABLE[1:])
+
+
+def encoding_of(response: Any) -> str:
+    """How its body is packed; empty: not at all."""
+    encoding = str(response.headers.get("Content-Encoding", "")).strip().lower()
+    return "" if encoding == "identity" else encoding
+
+
+def unasked(request: Any, encoding: str) -> Unending:
+    """The error for an answer in an encoding that was not asked for."""
+    told = f"{address_of(request)} answers in the encoding {encoding[:40]!r}, which was not asked for"
+    return Unending(told, request=request)
 
 
 def first_of_redirect(response: Any) -> None:
@@ -109,9 +123,9 @@ def whole(response: Any, seconds: float | None, until: float | None) -> Any:
 
 
 def _read(response: Any, most: int, seconds: float | None, until: float | None) -> Any:
-    request, encoding = response.request, response.headers.get("Content-Encoding", "").strip().lower()
+    request, encoding = response.request, encoding_of(response)
     if encoding not in _READABLE:
-        raise Unending(f"{address_of(request)} answers in the encoding {encoding[:40]!r}, which was not asked for")
+        raise unasked(request, encoding)
     announced = response.headers.get("Content-Length", "")
     found = bytearray()
     if announced.isdecimal() and int(announced) > most:

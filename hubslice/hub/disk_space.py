@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hubslice.core.errors import FetchError
+from hubslice.core.numbers import size_in_words
 from hubslice.hub.client import Client
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
@@ -39,8 +40,8 @@ def require_disk_space(listing: Listing, paths: Iterable[str], client: Client) -
         needed = _to_download(listing, paths, client)
     if needed > free:
         raise FetchError(
-            f"cannot fetch {listing}: {in_words(needed)} are still to be downloaded, and the disk of {cache} has "
-            f"{in_words(free)} left",
+            f"cannot fetch {listing}: {size_in_words(needed)} are still to be downloaded, and the disk of {cache} has "
+            f"{size_in_words(free)} left",
             hint="free space, or set HF_HOME to a folder on another disk",
         )
 
@@ -73,8 +74,3 @@ def _is_folder(place: Path) -> bool:
         return place.is_dir()
     except PermissionError:  # of one above it
         return False
-
-
-def in_words(size: int) -> str:
-    """A number of bytes for people: `3.2 GiB`."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"

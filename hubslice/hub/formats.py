@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from hubslice.core.errors import IntegrityError, ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.names import DELTA, INDEX, WEIGHTS
 
 CONFIG = "config.json"
@@ -133,7 +134,7 @@ def shards(index: Path, where: str, *, on_hub: bool) -> dict[str, set[str]]:
             found.setdefault(str(shard), set()).add(tensor)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{where}: {index.name} is not an index of shards ({type(error).__name__}: {error})", hint=mend
+            f"{where}: {index.name} is not an index of shards ({type(error).__name__}: {message_of(error)})", hint=mend
         ) from error
     if len(found) > _MOST_SHARDS:
         raise ModelError(f"{where}: {index.name} names {len(found):,} shards, more than {_MOST_SHARDS:,}", hint=mend)

@@ -10,6 +10,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from hubslice.core.errors import IntegrityError, ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.tensor_header import Header, HeaderError, read_header
 
 _CHUNK = 1 << 22
@@ -99,7 +100,9 @@ def check_graph(path: Path, *, name: str) -> Mapping[str, str]:
     try:
         graph = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's own, of a library that this one only depends on through onnx
-        raise ModelError(f"{name} is damaged or not ONNX: {error}", hint="convert or export it again") from error
+        raise ModelError(
+            f"{name} is damaged or not ONNX: {message_of(error)}", hint="convert or export it again"
+        ) from error
     return {each.key: each.value for each in graph.metadata_props}
 
 

@@ -29,10 +29,10 @@ class _List:
 
 
 class Pages:
-    """The lists that a session reads."""
+    """The lists that a session reads; several may be the same one, read at once."""
 
     def __init__(self) -> None:
-        self._lists: dict[str, _List] = {}  # by the address of the page that comes next
+        self._lists: list[tuple[str, _List]] = []  # with the address of the page that comes next, the newest last
         self._lock = Lock()
 
     def follow(self, response: Any) -> None:
@@ -50,15 +50,20 @@ class Pages:
         except httpx.InvalidURL:
             return  # huggingface_hub says so
         with self._lock:
-            read = self._lists.get(str(asked)) or _List(address_of(response.request))
+            read = self._taken(str(asked)) or _List(address_of(response.request))
             read.size += len(response.content)
             read.seen.add(str(asked))
             told = self._trouble(read, asked, following)
             if told:
                 raise Unending(f"the list at {read.first} {told}", request=response.request)
-            while len(self._lists) >= _REMEMBERED:
-                del self._lists[next(iter(self._lists))]
-            self._lists[str(following)] = read
+            self._lists = [*self._lists[1 - _REMEMBERED :], (str(following), read)]
+
+    def _taken(self, asked: str) -> _List | None:
+        """A list of which this page comes next. Of several the last: the others may have been left."""
+        for at in reversed(range(len(self._lists))):
+            if self._lists[at][0] == asked:
+                return self._lists.pop(at)[1]
+        return None
 
     def _trouble(self, read: _List, asked: Any, following: Any) -> str | None:
         if (following.scheme, following.netloc) != (asked.scheme, asked.netloc):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hubslice.hub.answers import Unending, address_of, httpx
+from hubslice.hub.answers import Unending, address_of, encoding_of, httpx, unasked
 
 _REMEMBERED: Final = 10_000  # files
 
@@ -21,13 +21,20 @@ class Sizes:
         told = response.headers.get("X-Linked-Size")
         if told is None and response.is_success:
             told = response.headers.get("Content-Length")
-        if told is not None and told.isdecimal() and "Content-Encoding" not in response.headers:
+        if told is not None and told.isdecimal():
             while len(self._sizes) >= _REMEMBERED:
                 del self._sizes[next(iter(self._sizes))]
             self._sizes[address_of(response.request)] = int(told)
 
     def hold(self, request: Any, response: Any) -> None:
-        """Let the body of a file's answer end with an error where it is longer than was said."""
+        """Let the body of a file's answer end with an error where it is longer than was said.
+
+        Raises:
+            Unending: it is packed, though files are asked for as they are: how much it unpacks to, nobody said.
+        """
+        if encoding := encoding_of(response):
+            response.close()
+            raise unasked(request, encoding)
         size = self._sizes.get(address_of(request))
         if size is not None:
             response.stream = _AtMost(response.stream, size, request)

@@ -13,9 +13,9 @@ from typing import Final
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
 from hubslice.core.errors import PushError
+from hubslice.core.numbers import size_in_words
 from hubslice.core.progress import SILENT, Reporter, stage
 from hubslice.files.names import CARD, RESULTS, SIGNATURE
-from hubslice.hub.disk_space import in_words
 from hubslice.hub.listing import expected_files, repo_info
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
 from hubslice.hub.refusals import refused_as, status, unanswered
@@ -71,7 +71,7 @@ def push(plan: PushPlan, reporter: Reporter = SILENT) -> PushResult:
 def _commit(plan: PushPlan, parent: str, reporter: Reporter) -> PushResult:
     doing = f"push to {plan.repo_id}"
     operations = [_operation(plan, file) for file in plan.changes]
-    size = in_words(sum(file.size for file in plan.changes if file.change != "deleted"))
+    size = size_in_words(sum(file.size for file in plan.changes if file.change != "deleted"))
     with (
         stage(reporter, "upload", f"Upload {len(operations)} files, {size}"),
         refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),

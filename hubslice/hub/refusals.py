@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from huggingface_hub import errors as hf
 
 from hubslice.core.errors import HubError, HubsliceError
+from hubslice.core.foreign_errors import first_line
 from hubslice.core.machine import cache_fault
 from hubslice.hub.answers import Unending
 from hubslice.hub.client import LOGIN, Client
@@ -98,16 +99,16 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
         case hf.HfHubHTTPError():
             return _by_status(error, repo_id=repo_id, page=page)
         case hf.EntryNotFoundError():
-            return f"the file is not in the cache: {_first_line(error)}", "fetch it once while online"
+            return f"the file is not in the cache: {first_line(error)}", "fetch it once while online"
         case hf.HFValidationError():
-            return _first_line(error), "write owner/name"
+            return first_line(error), "write owner/name"
         case OSError() if error.errno == errno.ENOSPC:
             return "the disk is full", "free space, or set HF_HOME to a folder on another disk"
         case OSError() if str(error).startswith("Consistency check failed"):
             return "fewer or more bytes came than the Hub announced", "run it again; a proxy may change what passes it"
     if isinstance(error, _MALFORMED):
         return (
-            f"what {client.url} answers is not what a Hub answers ({type(error).__name__}: {_first_line(error)})",
+            f"what {client.url} answers is not what a Hub answers ({type(error).__name__}: {first_line(error)})",
             "check HF_ENDPOINT; a proxy or the login page of a network may answer in the Hub's place",
         )
     if isinstance(error, TooManyRedirects):
@@ -118,10 +119,10 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
         proxy = proxy_of(client.url)
         through, check = (f" through the proxy of {proxy}", f"{proxy.variable}, ") if proxy else ("", "")
         return (
-            f"the Hub at {client.url} cannot be reached{through} ({type(error).__name__}: {_first_line(error)})",
+            f"the Hub at {client.url} cannot be reached{through} ({type(error).__name__}: {first_line(error)})",
             f"check {check}the connection and HF_ENDPOINT; HF_HUB_OFFLINE=1 works with what is cached",
         )
-    return f"{type(error).__name__}: {_first_line(error)}", f"run it again; if it stays, see {page}"
+    return f"{type(error).__name__}: {first_line(error)}", f"run it again; if it stays, see {page}"
 
 
 def _by_status(error: hf.HfHubHTTPError, *, repo_id: str, page: str) -> tuple[str, str]:
@@ -156,8 +157,3 @@ def _by_status(error: hf.HfHubHTTPError, *, repo_id: str, page: str) -> tuple[st
         case _ if code >= 500:
             return f"the Hub is out of order (HTTP {code}{because})", f"run again {wait}; https://status.huggingface.co"
     return f"the Hub answers HTTP {code}{because}", f"see {page}"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -14,6 +14,7 @@ from hubslice.artefacts.delta import DeltaFacts, Stored, Teacher, read_delta, re
 from hubslice.artefacts.model import FileFact
 from hubslice.core.artefact import DRAFT
 from hubslice.core.errors import FetchError, IntegrityError, RunError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.names import DELTA, WEIGHTS
 from hubslice.files.tensor_header import TensorInfo
 from hubslice.files.tensor_parts import Piece, Tensors
@@ -128,7 +129,9 @@ def _write(stored: Stored, teacher: Teacher, file: BinaryIO, source: Path) -> st
         try:
             data = restored(stored, name, teacher)
         except (ValueError, LookupError) as error:
-            raise RunError(f"{source} cannot be put together: {name}: {error}", hint="fetch the file again") from error
+            raise RunError(
+                f"{source} cannot be put together: {name}: {message_of(error)}", hint="fetch the file again"
+            ) from error
         sha256.update(data)
         file.write(data)
     return sha256.hexdigest()

@@ -22,6 +22,7 @@ from huggingface_hub import errors as hf
 from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers  # type: ignore[attr-defined]
 
 from hubslice.core.errors import IntegrityError
+from hubslice.core.foreign_errors import message_of
 from hubslice.hub.answers import ask_plainly, first_of_redirect, of_file, whole, within
 from hubslice.hub.pages import Pages
 from hubslice.hub.promised_size import Sizes
@@ -146,7 +147,7 @@ class Session(_httpx.Client):
 
     def _gave_up(self, request: Any, error: Exception) -> GaveUp:
         self._silent.add(request.url.netloc)
-        return GaveUp(f"{type(error).__name__}: {error}", request=request)
+        return GaveUp(f"{type(error).__name__}: {message_of(error)}", request=request)
 
 
 def pauses() -> Sequence[float | None]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hubslice.core.errors import ModelError
 from hubslice.core.escaping import named
+from hubslice.core.foreign_errors import message_of
 
 FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 LARGEST: Final = 1 << 28  # bytes; vocabularies of a quarter million tokens have an eighth of that
@@ -31,7 +32,7 @@ def check_added_tokens(folder: Path) -> None:
         try:
             content = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise ModelError(f"{folder}: {name} is not JSON: {error}", hint=hint) from error
+            raise ModelError(f"{folder}: {name} is not JSON: {message_of(error)}", hint=hint) from error
         for token in _tokens(content):
             if unknown := sorted(token.keys() - KNOWN):
                 raise ModelError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hubslice.core.errors import HubsliceError, ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.config import check_numbers
 from hubslice.models.base import Model
 from hubslice.recipe.schema import TeacherParams
@@ -58,8 +59,7 @@ def _trouble_with(name: str) -> Iterator[None]:
     except HubsliceError:
         raise
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ModelError(
-            f"{name} cannot be made with these arguments: {type(error).__name__}: {' '.join(lines)[:300]}",
+            f"{name} cannot be made with these arguments: {type(error).__name__}: {message_of(error)}",
             hint="mend teacher.arguments: they are those of the architecture, as its library documents them",
         ) from error

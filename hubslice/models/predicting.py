@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import DataError, InputError
 from hubslice.core.escaping import named
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.paths import AnyPath
 from hubslice.modality.image.pixels import prepare, to_unit
 from hubslice.modality.image.reading import read_rgb, to_rgb, was_transparent
@@ -118,7 +119,7 @@ def _rgb(image: ImageLike, rule: Transparency, name: str) -> Image.Image:
     except FileNotFoundError as error:
         raise DataError(f"there is no image at {name}", hint=TAKEN) from error
     except Exception as error:  # Pillow raises whatever it stumbles over in broken files
-        told = str(error) or type(error).__name__
+        told = message_of(error)
         raise DataError(f"{name} cannot be read: {told}", hint="mend it or leave it out") from error
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hubslice.core.artefact import Artefact
 from hubslice.core.errors import ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.config import LARGEST_FILE, LARGEST_NUMBER
 from hubslice.files.names import SHAPES
 from hubslice.models.calling import Call
@@ -113,7 +114,9 @@ def apply(module: nn.Module, shapes: CompactShapes, where: str) -> None:
         try:
             resize(parts[name])
         except ValueError as error:
-            raise ModelError(f"{where}: {SHAPES} gives {told} impossible widths: {error}", hint=HINT) from error
+            raise ModelError(
+                f"{where}: {SHAPES} gives {told} impossible widths: {message_of(error)}", hint=HINT
+            ) from error
 
 
 def resize(layer: Any) -> None:
@@ -162,6 +165,6 @@ def check_runs(network: nn.Module, inputs: Mapping[str, Tensor], where: str) -> 
         Call(network, tuple(inputs)).eval()(*inputs.values())
     except Exception as error:  # whatever a network raises whose parts do not go together
         raise ModelError(
-            f"{where}: with the widths of {SHAPES} the network does not run: {str(error).splitlines()[0][:200]}",
+            f"{where}: with the widths of {SHAPES} the network does not run: {message_of(error)}",
             hint=HINT,
         ) from error

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.files.config_redirects import NOT_OF_ARCHITECTURE
 from hubslice.modality.image.geometry import CROP_MODES
 from hubslice.modality.image.stock_timm import check_timm

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hubslice.core.errors import ModelError
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.names import INDEX, WEIGHTS
 from hubslice.files.tensor_header import HeaderError, read_header
 from hubslice.hub.formats import check_weights, shards
@@ -33,11 +34,12 @@ def held_shapes(folder: Path) -> Shapes:
             found |= {tensor: info.shape for tensor, info in read_header(folder / name).tensors.items()}
     except HeaderError as error:
         raise ModelError(
-            f"{folder / name} is damaged or not safetensors: {error}", hint="save or download the weights again"
+            f"{folder / name} is damaged or not safetensors: {message_of(error)}",
+            hint="save or download the weights again",
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{folder} cannot be read as a model: {type(error).__name__}: {error}", hint="download it again"
+            f"{folder} cannot be read as a model: {type(error).__name__}: {message_of(error)}", hint="download it again"
         ) from error
     return found
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 
 from hubslice.core.errors import ProfileError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.machine import out_of_memory
 from hubslice.graph.session import Session
 from hubslice.profiling.instrument import STATE_IN, STATE_OUT
@@ -45,7 +46,7 @@ class Accumulator:
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             if out_of_memory(error):
                 raise
-            raise ProfileError(f"the graph cannot run on this batch: {error}") from error
+            raise ProfileError(f"the graph cannot run on this batch: {message_of(error)}") from error
         # Swapped only after success. They are two because ONNX Runtime does not let an output overwrite its input.
         self._state, self._next = self._next, self._state
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from hubslice.artefacts.profile import Profile
 from hubslice.core.errors import SliceError
+from hubslice.core.foreign_errors import message_of
 from hubslice.graph.layer import Layer
 from hubslice.graph.neuron_map import NeuronMap
 
@@ -47,7 +48,7 @@ class Candidate:
                 seen_in, seen_out = profile.counts[layer.input.key], profile.counts[layer.output.key]
             except KeyError as error:
                 raise SliceError(
-                    f"the profile has no counts for tensor {error} of {layer.parameter}",
+                    f"the profile has no counts for tensor {message_of(error)} of {layer.parameter}",
                     hint="profile the same model again with `hubslice profile`",
                 ) from error
             group = np.arange(outs) // (outs // layer.groups)

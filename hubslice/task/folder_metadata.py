@@ -15,6 +15,7 @@ import datasets
 from datasets.exceptions import DatasetsError
 
 from hubslice.core.errors import DataError
+from hubslice.core.foreign_errors import message_of
 from hubslice.task.aside import Aside, Reason, some, tell
 from hubslice.task.labels import normal
 from hubslice.task.loading import load
@@ -123,7 +124,7 @@ def _rows_of(path: Path, table: str, source: str) -> tuple[list[Row], dict[str, 
         rows, classes = _read(path)
     except (DatasetsError, ValueError, csv.Error) as error:
         raise DataError(
-            f"{table} of {source} cannot be read: {error.__cause__ or error}",
+            f"{table} of {source} cannot be read: {message_of(error.__cause__ or error)}",
             hint="tables are UTF-8, columns of a .csv file are separated by commas, and a line of a .jsonl file is an "
             "object",
         ) from error

@@ -14,8 +14,9 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from hubslice.core.errors import DataError, FetchError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.library_bars import hide_bars
-from hubslice.core.machine import disk_full, first_line
+from hubslice.core.machine import disk_full
 from hubslice.hub.client import Client
 from hubslice.hub.refusals import absent, refused_as, unanswered
 from hubslice.hub.xet import by_xet, of_xet
@@ -49,7 +50,7 @@ def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
         validate_repo_id(params.path)
     except HFValidationError as error:
         hint = "set data.path to a parquet file, an image folder or a data set's Hub id, such as owner/name"
-        raise DataError(f"{missing}, nor a Hub id: {first_line(error)}", hint=hint) from error
+        raise DataError(f"{missing}, nor a Hub id: {message_of(error)}", hint=hint) from error
     client = Client()
     if client.offline or datasets.config.HF_HUB_OFFLINE:
         return _offline(params, missing)

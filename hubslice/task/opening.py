@@ -14,6 +14,7 @@ from datasets.exceptions import DatasetsError
 
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
+from hubslice.core.foreign_errors import message_of
 from hubslice.modality.image.mistaken import mistaken
 from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
@@ -70,7 +71,7 @@ def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tup
         files = [local] if local and local.is_file() else map(walked.path, walked.tables) if walked else []
         what = next((f" ({path.name}: {what})" for path in files if (what := mistaken(path))), "")
         raise DataError(
-            f"{params.path} cannot be read {how}: {error.__cause__ or error}{what}",
+            f"{params.path} cannot be read {how}: {message_of(error.__cause__ or error)}{what}",
             hint="data.path takes a folder with class/image.png, a parquet file, a data set's Hub id, or a folder of "
             "a data-set repository",
         ) from error

@@ -1,7 +1,8 @@
 """How large a parquet file is once it is unpacked, before it is: a few kB can stand for gigabytes.
 
-Encodings name a value once and its repetitions by number, and nulls take no bytes at all. What the metadata says gives
-an upper bound; only where that is above the limit, columns of text or bytes are read, and their values stay shared.
+Encodings name a value once and its repetitions by number, and nulls take no bytes at all. What the pages' headers say
+gives a lower and an upper bound; only where the limit is between them, columns of text or bytes are read, and their
+values stay shared.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,11 +18,14 @@ import pyarrow.parquet as pq
 
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
+from hubslice.core.numbers import size_in_words
+from hubslice.task.parquet_pages import OddPagesError, Pages, pages_of
 
 LEAST: Final = 1 << 30  # bytes that any file may unpack to
 GROWTH: Final = 100  # times its size, to which larger files may; images are compressed already
 _MOST_COLUMNS: Final = 10_000
 _MOST_CHUNKS: Final = 1_000_000  # columns times row groups
+_MOST_PAGES: Final = 500_000
 _LARGEST_FOOTER: Final = 64 << 20  # bytes
 _MARK: Final = b"PAR1"  # at both ends of a file
 _TAIL: Final = 8  # bytes at its end: the length of the footer, and the mark
@@ -29,21 +33,24 @@ _AT_ONCE: Final = 256 << 20  # bytes of a column that are unpacked at once
 _MOST_ROWS: Final = 1 << 16  # likewise
 _OFFSET: Final = 8  # bytes that a value takes beside its own
 _WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}  # bytes, once unpacked
-_PREFIXES: Final = "DELTA_BYTE_ARRAY"  # values that share their beginning with the one before
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A column in a row group: `most` are the bytes that it can unpack to at the most, by what the file says."""
+    """A column in a row group, and between what sizes it unpacks, by what its pages say."""
 
     group: int
     column: str
     values: int
-    stored: int  # bytes once decompressed, still encoded
-    encodings: tuple[str, ...]
+    pages: Pages
+    least: int
     most: int
-    exact: bool
     flat: bool  # a row has one value
+
+    @property
+    def exact(self) -> bool:
+        """Whether reading it would tell nothing more, or could not be done in parts."""
+        return not self.pages.repeats or (self.pages.prefixes and not self.flat)
 
     def unpacked(self, file: Path, limit: int) -> int:
         """The bytes that it unpacks to; counted no further than the limit."""
@@ -57,8 +64,8 @@ class _Chunk:
         return found
 
     def _parts(self, file: Path) -> Iterator[Any]:
-        if _PREFIXES in self.encodings:
-            rows = min(max(_AT_ONCE // max(self.stored, 1), 1), _MOST_ROWS)
+        if self.pages.prefixes:
+            rows = min(max(_AT_ONCE // max(self.pages.stored, 1), 1), _MOST_ROWS)
             opened = pq.ParquetFile(file)
             yield from opened.iter_batches(rows, row_groups=[self.group], columns=[self.column], use_threads=False)
         else:
@@ -93,15 +100,11 @@ def check_size(path: Path) -> None:
         OSError, pyarrow.ArrowInvalid: it is not such a file.
     """
     size, about = path.stat().st_size, _metadata(path)
-    chunks = [
-        _chunk(about, group, column) for group in range(about.num_row_groups) for column in range(about.num_columns)
-    ]
-    rows = [about.row_group(group).num_rows for group in range(about.num_row_groups)]
-    for chunk in chunks:
-        if chunk.values < 0 or (chunk.flat and chunk.values != rows[chunk.group]):
-            column = named(chunk.column[:80])
-            raise _odd(path, f"has {chunk.values:,} values in column {column} for {rows[chunk.group]:,} rows")
     limit = max(LEAST, GROWTH * size)
+    with path.open("rb") as file:
+        chunks = list(_chunks(path, file, about))
+    if sum(chunk.least for chunk in chunks) > limit:
+        raise _too_large(path, size, limit, "")
     most = sum(chunk.most for chunk in chunks)
     for chunk in sorted(chunks, key=lambda each: (not each.exact, each.most), reverse=True):
         if most <= limit:
@@ -109,20 +112,16 @@ def check_size(path: Path) -> None:
         found = chunk.unpacked(path, limit)
         most += found - chunk.most
         if found > limit:
-            raise _too_large(
-                path,
-                size,
-                limit,
-                f": {chunk.values:,} values of its column {named(chunk.column[:80])} are stored in "
-                f"{_in_words(chunk.stored)}, as repetitions",
-            )
+            column = named(chunk.column[:80])
+            told = f": {chunk.values:,} values of its column {column} are stored in {size_in_words(chunk.pages.stored)}"
+            raise _too_large(path, size, limit, f"{told}, as repetitions" if chunk.pages.repeats else "")
     if most > limit:
         raise _too_large(path, size, limit, "")
 
 
 def _too_large(path: Path, size: int, limit: int, why: str) -> DataError:
     return DataError(
-        f"{named(path)} of {_in_words(size)} would unpack to more than {_in_words(limit)}{why}",
+        f"{named(path)} of {size_in_words(size)} would unpack to more than {size_in_words(limit)}{why}",
         hint="it would fill memory and disk, and is hardly a data set of images or texts; if you trust it, write its "
         "rows as a folder of images, or cut it into several tables",
     )
@@ -135,7 +134,7 @@ def _metadata(path: Path) -> Any:
         tail = file.read(_TAIL)
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] == _MARK and length > _LARGEST_FOOTER:
-        raise _odd(path, f"has {_in_words(length)} of metadata")
+        raise _odd(path, f"has {size_in_words(length)} of metadata")
     about = pq.read_metadata(path)
     if about.num_columns > _MOST_COLUMNS or about.num_columns * about.num_row_groups > _MOST_CHUNKS:
         raise _odd(path, f"has {about.num_columns:,} columns in {about.num_row_groups:,} row groups")
@@ -145,17 +144,37 @@ def _metadata(path: Path) -> Any:
     return about
 
 
-def _chunk(about: Any, group: int, number: int) -> _Chunk:
-    chunk, column = about.row_group(group).column(number), about.schema.column(number)
-    values, stored, encodings = chunk.num_values, chunk.total_uncompressed_size, tuple(chunk.encodings)
-    kind = column.physical_type
-    if kind == "BYTE_ARRAY":
-        repeats = chunk.has_dictionary_page or _PREFIXES in encodings
-        most = (values if repeats else 1) * stored + _OFFSET * values
+def _chunks(path: Path, file: BinaryIO, about: Any) -> Iterator[_Chunk]:
+    """Every column of every row group."""
+    left = _MOST_PAGES
+    for group in range(about.num_row_groups):
+        rows = about.row_group(group)
+        for number in range(about.num_columns):
+            chunk, column = rows.column(number), about.schema.column(number)
+            flat = column.max_repetition_level == 0
+            if chunk.num_values < 0 or (flat and chunk.num_values != rows.num_rows):
+                told = f"has {chunk.num_values:,} values in column {named(column.path[:80])} for {rows.num_rows:,} rows"
+                raise _odd(path, told)
+            start = chunk.data_page_offset
+            if 0 < (chunk.dictionary_page_offset or 0) < start:
+                start = chunk.dictionary_page_offset
+            if start < 0 or chunk.total_compressed_size < 0:
+                raise _odd(path, f"has pages of column {named(column.path[:80])} outside of it")
+            try:
+                pages = pages_of(file, start, chunk.total_compressed_size, chunk.num_values, left)
+            except OddPagesError as error:
+                raise _odd(path, str(error)) from error
+            left -= pages.count
+            yield _chunk(group, column, max(chunk.num_values, pages.values), pages, flat)
+
+
+def _chunk(group: int, column: Any, values: int, pages: Pages, flat: bool) -> _Chunk:
+    if column.physical_type == "BYTE_ARRAY":
+        least = max(pages.stored, _OFFSET * values)
+        most = pages.most + _OFFSET * values
     else:
-        repeats = False
-        most = values * _WIDTHS.get(kind, column.length or 1)
-    return _Chunk(group, column.path, values, stored, encodings, most, not repeats, column.max_repetition_level == 0)
+        least = most = max(pages.stored, values * _WIDTHS.get(column.physical_type, column.length or 1))
+    return _Chunk(group, column.path, values, pages, least, max(least, most), flat)
 
 
 def _size(column: Any) -> int:
@@ -171,13 +190,6 @@ def _size(column: Any) -> int:
     if pa.types.is_map(kind):
         return _OFFSET * len(column) + _size(column.keys) + _size(column.items)
     return int(column.nbytes)
-
-
-def _in_words(size: int) -> str:
-    for unit, words in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= unit:
-            return f"{size / unit:,.1f} {words}"
-    return f"{size} bytes"
 
 
 def _odd(path: Path, what: str) -> DataError:

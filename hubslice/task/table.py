@@ -15,6 +15,7 @@ from PIL import Image
 
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
+from hubslice.core.foreign_errors import message_of
 from hubslice.modality.image.reading import read_rgb
 from hubslice.recipe.schema import DataParams
 from hubslice.task.labels import class_names
@@ -159,7 +160,7 @@ class Table:
             raise
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
-                f"{self.name(row)} has no readable picture: {str(error) or type(error).__name__}",
+                f"{self.name(row)} has no readable picture: {message_of(error)}",
                 hint="mend or remove it, or name another column with data.image",
             ) from error
 

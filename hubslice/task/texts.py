@@ -9,6 +9,7 @@ from typing import Any
 from datasets.exceptions import DatasetsError
 
 from hubslice.core.errors import DataError
+from hubslice.core.foreign_errors import message_of
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import DataParams
 from hubslice.task.hub import from_hub
@@ -96,7 +97,7 @@ def _rows(data: str, path: Path) -> Any:
             splits = load(kind, data_files=str(path), **options)
     except (DatasetsError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read as {kind}: {error.__cause__ or error}",
+            f"{path} cannot be read as {kind}: {message_of(error.__cause__ or error)}",
             hint="mend it; tables are UTF-8, the first line of .csv and .tsv names the columns",
         ) from error
     return splits["train"] if "train" in splits else next(iter(splits.values()))

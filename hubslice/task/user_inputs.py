@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import DataError
+from hubslice.core.foreign_errors import message_of
 from hubslice.modality.image.modes import MODES
 from hubslice.modality.image.pixels import prepare, to_unit
 from hubslice.modality.image.reading import read_rgb, was_transparent
@@ -116,7 +117,7 @@ class Given:
             return read_rgb(path, self.preprocessing.shown)
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
-                f"{path} cannot be read: {str(error) or type(error).__name__}",
+                f"{path} cannot be read: {message_of(error)}",
                 hint=f"mend it or take it away; inputs are {KINDS}",
             ) from error
 
@@ -177,7 +178,9 @@ def _images(folder: Path) -> list[Path] | None:
         if not walked.images and look(folder)[0] != "images":
             return None
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error}", hint="mend or remove what cannot be read") from error
+        raise DataError(
+            f"{folder} cannot be read: {message_of(error)}", hint="mend or remove what cannot be read"
+        ) from error
     for place in walked.tables:
         walked.aside.add(Reason.UNKNOWN, place)
     for place in walked.metadata:  # labels, which nobody asks for here
@@ -213,7 +216,7 @@ def _array(path: Path, preprocessing: Preprocessing) -> Given:
         # Of an archive nothing is unpacked, and of a header that says more than is there nothing is believed.
         array: np.ndarray = np.lib.format.open_memmap(path, mode="c")
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a NumPy array: {str(error)[:200]}", hint=f"inputs are {KINDS}") from error
+        raise DataError(f"{path} is not a NumPy array: {message_of(error)}", hint=f"inputs are {KINDS}") from error
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4 or array.shape[1:] != size or not len(array):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from hubslice.core.cells import Fixed, mebibytes
-from hubslice.hub.disk_space import in_words
+from hubslice.core.numbers import size_in_words
 from hubslice.hub.kinds import Kind, kind_of, why_skipped
 from hubslice.terminal.output import out
 
@@ -45,8 +45,9 @@ def tell_estimate(plan: Estimate, folder: Path) -> None:
         "seconds": "TIME (s)",
         "memory": "MEMORY (MiB)",
         "size": "ON DISK (MiB)",
+        "title": "WHAT",
     }
-    out.table(shown, headings | {"memory": "MEMORY (MiB)", "size": "ON DISK (MiB)", "title": "WHAT"})
+    out.table(shown, headings)
     if plan.teachers:
         out.line()
         out.fields(_facts(plan.teachers["pull"], plan.layers) | _needs(plan))
@@ -116,9 +117,9 @@ def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
         "tensors": f"{len(teacher.tensors)} in the weights ({', '.join(types)}), all fit the architecture"
         if teacher.tensors
         else f"not known before the download: {', '.join(teacher.pickles)} has no header that tells names and shapes",
-        "download": f"{in_words(teacher.download_bytes)} of {in_words(teacher.bytes)}"
+        "download": f"{size_in_words(teacher.download_bytes)} of {size_in_words(teacher.bytes)}"
         if teacher.download_bytes
-        else f"nothing, all {in_words(teacher.bytes)} are here",
+        else f"nothing, all {size_in_words(teacher.bytes)} are here",
     }
     if layers is not None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in layers.kinds.items())
@@ -136,5 +137,5 @@ def _needs(plan: Estimate) -> dict[str, object]:
     if plan.gpu_mib is not None:
         told["GPU memory"] = f"{plan.gpu_mib:.0f} MiB, {plan.gpu_free_mib or 0:.0f} MiB free"
     for disk in plan.disks:
-        told[f"disk {disk.folders[0]}"] = f"{in_words(disk.needed)}, {in_words(disk.free)} free"
+        told[f"disk {disk.folders[0]}"] = f"{size_in_words(disk.needed)}, {size_in_words(disk.free)} free"
     return told

@@ -9,7 +9,8 @@ from typer import TyperException
 
 from hubslice.core.errors import HubsliceError
 from hubslice.core.escaping import line
-from hubslice.core.machine import first_line, machine_fault
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import machine_fault
 from hubslice.terminal.ending import Ended
 
 INTERRUPTED = 130  # what shells use for a process that Ctrl-C ended

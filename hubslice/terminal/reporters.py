@@ -124,7 +124,7 @@ class _LineBar(Bar):
 
 
 class Live(Reporter):
-    """A spinner for the running step and bars below it; a line stays for each step that is over."""
+    """A spinner for the running step and bars below it; a line stays for each step that is done."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(
@@ -146,6 +146,8 @@ class Live(Reporter):
             return
         if name in self._steps:
             self._remove(self._steps.pop(name))
+        if state == "stopped":
+            return  # the error says more
         mark = Text("✓ " if state == "done" else "· ", style="green" if state == "done" else "dim")
         self._progress.console.print(
             mark.append(f"{printable(title)}  ", "default").append(_told("", state, seconds), "dim")
@@ -231,6 +233,8 @@ def _told(title: str, state: StepState, seconds: float | None) -> str:
             return f"{title} ..."
         case "done":
             return f"done{took}"
+        case "stopped":
+            return "stopped" if seconds is None else f"stopped after {_duration(seconds)}"
         case "cached":
             return "already done, taken from the run folder"
 

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from hubslice.core.errors import ExplainError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.machine import out_of_memory
 from hubslice.graph.session import Session, open_session
 from hubslice.tracing.flow import Flow, find_flow
@@ -134,6 +135,6 @@ def run_session(session: Session, names: Sequence[str], batch: Arrays) -> dict[s
             raise
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in batch.items())
         raise ExplainError(
-            f"the model cannot be run on {sizes}: {error}", hint="check the size of the inputs"
+            f"the model cannot be run on {sizes}: {message_of(error)}", hint="check the size of the inputs"
         ) from error
     return dict(zip(wanted, found, strict=True)) | {name: batch[name] for name in names if name in batch}

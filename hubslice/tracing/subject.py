@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import ExplainError, ModelError, ParityError
+from hubslice.core.foreign_errors import message_of
 from hubslice.graph.described import described
 from hubslice.graph.export import export_onnx
 from hubslice.graph.folding import fold
@@ -112,7 +113,9 @@ class GraphFile:
             model = onnx.load(path)
             open_session(path, level="none")
         except Exception as error:  # protobuf's, onnx's and ONNX Runtime's errors have no common base
-            raise ModelError(f"{path} cannot be opened as an ONNX graph: {error}", hint="export it again") from error
+            raise ModelError(
+                f"{path} cannot be opened as an ONNX graph: {message_of(error)}", hint="export it again"
+            ) from error
         preprocessing, labels = _described(path, {entry.key: entry.value for entry in model.metadata_props})
         if len(model.graph.input) != 1:
             raise ModelError(

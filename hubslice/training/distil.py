@@ -11,7 +11,8 @@ from torch import Tensor
 
 from hubslice.artefacts.slice import Slice
 from hubslice.core.errors import MemoryShortError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.core.progress import Reporter
 from hubslice.models.base import Model
 from hubslice.recipe.deviation import RepairParams

@@ -18,7 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 from hubslice.core.artefact import Artefact
 from hubslice.core.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.core.errors import MemoryShortError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.core.processes import world
 from hubslice.core.progress import Reporter
 from hubslice.core.rate import Rate

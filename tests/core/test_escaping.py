@@ -31,6 +31,19 @@ def test_a_line_shows_what_would_steer_or_hide(text: str, shown: str) -> None:
     assert escaping.line(shown) == shown
 
 
+@pytest.mark.parametrize(
+    "sign", [*"\xad\u034f\u061c\u1160\u180b\u180e\u180f\u2061\u2065\u2800\ufe00\ufff0\U00016fe4\U0001d159\U000e0fff"]
+)
+def test_what_no_font_shows_is_shown(sign: str) -> None:
+    """Else two names would look the same."""
+    shown = escaping.line(f"a{sign}b")
+    assert shown == f"a{sign.encode('unicode_escape').decode()}b"
+    assert escaping.line(shown) == shown
+    assert sign not in escaping.json_text(sign)
+    assert sign not in escaping.markdown(sign)
+    assert sign not in escaping.plot_label(sign)
+
+
 def test_of_long_names_the_middle_is_cut_out() -> None:
     name = f"begin{'x' * 5000}end"
     shown = escaping.named(name)
@@ -41,7 +54,8 @@ def test_of_long_names_the_middle_is_cut_out() -> None:
 
 def test_a_value_for_scripts_is_one_line_and_else_exact() -> None:
     assert escaping.record("/data/\u3000ｘ/" + "y" * 5000) == "/data/\u3000ｘ/" + "y" * 5000
-    assert escaping.record("a\nb\x1b\u202e\u2028") == r"a\nb\x1b\u202e\u2028"
+    assert escaping.record("a\nb\x1b\x85\u2028") == r"a\nb\x1b\x85\u2028"
+    assert escaping.record("\u200c\u200d\u202e\xad\ufeff") == "\u200c\u200d\u202e\xad\ufeff"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hubslice.core.numbers import number, rounded, signed
+from hubslice.core.numbers import number, rounded, signed, size_in_words
 from hubslice.verbs.explain.facts import force_words
 
 
@@ -46,3 +46,11 @@ def test_forces_have_a_sign_and_no_exponent(force: float) -> None:
 def test_a_rounded_number_keeps_what_stands_before_the_point() -> None:
     assert [rounded(value) for value in (1834.2, 44.71, 0.27183, 0.0, 1e-5)] == [1834, 44.7, 0.272, 0, 1e-5]
     assert signed(1834.2) == "+1,834"
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (3 << 19, "1.5 MiB"), (5 << 40, "5,120.0 GiB")],
+)
+def test_sizes_have_a_unit(size: int, told: str) -> None:
+    assert size_in_words(size) == told

@@ -130,11 +130,14 @@ def paged(following: Callable[[str, int], str], items: int = 1) -> Way:
 
 
 COMMIT = "a" * 40
-SIZE = 100
+SIZE = 40_000  # bytes; 32 MiB of the same byte are fewer, packed
 
 
-def endless_file(encoding: str = "") -> Way:
-    """A repository with a config.json of some bytes, which is sent for ever; or packed, as one of 32 MiB."""
+def endless_file(encoding: str = "", head_encoding: str = "") -> Way:
+    """A repository with a config.json of some bytes, which is sent for ever; or packed, as one of 32 MiB.
+
+    With `head_encoding`, the answer about the file claims that its size is that of a packed one.
+    """
 
     def way(connection: socket.socket, server: Unruly) -> None:
         method, path, _ = server.requests[-1].split(" ")
@@ -145,7 +148,8 @@ def endless_file(encoding: str = "") -> Way:
             head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
             connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         elif method == "HEAD":
-            connection.sendall(f"HTTP/1.1 200 OK\r\n{about}Content-Length: {SIZE}\r\n\r\n".encode())
+            packed = f"Content-Encoding: {head_encoding}\r\n" * bool(head_encoding)
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{about}{packed}Content-Length: {SIZE}\r\n\r\n".encode())
         elif encoding:
             content = gzip.compress(b"[" * 32 * MIB)
             head = f"HTTP/1.1 200 OK\r\n{about}Content-Encoding: gzip\r\nContent-Length: {len(content)}\r\n\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 INJECTED = "injected"  # a line, element or key that begins so was made by a name
 
@@ -47,12 +48,18 @@ NASTY = {
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
 
 
-def raw(text: str, *, exact: bool = False, wrapped: bool = False) -> list[str]:
+def raw(text: str, *, exact: bool = False, wrapped: bool = False, piped: bool = False) -> list[str]:
     """What is raw in a text that a terminal shows: signs that steer or hide, lines of names, names without an end.
 
-    What a script reads may be as long, and as blank, as it is. Where a terminal wraps lines, any word may begin one.
+    What a script reads may be as long, and as blank, as it is; one value, `piped`, is what it is but for controls and
+    line ends. Where a terminal wraps lines, any word may begin one.
     """
-    found = [sign for sign in text if not sign.isprintable() and sign not in "\n\t"]
+    borne = ("Cf", "Cn", "Co", "Zs") if piped else ()
+    found = [
+        sign
+        for sign in text
+        if not sign.isprintable() and sign not in "\n\t" and unicodedata.category(sign) not in borne
+    ]
     if not wrapped:
         found += [line for line in text.splitlines() if re.match(r"\s*(# |hint: )?injected", line)]
     if not exact:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +242,20 @@ def test_a_batch_that_does_not_fit(
     monkeypatch.setattr(BatchTrace, "run", none)
     refused("explain", "plain.onnx", "-i", "good.npy", code=2, says=("out of memory with a single picture", "7 TiB"))
     assert not (place / "plain-explained").exists()
+
+
+def test_classes_that_plots_could_take_for_formulas_or_cannot_draw(
+    place: Path, tmp_path: Path, hubslice: Hubslice
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(place / "model", model)
+    config = json.loads((model / "config.json").read_text())
+    names = ["$\\y$", "猫", "\U0001f98a\u202e$"]
+    (model / "config.json").write_text(json.dumps(config | {"label_names": names}))
+    for number, name in enumerate(names):
+        out = tmp_path / f"out-{number}"
+        finished = hubslice("explain", str(model), "-i", str(place / "pictures"), "--target", name, "--out", str(out))
+        assert finished.code == 0, finished.stderr
+        assert "Glyph" not in finished.stderr
+        with Image.open(out / "explanation.png") as drawn:
+            assert min(drawn.size) > 500

@@ -97,7 +97,8 @@ def options_of(mode: Mode) -> tuple[str, ...]:
 
 
 def check(finished: Finished, mode: Mode, code: int) -> None:
-    assert raw(finished.stdout, exact=mode in ("json", "quiet"), wrapped=mode == "terminal") == []
+    exact, wrapped = mode in ("json", "quiet"), mode == "terminal"
+    assert raw(finished.stdout, exact=exact, wrapped=wrapped, piped=mode == "quiet") == []
     assert raw(finished.stderr, wrapped=mode == "terminal") == []
     assert finished.code == code, finished.stderr
     assert "this is a fault of hubslice" not in finished.stderr

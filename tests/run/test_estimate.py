@@ -160,7 +160,7 @@ def test_disks_are_added_up_and_warned_of(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("hubslice.run.estimate.disk_space.shutil.disk_usage", lambda _: namedtuple("Usage", "free")(6))
     (need,) = disk_needs([(tmp_path / "run", 3), (tmp_path / "cache" / "deep", 4 << 30)])
     assert need.warning is not None
-    assert "0.0 MiB left, the run needs 4.0 GiB" in need.warning
+    assert "6 bytes left, the run needs 4.0 GiB" in need.warning
     assert str(tmp_path / "run") in need.warning
 
 

@@ -117,6 +117,17 @@ def test_recipes_copy(hubslice: Hubslice, tmp_path: Path, monkeypatch: pytest.Mo
     assert "ViT" in Path("minimal.yaml").read_text()
 
 
+def test_a_path_in_a_pipe_is_that_of_the_file(
+    hubslice: Hubslice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where signs in it, such as joiners of Persian and of emoji, cannot be seen."""
+    monkeypatch.chdir(tmp_path)
+    name = "rec\u200cipe \u200d\u00ad\u2800.yaml"
+    code, stdout, _ = hubslice("recipes", "copy", "general/minimal", name, "-q")
+    assert (code, stdout) == (0, f"{name}\n")
+    assert Path(stdout[:-1]).is_file()
+
+
 def test_recipes_schema(hubslice: Hubslice) -> None:
     for extra in ([], ["--quiet"], ["--json"]):
         assert "$defs" in json.loads(hubslice("recipes", "schema", *extra).stdout)

@@ -8,13 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
+from hubslice.core.errors import DataError
 from hubslice.core.library_bars import SWITCHES
-from hubslice.core.progress import stage
+from hubslice.core.progress import Reporter, stage
+from hubslice.engine.execution import execute
+from hubslice.engine.run_folder import RunFolder
+from hubslice.engine.step import Context, Step
 from hubslice.terminal import reporters
 from hubslice.terminal.output import out
 from hubslice.terminal.reporters import Lines, Live
@@ -125,3 +131,46 @@ def test_a_spinner_tells_what_has_passed() -> None:
     live.stop()
     assert "1 s" in screen.getvalue().partition("✓")[0]
     assert "Export to ONNX" in screen.getvalue().partition("✓")[2]
+
+
+def fails_twice(reporter: Reporter) -> None:
+    """A commit, say, that is tried again."""
+    for number in range(3):
+        with suppress(RuntimeError), stage(reporter, "commit", "Commit to a/b"):
+            if number < 2:
+                raise RuntimeError
+
+
+def test_a_stage_that_fails_leaves_no_line_behind(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporters, "_FIRST", 0.1)
+    monkeypatch.setattr(reporters, "_LOOK", 0.02)
+    lines = Lines()
+    fails_twice(lines)
+    told = capsys.readouterr().err.splitlines()
+    assert told[:4] == ["commit: Commit to a/b ...", "commit: stopped after 0.0 s"] * 2
+    assert told[4:] == ["commit: Commit to a/b ...", "commit: done in 0.0 s"]
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+    lines.stop()
+
+
+def test_a_stage_that_fails_leaves_no_spinner_behind() -> None:
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=80))
+    fails_twice(live)
+    assert not live._progress.task_ids
+    assert screen.getvalue().count("✓") == 1
+
+
+def test_a_step_of_a_run_that_fails_leaves_no_spinner_behind(tmp_path: Path) -> None:
+    live = Live(Console(file=io.StringIO(), force_terminal=True, width=80))
+
+    def fail(context: Context) -> None:
+        raise DataError("no images")
+
+    step = Step("data", "Data", {}, (), fail)
+    with pytest.raises(DataError):
+        execute([step], RunFolder(tmp_path), torch.device("cpu"), live)
+    assert not live._progress.task_ids

@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from hubslice.core.errors import HubsliceError, ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.files.config import check_numbers, checked_copy, read_object
 from hubslice.files.config_redirects import without_optional
 from hubslice.modality.image.samples import constant_image

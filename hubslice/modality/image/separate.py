@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line, message_of
+from hubslice.core.machine import out_of_memory
 from hubslice.modality.image.compare import TOLERANCE, difference
 from hubslice.modality.image.image_processor import (
     ARITHMETIC,
@@ -93,7 +94,8 @@ def _told(described: str, channels: int) -> Preprocessing:
     except _InseparableError as error:
         blame = _blame(settings, channels)
         raise ModelError(
-            f"hubslice cannot prepare images as {settings.get('image_processor_type')}{blame} does: {error}",
+            f"hubslice cannot prepare images as {settings.get('image_processor_type')}{blame} does: "
+            f"{message_of(error)}",
             hint=_HINT,
         ) from error
 

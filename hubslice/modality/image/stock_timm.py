@@ -8,7 +8,8 @@ import torch
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.modality.image.compare import difference
 from hubslice.modality.image.geometry import CROP_MODES, timm_transform
 from hubslice.modality.image.modes import MODES, mode_of

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubslice.core.artefact import Artefact
-from hubslice.hub.disk_space import existing, in_words
+from hubslice.core.numbers import size_in_words
+from hubslice.hub.disk_space import existing
 
 
 class DiskNeed(Artefact):
@@ -23,7 +24,7 @@ class DiskNeed(Artefact):
         if self.needed <= self.free:
             return None
         places = " and ".join(self.folders)
-        return f"the disk of {places} has {in_words(self.free)} left, the run needs {in_words(self.needed)}"
+        return f"the disk of {places} has {size_in_words(self.free)} left, the run needs {size_in_words(self.needed)}"
 
 
 def disk_needs(writes: Sequence[tuple[Path, int]]) -> tuple[DiskNeed, ...]:

@@ -13,7 +13,7 @@ import psutil
 
 from hubslice.core.artefact import Artefact
 from hubslice.core.device import resolve_device
-from hubslice.core.progress import Reporter
+from hubslice.core.progress import Reporter, stage
 from hubslice.engine.execution import cached
 from hubslice.engine.step import Step
 from hubslice.hub.client import Client
@@ -196,11 +196,10 @@ def _made(recipe: SliceRecipe, folder: Path) -> Path:
 @contextmanager
 def _told(reporter: Reporter, step: str, title: str, looking: dict[str, float]) -> Iterator[None]:
     """Tell what is looked at, and note the seconds that it took."""
-    reporter.step(step, title, "start")
     started = time.monotonic()
-    yield
+    with stage(reporter, step, title):
+        yield
     looking[step] = time.monotonic() - started
-    reporter.step(step, title, "done", looking[step])
 
 
 def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str, float]) -> Task | None:

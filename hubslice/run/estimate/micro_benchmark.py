@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import torch
 
 from hubslice.core.memory import peak_memory
-from hubslice.core.progress import Reporter
+from hubslice.core.progress import Reporter, stage
 from hubslice.engine.step import digest_folder
 from hubslice.files.names import SLICE
 from hubslice.models.from_architecture import LABELS
@@ -309,14 +309,12 @@ class MicroBenchmark:
     def _stage(self, kind: str, title: str, used: int = 1, wanted: int = 1) -> Iterator[None]:
         """Tell what is measured, and note the largest memory, scaled from the batch used to the one that is wanted."""
         title = f"Measure: {title[0].lower()}{title[1:]}"
-        self.reporter.step(kind, title, "start")
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        before, started = rss(), time.monotonic()
-        with peak_memory() as peak:
+        before = rss()
+        with stage(self.reporter, kind, title), peak_memory() as peak:
             yield
         self.costs.peaks[kind] = before + max(peak[0] - before, 0) * wanted / used
         if self.device.type == "cuda":
             taken = torch.cuda.max_memory_reserved(self.device) * wanted / used
             self.costs.gpu_bytes = max(self.costs.gpu_bytes or 0.0, taken)
-        self.reporter.step(kind, title, "done", time.monotonic() - started)

@@ -14,8 +14,8 @@ from pydantic import Field
 from hubslice.artefacts.model import Preprocessing, remarks_on
 from hubslice.core.artefact import Artefact
 from hubslice.core.memory import peak_memory
-from hubslice.core.progress import Reporter
-from hubslice.hub.disk_space import in_words
+from hubslice.core.numbers import size_in_words
+from hubslice.core.progress import Reporter, stage
 from hubslice.hub.preview import Preview, preview
 from hubslice.hub.ref import parse_ref
 from hubslice.run.steps.teacher import GRAPH, PARITY_SAMPLES
@@ -189,7 +189,7 @@ def memory_lacks(parameters: int, copies: int) -> str | None:
     needed, available = 4 * copies * parameters, psutil.virtual_memory().available
     if needed <= available:
         return None
-    return f"the weights alone need {in_words(needed)} of memory, {in_words(available)} are available"
+    return f"the weights alone need {size_in_words(needed)} of memory, {size_in_words(available)} are available"
 
 
 def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allow_pickle: bool = False) -> PullPreview:
@@ -201,19 +201,16 @@ def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allo
     from hubslice.models.folder import random_model
 
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name, peak_memory() as peak:
-        reporter.step("look", f"Read the headers of {model}", "start")
-        started = time.monotonic()
-        teacher = look(model, Path.cwd(), input_size, Path(name), allow_pickle=allow_pickle)
-        reporter.step("look", f"Read the headers of {model}", "done", time.monotonic() - started)
+        with stage(reporter, "look", f"Read the headers of {model}"):
+            teacher = look(model, Path.cwd(), input_size, Path(name), allow_pickle=allow_pickle)
         lacks = memory_lacks(teacher.parameters, 2)  # the module's and the graph's
         layers, seconds = None, None
         if lacks is None:
-            reporter.step("export", "Export the architecture with random weights", "start")
-            random = random_model(Path(name), input_size=input_size)
-            started = time.monotonic()
-            layers = layers_of(try_export(random, Path(name), seed=0), random)
-            seconds = time.monotonic() - started
-            reporter.step("export", "Export the architecture with random weights", "done", seconds)
+            with stage(reporter, "export", "Export the architecture with random weights"):
+                random = random_model(Path(name), input_size=input_size)
+                started = time.monotonic()
+                layers = layers_of(try_export(random, Path(name), seed=0), random)
+                seconds = time.monotonic() - started
     return PullPreview(
         teacher=teacher,
         layers=layers,

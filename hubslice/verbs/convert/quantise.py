@@ -22,7 +22,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from hubslice.core.artefact import DRAFT
 from hubslice.core.errors import ExportError, ParityError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.core.progress import SILENT, Reporter, stage
 from hubslice.graph.deployable import write_onnx
 from hubslice.graph.session import open_plain

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubslice.core.errors import HubsliceError
+from hubslice.core.foreign_errors import first_line
 
 State = Literal["ok", "warn", "fail"]
 
@@ -43,9 +44,7 @@ def examine() -> Iterable[Finding]:
         except HubsliceError as error:
             yield Finding(name, "fail", error.headline, error.hint or "")
         except Exception as error:  # a broken installation raises anything; that is the finding
-            yield Finding(
-                name, "fail", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", "reinstall hubslice"
-            )
+            yield Finding(name, "fail", f"{type(error).__name__}: {first_line(error)}", "reinstall hubslice")
 
 
 def _python() -> Iterable[Finding]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.core.errors import ExportError
-from hubslice.core.machine import first_line
+from hubslice.core.foreign_errors import first_line
 from hubslice.graph.export import BATCH, OUTPUT, quiet
 from hubslice.models.calling import Call, eval_mode
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hubslice.core.errors import HubsliceError, LineageError
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.machine import machine_fault
 from hubslice.graph.session import Level, open_session
 from hubslice.verbs.execution.record_torch import WARM_UP
@@ -47,7 +48,7 @@ def record_ort(
 
 def _unusable(graph: Path, error: Exception) -> LineageError:
     return LineageError(
-        f"ONNX Runtime cannot run {graph.name}: {' '.join(str(error).split())[:300]}",
+        f"ONNX Runtime cannot run {graph.name}: {message_of(error)}",
         hint="give --input-size with the side that the graph was made for, or export it again",
     )
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.core.errors import LineageError
-from hubslice.core.machine import first_line, machine_fault
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import machine_fault
 from hubslice.graph.export import quiet
 from hubslice.models.calling import Call, eval_mode
 from hubslice.verbs.execution.trace import Trace

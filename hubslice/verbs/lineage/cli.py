@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from hubslice.core.cells import Fixed, mebibytes, percent
 from hubslice.core.errors import LineageError
+from hubslice.core.foreign_errors import message_of
 from hubslice.terminal.many_names import ManyNames
 from hubslice.terminal.options import JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
@@ -166,7 +167,9 @@ def _listed(path: Path) -> list[str]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise LineageError(f"{path} cannot be read as a list of models: {error}", hint="--from: one a line") from error
+        raise LineageError(
+            f"{path} cannot be read as a list of models: {message_of(error)}", hint="--from: one a line"
+        ) from error
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

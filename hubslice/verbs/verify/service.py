@@ -11,7 +11,7 @@ from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.report import Report
 from hubslice.core.device import resolve_device
 from hubslice.core.errors import DataError, FetchError, HubsliceError
-from hubslice.core.machine import first_line
+from hubslice.core.foreign_errors import first_line
 from hubslice.core.progress import Reporter, Silent
 from hubslice.engine.run_folder import undisturbed
 from hubslice.files.names import REPORT

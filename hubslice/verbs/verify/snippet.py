@@ -14,6 +14,7 @@ from PIL import Image
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT
 from hubslice.card.snippet import Snippet, run_snippet, snippet_of
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.names import CARD
 from hubslice.models.base import Model
 from hubslice.run.steps.audit import EVIDENCE
@@ -71,7 +72,7 @@ def check_snippet(claims: Claims, model: Model, task: Task | Finding) -> Iterato
         try:
             found = _logarithms(run_snippet(snippet, claims.place.folder, list(files.values())))
         except Exception as error:  # whatever libraries raise over spoilt files
-            yield compared(PART, NAME, [f"it fails: {type(error).__name__}: {str(error).strip()[:200]}"], "")
+            yield compared(PART, NAME, [f"it fails: {type(error).__name__}: {message_of(error)}"], "")
             return
         ours = _logarithms(_measured(model, claims).predict(list(files.values())).probabilities.numpy())
     answers = Predictions.load(claims.place.folder / EVIDENCE / stored).arms["test"][STUDENT][list(files)]
