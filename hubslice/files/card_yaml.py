@@ -6,10 +6,13 @@ repeat, so that every line doubles the document.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
 
+# The YAML between the `---` lines; never less far than huggingface_hub, which reads what is there once more.
+HEAD: Final = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
 _MOST: Final = 1_000_000  # values once aliases and merges are written out; without them a head has far fewer
 _DEEPEST: Final = 100  # levels, also written out
 _LONGEST: Final = 4_000  # characters of a number: reading `1:1:1:...` takes the square of its length

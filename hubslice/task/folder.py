@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
-import yaml
-from huggingface_hub import metadata_load
 
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
-from hubslice.hub.card_metadata import check_head
 from hubslice.task.aside import some, tell
+from hubslice.task.data_card import CARD, SETTINGS, read_said
 from hubslice.task.loading import load
 from hubslice.task.parquet_size import rows_of
 from hubslice.task.split_words import split_of
@@ -31,7 +29,6 @@ WORDS: Mapping[Kind, str] = {
     "images": "as a folder of images",
 }
 _SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
-CARD, SETTINGS = "README.md", ".huggingface.yaml"
 
 
 def kind_of(folder: Path) -> Kind:
@@ -136,8 +133,7 @@ def _declared(folder: Path) -> bool:
     if (folder / SETTINGS).is_file():
         return True
     try:
-        check_head(folder / CARD)
-        said = metadata_load(folder / CARD) or {}
-    except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
+        said = read_said(folder / CARD, named(folder)) if (folder / CARD).is_file() else {}
+    except (DataError, OSError):  # its metadata cannot be read, which matters only where `datasets` is to read it
         return False
     return bool(said.get("configs") or said.get("dataset_info"))

@@ -8,6 +8,8 @@ from typing import Any
 
 import datasets
 
+from hubslice.core.escaping import named
+from hubslice.task.data_card import check_said
 from hubslice.task.parquet_size import check_size, is_parquet
 
 
@@ -28,9 +30,11 @@ def load(path: str, *, mode: str | None = None, config: Any = None, **options: A
     `mode` and `config` are its `download_mode` and `download_config`.
 
     Raises:
-        DataError: a file would unpack to far more than it is.
+        DataError: a file would unpack to far more than it is, or a folder's card cannot be read within limits.
         Exception: whatever `datasets` raises over files that it cannot read.
     """
+    if (folder := Path(path)).is_dir():
+        check_said(folder, named(path))
     builder = datasets.load_dataset_builder(path, download_mode=mode, download_config=config, **options)
     given = config or datasets.DownloadConfig(
         use_etag=False, token=builder.token, storage_options=builder.storage_options or {}
