@@ -51,7 +51,7 @@ class _Chunk:
             return self.most
         found = 0
         for part in self._parts(file):
-            found += sum(_size(column) for column in part.columns)
+            found += sum(written_out(column) for column in part.columns)
             if found > limit:
                 break
         return found
@@ -101,7 +101,7 @@ def check_size(path: Path) -> None:
         if chunk.values < 0 or (chunk.flat and chunk.values != rows[chunk.group]):
             column = named(chunk.column[:80])
             raise _odd(path, f"has {chunk.values:,} values in column {column} for {rows[chunk.group]:,} rows")
-    limit = max(LEAST, GROWTH * size)
+    limit = limit_of(size)
     most = sum(chunk.most for chunk in chunks)
     for chunk in sorted(chunks, key=lambda each: (not each.exact, each.most), reverse=True):
         if most <= limit:
@@ -109,20 +109,26 @@ def check_size(path: Path) -> None:
         found = chunk.unpacked(path, limit)
         most += found - chunk.most
         if found > limit:
-            raise _too_large(
+            raise too_large(
                 path,
                 size,
                 limit,
                 f": {chunk.values:,} values of its column {named(chunk.column[:80])} are stored in "
-                f"{_in_words(chunk.stored)}, as repetitions",
+                f"{in_words(chunk.stored)}, as repetitions",
             )
     if most > limit:
-        raise _too_large(path, size, limit, "")
+        raise too_large(path, size, limit, "")
 
 
-def _too_large(path: Path, size: int, limit: int, why: str) -> DataError:
+def limit_of(size: int) -> int:
+    """The bytes that a file of `size` bytes may unpack to."""
+    return max(LEAST, GROWTH * size)
+
+
+def too_large(path: Path, size: int, limit: int, why: str) -> DataError:
+    """The error that a file would unpack to more."""
     return DataError(
-        f"{named(path)} of {_in_words(size)} would unpack to more than {_in_words(limit)}{why}",
+        f"{named(path)} of {in_words(size)} would unpack to more than {in_words(limit)}{why}",
         hint="it would fill memory and disk, and is hardly a data set of images or texts; if you trust it, write its "
         "rows as a folder of images, or cut it into several tables",
     )
@@ -135,7 +141,7 @@ def _metadata(path: Path) -> Any:
         tail = file.read(_TAIL)
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] == _MARK and length > _LARGEST_FOOTER:
-        raise _odd(path, f"has {_in_words(length)} of metadata")
+        raise _odd(path, f"has {in_words(length)} of metadata")
     about = pq.read_metadata(path)
     if about.num_columns > _MOST_COLUMNS or about.num_columns * about.num_row_groups > _MOST_CHUNKS:
         raise _odd(path, f"has {about.num_columns:,} columns in {about.num_row_groups:,} row groups")
@@ -158,22 +164,23 @@ def _chunk(about: Any, group: int, number: int) -> _Chunk:
     return _Chunk(group, column.path, values, stored, encodings, most, not repeats, column.max_repetition_level == 0)
 
 
-def _size(column: Any) -> int:
+def written_out(column: Any) -> int:
     """The bytes of a column where each value is written out."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         lengths = pc.binary_length(column.dictionary).take(column.indices)
         return _OFFSET * len(column) + int(pc.sum(lengths).as_py() or 0)
     if pa.types.is_struct(kind):
-        return sum(_size(column.field(number)) for number in range(kind.num_fields))
+        return sum(written_out(column.field(number)) for number in range(kind.num_fields))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _OFFSET * len(column) + _size(column.flatten())
+        return _OFFSET * len(column) + written_out(column.flatten())
     if pa.types.is_map(kind):
-        return _OFFSET * len(column) + _size(column.keys) + _size(column.items)
+        return _OFFSET * len(column) + written_out(column.keys) + written_out(column.items)
     return int(column.nbytes)
 
 
-def _in_words(size: int) -> str:
+def in_words(size: int) -> str:
+    """A number of bytes, for people."""
     for unit, words in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if size >= unit:
             return f"{size / unit:,.1f} {words}"
