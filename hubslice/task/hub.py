@@ -41,7 +41,9 @@ hide_bars()
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)
 datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
 
-_UNREADABLE = (DatasetsError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError, RecursionError)
+_UNREADABLE = (
+    *(DatasetsError, ValueError, TypeError, LookupError, AttributeError, ImportError, yaml.YAMLError, RecursionError),
+)
 
 
 def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:

@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import datasets
@@ -212,3 +213,13 @@ def test_usual_arrow_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     shutil.copy(file, tmp_path / "repository" / "train.arrow")
     assert load(str(tmp_path / "repository"))["train"].num_rows == 12
+
+
+@pytest.mark.skipif(find_spec("h5py") is not None, reason="h5py is installed here, which reads such files")
+def test_a_file_that_is_read_with_a_further_package(refused: Refused) -> None:
+    Path("recipe.yaml").write_text(RECIPE)
+    Path("pets").mkdir()
+    Path("pets/train.h5").write_bytes(b"no HDF5")
+    Path("pets/README.md").write_text(CARD % "train.h5")
+    says = ("pets cannot be read as a data-set repository", "h5py", "hint: ")
+    refused("slice", "recipe.yaml", "--until", "data", "--out", "run", code=2, says=says)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shlex
@@ -390,3 +391,15 @@ def test_nor_is_one_from_the_cache(hub: HubServer, place: Path) -> None:
     (found,) = opened(hub, home, ("alice/grown", None), HF_HUB_OFFLINE="1")
     assert (found["error"], found["code"]) == ("DataError", 2)
     assert "its README.md has YAML that cannot be read" in found["says"]
+
+
+def test_a_packed_file_that_unpacks_to_far_more(hub: HubServer, place: Path) -> None:
+    part = gzip.compress((b"x" * 999 + b"\n") * 12_000)
+    folder = place / "sources" / "packed"
+    folder.mkdir(parents=True)
+    (folder / "train.csv.gz").write_bytes(gzip.compress(b"text\n") + part * 100)
+    (folder / "README.md").write_text(f"---\n{ELSEWHERE % 'train.csv.gz'}---\n")
+    hub.seed("alice/packed", folder, kind="datasets")
+    (found,) = opened(hub, place / "packed-home", ("alice/packed", None))
+    assert (found["error"], found["code"]) == ("DataError", 2)
+    assert "would unpack to more than 1.0 GiB" in found["says"]
