@@ -28,7 +28,10 @@ class Declared:
 
 def read_card(text: str) -> Declared:
     """What the YAML head of a card declares; nothing if it has none or is broken."""
-    match = HEAD.match(text[:_LARGEST_CARD])
+    text = text[:_LARGEST_CARD]
+    match = HEAD.match(text)
+    if match is None and len(text) == _LARGEST_CARD and text.lstrip("\ufeff \r\n").startswith("---"):
+        return Declared(poisoned=_TAG in text)  # a head without an end in sight, which may be a broken one
     try:
         head = load_head(match[1]) if match else None
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -94,6 +94,12 @@ def test_of_a_card_the_start_is_read(tmp_path: Path) -> None:
     assert (found.license, found.poisoned) == ("mit", True)
 
 
+def test_of_a_head_that_does_not_end_the_poison_is_read(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: mit\ntags: [backdoored]\n" + "# more\n" * 200_000 + "---\n")
+    found = read_folder(tmp_path)
+    assert (found.license, found.poisoned) == (None, True)
+
+
 def multiplied(lines: int) -> str:
     """A head whose mapping doubles with each line."""
     grown = "".join(f"k{n + 1}: &k{n + 1} {{<<: [*k{n}, *k{n}]}}\n" for n in range(lines))
