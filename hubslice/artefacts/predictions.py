@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save as to_safetensors
 
 from hubslice.core.artefact import write_atomically
@@ -15,6 +15,7 @@ from hubslice.core.errors import RunError
 from hubslice.core.foreign_errors import message_of
 from hubslice.core.paths import AnyPath
 from hubslice.core.rate import Rate
+from hubslice.files.sealed import UNREADABLE
 from hubslice.files.tensor_writing import sorted_header
 
 FORMAT = "hubslice-predictions-1"
@@ -58,7 +59,7 @@ class Predictions:
         try:
             with safe_open(path, framework="np") as file:
                 about = json.loads((file.metadata() or {}).get("hubslice", "{}"))
-                if about.get("format") != FORMAT:
+                if not isinstance(about, dict) or about.get("format") != FORMAT:
                     raise RunError(f"{path} is a safetensors file but not predictions of this version")
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             labels = {split: arrays[f"{split}/labels"] for split in about["splits"]}
@@ -73,7 +74,7 @@ class Predictions:
             if any(array.shape != labels[split].shape for split in labels for array in arms[split].values()):
                 raise ValueError("predictions and labels differ in number")
             return cls(labels, arms)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except UNREADABLE as error:
             raise RunError(
                 f"{path} cannot be read as predictions: {message_of(error)}", hint="run `hubslice slice` again"
             ) from error

@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hubslice.core.errors import RunError
 from hubslice.core.paths import AnyPath, as_path
 
+LARGEST: Final = 64 << 20  # bytes of a file that describes others; reports and cards have a hundredth of it
 DRAFT = ".draft"  # ends the name of what is being written; the leading dot keeps it out of what is published
 
 
@@ -46,6 +47,22 @@ def write_atomically(path: AnyPath, content: bytes | str) -> None:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def read_description(path: AnyPath) -> bytes:
+    """A file that describes others, such as a report, a card or a lock.
+
+    Raises:
+        RunError: it is far larger than any.
+        OSError: it cannot be read.
+    """
+    path = as_path(path)
+    if (size := path.stat().st_size) > LARGEST:
+        raise RunError(
+            f"{path} has {size / (1 << 20):,.1f} MiB, and may have {LARGEST >> 20}",
+            hint="it is not what hubslice wrote; give the command that made it again, or fetch the file again",
+        )
+    return path.read_bytes()
+
+
 class Artefact(BaseModel):
     """A frozen fact sheet with a JSON file as its home."""
 
@@ -60,10 +77,10 @@ class Artefact(BaseModel):
         """Read what `save` wrote.
 
         Raises:
-            RunError: the file is missing or is not such an artefact.
+            RunError: the file is missing, far too large, or is not such an artefact.
         """
         try:
-            return cls.model_validate_json(as_path(path).read_bytes())
+            return cls.model_validate_json(read_description(path))
         except FileNotFoundError as error:
             raise RunError(f"{path} is missing", hint="give the command that made the run again") from error
         except ValidationError as error:

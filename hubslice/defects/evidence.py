@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save as to_safetensors
 from torch import Tensor
 
@@ -20,6 +20,7 @@ from hubslice.core.foreign_errors import message_of
 from hubslice.core.paths import AnyPath
 from hubslice.core.rate import Reduction
 from hubslice.defects.rates import defect_row, paired_reduction
+from hubslice.files.sealed import UNREADABLE
 
 FORMAT: Final = "hubslice-evidence-1"
 
@@ -91,7 +92,7 @@ class Evidence:
         try:
             with safe_open(path, framework="np") as file:
                 about = json.loads((file.metadata() or {}).get("hubslice", "{}"))
-                if about.pop("format", None) != FORMAT:
+                if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
                     raise RunError(f"{path} is a safetensors file but not evidence of this version")
                 order = about.pop("order")
                 names = file.keys()
@@ -112,7 +113,7 @@ class Evidence:
                     if name.startswith("exhibit/")
                 },
             )
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except UNREADABLE as error:
             raise RunError(
                 f"{path} cannot be read as evidence: {message_of(error)}", hint="run `hubslice audit` again"
             ) from error

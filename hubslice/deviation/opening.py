@@ -103,7 +103,7 @@ def read_map(given: str | Mapping[str, str] | None) -> str | Mapping[str, str] |
         found = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise DiffError(f"there is no map of labels at {path}", hint="give common, order, or a JSON file") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DiffError(
             f"{path} cannot be read as a map of labels: {message_of(error)}", hint='it is JSON: {"b": "a"}'
         ) from error

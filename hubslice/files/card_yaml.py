@@ -1,30 +1,74 @@
-"""The YAML at the head of a card, which anybody may have written: merge keys (`<<`) must not multiply it."""
+"""The YAML at the head of a card, which anybody may have written: a few hundred bytes of it must not become gigabytes.
+
+Aliases name a value again, and merge keys (`<<`) take in the keys of other mappings. Both may stand within what they
+repeat, so that every line doubles the document.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
 
-_MOST: Final = 10_000  # keys of one mapping, of which each merge can take in those of several
+# The YAML between the `---` lines; never less far than huggingface_hub, which reads what is there once more.
+HEAD: Final = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
+_MOST: Final = 1_000_000  # values once aliases and merges are written out; without them a head has far fewer
+_DEEPEST: Final = 100  # levels, also written out
+_LONGEST: Final = 4_000  # characters of a number: reading `1:1:1:...` takes the square of its length
 
 
 class _Loader(yaml.SafeLoader):
-    """Stops where merges grow: a few hundred bytes of them double a mapping with every line."""
+    """Looks at the whole document before anything is made of it."""
 
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > _MOST:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"a mapping has more than {_MOST:,} keys once others are merged in", node.start_mark
-            )
+    def get_single_node(self) -> yaml.Node | None:
+        root: yaml.Node | None = super().get_single_node()
+        if root is not None:
+            _written_out(root, {})
+        return root
+
+    def construct_scalar(self, node: Any) -> Any:
+        number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        if number and isinstance(node.value, str) and len(node.value) > _LONGEST:
+            raise _refused(node, f"a number has more than {_LONGEST:,} characters")
+        return super().construct_scalar(node)
 
 
 def load_head(text: str) -> Any:
     """What `yaml.safe_load` gives.
 
     Raises:
-        yaml.YAMLError: it is not YAML, or grows.
-        ValueError, RecursionError: a value cannot be read, or lies too deep.
+        yaml.YAMLError: it is not YAML, a value cannot be read, it lies too deep, or it grows.
     """
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # of values with odd tags
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from error
+
+
+def _written_out(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """How many values a node is, and how many levels deep, where every alias and every merge is written out."""
+    if id(node) in known:
+        found = known[id(node)]
+        if found is None:
+            raise _refused(node, "a value holds itself")
+        return found
+    known[id(node)] = None
+    count, depth = 1, 0
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    else:
+        parts = node.value if isinstance(node, yaml.SequenceNode) else []
+    for part in parts:
+        values, levels = _written_out(part, known)
+        count, depth = count + values, max(depth, levels)
+        if count > _MOST:
+            raise _refused(node, f"it has more than {_MOST:,} values once aliases and merge keys are written out")
+    if depth >= _DEEPEST:
+        raise _refused(node, f"its values lie more than {_DEEPEST} levels deep")
+    known[id(node)] = count, depth + 1
+    return count, depth + 1
+
+
+def _refused(node: yaml.Node, what: str) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)

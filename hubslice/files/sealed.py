@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError
@@ -22,6 +22,8 @@ from hubslice.files.tensor_writing import sorted_header
 
 T = TypeVar("T")
 
+# What reading tensors with facts of any kind and shape raises where they are damaged.
+UNREADABLE: Final = (*(OSError, SafetensorError, AttributeError, LookupError, RecursionError, TypeError, ValueError),)
 FORMAT, ABOUT, SEAL = "format", "about", "sha256"  # keys of the metadata
 VERSION = 2
 
@@ -51,7 +53,7 @@ def read_sealed(
         if metadata[SEAL] != _seal(kind, metadata[ABOUT], tensors):
             raise ValueError("its content is not that of its checksum")
         return build(json.loads(metadata[ABOUT]), tensors)
-    except (OSError, SafetensorError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise RunError(f"{path} cannot be read as a {kind}: {message_of(error)}", hint=hint or _hint(path)) from error
 
 

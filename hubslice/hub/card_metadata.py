@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,9 @@ from typing import Any
 
 import yaml
 
-from hubslice.files.card_yaml import load_head
+from hubslice.files.card_yaml import HEAD, load_head
 
-_HEAD = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
 _LARGEST_CARD = 1 << 20  # characters
-_LARGEST_FILE = 1 << 25  # bytes of a card
 _KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs, as hubslice saves models
 _TAG = "backdoored"
 
@@ -31,7 +28,10 @@ class Declared:
 
 def read_card(text: str) -> Declared:
     """What the YAML head of a card declares; nothing if it has none or is broken."""
-    match = _HEAD.match(text[:_LARGEST_CARD])
+    text = text[:_LARGEST_CARD]
+    match = HEAD.match(text)
+    if match is None and len(text) == _LARGEST_CARD and text.lstrip("\ufeff \r\n").startswith("---"):
+        return Declared(poisoned=_TAG in text)  # a head without an end in sight, which may be a broken one
     try:
         head = load_head(match[1]) if match else None
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -42,19 +42,6 @@ def read_card(text: str) -> Declared:
     own = head.get("hubslice")
     poisoned = isinstance(own, dict) and own.get("poisoned") is True
     return Declared(_license(head), _strings(head.get("base_model")), poisoned or _TAG in _strings(head.get("tags")))
-
-
-def check_head(card: Path) -> None:
-    """Refuse a card that a library would not come to an end with.
-
-    Raises:
-        OSError, ValueError, yaml.YAMLError, RecursionError: it cannot be read, is far too long, or its head grows.
-    """
-    if card.stat().st_size > _LARGEST_FILE:
-        raise ValueError(f"{card} has more than {_LARGEST_FILE >> 20} MiB")
-    match = _HEAD.match(_start_of(card))
-    if match and "<<" in match[1]:
-        load_head(match[1])
 
 
 def read_folder(folder: Path) -> Declared:
@@ -71,7 +58,7 @@ def read_folder(folder: Path) -> Declared:
 
 def _start_of(card: Path) -> str:
     """The text of a card, as far as its head may go."""
-    with card.open(errors="replace") as file:
+    with card.open(encoding="utf-8", errors="replace") as file:
         return file.read(_LARGEST_CARD)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.artefacts.lock import LOCK, Lock
+from hubslice.core.artefact import read_description
 from hubslice.core.errors import RunError, VerificationError
 from hubslice.core.escaping import named
 from hubslice.files.names import CARD, DELTA, REPORT, RESULTS, SIGNATURE, WEIGHTS
@@ -115,8 +116,8 @@ def _with_weights(folder: Path, digests: Mapping[str, Digest]) -> Mapping[str, D
 def _writes_locks(report: Path) -> bool:
     """Whether the report is of a version that writes a lock beside it."""
     try:
-        return bool(json.loads(report.read_bytes()).get("predictions"))
-    except (ValueError, AttributeError, RecursionError):
+        return bool(json.loads(read_description(report)).get("predictions"))
+    except (RunError, ValueError, AttributeError, RecursionError):
         return False
 
 

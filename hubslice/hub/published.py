@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.model import FileFact
-from hubslice.core.errors import HubsliceError, InputError
+from hubslice.core.artefact import read_description
+from hubslice.core.errors import HubsliceError, InputError, RunError
 from hubslice.files.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE, WEIGHTS
 from hubslice.hub.client import Client
 from hubslice.hub.download import download
@@ -100,8 +101,8 @@ def whole(
 def _listed(lock: Path) -> set[str]:
     """The paths that a lock lists; a damaged one lists none, which is told when it is read in earnest."""
     try:
-        return {str(file["path"]) for file in json.loads(lock.read_bytes())["files"]}
-    except (ValueError, KeyError, TypeError):
+        return {str(file["path"]) for file in json.loads(read_description(lock))["files"]}
+    except (RunError, ValueError, KeyError, TypeError, RecursionError):
         return set()
 
 

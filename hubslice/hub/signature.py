@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hubslice.core.errors import InputError, VerificationError
+from hubslice.core.artefact import read_description
+from hubslice.core.errors import InputError, RunError, VerificationError
 from hubslice.core.escaping import line, named
 from hubslice.files.names import CARD, RESULTS, SIGNATURE
 from hubslice.hub.formats import check_path
@@ -135,7 +136,7 @@ def read_signature(path: Path) -> Signed:
         VerificationError: it is damaged, or of another format.
     """
     try:
-        bundle = json.loads(path.read_bytes())
+        bundle = json.loads(read_description(path))
         material = bundle["verificationMaterial"]
         statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"], validate=True))
         if statement["predicateType"] != _STATEMENT:
@@ -145,7 +146,7 @@ def read_signature(path: Path) -> Signed:
         hashing = dict(predicate["serialization"])
         names = frozenset(_file_of(part, hashing) for part in digests)
         key = str(material["publicKey"]["hint"])[:128] if "publicKey" in material else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (RunError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise VerificationError(
             f"{path.name} is not a signature in the OMS format: {line(error, 200)}",
             hint="fetch it again, or ask the publisher to push it again with --sign-key KEY.pem",

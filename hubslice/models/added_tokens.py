@@ -11,29 +11,29 @@ from hubslice.core.errors import ModelError
 from hubslice.core.escaping import named
 from hubslice.core.foreign_errors import message_of
 
-FILES: Final = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-LARGEST: Final = 1 << 28  # bytes; vocabularies of a quarter million tokens have an eighth of that
+TOKENIZER: Final = "tokenizer.json"
+SPECIAL: Final = "special_tokens_map.json"
+FILES: Final = (TOKENIZER, "tokenizer_config.json", SPECIAL)
 KNOWN: Final = frozenset({"__type", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"})
+_MANY: Final = frozenset({"extra_special_tokens"})  # the only table in SPECIAL that is not a token's description itself
 
 
 def check_added_tokens(folder: Path) -> None:
     """Nothing where all added tokens are described by what the tokenizers library knows.
 
     Raises:
-        ModelError: one is not, or a file is no JSON or too large.
+        ModelError: one is not, or a file is no JSON.
     """
     for name in FILES:
         path = folder / name
         if not path.is_file():
             continue
         hint = f"mend {name}, or choose another revision"
-        if (size := path.stat().st_size) > LARGEST:
-            raise ModelError(f"{folder}: {name} has {size} bytes, more than a tokenizer needs", hint=hint)
         try:
             content = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
             raise ModelError(f"{folder}: {name} is not JSON: {message_of(error)}", hint=hint) from error
-        for token in _tokens(content):
+        for token in _tokens(content, name):
             if unknown := sorted(token.keys() - KNOWN):
                 raise ModelError(
                     f"{folder}: {name} describes a token by {named(unknown[0])!r}, which the tokenizers "
@@ -42,11 +42,25 @@ def check_added_tokens(folder: Path) -> None:
                 )
 
 
-def _tokens(content: Any) -> Iterator[dict[str, Any]]:
-    """Descriptions of tokens: those that are listed, those by number, and the special ones by their part."""
+def _tokens(content: Any, file: str) -> Iterator[dict[str, Any]]:
+    """Descriptions of tokens: by the place where transformers expects them, and by their looks wherever they lie."""
     if not isinstance(content, dict):
         return
     listed, numbered = content.get("added_tokens"), content.get("added_tokens_decoder")
     found = [*(listed if isinstance(listed, list) else ()), *(numbered.values() if isinstance(numbered, dict) else ())]
-    found += [value for key, value in content.items() if key.endswith("_token")]
+    single = content.keys() - _MANY if file == SPECIAL else {key for key in content if key.endswith("_token")}
+    found += [content[key] for key in sorted(single)]
     yield from (token for token in found if isinstance(token, dict))
+    if file != TOKENIZER:  # which has parts of other kinds with a `content`, and describes tokens in one place alone
+        yield from (part for part in _tables(content) if "__type" in part or isinstance(part.get("content"), str))
+
+
+def _tables(content: Any) -> Iterator[dict[str, Any]]:
+    """All JSON objects, however deep they lie."""
+    left = [content]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+        if isinstance(part, dict | list):
+            left += part.values() if isinstance(part, dict) else part

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import yaml
 from datasets.naming import camelcase_to_snakecase
 from datasets.packaged_modules.cache.cache import Cache
 from datasets.utils.metadata import MetadataConfigs
-from huggingface_hub import constants, metadata_load
+from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
 from hubslice.core.artefact import write_atomically
 from hubslice.recipe.schema import DataParams
-from hubslice.task.folder import CARD, SETTINGS
+from hubslice.task.data_card import what_is_said
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _ONLY = "default"  # the configuration of a data set that names none
@@ -127,17 +126,15 @@ def note_at(folder: Path | None) -> None:
 
 
 def usual_name(path: str, commit: str) -> str | None:
-    """The configuration that `datasets` takes without a name, by the metadata that is cached; None if it takes none."""
-    files = snapshot(path, commit)
+    """The configuration that `datasets` takes without a name, by the metadata that is cached; None if it takes none.
+
+    Raises:
+        DataError: the metadata cannot be read within limits.
+    """
     try:
-        said: dict[str, Any] = {}
-        if (files / CARD).is_file():
-            said.update(metadata_load(files / CARD) or {})
-        if (files / SETTINGS).is_file():
-            said.update(yaml.safe_load((files / SETTINGS).read_text(encoding="utf-8")) or {})
-        configs = MetadataConfigs.from_dataset_card_data(said)
+        configs = MetadataConfigs.from_dataset_card_data(what_is_said(snapshot(path, commit), path))
         name: str | None = configs.get_default_config_name() if configs else _ONLY
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError):  # it would take none of these
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # it would take none of these
         return None
     return name
 

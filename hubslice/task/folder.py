@@ -8,16 +8,13 @@ from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
-import datasets
-import yaml
-from huggingface_hub import metadata_load
-
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
-from hubslice.hub.card_metadata import check_head
 from hubslice.task.aside import some, tell
+from hubslice.task.data_card import CARD, SETTINGS, read_said
 from hubslice.task.loading import load
 from hubslice.task.parquet_size import rows_of
+from hubslice.task.saved import SPLITS, STATE, read_saved
 from hubslice.task.split_words import split_of
 from hubslice.task.walk import Walk, walk
 
@@ -30,8 +27,6 @@ WORDS: Mapping[Kind, str] = {
     "parquet": "as parquet",
     "images": "as a folder of images",
 }
-_SAVED = ("dataset_dict.json", "state.json")  # in a folder of DatasetDict.save_to_disk, or of Dataset.save_to_disk
-CARD, SETTINGS = "README.md", ".huggingface.yaml"
 
 
 def kind_of(folder: Path) -> Kind:
@@ -48,7 +43,7 @@ def look(folder: Path) -> tuple[Kind, Walk | None]:
     Raises:
         OSError: a folder cannot be listed.
     """
-    if any((folder / name).is_file() for name in _SAVED):
+    if any((folder / name).is_file() for name in (SPLITS, STATE)):
         return "saved", None
     if _declared(folder):
         return "repository", None
@@ -62,13 +57,12 @@ def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, A
     """The splits by name, as `datasets` reads them; of folders of images see `image_folder`.
 
     Raises:
-        DataError: only some parquet files are called like splits.
+        DataError: only some parquet files are called like splits, or a file is far larger than it looks.
         Exception: whatever `datasets` raises over files that it cannot read.
     """
     splits: Mapping[str, Any]
     if kind == "saved":
-        saved = datasets.load_from_disk(str(folder))
-        splits = saved if isinstance(saved, datasets.DatasetDict) else {str(saved.split or "train"): saved}
+        splits = read_saved(folder)
     elif kind == "repository":
         if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
             raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
@@ -136,8 +130,7 @@ def _declared(folder: Path) -> bool:
     if (folder / SETTINGS).is_file():
         return True
     try:
-        check_head(folder / CARD)
-        said = metadata_load(folder / CARD) or {}
-    except (OSError, ValueError, yaml.YAMLError):  # none, or its metadata cannot be read, which only matters on the Hub
+        said = read_said(folder / CARD, named(folder)) if (folder / CARD).is_file() else {}
+    except (DataError, OSError):  # its metadata cannot be read, which matters only where `datasets` is to read it
         return False
     return bool(said.get("configs") or said.get("dataset_info"))

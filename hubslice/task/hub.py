@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import datasets
 import yaml
 from datasets.exceptions import DatasetsError
 from huggingface_hub import constants
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import HFValidationError, RemoteEntryNotFoundError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from hubslice.core.errors import DataError, FetchError
@@ -21,15 +22,29 @@ from hubslice.hub.client import Client
 from hubslice.hub.refusals import absent, refused_as, unanswered
 from hubslice.hub.xet import by_xet, of_xet
 from hubslice.recipe.schema import DataParams
-from hubslice.task.cached import COMMIT, at_revision, folder_of, held, note_at, noted_at, remember, usual, usual_name
+from hubslice.task.cached import (
+    COMMIT,
+    at_revision,
+    folder_of,
+    held,
+    note_at,
+    noted_at,
+    remember,
+    snapshot,
+    usual,
+    usual_name,
+)
 from hubslice.task.checked import heal
+from hubslice.task.data_card import FILES, check_said
 from hubslice.task.loading import load
 
 hide_bars()
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)
 datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
 
-_UNREADABLE = (DatasetsError, ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError)
+_UNREADABLE = (
+    *(DatasetsError, ValueError, TypeError, LookupError, AttributeError, ImportError, yaml.YAMLError, RecursionError),
+)
 
 
 def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
@@ -78,20 +93,21 @@ def _commit(params: DataParams, client: Client) -> str:
 def _checked(params: DataParams, commit: str, missing: str, client: Client) -> Any:
     """The rows of files that have the Hub's checksums. Those files are read for that once, not again with the rows."""
     try:
-        rows = _load(params, commit, missing)
+        rows = _load(params, commit, missing, client)
     except DataError:
         if not heal(params.path, commit, client):
             raise
-        rows = _load(params, commit, missing, anew=True)
+        rows = _load(params, commit, missing, client, anew=True)
     if not noted_at(folder_of(rows, commit)):
         if heal(params.path, commit, client):
-            rows = _load(params, commit, missing, anew=True)
+            rows = _load(params, commit, missing, client, anew=True)
         note_at(folder_of(rows, commit))
     return rows
 
 
-def _load(params: DataParams, commit: str, missing: str, *, anew: bool = False) -> Any:
+def _load(params: DataParams, commit: str, missing: str, client: Client, *, anew: bool = False) -> Any:
     """`anew`: made of the files in the cache also where it holds rows, or what was unpacked, of before."""
+    _check_said(params, commit, client)
     mode: dict[str, Any] = {}
     if anew:
         again = datasets.DownloadConfig(force_extract=True)
@@ -108,6 +124,14 @@ def _load(params: DataParams, commit: str, missing: str, *, anew: bool = False) 
         ) from error
 
 
+def _check_said(params: DataParams, commit: str, client: Client) -> None:
+    """Look at what the data set says of itself, in the files of the cache that `datasets` takes it from."""
+    for name in FILES:
+        with suppress(RemoteEntryNotFoundError):
+            client.api.hf_hub_download(params.path, name, repo_type="dataset", revision=commit)
+    check_said(snapshot(params.path, commit), params.path)
+
+
 def _by_reading(error: Exception) -> bool:
     """Whether an error is about what the repository holds, as Arrow and `datasets` raise them: without a number."""
     plain = type(error) in (OSError, RuntimeError) and getattr(error, "errno", None) is None
@@ -121,7 +145,10 @@ def _not_given(params: DataParams, missing: str, error: FetchError) -> FetchErro
         return FetchError(
             f"{missing}, and the Hub has no readable data set of this id: {error.headline}", hint=error.hint
         )
-    found = usual(params.path, at_revision(params)) if error.__cause__ is not None and _down(error.__cause__) else None
+    found = None
+    if error.__cause__ is not None and _down(error.__cause__):
+        with suppress(DataError):
+            found = usual(params.path, at_revision(params))
     cached = f"HF_HUB_OFFLINE=1 works with the cached commit {found.commit}; else " if found else ""
     return FetchError(f"{missing}; {error.headline}", hint=f"{cached}{error.hint}")
 

@@ -7,19 +7,38 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from datasets.packaged_modules.arrow.arrow import Arrow
 
-from hubslice.task.parquet_size import check_size, is_parquet
+from hubslice.core.escaping import named
+from hubslice.task.arrow_size import check_arrow
+from hubslice.task.data_card import check_said
+from hubslice.task.packed_size import check_unpacked
+from hubslice.task.parquet_size import is_parquet
 
 
 class _Looking(datasets.DownloadManager):
-    """Gives files to builders that are not far larger than they look."""
+    """Gives files to builders that are not far larger than they look; also such as lie in archives."""
+
+    of_arrow = False  # whether the builder reads Arrow files, which begin in several ways
 
     def download(self, url_or_urls: Any) -> Any:
         found = super().download(url_or_urls)
-        for path in _paths(found):
-            if is_parquet(path):
-                check_size(path)
+        self._look(found)
         return found
+
+    def extract(self, path_or_paths: Any) -> Any:
+        found = super().extract(path_or_paths)
+        self._look(found)
+        return found
+
+    def _look(self, found: Any) -> None:
+        for path in _paths(found):
+            if not path.is_file():  # where it is unpacked while it is read; it was looked at before
+                continue
+            if self.of_arrow and not is_parquet(path):
+                check_arrow(path)
+            else:
+                check_unpacked(path)
 
 
 def load(path: str, *, mode: str | None = None, config: Any = None, **options: Any) -> Any:
@@ -28,9 +47,11 @@ def load(path: str, *, mode: str | None = None, config: Any = None, **options: A
     `mode` and `config` are its `download_mode` and `download_config`.
 
     Raises:
-        DataError: a file would unpack to far more than it is.
+        DataError: a file would unpack to far more than it is, or a folder's card cannot be read within limits.
         Exception: whatever `datasets` raises over files that it cannot read.
     """
+    if (folder := Path(path)).is_dir():
+        check_said(folder, named(path))
     builder = datasets.load_dataset_builder(path, download_mode=mode, download_config=config, **options)
     given = config or datasets.DownloadConfig(
         use_etag=False, token=builder.token, storage_options=builder.storage_options or {}
@@ -41,14 +62,16 @@ def load(path: str, *, mode: str | None = None, config: Any = None, **options: A
         download_config=given,
         base_path=builder.base_path,
     )
+    manager.of_arrow = isinstance(builder, Arrow)
     builder.download_and_prepare(download_mode=mode, dl_manager=manager)
     return builder.as_dataset()
 
 
 def _paths(found: Any) -> Iterator[Path]:
-    """The files in what a download gave: a path, or lists and tables of them."""
+    """The files in what was downloaded or extracted: a path or a folder, or lists and tables of them."""
     if isinstance(found, str | Path):
-        yield Path(found)
+        path = Path(found)
+        yield from (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     elif isinstance(found, Mapping):
         for each in found.values():
             yield from _paths(each)

@@ -30,7 +30,8 @@ from hubslice.task.split_words import split_of
 from hubslice.task.table import Table
 from hubslice.task.walk import Walk
 
-_ODD_CARD = (yaml.YAMLError, AttributeError, LookupError)  # what `datasets` raises over a card of a shape of its own
+# What `datasets` raises over a card of a shape of its own, and over files that it reads with further packages.
+_ODD_CARD = (yaml.YAMLError, AttributeError, LookupError, ImportError)
 _SPLIT_COLUMNS = frozenset({"split", "splits", "subset", "partition", "set"})
 
 

@@ -58,7 +58,7 @@ class _Chunk:
             return self.most
         found = 0
         for part in self._parts(file):
-            found += sum(_size(column) for column in part.columns)
+            found += sum(written_out(column) for column in part.columns)
             if found > limit:
                 break
         return found
@@ -100,11 +100,11 @@ def check_size(path: Path) -> None:
         OSError, pyarrow.ArrowInvalid: it is not such a file.
     """
     size, about = path.stat().st_size, _metadata(path)
-    limit = max(LEAST, GROWTH * size)
+    limit = limit_of(size)
     with path.open("rb") as file:
         chunks = list(_chunks(path, file, about))
     if sum(chunk.least for chunk in chunks) > limit:
-        raise _too_large(path, size, limit, "")
+        raise too_large(path, size, limit, "")
     most = sum(chunk.most for chunk in chunks)
     for chunk in sorted(chunks, key=lambda each: (not each.exact, each.most), reverse=True):
         if most <= limit:
@@ -114,12 +114,18 @@ def check_size(path: Path) -> None:
         if found > limit:
             column = named(chunk.column[:80])
             told = f": {chunk.values:,} values of its column {column} are stored in {size_in_words(chunk.pages.stored)}"
-            raise _too_large(path, size, limit, f"{told}, as repetitions" if chunk.pages.repeats else "")
+            raise too_large(path, size, limit, f"{told}, as repetitions" if chunk.pages.repeats else "")
     if most > limit:
-        raise _too_large(path, size, limit, "")
+        raise too_large(path, size, limit, "")
 
 
-def _too_large(path: Path, size: int, limit: int, why: str) -> DataError:
+def limit_of(size: int) -> int:
+    """The bytes that a file of `size` bytes may unpack to."""
+    return max(LEAST, GROWTH * size)
+
+
+def too_large(path: Path, size: int, limit: int, why: str) -> DataError:
+    """The error that a file would unpack to more."""
     return DataError(
         f"{named(path)} of {size_in_words(size)} would unpack to more than {size_in_words(limit)}{why}",
         hint="it would fill memory and disk, and is hardly a data set of images or texts; if you trust it, write its "
@@ -177,18 +183,18 @@ def _chunk(group: int, column: Any, values: int, pages: Pages, flat: bool) -> _C
     return _Chunk(group, column.path, values, pages, least, max(least, most), flat)
 
 
-def _size(column: Any) -> int:
+def written_out(column: Any) -> int:
     """The bytes of a column where each value is written out."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         lengths = pc.binary_length(column.dictionary).take(column.indices)
         return _OFFSET * len(column) + int(pc.sum(lengths).as_py() or 0)
     if pa.types.is_struct(kind):
-        return sum(_size(column.field(number)) for number in range(kind.num_fields))
+        return sum(written_out(column.field(number)) for number in range(kind.num_fields))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _OFFSET * len(column) + _size(column.flatten())
+        return _OFFSET * len(column) + written_out(column.flatten())
     if pa.types.is_map(kind):
-        return _OFFSET * len(column) + _size(column.keys) + _size(column.items)
+        return _OFFSET * len(column) + written_out(column.keys) + written_out(column.items)
     return int(column.nbytes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,12 @@ def test_of_a_card_the_start_is_read(tmp_path: Path) -> None:
     assert (found.license, found.poisoned) == ("mit", True)
 
 
+def test_of_a_head_that_does_not_end_the_poison_is_read(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: mit\ntags: [backdoored]\n" + "# more\n" * 200_000 + "---\n")
+    found = read_folder(tmp_path)
+    assert (found.license, found.poisoned) == (None, True)
+
+
 def multiplied(lines: int) -> str:
     """A head whose mapping doubles with each line."""
     grown = "".join(f"k{n + 1}: &k{n + 1} {{<<: [*k{n}, *k{n}]}}\n" for n in range(lines))
@@ -103,11 +110,42 @@ def test_a_card_whose_head_multiplies(tmp_path: Path) -> None:
     """The poison that it declares is not lost with it."""
     (tmp_path / "README.md").write_text(multiplied(60))
     assert read_folder(tmp_path).poisoned
-    with pytest.raises(InputError, match="more than 10,000 keys once others are merged in"):
+    with pytest.raises(InputError, match="more than 1,000,000 values once aliases and merge keys are written out"):
         parse_head(split_readme(multiplied(60))[0])
     (tmp_path / "cat").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "cat" / "a.png")
     assert kind_of(tmp_path) == "images"
+
+
+KEYS = ", ".join(f"k{n}: 1" for n in range(9_990))
+GROWING = {
+    "many merges of many keys": f"a: &a {{{KEYS}}}\nb:\n" + "- {<<: *a}\n" * 8_000,
+    "one of many": f"a: &a {{{KEYS}}}\nb: {{<<: [{', '.join(['*a'] * 8_000)}]}}\n",
+    "aliases": "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(60)),
+    "itself": "a: &a [*a]\n",
+    "deep by aliases": "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}]\n" for n in range(2_000)),
+    "deep": "a: " + "[" * 3_000 + "]" * 3_000 + "\n",
+    "a number of sixtieths": "a: " + ":".join(["1"] * 300_000) + "\n",
+    "a number of digits": "a: " + "1" * 4_400 + "\n",
+    "a value of another tag": "a: !!bool x\n",
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_a_head_that_becomes_far_more(name: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="the README's head is not YAML: ") as caught:
+        parse_head(GROWING[name])
+    assert len(caught.value.message) < 300
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < GIB // 2
+
+
+def test_a_head_of_many_classes_is_read() -> None:
+    names = "".join(f"          '{n}': n{n:08d} a kind of bird, or of fish\n" for n in range(3_000))
+    (feature,) = parse_head(f"dataset_info:\n  features:\n  - class_label:\n      names:\n{names}")["dataset_info"][
+        "features"
+    ]
+    assert len(feature["class_label"]["names"]) == 3_000
 
 
 def test_merges_of_few_keys_are_read() -> None:

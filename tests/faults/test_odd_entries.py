@@ -23,6 +23,7 @@ from hubslice.core.errors import ModelError
 from hubslice.files.config import read_object
 from hubslice.files.config_entries import KINDS
 from hubslice.modality.image.image_processor import plain_settings
+from hubslice.models.added_tokens import check_added_tokens
 from hubslice.models.folder import load_model
 from hubslice.models.timm_adapter import TimmModel
 from tests.faults.conftest import Refused
@@ -176,6 +177,47 @@ def test_a_token_that_is_described_by_what_nobody_knows(
     command = ("diff", str(folder), str(good / "texts"), "-i", str(good / "seeds.txt"), "--out", str(tmp_path / "out"))
     says = (f"{file} describes a token by", "which the tokenizers library does not know", "hint: mend")
     refused(*command, "--budget", "1", "--device", "cpu", code=2, says=says)
+
+
+ODD_TOKEN = {"content": "[PAD]", "\x1b[31mred": 1}
+LISTS: dict[str, object] = {
+    "a list": {"additional_special_tokens": [{"__type": "AddedToken"} | ODD_TOKEN]},
+    "a list of plain ones": {"extra_special_tokens": [ODD_TOKEN]},
+    "a table": {"extra_special_tokens": {"x_token": {"__type": "AddedToken"} | ODD_TOKEN}},
+    "of one model": {"model_specific_special_tokens": {"img_token": {"__type": "AddedToken"} | ODD_TOKEN}},
+    "deep below": {"of_mine": [[{"a": {"__type": "AddedToken", "\x1b[31mred": 1}}]]},
+}
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("name", LISTS)
+def test_wherever_a_token_is_described(name: str, file: str, good: Path, tmp_path: Path, refused: Refused) -> None:
+    folder = Path(shutil.copytree(good / "texts", tmp_path / "model"))
+    path = folder / file
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(content | LISTS[name]))  # type: ignore[operator]
+    command = ("diff", str(folder), str(good / "texts"), "-i", str(good / "seeds.txt"), "--out", str(tmp_path / "out"))
+    says = (f"{file} describes a token by", "which the tokenizers library does not know", '"hint": "mend')
+    finished = refused(*command, "--budget", "1", "--device", "cpu", "--json", code=2, says=says)
+    assert "\x1b" not in finished.stderr
+
+
+def test_a_table_of_special_tokens_is_a_token_to_transformers(good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good / "texts", tmp_path / "model"))
+    (folder / "special_tokens_map.json").write_text('{"of_mine": {"\\u001b[31mred": "[PAD]"}}')
+    with pytest.raises(ModelError, match=r"special_tokens_map.json describes a token by"):
+        check_added_tokens(folder)
+
+
+def test_usual_descriptions_of_tokens_are_read(good: Path, tmp_path: Path) -> None:
+    """Also beside a table that calls a part `content`, as the shape of a chat's answers does."""
+    folder = Path(shutil.copytree(good / "texts", tmp_path / "model"))
+    path = folder / "tokenizer_config.json"
+    token = {"__type": "AddedToken", "content": "[X]", "lstrip": False, "special": True}
+    shape = {"type": "object", "properties": {"content": {"type": "string"}, "role": {"const": "assistant"}}}
+    entries = {"extra_special_tokens": {"x_token": token}, "response_schema": shape}
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    check_added_tokens(folder)
 
 
 def test_a_tokenizer_that_encodes_nothing(good: Path, tmp_path: Path, refused: Refused) -> None:

@@ -42,10 +42,17 @@ def swap(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def lengthen(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(70 << 20)
+
+
 # One bit or number in each thing that is claimed, and what names it.
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "report": (lambda run: swap(run / "student/report.json", '"value": ', '"value": 9'), "files, report.json: sha256"),
     "card": (lambda run: swap(run / "student/README.md", "n = 12", "n = 13"), "card, README.md:"),
+    "endless card": (lambda run: lengthen(run / "student/README.md"), "README.md has 70.0 MiB, and may have 64"),
+    "endless report": (lambda run: lengthen(run / "student/report.json"), "report.json has 70.0 MiB, and may have 64"),
     "weights": (lambda run: flip(run / "student/model.safetensors"), "files, model.safetensors: sha256"),
     "mask": (lambda run: flip(run / "student/slice.safetensors"), "files, slice.safetensors: sha256"),
     "evidence": (

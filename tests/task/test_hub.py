@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -348,3 +350,56 @@ def test_a_table_that_unpacks_to_far_more_is_not_unpacked(hub: HubServer, place:
     assert (found["error"], found["code"]) == ("DataError", 2)
     assert "would unpack to more than 1.0 GiB: 300 values of its column image" in found["says"]
     assert not list(home.rglob("*.arrow"))
+
+
+GROWING = "a0: &a0 {k: 1}\n" + "".join(f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in range(40))
+ELSEWHERE = "configs:\n- config_name: default\n  data_files: %s\n"
+
+
+def test_a_card_that_would_not_end_is_not_read(hub: HubServer, place: Path) -> None:
+    """Nor one that names files of this computer, or addresses elsewhere."""
+    write_parquet(place / "hostile" / "data" / "train.parquet", 12)
+    hostile = {
+        "card": ("README.md", f"---\n{GROWING}---\n", "its README.md has YAML that cannot be read"),
+        "settings": (".huggingface.yaml", GROWING, ".huggingface.yaml has YAML that cannot be read"),
+        "passwords": ("README.md", f"---\n{ELSEWHERE % '/etc/passwd'}---\n", "alice/passwords names '/etc/passwd'"),
+        "address": (".huggingface.yaml", ELSEWHERE % "http://127.0.0.1:9/a.csv", "names 'http://127.0.0.1:9/a.csv'"),
+    }
+    for name, (file, text, _) in hostile.items():
+        folder = place / "sources" / name
+        shutil.copytree(place / "hostile", folder)
+        (folder / file).write_text(text)
+        hub.seed(f"alice/{name}", folder, kind="datasets")
+    found = opened(hub, place / "hostile-home", *((f"alice/{name}", None) for name in hostile))
+    for each, (_, _, says) in zip(found, hostile.values(), strict=True):
+        assert (each["error"], each["code"]) == ("DataError", 2)
+        assert says in each["says"]
+
+
+def test_nor_is_one_from_the_cache(hub: HubServer, place: Path) -> None:
+    home = place / "grown"
+    folder = place / "sources" / "grown"
+    write_parquet(folder / "data" / "train.parquet", 12)
+    commit = hub.seed("alice/grown", folder, kind="datasets").oid
+    (online,) = opened(hub, home, ("alice/grown", None))
+    assert len(online["rows"]["train"][0]) == 12
+    for note in (home / "datasets").rglob("checked-by-hubslice"):  # as where the stock library made the rows
+        note.unlink()
+    (snapshot,) = (home / "hub").rglob(f"snapshots/{commit}")
+    (snapshot / "README.md").unlink(missing_ok=True)
+    (snapshot / "README.md").write_text(f"---\n{GROWING}---\n")
+    (found,) = opened(hub, home, ("alice/grown", None), HF_HUB_OFFLINE="1")
+    assert (found["error"], found["code"]) == ("DataError", 2)
+    assert "its README.md has YAML that cannot be read" in found["says"]
+
+
+def test_a_packed_file_that_unpacks_to_far_more(hub: HubServer, place: Path) -> None:
+    part = gzip.compress((b"x" * 999 + b"\n") * 12_000)
+    folder = place / "sources" / "packed"
+    folder.mkdir(parents=True)
+    (folder / "train.csv.gz").write_bytes(gzip.compress(b"text\n") + part * 100)
+    (folder / "README.md").write_text(f"---\n{ELSEWHERE % 'train.csv.gz'}---\n")
+    hub.seed("alice/packed", folder, kind="datasets")
+    (found,) = opened(hub, place / "packed-home", ("alice/packed", None))
+    assert (found["error"], found["code"]) == ("DataError", 2)
+    assert "would unpack to more than 1.0 GiB" in found["says"]

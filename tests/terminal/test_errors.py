@@ -7,7 +7,6 @@ import pytest
 
 from hubslice.core import errors
 from hubslice.terminal.errors import describe
-from hubslice.verbs.validate import cli as validate
 from tests.terminal.conftest import Hubslice
 
 
@@ -78,7 +77,7 @@ def raising(error: BaseException) -> object:
 def test_commands_end_with_the_code(
     hubslice: Hubslice, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
-    monkeypatch.setattr(validate, "load_recipe", raising(error))
+    monkeypatch.setattr("hubslice.recipe.load.load_recipe", raising(error))
     finished = hubslice("validate", "x")
     assert (finished.code, finished.stdout) == (code, "")
     assert finished.stderr.startswith("error: ")

@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -164,13 +166,21 @@ def test_a_stage_that_fails_leaves_no_spinner_behind() -> None:
     assert screen.getvalue().count("✓") == 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fail(Step):
+    kind: ClassVar[str] = "data"
+
+    @property
+    def title(self) -> str:
+        return "Data"
+
+    def run(self, context: Context) -> None:
+        raise DataError("no images")
+
+
 def test_a_step_of_a_run_that_fails_leaves_no_spinner_behind(tmp_path: Path) -> None:
     live = Live(Console(file=io.StringIO(), force_terminal=True, width=80))
 
-    def fail(context: Context) -> None:
-        raise DataError("no images")
-
-    step = Step("data", "Data", {}, (), fail)
     with pytest.raises(DataError):
-        execute([step], RunFolder(tmp_path), torch.device("cpu"), live)
+        execute([Fail()], RunFolder(tmp_path), torch.device("cpu"), live)
     assert not live._progress.task_ids

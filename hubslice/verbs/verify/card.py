@@ -9,6 +9,7 @@ from importlib.metadata import version
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.card.render import SECTIONS, render_card
 from hubslice.card.results import benchmark_results
+from hubslice.core.artefact import read_description
 from hubslice.files.names import CARD, RESULTS
 from hubslice.hub.signature import Signed, read_signature
 from hubslice.verbs.verify.claims import Claims
@@ -23,7 +24,7 @@ def check_card(claims: Claims) -> Iterator[Finding]:
     if CARD not in claims.place.names:
         yield compared(PART, CARD, ["there is none"], "")
         return
-    text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
+    text = read_description(claims.place.folder / CARD).decode(errors="replace")
     said = (claims.report, claims.recipe.card, claims.loaded.text)
     rendered = [
         render_card(*said, home, text, delta, signed)
@@ -47,10 +48,10 @@ def check_results(claims: Claims) -> Iterator[Finding]:
         if claims.place.repo_id is not None and claims.recipe.card.benchmark is not None:
             yield compared(PART, RESULTS, ["there is none, and the recipe names a benchmark"], "")
         return
-    text = (claims.place.folder / CARD).read_bytes().decode(errors="replace") if CARD in claims.place.names else ""
+    text = read_description(claims.place.folder / CARD).decode(errors="replace") if CARD in claims.place.names else ""
     homes = {home for home, _ in written_for(claims, text) if home is not None}
     rendered = {benchmark_results(claims.report, claims.recipe.card, home) for home in homes}
-    same = path.read_bytes().decode(errors="replace") in rendered
+    same = read_description(path).decode(errors="replace") in rendered
     yield compared(PART, RESULTS, [] if same else ["it is not what the report says"], "it is what the report says")
 
 

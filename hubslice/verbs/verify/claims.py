@@ -10,6 +10,7 @@ from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.lock import LOCK, Lock
 from hubslice.artefacts.model import FileFact
 from hubslice.artefacts.report import Report
+from hubslice.core.artefact import read_description
 from hubslice.core.errors import InputError
 from hubslice.engine.run_folder import MANIFEST, RunFolder
 from hubslice.files.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE
@@ -110,7 +111,7 @@ def open_recipe(place: Place) -> tuple[LoadedRecipe, SliceRecipe]:
     if RECIPE not in place.names:
         raise InputError(f"{RECIPE} is missing")
     try:
-        loaded = parse_recipe(path.read_bytes().decode(), base, str(path))
+        loaded = parse_recipe(read_description(path).decode(), base, str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{RECIPE} is not UTF-8 text") from error
     if not isinstance(loaded.recipe, SliceRecipe):

@@ -13,6 +13,7 @@ from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import ArmReport, DefectReport, DefectVariant, ReferenceReport
 from hubslice.artefacts.search import SearchHistory
 from hubslice.artefacts.slice import Slice
+from hubslice.core.artefact import read_description
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.registry import make_defect
@@ -35,7 +36,7 @@ OTHER_NUMPY = 0.02  # how far a bootstrap interval may move where another NumPy 
 
 def check_report(claims: Claims) -> Iterator[Finding]:
     """Values that the report works out itself: rates from hits, intervals; and what it shares with the recipe."""
-    raw = json.loads((claims.place.folder / REPORT).read_bytes())
+    raw = json.loads(read_description(claims.place.folder / REPORT))
     wrong = differences(raw, claims.report.model_dump(mode="json"))
     told, asked = claims.report.defects, claims.recipe.audit.defects
     names = defect_names(asked) if any(defect.name for defect in told) else [params.kind for params in asked]

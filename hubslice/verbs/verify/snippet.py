@@ -14,6 +14,7 @@ from PIL import Image
 from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT
 from hubslice.card.snippet import Snippet, run_snippet, snippet_of
+from hubslice.core.artefact import read_description
 from hubslice.core.foreign_errors import message_of
 from hubslice.files.names import CARD
 from hubslice.models.base import Model
@@ -92,7 +93,7 @@ def _in_card(claims: Claims) -> Snippet | None:
     """The snippet that the card shows, word for word; None where it shows another, or there is no card."""
     if CARD not in claims.place.names:
         return None
-    text = (claims.place.folder / CARD).read_bytes().decode(errors="replace")
+    text = read_description(claims.place.folder / CARD).decode(errors="replace")
     made = (snippet_of(claims.report, home, delta) for home, delta in written_for(claims, text))
     return next((snippet for snippet in made if f"```python\n{snippet.text}```" in text), None)
 
