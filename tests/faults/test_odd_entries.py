@@ -134,6 +134,17 @@ def test_a_network_that_cannot_answer(good: Path, tmp_path: Path) -> None:
         load_model(folder).check_sliceable()
 
 
+@pytest.mark.parametrize("named", ["resnet50", "", None, 5, ["a"], "\x1b[31m"])
+def test_only_the_architecture_that_was_loaded_is_saved(named: object, good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good / "timm", tmp_path / "model"))
+    put(folder, "config.json", "pretrained_cfg", "architecture", named)
+    load_model(folder).save(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert saved["architecture"] == "test_resnet"
+    assert "architecture" not in saved["pretrained_cfg"]
+    load_model(tmp_path / "saved").check_sliceable()
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_models_of_images(name: str, good: Path, tmp_path: Path, refused: Refused) -> None:
     kind, file, key, value = IMAGES[name]
