@@ -38,6 +38,11 @@ def signed(value: float, digits: int = 3) -> str:
     return told if told.startswith("-") or told == "0" else f"+{told}"
 
 
+def amount(number: int, noun: str) -> str:
+    """So many of something whose plural ends with s: `1 model`, `1,200 models`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _parts(value: float, digits: int) -> tuple[str, int]:
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return mantissa, int(exponent)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hubslice.core.numbers import number, rounded, signed
+from hubslice.core.numbers import amount, number, rounded, signed
 from hubslice.verbs.explain.facts import force_words
 
 
@@ -46,3 +46,7 @@ def test_forces_have_a_sign_and_no_exponent(force: float) -> None:
 def test_a_rounded_number_keeps_what_stands_before_the_point() -> None:
     assert [rounded(value) for value in (1834.2, 44.71, 0.27183, 0.0, 1e-5)] == [1834, 44.7, 0.272, 0, 1e-5]
     assert signed(1834.2) == "+1,834"
+
+
+def test_amounts_have_their_plural() -> None:
+    assert [amount(count, "model") for count in (0, 1, 2, 1200)] == ["0 models", "1 model", "2 models", "1,200 models"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from hubslice.core.errors import RecipeError
-from hubslice.core.numbers import number
+from hubslice.core.numbers import amount, number
 from hubslice.recipe.defects import defect_names
 from hubslice.recipe.load import LoadedRecipe, load_recipe, missing_paths
 from hubslice.recipe.schema import SliceRecipe
@@ -67,7 +67,7 @@ def _tell(loaded: LoadedRecipe) -> None:
     else:
         told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.1%} of the training samples"
     settings = len(recipe.train.candidates())
-    told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
+    told["train"] = amount(recipe.train.epochs, "epoch") + (f", {settings} settings to try" if settings > 1 else "")
     out.fields(told)
     out.info(f"{loaded.origin} is valid")
 
