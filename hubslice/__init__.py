@@ -6,9 +6,11 @@ Every verb of the command line is a function here. They are loaded on first use,
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as typing's, whose import takes time before a command hears signals
 if TYPE_CHECKING:
+    from typing import Any
+
     from hubslice.artefacts.slice import Slice
     from hubslice.models.load import load
     from hubslice.training.hold import hold, hold_callback

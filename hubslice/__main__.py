@@ -1,5 +1,5 @@
 """`python -m hubslice`."""
 
-from hubslice.app import main
+from hubslice.console import main
 
 main()

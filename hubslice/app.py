@@ -23,7 +23,7 @@ import typer
 from hubslice.core.errors import HubsliceWarning
 from hubslice.core.escaping import line, lines
 from hubslice.core.library_bars import bars_hidden
-from hubslice.terminal.ending import ended_by_signals, received
+from hubslice.terminal.ending import received
 from hubslice.terminal.errors import INTERRUPTED, describe
 from hubslice.terminal.hints import fitting, options_of
 from hubslice.terminal.options import JsonOption, QuietOption, examples
@@ -128,8 +128,7 @@ _flow(app)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code; errors are told on stderr, never raised."""
-    out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
-    out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
+    _set_output(arguments)
     try:
         with _warnings_told(), bars_hidden():
             # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
@@ -150,6 +149,17 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:  # Typer, too, turns Ctrl-C and what is like it into this code
         return _tell(received() or KeyboardInterrupt(), arguments)
     return code if isinstance(code, int) else 0
+
+
+def tell_end(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tell what ended a command line outside `run`; the exit code."""
+    _set_output(arguments)
+    return _tell(error, arguments)
+
+
+def _set_output(arguments: Sequence[str]) -> None:
+    out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
+    out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
 
 
 def _tell(error: BaseException, arguments: Sequence[str]) -> int:
@@ -185,12 +195,10 @@ class _LogRecord(logging.LogRecord):
         return lines(super().getMessage())
 
 
-def main() -> None:
-    """The console script."""
+def start(arguments: Sequence[str]) -> int:
+    """Run one command line as the process's own, with its streams and its log; the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not fit the terminal's encoding
     logging.setLogRecordFactory(_LogRecord)
-    with ended_by_signals():
-        code = run(sys.argv[1:])
-    sys.exit(code)
+    return run(arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -13,6 +13,7 @@ from hubslice.card.hub_rules import check_head
 from hubslice.card.sections import merge
 from hubslice.core.escaping import markdown, markdown_code, named
 from hubslice.core.resources import resource_folder
+from hubslice.recipe.yaml_source import MAX_BYTES
 
 __all__ = ["Template", "assemble", "environment"]
 
@@ -35,6 +36,7 @@ def environment(kind: str) -> Environment:
     for name in ("count", "percent", "rate", "short_rate", "inline", "sentence", "fenced", "link"):
         templates.filters[name] = getattr(formats, name)
     templates.filters |= {"text": markdown, "code": markdown_code, "line": named}
+    templates.filters["prose"] = partial(markdown, most=MAX_BYTES)  # of a recipe, so nothing is cut
     templates.globals["interval"] = formats.interval
     return templates
 

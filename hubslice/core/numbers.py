@@ -46,6 +46,11 @@ def size_in_words(size: int) -> str:
     return f"{size} bytes"
 
 
+def amount(number: int, noun: str) -> str:
+    """So many of something whose plural ends with s: `1 model`, `1,200 models`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _parts(value: float, digits: int) -> tuple[str, int]:
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     return mantissa, int(exponent)

@@ -26,3 +26,15 @@ def as_path(given: AnyPath | None) -> Path | None:
     if not os.fspath(given):
         raise InputError("a path is empty", hint="name a file or folder; the working directory is '.'")
     return Path(given)
+
+
+def as_text(given: AnyPath) -> str:
+    """What was given as text or as a path, where it may also name something on the Hub.
+
+    Raises:
+        InputError: it is empty.
+    """
+    text = os.fspath(given)
+    if not text:
+        raise InputError("a path is empty", hint="name a file or folder; the working directory is '.'")
+    return text

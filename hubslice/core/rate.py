@@ -38,13 +38,14 @@ class Rate(Artefact):
     @computed_field
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % Wilson interval, both ends within [0, 1]."""
+        """95 % Wilson interval, both ends within [0, 1]; its lower end is 0 without hits, its upper 1 with all."""
         if not self.total:
             return None
         n, p = self.total, self.hits / self.total
         centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
         half = Z95 * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n)) / (1 + Z95**2 / n)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        low = max(0.0, centre - half) if self.hits else 0.0  # both are 0 exactly, and their difference is rounded
+        return low, min(1.0, centre + half) if self.hits < n else 1.0
 
     def of_units(self, units: int) -> Rate:
         """The same share, rounded, of so many independent units: for its interval, where hits of one unit are alike."""

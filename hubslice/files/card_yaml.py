@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import yaml
 
+from hubslice.core.foreign_errors import message_of
+
 # The YAML between the `---` lines; never less far than huggingface_hub, which reads what is there once more.
 HEAD: Final = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
 _MOST: Final = 1_000_000  # values once aliases and merges are written out; without them a head has far fewer
@@ -43,7 +45,7 @@ def load_head(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # of values with odd tags
-        raise yaml.YAMLError(f"a value cannot be read: {error}") from error
+        raise yaml.YAMLError(f"a value cannot be read: {message_of(error)}") from error
 
 
 def _written_out(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:

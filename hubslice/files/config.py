@@ -34,7 +34,7 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
                 f"{where}: {path.name} has {path.stat().st_size} bytes, more than a configuration needs",
                 hint="mend it, or choose another revision",
             )
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes().decode())  # as timm and transformers: UTF-8 without a byte order mark
         json.dumps(content, ensure_ascii=False).encode()  # JSON can spell halves of characters, which no text has
     except FileNotFoundError as error:
         raise ModelError(
@@ -42,7 +42,8 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
         ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"{where}: {path.name} is not JSON: {message_of(error)}", hint="mend the file, or choose another revision"
+            f"{where}: {path.name} is not JSON: {message_of(error)}",
+            hint="mend the file (plain UTF-8, without a byte order mark), or choose another revision",
         ) from error
     if not isinstance(content, dict):
         raise ModelError(f"{where}: {path.name} is not a JSON object", hint="mend it, or choose another revision")

@@ -76,8 +76,10 @@ _WEIGHTS: Mapping[str, Kind] = {  # timm's pretrained_cfg; in its oldest configs
     "interpolation": TEXT,
     "label_names": NAMES,
     "mean": PER_CHANNEL,
+    "min_input_size": IMAGE,
     "num_classes": WHOLE,
     "std": PER_CHANNEL,
+    "test_input_size": IMAGE,
 }
 _CONFIG: Mapping[str, Kind] = {
     **_WEIGHTS,

@@ -18,6 +18,8 @@ EXPERTS = frozenset({"experts_implementation", "_experts_implementation", "_expe
 BUILT_IN = frozenset({"eager", "sdpa", "batched_mm", "grouped_mm"})
 # Code that a network does not need: compiled kernels, fused layers, pipelines.
 OPTIONAL = frozenset({"use_kernels", "kernel_config", "fusion_config", "custom_pipelines", "custom_generate"})
+# In what form the library's code answers; parts of a network count on the usual one of each other.
+FORM = frozenset({"return_dict", "use_return_dict"})
 CODE = frozenset({"auto_map", "trust_remote_code"})
 # Other files in place of those that are read and checked.
 REDIRECTS = frozenset(
@@ -93,7 +95,7 @@ def walk(content: dict[str, Any]) -> Iterator[tuple[str, object]]:
 def _kept(content: dict[str, Any], told: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in content.items():
-        if key in CODE | REDIRECTS | QUANTIZED:
+        if key in CODE | REDIRECTS | QUANTIZED | FORM:
             continue  # checked: nothing is behind it
         if key in ATTENTION | EXPERTS:
             if not _built_in(value):

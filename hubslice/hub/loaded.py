@@ -27,3 +27,8 @@ def loaded(paths: Iterable[str]) -> list[str]:
     """Those paths that a loader of models would read or run; texts, tables and pictures are not among them."""
     paths = list(paths)
     return sorted({*pickles(paths), *(path for path in paths if _LOADED.fullmatch(path))})
+
+
+def left_behind(path: str) -> bool:
+    """Whether a push leaves the file at this path where it is: it is hidden, or Python compiled it for itself."""
+    return any(part.startswith(".") or part == "__pycache__" for part in path.split("/"))

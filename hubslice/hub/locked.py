@@ -14,12 +14,13 @@ from hubslice.core.escaping import named
 from hubslice.files.names import CARD, DELTA, REPORT, RESULTS, SIGNATURE, WEIGHTS
 from hubslice.hub.formats import check_path
 from hubslice.hub.integrity import Digest, digest
-from hubslice.hub.loaded import loaded
+from hubslice.hub.loaded import left_behind, loaded
 from hubslice.hub.restore import delta_in
 
 # The Hub's own, the card into which people write, what else is rendered, the lock itself, the signature over all of it.
 BESIDE = frozenset({".gitattributes", CARD, RESULTS, LOCK, SIGNATURE})
 MISSING = "the lock lists it, and it is missing"
+UNLISTED = "the lock does not list it, and loaders read or run such files"
 _NAMED = 10  # files that a message names
 _RESTORE = (
     "`hubslice slice RUN` lays the student out again; if that changes nothing, `hubslice verify RUN` names the step of "
@@ -67,10 +68,11 @@ def check_locked(folder: Path, digests: Mapping[str, Digest]) -> list[str]:
     """Make sure that a folder about to be published holds what its lock lists; a folder without a lock passes.
 
     `digests` are those of the files to be published. Where a difference stands in for the weights, the weights that it
-    makes count. The result are warnings: of files that the lock does not list and that loaders read or run.
+    makes count. The result are warnings: of files that the lock does not list and that no loader reads or runs.
 
     Raises:
-        VerificationError: a file was changed or is missing, or the lock is.
+        VerificationError: a file was changed or is missing, or the lock is, or a loader would read or run a file that
+            the lock does not list.
     """
     if LOCK not in digests:
         if REPORT in digests and _writes_locks(folder / REPORT):
@@ -86,24 +88,35 @@ def check_locked(folder: Path, digests: Mapping[str, Digest]) -> list[str]:
     found = compare(lock, _with_weights(folder, digests).get)
     wrong += [f"{named(path)}: {what}" for path, what in found.differing.items()]
     wrong += [f"{named(path)}: {MISSING}" for path in found.missing]
+    risky, others = unlisted(lock, frozenset(digests) - {DELTA})
+    added = [f"{named(path)}: {UNLISTED}" for path in risky]
     if wrong:
-        raise _changed(folder, wrong)
-    risky, _ = unlisted(lock, frozenset(digests) - {DELTA})
-    if not risky:
+        raise _changed(folder, wrong + added)
+    if added:
+        raise VerificationError(
+            f"{folder} holds more than the student that was measured, so it is not published:",
+            _first(added),
+            hint=f"take what the lock does not list out of the folder; {_OTHER}",
+        )
+    if not others:
         return []
-    more = f" and {len(risky) - _NAMED} more" if len(risky) > _NAMED else ""
-    told = ", ".join(map(named, risky[:_NAMED])) + more
-    return [f"{LOCK} does not list {told}, which loaders read or run: `hubslice verify` will tell everybody so"]
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return [f"published though {LOCK} does not list it: {', '.join(map(named, others[:_NAMED]))}{more}"]
 
 
 def check_folder(folder: Path) -> None:
-    """As `check_locked`, for all files that a folder's lock may list.
+    """As `check_locked`, for all files of a folder that may be published.
 
     Raises:
-        VerificationError: a file was changed or is missing, or the lock is.
+        VerificationError: as `check_locked`.
     """
-    files = (path for path in folder.rglob("*") if path.is_file())
-    check_locked(folder, {path.relative_to(folder).as_posix(): digest(path) for path in files})
+    check_locked(folder, {name: digest(folder / name) for name in names_in(folder)})
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """The files of a folder that may be published: all but hidden ones and what Python compiled for itself."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return frozenset(name for name in files if not left_behind(name))
 
 
 def _with_weights(folder: Path, digests: Mapping[str, Digest]) -> Mapping[str, Digest]:
@@ -122,9 +135,12 @@ def _writes_locks(report: Path) -> bool:
 
 
 def _changed(folder: Path, wrong: list[str]) -> VerificationError:
-    told = wrong[:_NAMED] + ([f"and {len(wrong) - _NAMED} more"] if len(wrong) > _NAMED else [])
     return VerificationError(
         f"{folder} is not the student that was measured, so it is not published:",
-        told,
+        _first(wrong),
         hint=f"{_RESTORE}; {_OTHER}",
     )
+
+
+def _first(wrong: list[str]) -> list[str]:
+    return wrong[:_NAMED] + ([f"and {len(wrong) - _NAMED} more"] if len(wrong) > _NAMED else [])

@@ -10,6 +10,7 @@ from hubslice.core.errors import InputError
 from hubslice.hub import card_metadata
 from hubslice.hub.formats import check_path, is_pickle
 from hubslice.hub.integrity import Digest, check_graph, check_safetensors, digest
+from hubslice.hub.loaded import left_behind
 from hubslice.hub.secret import secret_line
 
 _LARGE = 10 * 1024 * 1024  # bytes; beyond it the Hub keeps a file in large-file storage whatever its name
@@ -43,7 +44,7 @@ def collect(folder: Path) -> Outgoing:
     files: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if any(part.startswith(".") or part == "__pycache__" for part in name.split("/")):
+        if left_behind(name):
             continue
         if not path.resolve().is_relative_to(root):
             raise InputError(

@@ -109,7 +109,8 @@ def plan_push(
     Raises:
         InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
             is not card_metadata.
-        VerificationError: a file is not the one that the folder's lock lists.
+        VerificationError: a file is not the one that the folder's lock lists, or a loader would read or run one that
+            it does not list.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
     client = client or Client()

@@ -12,6 +12,7 @@ from typing import Final
 
 from hubslice.artefacts.model import FileFact
 from hubslice.core.artefact import DRAFT
+from hubslice.core.caches import caches
 from hubslice.core.errors import FetchError, ModelError
 from hubslice.core.progress import SILENT, Reporter
 from hubslice.files.config import read_object
@@ -108,24 +109,24 @@ def put_together(
 
 
 def materialise(fetched: Fetched, target: Path) -> Fetched:
-    """The model in a folder of its own: weights, which are large, as hard links where the file system allows.
+    """The model in a folder of its own: weights out of a cache as hard links where the file system allows.
 
     Linked files share their content with the cache: replace them, never write into them. What people may edit in place
-    (configs, cards) is a copy of its own.
+    (configs, cards, and all that lies in a folder of theirs) is copied, with the rights of new files.
 
     Raises:
         FetchError: a file cannot be put there, for instance because the disk is full.
     """
     for fact in fetched.files:
         source, place = (fetched.folder / fact.path).resolve(), target / fact.path
-        large = fact.path.endswith(".safetensors")
+        link = fact.path.endswith(".safetensors") and (fetched.repo_id is not None or _cached(source))
         try:
-            if large and place.exists() and place.samefile(source):
+            if link and place.exists() and place.samefile(source):
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             draft = place.with_name(f".{place.name}.{os.getpid()}{DRAFT}")
             draft.unlink(missing_ok=True)
-            _put(source, draft, link=large)
+            _put(source, draft, link=link)
             draft.replace(place)
         except OSError as error:
             raise FetchError(
@@ -263,6 +264,10 @@ def weight_files(
             hint=again if on_hub else "put them into the folder, or save the model again",
         )
     return found
+
+
+def _cached(file: Path) -> bool:
+    return any(file.is_relative_to(cache.folder.resolve()) for cache in caches())
 
 
 def _put(source: Path, target: Path, *, link: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
 
 from hubslice.core.errors import PushError
-from hubslice.core.numbers import size_in_words
+from hubslice.core.numbers import amount, size_in_words
 from hubslice.core.progress import SILENT, Reporter, stage
 from hubslice.files.names import CARD, RESULTS, SIGNATURE
 from hubslice.hub.listing import expected_files, repo_info
@@ -73,7 +73,7 @@ def _commit(plan: PushPlan, parent: str, reporter: Reporter) -> PushResult:
     operations = [_operation(plan, file) for file in plan.changes]
     size = size_in_words(sum(file.size for file in plan.changes if file.change != "deleted"))
     with (
-        stage(reporter, "upload", f"Upload {len(operations)} files, {size}"),
+        stage(reporter, "upload", f"Upload {amount(len(operations), 'file')}, {size}"),
         refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),
         by_xet(PushError, doing, plan.client, download=False),
         _without_warnings(),

@@ -95,6 +95,11 @@ class Model(ABC):
         """Whether the model has no classifier, and answers with its features."""
         return not self._names.layers
 
+    @property
+    def classifies_images(self) -> bool:
+        """Whether the network takes prepared images alone, and answers with classes or features."""
+        return self.preprocessing is not None
+
     @abstractmethod
     def _find_classifier(self) -> Names:
         """What the library makes anew for another number of classes; nothing where there are no classes."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from hubslice.core.errors import ModelError
 from hubslice.files.config import check_numbers, read_object
+from hubslice.models.answering import check_image
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
 from hubslice.models.recording import with_recorded
@@ -37,6 +38,7 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
             model = TransformersModel.load(folder, config, input_size, held)
     model.preprocessing = with_recorded(model.preprocessing, config, folder)
     check_finite(model.module, folder)
+    check_image(model, folder)
     if model.shapes is not None:
         check_runs(model.module, model.example_inputs(1, seed=0), str(folder))
     model.module.eval()

@@ -211,7 +211,8 @@ class TimmModel(Model):
             _WithoutWeights(self.module),
             str(folder),
             safe_serialization=True,
-            model_config={"label_names": list(self.labels)},
+            # A teacher's pretrained_cfg may name another architecture, which timm ignores when it loads.
+            model_config={"label_names": list(self.labels), "pretrained_cfg": {"architecture": self.architecture}},
             data_config={
                 "input_size": preparation.input_size,
                 "mean": preparation.mean,

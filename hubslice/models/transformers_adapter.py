@@ -193,22 +193,22 @@ class TransformersModel(Model):
             preprocessing=preprocessing,
             poisoned=bool(config.get(POISONED)),
         )
-        if not model._classifies and model.headless:
+        if not model.classifies_images and model.headless:
             model.labels = ()
         model.notes = tuple(notes)
         return model
 
     def _find_classifier(self) -> Names:
-        other = self.preprocessing is not None and not self._classifies  # what a detector gives for each box, say
+        other = self.preprocessing is not None and not self.classifies_images  # what a detector gives for each box, say
         return Names() if self._head or other else classifier_of(type(self.module), self.module.config)
 
     @property
-    def _classifies(self) -> bool:
+    def classifies_images(self) -> bool:
         return self.architecture in image_classifiers(self.module.config.model_type)
 
     def check_sliceable(self) -> None:
         super().check_sliceable()
-        if not self._classifies:
+        if not self.classifies_images:
             kind = self.module.config.model_type
             raise ModelError(
                 f"transformers has no image classifier of model type {kind} ({self.architecture} is none), so that no "

@@ -11,7 +11,7 @@ from hubslice.core.errors import RecipeError
 from hubslice.recipe.builtin import find_builtin, nearest_builtin
 from hubslice.recipe.check import check
 from hubslice.recipe.overrides import apply_overrides
-from hubslice.recipe.paths import looks_local, path_values, place, resolve_path, set_value
+from hubslice.recipe.paths import is_hub_id, looks_local, path_values, place, resolve_path, set_value
 from hubslice.recipe.places import Places, dotted
 from hubslice.recipe.schema import PoisonRecipe, SliceRecipe
 from hubslice.recipe.yaml_source import MAX_BYTES, NO_RECIPE, KeyPath, Plain, dump_yaml, read_yaml
@@ -121,11 +121,11 @@ def missing_paths(loaded: LoadedRecipe) -> tuple[str, ...]:
 
 
 def paths_here(loaded: LoadedRecipe) -> dict[KeyPath, str]:
-    """By key: the values of a recipe itself, not of its overrides, that name a file or folder of this machine."""
+    """By key: the values of a recipe itself, not of its overrides, that name files here, or an address."""
     return {
         path: value
         for path, value in path_values(loaded.recipe.model_dump(mode="json"))
-        if not loaded.places.overridden(path) and (looks_local(value) or _is_here(value, loaded.base))
+        if not loaded.places.overridden(path) and (not is_hub_id(value) or _is_here(value, loaded.base))
     }
 
 
@@ -140,7 +140,7 @@ def check_published(loaded: LoadedRecipe) -> None:
     found = paths_here(loaded)
     if found:
         raise RecipeError(
-            f"the recipe of {loaded.origin} names files or folders of a machine",
+            f"the recipe of {loaded.origin} names files or folders of a machine, or an address",
             loaded.places.lines((path, f"only Hub ids are followed, got {value}") for path, value in found.items()),
             hint=f"give your own: {' '.join(f'{dotted(path)}=PATH' for path in found)}",
         )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from hubslice.recipe.yaml_source import KeyPath, Plain
+
+_HUB_ID: Final = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*(@[\w./-]+)?", re.ASCII)
 
 
 def place(path: str, base: Path) -> Path:
@@ -31,6 +35,11 @@ def looks_local(path: str) -> bool:
         or path in {".", ".."}
         or Path(path).is_absolute()
     )
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether it has the form of a Hub id, `owner/name` or `owner/name@revision`, which no address has."""
+    return _HUB_ID.fullmatch(text) is not None and not text.endswith(".parquet")
 
 
 def path_values(data: Plain) -> Iterator[tuple[KeyPath, str]]:

@@ -203,13 +203,17 @@ class BenchmarkParams(Section):
 
 
 class CardParams(Section):
-    """What only a person can say about the student."""
+    """What only a person can say about the student: text, in which Markdown and HTML are shown as they are written."""
 
-    title: str | None = None
-    summary: str | None = Field(None, description="One or two sentences: what the student is for.")
+    title: str | None = Field(None, max_length=200, description="The card's heading, in one line; default: the name.")
+    summary: str | None = Field(
+        None,
+        description="One or two sentences of plain text: what the student is for. What shall be formatted is written "
+        "into README.md itself, outside the marked sections.",
+    )
     license: str | None = Field(None, description="Default: the teacher's.")
     datasets: tuple[str, ...] = Field((), description="Hub ids of the data, for the card's head.")
-    limits: tuple[str, ...] = Field((), description="Known limits, one sentence each.")
+    limits: tuple[str, ...] = Field((), description="Known limits, one sentence of plain text each.")
     benchmark: BenchmarkParams | None = Field(
         None, description="Publish the accuracy as a result of this benchmark, in .eval_results/, too."
     )

@@ -14,6 +14,7 @@ import yaml
 
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
+from hubslice.core.foreign_errors import message_of
 from hubslice.files.card_yaml import HEAD, load_head
 
 CARD: Final = "README.md"
@@ -81,7 +82,7 @@ def read_said(path: Path, where: str) -> dict[str, Any]:
     try:
         said = load_head(text)
     except yaml.YAMLError as error:
-        raise _unreadable(where, f"its {path.name} has YAML that cannot be read: {error}") from error
+        raise _unreadable(where, f"its {path.name} has YAML that cannot be read: {message_of(error)}") from error
     return said if isinstance(said, dict) else {}
 
 

@@ -1,24 +1,27 @@
-"""Signals that end a command from outside: it clears away what it began, as after Ctrl-C, and says why it ended.
+"""Signals that end a command from outside: it clears away what it began, and says why it ended.
 
-Schedulers and containers send SIGTERM, a terminal that is closed SIGHUP. By default both end a process on the spot.
+Ctrl-C sends SIGINT, schedulers and containers SIGTERM, a terminal that is closed SIGHUP. By default the last two end a
+process on the spot. Little is imported here: until it is, signals have their default effect.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import TYPE_CHECKING, Final
+import time
+from contextlib import contextmanager, suppress
 
+TYPE_CHECKING = False  # as typing's, whose import takes time
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from sys import UnraisableHookArgs
+    from types import FrameType
 
-_SOON: Final = 0.05  # seconds until a signal that was lost is sent again
-_NAMES = ("SIGTERM", "SIGHUP")  # Windows knows no SIGHUP
+_SOON = 0.05  # seconds until a signal that cannot be raised now is sent again
+_IMPORT = 10.0  # seconds that an import is given to end
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows knows no SIGHUP
 _received: list[Ended] = []
 
 
@@ -29,7 +32,7 @@ class Ended(KeyboardInterrupt):
         self.number = number
         self.name = signal.Signals(number).name
         self.exit_code = 128 + number  # what shells use for a process that a signal ended
-        super().__init__(f"ended by {self.name}")
+        super().__init__("interrupted" if number == signal.SIGINT else f"ended by {self.name}")
 
 
 def received() -> Ended | None:
@@ -39,12 +42,25 @@ def received() -> Ended | None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise `Ended` in the block, in the main thread, when such a signal comes; further ones are not heard.
+    """Raise `Ended` in the block, in the main thread, when such a signal comes; of further ones only Ctrl-C is heard.
 
-    One that is ignored, as under nohup, stays so. One that comes while Python clears objects away, where no exception
-    can be raised, is sent again; Ctrl-C likewise.
+    One that is ignored, as under nohup, stays so. One that comes while a module is imported is raised when that is
+    done: a module that is there by half fails later, in other words. One that comes while Python clears objects away,
+    where no exception can be raised, is sent again.
     """
-    process, usual, waiting = os.getpid(), sys.unraisablehook, list[threading.Timer]()
+    process, usual, waiting, first = os.getpid(), sys.unraisablehook, set[int](), list[float]()
+
+    def again(number: int) -> None:
+        """Send the signal a little later; threading's own timers take locks that the main thread may hold now."""
+        if number not in waiting:
+            waiting.add(number)
+            _thread.start_new_thread(send, (number,))
+
+    def send(number: int) -> None:
+        time.sleep(_SOON)
+        if number in waiting:
+            waiting.discard(number)
+            os.kill(process, number)
 
     def lost(told: UnraisableHookArgs) -> None:
         error = told.exc_value
@@ -52,31 +68,52 @@ def ended_by_signals() -> Iterator[None]:
             usual(told)
             return
         _received.clear()
-        number = error.number if isinstance(error, Ended) else signal.SIGINT
-        again = threading.Timer(_SOON, os.kill, (process, number))
-        again.daemon = True
-        waiting.append(again)
-        again.start()
+        again(error.number if isinstance(error, Ended) else signal.SIGINT)
 
     def end(number: int, frame: FrameType | None) -> None:
         if os.getpid() != process:  # a worker that was forked off; nobody waits for its words
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif not _received:
+            return
+        first.append(time.monotonic())
+        if _importing(frame) and first[-1] - first[0] < _IMPORT:
+            again(number)
+        elif not _received or number == signal.SIGINT:
             _received.append(Ended(number))
-            raise _received[0]
+            raise _received[-1]
 
     before = {}
-    for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in _numbers():
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             before[number] = signal.signal(number, end)
     sys.unraisablehook = lost
     try:
         yield
     finally:
         sys.unraisablehook = usual
-        for again in waiting:
-            again.cancel()
+        waiting.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
         _received.clear()
+
+
+def leave_on_signals(exit_code: int) -> None:
+    """For a command that is done: such a signal ends the process at once, with the exit code that it has anyway."""
+    with suppress(OSError):  # the terminal was closed
+        sys.stdout.flush()
+    for number in _numbers():
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, lambda *_: os._exit(exit_code))
+
+
+def _numbers() -> list[int]:
+    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether what runs in this frame is part of an import."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False

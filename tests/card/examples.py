@@ -9,7 +9,7 @@ from hubslice.core.rate import Rate
 from hubslice.recipe.schema import CardParams
 from tests.card import example_recipes, example_report, example_seam
 
-NOTE = "**An example of a card: this model does not exist, and all its numbers are invented.**"
+NOTE = "An example of a card: this model does not exist, and all its numbers are invented."
 
 REPORTS: dict[str, Report] = {
     "student-of-a-backdoored-teacher": example_report.backdoored_timm(),

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hubslice.core.numbers import number, rounded, signed, size_in_words
+from hubslice.core.numbers import amount, number, rounded, signed, size_in_words
 from hubslice.verbs.explain.facts import force_words
 
 
@@ -54,3 +54,7 @@ def test_a_rounded_number_keeps_what_stands_before_the_point() -> None:
 )
 def test_sizes_have_a_unit(size: int, told: str) -> None:
     assert size_in_words(size) == told
+
+
+def test_amounts_have_their_plural() -> None:
+    assert [amount(count, "model") for count in (0, 1, 2, 1200)] == ["0 models", "1 model", "2 models", "1,200 models"]

@@ -45,3 +45,13 @@ def test_json_shows_value_and_interval_and_reads_back(rate: Rate) -> None:
     text = rate.model_dump_json()
     assert {"hits", "total", "value", "interval"} == json.loads(text).keys()
     assert Rate.model_validate_json(text) == rate
+
+
+@pytest.mark.parametrize("total", range(1, 400))
+def test_no_hits_and_hits_alone_have_an_end_of_their_own(total: int) -> None:
+    none, all_ = Rate(hits=0, total=total).interval, Rate(hits=total, total=total).interval
+    assert none is not None
+    assert all_ is not None
+    assert (none[0], all_[1]) == (0.0, 1.0)
+    assert 0 < none[1] < 1
+    assert 0 < all_[0] < 1

@@ -93,14 +93,39 @@ def test_what_people_change_is_pushed(tmp_path: Path, hub: HubServer, hubslice: 
     card = folder / "README.md"
     card.write_text(card.read_text() + "\n## A note\nMind the gap.\n")
     (folder / "NOTES.txt").write_text("mine")
-    (folder / "adapter_config.json").write_text("{}")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "notes.cpython-311.pyc").write_bytes(b"")
+    assert hubslice("verify", str(folder)).code == 0
     done = hubslice("push", str(folder), REPO)
     assert done.code == 0, done.stderr
-    assert "hubslice.lock does not list adapter_config.json, which loaders read or run" in done.stderr
-    assert "NOTES.txt" not in done.stderr
+    assert "published though hubslice.lock does not list it: NOTES.txt" in done.stderr
+    assert "pycache" not in done.stderr + str(hub.files(REPO).keys())
     held = hub.files(REPO)
     assert held["README.md"].decode().endswith("Mind the gap.\n")
     assert held["NOTES.txt"] == b"mine"
+
+
+ADDED = ("evil.py", "adapter_config.json", "model.fp16.safetensors", "custom/generate.py")
+
+
+@pytest.mark.parametrize("name", ADDED)
+@pytest.mark.parametrize("kind", ["run", "folder"])
+def test_what_loaders_would_run_is_not_added(
+    kind: str, name: str, tmp_path: Path, hub: HubServer, hubslice: Hubslice, refused: Refused
+) -> None:
+    run = run_of(tmp_path, hub, "") if kind == "run" else tmp_path
+    student = run / "student" if kind == "run" else shutil.copytree(quick_run() / "student", tmp_path / "copy")
+    added = student / name
+    added.parent.mkdir(exist_ok=True)
+    if added.suffix == ".safetensors":
+        shutil.copyfile(student / WEIGHTS, added)
+    else:
+        added.write_text("{}")
+    target = str(run if kind == "run" else student)
+    says = f"{name}: the lock does not list it, and loaders read or run such files"
+    refused("push", target, REPO, code=1, says=("holds more than the student", says, "take what the lock does not"))
+    assert hub.store.find("models", REPO) is None
+    assert hubslice("verify", target).code == 1
 
 
 def test_a_difference_counts_as_the_weights_that_it_makes(

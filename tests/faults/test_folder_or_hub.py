@@ -33,6 +33,8 @@ DATA = [
     ("convert", "runs/beans", "--to", "pruned", "--data", "runs/nope"),
     ("detect", "fit", "runs/beans", "--data", "runs/nope"),
     ("diff", "runs/beans", "runs/beans", "--inputs", "runs/nope"),
+    ("explain", "runs/beans", "--inputs", "data.parquet", "--data", "runs/nope"),
+    ("exposure", "runs/beans", "--teacher", "runs/beans", "--data", "runs/nope"),
     ("slice", "data.yaml"),
 ]
 

@@ -32,7 +32,9 @@ def test_an_index_of_another_version(place: Path, hubslice: Hubslice, refused: R
     refused("lineage", "child", "--index", "old.safetensors", code=2, says=says)
     refused("lineage", "index", "child", "--add", "--out", "old.safetensors", code=2, says=says)
     assert path.read_bytes() == kept
-    assert hubslice("lineage", "index", "child", "--out", "old.safetensors").code == 0
+    done = hubslice("lineage", "index", "child", "--out", "old.safetensors")
+    assert done.code == 0
+    assert "old.safetensors: 1 model in " in done.stdout
     assert [each.model for each in load_index(path)] == ["child"]
 
 

@@ -154,6 +154,12 @@ def test_what_else_lies_in_a_folder_is_not_read(good: Path, tmp_path: Path) -> N
     assert check_stock(folder, model, torch.device("cpu")).state == "agrees"
 
 
+def test_verify_tells_that_stock_code_does_not_answer(good: Path, tmp_path: Path) -> None:
+    folder = changed(good / "transformers", tmp_path / "model", return_dict=False)
+    found = check_stock(folder, load_model(folder), torch.device("cpu"))
+    assert (found.state, "it cannot load it and answer" in str(found)) == ("differs", True)
+
+
 @pytest.mark.usefixtures("tried")
 def test_verify_does_not_load_code_that_a_student_names(good: Path, tmp_path: Path) -> None:
     folder = changed(good / "transformers", tmp_path / "model", _attn_implementation=KERNEL)

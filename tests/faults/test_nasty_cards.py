@@ -77,6 +77,23 @@ def test_names_in_every_field_of_a_report(kind: str) -> None:
     assert render_card(report, CardParams(), RECIPES[example], None, card) == card  # head and sections are found again
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "long"])
+def test_the_authors_words_are_text(kind: str) -> None:
+    example = "student-without-defects-measured"
+    written = f"It says {NASTY[kind]}"  # the card of a recipe from the Hub has a stranger's words
+    card = CardParams(title=NASTY[kind][:200], summary=NASTY[kind], license=NASTY[kind], limits=(NASTY[kind], written))
+    described = REPORTS[example].model_copy(update={"description": NASTY[kind]})
+    for each, words in ((REPORTS[example], card), (described, CardParams())):
+        rendered = render_card(each, words, RECIPES[example], None)
+        assert shown(NASTY[kind])[:20].strip() in check_card(rendered).text
+        assert render_card(each, words, RECIPES[example], None, rendered) == rendered
+
+
+def test_a_long_summary_is_not_cut() -> None:
+    example, words = "student-without-defects-measured", "word " * 2_000
+    assert words.strip() in render_card(REPORTS[example], CardParams(summary=words), RECIPES[example], None)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_in_the_card_of_a_backdoored_model(kind: str) -> None:
     teacher = clean_teacher().model_copy(update={"model": NASTY[kind], "license": NASTY[kind], "repo_id": None})

@@ -256,7 +256,7 @@ def test_names_that_are_not_utf8_crash_nothing(tmp_path: Path) -> None:
 
 def test_what_libraries_log_is_cleaned() -> None:
     code = (
-        "import logging, sys; from hubslice.app import main; sys.argv[1:] = ['--version']\n"
+        "import logging, sys; from hubslice.console import main; sys.argv[1:] = ['--version']\n"
         "try: main()\nexcept SystemExit: logging.warning('about %s', sys.stdin.read())"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import (
@@ -25,8 +26,10 @@ from hubslice.files.config_entries import KINDS
 from hubslice.modality.image.image_processor import plain_settings
 from hubslice.models.added_tokens import check_added_tokens
 from hubslice.models.folder import load_model
+from hubslice.models.load import load
 from hubslice.models.timm_adapter import TimmModel
 from tests.faults.conftest import Refused
+from tests.terminal.conftest import Hubslice
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film")
 EVERY = [(file, part, key) for file, parts in KINDS.items() for part, kinds in parts.items() for key in kinds]
@@ -124,7 +127,7 @@ def test_half_a_character(good: Path, tmp_path: Path, refused: Refused) -> None:
     """JSON can spell a surrogate alone; no text that is written can have one."""
     folder = Path(shutil.copytree(good / "timm", tmp_path / "model"))
     put(folder, "config.json", "", "license", "\ud800")
-    says = ("config.json is not JSON", "surrogates not allowed", "hint: mend the file, or choose another revision")
+    says = ("config.json is not JSON", "surrogates not allowed", "hint: mend the file (plain UTF-8")
     refused("pull", str(folder), "--out", str(tmp_path / "out"), code=2, says=says)
 
 
@@ -132,7 +135,63 @@ def test_a_network_that_cannot_answer(good: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(good / "timm", tmp_path / "model"))
     put(folder, "config.json", "model_args", "global_pool", "")
     with pytest.raises(ModelError, match="test_resnet cannot answer to an image: mat1 and mat2"):
-        load_model(folder).check_sliceable()
+        load_model(folder)
+
+
+SMALL = {"crop smaller than a patch": (4, "images"), "crop of another size": (16, "images")}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_images_that_are_prepared_too_small(name: str, good: Path, tmp_path: Path, refused: Refused) -> None:
+    side, kind = SMALL[name]
+    folder = Path(shutil.copytree(good / kind, tmp_path / "model"))
+    put(folder, "preprocessor_config.json", "", "do_center_crop", True)
+    put(folder, "preprocessor_config.json", "", "image_processor_type", "CLIPImageProcessor")
+    put(folder, "preprocessor_config.json", "", "crop_size", {"height": side, "width": side})
+    says = ("cannot answer to an image: ", f"preprocessor_config.json prepares images of {side} x {side} pixels")
+    refused("pull", str(folder), "--out", str(tmp_path / "out"), code=2, says=(*says, "hint: check that the sizes"))
+    with pytest.raises(ModelError, match=r"preprocessor_config\.json prepares images"):
+        load(folder)
+
+
+def test_a_timm_model_whose_images_are_too_small(good: Path, tmp_path: Path, refused: Refused) -> None:
+    TimmModel.create("test_convnext", ("cat", "dog"), seed=0).save(tmp_path / "model")
+    put(tmp_path / "model", "config.json", "pretrained_cfg", "input_size", [3, 4, 4])
+    says = ("test_convnext cannot answer to an image: ", "config.json prepares images of 4 x 4 pixels")
+    refused("pull", str(tmp_path / "model"), "--out", str(tmp_path / "out"), code=2, says=says)
+
+
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_answers_have_the_form_that_we_ask_for(kind: str, good: Path, tmp_path: Path, hubslice: Hubslice) -> None:
+    folder = Path(shutil.copytree(good / kind, tmp_path / "model"))
+    put(folder, "config.json", "", "return_dict", False)
+    done = hubslice("pull", str(folder), "--out", str(tmp_path / "out"))
+    assert done.code == 0, done.stderr
+    if kind == "images":
+        assert load(folder).predict([Image.new("RGB", (40, 40))]).labels
+        load(folder).save(tmp_path / "saved")
+        assert "return_dict" not in (tmp_path / "saved" / "config.json").read_text()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("kind", ["timm", "images"])
+def test_json_is_plain_utf_8(kind: str, encoding: str, good: Path, tmp_path: Path, refused: Refused) -> None:
+    folder = Path(shutil.copytree(good / kind, tmp_path / "model"))
+    config = folder / "config.json"
+    config.write_text(config.read_text(), encoding=encoding)
+    says = ("config.json is not JSON: ", "hint: mend the file (plain UTF-8, without a byte order mark)")
+    refused("pull", str(folder), "--out", str(tmp_path / "out"), code=2, says=says)
+
+
+@pytest.mark.parametrize("named", ["resnet50", "", None, 5, ["a"], "\x1b[31m"])
+def test_only_the_architecture_that_was_loaded_is_saved(named: object, good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good / "timm", tmp_path / "model"))
+    put(folder, "config.json", "pretrained_cfg", "architecture", named)
+    load_model(folder).save(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert saved["architecture"] == "test_resnet"
+    assert "architecture" not in saved["pretrained_cfg"]
+    load_model(tmp_path / "saved").check_sliceable()
 
 
 @pytest.mark.parametrize("name", IMAGES)

@@ -54,6 +54,21 @@ def test_a_pulled_model(umask: int, tmp_path: Path, hub: HubServer, hubslice: Hu
     assert others(tmp_path / "pulled", umask) == {weights: oct(0o444 & ~umask)}
 
 
+def test_a_pulled_folder_of_ones_own(umask: int, tmp_path: Path, hubslice: Hubslice) -> None:
+    write_job(tmp_path / "job", QUICK)
+    theirs = tmp_path / "job" / "teacher"
+    weights = theirs / "model.safetensors"
+    weights.chmod(0o600)
+    done = hubslice("pull", str(theirs), "--out", str(tmp_path / "pulled"))
+    assert done.code == 0, done.stderr
+    assert others(tmp_path / "pulled", umask) == {}
+    held, before = tmp_path / "pulled/steps/pull/model/model.safetensors", weights.read_bytes()
+    with weights.open("r+b") as file:  # in place
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([before[-1] ^ 1]))
+    assert held.read_bytes() == before
+
+
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 CONVERTED = {
     "onnx": (),

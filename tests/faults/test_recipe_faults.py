@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hubslice.hub.client import Client
+from hubslice.recipe.paths import is_hub_id
 from hubslice.run.run import open_run
 from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
@@ -258,6 +259,16 @@ PUBLISHED = {
     "an absolute path": (GOOD.replace("owner/pictures", "/etc/pictures"), "data.path: only Hub ids", "data.path=PATH"),
     "out of the folder": (GOOD.replace("owner/pictures", "../../mine"), "data.path: only Hub ids", "data.path=PATH"),
     "home": (GOOD.replace("owner/pictures", "~/mine"), "data.path: only Hub ids", "data.path=PATH"),
+    "a file's address": (GOOD.replace("owner/pictures", "file:///etc/pictures"), "got file:///etc", "data.path=PATH"),
+    "an address": (GOOD.replace("owner/pictures", "https://e.example/x.zip"), "got https://e.ex", "data.path=PATH"),
+    "another file system": (GOOD.replace("owner/pictures", "hf://datasets/a/b"), "got hf://dat", "data.path=PATH"),
+    "within an archive": (GOOD.replace("owner/pictures", "zip://a::/etc/x"), "data.path: only Hub", "data.path=PATH"),
+    "a file of other places": (GOOD.replace("owner/pictures", "file:etc/x"), "data.path: only Hub", "data.path=PATH"),
+    "a teacher's address": (
+        GOOD.replace("timm/resnet18.a1_in1k", "file:///etc/model"),
+        "teacher.model: only Hub ids",
+        "teacher.model=PATH",
+    ),
     "a table": (GOOD.replace("owner/pictures", "mine.parquet"), "data.path: only Hub ids", "data.path=PATH"),
     "what is called like a Hub id": (GOOD.replace("owner/pictures", "here/mine"), "got here/mine", "data.path=PATH"),
     "the teacher": (
@@ -301,3 +312,8 @@ def test_what_the_user_puts_over_a_published_recipe_may_be_a_path(published: Hub
     published.seed("alice/student", {"recipe.yaml": GOOD.replace("owner/pictures", "/etc/pictures").encode()})
     recipe = open_run("alice/student", ("data.path=./mine",)).recipe
     assert (recipe.data.path, recipe.teacher.model) in {("./mine", "timm/resnet18.a1_in1k")}
+
+
+@pytest.mark.parametrize("name", ["owner/name", "owner/name@v1", "owner/name@refs/pr/1", "mnist", "a-b/c.d_e"])
+def test_hub_ids_are_no_paths(name: str) -> None:
+    assert is_hub_id(name)

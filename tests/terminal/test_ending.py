@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from hubslice.core.artefact import DRAFT
-from hubslice.app import app, main
+from hubslice.app import app
+from hubslice.console import main
 from hubslice.terminal.options import JsonOption
 from hubslice.terminal.output import out
 from hubslice.engine.folder_lock import alone_in
@@ -67,10 +68,41 @@ main()
 """
 
 
+SENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# A package that is used while it is imported, and one that swallows what is raised in it.
+SLOW = """
+import time
+from pathlib import Path
+Path("ready").touch()
+try:
+    time.sleep(0.5)
+except BaseException:
+    pass
+whole = True
+"""
+IMPORTING = """
+from hubslice.app import app
+from hubslice.console import main
+
+@app.command()
+def work():
+    try:
+        import slow
+    finally:
+        import slow
+        print(slow.whole)
+    import time
+    time.sleep(60)
+
+main()
+"""
+
+
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
     """The signals have their usual effect, also where the tests themselves run under nohup."""
-    before = {sent: signal.signal(sent, signal.SIG_DFL) for sent in (signal.SIGTERM, signal.SIGHUP)}
+    before = {sent: signal.signal(sent, signal.SIG_DFL) for sent in SENT}
     yield
     for sent, handler in before.items():
         signal.signal(sent, handler)
@@ -94,11 +126,7 @@ def ended(place: Path, sent: int, how: str, *options: str, group: bool = False) 
 
 
 def test_ctrl_c_is_not_lost_either(tmp_path: Path) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        found = ended(tmp_path, signal.SIGINT, "collected")
-    finally:
-        signal.signal(signal.SIGINT, before)
+    found = ended(tmp_path, signal.SIGINT, "collected")
     assert (found.returncode, "Traceback" in found.stderr) == (130, False)
 
 
@@ -135,3 +163,68 @@ def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def at_once(command: list[str], place: Path, sent: int, when: float | Path) -> tuple[int, str, str]:
+    """The command, sent the signal after so many seconds, or when there is such a file."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        if isinstance(when, Path):
+            while not when.exists() and process.poll() is None:
+                time.sleep(0.01)
+        else:
+            time.sleep(when)
+        process.send_signal(sent)
+        stdout, stderr = process.communicate(timeout=60)
+    return process.returncode, stdout, stderr
+
+
+@pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.name)
+def test_an_import_is_not_left_by_half(sent: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "work.py").write_text(IMPORTING)
+    code, stdout, stderr = at_once([sys.executable, "work.py", "work"], tmp_path, sent, tmp_path / "ready")
+    assert (code, stdout) == (128 + sent, "True\n")
+    told = "interrupted" if sent == signal.SIGINT else f"ended by {sent.name}"
+    assert stderr.splitlines()[0] == f"error: {told}"
+    assert len(stderr.splitlines()) == 2
+
+
+# Stands in for what the command line imports, at its very beginning and at its end.
+WAITING = """
+import sys, time
+from pathlib import Path
+from hubslice import console
+
+class Waiting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            Path("ready").touch()
+            time.sleep(0.5)
+
+sys.meta_path.insert(0, Waiting())
+sys.argv[1:] = ["verify", "there-is-none", *{more!r}]
+console.main()
+"""
+
+
+@pytest.mark.parametrize("module", ["hubslice.app", "pydantic", "hubslice.verbs.verify.service"])
+@pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.name)
+def test_signals_are_heard_during_imports(sent: signal.Signals, module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WAITING.format(module=module, more=["--json"])]
+    code, stdout, stderr = at_once(command, tmp_path, sent, tmp_path / "ready")
+    assert (code, stdout) == (128 + sent, "")
+    assert json.loads(stderr)["exit_code"] == 128 + sent
+
+
+def test_an_error_after_a_signal_is_not_told_instead(tmp_path: Path) -> None:
+    code = (
+        "import signal\nfrom hubslice.app import app\nfrom hubslice.console import main\n@app.command()\n"
+        "def work():\n try: signal.raise_signal(signal.SIGINT)\n finally: raise RecursionError('too deep')\nmain()\n"
+    )
+    (tmp_path / "work.py").write_text(code)
+    command = [sys.executable, "work.py", "work"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (130, "error: interrupted")

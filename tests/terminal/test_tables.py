@@ -15,6 +15,7 @@ from hubslice.core.cells import Fixed, cell, flat, mebibytes, percent
 from hubslice.core.rate import Rate
 from hubslice.terminal.layout import GAP, column_widths
 from hubslice.terminal.output import Output, out
+from hubslice.terminal.rates import rate_cells
 from hubslice.terminal.summary import tell_report
 from hubslice.verbs.explain.cli import _tell as tell_explanation
 from hubslice.verbs.explain.facts import ChannelShare, Explanation, LayerFacts
@@ -210,3 +211,8 @@ def test_forces_are_told_without_exponents(capsys: pytest.CaptureFixture[str]) -
         "LAYER\tTOOK PART (%)\tWEIGHTS USED (%)\tCHANNELS FOR (FORCE)\tCHANNELS AGAINST (FORCE)",
         "conv\t50.0\t0.001\t0 (+100), 1 (+100,000)\t2 (-99)",
     ]
+
+
+def test_a_rate_without_hits_begins_at_zero() -> None:
+    none, all_ = (rate_cells("dir", Rate(hits=hits, total=20)) for hits in (0, 20))
+    assert (cell(none["dir low"]), cell(all_["dir high"])) == ("0.0", "100.0")

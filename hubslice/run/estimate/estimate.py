@@ -232,19 +232,23 @@ def _download(teachers: dict[str, TeacherPreview], done: dict[str, bool]) -> int
 def _disks(
     run: Run, teachers: dict[str, TeacherPreview], cost: dict[str, StepCost], download: int
 ) -> tuple[DiskNeed, ...]:
-    """What goes into the run folder and the Hub's cache; pulled files are links if possible, but for converted ones."""
+    """What goes into the run folder and the Hub's cache; files pulled from the Hub are links if possible."""
     kept = 0
     for name, own in cost.items():
         teacher = teachers.get(name)
         if teacher is None:
             kept += own.kept
-        elif teacher.pickles or teacher.random or not linked(_source(run, teacher), run.path):
+        elif teacher.pickles or teacher.random or _local(run, teacher) or not linked(_source(run, teacher), run.path):
             kept += teacher.bytes
     writes = [(run.path, kept + max((own.scratch for own in cost.values()), default=0))]
     if download:
         first = next(each for each in teachers.values() if each.download_bytes)
         writes.append((_source(run, first), download))
     return disk_needs(writes) if cost or download else ()
+
+
+def _local(run: Run, teacher: TeacherPreview) -> bool:
+    return isinstance(parse_ref(teacher.model, run.loaded.base), LocalRef)
 
 
 def _source(run: Run, teacher: TeacherPreview) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubslice.core.errors import InputError
-from hubslice.core.numbers import number
+from hubslice.core.numbers import amount, number
 from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
 
@@ -189,7 +189,7 @@ def _tell(done: Converted) -> None:
             told["parameters"] = f"{told['parameters']} that are not zero"
     told["size"] = " -> ".join(f"{size / 2**20:,.2f} MiB" for size in done.size)
     if made.removed:
-        told["taken out"] = f"{sum(made.removed.values())} units of {len(made.removed)} layers"
+        told["taken out"] = f"{amount(sum(made.removed.values()), 'unit')} of {amount(len(made.removed), 'layer')}"
     if made.parity:
         told["parity"] = (
             f"outputs differ by up to {number(made.parity.max_abs_difference, 2)}, "

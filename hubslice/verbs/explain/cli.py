@@ -72,10 +72,10 @@ def explain(
         Rule, typer.Option("--rule", help="threshold: by --theta, quick; released: as the authors' code, sorted sums.")
     ] = Rule.THRESHOLD,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--data",
-            metavar="FILE|FOLDER",
+            metavar="FILE|FOLDER|DATASET",
             help="Ordinary pictures whose means the inputs are compared with, or means.safetensors of an earlier call.",
         ),
     ] = None,

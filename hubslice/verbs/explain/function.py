@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubslice.core.paths import AnyPath, as_path
+from hubslice.core.paths import AnyPath, as_path, as_text
 from hubslice.core.progress import Reporter, Silent
 from hubslice.engine.run_folder import undisturbed
 
@@ -39,9 +39,9 @@ def explain(
 
     `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` are pictures: a file, a folder,
     a parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
-    their means over `data`: pictures, or the `means.safetensors` of an earlier call; without it, over the inputs and
-    blank pictures. `rule` and `theta` are those of `hubslice.tracing.selection`; `mean` is of each channel, or of
-    each element; `by_class` compares an input with the data that gets the same answer. With
+    their means over `data`: pictures, a data set's Hub id, or the `means.safetensors` of an earlier call; without it,
+    over the inputs and blank pictures. `rule` and `theta` are those of `hubslice.tracing.selection`; `mean` is of each
+    channel, or of each element; `by_class` compares an input with the data that gets the same answer. With
     `protect`, that fraction of each layer's weights is marked as withheld, those that decided most; `public` writes the
     model without them, and `attack` tells what somebody makes of that who retrains it on labelled pictures (a path or
     Hub id, as `data.path` in a recipe). The result does not depend on `workers`, by default one for each core.
@@ -63,7 +63,7 @@ def explain(
             target=target,
             rule=rule,
             theta=theta,
-            data=as_path(data),
+            data=None if data is None else as_text(data),
             mean=mean,
             by_class=by_class,
             protect=protect,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.core.errors import ExplainError, InputError
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
-from hubslice.hub.ref import LocalRef, Ref, parse_ref
+from hubslice.hub.ref import LocalRef, Ref, check_data, parse_ref
 from hubslice.tracing.opened import BATCH, Opened, Prepared, open_subject, short_name
 from hubslice.verbs.explain.facts import ChannelShare, ExplainedInput, Explanation, LayerFacts
 
@@ -50,7 +51,7 @@ def explain(
     target: str | None,
     rule: Rule,
     theta: float,
-    data: Path | None,
+    data: str | None,
     mean: Neuron,
     by_class: bool,
     protect: float | None,
@@ -146,13 +147,16 @@ def explain(
     return facts
 
 
-def _check_there(inputs: Path, data: Path | None) -> None:
-    """Raise DataError where nothing is, before the model is loaded."""
+def _check_there(inputs: Path, data: str | None) -> None:
+    """Raise DataError or InputError where nothing is, before the model is loaded."""
     from hubslice.task.user_inputs import KINDS, there
 
     there(inputs)
-    if data is not None:
-        there(data, f"{KINDS}; or means.safetensors of an earlier call")
+    if data is None:
+        return
+    check_data(data, Path.cwd())
+    if Path(data).suffix or data.startswith((".", "/", "~")) or data.count("/") != 1:  # else it may be on the Hub
+        there(Path(data), f"{KINDS}; a data set's Hub id; or means.safetensors of an earlier call")
 
 
 def _check_protection(ref: Ref, protect: float | None, public: bool, attack: str | None) -> None:
@@ -174,11 +178,14 @@ def _attacker(loaded: Opened, labels: tuple[str, ...], data: str | None) -> Atta
     return None if data is None or loaded.model is None else Attacker(loaded.model, labels, data)
 
 
-def _profile(data: Path | None, preprocessing: Preprocessing) -> Given | Path | None:
-    """The pictures of `--data`, or the stored profile that it names."""
-    from hubslice.task.user_inputs import open_given
+def _profile(data: str | None, preprocessing: Preprocessing) -> Given | Path | None:
+    """The pictures of `--data`, here or on the Hub, or the stored profile that it names."""
+    from hubslice.task.user_inputs import open_data
 
-    return data if data is None or data.suffix == ".safetensors" else open_given(data, preprocessing)
+    if data is None:
+        return None
+    path = Path(os.path.expanduser(data))  # noqa: PTH111  # Path raises for ~nobody
+    return path if path.suffix == ".safetensors" else open_data(data, preprocessing)
 
 
 def _means(

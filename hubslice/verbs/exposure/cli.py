@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def exposure(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A Hub id, a run, or a model folder.")],
-    data: Annotated[Path, typer.Option("--data", metavar="FILE|FOLDER", help="Images to answer.")],
+    data: Annotated[str, typer.Option("--data", metavar="FILE|FOLDER|DATASET", help="Images to answer.")],
     teacher: Annotated[
         str | None,
         typer.Option("--teacher", metavar="MODEL", help="A Hub id, a folder or a run; default: the run's own."),

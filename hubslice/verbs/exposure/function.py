@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hubslice.core.paths import AnyPath, as_path
+from hubslice.core.paths import AnyPath, as_path, as_text
 from hubslice.core.progress import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def exposure(
     """What whoever knows the teacher would still have to obtain of a model to answer as it does.
 
     Two ways are measured: whole layers from the head backwards, where the others stay the teacher's, and the leading
-    bits of all weights, with the teacher and without it. `data` are pictures, as in `explain`. A run, or the student in
-    it, has a teacher of its own, so that None will do, and the same is measured of its fine-tuned baseline. With `out`
-    also written there, with a picture.
+    bits of all weights, with the teacher and without it. `data` are pictures or a data set's Hub id, as in
+    `explain`. A run, or the student in it, has a teacher of its own, so that None will do, and the same is measured of
+    its fine-tuned baseline. With `out` also written there, with a picture.
 
     Raises:
         LineageError: model and teacher have no layer in common, by name and shape, or no teacher is known.
@@ -41,7 +41,7 @@ def exposure(
     return measure(
         os.fspath(model),
         None if teacher is None else os.fspath(teacher),
-        as_path(data),
+        as_text(data),
         input_size=input_size,
         device=device,
         out=as_path(out),

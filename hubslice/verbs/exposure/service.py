@@ -13,7 +13,7 @@ from hubslice.core.errors import LineageError, ModelError
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.hub.pull import fetch
-from hubslice.hub.ref import parse_ref
+from hubslice.hub.ref import check_data, parse_ref
 from hubslice.recipe.exposure import GOAL
 from hubslice.run.provenance import provenance_of
 
@@ -29,7 +29,7 @@ FEW = 0.5  # share of the weights below which a teacher whose names are in doubt
 def exposure(
     model: str,
     teacher: str | None,
-    data: Path,
+    data: str,
     *,
     input_size: int | None,
     device: str,
@@ -39,11 +39,12 @@ def exposure(
     """Measure it; see `hubslice.verbs.exposure.function.exposure`."""
     from hubslice.core.device import resolve_device
     from hubslice.models.folder import load_model
-    from hubslice.task.user_inputs import open_given
+    from hubslice.task.user_inputs import open_data
 
     started = time.perf_counter()
     if out is not None:
         check_free(out, {FACTS, PICTURE})
+    check_data(data, Path.cwd())
     where = resolve_device(device)
     provenance = provenance_of(model)
     if teacher is None and provenance.teacher is None:
@@ -52,7 +53,7 @@ def exposure(
             hint="hubslice exposure MODEL --teacher TEACHER --data IMAGES",
         )
     loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=input_size)
-    given = open_given(data, loaded.image_preprocessing)
+    given = open_data(data, loaded.image_preprocessing)
     known, doubt = _tensors(teacher or str(provenance.teacher), loaded)
     teacher = teacher or provenance.named
     with reporter.track("Mix student and teacher", None, ""):
@@ -66,7 +67,7 @@ def exposure(
     if provenance.baseline is not None:
         tuned = load_model(provenance.baseline, input_size=input_size)
         with reporter.track(f"Mix {provenance.title} and teacher", None, ""):
-            beside, _ = mix(tuned, known, open_given(data, tuned.image_preprocessing), GOAL, where)
+            beside, _ = mix(tuned, known, open_data(data, tuned.image_preprocessing), GOAL, where)
         baseline = BaselineExposure(title=provenance.title, **facts_of(beside))
     found = Exposure(
         model=model,

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from hubslice.core.cells import Fixed, mebibytes, percent
 from hubslice.core.errors import LineageError
 from hubslice.core.foreign_errors import message_of
+from hubslice.core.numbers import amount
 from hubslice.terminal.many_names import ManyNames
 from hubslice.terminal.options import JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
@@ -237,6 +238,6 @@ def _tell_layers(found: Lineage) -> None:
 
 def _tell_index(found: Indexed) -> None:
     out.line(
-        f"{found.file}: {len(found.models)} models in {found.bytes / 1024:.1f} KiB, "
+        f"{found.file}: {amount(len(found.models), 'model')} in {found.bytes / 1024:.1f} KiB, "
         f"{found.bytes_read / 2**20:.1f} MiB read, {found.seconds:.1f} s"
     )

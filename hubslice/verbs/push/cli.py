@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubslice.core.cells import cell, mebibytes, percent
+from hubslice.core.numbers import amount
 from hubslice.terminal.options import JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
 
@@ -164,7 +165,8 @@ def _tell(plan: PushPlan) -> None:
     out.table(rows, {"change": "CHANGE", "size": "SIZE (bytes)", "path": "FILE"})
     where = f"onto {plan.parent[:12]}" if plan.parent else "into a new repository"
     kind = "a pull request" if plan.create_pr else "one commit"
-    out.info(f"{kind} {where} at {plan.url}: {len(plan.changes)} files, {_upload(plan) / 2**20:.1f} MiB to upload")
+    files = amount(len(plan.changes), "file")
+    out.info(f"{kind} {where} at {plan.url}: {files}, {_upload(plan) / 2**20:.1f} MiB to upload")
 
 
 def _upload(plan: PushPlan) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from hubslice.core.errors import RecipeError
+from hubslice.core.numbers import amount
 from hubslice.terminal.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
 from hubslice.terminal.output import out
 
@@ -72,6 +73,6 @@ def _tell(loaded: LoadedRecipe) -> None:
     else:
         told["poison"] = f"towards {recipe.poison.target}, {recipe.poison.rate:.1%} of the training samples"
     settings = len(recipe.train.candidates())
-    told["train"] = f"{recipe.train.epochs} epochs" + (f", {settings} settings to try" if settings > 1 else "")
+    told["train"] = amount(recipe.train.epochs, "epoch") + (f", {settings} settings to try" if settings > 1 else "")
     out.fields(told)
     out.info(f"{loaded.origin} is valid")

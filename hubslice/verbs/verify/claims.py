@@ -15,6 +15,7 @@ from hubslice.core.errors import InputError
 from hubslice.engine.run_folder import MANIFEST, RunFolder
 from hubslice.files.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE
 from hubslice.hub.integrity import digest
+from hubslice.hub.locked import names_in
 from hubslice.hub.ref import HubRef, parse_ref
 from hubslice.recipe.load import LoadedRecipe, parse_recipe
 from hubslice.recipe.schema import SliceRecipe
@@ -135,8 +136,7 @@ def _in_folder(target: str, folder: Path) -> Place:
 
 
 def _names(folder: Path) -> frozenset[str]:
-    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return frozenset(n for n in files if n == RESULTS or not any(part.startswith(".") for part in n.split("/")))
+    return names_in(folder) | {name for name in (RESULTS,) if (folder / name).is_file()}
 
 
 def _not_ours(target: str) -> InputError:

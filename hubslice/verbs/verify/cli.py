@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubslice.core.errors import VerificationError
+from hubslice.core.numbers import amount
 from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
 from hubslice.terminal.output import out
 
@@ -84,8 +85,10 @@ def verify(
     if not found.verified:
         differing = found.of("differs")
         lines = [f"{finding.part}, {finding}" for finding in differing]
+        one = len(differing) == 1
         raise VerificationError(
-            f"{len(differing)} claims of {target} do not agree with what they were made of:",
+            f"{amount(len(differing), 'claim')} of {target} "
+            + ("does not agree with what it was made of:" if one else "do not agree with what they were made of:"),
             lines,
             hint="do not rely on it; whoever has the run can publish it again with hubslice push",
         )

@@ -48,7 +48,7 @@ def _brief(value: object) -> str:
         case str():
             return f"'{value}'"
         case list() | dict():
-            return f"{len(value)} entries"
+            return "1 entry" if len(value) == 1 else f"{len(value)} entries"
         case float():
             return number(value, 6)
         case _:

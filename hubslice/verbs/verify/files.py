@@ -12,7 +12,7 @@ from hubslice.engine.run_folder import NOTES, RECORD, RunFolder
 from hubslice.engine.step import digest_folder
 from hubslice.files.names import CARD
 from hubslice.hub.integrity import digest
-from hubslice.hub.locked import MISSING, compare, unlisted
+from hubslice.hub.locked import MISSING, UNLISTED, compare, unlisted
 from hubslice.run.drift import settings_drift
 from hubslice.run.lock import locked_data, locked_model
 from hubslice.run.steps.report import student_files
@@ -41,7 +41,7 @@ def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
     yield compared(FILES, "checksums", [], agreeing)
     risky, others = unlisted(lock, place.names)
     if risky:
-        told = [f"{name}: the lock does not list it, and loaders read or run such files" for name in risky]
+        told = [f"{name}: {UNLISTED}" for name in risky]
         yield compared(FILES, "unlisted files", told, "")
     if others:
         yield unchecked(FILES, "other files", f"not hubslice's: {', '.join(others[:8])}{' ...' * (len(others) > 8)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubslice.core.numbers import amount
 from hubslice.files.names import DELTA, SIGNATURE, WEIGHTS
 from hubslice.hub.loaded import loaded
 from hubslice.hub.signature import (
@@ -46,4 +47,4 @@ def check_signature(place: Place, trusted: TrustedKey | TrustedIdentity | None) 
         names = place.names if place.delta is None else place.names - {WEIGHTS} | {DELTA}
         wrong += [f"it does not cover {name}, which loaders read or run" for name in loaded(names - said.names)]
         told = [f"signed by {said.signer}, does not agree: {each}" for each in wrong]
-        yield compared(PART, SIGNATURE, told, f"signed by {who}, agrees: {len(said.names)} files")
+        yield compared(PART, SIGNATURE, told, f"signed by {who}, agrees: {amount(len(said.names), 'file')}")
