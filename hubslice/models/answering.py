@@ -8,7 +8,8 @@ from typing import Final
 import torch
 
 from hubslice.core.errors import ModelError
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.modality.image.image_processor import SETTINGS_FILE
 from hubslice.models.base import Model
 from hubslice.models.calling import eval_mode

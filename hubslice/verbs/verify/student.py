@@ -15,7 +15,8 @@ from hubslice.artefacts.predictions import Predictions
 from hubslice.artefacts.report import STUDENT, TEACHER
 from hubslice.core.errors import DataError, FetchError
 from hubslice.core.escaping import named
-from hubslice.core.machine import first_line, out_of_memory
+from hubslice.core.foreign_errors import first_line
+from hubslice.core.machine import out_of_memory
 from hubslice.core.numbers import number
 from hubslice.defects.attack import Batch, Source
 from hubslice.defects.evidence import Evidence
