@@ -38,8 +38,9 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
             model = TransformersModel.load(folder, config, input_size, held)
     model.preprocessing = with_recorded(model.preprocessing, config, folder)
     check_finite(model.module, folder)
-    check_image(model, folder)
-    if model.shapes is not None:
+    if model.shapes is None:
+        check_image(model, folder)
+    else:
         check_runs(model.module, model.example_inputs(1, seed=0), str(folder))
     model.module.eval()
     return model

@@ -124,8 +124,8 @@ def test_a_storage_that_keeps_silent(hub: HubServer) -> None:
 FULL = """
 import sys
 from hubslice.app import run
-from hubslice.hub import room
-room.free_bytes = lambda folder: 1 << 40  # what was free before the download
+from hubslice.hub import disk_space
+disk_space.free_bytes = lambda folder: 1 << 40  # what was free before the download
 sys.exit(run(["pull", "alice/teacher"]))
 """
 
