@@ -20,9 +20,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hubslice.core.errors import HubsliceWarning
+from hubslice.core.errors import HubsliceWarning, InputError
 from hubslice.core.escaping import line, lines
 from hubslice.core.library_bars import bars_hidden
+from hubslice.core.plugins import plugins
 from hubslice.terminal.ending import received
 from hubslice.terminal.errors import INTERRUPTED, describe
 from hubslice.terminal.hints import fitting, options_of
@@ -121,8 +122,19 @@ def _flow(group: typer.Typer) -> None:
             _flow(inner.typer_instance)
 
 
-for _command in COMMANDS:
-    _command.register(app)
+def _register() -> str | None:
+    """Add all commands; gives what is wrong with those of other packages, without which hubslice does."""
+    for command in COMMANDS:
+        command.register(app)
+    try:
+        for command in plugins("verbs"):
+            command.register(app)
+    except InputError as error:
+        return f"{error.headline} ({error.hint})"
+    return None
+
+
+_TROUBLE = _register()
 _flow(app)
 
 
@@ -131,6 +143,8 @@ def run(arguments: Sequence[str]) -> int:
     _set_output(arguments)
     try:
         with _warnings_told(), bars_hidden():
+            if _TROUBLE is not None:
+                out.warning(_TROUBLE)
             # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
             # arguments are no plain text, such as files' names that a shell put in, they are raised and told below.
             plain = all(line(argument) == argument for argument in arguments)

@@ -1,4 +1,4 @@
-"""The defects that an audit can measure."""
+"""The defects that an audit can measure; other packages may bring more."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ DEFECTS: Final = (
 
 def make_defect(params: DefectParams) -> Defect:
     """The defect that these parameters describe."""
-    entry = next(entry for entry in DEFECTS if entry.kind == params.kind)
-    defect: Defect = entry.defect(params)
+    entry = next((entry for entry in DEFECTS if entry.kind == params.kind), None)
+    defect: Defect = params.make() if entry is None else entry.defect(params)
     return defect

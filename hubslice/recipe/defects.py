@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, get_args
 
 from pydantic import Field
 
+from hubslice.core.plugins import odd, plugins
 from hubslice.recipe.section import Ratio, Section
 
 
@@ -21,11 +24,19 @@ class TriggerParams(Section):
 
 
 class Defect(Section):
-    """What a run has to know of a defect that it measures, whichever it is."""
+    """What a run has to know of a defect that it measures, whichever it is.
+
+    A defect of another package is a subclass that an entry point of the group `hubslice.defects` names, with a field
+    `kind` of one word and `make()`, which gives the `hubslice.defects.base.Defect` that measures it.
+    """
 
     judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked, too
     needs_unrelated: ClassVar[bool] = False  # attacks are also crafted on a network that is no relative
     crafted: ClassVar[bool] = False  # attacked images are found by gradient steps, and all of them are kept
+
+    def make(self) -> Any:
+        """What measures it; hubslice's own are found by their kind."""
+        raise NotImplementedError(type(self).__name__)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -114,7 +125,33 @@ class PenultimateParams(Defect):
         return self.steps
 
 
-DefectParams = Annotated[BackdoorParams | PenultimateParams, Field(discriminator="kind")]
+def _word(kind: type[Defect]) -> str:
+    word: Any = kind.model_fields["kind"].annotation  # Literal["word"]
+    return str(get_args(word)[0])
+
+
+def _defects() -> tuple[type[Defect], ...]:
+    """The defects of hubslice, then those of other packages.
+
+    Raises:
+        InputError: one of those is none, or is called as another is.
+    """
+    found: list[type[Defect]] = [BackdoorParams, PenultimateParams]
+    for kind in plugins("defects"):
+        if not (isinstance(kind, type) and issubclass(kind, Defect)) or "kind" not in kind.model_fields:
+            raise odd(str(kind), "defects", "is no defect: a subclass of hubslice.recipe.defects.Defect")
+        if _word(kind) in map(_word, found):
+            raise odd(str(kind), "defects", "is called as another defect is")
+        found.append(kind)
+    return tuple(found)
+
+
+DEFECTS: Final = _defects()
+
+if TYPE_CHECKING:
+    DefectParams = BackdoorParams | PenultimateParams
+else:
+    DefectParams = Annotated[reduce(or_, DEFECTS), Field(discriminator="kind")]
 
 
 def defect_names(defects: Sequence[BackdoorParams | PenultimateParams]) -> tuple[str, ...]:

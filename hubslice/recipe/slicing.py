@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hubslice.core.numbers import number
+from hubslice.core.plugins import odd, plugins
 from hubslice.recipe.section import Ratio, Section
 
 Layers = Annotated[
@@ -25,10 +28,18 @@ Need = Literal["nothing", "profile", "trace", "search"]
 
 
 class Method(Section):
-    """A way to choose weights, `none` among them: what the chain has to know of it, whichever it is."""
+    """A way to choose weights, `none` among them: what the chain has to know of it, whichever it is.
+
+    A method of another package is a subclass of `Slicing` or `ChannelSlicing` that an entry point of the group
+    `hubslice.methods` names, with a field `method` of one word, and `title` and `reference`. It ranks by two static
+    methods, or one of them: `rank(candidates, known, params, seed)` and `rank_units(groups, weights, seed, known)`, as
+    `hubslice.slicing.registry.Slicer` says.
+    """
 
     needs: ClassVar[Need] = "nothing"
     slices: ClassVar[bool] = True
+    title: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
 
     @property
     def whole_channels(self) -> bool:
@@ -312,12 +323,32 @@ def method(given: Any) -> Any:
     return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
 
 
-SliceParams = Annotated[
-    Annotated[RemosParams, Tag("remos")]
-    | Annotated[SeamParams, Tag("seam")]
-    | Annotated[NnslicerParams, Tag("nnslicer")]
-    | Annotated[MagnitudeParams, Tag("magnitude")]
-    | Annotated[RandomParams, Tag("random")]
-    | Annotated[NoSlice, Tag("none")],
-    Discriminator(method),
-]
+def _name(kind: type[Method]) -> str:
+    return str(kind.model_fields["method"].default)
+
+
+def _methods() -> tuple[type[Method], ...]:
+    """The methods of hubslice, then those of other packages.
+
+    Raises:
+        InputError: one of those is none, needs a search, or is called as another is.
+    """
+    found: list[type[Method]] = [RemosParams, SeamParams, NnslicerParams, MagnitudeParams, RandomParams, NoSlice]
+    for kind in plugins("methods"):
+        if not (isinstance(kind, type) and issubclass(kind, Slicing)) or "method" not in kind.model_fields:
+            raise odd(str(kind), "methods", "is no method: a subclass of hubslice.recipe.slicing.Slicing")
+        if kind.needs == "search":
+            raise odd(str(kind), "methods", "needs a search, which only hubslice's own method has")
+        if _name(kind) in map(_name, found):
+            raise odd(str(kind), "methods", f"is called {_name(kind)}, as another method is")
+        found.append(kind)
+    return tuple(found)
+
+
+METHODS: Final = _methods()
+
+if TYPE_CHECKING:
+    SliceParams = RemosParams | SeamParams | NnslicerParams | MagnitudeParams | RandomParams | NoSlice
+else:
+    tagged = [Annotated[kind, Tag(_name(kind))] for kind in METHODS]
+    SliceParams = Annotated[reduce(or_, tagged), Discriminator(method)]

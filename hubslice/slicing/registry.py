@@ -11,10 +11,13 @@ import numpy as np
 from hubslice.artefacts.contributions import Contributions
 from hubslice.artefacts.profile import Profile
 from hubslice.artefacts.slice import Slice
+from hubslice.core.errors import SliceError
+from hubslice.core.escaping import named
 from hubslice.graph.channel_groups import ChannelMap
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import (
+    METHODS,
     MagnitudeParams,
     NnslicerParams,
     NoSlice,
@@ -75,8 +78,21 @@ SLICERS = (
 
 
 def slicer(method: str) -> Slicer:
-    """The registered method of this name."""
-    return next(entry for entry in SLICERS if entry.name == method)
+    """The method of this name: hubslice's own, or that of another package.
+
+    Raises:
+        SliceError: there is none, as where a package that brought it is not installed.
+    """
+    for entry in SLICERS:
+        if entry.name == method:
+            return entry
+    for params in METHODS:
+        if params.model_fields["method"].default == method:
+            ranks, ranks_units = getattr(params, "rank", None), getattr(params, "rank_units", None)
+            return Slicer(method, params.title or method, params.reference, params, ranks, ranks_units)
+    raise SliceError(
+        f"there is no method {named(method)!r} here", hint="install the package that brings it: see the recipe's author"
+    )
 
 
 def make_slice(
