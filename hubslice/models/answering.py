@@ -17,8 +17,10 @@ from hubslice.models.calling import eval_mode
 _LARGEST: Final = 512 * 512  # pixels; larger images take memory, and are not too small for a network
 
 
-def check_image(model: Model, folder: Path) -> None:
+def check_image(model: Model, folder: Path, asked: int | None) -> None:
     """Nothing where the model, read from the folder, gives something for one image; large ones are not tried.
+
+    `asked` is the side that the user named for its input, if any.
 
     Raises:
         ModelError: it gives none.
@@ -34,9 +36,14 @@ def check_image(model: Model, folder: Path) -> None:
     except Exception as error:  # of any layer
         if out_of_memory(error):
             raise
+        told = f"{folder}: {model.architecture} cannot answer to an image: {first_line(error)[:200]}"
+        if asked is not None:
+            raise ModelError(
+                f"{told} (of {height} x {width} pixels, as asked)",
+                hint="give --input-size with the side that it was made for, or leave it out",
+            ) from error
         file = "config.json" if model.preprocessing.processor is None else SETTINGS_FILE
         raise ModelError(
-            f"{folder}: {model.architecture} cannot answer to an image: {first_line(error)[:200]} ({file} prepares "
-            f"images of {height} x {width} pixels)",
+            f"{told} ({file} prepares images of {height} x {width} pixels)",
             hint=f"check that the sizes in {file} are those of the weights, and so are the arguments in config.json",
         ) from error

@@ -39,7 +39,7 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
     model.preprocessing = with_recorded(model.preprocessing, config, folder)
     check_finite(model.module, folder)
     if model.shapes is None:
-        check_image(model, folder)
+        check_image(model, folder, input_size)
     else:
         check_runs(model.module, model.example_inputs(1, seed=0), str(folder))
     model.module.eval()

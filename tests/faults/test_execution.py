@@ -173,5 +173,9 @@ def test_without_a_compiler_the_other_stacks_are_recorded(
 def test_inputs_that_the_model_does_not_take(place: Path, refused: Refused) -> None:
     deep = TimmModel.create("hubslice_vgg", ("a", "b"), seed=0, widths=(4,) * 5, depths=(1,) * 5)
     deep.save(place / "deep")
-    says = ("the model cannot be run on inputs of 1x3x8x8", "give --input-size with the side that it was made for")
+    says = (
+        "cannot answer to an image",
+        "of 8 x 8 pixels, as asked",
+        "give --input-size with the side that it was made for",
+    )
     refused("execution", "./deep", *EAGER, "--input-size", "8", code=2, says=says)
