@@ -41,7 +41,7 @@ NETWORKS = (
 
 def build(name: str, seed: int = 0) -> Model:
     """The network with seeded random weights."""
-    return TimmModel.anew(name, LABELS, SIDE, seed=seed)
+    return TimmModel.from_architecture(name, LABELS, SIDE, seed=seed)
 
 
 def narrowed(model: Model) -> Model:

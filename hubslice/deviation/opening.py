@@ -122,7 +122,7 @@ def _open(name: str, input_size: int | None, device: str, reporter: Reporter) ->
     if isinstance(ref, LocalRef) and ref.kind == "onnx":
         return _open_graph(name, ref.path, input_size, device)
     fetched = fetch(ref, reporter=reporter)
-    if is_text_config(read_config(fetched.folder)):
+    if is_text_config(read_config(fetched.folder)[0]):
         return open_text_folder(name, ref.kind, fetched.folder, fetched.files, device)
     return open_images(name, ref.kind, fetched, input_size, device)
 

@@ -10,9 +10,9 @@ from hubslice.files.config import check_numbers, read_object
 from hubslice.models.answering import check_image
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
+from hubslice.models.libraries import LIBRARIES, Library, library_of
 from hubslice.models.recording import with_recorded
 from hubslice.models.shapes import check_runs
-from hubslice.models.tensor_names import as_timm, read_for_timm
 from hubslice.models.weights import check_finite, held_shapes
 
 
@@ -24,18 +24,10 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
     Raises:
         ModelError: config.json or the weights are missing, damaged, not finite, too small or of neither library.
     """
-    config = read_config(folder)
+    config, library = read_config(folder)
     held = held_shapes(folder)
-    with trouble_with(folder, library_of(config)):
-        if "architecture" in config:
-            from hubslice.models.timm_adapter import TimmModel
-
-            given = read_for_timm(folder, config)
-            model: Model = TimmModel.load(folder, config, input_size, as_timm(config, held), given)
-        else:
-            from hubslice.models.transformers_adapter import TransformersModel
-
-            model = TransformersModel.load(folder, config, input_size, held)
+    with trouble_with(folder, library.name):
+        model = library.adapter().load(folder, config, input_size, held)
     model.preprocessing = with_recorded(model.preprocessing, config, folder)
     check_finite(model.module, folder)
     if model.shapes is None:
@@ -52,36 +44,25 @@ def random_model(folder: Path, *, input_size: int | None = None) -> Model:
     Raises:
         ModelError: config.json is missing or describes no model of timm or transformers that fits into memory.
     """
-    config = read_config(folder)
-    with trouble_with(folder, library_of(config)):
-        if "architecture" in config:
-            from hubslice.models.timm_adapter import TimmModel
-
-            model: Model = TimmModel.random(folder, config, input_size, Budget.of_memory())
-        else:
-            from hubslice.models.transformers_adapter import TransformersModel
-
-            model = TransformersModel.random(folder, config, input_size, Budget.of_memory())
+    config, library = read_config(folder)
+    with trouble_with(folder, library.name):
+        model = library.adapter().random(folder, config, input_size, Budget.of_memory())
     model.preprocessing = with_recorded(model.preprocessing, config, folder)
     return model
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's config.json.
+def read_config(folder: Path) -> tuple[dict[str, Any], Library]:
+    """The folder's config.json, and the library that it is for.
 
     Raises:
         ModelError: it is missing, not JSON, of an unknown kind, asks for custom code, or has absurd numbers.
     """
     config = read_object(folder / "config.json", str(folder))
-    if not {"architecture", "architectures", "model_type"} & config.keys():
+    library = library_of(config)
+    if library is None:
+        names = " or ".join(each.name for each in LIBRARIES)
         raise ModelError(
-            f"{folder / 'config.json'} names no architecture of timm or transformers",
-            hint="name a model that timm or transformers saved",
+            f"{folder / 'config.json'} names no architecture of {names}", hint=f"name a model that {names} saved"
         )
     check_numbers(config, f"{folder}: config.json")
-    return config
-
-
-def library_of(config: dict[str, Any]) -> str:
-    """Which library a config.json is for."""
-    return "timm" if "architecture" in config else "transformers"
+    return config, library

@@ -9,9 +9,9 @@ from hubslice.core.errors import HubsliceError, ModelError
 from hubslice.core.foreign_errors import message_of
 from hubslice.files.config import check_numbers
 from hubslice.models.base import Model
+from hubslice.models.libraries import library_named
 from hubslice.recipe.schema import TeacherParams
 
-TRANSFORMERS = "transformers:"
 LABELS = ("0", "1")  # of a classifier that training replaces
 # Arguments that the task and its pictures decide.
 TASKS = frozenset({"in_chans", "num_channels", "num_classes", "num_labels", "id2label", "label2id", "problem_type"})
@@ -33,15 +33,8 @@ def create_model(teacher: TeacherParams, seed: int) -> Model:
         )
     check_numbers(arguments, teacher.model)
     with _trouble_with(teacher.model):
-        if teacher.model.startswith(TRANSFORMERS):
-            from hubslice.models.transformers_adapter import TransformersModel
-
-            kind = teacher.model.removeprefix(TRANSFORMERS)
-            model: Model = TransformersModel.create(kind, LABELS, teacher.input_size, seed=seed, **arguments)
-        else:
-            from hubslice.models.timm_adapter import TimmModel
-
-            model = TimmModel.anew(teacher.model, LABELS, teacher.input_size, seed=seed, **arguments)
+        library, name = library_named(teacher.model)
+        model = library.adapter().from_architecture(name, LABELS, teacher.input_size, seed=seed, **arguments)
         model.check_sliceable()
     model.module.eval()
     return model

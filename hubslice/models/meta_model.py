@@ -13,9 +13,8 @@ import torch
 from hubslice.core.errors import ModelError
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
-from hubslice.models.folder import library_of, read_config
-from hubslice.models.tensor_names import as_timm
-from hubslice.models.weights import Shapes
+from hubslice.models.folder import read_config
+from hubslice.models.weights import Shapes, on_meta
 
 
 def meta_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | None = None, where: str) -> Model:
@@ -27,29 +26,16 @@ def meta_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | None 
         ModelError: what `load_model` would raise: no such architecture, tensors missing, unexpected or misshapen.
     """
     try:
-        config = read_config(folder)
-        with trouble_with(folder, library_of(config)):
-            if "architecture" in config:
-                from hubslice.models.timm_adapter import TimmModel
-
-                with torch.device("meta"):
-                    if isinstance(shapes, Budget):
-                        return TimmModel.random(folder, config, input_size, shapes)
-                    held = as_timm(config, shapes)
-                    return TimmModel.load(folder, config, input_size, held, _tensors(held))
-            from hubslice.models.transformers_adapter import TransformersModel
-
-            if isinstance(shapes, Budget):
-                with torch.device("meta"):
-                    return TransformersModel.random(folder, config, input_size, shapes)
-            return TransformersModel.load(folder, config, input_size, shapes, _tensors(shapes))
+        config, library = read_config(folder)
+        with trouble_with(folder, library.name):
+            adapter = library.adapter()
+            if not isinstance(shapes, Budget):
+                return adapter.load(folder, config, input_size, shapes, on_meta(shapes))
+            with torch.device("meta"):
+                return adapter.random(folder, config, input_size, shapes)
     except ModelError as error:
         raise ModelError(
             error.headline.replace(str(folder), where),
             [detail.replace(str(folder), where) for detail in error.details],
             hint=error.hint,
         ) from error
-
-
-def _tensors(shapes: Shapes) -> dict[str, torch.Tensor]:
-    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from hubslice.models.compact import load_compact
 from hubslice.models.head import Names, replaced_by
 from hubslice.models.shapes import apply, read_shapes
 from hubslice.models.small import hubslice_vgg
-from hubslice.models.tensor_names import is_wrapped, plain_config
+from hubslice.models.tensor_names import as_timm, is_wrapped, plain_config, read_for_timm
 from hubslice.models.weights import Shapes, check_count, misfit, shapes_of
 
 _ = hubslice_vgg  # imported, it is an architecture of timm
@@ -54,21 +55,33 @@ class TimmModel(Model):
     ) -> TimmModel:
         """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
 
-        `tensors`, by timm's names, are taken in place of those in the folder (`read_for_timm`, `meta_model`).
+        `tensors` on the meta device are taken in place of those in the folder (`meta_model`).
 
         Raises:
             ModelError: timm does not know the architecture, or the tensors do not fit it.
         """
+        given = read_for_timm(folder, config) if tensors is None else as_timm(config, tensors)
+        with torch.device("meta") if tensors is not None else nullcontext():
+            return cls._load(folder, config, input_size, as_timm(config, held), given, meta=tensors is not None)
+
+    @classmethod
+    def _load(
+        cls,
+        folder: Path,
+        config: dict[str, Any],
+        input_size: int | None,
+        held: Shapes,
+        tensors: Mapping[str, Tensor] | None,
+        *,
+        meta: bool,
+    ) -> TimmModel:
+        """With everything by timm's names; without tensors timm reads the file."""
         _check(config)
         config = plain_config(config)
         options = _options(config, input_size)
         if (shapes := read_shapes(folder)) is not None:
             module = load_compact(
-                lambda: _made(folder, config, pretrained=False, **options),
-                shapes,
-                held,
-                folder,
-                tensors is not None and all(tensor.is_meta for tensor in tensors.values()),
+                lambda: _made(folder, config, pretrained=False, **options), shapes, held, folder, meta
             )
             model = cls._wrap(module, config, input_size)
             model.shapes = shapes
@@ -112,7 +125,7 @@ class TimmModel(Model):
         return cls(module, architecture=architecture, labels=labels, preprocessing=_preprocessing(module, None))
 
     @classmethod
-    def anew(
+    def from_architecture(
         cls, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
     ) -> TimmModel:
         """A model of an architecture that a recipe names, no larger than memory; its input `input_size` pixels wide.

@@ -130,7 +130,7 @@ class TransformersModel(Model):
         return model
 
     @classmethod
-    def create(
+    def from_architecture(
         cls, kind: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
     ) -> TransformersModel:
         """An image classifier of this model type with seeded random weights, no larger than memory.

@@ -143,3 +143,8 @@ def _count(what: Sequence[object]) -> str:
 
 def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def on_meta(shapes: Shapes) -> dict[str, torch.Tensor]:
+    """Tensors of these shapes on the meta device."""
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}

@@ -83,7 +83,7 @@ def test_converted_graphs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HUBSLICE_CACHE", str(tmp_path / "cache"))
-    TransformersModel.create("vit", ("blue", "red"), 32, seed=1, patch_size=8, **SMALL).save("model")
+    TransformersModel.from_architecture("vit", ("blue", "red"), 32, seed=1, patch_size=8, **SMALL).save("model")
     done = hubslice("convert", "model", "--to", form, *CONVERTED[form], "--out", "made")
     assert done.code == 0, done.stderr
     assert others(tmp_path, umask) == {}

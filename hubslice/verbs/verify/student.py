@@ -161,7 +161,7 @@ def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
     Stock code sees config and weights alone: whatever else lies in the folder, it would look for code and adapters.
     """
     name = f"plain {model.library}"
-    config = read_config(folder)
+    config, _ = read_config(folder)
     _, left_out = without_optional(config)
     if left_out:
         return compared(PART, name, [f"config.json has {left_out[0]}; it was not loaded"], "")

@@ -215,7 +215,7 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ViT as transformers saves it, under names that are not those of its network; and without its head."""
     place = tmp_path_factory.mktemp("vit")
     about = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    model = TransformersModel.create("vit", ("red", "green", "blue"), 16, seed=0, patch_size=8, **about)
+    model = TransformersModel.from_architecture("vit", ("red", "green", "blue"), 16, seed=0, patch_size=8, **about)
     for name, module in (("student", model.module), ("base", ViTModel(model.module.config, add_pooling_layer=False))):
         model.save(place / name)
         if name == "base":
