@@ -14,8 +14,9 @@ from pydantic import Field, model_validator
 from hubslice.recipe.defects import DefectParams, TriggerParams
 from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.exposure import ExposureParams
+from hubslice.recipe.methods import SliceParams
 from hubslice.recipe.section import ONLY_SPEED, Ratio, Section
-from hubslice.recipe.slicing import RemosParams, SliceParams
+from hubslice.recipe.slicing import RemosParams
 from hubslice.recipe.transparency import Transparency
 
 REST = "rest"  # what the classes that `data.against_rest` does not name are called together

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from hubslice.core.numbers import number
-from hubslice.core.plugins import odd, plugins
 from hubslice.recipe.section import Ratio, Section
 
 Layers = Annotated[
@@ -316,39 +313,3 @@ class NoSlice(Method):
     model_config = _NAMED
 
     method: Literal["none"] = "none"
-
-
-def method(given: Any) -> Any:
-    """What tells the methods apart; where none is named it is ReMoS."""
-    return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
-
-
-def _name(kind: type[Method]) -> str:
-    return str(kind.model_fields["method"].default)
-
-
-def _methods() -> tuple[type[Method], ...]:
-    """The methods of hubslice, then those of other packages.
-
-    Raises:
-        InputError: one of those is none, needs a search, or is called as another is.
-    """
-    found: list[type[Method]] = [RemosParams, SeamParams, NnslicerParams, MagnitudeParams, RandomParams, NoSlice]
-    for kind in plugins("methods"):
-        if not (isinstance(kind, type) and issubclass(kind, Slicing)) or "method" not in kind.model_fields:
-            raise odd(str(kind), "methods", "is no method: a subclass of hubslice.recipe.slicing.Slicing")
-        if kind.needs == "search":
-            raise odd(str(kind), "methods", "needs a search, which only hubslice's own method has")
-        if _name(kind) in map(_name, found):
-            raise odd(str(kind), "methods", f"is called {_name(kind)}, as another method is")
-        found.append(kind)
-    return tuple(found)
-
-
-METHODS: Final = _methods()
-
-if TYPE_CHECKING:
-    SliceParams = RemosParams | SeamParams | NnslicerParams | MagnitudeParams | RandomParams | NoSlice
-else:
-    tagged = [Annotated[kind, Tag(_name(kind))] for kind in METHODS]
-    SliceParams = Annotated[reduce(or_, tagged), Discriminator(method)]

@@ -15,9 +15,9 @@ from hubslice.core.errors import SliceError
 from hubslice.core.escaping import named
 from hubslice.graph.channel_groups import ChannelMap
 from hubslice.graph.neuron_map import NeuronMap
+from hubslice.recipe.methods import METHODS
 from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import (
-    METHODS,
     MagnitudeParams,
     NnslicerParams,
     NoSlice,
