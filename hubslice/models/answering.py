@@ -18,9 +18,9 @@ _LARGEST: Final = 512 * 512  # pixels; larger images take memory, and are not to
 
 
 def check_image(model: Model, folder: Path, asked: int | None) -> None:
-    """Nothing where the model, read from the folder, gives something for one image; large ones are not tried, nor where memory is short.
+    """Nothing where the model, read from the folder, gives something for one image.
 
-    `asked` is the side that the user named for its input, if any.
+    Large ones are not tried, and where memory is short nothing is said. `asked` is the side that the user named for its input, if any.
 
     Raises:
         ModelError: it gives none.
