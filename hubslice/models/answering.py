@@ -20,7 +20,8 @@ _LARGEST: Final = 512 * 512  # pixels; larger images take memory, and are not to
 def check_image(model: Model, folder: Path, asked: int | None) -> None:
     """Nothing where the model, read from the folder, gives something for one image.
 
-    Large ones are not tried, and where memory is short nothing is said. `asked` is the side that the user named for its input, if any.
+    Large ones are not tried, and where memory is short nothing is said. `asked` is the side that the user named for
+    its input, if any.
 
     Raises:
         ModelError: it gives none.
