@@ -7,6 +7,7 @@ from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
 from hubslice.recipe.schema import SliceRecipe
+from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import (
     ChannelSlicing,
     MagnitudeParams,
@@ -67,8 +68,7 @@ def trains(recipe: SliceRecipe) -> bool:
     return any(point.epochs for point in recipe.train.candidates())
 
 
-@dataclass(frozen=True)
-class KnownLabels:
+class KnownLabels(Section):
     """Which of the teacher's labels stand behind each of the task's, where its classifier is used as it is."""
 
     classes: tuple[str, ...]
@@ -85,7 +85,7 @@ def known_labels(recipe: SliceRecipe) -> KnownLabels | None:
     """What the teacher knows of the task's labels under direct reuse; else None."""
     if not reuses_classifier(recipe):
         return None
-    return KnownLabels(tuple(recipe.data.classes or ()), recipe.data.against_rest)
+    return KnownLabels(classes=tuple(recipe.data.classes or ()), against_rest=recipe.data.against_rest)
 
 
 def _student(recipe: SliceRecipe) -> str:
