@@ -286,7 +286,7 @@ def test_differences_are_named_by_path() -> None:
     assert differences(claimed, {**claimed, "new": 1}) == []
     counted = {"arms": [{"name": "student", "hits": 4, "rate": 0.5 + 1e-12}], "n": 2}
     assert differences(claimed, counted) == ["arms.student.hits is 3, counted 4"]
-    assert differences({"arms": []}, counted) == ["arms is 0 entries, counted 1 entries"]
+    assert differences({"arms": []}, counted) == ["arms is 0 entries, counted 1 entry"]
 
 
 def test_what_makes_no_claims_is_refused(tmp_path: Path) -> None:
