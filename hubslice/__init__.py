@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hubslice.artefacts.slice import Slice
+    from hubslice.core.errors import HubsliceError
     from hubslice.models.load import load
     from hubslice.training.hold import hold, hold_callback
     from hubslice.verbs.convert.function import convert
@@ -47,12 +48,14 @@ _HOMES = {
     "push": "hubslice.verbs.push.function",
     "slice": "hubslice.verbs.slice.function",
     "verify": "hubslice.verbs.verify.function",
+    "HubsliceError": "hubslice.core.errors",
     "Slice": "hubslice.artefacts.slice",
     "hold": "hubslice.training.hold",
     "hold_callback": "hubslice.training.hold",
 }
 
 __all__ = [
+    "HubsliceError",
     "Slice",
     "convert",
     "detect_check",
