@@ -64,12 +64,6 @@ VERBS = (
         ("teacher", "vit", "other"),
         "made",
     ),
-    Verb(
-        "detect fit",
-        ("detect", "fit", "teacher", "--data", "shapes.parquet", "--fpr", "0.2", "--out", "made"),
-        ("teacher", "shapes.parquet"),
-        "made",
-    ),
     Verb("poison", ("poison", "poison.yaml", "--out", "made"), ("poison.yaml", "teacher", "shapes.parquet"), "made"),
 )
 GROUPS = {verb.name: verb for verb in VERBS}

@@ -11,7 +11,9 @@ import pytest
 
 from hubslice.verbs.doctor import checks
 from hubslice.verbs.doctor.checks import Finding
-from tests.terminal.conftest import Hubslice
+from tests.terminal.conftest import Hubslice, hubslice
+
+__all__ = ["hubslice"]
 
 
 def _broken() -> Iterable[Finding]:
