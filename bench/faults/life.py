@@ -85,7 +85,8 @@ def live(arguments: Sequence[str], folder: Path, *, hub: bool = False, before: C
             late = True
             os.killpg(pid, signal.SIGKILL)
         time.sleep(0.005)
-    streams = [(folder / name).read_text(errors="backslashreplace") for name in ("stdout.txt", "stderr.txt")]
+    told = [folder / name for name in ("stdout.txt", "stderr.txt")]  # not there where it was ended before they were
+    streams = [path.read_text(errors="backslashreplace") if path.is_file() else "" for path in told]
     seen = tuple((folder / TOLD).read_text().splitlines()[:20]) if (folder / TOLD).is_file() else ()
     for name in ("stdout.txt", "stderr.txt", TOLD):
         (folder / name).unlink(missing_ok=True)
