@@ -120,8 +120,8 @@ class Step(ABC):
         """Do it: read `context.inputs`, write below `context.out`."""
 
     def open(self, folder: Path) -> object:
-        """What later steps work with, out of the finished step's folder."""
-        raise NotImplementedError(f"step {self.name} has nothing to open")
+        """What later steps work with, out of the finished step's folder; of most steps that is files alone."""
+        raise TypeError(f"step {self.name} leaves files, and nothing that is opened")
 
     def opening(self) -> Mapping[str, object]:
         """What of the step decides how `open` reads its folder."""

@@ -35,8 +35,8 @@ class Defect(Section):
     crafted: ClassVar[bool] = False  # attacked images are found by gradient steps, and all of them are kept
 
     def make(self) -> Any:
-        """What measures it; hubslice's own are found by their kind."""
-        raise NotImplementedError(type(self).__name__)
+        """What measures it, of a defect of another package; hubslice's own stand in `hubslice.defects.registry`."""
+        raise TypeError(f"{type(self).__name__} does not say what measures it")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -140,6 +140,8 @@ def _defects() -> tuple[type[Defect], ...]:
     for kind in plugins("defects"):
         if not (isinstance(kind, type) and issubclass(kind, Defect)) or "kind" not in kind.model_fields:
             raise odd(str(kind), "defects", "is no defect: a subclass of hubslice.recipe.defects.Defect")
+        if kind.make is Defect.make:
+            raise odd(str(kind), "defects", "has no make(), which gives what measures it")
         if _word(kind) in map(_word, found):
             raise odd(str(kind), "defects", "is called as another defect is")
         found.append(kind)

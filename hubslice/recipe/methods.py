@@ -42,6 +42,8 @@ def _methods() -> tuple[type[Method], ...]:
             raise odd(str(kind), "methods", "is no method: a subclass of hubslice.recipe.slicing.Slicing")
         if kind.needs == "search":
             raise odd(str(kind), "methods", "needs a search, which only hubslice's own method has")
+        if not (hasattr(kind, "rank") or hasattr(kind, "rank_units")):
+            raise odd(str(kind), "methods", "has neither rank() nor rank_units()")
         if _name(kind) in map(_name, found):
             raise odd(str(kind), "methods", f"is called {_name(kind)}, as another method is")
         found.append(kind)

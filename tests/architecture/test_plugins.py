@@ -154,6 +154,8 @@ BROKEN = {
     "a method that cannot be loaded": ("toy_method.py", "raise RuntimeError('no')", "cannot be loaded: no"),
     "a method that is none": ("toy_method.py", "FirstParams = 3", "is no method"),
     "a method with a name that is taken": ("toy_method.py", METHOD.replace('"first"', '"remos"'), "is called remos"),
+    "a method that does not rank": ("toy_method.py", METHOD.replace("def rank(", "def order("), "has neither rank()"),
+    "a defect that nothing measures": ("toy_defect.py", DEFECT.replace("def make(", "def mak("), "has no make()"),
     "a defect that is none": ("toy_defect.py", "class DarkParams: pass", "is no defect"),
 }
 
