@@ -14,7 +14,8 @@ from hypothesis import settings
 
 _HOME = tempfile.mkdtemp(prefix="hubslice-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
-# Clients run as users have them, with Xet and shared blobs on, whatever this shell says; tests that need otherwise say why.
+# Clients run as users have them, with Xet and shared blobs on, whatever this shell says; tests that need it otherwise
+# say why.
 for _name in (
     "HF_TOKEN",
     "HUGGING_FACE_HUB_TOKEN",

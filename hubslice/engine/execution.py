@@ -36,16 +36,16 @@ def execute(
     `finished` is told each step's name as soon as its result is there, cached or new.
     """
     seen: dict[str, str] = {}
-    named, opened = {step.name: step for step in steps}, Opened()
+    work = _Work(device, reporter if leads() else Silent(), {step.name: step for step in steps}, Opened())
     for step in steps:
         key = step.key(seen)
         record = run.record(step.name)
         if record is not None and record.key == key and step.name not in force:
             reporter.step(step.name, step.title, "cached")
         elif leads():
-            record = _run(step, key, run, _Work(device, reporter, named, opened))
+            record = _run(step, key, run, work)
         else:
-            record = _help(step, key, run, _Work(device, Silent(), named, opened))
+            record = _help(step, key, run, work)
         seen[step.name] = step.seen(record.digest)
         finished(step.name)
 
