@@ -104,6 +104,7 @@ def test_a_card_that_names_a_packed_file(name: str, tmp_path: Path, refused: Ref
         (archive({"a.csv": b"text"}).replace(b"+I\xad(", b"\xff" * 4), "cannot be unpacked: Error -3"),
         (gzip.compress(CSV)[:20] + b"x" * 100, "cannot be unpacked"),
     ],
+    ids=["RAR", "7z", "Zstandard", "LZ4", "cut gzip", "spoilt zip", "spoilt gzip"],  # contents hold the time
 )
 def test_what_is_not_unpacked(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_bytes(content)
