@@ -23,6 +23,7 @@ _SOON = 0.05  # seconds until a signal that cannot be raised now is sent again
 _IMPORT = 10.0  # seconds that an import is given to end
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows knows no SIGHUP
 _received: list[Ended] = []
+_waiting: set[int] = set()  # signals that came where they cannot be raised, and are sent again
 
 
 class Ended(KeyboardInterrupt):
@@ -36,7 +37,10 @@ class Ended(KeyboardInterrupt):
 
 
 def received() -> Ended | None:
-    """The signal that ends this command, if one came."""
+    """The signal that ends this command, if one came; one that could not be raised yet is not raised any more."""
+    if _waiting and not _received:
+        _received.append(Ended(min(_waiting)))
+    _waiting.clear()
     return _received[0] if _received else None
 
 
@@ -48,19 +52,19 @@ def ended_by_signals() -> Iterator[None]:
     done: a module that is there by half fails later, in other words. One that comes while Python clears objects away,
     where no exception can be raised, is sent again.
     """
-    process, usual, waiting, first = os.getpid(), sys.unraisablehook, set[int](), list[float]()
+    process, usual, first = os.getpid(), sys.unraisablehook, list[float]()
 
     def again(number: int) -> None:
         """Send the signal a little later; threading's own timers take locks that the main thread may hold now."""
-        if number not in waiting:
-            waiting.add(number)
+        if number not in _waiting:
+            _waiting.add(number)
             _thread.start_new_thread(send, (number,))
 
     def send(number: int) -> None:
         time.sleep(_SOON)
-        if number in waiting:
-            waiting.discard(number)
+        while number in _waiting:
             os.kill(process, number)
+            time.sleep(_SOON)
 
     def lost(told: UnraisableHookArgs) -> None:
         error = told.exc_value
@@ -79,6 +83,7 @@ def ended_by_signals() -> Iterator[None]:
         if _importing(frame) and first[-1] - first[0] < _IMPORT:
             again(number)
         elif not _received or number == signal.SIGINT:
+            _waiting.discard(number)
             _received.append(Ended(number))
             raise _received[-1]
 
@@ -91,7 +96,7 @@ def ended_by_signals() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = usual
-        waiting.clear()
+        _waiting.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
         _received.clear()

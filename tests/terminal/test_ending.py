@@ -228,3 +228,18 @@ def test_an_error_after_a_signal_is_not_told_instead(tmp_path: Path) -> None:
     command = [sys.executable, "work.py", "work"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (130, "error: interrupted")
+
+
+@pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.name)
+def test_an_error_right_after_an_import_is_not_told_instead(sent: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "signalled.py").write_text(f"import signal\nsignal.raise_signal({int(sent)})\n")
+    code = (
+        "from hubslice.app import app\nfrom hubslice.console import main\nfrom hubslice.core.errors import InputError\n"
+        "@app.command()\ndef work():\n import signalled\n raise InputError('no such folder', hint='look')\nmain()\n"
+    )
+    (tmp_path / "work.py").write_text(code)
+    command = [sys.executable, "work.py", "work"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = "interrupted" if sent == signal.SIGINT else f"ended by {sent.name}"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (128 + sent, f"error: {told}")
+    assert len(done.stderr.splitlines()) == 2
