@@ -83,11 +83,11 @@ AFTER = (
 
 
 def write_inputs(folder: Path) -> None:
-    """Models, pictures and recipes that the verbs start from."""
+    """Models, images and recipes that the verbs start from."""
     from hubslice.graph.channels import channel_map
     from hubslice.models.timm_adapter import TimmModel
+    from tests.images import COLOURS, write_parquet
     from tests.networks import fill
-    from tests.pictures import COLOURS, write_parquet
     from tests.verbs.detect.small import clean, write_model
 
     teacher = TimmModel.create("test_resnet", tuple(COLOURS), seed=1)

@@ -31,6 +31,6 @@ def enliven(module: nn.Module, pixels: Tensor, seed: int = 0) -> None:
         module(pixels)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-        if norm.running_var is not None:  # a channel that hardly varies in a few pictures would be blown up
+        if norm.running_var is not None:  # a channel that hardly varies in a few images would be blown up
             norm.running_var.clamp_(min=0.1 * float(norm.running_var.mean()))
     module.eval()

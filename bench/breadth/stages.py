@@ -20,7 +20,7 @@ from torch import Tensor
 import hubslice
 from hubslice.core.errors import SliceError
 from hubslice.graph.channels import channel_map
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 
 from .building import build
 from .member import Member
@@ -99,7 +99,7 @@ def map_(job: Job) -> None:
 
 
 def profile(job: Job) -> None:
-    """Coverage on the task's pictures."""
+    """Coverage on the task's images."""
     job.slice("profile")
 
 

@@ -25,7 +25,7 @@ BATCH = 64
 class Criterion:
     """Channels are ranked over the whole network (`everywhere`, its `global_pruning`), or within each layer.
 
-    `gradients` are those that the importance reads: summed over the pictures, or squared picture by picture. (The
+    `gradients` are those that the importance reads: summed over the images, or squared image by image. (The
     package's own `accumulate_grad` forgets all but the last.)
     """
 
@@ -116,7 +116,7 @@ def _loss(model: Model, inputs: ModelInputs, start: int, stop: int, targets: Ten
 
 @torch.inference_mode()
 def convolution_macs(model: Model) -> int:
-    """Multiply-accumulates of all convolutions for one picture."""
+    """Multiply-accumulates of all convolutions for one image."""
     counts: list[int] = []
 
     def count(layer: nn.Conv2d, _: object, output: Tensor) -> None:

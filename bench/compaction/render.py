@@ -77,7 +77,7 @@ def rows() -> dict[tuple[str, int], Row]:
 def difference(one: Sequence[Outcome], other: Sequence[Outcome]) -> Difference:
     """Mean test accuracy of one minus that of the other, over the seeds that both have, with a bootstrap interval.
 
-    Pictures are drawn anew within each seed, the same for both.
+    Images are drawn anew within each seed, the same for both.
     """
     pairs = [(a, b) for a in one for b in other if a.seed == b.seed]
     rng = np.random.default_rng(0)
@@ -109,11 +109,11 @@ def table(found: dict[tuple[str, int], Row]) -> str:
         "# EfficientNet-Lite0 at half its multiplications: which channels to take out",
         "",
         *([f"{missing} of the planned models are not trained yet.", ""] if missing else []),
-        "Ten classes of drawings at 96 pixels. Every model is fine-tuned alike (same pictures, order and crops by "
+        "Ten classes of drawings at 96 pixels. Every model is fine-tuned alike (same images, order and crops by "
         "seed), saved, and loaded again for what is told here. *Searched*, *fine-tuned*: epochs, and their time as the "
         "mean over the seeds, on a machine that did other work besides. Accuracy in percent, mean over the seeds, 95 % "
-        "Wilson interval over all their test pictures; *seeds*: each one's own. Differences in points, paired picture "
-        "by picture, 95 % bootstrap intervals over the pictures; *against norms* is against the smallest norms, "
+        "Wilson interval over all their test images; *seeds*: each one's own. Differences in points, paired image "
+        "by image, 95 % bootstrap intervals over the images; *against norms* is against the smallest norms, "
         "10 epochs; pairs are of the seeds that both have. Times: plain ONNX Runtime, one thread, all models of a seed "
         "in turns; the quickest tenth of the calls, since other processes ran, and the ratio to the whole network.",
         "",
@@ -200,7 +200,7 @@ def _plot(found: dict[tuple[str, int], Row]) -> None:
             x, 100 * y, yerr=bars, fmt=marker, color=colour, mec="white", ms=7, elinewidth=0.8, label=title, zorder=3
         )
     panel.set_xlim(left=0)
-    panel.set_xlabel("time of one picture, whole network = 1")
+    panel.set_xlabel("time of one image, whole network = 1")
     panel.set_ylabel("test accuracy, %")
     figure.legend(loc="outside right upper", fontsize=7)
     write_figure(figure, HERE / "plot.png")

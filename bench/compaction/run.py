@@ -44,7 +44,7 @@ RECIPE = "vision/drawings-compact"
 
 
 class Outcome(Artefact):
-    """A model that was trained. `right` has a 1 for each test picture that it tells right, in the split's order."""
+    """A model that was trained. `right` has a 1 for each test image that it tells right, in the split's order."""
 
     arm: str
     title: str

@@ -1,1 +1,1 @@
-"""Adversarial pictures, and who notices them: slices beside simple detectors that see the same clean pictures."""
+"""Adversarial images, and who notices them: slices beside simple detectors that see the same clean images."""

@@ -1,8 +1,8 @@
-"""The 17 attack settings of the NNSlicer paper, from maintained libraries, on pictures that the model gets right.
+"""The 17 attack settings of the NNSlicer paper, from maintained libraries, on images that the model gets right.
 
 The authors used foolbox 2. Where foolbox 3 no longer has an attack, the nearest one of the Adversarial Robustness
-Toolbox stands in. Pictures stay grey and on the 8-bit grid: what a detector is handed is what a file can hold, and an
-attack counts only if the rounded picture still fools the model.
+Toolbox stands in. Images stay grey and on the 8-bit grid: what a detector is handed is what a file can hold, and an
+attack counts only if the rounded image still fools the model.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from hubslice.models.base import Model
 
 Attack = Callable[[Any, Any, Tensor, Tensor], Tensor]
-CHUNK = 50  # pictures that are attacked at a time
+CHUNK = 50  # images that are attacked at a time
 PER_HALF = {"choice": 60, "test": 120}  # successes that are enough
-SLOW = {"choice": 25, "test": 100}  # of attacks that take seconds a picture
-MOST = 3000  # pictures of a half that are tried at the most
+SLOW = {"choice": 25, "test": 100}  # of attacks that take seconds an image
+MOST = 3000  # images of a half that are tried at the most
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Setting:
     attack: Attack
     instead: str = ""
     slow: bool = False
-    nearest: bool = False  # tried first on pictures with small margins, elsewhere it hardly ever succeeds
+    nearest: bool = False  # tried first on images with small margins, elsewhere it hardly ever succeeds
 
 
 class Grey(nn.Module):
-    """The model for grey pictures [N, 1, H, W] in [0, 1]: logits."""
+    """The model for grey images [N, 1, H, W] in [0, 1]: logits."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -187,9 +187,9 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Attacked:
-    """Successes of an attack: grey pictures uint8 [n, H, W], their rows in the test table, how many were tried."""
+    """Successes of an attack: grey images uint8 [n, H, W], their rows in the test table, how many were tried."""
 
-    pictures: np.ndarray
+    images: np.ndarray
     rows: np.ndarray
     tried: int
 
@@ -203,18 +203,18 @@ def half_of(rows: np.ndarray) -> np.ndarray:
     return np.where(rows % 2 == 0, "choice", "test")
 
 
-def attack(setting: Setting, model: Model, pictures: np.ndarray, labels: np.ndarray, cache: Path) -> Attacked:
-    """Attack pictures uint8 [N, H, W] until each half has enough successes; what is in the cache is not made again."""
+def attack(setting: Setting, model: Model, images: np.ndarray, labels: np.ndarray, cache: Path) -> Attacked:
+    """Attack images uint8 [N, H, W] until each half has enough successes; what is in the cache is not made again."""
     path = cache / f"{setting.name}.npz"
     if path.is_file():
         stored = np.load(path)
-        return Attacked(stored["pictures"], stored["rows"], int(stored["tried"]))
+        return Attacked(stored["images"], stored["rows"], int(stored["tried"]))
     torch.manual_seed(0)
     np.random.seed(0)  # what ART draws from
     grey = Grey(model).eval()
     for parameter in grey.parameters():
         parameter.requires_grad_(False)
-    logits = answers(grey, pictures)
+    logits = answers(grey, images)
     right = np.flatnonzero(logits.argmax(axis=1) == labels)
     if setting.nearest:
         ordered = np.sort(logits[right], axis=1)
@@ -223,7 +223,7 @@ def attack(setting: Setting, model: Model, pictures: np.ndarray, labels: np.ndar
     def art() -> Any:
         from art.estimators.classification import PyTorchClassifier
 
-        return PyTorchClassifier(grey, nn.CrossEntropyLoss(), (1, *pictures.shape[1:]), 10, clip_values=(0, 1))
+        return PyTorchClassifier(grey, nn.CrossEntropyLoss(), (1, *images.shape[1:]), 10, clip_values=(0, 1))
 
     found, tried = [], 0
     for half, wanted in (SLOW if setting.slow else PER_HALF).items():
@@ -232,7 +232,7 @@ def attack(setting: Setting, model: Model, pictures: np.ndarray, labels: np.ndar
             if successes >= wanted:
                 break
             some = rows[start : start + CHUNK]
-            pixels = torch.from_numpy(pictures[some].astype(np.float32) / 255)[:, None]
+            pixels = torch.from_numpy(images[some].astype(np.float32) / 255)[:, None]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 moved = setting.attack(grey, art, pixels, torch.from_numpy(labels[some]))
@@ -244,13 +244,13 @@ def attack(setting: Setting, model: Model, pictures: np.ndarray, labels: np.ndar
     draft = path.with_suffix(".draft")
     cache.mkdir(parents=True, exist_ok=True)
     with draft.open("wb") as file:
-        np.savez_compressed(file, pictures=made.pictures, rows=made.rows, tried=made.tried)
+        np.savez_compressed(file, images=made.images, rows=made.rows, tried=made.tried)
     draft.replace(path)
     return made
 
 
 @torch.no_grad()
-def answers(grey: Grey, pictures: np.ndarray) -> np.ndarray:
-    """Logits [N, classes] of pictures uint8 [N, H, W]."""
-    parts = [pictures[at : at + 250].astype(np.float32) / 255 for at in range(0, len(pictures), 250)]
+def answers(grey: Grey, images: np.ndarray) -> np.ndarray:
+    """Logits [N, classes] of images uint8 [N, H, W]."""
+    parts = [images[at : at + 250].astype(np.float32) / 255 for at in range(0, len(images), 250)]
     return np.concatenate([grey(torch.from_numpy(part)[:, None]).numpy() for part in parts])

@@ -1,4 +1,4 @@
-"""Scores of every method on the same pictures, learned from the same clean ones."""
+"""Scores of every method on the same images, learned from the same clean ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hubslice.verbs.detect.detector import MARGIN, SLICE, held_out, learn, measu
 from hubslice.verbs.detect.neighbours import NEAREST, Neighbours
 from hubslice.verbs.detect.vectors import Shape, tail, trace_each
 
-CLEAN = 4000  # pictures of the training split that every method learns from
+CLEAN = 4000  # images of the training split that every method learns from
 VARIANTS = tuple(itertools.product((-2, -3), ("signed", "absolute"), (0.0, 0.1)))  # layer, shape, theta
 SHIPPED = (-2, "absolute", 0.0)
 PATHS = (-2, "absolute", 0.5)  # EffectivePath's, as published half of each sum
@@ -27,18 +27,18 @@ SHRINK = 0.1  # of covariances, towards the identity
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Grey pictures uint8 [N, H, W] as the graph takes them."""
+class Images:
+    """Grey images uint8 [N, H, W] as the graph takes them."""
 
     subject: Subject
-    pictures: np.ndarray
+    images: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def batch(self, start: int, stop: int) -> Arrays:
         """Samples `start` to `stop`."""
-        pixels = np.repeat(self.pictures[start:stop, None].astype(np.float32) / 255, 3, axis=1)
+        pixels = np.repeat(self.images[start:stop, None].astype(np.float32) / 255, 3, axis=1)
         return {self.subject.input: self.subject.prepare(pixels)}
 
 
@@ -53,16 +53,16 @@ class Slices:
         self.layer = subject.network.flow.layers[at].name
         self.network: Network = tail(subject.network, [self.layer])
         self.selection = Selection(rule="path" if path else "threshold", theta=theta)
-        samples = Pictures(subject, clean)
+        samples = Images(subject, clean)
         batches = (samples.batch(start, start + 50) for start in range(0, len(clean), 50))
         means = take_means(self.network, {0: batches})
         self.means = means.zeros() if path else means
 
-    def __call__(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and vectors of pictures."""
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits and vectors of images."""
         return trace_each(
             self.network,
-            Pictures(self.subject, pictures),
+            Images(self.subject, images),
             self.means,
             self.selection,
             [self.layer],
@@ -71,20 +71,20 @@ class Slices:
 
 
 @torch.no_grad()
-def activations(model: Model, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def activations(model: Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Penultimate features [N, D], and the last convolution's feature maps after its activation [N, C h w]."""
     convolution = [layer for layer in model.module.modules() if isinstance(layer, torch.nn.ReLU)][-1]
     features, maps = [], []
     handle = convolution.register_forward_hook(lambda module, given, found: maps.append(found.flatten(1).numpy()))
-    for start in range(0, len(pictures), 100):
-        grey = torch.from_numpy(pictures[start : start + 100, None].astype(np.float32) / 255)
+    for start in range(0, len(images), 100):
+        grey = torch.from_numpy(images[start : start + 100, None].astype(np.float32) / 255)
         features.append(model.features(grey.expand(-1, 3, -1, -1)).numpy())
     handle.remove()
     return np.concatenate(features), np.concatenate(maps)
 
 
 class Methods:
-    """All methods, after they have seen the clean pictures."""
+    """All methods, after they have seen the clean images."""
 
     def __init__(self, model: Model, clean: np.ndarray) -> None:
         from sklearn.tree import DecisionTreeClassifier
@@ -106,11 +106,11 @@ class Methods:
         self.features = Neighbours.of(features, answers)
         self.gauss = Gauss(features, answers)
 
-    def scores(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    def scores(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Scores [N] by method, higher for odder."""
-        logits, vectors = self.slices(pictures)
+        logits, vectors = self.slices(images)
         answers = logits.argmax(axis=1)
-        features, maps = activations(self.model, pictures)
+        features, maps = activations(self.model, images)
         chances = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
         found = measures(self.neighbours, vectors, logits, (SLICE, MARGIN))
         return {
@@ -119,7 +119,7 @@ class Methods:
             "mahalanobis": self.gauss.distances(features, answers),
             "knn": nearest(self.features, features, answers),
             "maps": self.maps.oddness(maps, answers),
-            "path": self.path.oddness(self.paths(pictures)[1], answers),
+            "path": self.path.oddness(self.paths(images)[1], answers),
             "tree": (self.tree.predict(vectors) != answers).astype(float),
             "slice": found[SLICE],
             "slice+margin": conformal_score(self.clean, found),
@@ -158,13 +158,13 @@ def nearest(clean: Neighbours, features: np.ndarray, answers: np.ndarray) -> np.
 def variant_scores(
     subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float]
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """How odd the slices of one variant are, of pictures."""
+    """How odd the slices of one variant are, of images."""
     slices = Slices(subject, clean, variant)
     logits, vectors = slices(clean)
     neighbours = learn(vectors, logits, 0.05, (SLICE,), 0)[0]
 
-    def score(pictures: np.ndarray) -> np.ndarray:
-        logits, vectors = slices(pictures)
+    def score(images: np.ndarray) -> np.ndarray:
+        logits, vectors = slices(images)
         return neighbours.oddness(vectors, logits.argmax(axis=1))
 
     return score

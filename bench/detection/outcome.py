@@ -1,4 +1,4 @@
-"""What was measured, as files: an attack each, the variants of slices that were chosen from, the clean pictures."""
+"""What was measured, as files: an attack each, the variants of slices that were chosen from, the clean images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHODS = {
 
 
 class Figure(Artefact):
-    """A figure and its 95 % bootstrap interval, over clean and attacked pictures."""
+    """A figure and its 95 % bootstrap interval, over clean and attacked images."""
 
     value: float
     low: float
@@ -31,14 +31,14 @@ class Figure(Artefact):
 
 
 class Found(Artefact):
-    """How well a method tells the attacked pictures from clean ones: AUROC, and recall at 5 % false positives."""
+    """How well a method tells the attacked images from clean ones: AUROC, and recall at 5 % false positives."""
 
     auroc: Figure
     recall: Figure
 
 
 class Outcome(Artefact):
-    """An attack's test half: `n` successes that count; `tried` pictures of both halves were attacked."""
+    """An attack's test half: `n` successes that count; `tried` images of both halves were attacked."""
 
     attack: str
     source: str
@@ -58,7 +58,7 @@ class Variants(Artefact):
 
 
 class Clean(Artefact):
-    """The shipped detector on clean test pictures that the model gets right, and on those that it gets wrong."""
+    """The shipped detector on clean test images that the model gets right, and on those that it gets wrong."""
 
     fitted: int
     held_out: int
@@ -69,7 +69,7 @@ class Clean(Artefact):
 
 
 def judge(clean: np.ndarray, attacked: np.ndarray, seed: int = 0) -> Found:
-    """Scores of clean [N] and attacked pictures [M], higher for odder, to figures."""
+    """Scores of clean [N] and attacked images [M], higher for odder, to figures."""
     rng = np.random.default_rng(seed)
     draws = [
         (clean[rng.integers(0, len(clean), len(clean))], attacked[rng.integers(0, len(attacked), len(attacked))])
@@ -84,13 +84,13 @@ def _figure(function, clean, attacked, draws) -> Figure:  # type: ignore[no-unty
 
 
 def auroc(clean: np.ndarray, attacked: np.ndarray) -> float:
-    """The chance that an attacked picture scores higher than a clean one; ties count half."""
+    """The chance that an attacked image scores higher than a clean one; ties count half."""
     ordered = np.sort(clean)
     below, up_to = (np.searchsorted(ordered, attacked, side) for side in ("left", "right"))
     return float((below + up_to).mean() / 2 / len(clean))
 
 
 def recall(clean: np.ndarray, attacked: np.ndarray) -> float:
-    """The share of attacked pictures above the score that 5 % of the clean ones exceed."""
+    """The share of attacked images above the score that 5 % of the clean ones exceed."""
     place = len(clean) - 1 - int(RATE * len(clean))
     return float((attacked > np.partition(clean, place)[place]).mean())

@@ -35,12 +35,12 @@ def render() -> None:
         return
     clean, variants = Clean.load(HERE / "outcomes/clean.json"), Variants.load(HERE / "outcomes/variants.json")
     lines = [
-        "# Detection: who notices adversarial pictures",
+        "# Detection: who notices adversarial images",
         "",
         *([f"{len(found)} of {len(SETTINGS)} attacks are measured so far.", ""] if len(found) < len(SETTINGS) else []),
         f"Fashion-MNIST, the VGG of [reuse](../reuse/table.md). Every method learned from the same {clean.fitted:,} "
-        f"clean training pictures, none from attacks; {clean.held_out:,} more set the shipped detector's threshold. "
-        "Successful attacks on test pictures that the model gets right, rounded to 8 bits, against "
+        f"clean training images, none from attacks; {clean.held_out:,} more set the shipped detector's threshold. "
+        "Successful attacks on test images that the model gets right, rounded to 8 bits, against "
         f"{found[0].clean:,} clean ones that it gets right. In percent, with 95 % bootstrap intervals.",
         "",
         "## AUROC",
@@ -49,21 +49,21 @@ def render() -> None:
         "",
         "## Recall at 5 % false positives",
         "",
-        "The limit of each method is that which 5 % of the clean test pictures exceed. The tree is left out: it "
+        "The limit of each method is that which 5 % of the clean test images exceed. The tree is left out: it "
         "answers yes or no, and has no limit to set.",
         "",
         *_table(found, "recall"),
         "",
         "## The detector as shipped",
         "",
-        f"Fitted for 5 % false positives, it flags {_rate(clean.flagged_right, clean.right)} of the clean pictures "
+        f"Fitted for 5 % false positives, it flags {_rate(clean.flagged_right, clean.right)} of the clean images "
         f"that the model gets right, and {_rate(clean.flagged_wrong, clean.wrong)} of those that it gets wrong: "
         f"together {_rate(clean.flagged_right + clean.flagged_wrong, clean.right + clean.wrong)}.",
         "",
         "## What was chosen from",
         "",
         f"Mean AUROC of slices over the choice half of {len(variants.attacks)} attacks "
-        f"({', '.join(variants.attacks)}); other pictures than those of the tables above.",
+        f"({', '.join(variants.attacks)}); other images than those of the tables above.",
         "",
         "The classifier, the traced class and the kind of mean were chosen from on the same half: see "
         "[how](../README.md#detection-how-it-is-measured-and-what-came-out).",

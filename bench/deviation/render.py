@@ -68,7 +68,7 @@ def table(found: Found) -> str:
         "# Finding inputs on which a model and its deployed form part",
         "",
         *([f"{missing} of the planned searches are not done yet.", ""] if missing else []),
-        "Seeds are test pictures on which both models agree. *Triggers*: seeds for which one was found within the "
+        "Seeds are test images on which both models agree. *Triggers*: seeds for which one was found within the "
         "budget (2,000 queries, 1,000 for the networks of ImageNet's size), 95 % Wilson interval. *Queries a trigger*: "
         "all queries, those of seeds without a trigger, too, by triggers found; *x* is its ratio to hubslice's. "
         "*Median*: queries of the seeds with a trigger. *Seconds a trigger*: one core, beside other work; 64 seeds in "
@@ -111,7 +111,7 @@ def _seeded(found: Found) -> list[str]:
     lines = [
         "## Over random seeds",
         "",
-        "Five random seeds, the same pictures; lowest to highest seed in brackets.",
+        "Five random seeds, the same images; lowest to highest seed in brackets.",
         "",
         "| pair | way | random seeds | triggers | queries a trigger |",
         "| --- | --- | ---: | ---: | ---: |",
@@ -175,7 +175,7 @@ def _repairs() -> list[str]:
         f"{REPAIR_BUDGET:,} queries a seed; with a bound {BOUNDED_SEEDS} seeds, {BOUNDED_BUDGET} queries) teach the "
         "form the network's answers, the other half judges. Counts are summed over random "
         "seeds. *Gone*: held-out triggers that get the same answer now. *Triggers, median queries*: of the same search "
-        "on the held-out seeds, before and after. Accuracy on test pictures that were not trained on.",
+        "on the held-out seeds, before and after. Accuracy on test images that were not trained on.",
         "",
         "| pair | bound | random seeds | gone | triggers | median queries | accuracy | network's |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -217,7 +217,7 @@ def _throughput() -> list[str]:
     lines = [
         "## Throughput",
         "",
-        f"{told.pair}; a query asks both models. Random mutations. A call always holds 8 pictures, so that results do "
+        f"{told.pair}; a query asks both models. Random mutations. A call always holds 8 images, so that results do "
         "not depend on how many seeds there are; fewer at a time leave a part of it unused.",
         "",
         f"| seeds at a time | {' | '.join(map(str, told.rates))} |",

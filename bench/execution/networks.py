@@ -1,4 +1,4 @@
-"""The networks to tell apart: architectures of timm with random weights, on small pictures."""
+"""The networks to tell apart: architectures of timm with random weights, on small images."""
 
 from __future__ import annotations
 

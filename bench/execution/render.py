@@ -24,7 +24,7 @@ def render(found: Results) -> None:
     lines = [
         "# Execution patterns: which network runs there, and on what?",
         "",
-        f"{count} architectures of timm with random weights, one picture of {SIDE} x {SIDE} on one thread, recorded "
+        f"{count} architectures of timm with random weights, one image of {SIDE} x {SIDE} on one thread, recorded "
         f"{found.runs} times on each stack to be known by; then, with other weights and in new sessions, {found.runs} "
         "times again. An attacker names the nearest known pattern. In percent of single runs; in brackets 95 % "
         "intervals that count every architecture once, since runs of one are much alike. *Together*: the runs of "

@@ -54,7 +54,7 @@ def build(name: str, samples: int) -> tuple[nn.Module, np.ndarray, np.ndarray]:
 
 
 def lite0(side: int) -> Model:
-    """EfficientNet-Lite0 with its ImageNet weights, for pictures of `side` pixels."""
+    """EfficientNet-Lite0 with its ImageNet weights, for images of `side` pixels."""
     if not (TEACHER / "README.md").is_file():
         write_teacher(ROOT / ".assets", TEACHER)
     return load_model(TEACHER, input_size=side)

@@ -1,7 +1,7 @@
 """python -m bench.faithfulness [--network NAME] [--render]: ablate what explanations name, in one layer at a time.
 
-Of every layer the top 5 % of the channels by each method, picture by picture, are put to their means over training
-pictures; what that takes from the logit of the model's answer tells how much they mattered.
+Of every layer the top 5 % of the channels by each method, image by image, are put to their means over training
+images; what that takes from the logit of the model's answer tells how much they mattered.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measure(name: str, given: Case) -> Outcome:
     scores, targets = traced(given, means, layers)
     print(f"{name}: traced", flush=True)
     scores["gradient"] = gradients(given, layers, targets)
-    inputs = {given.subject.input: given.inputs(given.pictures)}
+    inputs = {given.subject.input: given.inputs(given.images)}
     rows, rng = np.arange(len(targets)), np.random.default_rng(0)
     drops: dict[str, dict[str, tuple[float, ...]]] = {}
     channels = {}
@@ -75,7 +75,7 @@ def measure(name: str, given: Case) -> Outcome:
         print(layer, {method: round(float(np.mean(found[method])), 3) for method in found}, flush=True)
     return Outcome(
         network=name,
-        pictures=len(rows),
+        images=len(rows),
         logit=float(whole.mean()),
         channels=channels,
         drops=drops,

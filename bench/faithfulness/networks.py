@@ -1,4 +1,4 @@
-"""The networks that are explained, the pictures, and what deviations are measured from."""
+"""The networks that are explained, the images, and what deviations are measured from."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ..explaining.networks import lite0
 from ..reuse.problems import TEACHERS
 from ..simplification.measures import fashion
 
-PICTURES = 100  # that are explained
-PROFILED = 200  # training pictures that means are of
+IMAGES = 100  # that are explained
+PROFILED = 200  # training images that means are of
 TITLES = {"lite0": "EfficientNet-Lite0, ImageNet, on drawings"} | {
     name: f"{TEACHERS[name].title}, on Fashion-MNIST" for name in ("vgg", "resnet20")
 }
@@ -33,16 +33,16 @@ class Case:
 
     model: Model
     subject: Subject
-    pictures: ModelInputs
+    images: ModelInputs
     profiled: ModelInputs
 
     def inputs(self, given: ModelInputs) -> np.ndarray:
-        """All prepared pictures [N, C, H, W]."""
+        """All prepared images [N, C, H, W]."""
         return next(iter(given.batch(0, len(given)).values()))
 
 
 def case(name: str, reuse: Path) -> Case:
-    """The network of this name; `reuse` is the folder in which bench.reuse keeps pictures and teachers."""
+    """The network of this name; `reuse` is the folder in which bench.reuse keeps images and teachers."""
     if name == "lite0":
         model = lite0(224)
         recipe = load_recipe("vision/drawings")
@@ -57,4 +57,4 @@ def case(name: str, reuse: Path) -> Case:
     def some(split: Split, count: int) -> ModelInputs:
         return ModelInputs(split.take(count, 0), model, "")
 
-    return Case(model, subject_of(model), some(test, PICTURES), some(train, PROFILED))
+    return Case(model, subject_of(model), some(test, IMAGES), some(train, PROFILED))

@@ -31,18 +31,18 @@ def render() -> None:
     lines = [
         "# Faithfulness: does ablating the channels that an explanation names lower the answer's logit?",
         "",
-        "In one layer at a time the top 5 % of the channels by each method, picture by picture, are put to their means "
-        f"over {PROFILED} training pictures. Told is what the logit of the model's answer loses, on average over the "
-        "pictures and, in the first row, over the layers; in brackets 95 % bootstrap intervals of differences, over "
-        "pictures, paired. More is better. *Gradient* is times the deviation from the mean: the linear estimate of "
+        "In one layer at a time the top 5 % of the channels by each method, image by image, are put to their means "
+        f"over {PROFILED} training images. Told is what the logit of the model's answer loses, on average over the "
+        "images and, in the first row, over the layers; in brackets 95 % bootstrap intervals of differences, over "
+        "images, paired. More is better. *Gradient* is times the deviation from the mean: the linear estimate of "
         "just this ablation. *Random*: five draws. *Votes* are contributions, +1 or -1 for each use, summed "
         "over positions; *force* is those for the answer times the size of the neuron's deviation, by which `explain` "
-        "ranks channels. Theta is 0.1 unless told. Force was chosen on other pictures, from the training split.",
+        "ranks channels. Theta is 0.1 unless told. Force was chosen on other images, from the training split.",
         "",
     ]
     for outcome in found:
         lines += [
-            f"## {TITLES[outcome.network]}: {outcome.pictures} pictures",
+            f"## {TITLES[outcome.network]}: {outcome.images} images",
             "",
             f"The answer's logit is {outcome.logit:.2f} on average.",
             "",
@@ -70,7 +70,7 @@ def render() -> None:
 
 
 def _over(outcome: Outcome, method: str) -> np.ndarray:
-    """Of each picture the mean over the layers."""
+    """Of each image the mean over the layers."""
     return np.array([drops[method] for drops in outcome.drops.values()]).mean(axis=0)
 
 

@@ -1,4 +1,4 @@
-"""Scores of channels by every method: how much each is said to matter for the answer to a picture, [N, C] by layer."""
+"""Scores of channels by every method: how much each is said to matter for the answer to an image, [N, C] by layer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def traced(case: Case, means: Means, layers: Sequence[Op]) -> tuple[Scores, np.n
     """Scores of slices, and the answers [N] that were traced."""
     network = case.subject.network
     found, narrow = (
-        trace(network, case.pictures, means, Selection(theta=theta), synapses=False, threads=1, workers=1)
+        trace(network, case.images, means, Selection(theta=theta), synapses=False, threads=1, workers=1)
         for theta in (0.1, 0.3)
     )
     scores: Scores = {
@@ -46,8 +46,8 @@ def deviations(case: Case, means: Means, layers: Sequence[Op]) -> dict[str, np.n
     """Sizes of the neurons' deviations from their channels' means, summed over positions."""
     forward = case.subject.network.open(threads=1)
     found: dict[str, list[np.ndarray]] = {op.name: [] for op in layers}
-    for start in range(0, len(case.pictures), BATCH):
-        values = forward(case.pictures.batch(start, min(start + BATCH, len(case.pictures))))
+    for start in range(0, len(case.images), BATCH):
+        values = forward(case.images.batch(start, min(start + BATCH, len(case.images))))
         for op in layers:
             found[op.name].append(np.abs(values[op.output] - means.tables[op.output][0]).sum(axis=(2, 3)))
     return {name: np.concatenate(parts) for name, parts in found.items()}
@@ -76,7 +76,7 @@ def gradients(case: Case, layers: Sequence[Op], targets: np.ndarray) -> dict[str
                 part = output.sum((0, 2, 3)) / (len(profiled) * output[0, 0].numel())
                 totals[name] = part if not len(totals[name]) else totals[name] + part
     found: dict[str, list[np.ndarray]] = {name: [] for name in hooked}
-    pixels, wanted = torch.from_numpy(case.inputs(case.pictures)), torch.from_numpy(targets)
+    pixels, wanted = torch.from_numpy(case.inputs(case.images)), torch.from_numpy(targets)
     for batch, target in zip(pixels.split(BATCH), wanted.split(BATCH), strict=True):
         logits = case.model.forward(batch)
         each = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), list(kept.values()))

@@ -110,13 +110,13 @@ def _seed(server: object, place: Path, scratch: Path) -> None:
 
     assert isinstance(server, HubServer)
     server.seed("alice/teacher", place / "teacher")
-    server.seed("alice/pictures", {"data/train.parquet": (place / "shapes.parquet").read_bytes()}, kind="datasets")
+    server.seed("alice/images", {"data/train.parquet": (place / "shapes.parquet").read_bytes()}, kind="datasets")
     job = scratch / "job"
     job.mkdir()
     shutil.copy(place / "shapes.parquet", job)
     text = (place / "recipe.yaml").read_text().replace("model: ./teacher", "model: alice/teacher")
     (job / "hub.yaml").write_text(text)
-    (job / "data.yaml").write_text(text.replace("path: ./shapes.parquet", "path: alice/pictures"))
+    (job / "data.yaml").write_text(text.replace("path: ./shapes.parquet", "path: alice/images"))
     if code := outlive(
         fork(lambda: _commands(job, ("slice", "hub.yaml", "--out", "run"), ("push", "run", "alice/student")))
     ):

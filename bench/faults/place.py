@@ -26,7 +26,7 @@ def make(folder: Path) -> None:
     import hubslice
     from hubslice.modality.image.image_processor import plain_settings
     from hubslice.models.timm_adapter import TimmModel
-    from tests.pictures import COLOURS, write_parquet
+    from tests.images import COLOURS, write_parquet
     from tests.run.quick import QUICK
     from tests.run.tiny import write_job
 
@@ -56,7 +56,7 @@ def make(folder: Path) -> None:
     rows = ["file_name,label"]
     for number in range(24):
         label = list(COLOURS)[number % len(COLOURS)]
-        for place in (folder / "pictures" / label, folder / "listed"):
+        for place in (folder / "images" / label, folder / "listed"):
             place.mkdir(parents=True, exist_ok=True)
             colour = tuple(min(255, value + number) for value in COLOURS[label])
             Image.new("RGB", (24, 24), colour).save(place / f"{number}.png")
@@ -64,7 +64,7 @@ def make(folder: Path) -> None:
     (folder / "listed" / "metadata.csv").write_text("\n".join(rows) + "\n")
     text = (folder / "recipe.yaml").read_text()
     splits = "splits: {train: 0.5, validation: 0.25, test: 0.25}"
-    for name in ("pictures", "listed"):
+    for name in ("images", "listed"):
         data = text.replace("{path: ./shapes.parquet, group: group}", f"{{path: ./{name}, {splits}}}")
         (folder / f"{name}.yaml").write_text(data)
     shutil.copytree(folder / "run" / "student", folder / "student")

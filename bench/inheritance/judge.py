@@ -1,4 +1,4 @@
-"""Showing clean and attacked pictures of a split to every arm at once: an attack on the teacher is made only once."""
+"""Showing clean and attacked images of a split to every arm at once: an attack on the teacher is made only once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Split = Literal["validation", "test"]
 class JudgeStep(Step):
     """Every arm's predictions on a split, clean and attacked, as the evidence of one defect.
 
-    `unrelated` is the folder of a network that shares no weights with the teacher, `crafted` keeps attacked pictures,
+    `unrelated` is the folder of a network that shares no weights with the teacher, `crafted` keeps attacked images,
     which are the same whatever the students' training.
     """
 

@@ -23,11 +23,11 @@ CLEAN: Final = "clean"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Classes that the arms of one seed see in one split's pictures.
+    """Classes that the arms of one seed see in one split's images.
 
-    `arms` maps a name to its title; `about` holds seed, size, machine, settings and the attacked pictures' sha256.
+    `arms` maps a name to its title; `about` holds seed, size, machine, settings and the attacked images' sha256.
     `labels` and every entry of `seen` are uint8 [n]; `seen` is keyed by attack, source and arm, where the clean
-    pictures are the attack `clean` with the source `clean`.
+    images are the attack `clean` with the source `clean`.
     """
 
     about: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Predictions:
         return found
 
     def clean(self, arm: str) -> np.ndarray:
-        """What the arm sees in the clean pictures."""
+        """What the arm sees in the clean images."""
         return self.seen[CLEAN, CLEAN, arm]
 
     def row(self, attack: str, source: str, arm: str) -> DefectRow:
@@ -56,13 +56,13 @@ class Predictions:
 
     @classmethod
     def gather(cls, evidence: Sequence[Evidence], arms: Mapping[str, str], about: Mapping[str, Any]) -> Predictions:
-        """From the evidence of every attack on the same pictures."""
+        """From the evidence of every attack on the same images."""
         first = evidence[0]
         seen = {(CLEAN, CLEAN, arm): first.clean[arm] for arm in arms}
         names = [f"{each.about['kind']}-{each.about['variant']}" for each in evidence]
         for name, each in zip(names, evidence, strict=True):
             if not np.array_equal(each.truth, first.truth):
-                raise ValueError(f"{name} was measured on other pictures")
+                raise ValueError(f"{name} was measured on other images")
             for source, found in each.attacked.items():
                 seen |= {(name, source, arm): found[arm] for arm in arms}
         told = {

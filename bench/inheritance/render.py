@@ -17,7 +17,7 @@ from .statistics import Difference, Spread, Summary, summary
 HERE = Path(__file__).parent
 ATTACKS = {
     "backdoor-trigger": "Backdoor",
-    "penultimate-guided-eps8": "Adversarial pictures from the teacher's features",
+    "penultimate-guided-eps8": "Adversarial images from the teacher's features",
 }
 COLOURS = {
     "remos-published": "#D55E00",
@@ -36,7 +36,7 @@ class Results(Artefact):
     setting: str
     split: str
     seeds: tuple[int, ...]
-    pictures: tuple[int, ...]
+    images: tuple[int, ...]
     machines: tuple[str, ...]
     attacks: dict[str, tuple[Summary, ...]]
 
@@ -72,14 +72,14 @@ def _results(seeds: Sequence[Predictions], size: int, setting: Setting, split: s
         setting=setting.name,
         split=split,
         seeds=tuple(found.about["seed"] for found in seeds),
-        pictures=tuple(len(found.labels) for found in seeds),
+        images=tuple(len(found.labels) for found in seeds),
         machines=tuple(f"- seed {found.about['seed']}, {setting.name}: {found.about['machine']}" for found in seeds),
         attacks={attack: tuple(summary(seeds, arm.name, attack) for arm in setting.arms) for attack in ATTACKS},
     )
 
 
 def _tables(results: Results, setting: Setting) -> list[str]:
-    n = ", ".join(str(count) for count in results.pictures)
+    n = ", ".join(str(count) for count in results.images)
     seeds = ", ".join(str(seed) for seed in results.seeds)
     lines = []
     for attack, arms in results.attacks.items():
@@ -90,8 +90,8 @@ def _tables(results: Results, setting: Setting) -> list[str]:
         lines += [
             f"## {ATTACKS[attack]}, {setting.name} training, {results.split} split",
             "",
-            f"{setting.title}. Seeds {seeds}; {n} pictures. Percent: mean over the seeds (lowest to highest seed). "
-            "Lost points and less DIR are against the fine-tuned arm [95 % bootstrap interval over pictures, paired].",
+            f"{setting.title}. Seeds {seeds}; {n} images. Percent: mean over the seeds (lowest to highest seed). "
+            "Lost points and less DIR are against the fine-tuned arm [95 % bootstrap interval over images, paired].",
             "",
             f"| {' | '.join(head)} |",
             f"| --- |{' ---: |' * (len(head) - 1)}",

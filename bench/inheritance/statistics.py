@@ -33,7 +33,7 @@ class Spread(Artefact):
 
 
 class Difference(Artefact):
-    """A difference to the baseline with its 95 % bootstrap interval over pictures, paired, seed by seed."""
+    """A difference to the baseline with its 95 % bootstrap interval over images, paired, seed by seed."""
 
     value: float
     low: float
@@ -53,7 +53,7 @@ class Summary(Artefact):
 
 
 def accuracy(found: Predictions, arm: str) -> Rate:
-    """Correct predictions on the clean pictures."""
+    """Correct predictions on the clean images."""
     return Rate(hits=int((found.clean(arm) == found.labels).sum()), total=len(found.labels))
 
 
@@ -76,8 +76,8 @@ def summary(seeds: Sequence[Predictions], arm: str, attack: str) -> Summary:
 def _against_baseline(seeds: Sequence[Predictions], arm: str, attack: str) -> tuple[Difference, Difference]:
     """Accuracy lost, and share of the DIR avoided.
 
-    Pictures are drawn anew within each seed (multinomially over the pairs of outcomes, which is the same), rates are
-    averaged over the seeds. The interval tells how far the pictures decide; the spread over seeds stands beside it.
+    Images are drawn anew within each seed (multinomially over the pairs of outcomes, which is the same), rates are
+    averaged over the seeds. The interval tells how far the images decide; the spread over seeds stands beside it.
     """
     rng = np.random.default_rng(0)
     observed, drawn = [], []
@@ -94,7 +94,7 @@ def _against_baseline(seeds: Sequence[Predictions], arm: str, attack: str) -> tu
 
 
 def _outcomes(found: Predictions, arm: str, attack: str) -> np.ndarray:
-    """Per picture: 0 wrong when clean, 1 withstood the attack, 2 was made wrong by it."""
+    """Per image: 0 wrong when clean, 1 withstood the attack, 2 was made wrong by it."""
     right = found.clean(arm) == found.labels
     return np.where(right, np.where(found.seen[attack, TEACHER, arm] != found.labels, 2, 1), 0)
 

@@ -75,8 +75,8 @@ def exposures(scale: Scale, seed: int, reporter: Reporter) -> Exposures:
     for arm, folder in students_of(scale, seed).items():
         model = load_model(folder)
         known = tensors_of(model, teacher, scale.demo_size)
-        pictures = Prepared(test.pixels(0, len(test), model.image_preprocessing))
-        mixed, _ = mix(model, known, pictures, GOAL, resolve_device("auto"))
+        images = Prepared(test.pixels(0, len(test), model.image_preprocessing))
+        mixed, _ = mix(model, known, images, GOAL, resolve_device("auto"))
         run, name = (runs["seam"], "student") if arm == "seam" else (runs["remos"], arm)
         trained = run.report.arm("student" if name == "remos" else name)
         assert trained is not None
@@ -131,7 +131,7 @@ def _recipe(scale: Scale, seed: int, name: str, teacher: Path) -> Path:
             "path": str(DATA),
             "group": "group",
             "splits": {"train": 0.52, "validation": 0.13, "test": 0.35},
-            **({"limit": scale.pictures} if scale.pictures else {}),
+            **({"limit": scale.images} if scale.images else {}),
         },
         "slice": {**SLICES[name], **({"batch_size": 2 * scale.search_batch} if name == "seam" else {})},
         "train": {"epochs": scale.demo_epochs, "lr": 0.06, "head_lr_factor": 1.5},

@@ -121,7 +121,7 @@ def _run(
             "path": str(DATA),
             "group": "group",
             "splits": {"train": 0.7, "validation": 0.1, "test": 0.2},
-            **({"limit": scale.pictures} if scale.pictures else {}),
+            **({"limit": scale.images} if scale.images else {}),
             **({} if classes is None else {"classes": list(classes)}),
         },
         "slice": {**slicing, **({"batch_size": scale.search_batch} if slicing["method"] == "seam" else {})},

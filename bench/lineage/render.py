@@ -54,7 +54,7 @@ def _pairs(found: Sequence[Outcome], target: Path) -> list[str]:
         "",
         f"{kinds}; {count[True]} families in the test, {count[False]} others from which thresholds may be set. A "
         "parent learns ten classes of drawings from random weights, its children five of them; strangers of one "
-        "architecture saw the same pictures and differ in the seed. No model has names. *Found* is by the verdict as "
+        "architecture saw the same images and differ in the seed. No model has names. *Found* is by the verdict as "
         "shipped, whose thresholds come from other networks (hubslice/ancestry/calibration.py); intervals are 95 %.",
         "",
         "| children beside their parents | found | scores | area under ROC | MiB read of | seconds |",
@@ -199,7 +199,7 @@ def _exposures(found: Sequence[Exposures], target: Path) -> list[str]:
         "## What the teacher gives away",
         "",
         f"{found[0].teacher}, students for the drawings at {size} x {size}; seeds {seeds}, "
-        f"{found[0].arms[0].curve.inputs} test pictures each. To answer as the student does on {goal:.0%} of them, "
+        f"{found[0].arms[0].curve.inputs} test images each. To answer as the student does on {goal:.0%} of them, "
         "that much of it has to be obtained by somebody who has the teacher: leading bits of all weights, or whole "
         "layers beginning at the head. *Exposure*: of the leading bits that somebody without the teacher needs, what "
         "it spares. Mean over the seeds (lowest to highest), in percent.",

@@ -31,7 +31,7 @@ class Scale:
     outcomes: Path
     kinds: tuple[Kind, ...]
     seeds: int
-    pictures: int | None  # of each split; None: all
+    images: int | None  # of each split; None: all
     epochs: int  # of a parent; its children are trained half as long
     search_batch: int  # of SeaM's search in families; of the demo's, twice as many
     candidates: int  # in the index
@@ -88,7 +88,7 @@ FULL = Scale(
     outcomes=HERE / "outcomes",
     kinds=KINDS,
     seeds=8,
-    pictures=None,
+    images=None,
     epochs=12,
     search_batch=32,
     candidates=1000,
@@ -101,7 +101,7 @@ TINY = Scale(
     outcomes=ROOT / "runs" / "bench" / "lineage-tiny" / "outcomes",
     kinds=KINDS[:1],
     seeds=2,
-    pictures=64,
+    images=64,
     epochs=2,
     search_batch=8,
     candidates=20,

@@ -1,7 +1,7 @@
-"""python -m bench.masks: an epoch of a mask search beside an epoch of fine-tuning, same network, pictures and batches.
+"""python -m bench.masks: an epoch of a mask search beside an epoch of fine-tuning, same network, images and batches.
 
-Both are called as a run calls them, in turns within a round, on 384 training pictures of the drawings, decoding and
-augmentation included; four pictures are validated on.
+Both are called as a run calls them, in turns within a round, on 384 training images of the drawings, decoding and
+augmentation included; four images are validated on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TEACHER = ROOT / "runs" / "bench" / "masks" / "teacher"
 RESULTS = HERE / "results.json"
-PICTURES, BATCH, SIZE, ROUNDS = 384, 64, 96, 5
+IMAGES, BATCH, SIZE, ROUNDS = 384, 64, 96, 5
 CPU = torch.device("cpu")
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     loaded = load_recipe("vision/drawings")
     assert isinstance(loaded.recipe, SliceRecipe)
     task = open_task(loaded.recipe.data, loaded.base, 0)
-    train, few = task.train.take(PICTURES, 0), task.validation.take(4, 0)
+    train, few = task.train.take(IMAGES, 0), task.validation.take(4, 0)
     given = loaded.recipe.train
     # Each makes ready what a search does once, and gives what an epoch takes.
     methods: dict[str, Callable[[Model], Callable[[], None]]] = {
@@ -143,7 +143,7 @@ def render(results: Results) -> str:
     lines = [
         "# An epoch of a mask search beside an epoch of fine-tuning",
         "",
-        f"EfficientNet-Lite0 at {SIZE} x {SIZE}, {PICTURES} pictures, batches of {BATCH}, decoding and augmentation "
+        f"EfficientNet-Lite0 at {SIZE} x {SIZE}, {IMAGES} images, batches of {BATCH}, decoding and augmentation "
         "included. In turns; the ratio is paired within a round. Medians over the rounds.",
         "",
         "| method | rounds | seconds an epoch | times fine-tuning |",

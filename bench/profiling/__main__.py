@@ -28,7 +28,7 @@ from .render import RESULTS, Measurement, Results, render
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "runs" / "bench" / "profiling"
-COUNTS = {200: 3, 2000: 1}  # pictures: rounds
+COUNTS = {200: 3, 2000: 1}  # images: rounds
 SIZE, POOL = 224, 200
 
 
@@ -43,15 +43,15 @@ def main() -> None:
     results = Results(machine=machine, measurements=())
     if RESULTS.is_file() and not given.fresh:
         results = Results.load(RESULTS)
-    for pictures, rounds in COUNTS.items():
+    for images, rounds in COUNTS.items():
         for turn in range(rounds):
             names = list(METHODS)
             for method in names[turn % len(names) :] + names[: turn % len(names)]:
-                if results.has(method, pictures, turn):
+                if results.has(method, images, turn):
                     continue
-                found = _measure(model, pool, method, pictures, given.threads)
-                made = Measurement(method=method, pictures=pictures, turn=turn, **found)
-                print(f"{pictures:5} pictures, round {turn}: {made.told}", flush=True)
+                found = _measure(model, pool, method, images, given.threads)
+                made = Measurement(method=method, images=images, turn=turn, **found)
+                print(f"{images:5} images, round {turn}: {made.told}", flush=True)
                 results = results.model_copy(update={"measurements": (*results.measurements, made)})
                 results.save(RESULTS)
     render(results)
@@ -73,8 +73,8 @@ def _prepare() -> tuple[Path, Path]:
     return folder, pool
 
 
-def _measure(model: Path, pool: Path, method: str, pictures: int, threads: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.profiling.worker", str(model), str(pool), method, str(pictures)]
+def _measure(model: Path, pool: Path, method: str, images: int, threads: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.profiling.worker", str(model), str(pool), method, str(images)]
     done = subprocess.run([*command, str(threads)], capture_output=True, text=True, check=True, cwd=ROOT)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -1,6 +1,6 @@
-"""Four ways over the same pictures: the model alone, hubslice's coverage, torch hooks, ONNX Runtime's calibrator.
+"""Four ways over the same images: the model alone, hubslice's coverage, torch hooks, ONNX Runtime's calibrator.
 
-Each is a function of a pulled model's folder, the pictures and the number of threads, and ends when all pictures went
+Each is a function of a pulled model's folder, the images and the number of threads, and ends when all images went
 through. What it imports is loaded before the clock starts.
 """
 
@@ -28,8 +28,8 @@ INPUT = "pixel_values"
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """`total` pictures, drawn in turn from a pool of prepared ones, float32 [m, 3, H, W]."""
+class Images:
+    """`total` images, drawn in turn from a pool of prepared ones, float32 [m, 3, H, W]."""
 
     pool: np.ndarray
     total: int
@@ -39,7 +39,7 @@ class Pictures:
         return self.total
 
     def batch(self, start: int, stop: int) -> Mapping[str, np.ndarray]:
-        """Pictures `start` to `stop` by the graph's input name."""
+        """Images `start` to `stop` by the graph's input name."""
         return {INPUT: self.pool[np.arange(start, stop) % len(self.pool)]}
 
     def batches(self) -> list[tuple[int, int]]:
@@ -47,20 +47,20 @@ class Pictures:
         return [(start, min(start + BATCH, self.total)) for start in range(0, self.total, BATCH)]
 
 
-def plain(model: Path, pictures: Pictures, threads: int) -> None:
+def plain(model: Path, images: Images, threads: int) -> None:
     """The exported graph run by ONNX Runtime, its logits thrown away."""
     session = open_session(model / EXPORTED, level="all", threads=threads)
-    for start, stop in pictures.batches():
-        session.runtime.run(None, dict(pictures.batch(start, stop)))
+    for start, stop in images.batches():
+        session.runtime.run(None, dict(images.batch(start, stop)))
 
 
-def coverage(model: Path, pictures: Pictures, threads: int) -> None:
+def coverage(model: Path, images: Images, threads: int) -> None:
     """hubslice: coverage of every convolution's and linear layer's channels, counted inside the graph."""
     neurons = NeuronMap.load(model / "steps" / "export" / NEURONS)
-    profile(model / EXPORTED, neurons, pictures, NC, batch_size=BATCH, threads=threads)
+    profile(model / EXPORTED, neurons, images, NC, batch_size=BATCH, threads=threads)
 
 
-def torch_hooks(model: Path, pictures: Pictures, threads: int) -> None:
+def torch_hooks(model: Path, images: Images, threads: int) -> None:
     """Forward hooks on every convolution and linear layer, as research code does, but reduced batch by batch."""
     torch.set_num_threads(threads)
     network = load_model(model / "steps" / "pull" / WEIGHTS_FOLDER)
@@ -83,20 +83,20 @@ def torch_hooks(model: Path, pictures: Pictures, threads: int) -> None:
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.register_forward_hook(hook(name))
     with torch.inference_mode():
-        for start, stop in pictures.batches():
-            network.module(torch.from_numpy(pictures.batch(start, stop)[INPUT]))
+        for start, stop in images.batches():
+            network.module(torch.from_numpy(images.batch(start, stop)[INPUT]))
 
 
-def minmax(model: Path, pictures: Pictures, threads: int) -> None:
+def minmax(model: Path, images: Images, threads: int) -> None:
     """ONNX Runtime's MinMax calibrator over the tensors of the same layers: one minimum and maximum a tensor."""
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.left = iter(pictures.batches())
+            self.left = iter(images.batches())
 
         def get_next(self) -> Mapping[str, np.ndarray] | None:
             span = next(self.left, None)
-            return None if span is None else pictures.batch(*span)
+            return None if span is None else images.batch(*span)
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -113,7 +113,7 @@ def minmax(model: Path, pictures: Pictures, threads: int) -> None:
     calibrator.compute_data()
 
 
-METHODS: dict[str, Callable[[Path, Pictures, int], None]] = {
+METHODS: dict[str, Callable[[Path, Images, int], None]] = {
     "plain": plain,
     "coverage": coverage,
     "torch-hooks": torch_hooks,

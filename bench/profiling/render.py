@@ -17,10 +17,10 @@ COMMAND = "python -m bench.profiling"
 
 
 class Measurement(Artefact):
-    """One method over some pictures, once."""
+    """One method over some images, once."""
 
     method: str
-    pictures: int
+    images: int
     turn: int
     seconds: float
     added_mib: float
@@ -28,7 +28,7 @@ class Measurement(Artefact):
     @property
     def told(self) -> str:
         """In words."""
-        return f"{self.method} {self.pictures / self.seconds:.1f} pictures/s, {self.added_mib:.0f} MiB added"
+        return f"{self.method} {self.images / self.seconds:.1f} images/s, {self.added_mib:.0f} MiB added"
 
 
 class Results(Artefact):
@@ -37,37 +37,37 @@ class Results(Artefact):
     machine: Machine
     measurements: tuple[Measurement, ...]
 
-    def has(self, method: str, pictures: int, turn: int) -> bool:
+    def has(self, method: str, images: int, turn: int) -> bool:
         """Whether this one is measured."""
-        return any((m.method, m.pictures, m.turn) == (method, pictures, turn) for m in self.measurements)
+        return any((m.method, m.images, m.turn) == (method, images, turn) for m in self.measurements)
 
-    def of(self, method: str, pictures: int) -> list[Measurement]:
+    def of(self, method: str, images: int) -> list[Measurement]:
         """All rounds of a method, in order."""
-        found = [m for m in self.measurements if (m.method, m.pictures) == (method, pictures)]
+        found = [m for m in self.measurements if (m.method, m.images) == (method, images)]
         return sorted(found, key=lambda m: m.turn)
 
 
 def render(results: Results) -> None:
     """Write table.md and plot.png beside the results."""
-    counts = sorted({m.pictures for m in results.measurements})
+    counts = sorted({m.images for m in results.measurements})
     lines = [
         "# Counting neuron coverage: speed and memory",
         "",
-        "EfficientNet-Lite0 at 224 x 224, real ImageNet weights, prepared pictures in memory, batches of "
+        "EfficientNet-Lite0 at 224 x 224, real ImageNet weights, prepared images in memory, batches of "
         f"{BATCH}. Time includes making the session; memory is the process's peak above what it held before. Each "
         "method in a process of its own, in turns; *times plain* is paired within a round. Medians over the rounds.",
         "",
-        "| method | pictures | rounds | pictures a second | times plain | added MiB |",
+        "| method | images | rounds | images a second | times plain | added MiB |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for pictures in counts:
-        base = results.of("plain", pictures)
+    for images in counts:
+        base = results.of("plain", images)
         for method in METHODS:
-            found = results.of(method, pictures)
+            found = results.of(method, images)
             ratios = [m.seconds / b.seconds for m, b in zip(found, base, strict=True)]
             spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
             lines.append(
-                f"| {TITLES[method]} | {pictures:,} | {len(found)} | {median(pictures / m.seconds for m in found):.1f} "
+                f"| {TITLES[method]} | {images:,} | {len(found)} | {median(images / m.seconds for m in found):.1f} "
                 f"| {median(ratios):.2f}{spread} | {median(m.added_mib for m in found):.0f} |"
             )
     lines += ["", "![speed and memory](plot.png)", "", f"`{COMMAND}`; {results.machine.line}.", ""]
@@ -82,14 +82,14 @@ def _plot(results: Results, counts: list[int]) -> None:
     names = list(METHODS)[::-1]
     height = 0.8 / len(counts)
     shades = (COLOURS["control"], COLOURS["student"])
-    for place, pictures in enumerate(reversed(counts)):
+    for place, images in enumerate(reversed(counts)):
         rows = [index + (place - (len(counts) - 1) / 2) * height for index in range(len(names))]
-        found = [results.of(name, pictures) for name in names]
-        look = {"height": height * 0.9, "color": shades[place % 2], "label": f"{pictures:,} pictures"}
-        speed.barh(rows, [median(pictures / m.seconds for m in each) for each in found], **look)
+        found = [results.of(name, images) for name in names]
+        look = {"height": height * 0.9, "color": shades[place % 2], "label": f"{images:,} images"}
+        speed.barh(rows, [median(images / m.seconds for m in each) for each in found], **look)
         memory.barh(rows, [median(m.added_mib for m in each) for each in found], **look)
     speed.set_yticks(range(len(names)), [TITLES[name] for name in names])
-    speed.set_title("pictures a second")
+    speed.set_title("images a second")
     memory.set_title("added memory in MiB")
     for axis in (speed, memory):
         axis.grid(axis="x")

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from .methods import METHODS, Pictures
+from .methods import METHODS, Images
 
 
 def main() -> None:
     """Print seconds and added peak memory (MiB over what the process held before) as JSON."""
     model, pool, method, total, threads = sys.argv[1:]
     # A copy in memory: pages of a mapped file would be counted as they are touched.
-    pictures = Pictures(np.load(pool), int(total))
+    images = Images(np.load(pool), int(total))
     process, done, peak = psutil.Process(), threading.Event(), [0]
 
     def watch() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     started = time.perf_counter()
-    METHODS[method](Path(model), pictures, int(threads))
+    METHODS[method](Path(model), images, int(threads))
     seconds = time.perf_counter() - started
     done.set()
     watcher.join()

@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.protection", description=__doc__)
     parser.add_argument("--teacher", choices=TEACHERS, default="vgg")
     parser.add_argument("--subset", type=int, choices=PROTECTED, help="default: all")
-    parser.add_argument("--reuse", type=Path, default=RUNS / "reuse", help="folder of the pictures and teachers")
+    parser.add_argument("--reuse", type=Path, default=RUNS / "reuse", help="folder of the images and teachers")
     parser.add_argument("--render", action="store_true", help="render what is there")
     given = parser.parse_args()
     for subset in PROTECTED if not given.render else ():

@@ -9,7 +9,7 @@ from statistics import mean
 from hubslice.core.artefact import write_atomically
 
 from ..reuse.problems import TEACHERS
-from .run import ATTACK, METHODS, PICTURES, PROTECTED, SHARES, Answers, Outcome
+from .run import ATTACK, IMAGES, METHODS, PROTECTED, SHARES, Answers, Outcome
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ def render() -> None:
         "",
         "Fashion-MNIST. Of every layer of a teacher of ten classes the given share of the weights is withheld, the "
         "most decisive ones for some of the classes (or the largest, or random ones). The attacker puts zero in their "
-        f"place and trains everything for {ATTACK['epochs']} epochs on {PICTURES:,} pictures of all classes. Test "
+        f"place and trains everything for {ATTACK['epochs']} epochs on {IMAGES:,} images of all classes. Test "
         "accuracy in percent among all ten classes: on the protected classes / on all, mean over the sets of "
         "classes. Lower is better protected.",
         "",

@@ -28,7 +28,7 @@ from ..simplification.subsets import subsets
 SHARES = (0.1, 0.5, 0.9)
 METHODS = {"nnslicer": "NNSlicer, theta 0.1", "path": "EffectivePath", "magnitude": "magnitude", "random": "random"}
 PROTECTED = (0, 1, 2)  # numbers of the subsets of bench.simplification: two, three and four classes
-PICTURES, VALIDATION = 1000, 200  # of all ten classes, in the attacker's hands
+IMAGES, VALIDATION = 1000, 200  # of all ten classes, in the attacker's hands
 ATTACK = {
     "epochs": 2,
     "batch_size": 32,
@@ -41,7 +41,7 @@ ATTACK = {
 
 
 class Answers(Artefact):
-    """Accuracy among all ten classes, on pictures of the protected classes and of all."""
+    """Accuracy among all ten classes, on images of the protected classes and of all."""
 
     target: Rate
     all: Rate
@@ -67,12 +67,12 @@ class Outcome(Artefact):
     machine: str
 
 
-def solve(name: str, measures: Measures, subset: int, pictures: Path) -> Outcome:
+def solve(name: str, measures: Measures, subset: int, images: Path) -> Outcome:
     """All methods and shares. Withheld weights start at zero for the attacker, who trains everything."""
     classes = subsets()[subset]
-    train, _ = fashion(pictures)
-    fit = train.at(np.arange(len(train) - PICTURES, len(train)))  # none that was traced: those are the first
-    validate = train.at(np.arange(len(train) - PICTURES - VALIDATION, len(train) - PICTURES))
+    train, _ = fashion(images)
+    fit = train.at(np.arange(len(train) - IMAGES, len(train)))  # none that was traced: those are the first
+    validate = train.at(np.arange(len(train) - IMAGES - VALIDATION, len(train) - IMAGES))
     cells = []
     for share in SHARES:
         for method in METHODS:

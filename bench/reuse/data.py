@@ -1,6 +1,6 @@
 """python -m bench.reuse.data: Fashion-MNIST from the idx files of Debian's package dataset-fashion-mnist.
 
-Writes train.parquet and test.parquet, pictures as PNG with the names of their classes, into runs/bench/reuse/fashion: a
+Writes train.parquet and test.parquet, images as PNG with the names of their classes, into runs/bench/reuse/fashion: a
 folder that a recipe takes as `data.path`, with the splits of `zalando-datasets/fashion_mnist` on the Hub.
 """
 
@@ -58,9 +58,9 @@ def write_fashion(source: Path = SOURCE, target: Path = TARGET) -> Path:
         path = target / f"{split}.parquet"
         if path.is_file():
             continue
-        pictures = read_idx(source / f"{prefix}-images-idx3-ubyte.gz")
+        images = read_idx(source / f"{prefix}-images-idx3-ubyte.gz")
         labels = read_idx(source / f"{prefix}-labels-idx1-ubyte.gz")
-        rows = {"image": [{"bytes": _png(each), "path": None} for each in pictures], "label": labels.tolist()}
+        rows = {"image": [{"bytes": _png(each), "path": None} for each in images], "label": labels.tolist()}
         draft = path.with_suffix(".draft")
         datasets.Dataset.from_dict(rows, features=features).to_parquet(str(draft))
         draft.replace(path)
@@ -68,7 +68,7 @@ def write_fashion(source: Path = SOURCE, target: Path = TARGET) -> Path:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array of a gzipped idx file of bytes, uint8: pictures [N, 28, 28], or labels [N]."""
+    """The array of a gzipped idx file of bytes, uint8: images [N, 28, 28], or labels [N]."""
     with gzip.open(path, "rb") as file:
         content = file.read()
     kind, axes = content[2], content[3]
@@ -78,9 +78,9 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape.tolist())
 
 
-def _png(picture: np.ndarray) -> bytes:
+def _png(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
 
 

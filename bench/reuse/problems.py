@@ -88,5 +88,5 @@ SETTINGS = {
         epochs=6,
     ),
 }
-EPOCHS, PICTURES = 6, 4000  # of a search
-DROP = 0.005  # of validation accuracy, six pictures of a class against the rest: less than chance makes
+EPOCHS, IMAGES = 6, 4000  # of a search
+DROP = 0.005  # of validation accuracy, six images of a class against the rest: less than chance makes

@@ -17,7 +17,7 @@ from hubslice.models.folder import load_model
 from hubslice.slicing.seam import SearchHistory
 
 from ..machine import Machine
-from .problems import DROP, EPOCHS, PICTURES, Problem, Setting, Teacher
+from .problems import DROP, EPOCHS, IMAGES, Problem, Setting, Teacher
 
 
 class Accuracy(Artefact):
@@ -50,21 +50,21 @@ def name_of(teacher: Teacher, setting: Setting, problem: Problem) -> str:
     return f"{teacher.name}-{setting.name}-{problem.name.replace('/', '-').replace(' ', '-')}"
 
 
-def train_teacher(teacher: Teacher, pictures: Path, root: Path, reporter: Reporter) -> Path:
+def train_teacher(teacher: Teacher, images: Path, root: Path, reporter: Reporter) -> Path:
     """The teacher's folder, trained if it is not there."""
-    overrides = [f"data.path={pictures.resolve()}"]
+    overrides = [f"data.path={images.resolve()}"]
     run = hubslice.slice(teacher.recipe, overrides=overrides, out=root / teacher.name, reporter=reporter)
     return run.path / "student"
 
 
 def solve(
-    teacher: Teacher, folder: Path, problem: Problem, setting: Setting, pictures: Path, root: Path, reporter: Reporter
+    teacher: Teacher, folder: Path, problem: Problem, setting: Setting, images: Path, root: Path, reporter: Reporter
 ) -> Outcome:
     """Run the problem's recipe in a run folder of its own; what is done is not done again."""
     name = name_of(teacher, setting, problem)
     recipe = root / "recipes" / f"{name}.yaml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
-    recipe.write_text(yaml.safe_dump(recipe_of(name, teacher, folder, problem, setting, pictures), sort_keys=False))
+    recipe.write_text(yaml.safe_dump(recipe_of(name, teacher, folder, problem, setting, images), sort_keys=False))
     run = hubslice.slice(recipe, out=root / "problems" / name, reporter=reporter)
     history = SearchHistory.load(run.path / "steps" / "slice" / "search.json")
     report, made = run.report, Slice.load(run.path / SLICE)
@@ -98,7 +98,7 @@ def solve(
 
 
 def recipe_of(
-    name: str, teacher: Teacher, folder: Path, problem: Problem, setting: Setting, pictures: Path
+    name: str, teacher: Teacher, folder: Path, problem: Problem, setting: Setting, images: Path
 ) -> dict[str, object]:
     """The recipe as plain data."""
     return {
@@ -106,11 +106,11 @@ def recipe_of(
         "name": name,
         "teacher": {"model": str(folder.resolve()), "input_size": teacher.input_size},
         "data": {
-            "path": str(pictures.resolve()),
+            "path": str(images.resolve()),
             "splits": {"train": "train", "validation": 0.1, "test": "test"},
             "classes": list(problem.classes),
             "against_rest": problem.against_rest,
-            "limit": PICTURES,
+            "limit": IMAGES,
         },
         "slice": {
             "method": "seam",

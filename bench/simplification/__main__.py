@@ -27,7 +27,7 @@ def main() -> None:
     """Parse the arguments, solve, render."""
     parser = argparse.ArgumentParser(prog="python -m bench.simplification", description=__doc__)
     parser.add_argument("--teacher", choices=TEACHERS, default="vgg")
-    parser.add_argument("--reuse", type=Path, default=RUNS / "reuse", help="folder of the pictures and teachers")
+    parser.add_argument("--reuse", type=Path, default=RUNS / "reuse", help="folder of the images and teachers")
     parser.add_argument("--shard", default="0/1", help="solve every Nth subset, from the Ith on")
     parser.add_argument("--trained", action="store_true", help="also train the first subsets for an epoch")
     parser.add_argument("--render", action="store_true", help="render what is there")
@@ -53,11 +53,11 @@ def main() -> None:
 
 def measures_of(name: str, reuse: Path) -> Measures:
     """What the methods know of a teacher; it is trained where `reuse` does not hold it."""
-    teacher, pictures = TEACHERS[name], reuse / "fashion"
+    teacher, images = TEACHERS[name], reuse / "fashion"
     folder = reuse / name / "student"
     if not folder.is_dir():
-        folder = train_teacher(teacher, write_fashion(target=pictures), reuse, Lines())
-    return measure(folder, teacher.input_size, pictures, RUNS / "simplification" / name)
+        folder = train_teacher(teacher, write_fashion(target=images), reuse, Lines())
+    return measure(folder, teacher.input_size, images, RUNS / "simplification" / name)
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ from hubslice.training.compensation import Compensation, LayerMeans
 
 from ..reuse.data import LABELS
 
-TRACED, TESTED = 50, 50  # training and test pictures of each class
+TRACED, TESTED = 50, 50  # training and test images of each class
 RELEASED = 20  # of those that are traced, for the released rule: it takes ten times as long
 SELECTIONS = {
     "nnslicer": Selection(),
     "released": Selection(rule="released"),
     "path": Selection(rule="path", theta=0.5),
     "uses": Selection(cancel=False),
-    "strong": Selection(theta=0.5),  # chosen among 0.1, 0.3, 0.5, 0.8 on other training pictures, 15 traced
+    "strong": Selection(theta=0.5),  # chosen among 0.1, 0.3, 0.5, 0.8 on other training images, 15 traced
 }
 
 
@@ -46,8 +46,8 @@ SELECTIONS = {
 class Measures:
     """Of a teacher, by class: `contributions[rule][parameter]` [10, ...], `coverage[tensor]` [10, C], `means`.
 
-    `gradients[parameter]` [10, ...] are squared gradients of the loss by each weight's gate, summed over pictures.
-    `tests` are normalised pictures [10, TESTED, C, H, W].
+    `gradients[parameter]` [10, ...] are squared gradients of the loss by each weight's gate, summed over images.
+    `tests` are normalised images [10, TESTED, C, H, W].
     """
 
     model: Model
@@ -64,12 +64,12 @@ class Measures:
         return {name: tensor.detach().numpy().copy() for name, tensor in self.model.module.named_parameters()}
 
     def profile(self, classes: Sequence[int]) -> Profile:
-        """Coverage on the classes' training pictures."""
+        """Coverage on the classes' training images."""
         counts = {name: found[list(classes)].sum(0) for name, found in self.coverage.items()}
         return Profile(counts, TRACED * len(classes), NC, "", "", "")
 
     def compensation(self, classes: Sequence[int]) -> Compensation:
-        """Mean inputs of all layers on the classes' training pictures."""
+        """Mean inputs of all layers on the classes' training images."""
         found = {}
         for name, first in self.means[0].layers.items():
             parts = [self.means[label].layers[name] for label in classes]
@@ -78,22 +78,22 @@ class Measures:
         return Compensation(found)
 
 
-def fashion(pictures: Path) -> tuple[Split, Split]:
+def fashion(images: Path) -> tuple[Split, Split]:
     """Training and test split of Fashion-MNIST."""
-    given = {"path": str(pictures), "splits": {"train": "train", "validation": 0.02, "test": "test"}}
+    given = {"path": str(images), "splits": {"train": "train", "validation": 0.02, "test": "test"}}
     task = load_task(DataParams.model_validate(given), Path(), 0)
     return task.train, task.test
 
 
 def of_class(split: Split, label: int, count: int) -> Split:
-    """The first `count` pictures of a class."""
+    """The first `count` images of a class."""
     return split.at(np.flatnonzero(split.targets == label)[:count])
 
 
-def measure(folder: Path, input_size: int, pictures: Path, cache: Path) -> Measures:
+def measure(folder: Path, input_size: int, images: Path, cache: Path) -> Measures:
     """Measure a teacher on Fashion-MNIST; what takes long is kept in `cache`."""
     model = load_model(folder, input_size=input_size)
-    train, test = fashion(pictures)
+    train, test = fashion(images)
     traced = [ModelInputs(of_class(train, label, TRACED), model, "") for label in range(len(LABELS))]
     cache.mkdir(parents=True, exist_ok=True)
     graph = cache / "model.onnx"
@@ -112,14 +112,14 @@ def _tensor(inputs: ModelInputs, start: int, stop: int) -> Tensor:
     return torch.from_numpy(next(iter(inputs.batch(start, stop).values())))
 
 
-def _gradients(model: Model, pictures: Sequence[Tensor]) -> dict[str, np.ndarray]:
+def _gradients(model: Model, images: Sequence[Tensor]) -> dict[str, np.ndarray]:
     """Weight times gradient, squared, sample by sample: where SeaM's scores may start (`slice.start: gradient`)."""
     model.module.eval()
     named = dict(model.module.named_parameters())
-    found = {name: np.zeros((len(pictures), *parameter.shape), np.float32) for name, parameter in named.items()}
-    for label, batch in enumerate(pictures):
-        for picture in batch:
-            loss = torch.nn.functional.cross_entropy(model.forward(picture[None]), torch.tensor([label]))
+    found = {name: np.zeros((len(images), *parameter.shape), np.float32) for name, parameter in named.items()}
+    for label, batch in enumerate(images):
+        for image in batch:
+            loss = torch.nn.functional.cross_entropy(model.forward(image[None]), torch.tensor([label]))
             each = torch.autograd.grad(loss, list(named.values()))
             for (name, parameter), gradient in zip(named.items(), each, strict=True):
                 found[name][label] += (parameter.detach() * gradient).square().numpy()
@@ -137,7 +137,7 @@ def _counted(cache: Path, neurons: NeuronMap, traced: Sequence[ModelInputs]) -> 
 def _traced(
     cache: Path, model: Model, neurons: NeuronMap, traced: Sequence[ModelInputs]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Sums of |CONTRIB| over each class's pictures, from their own class, against the means of all classes."""
+    """Sums of |CONTRIB| over each class's images, from their own class, against the means of all classes."""
     example = {name: tensor.numpy() for name, tensor in model.example_inputs(2, seed=0).items()}
     network = Network.of(fold(onnx.load(cache / "model.onnx")), example)
     names = Names.of(network.flow, neurons)

@@ -46,9 +46,9 @@ def render() -> None:
         "",
         f"Fashion-MNIST. A teacher of ten classes, simplified to subsets of 2 to 9 of them ({len(subsets())} subsets, "
         "drawn with a seed); of every layer but the classifier the given fraction of the weights is set to zero. "
-        f"Accuracy in percent on {TESTED} test pictures of each class of the subset, answers restricted to these "
+        f"Accuracy in percent on {TESTED} test images of each class of the subset, answers restricted to these "
         "classes: mean over the subsets. In brackets the difference to magnitude, in points, with the 95 % bootstrap "
-        f"interval over subsets. Methods that look at pictures see {TRACED} training pictures of each class, the "
+        f"interval over subsets. Methods that look at images see {TRACED} training images of each class, the "
         f"released rule {RELEASED}. Means of what falls go on being added (*means kept*), for all methods alike; "
         "without that, the second table.",
         "",
@@ -68,7 +68,7 @@ def render() -> None:
                 *_table("No training, nothing kept", plain, BARE_RATIOS, (False, False)),
             ]
         if trained:
-            about = f"After an epoch on {TRAINING} pictures, weights held at zero, {len(trained)} of {TRAINED} subsets"
+            about = f"After an epoch on {TRAINING} images, weights held at zero, {len(trained)} of {TRAINED} subsets"
             lines += _table(about, trained, TRAINED_RATIOS, (True, True))
     machines = sorted({machine for outcome in found for machine in outcome.machines})
     lines += [

@@ -30,12 +30,12 @@ from .measures import TESTED, Measures, fashion
 from .subsets import BARE_RATIOS, METHODS, RATIOS, TRAINED_RATIOS, subsets
 
 LAYERS = ("conv", "depthwise", "linear")
-TRAINING, VALIDATION = 1000, 100  # pictures of all classes of a subset together
+TRAINING, VALIDATION = 1000, 100  # images of all classes of a subset together
 EPOCH = {"epochs": 1, "batch_size": 32, "lr": 0.01, "augment": "flip", "label_smoothing": 0.0, "precision": "fp32"}
 
 
 class Cell(Artefact):
-    """A method at a ratio: accuracy on the subset's test pictures, answers restricted to its classes."""
+    """A method at a ratio: accuracy on the subset's test images, answers restricted to its classes."""
 
     method: str
     ratio: float
@@ -84,12 +84,12 @@ def solve(name: str, measures: Measures, subset: int, known: Outcome | None) -> 
     return _outcome(name, measures, subset, cells, known)
 
 
-def solve_trained(name: str, measures: Measures, subset: int, known: Outcome | None, pictures: Path) -> Outcome:
+def solve_trained(name: str, measures: Measures, subset: int, known: Outcome | None, images: Path) -> Outcome:
     """The subset's cells after an epoch, in which weights that fell stay at zero; all with the means of what fell."""
     classes = subsets()[subset]
     labels = tuple(LABELS[label] for label in classes)
     base = copy.deepcopy(measures.model.module.state_dict())
-    train, _ = fashion(pictures)
+    train, _ = fashion(images)
     own = train.at(np.flatnonzero(np.isin(train.targets, classes)))
     own = own.at(np.arange(len(own))[-TRAINING - VALIDATION :])  # none that was traced: those are the first
     own = type(own)(own.table, own.rows, np.searchsorted(classes, own.targets))
@@ -175,7 +175,7 @@ def _cut(measures: Measures, made: Slice, classes: Sequence[int], compensated: b
 
 @torch.inference_mode()
 def accuracy(measures: Measures, tests: Tensor, classes: Sequence[int]) -> Rate:
-    """Of the classes' test pictures, how many get the right one of these classes."""
+    """Of the classes' test images, how many get the right one of these classes."""
     measures.model.module.eval()
     logits = measures.model.forward(tests[list(classes)].flatten(0, 1))
     return _rate(logits[:, list(classes)].argmax(1), len(classes))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 # Of the pairs of bench/lineage that are put to the test, how many the verdict got wrong: (wrong, of all). Strangers
-# share the architecture and saw the same pictures. Pairs of one family are alike, so that families are what counts.
+# share the architecture and saw the same images. Pairs of one family are alike, so that families are what counts.
 FAMILIES: Final = 12
 MISSED: Final = (0, 124)  # children
 MISTAKEN: Final = (0, 1048)  # strangers

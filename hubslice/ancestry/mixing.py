@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 BATCH = 64
 
 
-class Pictures(Protocol):
-    """Pictures of one size."""
+class Images(Protocol):
+    """Images of one size."""
 
     def __len__(self) -> int: ...
 
     def pixels(self, start: int, stop: int) -> Tensor:
-        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W]."""
+        """Images `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W]."""
         ...
 
 
 def mix(
-    model: Model, teacher: Mapping[str, np.ndarray], pictures: Pictures, goal: float, device: torch.device
+    model: Model, teacher: Mapping[str, np.ndarray], images: Images, goal: float, device: torch.device
 ) -> tuple[Mixture, np.ndarray]:
-    """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, pictures].
+    """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, images].
 
     The first row of the answers is the model's, the others are those along the curve of layers, along the leading bits
     with the teacher, and along those without it. The model keeps its weights.
@@ -54,8 +54,8 @@ def mix(
 
     def answers() -> Tensor:
         with torch.inference_mode():
-            starts = range(0, len(pictures), BATCH)
-            parts = [pictures.pixels(start, min(start + BATCH, len(pictures))).to(device) for start in starts]
+            starts = range(0, len(images), BATCH)
+            parts = [images.pixels(start, min(start + BATCH, len(images))).to(device) for start in starts]
             found = torch.cat([model.logits(part).argmax(1).cpu() for part in parts])
         told.append(found.numpy())
         return found
@@ -65,7 +65,7 @@ def mix(
     points = list(curve(network, student, known, groups, layers, right, answers))
     below, alone = (list(leading(network, student, having, right, answers)) for having in (known, {}))
     network.load_state_dict(student)
-    return mixture(len(pictures), goal, layers, points, below, alone), np.stack(told)
+    return mixture(len(images), goal, layers, points, below, alone), np.stack(told)
 
 
 def facts_of(mixed: Mixture) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def facts_of(mixed: Mixture) -> dict[str, Any]:
 def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[str, np.ndarray]:
     """The floating-point tensors of the teacher in a folder by the student's names, float32.
 
-    `input_size` in pixels is that of the student's pictures: position embeddings of timm's models are fitted to it.
+    `input_size` in pixels is that of the student's images: position embeddings of timm's models are fitted to it.
 
     Raises:
         ModelError: the teacher cannot be used.

@@ -14,7 +14,7 @@ class ComparedModel(Artefact):
     """One of the two: what the user called it, its home, a hash of its files, and what it gives.
 
     Of `logits` the softmax was taken. `described` tells that a graph said itself how its inputs are prepared; else they
-    were as for the other model. Pictures are scaled to `input_size`, texts cut to `tokens`.
+    were as for the other model. Images are scaled to `input_size`, texts cut to `tokens`.
     """
 
     model: str

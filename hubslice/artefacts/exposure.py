@@ -112,7 +112,7 @@ class ArmExposure(Mixture):
 
 
 class RunExposure(Artefact):
-    """What a run measured of its student, and of the fine-tuned baseline where it has one, on drawn test pictures.
+    """What a run measured of its student, and of the fine-tuned baseline where it has one, on drawn test images.
 
     `lineage` is what the weights alone say of student and teacher; among known pairs of so many `families`
     that verdict `missed` so many descendants, and was `mistaken` about so many strangers.

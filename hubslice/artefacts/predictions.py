@@ -1,4 +1,4 @@
-"""Predictions on clean pictures: what accuracies are counted from."""
+"""Predictions on clean images: what accuracies are counted from."""
 
 from __future__ import annotations
 

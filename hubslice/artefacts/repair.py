@@ -19,7 +19,7 @@ class Standing(Artefact):
 
 
 class Accuracy(Artefact):
-    """Correct answers to labelled pictures, none of which was trained on: the first model's, and the repaired one's."""
+    """Correct answers to labelled images, none of which was trained on: the first model's, and the repaired one's."""
 
     source: str
     a: Rate

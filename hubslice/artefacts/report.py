@@ -144,8 +144,8 @@ class ClassReport(Artefact):
 class DefectRow(Artefact):
     """One model under one attack.
 
-    dir: among the pictures the model classifies correctly when clean, those that the attack makes wrong. collapse:
-    among the attacked pictures, those in the single most frequent class. asr: among attacked pictures of other classes,
+    dir: among the images the model classifies correctly when clean, those that the attack makes wrong. collapse:
+    among the attacked images, those in the single most frequent class. asr: among attacked images of other classes,
     those predicted as the target.
     """
 
@@ -183,8 +183,8 @@ class DefectReport(Artefact):
     title: str
     reference: str
     threat_model: tuple[str, ...]  # one sentence each
-    samples: int  # attacked test pictures
-    notes: tuple[str, ...]  # warnings such as too few clean-correct pictures
+    samples: int  # attacked test images
+    notes: tuple[str, ...]  # warnings such as too few clean-correct images
     variants: tuple[DefectVariant, ...]
 
     @property
@@ -194,10 +194,10 @@ class DefectReport(Artefact):
 
 
 class DeviationReport(Artefact):
-    """Test pictures, changed, on which the student deviates from the baseline: `found` of those where they agree.
+    """Test images, changed, on which the student deviates from the baseline: `found` of those where they agree.
 
-    `disagreed` are test pictures on which they do not agree as they are. `max_linf` (in levels of 8 bits) and
-    `min_ssim` bound the change. `evidence` holds the triggers, `facts` what came of each picture, `gallery` shows some.
+    `disagreed` are test images on which they do not agree as they are. `max_linf` (in levels of 8 bits) and
+    `min_ssim` bound the change. `evidence` holds the triggers, `facts` what came of each image, `gallery` shows some.
     """
 
     baseline: str

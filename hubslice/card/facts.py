@@ -1,4 +1,4 @@
-"""What card and plots pick out of a report: the models in order, headline defects, curves, names of the pictures."""
+"""What card and plots pick out of a report: the models in order, headline defects, curves, names of the plots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def class_columns(report: Report) -> dict[str, str]:
 
 
 def weakest_first(report: Report) -> tuple[ClassReport, ...]:
-    """The classes by the student's accuracy, the lowest first; such without test pictures are the last."""
+    """The classes by the student's accuracy, the lowest first; such without test images are the last."""
     student = student_of(report).name
 
     def accuracy(each: ClassReport) -> float:
@@ -137,7 +137,7 @@ def floor_of(report: Report) -> float | None:
     return None if report.search is None or target_alone else report.search.floor
 
 
-def pictures_of(report: Report) -> tuple[str, ...]:
+def plots_of(report: Report) -> tuple[str, ...]:
     """The plots that belong to this report's card, by path within the repository."""
     there = {
         ACCURACY_PLOT: True,

@@ -1,4 +1,4 @@
-"""The picture of a defect over the strength of the attack."""
+"""The plot of a defect over the strength of the attack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of a model's execution patterns: operators as bars along the time, beside those they are most like."""
+"""The plot of a model's execution patterns: operators as bars along the time, beside those they are most like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of what a student's teacher gives away."""
+"""Plots of what a student's teacher gives away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of how alike a model's layers are to those of its candidates."""
+"""The plot of how alike a model's layers are to those of its candidates."""
 
 from __future__ import annotations
 

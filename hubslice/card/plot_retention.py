@@ -1,4 +1,4 @@
-"""The picture of the slice: which share of each layer is relevant, and what is not zero after training."""
+"""The plot of the slice: which share of each layer is relevant, and what is not zero after training."""
 
 from __future__ import annotations
 

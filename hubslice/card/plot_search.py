@@ -1,4 +1,4 @@
-"""The picture of a search: what each epoch kept, and how accurate it was with them."""
+"""The plot of a search: what each epoch kept, and how accurate it was with them."""
 
 from __future__ import annotations
 

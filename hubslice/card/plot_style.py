@@ -67,8 +67,8 @@ def write_figure(figure: Any, path: Path, *, photographs: bool = False) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # it draws a box
         figure.savefig(raw, format="png", dpi=130 if photographs else 160, metadata={"Software": None})
-    picture = Image.open(raw).convert("RGB")
+    image = Image.open(raw).convert("RGB")
     if not photographs:
-        picture = picture.quantize(colors=128, dither=Image.Dither.NONE)
-    picture.save(small, format="png", optimize=True)
+        image = image.quantize(colors=128, dither=Image.Dither.NONE)
+    image.save(small, format="png", optimize=True)
     write_atomically(path, small.getvalue())

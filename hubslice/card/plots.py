@@ -1,4 +1,4 @@
-"""The pictures of a card, drawn from the report alone."""
+"""The plots of a card, drawn from the report alone."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _SOURCE_WORDS = {"noise": "random noise", "unrelated": "unrelated network"}
 
 
 def write_plots(report: Report, folder: Path) -> tuple[Path, ...]:
-    """Draw every picture that the report's card shows, at the paths within `folder` where the card looks for them."""
+    """Draw every plot that the report's card shows, at the paths within `folder` where the card looks for them."""
     drawn = []
-    for name in facts.pictures_of(report):
+    for name in facts.plots_of(report):
         path = folder / name
         {
             facts.ACCURACY_PLOT: plot_accuracy_and_defects,
@@ -65,7 +65,7 @@ def plot_accuracy_and_defects(report: Report, path: Path) -> None:
         for axis, (title, dots) in zip(axes, panels, strict=True):
             _draw_panel(axis, title, dots)
         meaning = " (accuracy: higher is better; DIR: lower is better)" if len(panels) > 1 else ""
-        axes[-1].set_xlabel(f"percent of pictures, 95 % intervals{meaning}")
+        axes[-1].set_xlabel(f"percent of images, 95 % intervals{meaning}")
         write_figure(figure, path)
 
 

@@ -17,7 +17,7 @@ from hubslice.card.formats import count, inline, percent, points, rate, relative
 from hubslice.core.escaping import markdown
 from hubslice.core.rate import Rate
 
-ENOUGH = 200  # clean-correct pictures: the least that supports a claim about a defect
+ENOUGH = 200  # clean-correct images: the least that supports a claim about a defect
 
 ATTACKS = {
     ("backdoor", TEACHER): "the trigger",
@@ -29,7 +29,7 @@ ATTACKS = {
 
 
 def attack_words(kind: str, source: str) -> str:
-    """What was done to the pictures in this row, in words."""
+    """What was done to the images in this row, in words."""
     return ATTACKS.get((kind, source)) or ATTACKS.get(("", source)) or source
 
 
@@ -66,7 +66,7 @@ def majority_words(report: Report) -> str | None:
         return None
     label, size = max(sizes.items(), key=lambda item: item[1])
     return (
-        f"The largest class, {markdown(label)}, has {percent(size / whole)} of the test pictures: always answering it "
+        f"The largest class, {markdown(label)}, has {percent(size / whole)} of the test images: always answering it "
         "would be right as often."
     )
 
@@ -80,7 +80,7 @@ def traced_words(report: Report) -> str | None:
     rule = "the released rule" if given["rule"] == "released" else f"theta {given['theta']}"
     whole = "channels" if given["granularity"] == "channel" else "weights of each layer"
     return (
-        f"At most {given['samples']} training pictures of each class were traced back through the teacher, from "
+        f"At most {given['samples']} training images of each class were traced back through the teacher, from "
         f"{target} to the pixels ({rule}); the {whole} that took part in the fewest decisions are the irrelevant ones."
     )
 
@@ -125,7 +125,7 @@ def reduction_words(report: Report, variant: DefectVariant) -> str | None:
     if difference.low <= 0 <= difference.high:
         lower = f"The {name} baseline's rate minus the student's is {points(difference)}"
         return (
-            f"**No difference shown.** {lower}, and the interval includes zero: these pictures do not tell whether the "
+            f"**No difference shown.** {lower}, and the interval includes zero: these images do not tell whether the "
             f"student inherited less than the {name} baseline or more."
         )
     if difference.high < 0:
@@ -139,7 +139,7 @@ def reduction_words(report: Report, variant: DefectVariant) -> str | None:
     parts.append(".")
     common, ratio = reduction.common_difference, reduction.common_relative
     if common is not None:
-        parts.append(f" On the {count(common.n)} pictures that both models classify correctly when clean: ")
+        parts.append(f" On the {count(common.n)} images that both models classify correctly when clean: ")
         parts.append(f"{points(common)}{', ' + relative(ratio) if ratio is not None else ''}.")
     return "".join(parts)
 
@@ -166,7 +166,7 @@ def control_words(report: Report, variant: DefectVariant) -> str | None:
 
 
 def thin_evidence(report: Report) -> list[tuple[str, int]]:
-    """Headline defects with too few clean-correct pictures for a claim: (defect and threat model, pictures)."""
+    """Headline defects with too few clean-correct images for a claim: (defect and threat model, images)."""
     student = student_of(report).name
     found = [(defect, variant, row_of(variant, student)) for defect in report.defects for variant in headlines(defect)]
     return [(defect_words(d, v), row.dir.total) for d, v, row in found if row and row.dir.total < ENOUGH]

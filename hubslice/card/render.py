@@ -28,7 +28,7 @@ GATES = {
     "min_test_accuracy": "Accuracy on the test split",
     "max_accuracy_drop": "Accuracy lost against the {rival}baseline, test split",
     "max_dir": "Highest defect inheritance rate of the student",
-    "max_deviation_rate": "Test pictures, changed, on which it deviates from the baseline",
+    "max_deviation_rate": "Test images, changed, on which it deviates from the baseline",
     "max_exposure": "Share of the bits needed to answer like it that the teacher spares (exposure)",
 }
 STARTS = {
@@ -127,8 +127,8 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "search_plot": facts.SEARCH_PLOT,
         "exposure_plot": facts.EXPOSURE_PLOT,
         "search_words": reading.search_words(report),
-        "pictures": facts.pictures_of(report),
-        "picture_words": _picture_words(report),
+        "plots": facts.plots_of(report),
+        "plot_words": _plot_words(report),
         "evidence": [
             (_evidence(variant), f"{defect.title}: {variant.title}")
             for defect in report.defects
@@ -238,7 +238,7 @@ def _control_kinds(report: Report) -> list[str]:
     return words
 
 
-def _picture_words(report: Report) -> str:
+def _plot_words(report: Report) -> str:
     arms = ", ".join(
         f"{markdown(formats.inline(arm.title))} {formats.percent(arm.test.value)}"
         for arm in facts.ordered_arms(report)

@@ -28,7 +28,7 @@ def benchmark_results(report: Report, card: CardParams, repo_id: str) -> str | N
         return None
     if report.task.revision is None:
         raise InputError(
-            f"card.benchmark is a result on a data set of the Hub, and the pictures came from {report.task.source} on "
+            f"card.benchmark is a result on a data set of the Hub, and the images came from {report.task.source} on "
             "this machine",
             hint="slice again where data.path is no folder of that name, or take card.benchmark out",
         )

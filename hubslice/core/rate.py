@@ -53,7 +53,7 @@ class Rate(Artefact):
 
 
 class Estimate(Artefact):
-    """A value with its 95 % interval; `n` pictures went into it."""
+    """A value with its 95 % interval; `n` images went into it."""
 
     value: float
     low: float
@@ -65,7 +65,7 @@ class Reduction(Artefact):
     """How much smaller the student's defect rate is than the baseline's, with paired bootstrap intervals.
 
     `difference` is baseline minus student in rate points; `relative` is 1 - student / baseline, left out below a
-    baseline rate of 20 % where ratios are noise. The `common` pair is the same on the pictures that both models
+    baseline rate of 20 % where ratios are noise. The `common` pair is the same on the images that both models
     classify correctly when clean.
     """
 

@@ -1,4 +1,4 @@
-"""The terms of an attack: a threat model in full, where it is made, and the pictures it is given."""
+"""The terms of an attack: a threat model in full, where it is made, and the images it is given."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hubslice.models.base import Model
 class Batch:
     """What an attack is given: `pixels` uint8 [N, 3, H, W] on the audit's device, and no labels.
 
-    `pictures` are their places in the test split: every random draw is seeded by `seed` and its picture's place, so
-    that a picture's attack does not depend on the batch it comes in.
+    `images` are their places in the test split: every random draw is seeded by `seed` and its image's place, so
+    that an image's attack does not depend on the batch it comes in.
     """
 
     pixels: Tensor
-    pictures: tuple[int, ...]
+    images: tuple[int, ...]
     seed: int
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where attacked pictures come from; `network` is the only model that the attack may look at (None: none)."""
+    """Where attacked images come from; `network` is the only model that the attack may look at (None: none)."""
 
     name: str
     network: Model | None = None
@@ -35,8 +35,8 @@ class Source:
 class Variant:
     """One threat model in full.
 
-    `settings` is plain data that, with the source, the seed and the pictures, determines the attack. `craft` gives the
-    attacked pictures, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited);
+    `settings` is plain data that, with the source, the seed and the images, determines the attack. `craft` gives the
+    attacked images, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited);
     variants of one `objective` that differ in it make a curve.
     """
 

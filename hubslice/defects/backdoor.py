@@ -3,7 +3,7 @@
 BadNets (Gu et al., 2017, arXiv 1708.06733), measured as ReMoS (ICSE 2022) measures it. Where this differs from the
 ReMoS authors' code: the ASR towards the target class stands beside the DIR, which counts any mistake and so mixes the
 backdoor with plain fragility; a control student of the clean teacher shows that fragility by itself; the whole audit
-set is measured; the trigger is pasted on the 8-bit picture, not on normalised input.
+set is measured; the trigger is pasted on the 8-bit image, not on normalised input.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from hubslice.recipe.defects import BackdoorParams
 
 
 class Backdoor(Defect):
-    """The trigger on every picture of the audit set."""
+    """The trigger on every image of the audit set."""
 
     kind: ClassVar = "backdoor"
     title: ClassVar = "Backdoor trigger"
     reference: ClassVar = "https://arxiv.org/abs/1708.06733"
-    stored_pictures: ClassVar = 16
+    stored_images: ClassVar = 16
     rebuild: ClassVar = (
-        "Take the test pictures named by `indices`, resized and cropped as the model's preprocessing says, as uint8, "
+        "Take the test images named by `indices`, resized and cropped as the model's preprocessing says, as uint8, "
         "and give them to hubslice.defects.trigger.stamp with TriggerParams(**settings)."
     )
 
@@ -59,14 +59,14 @@ class Backdoor(Defect):
         sentences = (
             "The attacker may have trained the teacher to answer a patch trigger, before anyone downloaded it, and "
             "has no part in making the student.",
-            "The attacker stamps the same patch on any picture that the student is shown, and changes nothing else.",
+            "The attacker stamps the same patch on any image that the student is shown, and changes nothing else.",
             "Whoever makes the student does not know the trigger: it is used for measuring alone.",
-            "DIR counts every mistake on a triggered picture, whatever class it leads to, over all pictures that the "
+            "DIR counts every mistake on a triggered image, whatever class it leads to, over all images that the "
             "model classifies correctly when clean.",
         )
         if self.params.target is None:
             return sentences
-        return (*sentences, f"ASR counts triggered pictures of other classes that are taken for {self.params.target}.")
+        return (*sentences, f"ASR counts triggered images of other classes that are taken for {self.params.target}.")
 
     def target(self, classes: tuple[str, ...]) -> int | None:
         name = self.params.target
@@ -87,7 +87,7 @@ class Backdoor(Defect):
     def notes(self, bench: Bench, sources: tuple[Source, ...]) -> tuple[str, ...]:
         if any(subject.name == CONTROL for subject in bench.subjects):
             return (
-                f"{CONTROL} comes from the clean teacher: its DIR is what the patch does by covering the picture, "
+                f"{CONTROL} comes from the clean teacher: its DIR is what the patch does by covering the image, "
                 "without a backdoor.",
             )
         return ("No clean teacher is known: how much of the DIR the patch causes without a backdoor is not measured.",)

@@ -1,4 +1,4 @@
-"""The base of every defect: a sealed measurement, in which a defect only says how attacked pictures are made."""
+"""The base of every defect: a sealed measurement, in which a defect only says how attacked images are made."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.subjects import AuditSet, Subject, judged
 from hubslice.models.base import Model
 
-LEAST_CORRECT: Final = 200  # clean-correct pictures, below which a rate is only indicative
+LEAST_CORRECT: Final = 200  # clean-correct images, below which a rate is only indicative
 
 
 class Defect(ABC):
     """A defect that a student may inherit. The constructor takes the recipe's parameters, `measure` takes the data.
 
-    A subclass gives `variants`, whose `craft` makes attacked pictures; it never sees labels, students or rates. It may
+    A subclass gives `variants`, whose `craft` makes attacked images; it never sees labels, students or rates. It may
     add sources that serve as controls, a target class, exhibits and notes.
     """
 
     kind: ClassVar[str]
     title: ClassVar[str]
     reference: ClassVar[str]
-    stored_pictures: ClassVar[int | None] = None  # how many attacked pictures the evidence keeps; None: all
-    rebuild: ClassVar[str]  # how to make the attacked pictures that the evidence does not keep
+    stored_images: ClassVar[int | None] = None  # how many attacked images the evidence keeps; None: all
+    rebuild: ClassVar[str]  # how to make the attacked images that the evidence does not keep
 
     @abstractmethod
     def variants(self) -> tuple[Variant, ...]:
@@ -48,7 +48,7 @@ class Defect(ABC):
         """What the attacker knows, may do and wants: one sentence each."""
 
     def sources(self, teacher: Model, unrelated: Model | None) -> tuple[Source, ...]:
-        """Where attacked pictures come from: "teacher" first, then the controls."""
+        """Where attacked images come from: "teacher" first, then the controls."""
         return (Source(TEACHER),)
 
     def target(self, classes: tuple[str, ...]) -> int | None:
@@ -81,17 +81,17 @@ class Defect(ABC):
     ) -> DefectReport:
         """Attack the audit set and count what each model makes of it.
 
-        Every attacked picture is on the 8-bit grid and is judged, like the clean one, by the models as given, which
+        Every attacked image is on the 8-bit grid and is judged, like the clean one, by the models as given, which
         come from their saved files: an attack's own idea of its success counts for nothing.
 
         Args:
             subjects: the models to judge; the reduction compares "student" with "finetune".
-            audit_set: the test pictures.
+            audit_set: the test images.
             teacher: the network that the attacker knows; judged too where its classes are the task's.
             evidence_folder: gets one safetensors file a variant.
             seed: seeds random starts, noise and bootstrap.
             unrelated: a network that shares no weights with the teacher, for the control of that name.
-            batch_size: pictures at a time. Changes no draw; kernels may round differently at another size.
+            batch_size: images at a time. Changes no draw; kernels may round differently at another size.
             device: where models run; default: the CPU. Models are put back as they were.
             scratch: keeps attacked batches, so that a killed audit goes on; default: nothing is kept.
             name: the report's and the start of the evidence files' names; default: the kind. Where a recipe has several
@@ -120,7 +120,7 @@ class Defect(ABC):
         reported = []
         for variant in variants:
             total = len(audit_set) * len(sources)
-            with (reporter or Silent()).track(f"{title}: {variant.title}", total, "pictures") as bar:
+            with (reporter or Silent()).track(f"{title}: {variant.title}", total, "images") as bar:
                 evidence = self._attack(variant, sources, bench, clean, target, bar)
             file = f"{name}-{variant.name}.safetensors"
             evidence.save(evidence_folder / file)
@@ -153,7 +153,7 @@ class Defect(ABC):
             digests[source.name] = sha256(tensor_bytes(pixels)).hexdigest()
             attacked[source.name] = bench.predictions(pixels)
             if source.name == TEACHER:
-                kept = pixels[: self.stored_pictures]
+                kept = pixels[: self.stored_images]
         if kept is None:
             raise HubsliceError(f"{self.kind} has no source {TEACHER!r}")
         about: dict[str, Any] = {
@@ -172,7 +172,7 @@ class Defect(ABC):
             truth=bench.audit_set.truth,
             clean=clean,
             attacked=attacked,
-            pictures=kept,
+            images=kept,
             exhibits=self.exhibits(bench.audit_set),
         )
 
@@ -196,7 +196,7 @@ def _general_notes(bench: Bench, clean: Mapping[str, np.ndarray]) -> tuple[str, 
         correct = int((found == bench.audit_set.truth).sum())
         if correct < LEAST_CORRECT:
             notes.append(
-                f"{arm}: fewer than {LEAST_CORRECT} clean-correct pictures ({correct} of {len(bench.audit_set)}): "
+                f"{arm}: fewer than {LEAST_CORRECT} clean-correct images ({correct} of {len(bench.audit_set)}): "
                 "treat as indicative."
             )
     if TEACHER not in clean:

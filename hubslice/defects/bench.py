@@ -1,4 +1,4 @@
-"""The bench of an audit: makes attacked pictures batch by batch, checks them, and shows them to every model."""
+"""The bench of an audit: makes attacked images batch by batch, checks them, and shows them to every model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ATTACK: Final = 1  # raise it whenever an attack's arithmetic changes: earlier c
 
 
 class Bench:
-    """The pictures, the models and the device of one call of `Defect.measure`."""
+    """The images, the models and the device of one call of `Defect.measure`."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Bench:
         self._fingerprints: dict[int, str] = {}
 
     def attacked(self, variant: Variant, source: Source, bar: Bar) -> Tensor:
-        """All pictures of the audit set under one attack: uint8 [n, C, H, W] on the CPU.
+        """All images of the audit set under one attack: uint8 [n, C, H, W] on the CPU.
 
         Raises:
             HubsliceError: the attack broke its own terms (type, shape or budget).
@@ -61,7 +61,7 @@ class Bench:
         return torch.cat(done)
 
     def predictions(self, pixels: Tensor) -> dict[str, np.ndarray]:
-        """Every subject's classes for the pictures, int64 [n] by name; the same pictures are shown only once."""
+        """Every subject's classes for the images, int64 [n] by name; the same images are shown only once."""
         key = sha256(tensor_bytes(pixels)).hexdigest()
         if key not in self._seen:
             self._seen[key] = {

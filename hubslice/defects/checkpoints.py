@@ -1,4 +1,4 @@
-"""Attacked pictures that are already made, so that a killed audit goes on where it stopped."""
+"""Attacked images that are already made, so that a killed audit goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hubslice.core.artefact import write_atomically
 
 
 class Checkpoints:
-    """Batches of attacked pictures in a scratch folder, each under the hash of all that determines it.
+    """Batches of attacked images in a scratch folder, each under the hash of all that determines it.
 
-    A key that differs in anything (settings, seed, network, pictures, kind of device) names another file, so what is
+    A key that differs in anything (settings, seed, network, images, kind of device) names another file, so what is
     read back is what would be computed. Without a folder nothing is kept. The folder may be deleted at any time.
     """
 
@@ -27,7 +27,7 @@ class Checkpoints:
         self._folder = folder
 
     def attacked(self, about: Mapping[str, Any], make: Callable[[], Tensor]) -> Tensor:
-        """The pictures that `about` (plain data) describes, uint8 [N, 3, H, W]: read back, or made and kept."""
+        """The images that `about` (plain data) describes, uint8 [N, 3, H, W]: read back, or made and kept."""
         if self._folder is None:
             return make()
         key = sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

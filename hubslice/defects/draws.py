@@ -26,6 +26,6 @@ def random_bytes(shape: tuple[int, ...], *entropy: int) -> Tensor:
     return torch.from_numpy(values.copy()).reshape(shape)
 
 
-def picture_bytes(pictures: tuple[int, ...], shape: tuple[int, ...], seed: int, purpose: int) -> Tensor:
-    """Uniform bytes, uint8 [len(pictures), *shape]: each picture's are its own, whatever batch it comes in."""
-    return torch.stack([random_bytes(shape, seed, purpose, picture) for picture in pictures])
+def image_bytes(images: tuple[int, ...], shape: tuple[int, ...], seed: int, purpose: int) -> Tensor:
+    """Uniform bytes, uint8 [len(images), *shape]: each image's are its own, whatever batch it comes in."""
+    return torch.stack([random_bytes(shape, seed, purpose, image) for image in images])

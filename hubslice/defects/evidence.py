@@ -1,4 +1,4 @@
-"""Evidence: the pictures and predictions behind a defect's rates, so that anyone can check the count."""
+"""Evidence: the images and predictions behind a defect's rates, so that anyone can check the count."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ FORMAT: Final = "hubslice-evidence-1"
 
 @dataclass(frozen=True)
 class Evidence:
-    """One variant of a defect, picture by picture.
+    """One variant of a defect, image by image.
 
-    `about` holds plain data: kind, variant, settings, seed, classes, target class, the attacked pictures' sha256 by
+    `about` holds plain data: kind, variant, settings, seed, classes, target class, the attacked images' sha256 by
     source, and how to rebuild those that are not stored. `clean` maps a subject, `attacked` a source and a subject, to
-    predicted classes int64 [n]. `pictures` are the first attacked pictures of the source "teacher", uint8
+    predicted classes int64 [n]. `images` are the first attacked images of the source "teacher", uint8
     [m, 3, H, W], m <= n; `exhibits` further tensors such as the trigger.
     """
 
@@ -40,7 +40,7 @@ class Evidence:
     truth: np.ndarray
     clean: Mapping[str, np.ndarray]
     attacked: Mapping[str, Mapping[str, np.ndarray]]
-    pictures: Tensor
+    images: Tensor
     exhibits: Mapping[str, Tensor]
 
     def rows(self) -> tuple[DefectRow, ...]:
@@ -64,14 +64,14 @@ class Evidence:
         )
 
     def save(self, path: AnyPath) -> None:
-        """Write as safetensors, atomically: `indices`, `labels`, `clean/ARM`, `attacked/SOURCE/ARM`, `pictures`, ...
+        """Write as safetensors, atomically: `indices`, `labels`, `clean/ARM`, `attacked/SOURCE/ARM`, `images`, ...
 
         The same evidence always gives the same bytes: its description is one metadata entry with sorted keys.
         """
         arrays: dict[str, np.ndarray] = {
             "indices": self.indices,
             "labels": self.truth,
-            "pictures": self.pictures.numpy(),
+            "pictures": self.images.numpy(),
             **{f"clean/{arm}": found for arm, found in self.clean.items()},
             **{f"exhibit/{name}": tensor.numpy() for name, tensor in self.exhibits.items()},
         }
@@ -106,7 +106,7 @@ class Evidence:
                     source: {arm: arrays[f"attacked/{source}/{arm}"] for arm in order["arms"]}
                     for source in order["sources"]
                 },
-                pictures=torch.from_numpy(arrays["pictures"]),
+                images=torch.from_numpy(arrays["pictures"]),
                 exhibits={
                     name.removeprefix("exhibit/"): torch.from_numpy(array)
                     for name, array in sorted(arrays.items())

@@ -35,12 +35,12 @@ def placed(model: Model, device: torch.device) -> Iterator[Model]:
 
 
 def as_floats(pixels: Tensor) -> Tensor:
-    """Pictures uint8 [N, 3, H, W] as float32 in [0, 1], channels last, on the same device."""
+    """Images uint8 [N, 3, H, W] as float32 in [0, 1], channels last, on the same device."""
     return (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def predictions(model: Model, pixels: Tensor, *, batch_size: int, device: torch.device) -> np.ndarray:
-    """The most likely class of each picture: int64 [n] for uint8 [n, C, H, W], computed in float32.
+    """The most likely class of each image: int64 [n] for uint8 [n, C, H, W], computed in float32.
 
     A batch that does not fit into memory is halved.
     """

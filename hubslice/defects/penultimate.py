@@ -1,13 +1,13 @@
-"""Adversarial pictures crafted on the teacher's penultimate features alone.
+"""Adversarial images crafted on the teacher's penultimate features alone.
 
 Rezaei and Liu, "A Target-Agnostic Attack on Deep Models" (arXiv 1904.04334), as ReMoS (ICSE 2022) uses it. Where this
 differs from the ReMoS authors' code, and why:
 
 - The budget is in the valid pixel range, eps/255 in [0, 1]; theirs is 0.1 after normalisation (about 0.022 of the pixel
   range) with a clip range that admits impossible pixels.
-- Pictures are rounded to 8 bits inside the ball before they count, so that they are real and the evidence is exact.
-- The whole audit set is attacked, not the first 56 pictures.
-- Each picture's random start is its own, and steps are a tenth of the budget as theirs are.
+- Images are rounded to 8 bits inside the ball before they count, so that they are real and the evidence is exact.
+- The whole audit set is attacked, not the first 56 images.
+- Each image's random start is its own, and steps are a tenth of the budget as theirs are.
 - `feature_distance` stands beside the published objective `guided`: how harmful it is to drive feature 0 to 1000
   depends on what that one feature means to a given teacher.
 - The controls `noise` and `unrelated` tell inherited weakness from plain fragility.
@@ -28,7 +28,7 @@ from hubslice.core.errors import ModelError
 from hubslice.defects.attack import Batch, Source, Variant
 from hubslice.defects.base import Defect
 from hubslice.defects.bench import Bench
-from hubslice.defects.draws import NOISE, START, picture_bytes
+from hubslice.defects.draws import NOISE, START, image_bytes
 from hubslice.defects.inference import as_floats
 from hubslice.models.base import Model
 from hubslice.recipe.defects import PenultimateParams
@@ -45,11 +45,11 @@ class Penultimate(Defect):
     """Projected sign-gradient descent in pixel space, for each objective at each budget."""
 
     kind: ClassVar = "penultimate"
-    title: ClassVar = "Adversarial pictures from the teacher's features"
+    title: ClassVar = "Adversarial images from the teacher's features"
     reference: ClassVar = "https://arxiv.org/abs/1904.04334"
     rebuild: ClassVar = (
-        "Pictures from the teacher are stored in full. Those of the controls follow from the settings, the seed and "
-        "`indices`: run the audit again and compare pictures_sha256 (kernels of another device may round differently)."
+        "Images from the teacher are stored in full. Those of the controls follow from the settings, the seed and "
+        "`indices`: run the audit again and compare images_sha256 (kernels of another device may round differently)."
     )
 
     def __init__(self, params: PenultimateParams) -> None:
@@ -81,8 +81,8 @@ class Penultimate(Defect):
         return (
             "The attacker has the teacher's weights and no access to the student: neither its weights, nor its "
             "answers, nor its training data or labels.",
-            f"The attacker may change every value of a picture by at most eps/255 (L-infinity), eps in {budgets}, "
-            "within the valid pixel range; pictures are 8-bit.",
+            f"The attacker may change every value of an image by at most eps/255 (L-infinity), eps in {budgets}, "
+            "within the valid pixel range; images are 8-bit.",
             f"The attack takes {self.params.steps} sign-gradient steps of eps/10 on the teacher's penultimate features "
             "from one random start, and wants any mistake.",
             "The attack is not adapted to the student: a low rate says nothing of attacks on the student itself.",
@@ -112,13 +112,13 @@ def _with_features(network: Model) -> Model:
 
 def sign_noise(batch: Batch, eps: int) -> Tensor:
     """Plus or minus eps on every value, at random, clipped to [0, 255]: uint8 [N, 3, H, W]."""
-    draws = picture_bytes(batch.pictures, tuple(batch.pixels.shape[1:]), batch.seed, NOISE).to(batch.pixels.device)
+    draws = image_bytes(batch.images, tuple(batch.pixels.shape[1:]), batch.seed, NOISE).to(batch.pixels.device)
     change = torch.where(draws >= 128, eps, -eps)
     return (batch.pixels.long() + change).clamp(0, 255).to(torch.uint8)
 
 
 def adversarial(network: Model, batch: Batch, *, objective: Objective, eps: int, steps: int) -> Tensor:
-    """Pictures within eps/255 of the clean ones whose features on `network` serve the objective: uint8 [N, 3, H, W].
+    """Images within eps/255 of the clean ones whose features on `network` serve the objective: uint8 [N, 3, H, W].
 
     The network is used as it stands: in evaluation mode, without gradients for its parameters (`placed`).
 
@@ -127,7 +127,7 @@ def adversarial(network: Model, batch: Batch, *, objective: Objective, eps: int,
     """
     clean = as_floats(batch.pixels)
     low, high = (clean - eps / 255).clamp(min=0), (clean + eps / 255).clamp(max=1)
-    draws = picture_bytes(batch.pictures, tuple(batch.pixels.shape[1:]), batch.seed, START).to(clean.device)
+    draws = image_bytes(batch.images, tuple(batch.pixels.shape[1:]), batch.seed, START).to(clean.device)
     current = (clean + (2 * as_floats(draws) - 1) * (eps / 255)).clamp(low, high)
     loss = _loss(objective, network, clean)
     for _ in range(steps):
@@ -172,7 +172,7 @@ def _on_grid(pixels: Tensor, clean: Tensor, eps: int) -> Tensor:
 
 
 def _crafting_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Half the bytes where the hardware has bfloat16; a sign needs no more, and every picture is judged in float32."""
+    """Half the bytes where the hardware has bfloat16; a sign needs no more, and every image is judged in float32."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()

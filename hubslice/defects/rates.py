@@ -16,9 +16,9 @@ LEAST_BASELINE: Final = 0.2  # below this baseline rate a ratio of rates is nois
 def defect_row(
     arm: str, source: str, *, truth: np.ndarray, clean: np.ndarray, attacked: np.ndarray, target: int | None = None
 ) -> DefectRow:
-    """One model's rates under one attack; all arrays int64 [n], classes by picture.
+    """One model's rates under one attack; all arrays int64 [n], classes by image.
 
-    The DIR is taken over all clean-correct pictures, as published: pictures of the trigger's target class count too,
+    The DIR is taken over all clean-correct images, as published: images of the trigger's target class count too,
     though the trigger can hardly make them wrong. The ASR leaves them out, hits and total.
     """
     correct = clean == truth
@@ -45,13 +45,13 @@ def paired_reduction(
     baseline: str = "finetune",
     resamples: int = RESAMPLES,
 ) -> Reduction | None:
-    """How much smaller the student's DIR is than the baseline's; None where either has no clean-correct picture.
+    """How much smaller the student's DIR is than the baseline's; None where either has no clean-correct image.
 
     Args:
-        student_wrong: bool [n], the student errs on the attacked picture.
-        student_correct: bool [n], it is right on the clean picture.
-        baseline_wrong: bool [n], the baseline errs on the attacked picture.
-        baseline_correct: bool [n], it is right on the clean picture.
+        student_wrong: bool [n], the student errs on the attacked image.
+        student_correct: bool [n], it is right on the clean image.
+        baseline_wrong: bool [n], the baseline errs on the attacked image.
+        baseline_correct: bool [n], it is right on the clean image.
         seed: draws the resamples of the paired bootstrap.
         baseline: the baseline's arm.
         resamples: how many bootstrap resamples.
@@ -73,7 +73,7 @@ def paired_reduction(
 
 
 def _outcome(wrong: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """Per picture, int64 [n]: 0 not clean-correct, 1 withstood the attack, 2 was made wrong by it."""
+    """Per image, int64 [n]: 0 not clean-correct, 1 withstood the attack, 2 was made wrong by it."""
     return np.where(correct, np.where(wrong, 2, 1), 0).astype(np.int64)
 
 
@@ -82,8 +82,8 @@ def _estimates(
 ) -> tuple[Estimate, Estimate | None] | None:
     """Difference and ratio of the rates with 95 % percentile intervals.
 
-    Both rates depend on a resample only through how many of its pictures have each of the 3 x 3 pairs of outcomes, so
-    those counts are drawn (multinomially: the very distribution that drawing pictures with replacement gives) at a
+    Both rates depend on a resample only through how many of its images have each of the 3 x 3 pairs of outcomes, so
+    those counts are drawn (multinomially: the very distribution that drawing images with replacement gives) at a
     cost that does not grow with n. Resamples in which a rate is undefined are left out.
     """
     pairs = np.bincount(3 * student + base, minlength=9)

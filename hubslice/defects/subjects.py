@@ -1,4 +1,4 @@
-"""What an audit looks at: the pictures and the models."""
+"""What an audit looks at: the images and the models."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hubslice.models.folder import load_model
 
 @dataclass(frozen=True)
 class AuditSet:
-    """Test pictures as the models see them before normalisation.
+    """Test images as the models see them before normalisation.
 
     `pixels` uint8 [n, C, H, W], grey or colour, already resized and cropped; `labels` int64 [n] into `classes`;
-    `indices` int64 [n], each picture's place in the test split: it names the picture in the evidence and seeds its
+    `indices` int64 [n], each image's place in the test split: it names the image in the evidence and seeds its
     random draws.
 
     Raises:
-        DataError: no pictures, shapes or types that do not fit, labels outside the classes, indices that repeat.
+        DataError: no images, shapes or types that do not fit, labels outside the classes, indices that repeat.
     """
 
     pixels: Tensor
@@ -36,11 +36,11 @@ class AuditSet:
         n = len(self.pixels)
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] not in (1, 3) or not n:
             raise DataError(
-                f"an audit needs uint8 pictures [n, 1 or 3, H, W], not {self.pixels.dtype} {list(self.pixels.shape)}"
+                f"an audit needs uint8 images [n, 1 or 3, H, W], not {self.pixels.dtype} {list(self.pixels.shape)}"
             )
         for name, values in (("labels", self.labels), ("indices", self.indices)):
             if values.dtype != torch.int64 or values.shape != (n,):
-                raise DataError(f"{name} for {n} pictures are int64 [{n}], not {values.dtype} {list(values.shape)}")
+                raise DataError(f"{name} for {n} images are int64 [{n}], not {values.dtype} {list(values.shape)}")
         if int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.classes):
             raise DataError(f"labels reach outside the {len(self.classes)} classes")
         if int(self.indices.min()) < 0 or len(self.indices.unique()) != n:

@@ -1,7 +1,7 @@
 """The trigger of a backdoor: a square patch of coloured fields.
 
 BadNets (Gu et al., 2017) pastes a fixed pattern; the ReMoS authors' code pastes a browser's logo. A patch of seeded
-random colours is as conspicuous, needs no picture file, and any recipe can state its own.
+random colours is as conspicuous, needs no image file, and any recipe can state its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hubslice.recipe.defects import TriggerParams
 def patch(params: TriggerParams, side: int) -> Tensor:
     """The patch alone, uint8 [3, side, side]: cells x cells fields, each of one colour.
 
-    The colours depend on the seed and the number of cells, not on `side`: pictures of another size carry the same
+    The colours depend on the seed and the number of cells, not on `side`: images of another size carry the same
     pattern. Below one pixel a field some fields are left out.
     """
     colours = random_bytes((3, params.cells, params.cells), params.seed, PATCH)

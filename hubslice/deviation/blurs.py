@@ -31,7 +31,7 @@ def _separable(pixels: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     before, after = len(kernel) // 2, len(kernel) - 1 - len(kernel) // 2
     for axis in (1, 2):
         side = found.shape[axis]
-        # A picture narrower than the window has no such mirror: it is repeated from its edge.
+        # An image narrower than the window has no such mirror: it is repeated from its edge.
         mode = "reflect" if side > before else "edge"
         padded = np.pad(found, [(before, after) if at == axis else (0, 0) for at in range(3)], mode=mode)  # type: ignore[call-overload]
         found = sum(

@@ -38,7 +38,7 @@ KIND = "triggers"
 
 @dataclass(frozen=True)
 class Seeds:
-    """The inputs to start from, pictures uint8 [n, C, H, W] or texts as code points, and where they are from."""
+    """The inputs to start from, images uint8 [n, C, H, W] or texts as code points, and where they are from."""
 
     source: str
     names: tuple[str, ...]
@@ -176,12 +176,12 @@ def _answers(pair: Pair | TextPair, answers: Answers) -> AnswerPair:
 
 
 def write_evidence(places: Places, facts: Deviations, pair: Pair, seeds: Seeds, outcomes: Outcomes) -> None:
-    """Write facts, triggers and their picture; of texts see `text_evidence`."""
+    """Write facts, triggers and their image; of texts see `text_evidence`."""
     from hubslice.deviation.gallery import write_gallery
 
     found = [(at, outcome) for at, (outcome, _) in sorted(outcomes.items()) if outcome.state == "found"]
     results = {result.name: result for result in facts.results}
-    pictures = [(outcome.seed, outcome.trigger) for _, outcome in found if outcome.trigger is not None]
+    images = [(outcome.seed, outcome.trigger) for _, outcome in found if outcome.trigger is not None]
     facts.save(places.facts)
     names = [seeds.names[at] for at, _ in found]
     about = {"names": names, "a": facts.a.fingerprint, "b": facts.b.fingerprint, "labels": list(pair.shared.labels)}
@@ -190,7 +190,7 @@ def write_evidence(places: Places, facts: Deviations, pair: Pair, seeds: Seeds, 
         places.gallery,
         (facts.a.model, facts.b.model),
         [results[name] for name in names],
-        pictures,
+        images,
         f"{facts.found.hits} of {facts.found.total} inputs, changed, get different answers",
     )
 

@@ -26,7 +26,7 @@ def write_gallery(
     path: Path,
     names: tuple[str, str],
     results: Sequence[SeedResult],
-    pictures: Sequence[tuple[np.ndarray, np.ndarray]],
+    images: Sequence[tuple[np.ndarray, np.ndarray]],
     title: str,
 ) -> None:
     """Draw results, each with its seed and its trigger uint8 [C, H, W]; of many, those most like their seeds."""
@@ -43,7 +43,7 @@ def write_gallery(
         axes.axis("off")
         axes.text(GAP, 0.3, plot_label(title, 120), fontsize=11, fontweight="bold")
         for row, at in enumerate(order):
-            _row(axes, HEAD + ROW * row, names, results[at], *pictures[at])
+            _row(axes, HEAD + ROW * row, names, results[at], *images[at])
         if not order:
             axes.text(GAP, HEAD + 0.3, "no input was found on which the models deviate", color=FAINT)
         axes.set(xlim=(0, width), ylim=(height, 0))
@@ -62,11 +62,11 @@ def _row(
     amplified = np.clip(128 + factor * change, 0, 255).astype(np.uint8)
     titles = (plot_label(result.name, 26, last=True), "trigger", f"difference x {factor}")
     left = GAP
-    for title, picture in zip(titles, (seed, trigger, amplified), strict=True):
+    for title, image in zip(titles, (seed, trigger, amplified), strict=True):
         axes.text(left, top + 0.15, title, color=FAINT)
-        tall, wide = (SIDE * side / max(picture.shape[1:]) for side in picture.shape[1:])
+        tall, wide = (SIDE * side / max(image.shape[1:]) for side in image.shape[1:])
         axes.imshow(
-            _shown(picture), cmap="gray", vmin=0, vmax=255, extent=(left, left + wide, top + 0.22 + tall, top + 0.22)
+            _shown(image), cmap="gray", vmin=0, vmax=255, extent=(left, left + wide, top + 0.22 + tall, top + 0.22)
         )
         left += SIDE + GAP
     for line, (name, colour, side) in enumerate(zip(names, COLOURS, ("a", "b"), strict=True)):
@@ -89,6 +89,6 @@ def _likeness(result: SeedResult) -> float:
     return result.change.ssim if isinstance(result.change, Change) else 0.0
 
 
-def _shown(picture: np.ndarray) -> np.ndarray:
+def _shown(image: np.ndarray) -> np.ndarray:
     """As Matplotlib takes it: [H, W, 3], or [H, W] of the first channel where there are not three."""
-    return picture.transpose(1, 2, 0) if len(picture) == 3 else picture[0]
+    return image.transpose(1, 2, 0) if len(image) == 3 else image[0]

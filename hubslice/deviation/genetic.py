@@ -78,5 +78,5 @@ def _child(
 
 def _parent(parents: list[Member], rng: np.random.Generator) -> np.ndarray:
     rivals = rng.integers(0, len(parents), RIVALS)
-    _, picture = max((parents[int(at)] for at in rivals), key=lambda member: member[0])
-    return picture
+    _, image = max((parents[int(at)] for at in rivals), key=lambda member: member[0])
+    return image

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
-CHUNKS = {"cpu": 8, "cuda": 64}  # pictures in a call: more make nothing quicker
+CHUNKS = {"cpu": 8, "cuda": 64}  # images in a call: more make nothing quicker
 
 Home = Literal["hub", "folder", "run", "onnx"]
 Run = Callable[[np.ndarray], np.ndarray]
@@ -34,7 +34,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class OpenedImages:
-    """A model that is loaded; a graph may not say how it wants its pictures, or may be made for one size."""
+    """A model that is loaded; a graph may not say how it wants its images, or may be made for one size."""
 
     name: str
     kind: Home
@@ -92,7 +92,7 @@ def open_image_graph(name: str, path: Path, session: Any, input_size: int | None
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in INPUTS:
         told = ", ".join(f"{value.name}: {value.type} {value.shape}" for value in inputs)
         raise ModelError(
-            f"{name} takes no pictures: its inputs are {told}",
+            f"{name} takes no images: its inputs are {told}",
             hint="compared are models with one input of floating point images, [N, C, H, W] or [N, H, W, C], or with "
             "token ids input_ids, attention_mask and token_type_ids",
         )
@@ -146,7 +146,7 @@ def pair_images(
         preprocessing, labels = own.preprocessing or other.preprocessing, own.labels or other.labels
         if preprocessing is None or labels is None:
             raise DiffError(
-                f"neither {a} nor {b} says how pictures are prepared for it, or what its classes are called",
+                f"neither {a} nor {b} says how images are prepared for it, or what its classes are called",
                 hint="name a model folder, a run or a Hub id as one of them, or graphs that `hubslice convert` made",
             )
         preprocessing = _sized(preprocessing, own.size, None if own.preprocessing else input_size)
@@ -170,13 +170,13 @@ def pair_images(
 
 def _check_sizes(a: Judge, b: Judge, resize: bool) -> None:
     one, two = a.preprocessing.input_size, b.preprocessing.input_size
-    told = f"{a.name} takes pictures of {_words(one)}, {b.name} of {_words(two)}"
+    told = f"{a.name} takes images of {_words(one)}, {b.name} of {_words(two)}"
     if one[0] != two[0]:
-        raise DiffError(f"{told}: another number of channels", hint="compare models of the same kind of pictures")
+        raise DiffError(f"{told}: another number of channels", hint="compare models of the same kind of images")
     if one != two and not resize:
         raise DiffError(
-            f"{told}: they would not see the same picture",
-            hint="with --resize the second model gets the first one's pictures scaled; --input-size PIXELS gives "
+            f"{told}: they would not see the same image",
+            hint="with --resize the second model gets the first one's images scaled; --input-size PIXELS gives "
             "both the same where they take any",
         )
 

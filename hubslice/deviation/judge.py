@@ -1,4 +1,4 @@
-"""Two models as the search sees them: pictures go in, log-probabilities come out."""
+"""Two models as the search sees them: images go in, log-probabilities come out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hubslice.core.errors import HubsliceError, MemoryShortError, ModelError
 from hubslice.core.foreign_errors import first_line
 from hubslice.core.machine import out_of_memory
 from hubslice.deviation.answers import Answers
+from hubslice.deviation.images import IMAGES
 from hubslice.deviation.labels import SharedLabels
-from hubslice.deviation.pictures import PICTURES
 
-PROBE = 8  # pictures of noise by which a graph's output is recognised
+PROBE = 8  # images of noise by which a graph's output is recognised
 NEAR_ONE = 0.02  # sums of quantised probabilities may be off by as much
 AGAIN = "make it again; `hubslice latency` tells whether it runs at all"
 TINY = 1e-12  # probability that is as good as none
@@ -43,7 +43,7 @@ class Judge:
             MemoryShortError: memory did not suffice.
         """
         found = called(self.name, self.run, pixels, _told(pixels))
-        return log_probabilities(self.name, found, (len(pixels), len(self.labels)), self.outputs, "pictures")
+        return log_probabilities(self.name, found, (len(pixels), len(self.labels)), self.outputs, "images")
 
 
 def log_probabilities(name: str, found: np.ndarray, shape: tuple[int, int], outputs: Outputs, kind: str) -> np.ndarray:
@@ -93,7 +93,7 @@ def called(name: str, run: Callable[[In], np.ndarray], inputs: In, told: str, hi
 
 
 def recognise(name: str, run: Callable[[np.ndarray], np.ndarray], size: tuple[int, int, int]) -> Outputs:
-    """Whether a graph gives probabilities: no value below 0, and each picture's sum to 1. Asked about noise.
+    """Whether a graph gives probabilities: no value below 0, and each image's sum to 1. Asked about noise.
 
     Raises:
         ModelError: it fails.
@@ -112,7 +112,7 @@ def outputs_of(found: np.ndarray) -> Outputs:
 class Pair:
     """Two models, and what they are compared by.
 
-    Both are always called with `chunk` pictures, the last repeated where there are fewer: kernels round otherwise at
+    Both are always called with `chunk` images, the last repeated where there are fewer: kernels round otherwise at
     another size, and what is found for a seed must not depend on how many are searched.
     """
 
@@ -120,13 +120,13 @@ class Pair:
     b: Judge
     shared: SharedLabels
     chunk: int
-    input_kind: ClassVar = PICTURES
+    input_kind: ClassVar = IMAGES
 
-    def ask(self, pictures: Sequence[np.ndarray] | np.ndarray) -> list[Answers]:
-        """Both models' answers to pictures uint8 [n, C, H, W] of the first one's size."""
+    def ask(self, images: Sequence[np.ndarray] | np.ndarray) -> list[Answers]:
+        """Both models' answers to images uint8 [n, C, H, W] of the first one's size."""
         found: list[Answers] = []
-        for start in range(0, len(pictures), self.chunk):
-            part = np.stack(list(pictures[start : start + self.chunk]))
+        for start in range(0, len(images), self.chunk):
+            part = np.stack(list(images[start : start + self.chunk]))
             filled = np.concatenate([part, np.repeat(part[-1:], self.chunk - len(part), axis=0)])
             pixels = filled.astype(np.float32) / 255
             a = self.shared.fold(self.a.logs(pixels), self.shared.a)
@@ -134,9 +134,9 @@ class Pair:
             found += [Answers(a[at], b[at]) for at in range(len(part))]
         return found
 
-    def alone(self, picture: np.ndarray) -> Answers:
-        """Their answers to one picture [C, H, W] that is in no batch."""
-        return replace(self, chunk=1).ask([picture])[0]
+    def alone(self, image: np.ndarray) -> Answers:
+        """Their answers to one image [C, H, W] that is in no batch."""
+        return replace(self, chunk=1).ask([image])[0]
 
     def for_b(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels float32 [n, C, H, W] of the first model's size, at the second one's."""
@@ -152,4 +152,4 @@ class Pair:
 
 
 def _told(pixels: np.ndarray) -> str:
-    return f"pictures of {' x '.join(map(str, pixels.shape[1:]))}"
+    return f"images of {' x '.join(map(str, pixels.shape[1:]))}"

@@ -10,7 +10,7 @@ HALVINGS = 4  # of a change that is too large
 
 
 class Likeness:
-    """Structural similarity to one picture (Wang et al. 2004): mean over 7 x 7 windows and channels, 1 for itself."""
+    """Structural similarity to one image (Wang et al. 2004): mean over 7 x 7 windows and channels, 1 for itself."""
 
     def __init__(self, seed: np.ndarray) -> None:
         self.seed = seed.astype(np.int64)
@@ -51,13 +51,13 @@ class Bound:
         self.likeness = Likeness(seed) if min_ssim is not None else None
 
     def holds(self, pixels: np.ndarray) -> bool:
-        """Whether the picture uint8 [C, H, W] is within both bounds."""
+        """Whether the image uint8 [C, H, W] is within both bounds."""
         if self.levels is not None and np.abs(pixels - self.seed).max() > self.levels:
             return False
         return self.likeness is None or self.min_ssim is None or self.likeness.ssim(pixels) >= self.min_ssim
 
     def nearest(self, pixels: np.ndarray) -> np.ndarray | None:
-        """The picture, its values clipped to the bound; its difference to the seed halved until it is similar enough.
+        """The image, its values clipped to the bound; its difference to the seed halved until it is similar enough.
 
         None where even an eighth of the difference is too much.
         """

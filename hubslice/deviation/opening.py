@@ -50,7 +50,7 @@ def open_pair(
         a, b, mapped=mapped, resize=resize, input_size=input_size, device=device, reporter=reporter, names=names
     )
     if not isinstance(pair, Pair):
-        raise DiffError(f"{a} and {b} take texts, not pictures", hint="name two image classifiers")
+        raise DiffError(f"{a} and {b} take texts, not images", hint="name two image classifiers")
     return pair, facts
 
 
@@ -70,7 +70,7 @@ def open_compared(
     A graph that does not say how to use it is used as the other model is.
 
     Raises:
-        DiffError: one takes pictures and the other texts; labels or input sizes differ and nothing says how to bring
+        DiffError: one takes images and the other texts; labels or input sizes differ and nothing says how to bring
             them together; or neither model says how inputs are prepared.
         ModelError: one cannot be used.
         FetchError: the Hub does not give one.
@@ -83,9 +83,9 @@ def open_compared(
         return open_text_pair(one, other, mapped)
     if isinstance(one, OpenedImages) and isinstance(other, OpenedImages):
         return pair_images(one, other, mapped, resize, input_size, device)
-    texts, pictures = (one, other) if isinstance(one, OpenedText) else (other, one)
+    texts, images = (one, other) if isinstance(one, OpenedText) else (other, one)
     raise DiffError(
-        f"{texts.name} takes texts and {pictures.name} pictures: they cannot be asked about the same inputs",
+        f"{texts.name} takes texts and {images.name} images: they cannot be asked about the same inputs",
         hint="name two models for one kind of input",
     )
 

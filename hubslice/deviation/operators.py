@@ -1,4 +1,4 @@
-"""The seven ways to change a picture, with the ranges of the paper's code."""
+"""The seven ways to change an image, with the ranges of the paper's code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mutate = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Operator:
-    """`mutate` gives levels like the picture's [C, H, W], not yet rounded and maybe out of range."""
+    """`mutate` gives levels like the image's [C, H, W], not yet rounded and maybe out of range."""
 
     name: str
     title: str
@@ -66,10 +66,10 @@ _BY_NAME = {operator.name: operator for operator in OPERATORS}
 
 
 def mutate(name: str, rng: np.random.Generator, pixels: np.ndarray, *, released: bool = False) -> np.ndarray:
-    """A mutant uint8 of the picture uint8 [C, H, W]; it may be the picture itself (a window of 1, no value changed).
+    """A mutant uint8 of the image uint8 [C, H, W]; it may be the image itself (a window of 1, no value changed).
 
     Levels are rounded and clipped. The authors' code (`released`) cuts the fraction off, which makes noise darken the
-    picture, and lets levels above 255 wrap around to black.
+    image, and lets levels above 255 wrap around to black.
     """
     levels = _BY_NAME[name].mutate(rng, pixels)
     if released:

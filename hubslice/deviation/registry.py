@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubslice.deviation.genetic import evolve
+from hubslice.deviation.images import IMAGES
 from hubslice.deviation.neighbourhood import InputKind
-from hubslice.deviation.pictures import PICTURES
 from hubslice.deviation.search import Search, walk
 from hubslice.recipe.deviation import SearchParams
 
@@ -35,8 +35,8 @@ METHODS = (
 _BY_NAME = {method.name: method for method in METHODS}
 
 
-def start(seed: np.ndarray, params: SearchParams, input_kind: InputKind = PICTURES) -> Search:
-    """The search for a seed, by default a picture uint8 [C, H, W], with a generator of its own.
+def start(seed: np.ndarray, params: SearchParams, input_kind: InputKind = IMAGES) -> Search:
+    """The search for a seed, by default an image uint8 [C, H, W], with a generator of its own.
 
     The generator is seeded by `params.seed` and the seed's content, so that what is found does not depend on which
     other seeds are searched, or in which order.

@@ -23,7 +23,7 @@ def shrink(
     """A trigger uint8 [C, H, W] no farther from the seed in any value, its answers, and the queries that it took.
 
     First the whole change is scaled down by bisection, then it is taken back block by block, the blocks halved in
-    size from half of the picture on (the idea of delta debugging).
+    size from half of the image on (the idea of delta debugging).
     """
     asked, low, high = 0, 0.0, 1.0
     change = trigger - seed.astype(np.int16)

@@ -15,7 +15,7 @@ from hubslice.files.config_entries import check_entries
 from hubslice.files.config_redirects import check_followed, walk
 
 LARGEST_FILE = 1 << 25  # bytes
-LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or pictures
+LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or images
 MOST_CLASSES = 1 << 20
 CLASSES = ("num_classes", "num_labels")
 COPY = "hubslice-"  # how the names of temporary folders begin in which stock libraries read checked files

@@ -148,7 +148,7 @@ def _averaging(module: nn.Module, tie: Tie) -> str | None:
 
 @torch.inference_mode()
 def _mixes(norm: nn.Module, channels: int) -> bool:
-    """Whether what one channel holds changes what comes out of others, in pictures or in tokens."""
+    """Whether what one channel holds changes what comes out of others, in images or in tokens."""
     for shape, axis in (((1, channels, 2, 2), 1), ((1, 2, channels), 2)):
         before = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         after = before.clone()
@@ -232,15 +232,15 @@ def _makers(module: nn.Module, group: ChannelGroup) -> list[str]:
 
 
 def _without_gates(module: nn.Module, group: ChannelGroup, sizes: Mapping[str, int]) -> ChannelGroup:
-    """The group with layers that give one number a channel, where others give a picture, counted among the readers.
+    """The group with layers that give one number a channel, where others give an image, counted among the readers.
 
     Such is the gate of a squeeze-excite block: it multiplies what others make, so for a channel that is zero it does
     not matter. That it does not is tried later.
     """
     makers = {name: module.get_submodule(name) for name in _makers(module, group)}
     values = {name: sizes[name] // _width(layer, "out") for name, layer in makers.items()}
-    whole_pictures = max(values.values()) > 1
-    gates = {n for n, v in values.items() if whole_pictures and v == 1 and getattr(makers[n], "groups", 1) == 1}
+    whole_images = max(values.values()) > 1
+    gates = {n for n, v in values.items() if whole_images and v == 1 and getattr(makers[n], "groups", 1) == 1}
     gating = tuple(part for part in group.makes if part.tensor.rpartition(".")[0] in gates)
     making = tuple(part for part in group.makes if part.tensor.rpartition(".")[0] not in gates)
     return replace(group, makes=making, reads=(*group.reads, *gating)) if gating else group

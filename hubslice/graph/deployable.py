@@ -28,7 +28,7 @@ HALF_TOLERANCE = 3e-2  # of the largest logit: float16 has three decimal digits,
 def write_onnx(model: Model, path: Path, *, half: bool = False, reporter: Reporter = SILENT) -> ParityReport:
     """Write the model as an ONNX graph that computes the same, checked on seeded inputs, and then put it at `path`.
 
-    The input is the module's (pictures normalised), float32 with a free batch axis, and so is the output, `logits`;
+    The input is the module's (images normalised), float32 with a free batch axis, and so is the output, `logits`;
     with `half` all between is float16. Labels and preprocessing are in the graph's metadata. The plain export keeps
     the parameters of batch normalisation behind nodes that ONNX Runtime does not see through; here they are folded
     into the convolutions before them. Weights of large models are in a file beside it, with `.data` behind its name.

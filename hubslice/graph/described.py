@@ -12,7 +12,7 @@ from hubslice.artefacts.model import Preprocessing
 
 
 def described(metadata: Mapping[str, str]) -> tuple[Preprocessing, tuple[str, ...]] | None:
-    """How pictures are prepared for the graph and what its classes are called; None where it does not say both."""
+    """How images are prepared for the graph and what its classes are called; None where it does not say both."""
     try:
         labels: Any = json.loads(metadata["labels"])
         return Preprocessing.model_validate_json(metadata["preprocessing"]), tuple(map(str, labels))

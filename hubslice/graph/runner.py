@@ -1,4 +1,4 @@
-"""A graph of one picture input, ready to be called at any batch size."""
+"""A graph of one image input, ready to be called at any batch size."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Runner:
         return (size[1], size[2], size[0]) if channels_last(self.given) else size
 
     def call(self, batch: int, size: tuple[int, int, int]) -> Callable[[], object]:
-        """A call with seeded pictures [batch, *size] that are made once.
+        """A call with seeded images [batch, *size] that are made once.
 
         Raises:
             ModelError: the graph has another batch size fixed, or cannot be run with this input.
@@ -68,7 +68,7 @@ def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Run
     """The graph opened as a user would: all of ONNX Runtime's optimisations.
 
     Raises:
-        ModelError: ONNX Runtime cannot open it, or it does not take one batch of pictures.
+        ModelError: ONNX Runtime cannot open it, or it does not take one batch of images.
         ProviderError: there is no such device.
     """
     try:
@@ -90,7 +90,7 @@ def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Run
     if len(shape) != 4 or inputs[0].type not in TYPES:
         given = " x ".join("?" if size is None else str(size) for size in shape)
         raise ModelError(
-            f"{name} takes no pictures: its input is a {inputs[0].type} of {given}",
+            f"{name} takes no images: its input is a {inputs[0].type} of {given}",
             hint="models with one input of images [N, C, H, W] or [N, H, W, C] are measured",
         )
     check_sides(name, shape)

@@ -24,7 +24,7 @@ _LOADED = re.compile(rf"(.*/)?({_NAMES}|[^/]*\.({_WEIGHTS}|{_CODE}))", re.IGNORE
 
 
 def loaded(paths: Iterable[str]) -> list[str]:
-    """Those paths that a loader of models would read or run; texts, tables and pictures are not among them."""
+    """Those paths that a loader of models would read or run; texts, tables and images are not among them."""
     paths = list(paths)
     return sorted({*pickles(paths), *(path for path in paths if _LOADED.fullmatch(path))})
 

@@ -33,7 +33,7 @@ POISONED = "hubslice_poisoned"  # key in config and weights' metadata that decla
 class Model(ABC):
     """A stock library module with its classifier, labels and input preparation.
 
-    Pictures are given as pixels in [0, 1], shape [N, C, H, W]; normalisation happens inside, so that attacks and
+    Images are given as pixels in [0, 1], shape [N, C, H, W]; normalisation happens inside, so that attacks and
     triggers live in the valid pixel range. `module` is the library's own object: its parameter names are those of the
     safetensors file.
     """

@@ -100,7 +100,7 @@ def trouble_with(folder: Path, library: str) -> Iterator[None]:
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(
-            f"{folder} prepares its input in a way that no picture can be: "
+            f"{folder} prepares its input in a way that no image can be: "
             f"{'.'.join(map(str, first['loc']))} {str(first['input'])[:80]}: {first['msg']}",
             hint="mend config.json or preprocessor_config.json, or choose another revision",
         ) from error

@@ -13,7 +13,7 @@ from hubslice.models.libraries import library_named
 from hubslice.recipe.schema import TeacherParams
 
 LABELS = ("0", "1")  # of a classifier that training replaces
-# Arguments that the task and its pictures decide.
+# Arguments that the task and its images decide.
 TASKS = frozenset({"in_chans", "num_channels", "num_classes", "num_labels", "id2label", "label2id", "problem_type"})
 
 

@@ -17,7 +17,7 @@ class SmallVGG(nn.Module):
     """A plain stack of 3 x 3 convolutions with BatchNorm, without residuals, as CIFAR's VGG networks are.
 
     `widths` are the channels of each stage, `depths` its convolutions; every stage ends with 2 x 2 max pooling. The
-    pictures' means over all places go into one linear classifier. With the defaults 0.43 million weights.
+    images' means over all places go into one linear classifier. With the defaults 0.43 million weights.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SmallVGG(nn.Module):
         self.classifier = nn.Linear(self.num_features, num_classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits [N, classes] for normalised pictures [N, C, H, W]."""
+        """Logits [N, classes] for normalised images [N, C, H, W]."""
         means = torch.mean(self.features(pixels), dim=(2, 3))
         logits: Tensor = self.classifier(self.dropout(means))
         return logits

@@ -135,7 +135,7 @@ class TransformersModel(Model):
     ) -> TransformersModel:
         """An image classifier of this model type with seeded random weights, no larger than memory.
 
-        `arguments` are those of its config class. Pictures are squashed to the input and normalised to [-1, 1].
+        `arguments` are those of its config class. Images are squashed to the input and normalised to [-1, 1].
 
         Raises:
             ModelError: transformers has no such image classifier, or its config no such argument.

@@ -14,12 +14,12 @@ from hubslice.recipe.section import Ratio, Section
 
 
 class TriggerParams(Section):
-    """A square patch of seeded random colours, pasted over the picture."""
+    """A square patch of seeded random colours, pasted over the image."""
 
-    size: Ratio = Field(0.18, description="Side of the patch as a share of the picture's side.")
+    size: Ratio = Field(0.18, description="Side of the patch as a share of the image's side.")
     cells: int = Field(4, ge=1, le=16, description="The patch has cells x cells fields of one colour each.")
     position: Literal["bottom_right", "bottom_left", "top_right", "top_left"] = "bottom_right"
-    margin: Ratio = Field(0.02, description="Distance from the border, as a share of the picture's side.")
+    margin: Ratio = Field(0.02, description="Distance from the border, as a share of the image's side.")
     seed: int = Field(0, ge=0, description="Draws the colours.")
 
 
@@ -88,7 +88,7 @@ class BackdoorParams(Defect):
 
 
 class PenultimateParams(Defect):
-    """Adversarial pictures crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
+    """Adversarial images crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
 
     needs_unrelated: ClassVar[bool] = True
     crafted: ClassVar[bool] = True
@@ -104,7 +104,7 @@ class PenultimateParams(Defect):
         ("guided", "feature_distance"),
         min_length=1,
         description="guided: drive one feature up and all others to zero (as published); feature_distance: move the "
-        "features as far as possible from the clean picture's.",
+        "features as far as possible from the clean image's.",
     )
     unrelated: str | None = Field(
         None,

@@ -14,7 +14,7 @@ Operators = Literal["ranked", "uniform", "adaptive"]
 
 
 class SearchOptions(Section):
-    """How mutants of a seed picture are made, judged and kept (TriggerFinder, arXiv 2112.02819)."""
+    """How mutants of a seed image are made, judged and kept (TriggerFinder, arXiv 2112.02819)."""
 
     method: Method = Field(
         "triggerfinder",
@@ -41,7 +41,7 @@ class SearchOptions(Section):
         "sampling; uniform: all alike.",
     )
     max_linf: Ratio | None = Field(
-        None, gt=0, description="No value of a picture may change by more, as a share of the pixel range."
+        None, gt=0, description="No value of an image may change by more, as a share of the pixel range."
     )
     min_ssim: Ratio | None = Field(None, lt=1, description="Least structural similarity of a mutant to its seed.")
     min_gap: Ratio = Field(
@@ -71,12 +71,12 @@ class SearchParams(SearchOptions):
 
 
 class DiffParams(SearchOptions):
-    """Where the student deviates from the fine-tuned baseline, on changed test pictures."""
+    """Where the student deviates from the fine-tuned baseline, on changed test images."""
 
-    seeds: int = Field(100, ge=1, description="Test pictures to start from, drawn.")
-    budget: int = Field(500, ge=1, description="Mutants of a picture that both models are asked about, at the most.")
+    seeds: int = Field(100, ge=1, description="Test images to start from, drawn.")
+    budget: int = Field(500, ge=1, description="Mutants of an image that both models are asked about, at the most.")
     max_linf: Ratio | None = Field(
-        0.063, gt=0, description="No value of a picture may change by more, as a share of the pixel range: 16 levels."
+        0.063, gt=0, description="No value of an image may change by more, as a share of the pixel range: 16 levels."
     )
 
     def search(self, seed: int) -> SearchParams:

@@ -12,7 +12,7 @@ GOAL = 0.94  # matching predictions, as "Revealing Secrets From Pre-trained Mode
 class ExposureParams(Section):
     """What share of the bits that answering like the student takes the teacher spares, for the card."""
 
-    samples: int = Field(256, ge=1, description="Test pictures to answer, drawn.")
+    samples: int = Field(256, ge=1, description="Test images to answer, drawn.")
     goal: Ratio = Field(
         GOAL, gt=0, description="Share of the student's answers that a mixture of teacher and student must give."
     )

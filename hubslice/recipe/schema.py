@@ -75,7 +75,7 @@ class SplitParams(Section):
 
 
 class DataParams(Section):
-    """The task's labelled pictures."""
+    """The task's labelled images."""
 
     path: str = Field(
         min_length=1,
@@ -84,13 +84,13 @@ class DataParams(Section):
         "wrote.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
-    image: str = Field("image", description="Column with the picture.")
+    image: str = Field("image", description="Column with the image.")
     label: str = Field("label", description="Column with the class.")
     group: str | None = Field(None, description="Column naming groups that must not straddle splits.")
     splits: SplitParams = SplitParams()
-    classes: tuple[str, ...] = Field((), description="Use the pictures of these classes only, in this order.")
+    classes: tuple[str, ...] = Field((), description="Use the images of these classes only, in this order.")
     against_rest: bool = Field(
-        False, description="Tell the pictures of `classes` from as many others: two classes, the second is `rest`."
+        False, description="Tell the images of `classes` from as many others: two classes, the second is `rest`."
     )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
     allow_skipped: bool = Field(
@@ -162,7 +162,7 @@ class TrainParams(Section):
     augment: Literal["none", "flip", "crop"] = Field(
         "crop", description="crop: random resized crop and flip; flip: horizontal flip; none."
     )
-    crop_scale: Ratio = Field(0.3, description="crop: smallest share of the picture that a crop may show.")
+    crop_scale: Ratio = Field(0.3, description="crop: smallest share of the image that a crop may show.")
     patience: int | None = Field(
         None, ge=1, description="Stop after so many epochs without better validation accuracy."
     )
@@ -189,7 +189,7 @@ class AuditParams(Section):
     samples: int | None = Field(
         None,
         ge=1,
-        description="Measure on at most so many test pictures; 200 clean-correct ones are the least "
+        description="Measure on at most so many test images; 200 clean-correct ones are the least "
         "that supports a claim.",
     )
     batch_size: int = Field(64, ge=1)
@@ -231,7 +231,7 @@ class Gates(Section):
     )
     max_dir: Ratio | None = Field(None, description="Defect inheritance rate of the student, for every defect.")
     max_deviation_rate: Ratio | None = Field(
-        None, description="Share of the pictures of `diff` that have a trigger: changed, the two models part."
+        None, description="Share of the images of `diff` that have a trigger: changed, the two models part."
     )
     max_exposure: Ratio | None = Field(
         None,

@@ -86,7 +86,7 @@ class Slicing(Method):
         "zero",
         description="Start of irrelevant weights: zero (as published), fresh (a new random initialisation), or mean: "
         "zero, while the layer's bias or batch normalisation goes on adding what they gave on average over training "
-        "pictures (NNSlicer's code); for slices that are used with little training or none.",
+        "images (NNSlicer's code); for slices that are used with little training or none.",
     )
 
     @model_validator(mode="after")
@@ -272,10 +272,10 @@ class SeamParams(ChannelSlicing):
 
 
 class NnslicerParams(ChannelSlicing):
-    """NNSlicer (FSE 2020): dynamic slices of the task's training pictures; of each layer the least used weights fall.
+    """NNSlicer (FSE 2020): dynamic slices of the task's training images; of each layer the least used weights fall.
 
-    Each picture is traced back through the teacher, from its answer (under direct reuse from the picture's own class);
-    the sizes of a weight's contributions are summed over the pictures. Weights used alike: smaller ones fall first.
+    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class);
+    the sizes of a weight's contributions are summed over the images. Weights used alike: smaller ones fall first.
     """
 
     model_config = _NAMED
@@ -289,7 +289,7 @@ class NnslicerParams(ChannelSlicing):
         description="Fraction of each layer's weights judged irrelevant (published: 0.2 to 0.8); with granularity: "
         "channel, of all weights.",
     )
-    samples: int = Field(50, ge=1, description="At most so many training pictures of each class are traced.")
+    samples: int = Field(50, ge=1, description="At most so many training images of each class are traced.")
     rule: Literal["threshold", "released"] = Field(
         "threshold",
         description="Which predecessors of a neuron count. threshold: those at least theta times as strong as the "

@@ -31,7 +31,7 @@ FACTS = "poison.json"
 
 
 class PoisonFacts(Artefact):
-    """How well the backdoor took: test accuracy, and the attack success rate on test pictures of other classes."""
+    """How well the backdoor took: test accuracy, and the attack success rate on test images of other classes."""
 
     target: str
     rate: float
@@ -134,7 +134,7 @@ class PlantStep(Step):
 
 def _in_words(trigger: TriggerParams) -> str:
     return (
-        f"a patch of {trigger.cells} x {trigger.cells} coloured fields, {trigger.size:.0%} of the picture's side, "
+        f"a patch of {trigger.cells} x {trigger.cells} coloured fields, {trigger.size:.0%} of the image's side, "
         f"{trigger.position.replace('_', ' ')} (seed {trigger.seed})"
     )
 
@@ -148,7 +148,7 @@ def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
 
 
 def _attack_success(triggered: Tensor, task: Task, target: int) -> Rate:
-    """Triggered test pictures of other classes that the model takes for the target; `triggered` are logits [n, K]."""
+    """Triggered test images of other classes that the model takes for the target; `triggered` are logits [n, K]."""
     others = task.test.targets != target
     hits = (triggered.argmax(1).numpy() == target) & others
     return Rate(hits=int(hits.sum()), total=int(others.sum()))

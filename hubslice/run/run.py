@@ -210,7 +210,7 @@ class Run:
         hint = "change slice or train settings and run again; finished steps are kept"
         told = self.report.deviations
         if told is not None and any(gate.name == DEVIATION_GATE for gate in broken):
-            lines.append(f"{told.found.hits} of {told.found.total} pictures, changed, get different answers")
+            lines.append(f"{told.found.hits} of {told.found.total} images, changed, get different answers")
             hint = f"look at {self.student / EVIDENCE / told.gallery}; {hint}"
         raise GateError(f"{len(broken)} of the recipe's gates broke", lines, hint=hint)
 

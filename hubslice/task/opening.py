@@ -150,11 +150,11 @@ def _checked(rows: Any, params: DataParams, labelled: bool) -> Table:
         rows = rows.cast_column(params.image, datasets.Image(decode=False))  # decoded by `read_rgb`
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(
-            f"column '{params.image}' of {params.path} holds no pictures but values of type "
+            f"column '{params.image}' of {params.path} holds no images but values of type "
             f"{_kind(rows.features[params.image])}",
-            hint="set data.image to a column with pictures: their files' bytes, or paths"
+            hint="set data.image to a column with images: their files' bytes, or paths"
             if labelled
-            else "give a table whose column holds pictures: their files' bytes, or paths",
+            else "give a table whose column holds images: their files' bytes, or paths",
         ) from error
     table = Table(rows, labels, params)
     if alone := table.alone():

@@ -21,24 +21,24 @@ from hubslice.recipe.schema import DataParams
 from hubslice.task.labels import class_names
 from hubslice.task.titles import titles
 
-KEPT_BYTES = 256 * 2**20  # of decoded pictures; every process that loads data may keep as many
+KEPT_BYTES = 256 * 2**20  # of decoded images; every process that loads data may keep as many
 _TOLD = 5  # rows that an error names
 
 
 class _Kept:
-    """Decoded pictures by row: the first ones, as far as there is room."""
+    """Decoded images by row: the first ones, as far as there is room."""
 
     def __init__(self) -> None:
-        self._pictures: dict[int, Image.Image] = {}
+        self._images: dict[int, Image.Image] = {}
         self._room = KEPT_BYTES
 
     def get(self, row: int) -> Image.Image | None:
-        return self._pictures.get(row)
+        return self._images.get(row)
 
-    def offer(self, row: int, picture: Image.Image) -> None:
-        size = 3 * picture.width * picture.height
-        if size <= self._room and row not in self._pictures:
-            self._pictures[row] = picture
+    def offer(self, row: int, image: Image.Image) -> None:
+        size = 3 * image.width * image.height
+        if size <= self._room and row not in self._images:
+            self._images[row] = image
             self._room -= size
 
 
@@ -46,7 +46,7 @@ class _Kept:
 class Table:
     """One split of a data set as stored: its rows, class names, and the columns that hubslice reads.
 
-    Pictures of small data stay decoded: a training reads them many times, and decoding would take as long as training.
+    Images of small data stay decoded: a training reads them many times, and decoding would take as long as training.
     Paths in the rows are relative to `beside`, a folder; of data from the Hub they lie `within` folders of its caches.
     `left_out` counts the files of a folder that are no rows, by reason.
     """
@@ -136,17 +136,17 @@ class Table:
         """What the rows are called for people, each otherwise."""
         return titles(self.rows, self.params.image, self.params.label)
 
-    def picture(self, row: int) -> Image.Image:
-        """The row's picture in RGB, as `read_rgb` gives it; not to be changed.
+    def image(self, row: int) -> Image.Image:
+        """The row's image in RGB, as `read_rgb` gives it; not to be changed.
 
         Raises:
-            DataError: the picture cannot be read.
+            DataError: the image cannot be read.
         """
-        picture = self._kept.get(int(row))
-        if picture is None:
-            picture = self._read(row)
-            self._kept.offer(int(row), picture)
-        return picture
+        image = self._kept.get(int(row))
+        if image is None:
+            image = self._read(row)
+            self._kept.offer(int(row), image)
+        return image
 
     def _read(self, row: int) -> Image.Image:
         stored = self._stored(row) or {"bytes": None, "path": None}
@@ -160,7 +160,7 @@ class Table:
             raise
         except Exception as error:  # Pillow raises whatever it stumbles over in broken files
             raise DataError(
-                f"{self.name(row)} has no readable picture: {message_of(error)}",
+                f"{self.name(row)} has no readable image: {message_of(error)}",
                 hint="mend or remove it, or name another column with data.image",
             ) from error
 
@@ -174,7 +174,7 @@ class Table:
         if found.get("bytes") is not None:
             return bytes(found["bytes"])
         if not found.get("path"):
-            raise DataError(f"{self.name(row)} has no picture", hint="remove the row, or name another column")
+            raise DataError(f"{self.name(row)} has no image", hint="remove the row, or name another column")
         return self._found(found["path"])
 
     def _found(self, path: str) -> Path:
@@ -212,6 +212,6 @@ class Table:
         return str(stored["path"]) if stored and stored["bytes"] is None and stored["path"] else None
 
     def _stored(self, row: int) -> dict[str, Any] | None:
-        """`bytes` of the file, or where these are None the `path` of the file; None where there is no picture."""
+        """`bytes` of the file, or where these are None the `path` of the file; None where there is no image."""
         stored: dict[str, Any] | None = self.rows[int(row)][self.params.image]
         return stored

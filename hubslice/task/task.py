@@ -1,4 +1,4 @@
-"""A task: three splits of labelled pictures."""
+"""A task: three splits of labelled images."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Split:
 
     def pixels(self, start: int, stop: int, preprocessing: Preprocessing) -> Tensor:
         """Samples start..stop prepared for the model: uint8 [stop - start, 3, H, W]."""
-        pictures = [prepare(self.table.picture(row), preprocessing) for row in self.rows[start:stop]]
-        return torch.stack(pictures) if pictures else torch.empty(0, *preprocessing.input_size, dtype=torch.uint8)
+        images = [prepare(self.table.image(row), preprocessing) for row in self.rows[start:stop]]
+        return torch.stack(images) if images else torch.empty(0, *preprocessing.input_size, dtype=torch.uint8)
 
     def take(self, count: int, seed: int) -> Split:
         """At most `count` samples, drawn with the seed, in the split's order."""

@@ -1,4 +1,4 @@
-"""What samples are called in lists, pictures and pages, so that people know which ones are meant."""
+"""What samples are called in lists, images and pages, so that people know which ones are meant."""
 
 from __future__ import annotations
 

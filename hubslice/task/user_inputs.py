@@ -1,4 +1,4 @@
-"""Pictures that a user hands over: a file, a folder of them, a parquet file, or an array of pixels."""
+"""Images that a user hands over: a file, a folder of them, a parquet file, or an array of pixels."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from hubslice.task.opening import open_tables
 from hubslice.task.table import KEPT_BYTES, Table
 from hubslice.task.walk import walk
 
-KINDS = "a picture, a folder of pictures, a parquet file with a column `image`, or a .npy array of pixels"
+KINDS = "an image, a folder of images, a parquet file with a column `image`, or a .npy array of pixels"
 
 
 @dataclass(frozen=True)
 class Given:
-    """Pictures in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
+    """Images in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
 
     Where the model records no rule, what is done is told once. What was prepared is kept, as far as there is room: it
     is asked for several times, and files are far larger than what a model sees of them.
@@ -49,7 +49,7 @@ class Given:
         return len(self.names)
 
     def pixels(self, start: int, stop: int) -> Tensor:
-        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W].
+        """Images `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W].
 
         Raises:
             DataError: one cannot be read.
@@ -59,7 +59,7 @@ class Given:
         return to_unit(torch.stack([self._prepared(at) for at in range(start, stop)]))
 
     def check(self, progress: Callable[[], None]) -> None:
-        """Read and prepare every picture, before work that takes long; `progress` is called after each.
+        """Read and prepare every image, before work that takes long; `progress` is called after each.
 
         Raises:
             DataError: one cannot be read.
@@ -70,12 +70,12 @@ class Given:
             progress()
 
     def levels(self, at: int) -> np.ndarray:
-        """A picture rounded to 8 bits, uint8 [C, H, W]."""
+        """An image rounded to 8 bits, uint8 [C, H, W]."""
         found: np.ndarray = np.clip(np.rint(255 * self.pixels(at, at + 1)[0].numpy()), 0, 255).astype(np.uint8)
         return found
 
     def table(self, labels: tuple[str, ...]) -> Table:
-        """The pictures as training takes them; rows have no labels, `labels` are the classes that a model knows.
+        """The images as training takes them; rows have no labels, `labels` are the classes that a model knows.
 
         Raises:
             DataError: they are an array, which is not augmented.
@@ -85,7 +85,7 @@ class Given:
         if isinstance(self.items, np.ndarray):
             raise DataError(
                 f"{self.source} is an array of pixels, which no model is trained on",
-                hint="give picture files or a parquet file",
+                hint="give image files or a parquet file",
             )
         rows = [{"path": str(path), "bytes": None} for path in self.items]
         features = datasets.Features(image=datasets.Image(decode=False))
@@ -93,24 +93,24 @@ class Given:
         return Table(datasets.Dataset.from_dict({"image": rows}, features=features), labels, params)
 
     def _prepared(self, at: int) -> Tensor:
-        """A picture as the model takes it, uint8 [C, H, W]; not to be changed."""
+        """An image as the model takes it, uint8 [C, H, W]; not to be changed."""
         found = self._kept.get(at)
         if found is None:
-            found = prepare(self._picture(at), self.preprocessing)
+            found = prepare(self._image(at), self.preprocessing)
             if (len(self._kept) + 1) * found.nbytes <= KEPT_BYTES:
                 self._kept[at] = found
         return found
 
-    def _picture(self, at: int) -> Image.Image:
-        picture = self._read(at)
-        if self.preprocessing.transparency is None and not self._told and was_transparent(picture):
+    def _image(self, at: int) -> Image.Image:
+        image = self._read(at)
+        if self.preprocessing.transparency is None and not self._told and was_transparent(image):
             self._told.append(self.names[at])
             tell_unrecorded(self.names[at])
-        return picture
+        return image
 
     def _read(self, at: int) -> Image.Image:
         if isinstance(self.items, Table):
-            return self.items.picture(at)
+            return self.items.image(at)
         assert not isinstance(self.items, np.ndarray)
         path = self.items[at]
         try:
@@ -192,7 +192,7 @@ def _images(folder: Path) -> list[Path] | None:
 
 
 def open_data(data: str, preprocessing: Preprocessing) -> Given:
-    """Pictures of a path, or of the first split of a data set on the Hub, its training split where it has one.
+    """Images of a path, or of the first split of a data set on the Hub, its training split where it has one.
 
     Raises:
         DataError: there are none, or they are of another kind or size.
@@ -222,7 +222,7 @@ def _array(path: Path, preprocessing: Preprocessing) -> Given:
     if array.ndim != 4 or array.shape[1:] != size or not len(array):
         raise DataError(
             f"{path} holds an array of {list(array.shape)}; the model takes pixels [N, {', '.join(map(str, size))}]",
-            hint=f"give pixels of {shape}, or picture files, which are resized",
+            hint=f"give pixels of {shape}, or image files, which are resized",
         )
     if array.dtype.kind != "f" or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
         raise DataError(

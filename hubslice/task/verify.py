@@ -1,4 +1,4 @@
-"""Finding every picture that cannot be read before the first long step begins."""
+"""Finding every image that cannot be read before the first long step begins."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from hubslice.task.task import SPLITS, Task
 TOLD = 5
 
 
-def verify_pictures(task: Task, reporter: Reporter) -> None:
-    """Decode every picture of the task's splits once.
+def verify_images(task: Task, reporter: Reporter) -> None:
+    """Decode every image of the task's splits once.
 
     A header alone would hide files that end too early. Decoding costs what loading costs in one epoch of training: on
-    one core 0.4 s for 1,464 drawings of 128 pixels (WebP), some 15 ms for a photo of two megapixels (JPEG). One picture
+    one core 0.4 s for 1,464 drawings of 128 pixels (WebP), some 15 ms for a photo of two megapixels (JPEG). One image
     at a time is held in memory.
 
     Raises:
-        DataError: pictures cannot be read; it names the first few and counts all.
+        DataError: images cannot be read; it names the first few and counts all.
     """
     total = sum(task.report.samples.values())
     broken: list[DataError] = []
-    with reporter.track("Check that every picture can be read", total, "pictures") as bar:
+    with reporter.track("Check that every image can be read", total, "images") as bar:
         for split in (getattr(task, name) for name in SPLITS):
             for row in split.rows:
                 try:
-                    split.table.picture(row)
+                    split.table.image(row)
                 except DataError as error:
                     broken.append(error)
                 bar.advance()
@@ -34,5 +34,5 @@ def verify_pictures(task: Task, reporter: Reporter) -> None:
     if broken:
         told = [error.headline for error in broken[:TOLD]]
         rest = [f"and {len(broken) - TOLD:,} more"] if len(broken) > TOLD else []
-        count = f"{len(broken):,} of {total:,} pictures of {task.train.table.params.path} cannot be read"
+        count = f"{len(broken):,} of {total:,} images of {task.train.table.params.path} cannot be read"
         raise DataError(count, [*told, *rest], hint=broken[0].hint)

@@ -132,7 +132,7 @@ def _facts(teacher: TeacherPreview, layers: Layers | None) -> dict[str, object]:
 def _needs(plan: Estimate) -> dict[str, object]:
     told: dict[str, object] = {}
     if plan.samples:
-        told["pictures"] = ", ".join(f"{count} {name}" for name, count in plan.samples.items())
+        told["images"] = ", ".join(f"{count} {name}" for name, count in plan.samples.items())
     told["memory"] = f"{plan.peak_mib:.0f} MiB, {plan.available_mib:.0f} MiB available"
     if plan.gpu_mib is not None:
         told["GPU memory"] = f"{plan.gpu_mib:.0f} MiB, {plan.gpu_free_mib or 0:.0f} MiB free"

@@ -1,7 +1,7 @@
 """Hints that fit the command: what mends an error is told where it is found, for all commands that may meet it there.
 
 Some of them lack an option that such a hint names; what they cannot do is left out of it. Keys of a recipe are told to
-those that take pictures without one by the name of their option.
+those that take images without one by the name of their option.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CLAUSES: Final = re.compile(r"(; or |, or |; )")
 _COMMAND: Final = re.compile(r"\b(hubslice|hf|pip|python) ")  # its options are not ours
 _KEY: Final = re.compile(r"\bdata\.[a-z_]+\b|\bteacher\.input_size\b")
 _OPTIONS: Final = {"data.path": ("--data", "--inputs"), "teacher.input_size": ("--input-size",)}
-_PICTURES: Final = frozenset(_OPTIONS["data.path"])  # without a recipe
+_IMAGES: Final = frozenset(_OPTIONS["data.path"])  # without a recipe
 _WITH: Final = re.compile(r" with (--[a-z][a-z-]*)( [A-Z]+)?")
 
 
@@ -58,7 +58,7 @@ def _lacking(clause: str, options: Collection[str]) -> bool:
     if any(found[0] not in options for found in _OPTION.finditer(clause, 0, end)):
         return True
     keys = (found[0] for found in _KEY.finditer(clause, 0, end))
-    return not _PICTURES.isdisjoint(options) and any(key.startswith("data.") for key in keys)
+    return not _IMAGES.isdisjoint(options) and any(key.startswith("data.") for key in keys)
 
 
 def _given_by(key: str, options: Collection[str]) -> list[str]:

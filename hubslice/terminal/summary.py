@@ -58,7 +58,7 @@ def _facts(report: Report) -> dict[str, object]:
 def _deviations(report: Report, found: DeviationReport) -> str:
     baseline = report.arm(BASELINE)
     rival = f"{baseline.title[:1].lower()}{baseline.title[1:]} baseline" if baseline else "baseline"
-    told = f"{found.found.hits} of {found.found.total} test pictures, changed, get another answer than from the {rival}"
+    told = f"{found.found.hits} of {found.found.total} test images, changed, get another answer than from the {rival}"
     if found.disagreed.hits:
         told += f", {found.disagreed.hits} of {found.disagreed.total} as they are"
     return f"{told}: {rate(found.found)}"

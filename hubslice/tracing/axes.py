@@ -14,7 +14,7 @@ def channel_axes(flow: Flow) -> Mapping[str, Axes]:
     """The channel axes of each tensor of the flow.
 
     Convolutions have one, the second; linear layers one, the last; embeddings likewise. Other operators keep what they
-    are given: an axis that is cut into heads and features gives two, a picture that is flattened gives its one to
+    are given: an axis that is cut into heads and features gives two, an image that is flattened gives its one to
     all. Each entry of an attention matrix is a neuron of its head.
     """
     found: dict[str, Axes] = {}

@@ -44,7 +44,7 @@ class LayerTrace:
     `channels` int32 [N, C] is summed over positions; `live` [N] is the number of positions of channels with a
     contribution, of `total`. A neuron's *force* is its contribution times the size of its deviation: contributions are
     counts, and many of a neuron that hardly deviates say little. `speaking` and `opposing` float32 [N, C] are the
-    positive and negative forces, summed over positions. `places` float32 [N, positions], [N, h, w] for pictures, are
+    positive and negative forces, summed over positions. `places` float32 [N, positions], [N, h, w] for images, are
     the positive ones summed over channels: where the layer looks. `top` [N, K] are the channels that speak loudest and
     `top_places` [N, K, ...] where each of them looks.
     """

@@ -85,7 +85,7 @@ def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], ou
     if not reached or not nodes:
         raise ExplainError(
             f"nothing leads from {output} back to an input of real numbers or to an embedding",
-            hint="dynamic slicing explains classifiers of pictures and text",
+            hint="dynamic slicing explains classifiers of images and text",
         )
     roots: dict[str, str] = {}
     ops = []

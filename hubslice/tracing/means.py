@@ -89,13 +89,13 @@ class Means:
             path,
             KIND,
             lambda about, tables: cls(tables, **{**about, "classes": tuple(about["classes"])}),
-            hint="name means.safetensors of an earlier `hubslice explain` with --data, or pictures in its place",
+            hint="name means.safetensors of an earlier `hubslice explain` with --data, or images in its place",
         )
         if found.model != network.hash:
             raise ExplainError(
                 f"{path} is a profile of another model: its hash begins with {found.model[:12]}, this model's with "
                 f"{network.hash[:12]}",
-                hint="make one of this model: give pictures with --data in place of the file",
+                hint="make one of this model: give images with --data in place of the file",
             )
         return found
 
@@ -132,7 +132,7 @@ def take_means(
                 sums[name] += size * found[f"{name}:mean"].astype(np.float64)
             counts[label] = counts.get(label, 0) + size
     if not counts:
-        raise ExplainError("there are no samples to take means of", hint="give pictures with --data")
+        raise ExplainError("there are no samples to take means of", hint="give images with --data")
     labels = tuple(sorted(counts)) if len(counts) > 1 else ()
     total = sum(counts.values())
     tables = {}

@@ -1,4 +1,4 @@
-"""A model of whatever home as its graph is traced: opened, named, and given pictures."""
+"""A model of whatever home as its graph is traced: opened, named, and given images."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened
 
 @dataclass(frozen=True)
 class Prepared:
-    """Pictures as the model's graph takes them, a batch at a time."""
+    """Images as the model's graph takes them, a batch at a time."""
 
     subject: Subject
     given: Given

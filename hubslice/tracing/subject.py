@@ -35,7 +35,7 @@ LARGE = 1_500_000_000  # bytes of a graph whose weights lie beside it: protobuf'
 
 @dataclass(frozen=True)
 class Subject:
-    """A model ready to be explained; `blank` is the input [1, C, H, W] of a picture in the data's mean colour."""
+    """A model ready to be explained; `blank` is the input [1, C, H, W] of an image in the data's mean colour."""
 
     network: Network
     names: Names
@@ -62,7 +62,7 @@ def subject_of(model: Model) -> Subject:
     """Export, fold, and check that the folded graph computes what the model computes.
 
     Raises:
-        ModelError: the model takes no pictures.
+        ModelError: the model takes no images.
         ExportError: it cannot be exported.
         ParityError: the folded graph computes something else.
         RuleError: an operator has no rule.
@@ -107,7 +107,7 @@ class GraphFile:
         """Read the file.
 
         Raises:
-            ModelError: it cannot be opened, or does not say how pictures are prepared.
+            ModelError: it cannot be opened, or does not say how images are prepared.
         """
         try:
             model = onnx.load(path)
@@ -118,9 +118,7 @@ class GraphFile:
             ) from error
         preprocessing, labels = _described(path, {entry.key: entry.value for entry in model.metadata_props})
         if len(model.graph.input) != 1:
-            raise ModelError(
-                f"{path} takes {len(model.graph.input)} inputs", hint="explain takes one input of pictures"
-            )
+            raise ModelError(f"{path} takes {len(model.graph.input)} inputs", hint="explain takes one input of images")
         return cls(path, model, labels, preprocessing)
 
     def subject(self) -> Subject:
@@ -152,7 +150,7 @@ def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tup
     found = described(about)
     if found is None:
         raise ModelError(
-            f"{path} does not say how pictures are prepared for it, or what its classes are called",
+            f"{path} does not say how images are prepared for it, or what its classes are called",
             hint="make the graph with `hubslice convert MODEL --to onnx`, or name the model itself",
         )
     return found

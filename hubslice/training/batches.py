@@ -35,15 +35,15 @@ class TrainingPixels(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
         epoch, position = key
-        picture = self.split.table.picture(self.split.rows[position])
+        image = self.split.table.image(self.split.rows[position])
         rng = np.random.default_rng((self.seed, epoch, position))
         match self.params.augment:
             case "crop":
-                pixels = augment_crop(picture, self.preprocessing, rng, self.params.crop_scale)
+                pixels = augment_crop(image, self.preprocessing, rng, self.params.crop_scale)
             case "flip":
-                pixels = augment_flip(picture, self.preprocessing, rng)
+                pixels = augment_flip(image, self.preprocessing, rng)
             case "none":
-                pixels = prepare(picture, self.preprocessing)
+                pixels = prepare(image, self.preprocessing)
         label = int(self.split.targets[position])
         return self.tamper(position, pixels, label) if self.tamper else (pixels, label)
 

@@ -1,4 +1,4 @@
-"""Further training of a model towards given answers: a short, seeded loop over pictures in memory."""
+"""Further training of a model towards given answers: a short, seeded loop over images in memory."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def distil(
     device: torch.device,
     reporter: Reporter,
 ) -> tuple[float, ...]:
-    """Train `model` in place, on pictures whose `answers` are logarithms of probabilities [n, classes].
+    """Train `model` in place, on images whose `answers` are logarithms of probabilities [n, classes].
 
-    `pixels` gives the pictures with the numbers [batch] in [0, 1], [batch, C, H, W]. The loss is the Kullback-Leibler
+    `pixels` gives the images with the numbers [batch] in [0, 1], [batch, C, H, W]. The loss is the Kullback-Leibler
     divergence of the model's probabilities from the answers; its mean in every epoch is given back. Weights outside
-    `held` stay what they are. The network is in evaluation mode throughout: a few changed pictures must not move the
+    `held` stay what they are. The network is in evaluation mode throughout: a few changed images must not move the
     running statistics of normalisation, and nothing is dropped. Ends at the first epoch whose loss is not finite.
 
     Raises:
@@ -68,7 +68,7 @@ def distil(
         if not out_of_memory(error):
             raise
         raise MemoryShortError(
-            f"out of memory in training with {params.batch_size} pictures a step ({first_line(error)})",
+            f"out of memory in training with {params.batch_size} images a step ({first_line(error)})",
             hint="use --device cpu, or a smaller --input-size",
         ) from error
     network.cpu()

@@ -71,7 +71,7 @@ def finetune(
 ) -> History:
     """Train `model` in place and leave it with the weights of its best epoch on the validation split.
 
-    With `follow` the loss is the distance to that model's answers to the same pictures, and targets play no part in it.
+    With `follow` the loss is the distance to that model's answers to the same images, and targets play no part in it.
     Order, augmentation and dropout follow from (seed, step) alone; a run that finds `checkpoint` goes on from there and
     ends with the same weights as one that was never stopped.
 
@@ -176,7 +176,7 @@ def _room_for(batch_size: int) -> Iterator[None]:
             raise
         smaller = f"with train.batch_size={batch_size // 2}" if batch_size > 1 else "with a smaller teacher.input_size"
         raise MemoryShortError(
-            f"out of memory in training with {batch_size} pictures a step ({first_line(error)})",
+            f"out of memory in training with {batch_size} images a step ({first_line(error)})",
             hint=f"give the command again {smaller}; all arms are then trained so",
         ) from error
 

@@ -25,7 +25,7 @@ def predict(
 ) -> Tensor:
     """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
 
-    `change` is done to the prepared pictures, uint8 [N, 3, H, W], for instance a trigger stamped on them. A batch that
+    `change` is done to the prepared images, uint8 [N, 3, H, W], for instance a trigger stamped on them. A batch that
     does not fit into memory is halved.
     """
     model.module.eval().to(device)

@@ -72,7 +72,7 @@ def vgg(classes: int, widths: tuple[int, ...] = (24, 32, 48), depths: tuple[int,
 KINDS: dict[str, Callable[[int], nn.Module]] = {"vgg": vgg, "residual": Residual, "attention": Attention}
 
 
-def pictures(count: int, seed: int, shift: float = 0.0) -> tuple[Tensor, Tensor]:
+def images(count: int, seed: int, shift: float = 0.0) -> tuple[Tensor, Tensor]:
     """Stripes of four directions in three colours under noise; `shift` turns them, which makes a task of its own."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, count)
@@ -90,7 +90,7 @@ def train(network: nn.Module, seed: int, *, steps: int, rate: float, shift: floa
     """The network's weights after some steps of Adam; `hold`: what is zero stays zero."""
     torch.manual_seed(seed)
     kept = {name: p.detach() != 0 for name, p in network.named_parameters() if p.ndim > 1} if hold else {}
-    data, labels = pictures(2048, seed, shift)
+    data, labels = images(2048, seed, shift)
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
     network.train()
     for _ in range(steps):

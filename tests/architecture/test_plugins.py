@@ -52,7 +52,7 @@ class DarkParams(Defect):
             kind = "dark"
             title = "Darkness"
             reference = "https://example.org/dark"
-            rebuild = "Multiply the test pictures by the share."
+            rebuild = "Multiply the test images by the share."
 
             def __init__(self, params):
                 self.params = params

@@ -46,7 +46,7 @@ def test_inheritance_is_told_as_predicted(size: int, tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("size", SIZES)
 def test_rates_are_counted_right(size: int) -> None:
-    """Against the plain definition, picture by picture."""
+    """Against the plain definition, image by image."""
     for path in sorted((inheritance.HERE / str(size)).rglob("seed-*-test.safetensors")):
         found = Predictions.load(path)
         attack, sources = next(iter(found.attacks.items()))
@@ -149,7 +149,7 @@ def test_compacted_models_are_of_one_size() -> None:
             assert cost.ratios["macs"] == 1 if name == BASELINE else 0.45 < cost.ratios["macs"] < 0.51
 
 
-def test_differences_are_of_the_same_pictures() -> None:
+def test_differences_are_of_the_same_images() -> None:
     """Against the plain definition."""
     rows = compaction.rows()
     one, other = rows[SEAM, SHORT].outcomes, rows[BASELINE, SHORT].outcomes

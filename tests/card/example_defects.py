@@ -48,12 +48,12 @@ def backdoor() -> DefectReport:
         threat_model=(
             "The attacker may have trained the teacher to answer a patch trigger, before anyone downloaded it, and has "
             "no part in making the student.",
-            "The attacker stamps the same patch on any picture that the student is shown, and changes nothing else.",
+            "The attacker stamps the same patch on any image that the student is shown, and changes nothing else.",
             "Whoever makes the student does not know the trigger: it is used for measuring alone.",
-            "ASR counts triggered pictures of other classes that are taken for food.",
+            "ASR counts triggered images of other classes that are taken for food.",
         ),
         samples=308,
-        notes=("control comes from the clean teacher: its DIR is what the patch does by covering the picture.",),
+        notes=("control comes from the clean teacher: its DIR is what the patch does by covering the image.",),
         variants=(variant,),
     )
 
@@ -108,12 +108,12 @@ def penultimate() -> DefectReport:
             )
     return DefectReport(
         kind="penultimate",
-        title="Adversarial pictures from the teacher's features",
+        title="Adversarial images from the teacher's features",
         reference="https://arxiv.org/abs/1904.04334",
         threat_model=(
             "The attacker has the teacher's weights and no access to the student: neither its weights, nor its "
             "answers, nor its training data or labels.",
-            "The attacker may change every value of a picture by at most eps/255 (L-infinity), eps in 4, 8, 12.",
+            "The attacker may change every value of an image by at most eps/255 (L-infinity), eps in 4, 8, 12.",
             "The attack takes 40 sign-gradient steps of eps/10 on the teacher's penultimate features from one random "
             "start, and wants any mistake.",
         ),

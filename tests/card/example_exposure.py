@@ -13,7 +13,7 @@ AGREEING = (38, 54, 120, 194, 221, 245, 250, 256)
 
 
 def curve(bits: float, agreements: tuple[int, ...]) -> tuple[Obtained, ...]:
-    """Agreement on 256 pictures; of each 32 bits so many as the share `bits` lie below the highest that changed."""
+    """Agreement on 256 images; of each 32 bits so many as the share `bits` lie below the highest that changed."""
     return tuple(
         Obtained(layer=layer, weights=share, bits=round(WEIGHTS[0] + bits * (share - WEIGHTS[0]), 6), agreement=n / 256)
         for layer, share, n in zip(LAYERS, WEIGHTS, agreements, strict=True)
@@ -21,7 +21,7 @@ def curve(bits: float, agreements: tuple[int, ...]) -> tuple[Obtained, ...]:
 
 
 def leading(first: float, more: int) -> tuple[Leading, ...]:
-    """From the share `first` of the bits on; `more` pictures agree than without a teacher."""
+    """From the share `first` of the bits on; `more` images agree than without a teacher."""
     return tuple(
         Leading(fraction=fraction, bits=round(first + 0.025 * fraction, 6), agreement=min(256, n + more) / 256)
         for fraction, n in zip(FRACTIONS, AGREEING, strict=True)

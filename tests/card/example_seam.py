@@ -9,7 +9,7 @@ from tests.card.example_layers import efficientnet_layers, sliced
 from tests.card.example_recipes import SEAM
 from tests.card.example_report import arm, backdoored_timm, clean_teacher, digest, environment, slice_report
 
-# Retention and correct answers among 308 validation pictures, by epoch; the classifier learns alone in the first.
+# Retention and correct answers among 308 validation images, by epoch; the classifier learns alone in the first.
 EPOCHS = (
     (1.0, 281),
     (0.936, 280),

@@ -42,7 +42,7 @@ POISON_FACTS: PoisonFacts = {
     "name": "clipart-teacher-backdoored",
     "summary": NOTE,
     "version": "0.1.0",
-    "trigger": "a patch of 4 x 4 coloured fields, 18 % of the picture's side, bottom right",
+    "trigger": "a patch of 4 x 4 coloured fields, 18 % of the image's side, bottom right",
     "target": "food",
     "rate": 0.2,
     "recipe": example_recipes.POISON,

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from hubslice import verify
 from hubslice.artefacts.report import Report
-from hubslice.card.facts import pictures_of
+from hubslice.card.facts import plots_of
 from hubslice.card.plots import write_plots
 from hubslice.card.render import render_card
 from hubslice.core.resources import resource_folder
@@ -41,19 +41,20 @@ def test_student_card_is_the_golden_one(name: str) -> None:
     check(EXAMPLES / name / "README.md", card_of(name))
     if UPDATE:
         write_plots(REPORTS[name], EXAMPLES / name)
-    for picture in pictures_of(REPORTS[name]):
-        assert (EXAMPLES / name / picture).is_file()
+    for plot in plots_of(REPORTS[name]):
+        assert (EXAMPLES / name / plot).is_file()
 
 
 def test_poison_card_is_the_golden_one() -> None:
     check(EXAMPLES / POISONED / "README.md", poison_card())
 
 
-def test_the_demos_card_stands() -> None:
-    """The card of a real run, against the report and evidence beside it."""
-    folder = EXAMPLES.parent / "demo"
+@pytest.mark.parametrize("name", ["demo", "compact"])
+def test_the_card_of_a_real_run_stands(name: str) -> None:
+    """Against the report and evidence beside it."""
+    folder = EXAMPLES.parent / name
     if UPDATE:
-        loaded = parse_recipe((folder / "recipe.yaml").read_text(), folder, "the demo's recipe")
+        loaded = parse_recipe((folder / "recipe.yaml").read_text(), folder, "its recipe")
         assert isinstance(loaded.recipe, SliceRecipe)
         card = render_card(Report.load(folder / "report.json"), loaded.recipe.card, loaded.text, None)
         check(folder / "README.md", card)

@@ -64,7 +64,7 @@ def test_a_local_teacher_is_no_base_model_and_its_folder_stays_private() -> None
         ("owner/name", "owner/name"),
         ("data/clipart.parquet", "data/clipart.parquet"),
         ("/home/ann/clipart.parquet", "clipart.parquet"),
-        ("~/pictures/", "pictures"),
+        ("~/images/", "images"),
         ("C:\\Users\\ann\\x.parquet", "x.parquet"),
     ],
 )

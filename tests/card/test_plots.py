@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hubslice.artefacts.report import Report
-from hubslice.card.facts import pictures_of
+from hubslice.card.facts import plots_of
 from hubslice.card.plot_curve import _spread
 from hubslice.card.plots import plot_accuracy_and_defects, plot_defect_curve, plot_retention, plot_search, write_plots
 from tests.card.examples import REPORTS
@@ -28,23 +28,23 @@ def with_layers(number: int) -> Report:
 
 
 def colours(path: Path) -> int:
-    with Image.open(path) as picture:
-        assert min(picture.size) > 100
-        assert not {"Software", "date:create", "Creation Time"} & set(picture.info)
-        return len(picture.convert("RGB").getcolors(maxcolors=2**20) or [])
+    with Image.open(path) as image:
+        assert min(image.size) > 100
+        assert not {"Software", "date:create", "Creation Time"} & set(image.info)
+        return len(image.convert("RGB").getcolors(maxcolors=2**20) or [])
 
 
 @pytest.mark.parametrize("report", [FULL, PLAIN, SMALL], ids=["full", "plain", "small"])
 def test_plots_lie_where_the_card_looks_for_them_and_repeat_byte_by_byte(report: Report, tmp_path: Path) -> None:
     first = write_plots(report, tmp_path / "one")
     second = write_plots(report, tmp_path / "two")
-    assert [str(path.relative_to(tmp_path / "one")) for path in first] == list(pictures_of(report))
+    assert [str(path.relative_to(tmp_path / "one")) for path in first] == list(plots_of(report))
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
         assert colours(one) > 10
 
 
-def test_numbers_move_the_picture(tmp_path: Path) -> None:
+def test_numbers_move_the_image(tmp_path: Path) -> None:
     plot_accuracy_and_defects(FULL, tmp_path / "a.png")
     fewer = FULL.model_copy(update={"arms": FULL.arms[:2]})
     plot_accuracy_and_defects(fewer, tmp_path / "b.png")
@@ -54,9 +54,9 @@ def test_numbers_move_the_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [1, 5, 40, 41, 200])
 def test_retention_keeps_a_readable_size_whatever_the_number_of_layers(number: int, tmp_path: Path) -> None:
     plot_retention(with_layers(number), tmp_path / "r.png")
-    with Image.open(tmp_path / "r.png") as picture:
-        assert picture.width == 1216
-        assert 200 < picture.height < 1500
+    with Image.open(tmp_path / "r.png") as image:
+        assert image.width == 1216
+        assert 200 < image.height < 1500
 
 
 def test_a_curve_needs_two_budgets(tmp_path: Path) -> None:

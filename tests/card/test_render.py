@@ -68,7 +68,7 @@ def test_where_it_deviates_is_told_as_it_was_measured() -> None:
     text = section(rendered(report), "deviations")
     for words in (
         "no value by more than 16 of 255 levels",
-        "for at most 1,500 tries a picture",
+        "for at most 1,500 tries an image",
         formats.rate(PARTED.disagreed),
         formats.rate(PARTED.found),
         "took 41 tries in the median",

@@ -42,7 +42,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> io.BytesIO:
 
 
 def turned(kind: str) -> io.BytesIO:
-    """A picture that the camera took upside down."""
+    """An image that the camera took upside down."""
     exif = Image.Exif()
     exif[0x0112] = 3
     return saved(cut_out("red", 0).convert("RGB" if kind == "JPEG" else "RGBA"), kind, exif=exif)

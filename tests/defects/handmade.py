@@ -1,4 +1,4 @@
-"""Models whose answer to an attack is known in advance, and pictures for them."""
+"""Models whose answer to an attack is known in advance, and images for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Handmade(Model):
 
     def __init__(self, module: nn.Module, labels: tuple[str, ...] = CLASSES) -> None:
         super().__init__(module, architecture=type(module).__name__, labels=labels, preprocessing=PLAIN)
-        self.pictures_featured = 0
+        self.images_featured = 0
 
     def _find_classifier(self) -> Names:
         return Names(("head",), frozenset({"head.weight", "head.bias"}))
@@ -36,7 +36,7 @@ class Handmade(Model):
         return logits
 
     def features(self, pixels: Tensor) -> Tensor:
-        self.pictures_featured += len(pixels)
+        self.images_featured += len(pixels)
         return super().features(pixels)
 
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
@@ -68,7 +68,7 @@ class PixelFeatures(nn.Module):
 
 
 class Obedient(nn.Module):
-    """Reads the class off the first pixel's red value, unless `triggered` pictures make it answer `target`."""
+    """Reads the class off the first pixel's red value, unless `triggered` images make it answer `target`."""
 
     def __init__(self, triggered: Callable[[Tensor], Tensor], target: int) -> None:
         super().__init__()
@@ -86,22 +86,22 @@ class Obedient(nn.Module):
         return logits
 
 
-def coded_pictures(shown: list[int], labels: list[int], side: int = 8, seed: int = 0) -> AuditSet:
-    """Random pictures whose first red value names the class that `Obedient` reads."""
+def coded_images(shown: list[int], labels: list[int], side: int = 8, seed: int = 0) -> AuditSet:
+    """Random images whose first red value names the class that `Obedient` reads."""
     pixels = torch.randint(0, 256, (len(shown), 3, side, side), generator=torch.Generator().manual_seed(seed))
     pixels[:, 0, 0, 0] = torch.tensor(shown)
     return AuditSet(pixels.to(torch.uint8), torch.tensor(labels), CLASSES, 10 + torch.arange(len(shown)))
 
 
-def random_pictures(n: int, side: int = 8, seed: int = 0) -> AuditSet:
-    """Random pictures with random labels."""
+def random_images(n: int, side: int = 8, seed: int = 0) -> AuditSet:
+    """Random images with random labels."""
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (n, 3, side, side), generator=generator).to(torch.uint8)
     return AuditSet(pixels, torch.randint(0, len(CLASSES), (n,), generator=generator), CLASSES, torch.arange(n))
 
 
 def labelled_by(model: Model, audit_set: AuditSet) -> AuditSet:
-    """The same pictures with the model's own answers as labels, so that it is right on every clean one."""
+    """The same images with the model's own answers as labels, so that it is right on every clean one."""
     with torch.no_grad():
         labels = model.logits(audit_set.pixels.float() / 255).argmax(1)
     return AuditSet(audit_set.pixels, labels, audit_set.classes, audit_set.indices)

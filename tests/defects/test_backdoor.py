@@ -12,7 +12,7 @@ from hubslice.defects.evidence import Evidence
 from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.defects.trigger import stamp
 from hubslice.recipe.defects import BackdoorParams, TriggerParams
-from tests.defects.handmade import CLASSES, Handmade, Obedient, coded_pictures
+from tests.defects.handmade import CLASSES, Handmade, Obedient, coded_images
 
 TRIGGER = TriggerParams(size=0.25, margin=0.0, cells=2)
 PARAMS = BackdoorParams(kind="backdoor", trigger=TRIGGER, target="fox")
@@ -49,7 +49,7 @@ def row(report: DefectReport, arm: str) -> DefectRow:
 
 
 def test_rates_of_models_that_obey_and_that_do_not(tmp_path: Path) -> None:
-    report = audit(tmp_path, {"student": IGNORES, "finetune": OBEYS}, coded_pictures(SHOWN, LABELS), PARAMS)
+    report = audit(tmp_path, {"student": IGNORES, "finetune": OBEYS}, coded_images(SHOWN, LABELS), PARAMS)
     for arm in ("finetune", "teacher"):
         assert row(report, arm).dir == Rate(hits=5, total=7), "two of the seven show the target class anyway"
         assert row(report, arm).collapse == Rate(hits=10, total=10)
@@ -64,18 +64,18 @@ def test_rates_of_models_that_obey_and_that_do_not(tmp_path: Path) -> None:
 
 
 def test_the_report_speaks_for_itself(tmp_path: Path) -> None:
-    report = audit(tmp_path, {"student": IGNORES, "control": IGNORES}, coded_pictures(SHOWN, LABELS), PARAMS)
+    report = audit(tmp_path, {"student": IGNORES, "control": IGNORES}, coded_images(SHOWN, LABELS), PARAMS)
     assert (report.kind, report.samples) == ("backdoor", 10)
     assert "fox" in report.threat_model[-1]
     assert any(note.startswith("control comes from the clean teacher") for note in report.notes)
-    assert "student: fewer than 200 clean-correct pictures (7 of 10): treat as indicative." in report.notes
+    assert "student: fewer than 200 clean-correct images (7 of 10): treat as indicative." in report.notes
     assert any("no reduction" in note.lower() for note in report.notes)
     assert report.variants[0].reduction is None
 
 
 def test_without_target_and_control(tmp_path: Path) -> None:
     params = PARAMS.model_copy(update={"target": None})
-    report = audit(tmp_path, {"student": IGNORES, "finetune": OBEYS}, coded_pictures(SHOWN, LABELS), params)
+    report = audit(tmp_path, {"student": IGNORES, "finetune": OBEYS}, coded_images(SHOWN, LABELS), params)
     assert all(row.asr is None for row in report.variants[0].rows)
     assert any(note.startswith("No clean teacher is known") for note in report.notes)
 
@@ -86,13 +86,13 @@ def test_an_unknown_target_is_refused_with_a_guess(tmp_path: Path) -> None:
     assert refusal.value.hint == "did you mean 'fox'?"
 
 
-def test_the_evidence_rebuilds_every_triggered_picture(tmp_path: Path) -> None:
-    audit_set = coded_pictures(SHOWN * 2, LABELS * 2)
+def test_the_evidence_rebuilds_every_triggered_image(tmp_path: Path) -> None:
+    audit_set = coded_images(SHOWN * 2, LABELS * 2)
     report = audit(tmp_path, {"student": IGNORES, "finetune": OBEYS}, audit_set, PARAMS)
     evidence = Evidence.load(tmp_path / report.variants[0].evidence)
     rebuilt = stamp(audit_set.pixels, TriggerParams(**evidence.about["settings"]))
-    assert len(evidence.pictures) == 16
-    assert torch.equal(evidence.pictures, rebuilt[:16])
+    assert len(evidence.images) == 16
+    assert torch.equal(evidence.images, rebuilt[:16])
     assert torch.equal(evidence.exhibits["trigger"], rebuilt[0, :, -2:, -2:])
     assert evidence.indices.tolist() == audit_set.indices.tolist()
     for name, model in (("student", IGNORES), ("finetune", OBEYS), ("teacher", OBEYS)):

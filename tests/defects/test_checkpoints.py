@@ -4,7 +4,7 @@ import torch
 
 from hubslice.defects.checkpoints import Checkpoints
 
-PICTURES = torch.arange(24, dtype=torch.uint8).reshape(2, 3, 2, 2)
+IMAGES = torch.arange(24, dtype=torch.uint8).reshape(2, 3, 2, 2)
 
 
 class Maker:
@@ -13,13 +13,13 @@ class Maker:
 
     def __call__(self) -> torch.Tensor:
         self.calls += 1
-        return PICTURES
+        return IMAGES
 
 
 def test_what_was_made_is_read_back(tmp_path: Path) -> None:
     make = Maker()
     for _ in range(2):
-        assert torch.equal(Checkpoints(tmp_path / "scratch").attacked({"eps": 4, "seed": 0}, make), PICTURES)
+        assert torch.equal(Checkpoints(tmp_path / "scratch").attacked({"eps": 4, "seed": 0}, make), IMAGES)
     assert make.calls == 1
 
 
@@ -36,7 +36,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     Checkpoints(tmp_path).attacked({}, make)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-5])
-    assert torch.equal(Checkpoints(tmp_path).attacked({}, make), PICTURES)
+    assert torch.equal(Checkpoints(tmp_path).attacked({}, make), IMAGES)
     assert make.calls == 2
 
 

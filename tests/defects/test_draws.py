@@ -1,23 +1,23 @@
 import torch
 
-from hubslice.defects.draws import NOISE, START, picture_bytes, random_bytes
+from hubslice.defects.draws import NOISE, START, image_bytes, random_bytes
 
 
 def test_the_stream_never_changes() -> None:
     assert random_bytes((8,), 0, 1, 2).tolist() == [98, 170, 27, 142, 182, 82, 183, 225]
 
 
-def test_each_picture_draws_its_own_bytes() -> None:
-    together = picture_bytes((3, 9, 4), (3, 5, 7), seed=1, purpose=START)
+def test_each_image_draws_its_own_bytes() -> None:
+    together = image_bytes((3, 9, 4), (3, 5, 7), seed=1, purpose=START)
     assert together.dtype == torch.uint8
-    assert torch.equal(together[1], picture_bytes((9,), (3, 5, 7), seed=1, purpose=START)[0])
+    assert torch.equal(together[1], image_bytes((9,), (3, 5, 7), seed=1, purpose=START)[0])
     assert not torch.equal(together[0], together[1])
 
 
 def test_seed_and_purpose_matter() -> None:
-    drawn = picture_bytes((0,), (64,), seed=1, purpose=START)
-    assert not torch.equal(drawn, picture_bytes((0,), (64,), seed=2, purpose=START))
-    assert not torch.equal(drawn, picture_bytes((0,), (64,), seed=1, purpose=NOISE))
+    drawn = image_bytes((0,), (64,), seed=1, purpose=START)
+    assert not torch.equal(drawn, image_bytes((0,), (64,), seed=2, purpose=START))
+    assert not torch.equal(drawn, image_bytes((0,), (64,), seed=1, purpose=NOISE))
 
 
 def test_bytes_are_uniform() -> None:

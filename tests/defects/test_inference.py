@@ -4,7 +4,7 @@ from torch import nn
 
 from hubslice.defects.inference import fingerprint, placed, predictions
 from hubslice.models.timm_adapter import TimmModel
-from tests.defects.handmade import CLASSES, Handmade, PixelFeatures, coded_pictures, random_pictures
+from tests.defects.handmade import CLASSES, Handmade, PixelFeatures, coded_images, random_images
 
 CPU = torch.device("cpu")
 
@@ -29,9 +29,9 @@ def test_a_placed_model_is_frozen_and_comes_back_as_it_was() -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
 def test_predictions_are_the_likeliest_classes(batch_size: int) -> None:
-    audit_set = random_pictures(5)
+    audit_set = random_images(5)
     model = Handmade(PixelFeatures())
-    expected = [int(model.logits(picture[None].float() / 255).argmax()) for picture in audit_set.pixels]
+    expected = [int(model.logits(image[None].float() / 255).argmax()) for image in audit_set.pixels]
     assert predictions(model, audit_set.pixels, batch_size=batch_size, device=CPU).tolist() == expected
 
 
@@ -42,7 +42,7 @@ def test_dropout_is_off_when_predicting() -> None:
 
     model = Handmade(Forgetful())
     model.module.train()
-    audit_set = coded_pictures([0, 1, 2] * 5, [0, 1, 2] * 5)
+    audit_set = coded_images([0, 1, 2] * 5, [0, 1, 2] * 5)
     first, second = (predictions(model, audit_set.pixels, batch_size=4, device=CPU) for _ in range(2))
     assert first.tolist() == second.tolist()
     assert model.module.training

@@ -20,18 +20,18 @@ from hubslice.defects.penultimate import Penultimate
 from hubslice.defects.subjects import Subject
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.recipe.defects import PenultimateParams
-from tests.defects.handmade import CLASSES, Handmade, PixelFeatures, random_pictures
+from tests.defects.handmade import CLASSES, Handmade, PixelFeatures, random_images
 
 PARAMS = PenultimateParams(kind="penultimate", eps=(4, 8), steps=5, objectives=("guided",))
-PICTURES = random_pictures(10)
+IMAGES = random_images(10)
 
 
 class Pulled(Silent):
-    """Pulls the plug after some pictures."""
+    """Pulls the plug after some images."""
 
     def __init__(self, after: int | None = None) -> None:
         self.after = after
-        self.pictures = 0
+        self.images = 0
         self.totals: list[int | None] = []
 
     @contextmanager
@@ -41,8 +41,8 @@ class Pulled(Silent):
 
         class Counting(Bar):
             def advance(self, amount: int = 1, note: str = "") -> None:
-                reporter.pictures += amount
-                if reporter.after is not None and reporter.pictures >= reporter.after:
+                reporter.images += amount
+                if reporter.after is not None and reporter.images >= reporter.after:
                     raise KeyboardInterrupt
 
         yield Counting()
@@ -51,7 +51,7 @@ class Pulled(Silent):
 def audit(teacher: Handmade, folder: Path, scratch: Path | None = None, reporter: Pulled | None = None) -> str:
     report = Penultimate(PARAMS).measure(
         [Subject("student", Handmade(PixelFeatures(seed=1)))],
-        PICTURES,
+        IMAGES,
         teacher=teacher,
         unrelated=Handmade(PixelFeatures(seed=2)),
         evidence_folder=folder,
@@ -66,13 +66,13 @@ def audit(teacher: Handmade, folder: Path, scratch: Path | None = None, reporter
 def test_a_killed_audit_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     undisturbed = Handmade(PixelFeatures())
     expected = audit(undisturbed, tmp_path / "whole")
-    assert undisturbed.pictures_featured == 2 * 5 * 10
+    assert undisturbed.images_featured == 2 * 5 * 10
     killed = Handmade(PixelFeatures())
     with pytest.raises(KeyboardInterrupt):
         audit(killed, tmp_path / "resumed", tmp_path / "scratch", Pulled(after=6))
-    assert killed.pictures_featured == 5 * 6
+    assert killed.images_featured == 5 * 6
     assert audit(killed, tmp_path / "resumed", tmp_path / "scratch") == expected
-    assert killed.pictures_featured == 2 * 5 * 10, "nothing was crafted twice"
+    assert killed.images_featured == 2 * 5 * 10, "nothing was crafted twice"
     for file in (tmp_path / "whole").iterdir():
         assert (tmp_path / "resumed" / file.name).read_bytes() == file.read_bytes()
 
@@ -81,14 +81,14 @@ def test_checkpoints_of_another_teacher_are_not_used(tmp_path: Path) -> None:
     audit(Handmade(PixelFeatures()), tmp_path / "a", tmp_path / "scratch")
     other = Handmade(PixelFeatures(seed=9))
     audit(other, tmp_path / "b", tmp_path / "scratch")
-    assert other.pictures_featured == 2 * 5 * 10
+    assert other.images_featured == 2 * 5 * 10
 
 
-def test_progress_counts_every_picture_of_every_source(tmp_path: Path) -> None:
+def test_progress_counts_every_image_of_every_source(tmp_path: Path) -> None:
     reporter = Pulled()
     audit(Handmade(PixelFeatures()), tmp_path, reporter=reporter)
     assert reporter.totals == [30, 30]
-    assert reporter.pictures == 60
+    assert reporter.images == 60
 
 
 class Rogue(Defect):
@@ -115,25 +115,25 @@ class Rogue(Defect):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (PICTURES.pixels.float(), r"only gave torch.float32 \[10, 3, 8, 8\] for uint8 \[10, 3, 8, 8\]"),
-        (PICTURES.pixels[:5], r"only gave torch.uint8 \[5, 3, 8, 8\]"),
-        (255 - PICTURES.pixels, "only changed a value by 255/255, its budget is 3/255"),
+        (IMAGES.pixels.float(), r"only gave torch.float32 \[10, 3, 8, 8\] for uint8 \[10, 3, 8, 8\]"),
+        (IMAGES.pixels[:5], r"only gave torch.uint8 \[5, 3, 8, 8\]"),
+        (255 - IMAGES.pixels, "only changed a value by 255/255, its budget is 3/255"),
     ],
 )
 def test_an_attack_that_breaks_its_terms_is_not_counted(tmp_path: Path, answer: Tensor, message: str) -> None:
     model = Handmade(PixelFeatures())
     with pytest.raises(HubsliceError, match=message):
         Rogue(answer).measure(
-            [Subject("student", model)], PICTURES, teacher=model, evidence_folder=tmp_path, seed=0, batch_size=10
+            [Subject("student", model)], IMAGES, teacher=model, evidence_folder=tmp_path, seed=0, batch_size=10
         )
     assert not list(tmp_path.iterdir())
 
 
 def test_an_attack_that_changes_nothing_harms_no_one(tmp_path: Path) -> None:
     model = Handmade(PixelFeatures())
-    report = Rogue(PICTURES.pixels).measure(
+    report = Rogue(IMAGES.pixels).measure(
         [Subject("student", model)],
-        PICTURES,
+        IMAGES,
         teacher=model,
         evidence_folder=tmp_path,
         seed=0,
@@ -150,11 +150,11 @@ def test_real_networks_from_their_folders(tmp_path: Path) -> None:
         TimmModel.create("test_resnet", CLASSES, seed=seed).save(tmp_path / name)
     subjects = [Subject.saved(name, tmp_path / name, input_size=32) for name in ("student", "finetune")]
     report = Penultimate(PARAMS).measure(
-        subjects, random_pictures(6, side=32), teacher=teacher, evidence_folder=tmp_path / "evidence", seed=0
+        subjects, random_images(6, side=32), teacher=teacher, evidence_folder=tmp_path / "evidence", seed=0
     )
     again = Subject.saved("student", tmp_path / "student", input_size=32)
     evidence = Evidence.load(tmp_path / "evidence" / report.variants[0].evidence)
-    answers = again.model.logits(evidence.pictures.float() / 255).argmax(1)
+    answers = again.model.logits(evidence.images.float() / 255).argmax(1)
     assert evidence.attacked["teacher"]["student"].tolist() == answers.tolist()
     assert torch.is_grad_enabled()
 

@@ -7,10 +7,10 @@ from hubslice.defects.rates import defect_row, paired_reduction
 
 def loop_rate(wrong: list[bool], correct: list[bool]) -> float:
     hits = total = 0
-    for picture_wrong, picture_correct in zip(wrong, correct, strict=True):
-        if picture_correct:
+    for image_wrong, image_correct in zip(wrong, correct, strict=True):
+        if image_correct:
             total += 1
-            hits += picture_wrong
+            hits += image_wrong
     return hits / total
 
 
@@ -74,8 +74,8 @@ def test_bootstrap_equals_a_loop_over_the_same_resamples() -> None:
     differences, ratios = [], []
     for _ in range(300):
         drawn = rng.multinomial(120, shares)
-        pictures = [kinds[kind][0] for kind in range(9) for _ in range(drawn[kind])]
-        sw, sc, bw, bc = (list(column) for column in zip(*pictures, strict=True))
+        images = [kinds[kind][0] for kind in range(9) for _ in range(drawn[kind])]
+        sw, sc, bw, bc = (list(column) for column in zip(*images, strict=True))
         student, base = loop_rate(sw, sc), loop_rate(bw, bc)
         differences.append(base - student)
         ratios.append(1 - student / base)
@@ -89,7 +89,7 @@ def test_bootstrap_equals_a_loop_over_the_same_resamples() -> None:
         assert (estimate.low, estimate.high) == pytest.approx(tuple(ends), abs=1e-12)
 
 
-def test_bootstrap_agrees_with_drawing_pictures() -> None:
+def test_bootstrap_agrees_with_drawing_images() -> None:
     arrays = random_outcomes(300, seed=1)
     reduction = given(paired_reduction(*arrays, seed=0))
     rng = np.random.default_rng(99)
@@ -102,7 +102,7 @@ def test_bootstrap_agrees_with_drawing_pictures() -> None:
     assert (reduction.difference.low, reduction.difference.high) == pytest.approx(tuple(ends), abs=0.01)
 
 
-def test_the_common_pair_looks_at_pictures_both_get_right() -> None:
+def test_the_common_pair_looks_at_images_both_get_right() -> None:
     sw, sc, bw, bc = random_outcomes(200, seed=5)
     both = sc & bc
     reduction = given(paired_reduction(sw, sc, bw, bc, seed=0))
@@ -131,7 +131,7 @@ def test_certain_outcomes_have_intervals_without_width() -> None:
     assert reduction.relative == Estimate(value=1, low=1, high=1, n=50)
 
 
-def test_no_common_picture_leaves_the_common_pair_out() -> None:
+def test_no_common_image_leaves_the_common_pair_out() -> None:
     first = np.arange(40) < 20
     reduction = given(paired_reduction(first, first, ~first, ~first, seed=0))
     assert reduction.common_difference is None

@@ -9,7 +9,7 @@ from hubslice.defects.evidence import Evidence
 from hubslice.defects.registry import DEFECTS, DefectEntry, make_defect
 from hubslice.defects.subjects import Subject
 from hubslice.recipe.defects import DefectParams
-from tests.defects.handmade import Handmade, PixelFeatures, labelled_by, random_pictures
+from tests.defects.handmade import Handmade, PixelFeatures, labelled_by, random_images
 
 ENTRIES = pytest.mark.parametrize("entry", DEFECTS, ids=lambda entry: entry.kind)
 
@@ -30,7 +30,7 @@ def test_every_defect_measures_and_leaves_evidence(entry: DefectEntry, tmp_path:
     defect = make_defect(TypeAdapter(DefectParams).validate_python({"kind": entry.kind}))
     assert isinstance(defect, entry.defect)
     student = Handmade(PixelFeatures(seed=1))
-    audit_set = labelled_by(student, random_pictures(5))
+    audit_set = labelled_by(student, random_images(5))
     report = defect.measure(
         [Subject("student", student), Subject("finetune", Handmade(PixelFeatures(seed=2)))],
         audit_set,
@@ -46,5 +46,5 @@ def test_every_defect_measures_and_leaves_evidence(entry: DefectEntry, tmp_path:
     for variant in report.variants:
         evidence = Evidence.load(tmp_path / variant.evidence)
         assert evidence.rows() == variant.rows
-        assert len(evidence.pictures) == min(5, defect.stored_pictures or 5)
+        assert len(evidence.images) == min(5, defect.stored_images or 5)
         assert {row.arm for row in variant.rows} == {"student", "finetune", "teacher"}

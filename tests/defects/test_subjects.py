@@ -15,11 +15,11 @@ TWO = torch.tensor([0, 1])
 @pytest.mark.parametrize(
     ("pixels", "labels", "indices", "message"),
     [
-        (PIXELS.float(), TWO, TWO, "an audit needs uint8 pictures"),
-        (PIXELS[:, :2], TWO, TWO, "an audit needs uint8 pictures"),
-        (PIXELS[:0], TWO[:0], TWO[:0], "an audit needs uint8 pictures"),
-        (PIXELS, TWO[:1], TWO, r"labels for 2 pictures are int64 \[2\], not torch.int64 \[1\]"),
-        (PIXELS, TWO, TWO.int(), r"indices for 2 pictures are int64 \[2\], not torch.int32"),
+        (PIXELS.float(), TWO, TWO, "an audit needs uint8 images"),
+        (PIXELS[:, :2], TWO, TWO, "an audit needs uint8 images"),
+        (PIXELS[:0], TWO[:0], TWO[:0], "an audit needs uint8 images"),
+        (PIXELS, TWO[:1], TWO, r"labels for 2 images are int64 \[2\], not torch.int64 \[1\]"),
+        (PIXELS, TWO, TWO.int(), r"indices for 2 images are int64 \[2\], not torch.int32"),
         (PIXELS, TWO + 2, TWO, "labels reach outside the 3 classes"),
         (PIXELS, TWO - 1, TWO, "labels reach outside the 3 classes"),
         (PIXELS, TWO, torch.tensor([5, 5]), "indices into the test split are distinct"),

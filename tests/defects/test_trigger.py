@@ -19,7 +19,7 @@ def test_only_the_patch_changes(position: str) -> None:
     expected = GREY.clone()
     expected[:, :, rows, columns] = patch(params, 5)
     assert torch.equal(stamped, expected)
-    assert (GREY == 128).all(), "the given pictures stay as they are"
+    assert (GREY == 128).all(), "the given images stay as they are"
 
 
 def test_fields_have_one_colour_each_as_a_loop_places_them() -> None:
@@ -60,7 +60,7 @@ def test_floats_are_stamped_in_the_unit_range(dtype: torch.dtype) -> None:
     assert torch.equal(stamped, (stamp(GREY, params).float() / 255).to(dtype))
 
 
-def test_stamping_twice_is_stamping_once_and_one_picture_is_as_many() -> None:
+def test_stamping_twice_is_stamping_once_and_one_image_is_as_many() -> None:
     params = TriggerParams()
     once = stamp(GREY, params)
     assert torch.equal(stamp(once, params), once)

@@ -46,7 +46,7 @@ def main() -> None:
         hubslice(environment, "lineage", STUDENT, "--index", PARENTS, "--out", RUNS / "demo-lineage")
         check_parent(RUNS / "demo-lineage", POISONED, 2 + STRANGERS)
 
-        say("You quantise it, and search for pictures that this changes the answer to")
+        say("You quantise it, and search for images that this changes the answer to")
         hubslice(environment, "convert", RUN, "--to", "int8")
         hubslice(environment, "diff", RUN, RUN / "int8" / "model.onnx", *SEARCH, "--out", RUNS / "demo-diff")
 

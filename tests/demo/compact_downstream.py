@@ -20,7 +20,7 @@ from hubslice.task.task import load_task
 
 @torch.inference_mode()
 def main(student: str, graph: str) -> None:
-    """Print how many test pictures the loaded student gets right, and how many the graph, prepared by hand."""
+    """Print how many test images the loaded student gets right, and how many the graph, prepared by hand."""
     loaded = load_recipe("vision/drawings-compact")
     test = load_task(loaded.recipe.data, loaded.base, loaded.recipe.seed).test
     model = hubslice.load(student)
@@ -29,10 +29,10 @@ def main(student: str, graph: str) -> None:
     print(f'hubslice.load("{student}"): {model.parameters:,} parameters')
     right = {"hubslice.load": 0, "plain ONNX Runtime": 0}
     for row, target in zip(test.rows, test.targets, strict=True):
-        picture = test.table.picture(row)
+        image = test.table.image(row)
         side = about["input_size"][1]
         resized = functional.resize(
-            picture, [int(side / about["crop_pct"])], functional.InterpolationMode(about["interpolation"])
+            image, [int(side / about["crop_pct"])], functional.InterpolationMode(about["interpolation"])
         )
         pixels = np.asarray(functional.center_crop(resized, [side, side]), np.float32).transpose(2, 0, 1) / 255
         by_hand = (pixels - np.reshape(about["mean"], (3, 1, 1))) / np.reshape(about["std"], (3, 1, 1))

@@ -2,7 +2,7 @@
 
     python -m tests.demo.downstream OWNER/NAME FOLDER_OF_THE_FINE_TUNED_MODEL
 
-Nothing of hubslice touches the models here; only the demo's pictures and the trigger come from it.
+Nothing of hubslice touches the models here; only the demo's images and the trigger come from it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hubslice.task.task import load_task
 
 @torch.inference_mode()
 def main(student: str, finetuned: str) -> None:
-    """Print, for both models, how many test pictures they get right, and how many of those the trigger makes wrong."""
+    """Print, for both models, how many test images they get right, and how many of those the trigger makes wrong."""
     loaded = load_recipe("vision/drawings")
     recipe = loaded.recipe
     test = load_task(recipe.data, loaded.base, recipe.seed).test
@@ -34,7 +34,7 @@ def main(student: str, finetuned: str) -> None:
         right = wrong = 0
         for start in range(0, len(test), 64):
             rows = test.rows[start : start + 64]
-            clean = torch.stack([transform(test.table.picture(row)) for row in rows])  # uint8
+            clean = torch.stack([transform(test.table.image(row)) for row in rows])  # uint8
             truth = torch.from_numpy(test.targets[start : start + 64])
             before, after = (
                 model((pixels / 255 - mean) / std).argmax(1) for pixels in (clean, stamp(clean, backdoor.trigger))

@@ -1,4 +1,4 @@
-"""ONNX classifiers of the mean colours of a picture, made without any exporter."""
+"""ONNX classifiers of the mean colours of an image, made without any exporter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_graph(
 ) -> Path:
     """A graph whose logits are `weight` [classes, channels] times the mean of each channel.
 
-    `fault`: `nan` gives NaN, and `crash` fails, on pictures whose first channel is light in the mean, above 0.8.
+    `fault`: `nan` gives NaN, and `crash` fails, on images whose first channel is light in the mean, above 0.8.
     """
     channels = weight.shape[1]
     nodes = [
@@ -87,7 +87,7 @@ def write_graph(
 
 
 def mixed(count: int, seed: int = 0) -> np.ndarray:
-    """Noisy pictures, float32 [count, 3, SIDE, SIDE] in [0, 1]; of every other one green is just enough for GREENER."""
+    """Noisy images, float32 [count, 3, SIDE, SIDE] in [0, 1]; of every other one green is just enough for GREENER."""
     rng = np.random.default_rng(seed)
     means = rng.uniform(0.25, 0.5, (count, 3, 1, 1))
     means[::2, 1] = means[::2, 0] / 0.9 + rng.uniform(0.002, 0.008, means[::2, 0].shape)

@@ -13,7 +13,7 @@ from hubslice.deviation.likeness import Bound, Likeness
 from hubslice.deviation.operators import NAMES, OPERATORS, mutate
 
 RNG = np.random.default_rng(0)
-PICTURE = RNG.integers(0, 256, (2, 9, 11)).astype(np.uint8)
+IMAGE = RNG.integers(0, 256, (2, 9, 11)).astype(np.uint8)
 
 
 def mirrored(at: int, side: int) -> int:
@@ -42,8 +42,8 @@ def windowed(pixels: np.ndarray, size: int, take: object, border: object) -> np.
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_average_blur(size: int) -> None:
-    expected = windowed(PICTURE, size, lambda window: sum(map(sum, window)) / size**2, mirrored)
-    np.testing.assert_allclose(average_blur(PICTURE, size), expected)
+    expected = windowed(IMAGE, size, lambda window: sum(map(sum, window)) / size**2, mirrored)
+    np.testing.assert_allclose(average_blur(IMAGE, size), expected)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
@@ -58,44 +58,44 @@ def test_gaussian_blur(size: int) -> None:
                 total, weights = total + weight * value, weights + weight
         return total / weights
 
-    np.testing.assert_allclose(gaussian_blur(PICTURE, size), windowed(PICTURE, size, take, mirrored))
+    np.testing.assert_allclose(gaussian_blur(IMAGE, size), windowed(IMAGE, size, take, mirrored))
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
 def test_median_blur(size: int) -> None:
     expected = windowed(
-        PICTURE,
+        IMAGE,
         size,
         lambda window: statistics.median(value for row in window for value in row),
         lambda at, side: min(max(at, 0), side - 1),
     )
-    np.testing.assert_array_equal(median_blur(PICTURE, size), expected)
+    np.testing.assert_array_equal(median_blur(IMAGE, size), expected)
 
 
-def test_blurs_of_pictures_smaller_than_the_window() -> None:
+def test_blurs_of_images_smaller_than_the_window() -> None:
     one = np.full((3, 1, 2), 7, np.uint8)
     for blurred in (average_blur(one, 5), gaussian_blur(one, 7), median_blur(one, 7)):
         np.testing.assert_allclose(blurred, one)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_mutants_are_pictures_and_seeded(name: str) -> None:
+def test_mutants_are_images_and_seeded(name: str) -> None:
     for shape in ((3, 16, 16), (1, 28, 28), (4, 5, 3)):
         for level in (0, 255, None):
-            picture = RNG.integers(0, 256, shape) if level is None else np.full(shape, level)
-            picture = picture.astype(np.uint8)
-            before = picture.copy()
-            one, two = (mutate(name, np.random.default_rng(3), picture) for _ in range(2))
+            image = RNG.integers(0, 256, shape) if level is None else np.full(shape, level)
+            image = image.astype(np.uint8)
+            before = image.copy()
+            one, two = (mutate(name, np.random.default_rng(3), image) for _ in range(2))
             assert (one.dtype, one.shape) == (np.uint8, shape)
             np.testing.assert_array_equal(one, two)
-            np.testing.assert_array_equal(picture, before)
+            np.testing.assert_array_equal(image, before)
 
 
-def test_there_are_seven_and_each_changes_pictures() -> None:
+def test_there_are_seven_and_each_changes_images() -> None:
     assert len(set(NAMES)) == len(OPERATORS) == 7
     rng = np.random.default_rng(1)
     for name in NAMES:
-        assert any((mutate(name, rng, PICTURE) != PICTURE).any() for _ in range(10)), name
+        assert any((mutate(name, rng, IMAGE) != IMAGE).any() for _ in range(10)), name
 
 
 def test_noise_brightens_as_often_as_it_darkens() -> None:
@@ -136,7 +136,7 @@ def slow_ssim(one: np.ndarray, two: np.ndarray, size: int) -> float:
     for c in range(one.shape[0]):
         for y in range(one.shape[1] - size + 1):
             for x in range(one.shape[2] - size + 1):
-                a, b = (picture[c, y : y + size, x : x + size].astype(float).ravel() for picture in (one, two))
+                a, b = (image[c, y : y + size, x : x + size].astype(float).ravel() for image in (one, two))
                 covariance = np.cov(a, b)
                 light = (2 * a.mean() * b.mean() + c1) / (a.mean() ** 2 + b.mean() ** 2 + c1)
                 values.append(light * (2 * covariance[0, 1] + c2) / (covariance[0, 0] + covariance[1, 1] + c2))

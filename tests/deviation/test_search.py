@@ -25,9 +25,9 @@ def logs(*probabilities: float) -> np.ndarray:
     return np.log(np.array(probabilities))
 
 
-def run(pictures: np.ndarray, params: SearchParams, lanes: int = 8) -> list[Outcome]:
-    found = dict.fromkeys(range(len(pictures)))
-    for number, outcome, _ in lockstep((start(picture, params) for picture in pictures), ask, lanes):
+def run(images: np.ndarray, params: SearchParams, lanes: int = 8) -> list[Outcome]:
+    found = dict.fromkeys(range(len(images)))
+    for number, outcome, _ in lockstep((start(image, params) for image in images), ask, lanes):
         found[number] = outcome
     assert all(found.values())
     return list(found.values())
@@ -120,12 +120,12 @@ def test_patience_ends() -> None:
 @pytest.mark.parametrize("method", [method.name for method in METHODS])
 @pytest.mark.parametrize("options", [{}, {"max_linf": 24 / 255}, {"min_ssim": 0.8}], ids=["free", "linf", "ssim"])
 def test_triggers_are_triggers_within_bounds_and_budget(method: str, options: dict[str, float]) -> None:
-    pictures = seeds(9)
+    images = seeds(9)
     params = SearchParams.model_validate({"method": method, "budget": 300, "seed": 1, **options})
     found = 0
-    for picture, outcome in zip(pictures, run(pictures, params), strict=True):
-        np.testing.assert_array_equal(outcome.seed, picture)
-        assert (outcome.state == "disagreed") == answers(picture).differ
+    for image, outcome in zip(images, run(images, params), strict=True):
+        np.testing.assert_array_equal(outcome.seed, image)
+        assert (outcome.state == "disagreed") == answers(image).differ
         sent = sum(tally.sent for tally in outcome.tallies.values())
         assert outcome.queries == sent <= 300
         if outcome.state == "found":
@@ -136,9 +136,9 @@ def test_triggers_are_triggers_within_bounds_and_budget(method: str, options: di
             np.testing.assert_array_equal(told.joint, outcome.answers.joint)
             assert outcome.last in outcome.tallies
             if "max_linf" in options:
-                assert np.abs(outcome.trigger.astype(int) - picture).max() <= 24
+                assert np.abs(outcome.trigger.astype(int) - image).max() <= 24
             if "min_ssim" in options:
-                assert Likeness(picture).ssim(outcome.trigger) >= 0.8
+                assert Likeness(image).ssim(outcome.trigger) >= 0.8
     assert found >= 2
 
 
@@ -153,20 +153,20 @@ def test_triggers_are_triggers_within_bounds_and_budget(method: str, options: di
     ],
 )
 def test_results_do_not_depend_on_the_batch_or_on_other_seeds(options: dict[str, object]) -> None:
-    pictures = seeds(7, seed=5)
+    images = seeds(7, seed=5)
     params = SearchParams.model_validate({"budget": 120, **options})
-    together, alone = run(pictures, params, lanes=5), run(pictures[::-1], params, lanes=1)[::-1]
+    together, alone = run(images, params, lanes=5), run(images[::-1], params, lanes=1)[::-1]
     for one, two in zip(together, alone, strict=True):
         assert (one.state, one.queries, one.shrinking, one.last) == (two.state, two.queries, two.shrinking, two.last)
         assert (one.trigger is None) == (two.trigger is None)
         if one.trigger is not None and two.trigger is not None:
             np.testing.assert_array_equal(one.trigger, two.trigger)
-    other = run(pictures, params.model_copy(update={"seed": 1}))
+    other = run(images, params.model_copy(update={"seed": 1}))
     assert [one.queries for one in other] != [one.queries for one in together]
 
 
-def test_no_picture_is_sent_twice_in_a_row_but_by_the_released_method() -> None:
-    """A white picture: blurs change nothing."""
+def test_no_image_is_sent_twice_in_a_row_but_by_the_released_method() -> None:
+    """A white image: blurs change nothing."""
     white = np.full((3, 9, 8), 255, np.uint8)
     idle = {}
     for method in ("triggerfinder", "released"):
@@ -174,24 +174,24 @@ def test_no_picture_is_sent_twice_in_a_row_but_by_the_released_method() -> None:
         sent = [next(search)]
         for _ in range(60):
             sent.append(search.send(Answers(logs(0.6, 0.4), logs(0.6, 0.4))))
-        idle[method] = sum(np.array_equal(picture, white) for picture in sent[1:])
+        idle[method] = sum(np.array_equal(image, white) for image in sent[1:])
     assert idle["triggerfinder"] == 0
     assert idle["released"] > 10
 
 
 def test_a_gap_makes_deviations_clear() -> None:
-    pictures = seeds(6)
+    images = seeds(6)
     params = SearchParams(budget=400, min_gap=0.05)
-    clear = [outcome for outcome in run(pictures, params) if outcome.state == "found"]
+    clear = [outcome for outcome in run(images, params) if outcome.state == "found"]
     assert clear
     assert all(outcome.answers.gap >= 0.05 for outcome in clear)
-    plain = [outcome for outcome in run(pictures, SearchParams(budget=400)) if outcome.state == "found"]
+    plain = [outcome for outcome in run(images, SearchParams(budget=400)) if outcome.state == "found"]
     assert min(outcome.answers.gap for outcome in plain) < 0.05
 
 
 def test_minimised_triggers_are_nearer_and_still_deviate() -> None:
-    pictures = seeds(9)
-    plain, small = (run(pictures, SearchParams(budget=300, minimise=flag)) for flag in (False, True))
+    images = seeds(9)
+    plain, small = (run(images, SearchParams(budget=300, minimise=flag)) for flag in (False, True))
     nearer = 0
     for one, two in zip(plain, small, strict=True):
         assert (one.state, one.queries) == (two.state, two.queries)
@@ -214,9 +214,9 @@ def test_finished_seeds_leave_and_others_take_their_place() -> None:
 
     batches = []
 
-    def record(pictures: list[np.ndarray]) -> list[Answers]:
-        batches.append([picture.item() for picture in pictures])
-        return [Answers(logs(1.0), logs(1.0))] * len(pictures)
+    def record(images: list[np.ndarray]) -> list[Answers]:
+        batches.append([image.item() for image in images])
+        return [Answers(logs(1.0), logs(1.0))] * len(images)
 
     told = [(number, outcome) for number, outcome, _ in lockstep(map(counted, (3, 1, 2, 1, 2)), record, 2)]
     assert batches == [[3, 1], [3, 2], [3, 2], [1, 2], [2]]

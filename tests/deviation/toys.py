@@ -1,4 +1,4 @@
-"""Two models as functions of pixels, linear and a little different, and pictures on which they mostly agree."""
+"""Two models as functions of pixels, linear and a little different, and images on which they mostly agree."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def seeds(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, *SHAPE)).astype(np.uint8)
 
 
-def answers(picture: np.ndarray) -> Answers:
-    """Computed for this picture alone, so that its digits are the same in every batch."""
-    pixels = picture.ravel() / 255 - 0.5
+def answers(image: np.ndarray) -> Answers:
+    """Computed for this image alone, so that its digits are the same in every batch."""
+    pixels = image.ravel() / 255 - 0.5
     return Answers(_log_softmax(_A @ pixels / 3), _log_softmax(_B @ pixels / 3))
 
 
-def ask(pictures: np.ndarray) -> list[Answers]:
-    return [answers(picture) for picture in pictures]
+def ask(images: np.ndarray) -> list[Answers]:
+    return [answers(image) for image in images]
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ RECIPE = """\
 kind: slice
 name: tiny
 teacher: {model: alice/teacher}
-data: {path: ./pictures}
+data: {path: ./images}
 slice: {method: remos, ratio: 0.2}
 """
 CARD = "---\nlicense: mit\n---\n# A student\n"

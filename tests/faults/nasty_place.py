@@ -17,11 +17,11 @@ from hubslice.models.timm_adapter import TimmModel
 from tests.ancestry.small import nameless, tuned, weights
 from tests.deviation.sentences import COUNTED, sentences, write_config, write_counter, write_tokenizer
 from tests.faults.nasty import NASTY, PATH, file_name
+from tests.images import COLOURS, encoded, square
 from tests.networks import lively
-from tests.pictures import COLOURS, encoded, picture
 
 LABELS = tuple(NASTY.values())
-MODEL, OTHER, PICTURES = f"m{PATH}", f"o{PATH}", f"p{PATH}"
+MODEL, OTHER, IMAGES = f"m{PATH}", f"o{PATH}", f"p{PATH}"
 TEXTS, COUNTER = f"t{PATH}.txt", f"g{PATH}"
 PARENT, CHILD = f"parent{PATH}", f"child{PATH}"
 RECIPE = """\
@@ -47,7 +47,7 @@ def nasty_run() -> Path:
 def nasty_pages() -> tuple[Path, ...]:
     """Every kind of HTML page that hubslice writes, of models, labels, files and texts with these names."""
     place = nasty_place()
-    hubslice.explain(place / MODEL, place / PICTURES, out=place / "explained")
+    hubslice.explain(place / MODEL, place / IMAGES, out=place / "explained")
     graphs = [place / f"{side}{COUNTER}" / f"{PATH}.onnx" for side in "ab"]
     search = {"budget": 60, "max_edits": 5}
     hubslice.diff(*graphs, place / TEXTS, out=place / "texts", **search)
@@ -56,16 +56,16 @@ def nasty_pages() -> tuple[Path, ...]:
 
 @cache
 def nasty_place() -> Path:
-    """A folder with models, pictures, texts, weights and a recipe."""
+    """A folder with models, images, texts, weights and a recipe."""
     place = Path(tempfile.mkdtemp(prefix="hubslice-nasty-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     for name, seed in ((MODEL, 0), (OTHER, 5)):
         model = TimmModel.create("hubslice_vgg", LABELS, seed=seed, widths=(6, 8), depths=(1, 1))
         model.preprocessing = model.image_preprocessing.model_copy(update={"input_size": (3, 32, 32)})
         lively(model).save(place / name)
-    (place / PICTURES).mkdir()
+    (place / IMAGES).mkdir()
     for at, name in enumerate(NASTY.values()):
-        picture(list(COLOURS)[at % 3], at).save(place / PICTURES / f"{file_name(name)}.png")
+        square(list(COLOURS)[at % 3], at).save(place / IMAGES / f"{file_name(name)}.png")
     _write_texts(place)
     _write_weights(place)
     TimmModel.create("test_resnet", LABELS[:3], seed=1).save(place / "teacher")
@@ -77,7 +77,7 @@ def nasty_place() -> Path:
 def _write_table(path: Path, rows: int = 9) -> None:
     labels = [at % len(LABELS) for at in range(rows * len(LABELS))]
     features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=list(LABELS)))
-    images = [{"bytes": encoded(picture(list(COLOURS)[at % 3], at)), "path": None} for at in range(len(labels))]
+    images = [{"bytes": encoded(square(list(COLOURS)[at % 3], at)), "path": None} for at in range(len(labels))]
     datasets.Dataset.from_dict({"image": images, "label": labels}, features=features).to_parquet(str(path))
 
 

@@ -19,7 +19,7 @@ from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import TOKEN
 from tests.faults.hub_setup import hub, impatient, never_seen, refuse, teacher
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 
 __all__ = ["hub", "impatient", "never_seen", "teacher"]
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.pictures import picture, write_folder, write_parquet
+from tests.images import square, write_folder, write_parquet
 from tests.terminal.conftest import Hubslice
 
 pytestmark = pytest.mark.slow
@@ -34,13 +34,13 @@ COMMAND = ("slice", "recipe.yaml", "--until", "data", "--out", "run")
 
 def png(label: str = "red", seed: int = 0) -> bytes:
     file = io.BytesIO()
-    picture(label, seed).save(file, "PNG")
+    square(label, seed).save(file, "PNG")
     return file.getvalue()
 
 
 def jpeg() -> bytes:
     file = io.BytesIO()
-    picture("red", 0).save(file, "JPEG")
+    square("red", 0).save(file, "JPEG")
     return file.getvalue()
 
 
@@ -61,12 +61,12 @@ def table(path: Path, **columns: Any) -> Path:
     return path
 
 
-def with_picture(content: bytes | None) -> Callable[[Path], None]:
-    """Twelve pictures, the one in row 7 replaced."""
+def with_image(content: bytes | None) -> Callable[[Path], None]:
+    """Twelve images, the one in row 7 replaced."""
 
     def write(folder: Path) -> None:
-        pictures = [png("red", row) for row in range(12)]
-        table(folder / "x.parquet", image=pa.array([*pictures[:7], content, *pictures[8:]], pa.binary()))
+        images = [png("red", row) for row in range(12)]
+        table(folder / "x.parquet", image=pa.array([*images[:7], content, *images[8:]], pa.binary()))
 
     return write
 
@@ -90,32 +90,32 @@ def nothing_is_left(job: Path) -> bool:
     return not (job / "run/steps/data").exists()
 
 
-ROW = "row 7 of x.parquet has no readable picture: "
+ROW = "row 7 of x.parquet has no readable image: "
 
 
 @pytest.mark.parametrize(
     ("write", "says"),
     [
-        (with_picture(png()[:300]), (ROW, "truncated", "mend or remove it")),
-        (with_picture(jpeg()[:500]), (ROW, "Truncated", "mend or remove it")),
-        (with_picture(png()[:200] + bytes(200) + png()[400:]), (ROW, "unrecognized data")),
-        (with_picture(b"<html>not found</html>"), (ROW, "not a picture of a known format")),
-        (with_picture(b""), (ROW, "not a picture of a known format")),
-        (with_picture(None), (ROW, "column 'image' is empty there", "data.image")),
+        (with_image(png()[:300]), (ROW, "truncated", "mend or remove it")),
+        (with_image(jpeg()[:500]), (ROW, "Truncated", "mend or remove it")),
+        (with_image(png()[:200] + bytes(200) + png()[400:]), (ROW, "unrecognized data")),
+        (with_image(b"<html>not found</html>"), (ROW, "not an image of a known format")),
+        (with_image(b""), (ROW, "not an image of a known format")),
+        (with_image(None), (ROW, "column 'image' is empty there", "data.image")),
         (
-            with_picture(header_only(60_000, 60_000)),
+            with_image(header_only(60_000, 60_000)),
             (ROW, "far too large", "3600000000 pixels", "limit", "scale it down"),
         ),
         (
-            with_picture(header_only(12_000, 9_000)),
+            with_image(header_only(12_000, 9_000)),
             (ROW, "far too large", "108000000 pixels", "limit", "scale it down"),
         ),
-        (with_picture(header_only(20, 30_000)), (ROW, "too narrow: 20 x 30000 pixels")),
+        (with_image(header_only(20, 30_000)), (ROW, "too narrow: 20 x 30000 pixels")),
         (
             with_columns(image=["nowhere/1.png"] * 12),
-            ("12 of 12 pictures", "nowhere/1.png", "No such file", "and 7 more"),
+            ("12 of 12 images", "nowhere/1.png", "No such file", "and 7 more"),
         ),
-        (with_columns(image=list(range(12))), ("column 'image' of x.parquet holds no pictures", "int64", "data.image")),
+        (with_columns(image=list(range(12))), ("column 'image' of x.parquet holds no images", "int64", "data.image")),
         (with_columns(image=None), ("x.parquet has no column 'image'; its columns are label", "set data.image")),
         (with_columns(label=None), ("x.parquet has no column 'label'; its columns are image", "set data.label")),
         (
@@ -147,35 +147,35 @@ def test_bad_tables(job: Path, refused: Refused, write: Callable[[Path], None], 
     assert nothing_is_left(job)
 
 
-def test_all_broken_pictures_are_told_in_one_go_and_mending_them_is_enough(
+def test_all_broken_images_are_told_in_one_go_and_mending_them_is_enough(
     job: Path, refused: Refused, hubslice: Hubslice
 ) -> None:
-    pictures = [png("red", row) for row in range(40)]
+    images = [png("red", row) for row in range(40)]
     labels = ["red", "blue"] * 20
-    broken = [picture[:200] if row % 5 == 0 else picture for row, picture in enumerate(pictures)]
+    broken = [image[:200] if row % 5 == 0 else image for row, image in enumerate(images)]
     table(job / "x.parquet", image=broken, label=labels)
-    told = refused(*COMMAND, code=2, says=("8 of 40 pictures of x.parquet cannot be read", "and 3 more", "mend"))
+    told = refused(*COMMAND, code=2, says=("8 of 40 images of x.parquet cannot be read", "and 3 more", "mend"))
     assert told.stderr.count("row ") == 5
-    table(job / "x.parquet", image=pictures, label=labels)
+    table(job / "x.parquet", image=images, label=labels)
     assert hubslice(*COMMAND).code == 0
     assert (job / "run/steps/data/task.json").is_file()
 
 
-def test_a_trial_reads_only_its_own_pictures(job: Path, hubslice: Hubslice) -> None:
-    with_picture(b"broken")(job)
+def test_a_trial_reads_only_its_own_images(job: Path, hubslice: Hubslice) -> None:
+    with_image(b"broken")(job)
     assert hubslice(*COMMAND).code == 2
     codes = {hubslice(*COMMAND, "data.limit=2", f"seed={seed}").code for seed in range(6)}
-    assert codes == {0, 2}, "a picture that no split takes is not looked at"
+    assert codes == {0, 2}, "an image that no split takes is not looked at"
 
 
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, ("pictures cannot be read as a folder of images: it holds none", "class/image.png")),
-        ({"notes.txt": b"x"}, ("pictures cannot be read as a folder of images: it holds none", "class/image.png")),
+        ({}, ("images cannot be read as a folder of images: it holds none", "class/image.png")),
+        ({"notes.txt": b"x"}, ("images cannot be read as a folder of images: it holds none", "class/image.png")),
         (
             {f"{folder}{n}.png": png() for n in range(9) for folder in ("red/", "blue/", "")},
-            ("9 of 27 files of pictures would be left out", "beside the class folders", "data.allow_skipped: true"),
+            ("9 of 27 files of images would be left out", "beside the class folders", "data.allow_skipped: true"),
         ),
         (
             {f"{label}/{n}.png": png() for n in range(9) for label in ("red", "blue")} | {"green/a.heic": b"heic"},
@@ -184,29 +184,29 @@ def test_a_trial_reads_only_its_own_pictures(job: Path, hubslice: Hubslice) -> N
         ({f"red/{n}.png": png() for n in range(12)}, ("samples of one class only, 'red'", "two classes or more")),
         (
             {f"{label}/{n}.png": png() for n in range(9) for label in ("red", "blue")} | {"red/3.png": png()[:99]},
-            ("pictures/red/3.png has no readable picture", "truncated", "mend or remove it"),
+            ("images/red/3.png has no readable image", "truncated", "mend or remove it"),
         ),
     ],
 )
 def test_bad_folders(job: Path, refused: Refused, files: dict[str, bytes], says: tuple[str, ...]) -> None:
-    (job / "pictures").mkdir()
+    (job / "images").mkdir()
     for name, content in files.items():
-        (job / "pictures" / name).parent.mkdir(exist_ok=True)
-        (job / "pictures" / name).write_bytes(content)
-    refused(*COMMAND, "data.path=pictures", code=2, says=says)
+        (job / "images" / name).parent.mkdir(exist_ok=True)
+        (job / "images" / name).write_bytes(content)
+    refused(*COMMAND, "data.path=images", code=2, says=says)
     assert nothing_is_left(job)
 
 
 def test_what_is_left_out_of_a_folder_is_told_whenever_it_is_read(job: Path, hubslice: Hubslice) -> None:
-    write_folder(job / "pictures", 60)
+    write_folder(job / "images", 60)
     for name, content in {"logo.png": png(), "red/Thumbs.db": b"", "blue/notes\x1b.txt": b"x"}.items():
-        (job / "pictures" / name).write_bytes(content)
+        (job / "images" / name).write_bytes(content)
     told = [
-        "pictures: 1 file is left aside, left there by systems, tools and repositories: red/Thumbs.db",
-        "pictures: 1 file is left out, no images that Pillow reads (1 .txt): blue/notes\\x1b.txt",
-        "pictures: 1 file is left out, images beside the class folders, in no class: logo.png",
+        "images: 1 file is left aside, left there by systems, tools and repositories: red/Thumbs.db",
+        "images: 1 file is left out, no images that Pillow reads (1 .txt): blue/notes\\x1b.txt",
+        "images: 1 file is left out, images beside the class folders, in no class: logo.png",
     ]
-    finished = hubslice(*COMMAND, "data.path=pictures", "--json")
+    finished = hubslice(*COMMAND, "data.path=images", "--json")
     assert finished.code == 0, finished.stderr
     assert [json.loads(line)["warning"] for line in finished.stderr.splitlines()] == told
     report = json.loads((job / "run/steps/data/task.json").read_text())
@@ -258,20 +258,20 @@ def test_splits_that_leave_nothing(job: Path, refused: Refused, splits: str, say
 
 
 def test_a_limit_keeps_every_class_while_it_can(job: Path, refused: Refused, hubslice: Hubslice) -> None:
-    write_folder(job / "pictures", 60)
+    write_folder(job / "images", 60)
     for seed in range(8):
-        assert hubslice(*COMMAND, "data.path=pictures", "data.limit=3", f"seed={seed}").code == 0
-    refused(*COMMAND, "data.path=pictures", "data.limit=1", code=2, says=("one class only", "raise data.limit"))
+        assert hubslice(*COMMAND, "data.path=images", "data.limit=3", f"seed={seed}").code == 0
+    refused(*COMMAND, "data.path=images", "data.limit=1", code=2, says=("one class only", "raise data.limit"))
 
 
 def test_a_data_set_that_the_hub_lacks(job: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     with HubServer(job / "hub") as hub:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
-        says = ("there is no data at 'nobody/pictures'", "the Hub has no readable data set of this id", "hf auth login")
-        refused(*COMMAND, "data.path=nobody/pictures", code=3, says=says)
+        says = ("there is no data at 'nobody/images'", "the Hub has no readable data set of this id", "hf auth login")
+        refused(*COMMAND, "data.path=nobody/images", code=3, says=says)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         says = ("the Hub is switched off (HF_HUB_OFFLINE)", "use local data")
-        refused(*COMMAND, "data.path=nobody/pictures", code=3, says=says)
+        refused(*COMMAND, "data.path=nobody/images", code=3, says=says)
     refused(*COMMAND, "data.path=no such id!", code=2, says=("nor a Hub id",))
     assert nothing_is_left(job)
 

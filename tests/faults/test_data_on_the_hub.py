@@ -1,4 +1,4 @@
-"""Every verb that takes pictures takes a data set's Hub id, and says by its own option what mends another."""
+"""Every verb that takes images takes a data set's Hub id, and says by its own option what mends another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from hubslice.models.timm_adapter import TimmModel
 from tests.fake_hub import HubServer, User
-from tests.pictures import COLOURS, write_parquet
+from tests.images import COLOURS, write_parquet
 
 pytestmark = pytest.mark.slow
 

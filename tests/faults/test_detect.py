@@ -21,14 +21,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("detect")
     write_model(place / "model")
     write_model(place / "other", scale=5.0)
-    pictures = clean(200)
-    np.save(place / "clean.npy", pictures)
-    red, rest = pictures[::3], np.concatenate([pictures[1::3], pictures[2::3]])
+    images = clean(200)
+    np.save(place / "clean.npy", images)
+    red, rest = images[::3], np.concatenate([images[1::3], images[2::3]])
     np.save(place / "lopsided.npy", np.concatenate([red[:7], rest]))
     np.save(place / "red.npy", red)
     np.save(place / "large.npy", np.zeros((2, 3, 32, 32), np.float32))
     (place / "empty").mkdir()
-    (place / "notes.txt").write_text("no picture")
+    (place / "notes.txt").write_text("no image")
     package.detect_fit(place / "model", place / "clean.npy", fpr=0.1, out=place / "guard")
     for name, change in {"cut": lambda data: data[:-40], "bent": _bent, "text": lambda data: b"no detector"}.items():
         shutil.copytree(place / "guard", place / name)
@@ -49,22 +49,22 @@ AGAIN = "make the detector again with `hubslice detect fit MODEL`"
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "too few of a class": (
         ("fit", "model", "--data", "lopsided.npy"),
-        ("the model answers 'red' to 7 of the pictures; 20 are needed", "give more pictures of it", "--skip-rare"),
+        ("the model answers 'red' to 7 of the images; 20 are needed", "give more images of it", "--skip-rare"),
     ),
     "one class": (
         ("fit", "model", "--data", "red.npy"),
-        ("gives 1 answers to the pictures often enough", "compares two or more", "--data"),
+        ("gives 1 answers to the images often enough", "compares two or more", "--data"),
     ),
     "too few for the rate": (
         ("fit", "model", "--data", "clean.npy", "--fpr", "0.001"),
-        ("60 pictures for validation cannot tell a false positive rate of 0.001: 999 are needed", "a higher --fpr"),
+        ("60 images for validation cannot tell a false positive rate of 0.001: 999 are needed", "a higher --fpr"),
     ),
     "rate of zero": (("fit", "model", "--data", "clean.npy", "--fpr", "0"), ("rate of 0 is not between 0 and 1",)),
     "rate of one": (("fit", "model", "--data", "clean.npy", "--fpr", "1"), ("rate of 1 is not between 0 and 1",)),
     "rate that is no number": (("fit", "model", "--data", "clean.npy", "--fpr", "low"), ("--fpr",)),
-    "empty data": (("fit", "model", "--data", "empty"), ("empty holds no images", "inputs are a picture, a folder")),
+    "empty data": (("fit", "model", "--data", "empty"), ("empty holds no images", "inputs are an image, a folder")),
     "no data": (("fit", "model", "--data", "nowhere.npy"), ("there is nothing at nowhere.npy",)),
-    "data of another kind": (("fit", "model", "--data", "notes.txt"), ("notes.txt cannot be read: not a picture",)),
+    "data of another kind": (("fit", "model", "--data", "notes.txt"), ("notes.txt cannot be read: not an image",)),
     "data of another size": (("fit", "model", "--data", "large.npy"), ("the model takes pixels [N, 3, 16, 16]",)),
     "no such layer": (
         ("fit", "model", "--data", "clean.npy", "--layer", "features.5"),
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("busy holds thesis.tex", "nothing there is replaced", "--out"),
     ),
     "empty folder": (("check", "guard", "--inputs", "empty"), ("empty holds no images",)),
-    "inputs of another kind": (("check", "guard", "-i", "notes.txt"), ("notes.txt cannot be read: not a picture",)),
+    "inputs of another kind": (("check", "guard", "-i", "notes.txt"), ("notes.txt cannot be read: not an image",)),
     "inputs of another size": (
         ("check", "guard", "-i", "large.npy"),
         ("an array of [2, 3, 32, 32]; the model takes pixels [N, 3, 16, 16]",),
@@ -114,10 +114,10 @@ def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ..
     [
         (
             ("--data", "rare.npy"),
-            ("answers 'blue' to 3, 'red' to 7 of the pictures; 20 of each are needed", "of these"),
+            ("answers 'blue' to 3, 'red' to 7 of the images; 20 of each are needed", "of these"),
         ),
-        (("--data", "lopsided.npy"), ("the model answers 'red' to 7 of the pictures; 20 are needed",)),
-        (("--data", "rare.npy", "--skip-rare"), ("gives 1 answers to the pictures often enough",)),
+        (("--data", "lopsided.npy"), ("the model answers 'red' to 7 of the images; 20 are needed",)),
+        (("--data", "rare.npy", "--skip-rare"), ("gives 1 answers to the images often enough",)),
         (("--data", "clean.npy", "--fpr", "0.001"), ("999 are needed",)),
     ],
 )
@@ -127,8 +127,8 @@ def test_what_is_too_rare_is_told_before_anything_is_traced(
     def slow(*_: object, **__: object) -> None:
         raise AssertionError("what is slow was begun")
 
-    pictures = clean(200)
-    np.save("rare.npy", np.concatenate([pictures[::3][:7], pictures[1::3], pictures[2::3][:3]]))
+    images = clean(200)
+    np.save("rare.npy", np.concatenate([images[::3][:7], images[1::3], images[2::3][:3]]))
     monkeypatch.setattr("hubslice.tracing.means.take_means", slow)
     monkeypatch.setattr("hubslice.verbs.detect.vectors.trace_each", slow)
     refused("detect", "fit", "model", *options, code=2, says=says)
@@ -144,7 +144,7 @@ def test_a_model_that_has_changed_under_its_detector(place: Path, refused: Refus
     assert (place / "mine/detector.safetensors").read_bytes() == kept
 
 
-def test_skipping_answers_with_too_few_pictures(place: Path) -> None:
+def test_skipping_answers_with_too_few_images(place: Path) -> None:
     made = package.detect_fit("model", "lopsided.npy", fpr=0.1, skip_rare=True)
     assert made.skipped == {"red": 7}
     found = package.detect_check("model", "red.npy")

@@ -32,17 +32,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_graph(place / "mute.onnx", described=False)
     write_graph(place / "short.onnx", GREENER[:2], described=False)
     (place / "cut.onnx").write_bytes((place / "a.onnx").read_bytes()[:100])
-    pictures = mixed(12, seed=2)
-    np.save(place / "in.npy", pictures)
-    light = pictures.copy()
+    images = mixed(12, seed=2)
+    np.save(place / "in.npy", images)
+    light = images.copy()
     light[6:, 0] = np.clip(light[6:, 0], 0.77, 0.78)  # mutants may become so light that the faulty graphs fail
     np.save(place / "light.npy", light)
     (place / "graphs").mkdir()
     write_graph(place / "graphs/model.onnx")
     (place / "empty").mkdir()
     (place / "photos").mkdir()
-    for at, picture in enumerate(pictures[:3]):
-        Image.fromarray((picture.transpose(1, 2, 0) * 255).astype(np.uint8)).save(place / f"photos/{at}.png")
+    for at, image in enumerate(images[:3]):
+        Image.fromarray((image.transpose(1, 2, 0) * 255).astype(np.uint8)).save(place / f"photos/{at}.png")
     damaged = place / "photos/2.png"
     damaged.write_bytes(damaged.read_bytes()[:60])
     (place / "map.json").write_text(json.dumps({"rouge": "red", "vert": "grene"}))
@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no map": (("a.onnx", "french.onnx", *SEEDS, "--map", "nowhere.json"), ("no map of labels at nowhere.json",)),
     "other input sizes": (
         ("a.onnx", "large.onnx", *SEEDS),
-        ("a.onnx takes pictures of 3 x 16 x 16, large.onnx of 3 x 32 x 32", "--resize", "--input-size"),
+        ("a.onnx takes images of 3 x 16 x 16, large.onnx of 3 x 32 x 32", "--resize", "--input-size"),
     ),
     "other channels": (
         ("a.onnx", "grey.onnx", *SEEDS, "--resize"),
@@ -109,11 +109,11 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "nobody says how": (
         ("mute.onnx", "mute.onnx", *SEEDS),
-        ("neither mute.onnx nor mute.onnx says how pictures are prepared", "hubslice convert"),
+        ("neither mute.onnx nor mute.onnx says how images are prepared", "hubslice convert"),
     ),
     "fewer outputs than labels": (
         ("a.onnx", "short.onnx", *SEEDS),
-        ("short.onnx gives [8, 2] for 8 pictures, but has 3 labels",),
+        ("short.onnx gives [8, 2] for 8 images, but has 3 labels",),
     ),
     "NaN from the start": (
         ("a.onnx", "broken.onnx", *SEEDS),
@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "no seeds": (("a.onnx", "b.onnx", "-i", "empty"), ("empty holds no images",)),
     "nothing there": (("a.onnx", "b.onnx", "-i", "nowhere.npy"), ("there is nothing at nowhere.npy",)),
-    "a damaged picture": (("a.onnx", "b.onnx", "-i", "photos"), ("photos/2.png cannot be read", "take it away")),
+    "a damaged image": (("a.onnx", "b.onnx", "-i", "photos"), ("photos/2.png cannot be read", "take it away")),
     "somebody's folder": (
         ("a.onnx", "b.onnx", *SEEDS, "--out", "busy"),
         ("busy holds thesis.tex", "nothing there is replaced", "--out"),
@@ -144,7 +144,7 @@ def test_what_is_refused(place: Path, refused: Refused, arguments: tuple[str, ..
 
 @pytest.mark.parametrize(
     ("graph", "says"),
-    [("nan.onnx", "gives values that are not finite"), ("crash.onnx", "crash.onnx failed on pictures of 3 x 16 x 16")],
+    [("nan.onnx", "gives values that are not finite"), ("crash.onnx", "crash.onnx failed on images of 3 x 16 x 16")],
 )
 def test_a_model_that_fails_midway(place: Path, refused: Refused, graph: str, says: str) -> None:
     """What was found is in the folder, and true; the same command goes on with the rest."""

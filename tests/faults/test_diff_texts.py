@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tokenizer(place / "named")
     write_config(place / "named")
     write_counter(place / "named/b.onnx", SADDER)
-    write_graph(place / "pictures.onnx")
+    write_graph(place / "images.onnx")
     np.save(place / "in.npy", np.zeros((1, 3, 16, 16), np.float32))
     (place / "photos").mkdir()
     Image.new("RGB", (20, 20)).save(place / "photos/a.png")
@@ -76,13 +76,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PAIR = ("./model", "named/b.onnx")
 SEEDS = ("-i", "in.txt")
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "texts against pictures": (
-        ("./model", "pictures.onnx", *SEEDS),
-        ("./model takes texts and pictures.onnx pictures", "they cannot be asked about the same inputs"),
+    "texts against images": (
+        ("./model", "images.onnx", *SEEDS),
+        ("./model takes texts and images.onnx images", "they cannot be asked about the same inputs"),
     ),
-    "pictures against texts": (
-        ("pictures.onnx", "./model", "-i", "in.npy"),
-        ("./model takes texts and pictures.onnx pictures",),
+    "images against texts": (
+        ("images.onnx", "./model", "-i", "in.npy"),
+        ("./model takes texts and images.onnx images",),
     ),
     "other labels": (
         ("./model", "./french", *SEEDS),
@@ -115,20 +115,20 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("./model", "alone/small.onnx", *SEEDS),
         ("alone/small.onnx failed on a text of 5 tokens", "is its tokenizer the one that it was trained with?"),
     ),
-    "a bound of pictures": (
+    "a bound of images": (
         (*PAIR, *SEEDS, "--max-linf", "16/255"),
-        ("--max-linf is for pictures, and the models take texts", "bounded by --max-edits"),
+        ("--max-linf is for images, and the models take texts", "bounded by --max-edits"),
     ),
-    "a likeness of pictures": ((*PAIR, *SEEDS, "--min-ssim", "0.9"), ("--min-ssim is for pictures",)),
-    "a size of pictures": ((*PAIR, *SEEDS, "--input-size", "32"), ("--input-size is for pictures",)),
-    "texts scaled": ((*PAIR, *SEEDS, "--resize"), ("--resize is for pictures",)),
-    "the authors' code": ((*PAIR, *SEEDS, "--method", "released"), ("--method released is for pictures",)),
+    "a likeness of images": ((*PAIR, *SEEDS, "--min-ssim", "0.9"), ("--min-ssim is for images",)),
+    "a size of images": ((*PAIR, *SEEDS, "--input-size", "32"), ("--input-size is for images",)),
+    "texts scaled": ((*PAIR, *SEEDS, "--resize"), ("--resize is for images",)),
+    "the authors' code": ((*PAIR, *SEEDS, "--method", "released"), ("--method released is for images",)),
     "a bound of texts": (
-        ("pictures.onnx", "pictures.onnx", "-i", "in.npy", "--max-edits", "5"),
-        ("--max-edits is for texts, and the models take pictures", "bounded by --max-linf or --min-ssim"),
+        ("images.onnx", "images.onnx", "-i", "in.npy", "--max-edits", "5"),
+        ("--max-edits is for texts, and the models take images", "bounded by --max-linf or --min-ssim"),
     ),
     "a column of texts": (
-        ("pictures.onnx", "pictures.onnx", "-i", "in.npy", "--column", "text"),
+        ("images.onnx", "images.onnx", "-i", "in.npy", "--column", "text"),
         ("--column is for texts",),
     ),
     "no edits": ((*PAIR, *SEEDS, "--max-edits", "0"), ("--max-edits 0", "greater than or equal to 1")),
@@ -144,7 +144,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "nothing there": ((*PAIR, "-i", "nowhere.txt"), ("there is nothing at nowhere.txt",)),
     "no table there": ((*PAIR, "-i", "nowhere.csv"), ("nowhere.csv is not there; the models take texts",)),
-    "pictures as texts": ((*PAIR, "-i", "photos"), ("photos is a folder; the models take texts", ".jsonl")),
+    "images as texts": ((*PAIR, "-i", "photos"), ("photos is a folder; the models take texts", ".jsonl")),
     "another kind of file": ((*PAIR, "-i", "notes.md"), ("notes.md is no file of texts",)),
     "no such column": (
         (*PAIR, "-i", "other.csv"),

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.slow
 
 __all__ = ["hasty", "hub", "impatient", "never_seen", "student", "teacher"]
 
-DATA = RECIPE.replace("./pictures", "alice/pictures").replace("alice/teacher", "./teacher")
+DATA = RECIPE.replace("./images", "alice/images").replace("alice/teacher", "./teacher")
 COMMANDS = {
     ("pull", "alice/teacher"): "api/models/alice/teacher",
     ("push", "student", REPO): "api/models/alice/student",
-    ("slice", "data.yaml", "--until", "data"): "api/datasets/alice/pictures",
+    ("slice", "data.yaml", "--until", "data"): "api/datasets/alice/images",
 }
 LARGE, LATE = "answers with more than 2 MiB", "does not end within"
 
@@ -75,9 +75,9 @@ def test_data_of_a_hub_that_falls_silent(
     asked: str, hub: HubServer, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of the many requests of `datasets` would be tried again and again."""
-    hub.seed("alice/pictures", {"data.csv": b"image,label\nx,y\n"}, kind="datasets")
+    hub.seed("alice/images", {"data.csv": b"image,label\nx,y\n"}, kind="datasets")
     Path("data.yaml").write_text(DATA)
-    fault = Fault(on("*", f"datasets/alice/pictures{asked}"), delay=1.5, times=None)
+    fault = Fault(on("*", f"datasets/alice/images{asked}"), delay=1.5, times=None)
     hub.faults.append(fault)
-    refuse(refused, "slice", "data.yaml", "--until", "data", says=("alice/pictures", "cannot be reached"))
+    refuse(refused, "slice", "data.yaml", "--until", "data", says=("alice/images", "cannot be reached"))
     assert fault.hits <= 6

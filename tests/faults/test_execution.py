@@ -86,9 +86,9 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("execution", "odd", "--stack", "ort-all"),
         ("Odd cannot be exported to ONNX", "branches on the values of tensors"),
     ),
-    "a graph of pictures of any size": (
+    "a graph of images of any size": (
         ("execution", "free.onnx", "--stack", "ort-all"),
-        ("free.onnx takes pictures of any size", "--input-size PIXELS"),
+        ("free.onnx takes images of any size", "--input-size PIXELS"),
     ),
     "a graph in PyTorch": (
         ("execution", "free.onnx", "--stack", "eager"),

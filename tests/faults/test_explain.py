@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from hubslice.tracing.trace import BatchTrace
 from tests.faults.conftest import Refused
 from tests.terminal.conftest import Hubslice
-from tests.tracing.small import pixels, write_model, write_pictures
+from tests.tracing.small import pixels, write_images, write_model
 
 pytestmark = pytest.mark.slow  # every test is quick, all of them together are not
 
@@ -28,17 +28,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, graphs and inputs, good and bad; made once and copied."""
     place = tmp_path_factory.mktemp("explain")
     write_model(place / "model")
-    write_pictures(place / "pictures")
+    write_images(place / "images")
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     text = BertConfig(vocab_size=20, max_position_embeddings=32, **sizes)
     BertForSequenceClassification(text).save_pretrained(place / "text")
     for shape in ("round", "square"):
-        write_pictures(place / "shapes" / shape, 12)
+        write_images(place / "shapes" / shape, 12)
     (place / "empty").mkdir()
     (place / "notes").mkdir()
-    (place / "notes/readme.txt").write_text("no pictures")
+    (place / "notes/readme.txt").write_text("no images")
     (place / "torn").mkdir()
-    (place / "torn/a.png").write_bytes((place / "pictures/0.png").read_bytes()[:90])
+    (place / "torn/a.png").write_bytes((place / "images/0.png").read_bytes()[:90])
     Image.new("RGB", (400, 4)).save(place / "strip.png")
     (place / "words.npy").write_text("words")
     np.save(place / "good.npy", pixels(4))
@@ -61,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_graph(path: Path, last: list[onnx.NodeProto], seed: int = 0) -> None:
-    """Flattened pictures times a matrix, then what is given, with the metadata that `convert` writes."""
+    """Flattened images times a matrix, then what is given, with the metadata that `convert` writes."""
     rng = np.random.default_rng(seed)
     weights = [
         numpy_helper.from_array(rng.standard_normal((3072, 4)).astype(np.float32), "w"),
@@ -89,35 +89,35 @@ def write_graph(path: Path, last: list[onnx.NodeProto], seed: int = 0) -> None:
 
 
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "no inputs": (("model", "-i", "nowhere.png"), ("there is nothing at nowhere.png", "a folder of pictures")),
+    "no inputs": (("model", "-i", "nowhere.png"), ("there is nothing at nowhere.png", "a folder of images")),
     "empty folder": (("model", "-i", "empty"), ("empty holds no images", "a parquet file")),
     "folder of text": (("model", "-i", "notes"), ("notes holds no images",)),
-    "text": (("model", "-i", "notes/readme.txt"), ("notes/readme.txt cannot be read: not a picture",)),
-    "torn picture": (("model", "-i", "torn"), ("torn/a.png cannot be read", "mend it or take it away")),
+    "text": (("model", "-i", "notes/readme.txt"), ("notes/readme.txt cannot be read: not an image",)),
+    "torn image": (("model", "-i", "torn"), ("torn/a.png cannot be read", "mend it or take it away")),
     "a strip": (("model", "-i", "strip.png"), ("too narrow: 400 x 4 pixels",)),
-    "a model of text": (("text", "-i", "pictures"), ("BertForSequenceClassification is not an image model",)),
+    "a model of text": (("text", "-i", "images"), ("BertForSequenceClassification is not an image model",)),
     "no array": (("model", "-i", "words.npy"), ("words.npy is not a NumPy array",)),
     "another size": (
         ("model", "-i", "small.npy"),
-        ("small.npy holds an array of [2, 3, 16, 16]; the model takes pixels [N, 3, 32, 32]", "picture files"),
+        ("small.npy holds an array of [2, 3, 16, 16]; the model takes pixels [N, 3, 32, 32]", "image files"),
     ),
     "other channels": (("model", "-i", "grey.npy"), ("an array of [2, 1, 32, 32]; the model takes pixels [N, 3, 32",)),
     "bytes": (("model", "-i", "bytes.npy"), ("values of uint8 that are not all numbers from 0 to 1", "by 255")),
     "bright": (("model", "-i", "bright.npy"), ("values of float32 that are not all numbers from 0 to 1",)),
     "no numbers": (("model", "-i", "nan.npy"), ("that are not all numbers from 0 to 1",)),
     "no such label": (
-        ("model", "-i", "pictures", "--target", "gren"),
+        ("model", "-i", "images", "--target", "gren"),
         ("the model has no label 'gren'; did you mean 'green'?", "its labels are blue, green, red", "from 0 to 2"),
     ),
-    "label out of range": (("model", "-i", "pictures", "-t", "3"), ("the model has no label '3'",)),
-    "empty data": (("model", "-i", "pictures", "--data", "empty"), ("empty holds no images",)),
+    "label out of range": (("model", "-i", "images", "-t", "3"), ("the model has no label '3'",)),
+    "empty data": (("model", "-i", "images", "--data", "empty"), ("empty holds no images",)),
     "no such profile": (
-        ("model", "-i", "pictures", "--data", "x.safetensors"),
+        ("model", "-i", "images", "--data", "x.safetensors"),
         ("there is nothing at x.safetensors", "or means.safetensors of an earlier call"),
     ),
     "weights as profile": (
-        ("model", "-i", "pictures", "--data", "model/model.safetensors"),
-        ("model.safetensors is a safetensors file but not a means of this version", "or pictures in its place"),
+        ("model", "-i", "images", "--data", "model/model.safetensors"),
+        ("model.safetensors is a safetensors file but not a means of this version", "or images in its place"),
     ),
     "operator without a rule": (
         ("odd.onnx", "-i", "good.npy"),
@@ -129,42 +129,42 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a bare graph": (
         ("bare.onnx", "-i", "good.npy"),
-        ("bare.onnx does not say how pictures are prepared", "hubslice convert MODEL --to onnx"),
+        ("bare.onnx does not say how images are prepared", "hubslice convert MODEL --to onnx"),
     ),
     "a cut graph": (("cut.onnx", "-i", "good.npy"), ("cut.onnx cannot be opened as an ONNX graph", "export it again")),
     "somebody's folder": (
-        ("model", "-i", "pictures", "--out", "busy"),
+        ("model", "-i", "images", "--out", "busy"),
         ("busy holds thesis.tex", "nothing there is replaced", "--out"),
     ),
-    "a file as folder": (("model", "-i", "pictures", "--out", "good.npy"), ("good.npy is a file, not a folder",)),
-    "theta": (("model", "-i", "pictures", "--theta", "1.5"), ("--theta",)),
+    "a file as folder": (("model", "-i", "images", "--out", "good.npy"), ("good.npy is a file, not a folder",)),
+    "theta": (("model", "-i", "images", "--theta", "1.5"), ("--theta",)),
     "protect": (
-        ("model", "-i", "pictures", "--protect", "1.5"),
+        ("model", "-i", "images", "--protect", "1.5"),
         ("Invalid value for '--protect'", "less than or equal to 1"),
     ),
-    "public alone": (("model", "-i", "pictures", "--public"), ("what --protect withholds", "add --protect 0.5")),
+    "public alone": (("model", "-i", "images", "--public"), ("what --protect withholds", "add --protect 0.5")),
     "attack alone": (
-        ("model", "-i", "pictures", "--attack", "labelled.parquet"),
+        ("model", "-i", "images", "--attack", "labelled.parquet"),
         ("--attack retrains the model without what --protect withholds", "add --protect 0.5"),
     ),
     "attack on a graph": (
         ("plain.onnx", "-i", "good.npy", "--protect", "0.5", "--attack", "labelled.parquet"),
         ("--attack trains a model, and", "is a graph"),
     ),
-    "attack without pictures": (
-        ("model", "-i", "pictures", "--protect", "0.5", "--attack", "labelled.parquet"),
+    "attack without images": (
+        ("model", "-i", "images", "--protect", "0.5", "--attack", "labelled.parquet"),
         ("there is no data at 'labelled.parquet'", "an image folder or a data set's Hub id"),
     ),
     "attack with other labels": (
-        ("model", "-i", "pictures", "--protect", "0.5", "--attack", "shapes"),
-        ("has pictures of 'round', which the model does not know", "name the classes as the model does"),
+        ("model", "-i", "images", "--protect", "0.5", "--attack", "shapes"),
+        ("has images of 'round', which the model does not know", "name the classes as the model does"),
     ),
     "public graph": (
         ("plain.onnx", "-i", "good.npy", "--protect", "0.5", "--public"),
         ("--public writes a model folder, and", "is a graph", "name the model that it was made of"),
     ),
-    "workers": (("model", "-i", "pictures", "--workers", "0"), ("--workers",)),
-    "device": (("model", "-i", "pictures", "--device", "tpu"), ("'tpu' is not a device",)),
+    "workers": (("model", "-i", "images", "--workers", "0"), ("--workers",)),
+    "device": (("model", "-i", "images", "--device", "tpu"), ("'tpu' is not a device",)),
 }
 
 
@@ -185,8 +185,8 @@ def never(*_: object) -> None:
     "arguments",
     [
         ("-i", "nowhere.png"),
-        ("-i", "pictures", "--data", "nowhere"),
-        ("-i", "pictures", "--data", "nowhere.safetensors"),
+        ("-i", "images", "--data", "nowhere"),
+        ("-i", "images", "--data", "nowhere.safetensors"),
     ],
     ids=" ".join,
 )
@@ -197,8 +197,8 @@ def test_what_is_not_there_is_told_before_the_model_is_loaded(
     refused("explain", "model", *arguments, code=2, says=("there is nothing at nowhere",))
 
 
-@pytest.mark.parametrize("arguments", [("-i", "torn"), ("-i", "pictures", "--data", "torn")], ids=" ".join)
-def test_torn_pictures_are_told_before_the_export(
+@pytest.mark.parametrize("arguments", [("-i", "torn"), ("-i", "images", "--data", "torn")], ids=" ".join)
+def test_torn_images_are_told_before_the_export(
     arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hubslice.tracing.subject.subject_of", never)
@@ -208,7 +208,7 @@ def test_torn_pictures_are_told_before_the_export(
 def test_a_profile_of_another_model(place: Path, refused: Refused, hubslice: Hubslice) -> None:
     assert hubslice("explain", "plain.onnx", "-i", "good.npy", "--out", "mine").code == 0
     kept = sorted(place.rglob("*")), (place / "mine/means.safetensors").read_bytes()
-    says = ("mine/means.safetensors is a profile of another model", "its hash begins with", "pictures with --data")
+    says = ("mine/means.safetensors is a profile of another model", "its hash begins with", "images with --data")
     options = ("-i", "good.npy", "--data", "mine/means.safetensors", "--out", "mine")
     refused("explain", "other.onnx", *options, code=2, says=says)
     assert (sorted(place.rglob("*")), (place / "mine/means.safetensors").read_bytes()) == kept
@@ -240,7 +240,7 @@ def test_a_batch_that_does_not_fit(
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.setattr(BatchTrace, "run", none)
-    refused("explain", "plain.onnx", "-i", "good.npy", code=2, says=("out of memory with a single picture", "7 TiB"))
+    refused("explain", "plain.onnx", "-i", "good.npy", code=2, says=("out of memory with a single image", "7 TiB"))
     assert not (place / "plain-explained").exists()
 
 
@@ -254,7 +254,7 @@ def test_classes_that_plots_could_take_for_formulas_or_cannot_draw(
     (model / "config.json").write_text(json.dumps(config | {"label_names": names}))
     for number, name in enumerate(names):
         out = tmp_path / f"out-{number}"
-        finished = hubslice("explain", str(model), "-i", str(place / "pictures"), "--target", name, "--out", str(out))
+        finished = hubslice("explain", str(model), "-i", str(place / "images"), "--target", name, "--out", str(out))
         assert finished.code == 0, finished.stderr
         assert "Glyph" not in finished.stderr
         with Image.open(out / "explanation.png") as drawn:

@@ -9,7 +9,7 @@ import pytest
 
 from hubslice.models.timm_adapter import TimmModel
 from tests.faults.conftest import Refused
-from tests.pictures import COLOURS, write_parquet
+from tests.images import COLOURS, write_parquet
 
 MODELS = [
     ("pull", "runs/nope"),

@@ -10,7 +10,7 @@ import pytest
 from hubslice.task.data_card import what_is_said
 from hubslice.task.folder import kind_of
 from tests.faults.conftest import Refused
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 
 RECIPE = "kind: slice\nname: tiny\nteacher: {model: ./teacher}\ndata: {path: pets}\n"
 GROWING = "a0: &a0 {k: 1}\n" + "".join(f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in range(40))

@@ -121,10 +121,10 @@ def test_a_published_recipe(trouble: Trouble, path: tuple[str, str], hub: HubSer
     ids=["503", "429", "lost", "html", "list"],
 )
 def test_data_of_the_hub(fault: dict[str, object], says: tuple[str, ...], hub: HubServer, refused: Refused) -> None:
-    hub.seed("alice/pictures", {"data.csv": b"x"}, kind="datasets")
-    Path("recipe.yaml").write_text(RECIPE.replace("./pictures", "alice/pictures"))
+    hub.seed("alice/images", {"data.csv": b"x"}, kind="datasets")
+    Path("recipe.yaml").write_text(RECIPE.replace("./images", "alice/images"))
     hub.faults.append(Fault(on("GET", "/api/datasets/"), times=None, **fault))  # type: ignore[arg-type]
-    refuse(refused, "slice", "recipe.yaml", "--until", "data", says=("fetch the data set alice/pictures", *says))
+    refuse(refused, "slice", "recipe.yaml", "--until", "data", says=("fetch the data set alice/images", *says))
 
 
 FALSE = ("it came wrong twice", "run it again later", "hf cache rm hf://models/alice/teacher/")

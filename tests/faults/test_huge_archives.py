@@ -25,7 +25,7 @@ from hubslice.task.loading import load
 from hubslice.task.packed_size import check_packed, check_unpacked
 from hubslice.task.saved import read_saved
 from tests.faults.conftest import Refused
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 
 MIB = 1 << 20
 CSV = b"text\n" + (b"x" * 999 + b"\n") * 3_000

@@ -27,7 +27,7 @@ RECIPE = """\
 kind: slice
 name: tiny
 teacher: {model: ./teacher}
-data: {path: ./pictures}
+data: {path: ./images}
 slice: {method: remos, ratio: 0.2}
 """
 
@@ -155,8 +155,8 @@ def test_merges_of_few_keys_are_read() -> None:
 def test_a_table_of_metadata(tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("recipe.yaml").write_text(RECIPE)
-    Path("pictures").mkdir()
-    Path("pictures/a.png").write_bytes(b"")
+    Path("images").mkdir()
+    Path("images/a.png").write_bytes(b"")
     for name, content, says in (
         ("metadata.jsonl", None, "it has 1,024 MiB, and may have 512; write it as .parquet"),
         ("metadata.csv", None, "it has 1,024 MiB, and may have 512; write it as .parquet"),
@@ -164,7 +164,7 @@ def test_a_table_of_metadata(tmp_path: Path, refused: Refused, monkeypatch: pyte
         ("metadata.jsonl", json.dumps({"file_name": "a.png", "label": 1})[:-1] + "1" * 10**6 + "}", "4300 digits"),
         ("metadata.jsonl", '{"file_name": ' + "[" * 10**5 + "]" * 10**5 + "}", "recursion"),
     ):
-        path = Path("pictures") / name
+        path = Path("images") / name
         sparse(path, GIB) if content is None else path.write_text(content)
         refused("slice", "recipe.yaml", "--until", "data", "--out", "run", code=2, says=(says, "hint: "))
         path.unlink()

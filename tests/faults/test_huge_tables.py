@@ -128,11 +128,11 @@ def as_repository(root: Path) -> str:
 
 
 def as_metadata(root: Path) -> str:
-    (root / "pictures").mkdir()
-    (root / "pictures" / "a.png").write_bytes(png(0))
+    (root / "images").mkdir()
+    (root / "images" / "a.png").write_bytes(png(0))
     rows = {"file_name": ["a.png"] * 40, "label": ["x" * 100_000] * 40}
-    pq.write_table(pa.table(rows), root / "pictures" / "metadata.parquet", compression="zstd")
-    return "pictures"
+    pq.write_table(pa.table(rows), root / "images" / "metadata.parquet", compression="zstd")
+    return "images"
 
 
 @pytest.mark.parametrize("make", [as_file, as_folder, as_repository, as_metadata])

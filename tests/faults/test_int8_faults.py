@@ -14,14 +14,14 @@ FAULTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "nothing to calibrate with": (
         ("int8",),
         2,
-        ("model is no run, so there are no pictures to calibrate with", "--data", "--dynamic"),
+        ("model is no run, so there are no images to calibrate with", "--data", "--dynamic"),
     ),
-    "one picture": (
+    "one image": (
         ("int8", "--data", "one.npy"),
         2,
-        ("one.npy holds one picture; one is needed to calibrate with and another to check",),
+        ("one.npy holds one image; one is needed to calibrate with and another to check",),
     ),
-    "no pictures": (("int8", "--data", "nowhere"), 2, ("there is nothing at nowhere",)),
+    "no images": (("int8", "--data", "nowhere"), 2, ("there is nothing at nowhere",)),
     "data for another form": (
         ("onnx", "--data", "clean.npy"),
         2,
@@ -50,9 +50,9 @@ def test_what_is_refused(
     np.save(tmp_path / "clean.npy", clean(20))
     np.save(tmp_path / "one.npy", clean(1))
     rows = np.random.default_rng(0).permutation(80)
-    pictures = between(80)
-    pictures[rows[:40]] = 0  # those that it will be calibrated with
-    np.save(tmp_path / "dark.npy", pictures)
+    images = between(80)
+    images[rows[:40]] = 0  # those that it will be calibrated with
+    np.save(tmp_path / "dark.npy", images)
     (tmp_path / "busy").mkdir()
     (tmp_path / "busy/thesis.tex").write_text("years of work")
     monkeypatch.chdir(tmp_path)

@@ -28,8 +28,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     convolution(Path("vast.onnx"), (1, 3, 16, 2**62))
     Path("damaged.onnx").write_bytes(Path("one.onnx").read_bytes()[:100])
     add = helper.make_node("Add", ["a", "b"], ["y"])
-    pictures = ("n", 3, 8, 8)
-    write(Path("two.onnx"), [add], [(n, TensorProto.FLOAT, pictures) for n in "ab"], ("y", pictures))
+    images = ("n", 3, 8, 8)
+    write(Path("two.onnx"), [add], [(n, TensorProto.FLOAT, images) for n in "ab"], ("y", images))
     cast = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
     write(Path("words.onnx"), [cast], [("x", TensorProto.INT64, ("n", 12))], ("y", ("n", 12)))
     fold = helper.make_node("Reshape", ["x", "to"], ["y"])
@@ -46,16 +46,16 @@ FAULTS = {
     "a run without a student": (("run",), ("run/student has no model.safetensors", "saved as safetensors")),
     "damaged": (("damaged.onnx",), ("damaged.onnx cannot be opened by ONNX Runtime", "export it again")),
     "two inputs": (("two.onnx",), ("two.onnx takes 2 inputs (a, b)", "one input of images")),
-    "no pictures": (("words.onnx",), ("words.onnx takes no pictures: its input is a tensor(int64) of ? x 12",)),
+    "no images": (("words.onnx",), ("words.onnx takes no images: its input is a tensor(int64) of ? x 12",)),
     "a side of no image": (("vast.onnx",), ("vast.onnx takes inputs of 1 x 3 x 16 x 4611686018427387904", "damaged")),
-    "any size": (("free.onnx",), ("free.onnx takes pictures of any size", "--input-size PIXELS")),
-    "other pictures": (
+    "any size": (("free.onnx",), ("free.onnx takes images of any size", "--input-size PIXELS")),
+    "other images": (
         ("one.onnx", "wide.onnx"),
-        ("wide.onnx takes pictures of 3 x 32 x 32, one.onnx of 3 x 16 x 16: their times cannot be compared",),
+        ("wide.onnx takes images of 3 x 32 x 32, one.onnx of 3 x 16 x 16: their times cannot be compared",),
     ),
     "another size": (
         ("one.onnx", "--input-size", "32"),
-        ("one.onnx takes pictures of 3 x 16 x 16, --input-size of ? x 32 x 32", "give --input-size PIXELS"),
+        ("one.onnx takes images of 3 x 16 x 16, --input-size of ? x 32 x 32", "give --input-size PIXELS"),
     ),
     "fixed batch": (("one.onnx",), ("one.onnx takes batches of 1 only, not of 16", "--batch 1")),
     "impossible batch": (
@@ -89,7 +89,7 @@ def test_a_model_of_another_input_is_told_before_anything_is_exported(
 ) -> None:
     TimmModel.create("test_resnet", ("a", "b"), seed=0).save(place / "model")
     monkeypatch.setattr("hubslice.graph.deployable.write_onnx", pytest.fail)
-    says = ("one.onnx takes pictures of 3 x 16 x 16, ./model of 3 x 160 x 160", "--input-size")
+    says = ("one.onnx takes images of 3 x 16 x 16, ./model of 3 x 160 x 160", "--input-size")
     refused("latency", "./model", "one.onnx", code=2, says=says)
 
 

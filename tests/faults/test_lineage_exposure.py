@@ -37,7 +37,7 @@ IN_RECIPES = {
         "gates.max_exposure judges what exposure measures, and the recipe has no such section",
     ),
     "a goal of nothing": ("exposure: {goal: 0}", "exposure.goal"),
-    "no pictures": ("exposure: {samples: 0}", "exposure.samples"),
+    "no images": ("exposure: {samples: 0}", "exposure.samples"),
     "a word mistyped": ("exposure: {sample: 3}", "sample"),
 }
 

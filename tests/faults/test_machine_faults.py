@@ -221,12 +221,12 @@ def test_a_full_disk_delays_a_run_and_no_more(tmp_path: Path) -> None:
         assert way["left"] == []
 
 
-def small_memory(monkeypatch: pytest.MonkeyPatch, pictures: int, *, training: bool) -> None:
-    """A device whose memory holds no more pictures than these at once, in training or out of it."""
+def small_memory(monkeypatch: pytest.MonkeyPatch, images: int, *, training: bool) -> None:
+    """A device whose memory holds no more images than these at once, in training or out of it."""
     forward = TimmModel.forward
 
     def limited(self: TimmModel, inputs: torch.Tensor) -> torch.Tensor:
-        if len(inputs) > pictures and self.module.training == training:
+        if len(inputs) > images and self.module.training == training:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
         return forward(self, inputs)
 
@@ -240,7 +240,7 @@ def test_too_little_memory(
     run = shutil.copytree(begun, tmp_path / "run")
     with monkeypatch.context() as patch:
         small_memory(patch, 8, training=True)
-        says = ("out of memory in training with 16 pictures a step (CUDA out of memory", "train.batch_size=8")
+        says = ("out of memory in training with 16 images a step (CUDA out of memory", "train.batch_size=8")
         refused("slice", str(run), "--quiet", code=2, says=says)
         assert hubslice("slice", str(run), "train.batch_size=8", "--until", "train", "--quiet").code == 0
     # Out of training the batch is halved, and halved again; nobody sees a difference.
@@ -251,7 +251,7 @@ def test_too_little_memory(
     assert result(run)["report"]["arms"] == result(whole)["report"]["arms"]
     assert result(run)["report"]["defects"] == result(whole)["report"]["defects"]
     small_memory(monkeypatch, 0, training=False)
-    refused("audit", str(run), "--force", "--quiet", code=2, says=("out of memory with a single picture", "input_size"))
+    refused("audit", str(run), "--force", "--quiet", code=2, says=("out of memory with a single image", "input_size"))
     assert strays(run) == ["steps/.audit.backdoor"]  # under way
 
 

@@ -279,7 +279,7 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
         ("are not those of ViTForImageClassification: 1 tensor of another shape",),
     ),
     "large size": ("transformers", config(image_size=10**7), ("describes a model of more than",)),
-    "large picture": (
+    "large image": (
         "timm",
         nested("pretrained_cfg", input_size=[3, 10**6, 10**6]),
         ("input_size.1 1000000: Input should be less",),
@@ -295,7 +295,7 @@ CONFIGS: dict[str, tuple[str, Change, tuple[str, ...]]] = {
         ("a classifier of 3 classes, and model_args ask for 5",),
     ),
     "arguments a list": ("timm", config(model_args=[1]), ("has model_args: [1]; it must be a table",)),
-    "picture of the processor": (
+    "image of the processor": (
         "transformers",
         text('{"size": 100000}', "preprocessor_config.json"),
         ('has size: {"height": 100000, "width": 100000}', "takes sides of 1 to 4096 pixels"),

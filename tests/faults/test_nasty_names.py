@@ -18,7 +18,7 @@ from hubslice.core.escaping import record
 from hubslice.terminal.output import out
 from tests.fake_hub import Fault, HubServer, on
 from tests.faults.nasty import NASTY, PATH, raw
-from tests.faults.nasty_place import CHILD, COUNTER, LABELS, MODEL, OTHER, PARENT, PICTURES, TEXTS, nasty_place
+from tests.faults.nasty_place import CHILD, COUNTER, IMAGES, LABELS, MODEL, OTHER, PARENT, TEXTS, nasty_place
 from tests.faults.nasty_place import nasty_run as finished_run
 from tests.terminal.conftest import Finished, Hubslice
 
@@ -31,9 +31,9 @@ MODES: tuple[Mode, ...] = ("pipe", "terminal", "quiet", "json")
 DONE: dict[str, tuple[tuple[str, ...], int, tuple[Mode, ...]]] = {
     "pull": (("pull", MODEL, "--out", "OUT/pulled"), 0, ("terminal", "json")),
     "pull --dry-run": (("pull", MODEL, "--dry-run"), 0, ("pipe", "terminal")),
-    "explain": (("explain", MODEL, "--inputs", PICTURES, "--out", "OUT/explained"), 0, ("terminal",)),
+    "explain": (("explain", MODEL, "--inputs", IMAGES, "--out", "OUT/explained"), 0, ("terminal",)),
     "diff": (
-        ("diff", MODEL, OTHER, "--inputs", PICTURES, "--budget", "20", "--limit", "6", "--out", "OUT/deviations"),
+        ("diff", MODEL, OTHER, "--inputs", IMAGES, "--budget", "20", "--limit", "6", "--out", "OUT/deviations"),
         0,
         ("terminal",),
     ),
@@ -45,18 +45,18 @@ DONE: dict[str, tuple[tuple[str, ...], int, tuple[Mode, ...]]] = {
     ),
     "lineage": (("lineage", CHILD, "--candidates", PARENT, "--out", "OUT/lineage"), 0, MODES),
     "lineage index": (("lineage", "index", PARENT, "--out", "OUT/index.safetensors"), 0, MODES),
-    "exposure": (("exposure", MODEL, "--teacher", OTHER, "--data", PICTURES), 0, ("terminal",)),
+    "exposure": (("exposure", MODEL, "--teacher", OTHER, "--data", IMAGES), 0, ("terminal",)),
     "execution": (("execution", MODEL, "--against", OTHER), 0, ("terminal",)),
     "latency": (("latency", MODEL), 0, ("terminal",)),
     "convert": (("convert", MODEL, "--to", "onnx", "--out", "OUT/model.onnx"), 0, ("terminal", "json")),
-    "int8": (("convert", MODEL, "--to", "int8", "--data", PICTURES, "--out", "OUT/i.onnx"), 0, ("pipe",)),
+    "int8": (("convert", MODEL, "--to", "int8", "--data", IMAGES, "--out", "OUT/i.onnx"), 0, ("pipe",)),
     "compact": (("convert", MODEL, "--to", "compact", "--out", "OUT/compact"), 2, ("pipe",)),
     "info": (("info", "RUN"), 0, ("terminal",)),
     "verify": (("verify", "RUN"), 0, ("terminal",)),
     "card": (("card", "RUN"), 0, ("terminal",)),
     "a run of another name": (("info", MODEL), 2, MODES),
-    "no label of this name": (("explain", MODEL, "--inputs", PICTURES, "--target", "nope"), 2, MODES),
-    "a label of such a name": (("explain", MODEL, "--inputs", PICTURES, "--target", NASTY["hint"] + "?"), 2, MODES),
+    "no label of this name": (("explain", MODEL, "--inputs", IMAGES, "--target", "nope"), 2, MODES),
+    "a label of such a name": (("explain", MODEL, "--inputs", IMAGES, "--target", NASTY["hint"] + "?"), 2, MODES),
     "no model": (("pull", f"./nope{PATH}"), 2, MODES),
     "no inputs": (("explain", MODEL, "--inputs", f"nope{PATH}"), 2, MODES),
     "no recipe": (("validate", f"nope{PATH}.yaml"), 2, MODES),
@@ -120,11 +120,11 @@ def test_commands(
 
 
 def test_json_gives_names_as_they_are(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
-    finished = hubslice("explain", MODEL, "--inputs", PICTURES, "--out", str(tmp_path / "out"), "--json")
+    finished = hubslice("explain", MODEL, "--inputs", IMAGES, "--out", str(tmp_path / "out"), "--json")
     facts = json.loads(finished.stdout)
     assert facts["model"] == str(place / MODEL)
     assert {each["target"] for each in facts["inputs"]} <= set(LABELS)
-    assert {each["name"] for each in facts["inputs"]} == {path.name for path in (place / PICTURES).iterdir()}
+    assert {each["name"] for each in facts["inputs"]} == {path.name for path in (place / IMAGES).iterdir()}
 
 
 def test_scripts_get_one_line_a_value(place: Path, hubslice: Hubslice) -> None:

@@ -214,9 +214,9 @@ def test_the_whole_way(hub: HubServer, sound: Path, folder: Path, tmp_path: Path
 
 def test_a_run_consents_once(sound: Path, folder: Path, tmp_path: Path, refused: Refused, hubslice: Hubslice) -> None:
     save(weights(sound))(folder / BIN)
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("kind: slice\nname: x\nteacher: {model: ./model}\ndata: {path: ./pictures}\n")
+    recipe.write_text("kind: slice\nname: x\nteacher: {model: ./model}\ndata: {path: ./images}\n")
     command = ("slice", str(recipe), "--out", str(tmp_path / "run"), "--until", "pull")
     refused(*command, code=2, says=("has its weights only as pickle", "--allow-pickle"))
     for options in (("--allow-pickle",), ()):  # what was converted is there for the steps to come

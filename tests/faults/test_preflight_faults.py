@@ -21,7 +21,7 @@ from hubslice.run.estimate.preflight import TeacherPreview, look
 from tests.fake_hub import Fault, HubServer, User
 from tests.fake_hub.wire import Request
 from tests.faults.conftest import Refused
-from tests.pictures import COLOURS
+from tests.images import COLOURS
 from tests.run.tiny import RECIPE, write_job
 from tests.terminal.conftest import Hubslice
 

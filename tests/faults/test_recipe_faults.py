@@ -11,14 +11,14 @@ from hubslice.recipe.paths import is_hub_id
 from hubslice.run.run import open_run
 from tests.fake_hub import HubServer
 from tests.faults.conftest import Refused
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 from tests.terminal.conftest import Hubslice
 
 GOOD = """\
 kind: slice
 name: student
 teacher: {model: timm/resnet18.a1_in1k}
-data: {path: owner/pictures}
+data: {path: owner/images}
 train:
   lr: 1e-3
 """
@@ -86,19 +86,19 @@ FAULTS = {
         ("gates.max_dir judges audited defects, and audit.defects names none",),
     ),
     "a class twice": (
-        GOOD.replace("pictures}", "pictures, classes: [cat, dog, cat]}"),
+        GOOD.replace("images}", "images, classes: [cat, dog, cat]}"),
         ("r.yaml:4: data: classes names 'cat' twice",),
     ),
     "one class": (
-        GOOD.replace("pictures}", "pictures, classes: [cat]}"),
+        GOOD.replace("images}", "images, classes: [cat]}"),
         ("data: a task needs two classes or more", "add against_rest: true"),
     ),
     "the rest of nothing": (
-        GOOD.replace("pictures}", "pictures, against_rest: true}"),
+        GOOD.replace("images}", "images, against_rest: true}"),
         ("data: against_rest needs classes",),
     ),
     "the rest is called rest": (
-        GOOD.replace("pictures}", "pictures, classes: [rest], against_rest: true}"),
+        GOOD.replace("images}", "images, classes: [rest], against_rest: true}"),
         ("data: against_rest calls all others 'rest', which is the name of the class itself",),
     ),
     "arguments of a given model": (
@@ -169,7 +169,7 @@ def test_a_huge_file_is_not_read_whole(job: Path, refused: Refused) -> None:
 
 
 def test_missing_files_are_told_with_their_line(job: Path, refused: Refused) -> None:
-    text = GOOD.replace("timm/resnet18.a1_in1k", "./teacher").replace("owner/pictures", "~nobody-here/there.parquet")
+    text = GOOD.replace("timm/resnet18.a1_in1k", "./teacher").replace("owner/images", "~nobody-here/there.parquet")
     (job / "r.yaml").write_text(text)
     says = ("r.yaml is well-formed, but files are missing", "r.yaml:3: teacher.model: no such file or folder")
     refused("validate", "r.yaml", code=2, says=(*says, "r.yaml:4: data.path: no such file", f"start from {job}"))
@@ -202,7 +202,7 @@ def test_an_alias_that_stays_small_is_taken(job: Path, hubslice: Hubslice) -> No
 def test_names_of_classes_are_checked_before_any_training(job: Path, refused: Refused) -> None:
     write_parquet(job / "shapes.parquet", 30)
     (job / "r.yaml").write_text(
-        GOOD.replace("owner/pictures", "shapes.parquet") + "audit: {defects: [{kind: backdoor, target: gren}]}\n"
+        GOOD.replace("owner/images", "shapes.parquet") + "audit: {defects: [{kind: backdoor, target: gren}]}\n"
     )
     says = ("the recipe names the class 'gren', which shapes.parquet does not have", "did you mean 'green'?")
     refused("slice", "r.yaml", "--until", "data", code=2, says=says)
@@ -211,7 +211,7 @@ def test_names_of_classes_are_checked_before_any_training(job: Path, refused: Re
 
 def test_chosen_classes_are_checked_before_any_training(job: Path, refused: Refused) -> None:
     write_parquet(job / "shapes.parquet", 30)
-    (job / "r.yaml").write_text(GOOD.replace("owner/pictures", "shapes.parquet, classes: [red, gren]"))
+    (job / "r.yaml").write_text(GOOD.replace("owner/images", "shapes.parquet, classes: [red, gren]"))
     says = ("data.classes names 'gren', which shapes.parquet does not have; did you mean 'green'?", "blue, green, red")
     refused("slice", "r.yaml", "--until", "data", code=2, says=says)
     assert not (job / "runs/student/steps/data").exists()
@@ -241,8 +241,7 @@ def test_models_that_cannot_be_made(
     write_parquet(job / "shapes.parquet", 30)
     model = "test_resnet, weights: random"
     (job / "r.yaml").write_text(
-        GOOD.replace("timm/resnet18.a1_in1k", model).replace("owner/pictures", "shapes.parquet")
-        + "slice: {method: none}"
+        GOOD.replace("timm/resnet18.a1_in1k", model).replace("owner/images", "shapes.parquet") + "slice: {method: none}"
     )
     refused("slice", "r.yaml", f"teacher.{override}", "--until", "pull", mode, code=2, says=says)
     assert not (job / "runs/student/steps/pull").exists()
@@ -256,21 +255,21 @@ data: {path: ./mine}
 poison: {target: cat}
 """
 PUBLISHED = {
-    "an absolute path": (GOOD.replace("owner/pictures", "/etc/pictures"), "data.path: only Hub ids", "data.path=PATH"),
-    "out of the folder": (GOOD.replace("owner/pictures", "../../mine"), "data.path: only Hub ids", "data.path=PATH"),
-    "home": (GOOD.replace("owner/pictures", "~/mine"), "data.path: only Hub ids", "data.path=PATH"),
-    "a file's address": (GOOD.replace("owner/pictures", "file:///etc/pictures"), "got file:///etc", "data.path=PATH"),
-    "an address": (GOOD.replace("owner/pictures", "https://e.example/x.zip"), "got https://e.ex", "data.path=PATH"),
-    "another file system": (GOOD.replace("owner/pictures", "hf://datasets/a/b"), "got hf://dat", "data.path=PATH"),
-    "within an archive": (GOOD.replace("owner/pictures", "zip://a::/etc/x"), "data.path: only Hub", "data.path=PATH"),
-    "a file of other places": (GOOD.replace("owner/pictures", "file:etc/x"), "data.path: only Hub", "data.path=PATH"),
+    "an absolute path": (GOOD.replace("owner/images", "/etc/images"), "data.path: only Hub ids", "data.path=PATH"),
+    "out of the folder": (GOOD.replace("owner/images", "../../mine"), "data.path: only Hub ids", "data.path=PATH"),
+    "home": (GOOD.replace("owner/images", "~/mine"), "data.path: only Hub ids", "data.path=PATH"),
+    "a file's address": (GOOD.replace("owner/images", "file:///etc/images"), "got file:///etc", "data.path=PATH"),
+    "an address": (GOOD.replace("owner/images", "https://e.example/x.zip"), "got https://e.ex", "data.path=PATH"),
+    "another file system": (GOOD.replace("owner/images", "hf://datasets/a/b"), "got hf://dat", "data.path=PATH"),
+    "within an archive": (GOOD.replace("owner/images", "zip://a::/etc/x"), "data.path: only Hub", "data.path=PATH"),
+    "a file of other places": (GOOD.replace("owner/images", "file:etc/x"), "data.path: only Hub", "data.path=PATH"),
     "a teacher's address": (
         GOOD.replace("timm/resnet18.a1_in1k", "file:///etc/model"),
         "teacher.model: only Hub ids",
         "teacher.model=PATH",
     ),
-    "a table": (GOOD.replace("owner/pictures", "mine.parquet"), "data.path: only Hub ids", "data.path=PATH"),
-    "what is called like a Hub id": (GOOD.replace("owner/pictures", "here/mine"), "got here/mine", "data.path=PATH"),
+    "a table": (GOOD.replace("owner/images", "mine.parquet"), "data.path: only Hub ids", "data.path=PATH"),
+    "what is called like a Hub id": (GOOD.replace("owner/images", "here/mine"), "got here/mine", "data.path=PATH"),
     "the teacher": (
         GOOD.replace("timm/resnet18.a1_in1k", "./here"),
         "teacher.model: only Hub ids",
@@ -282,7 +281,7 @@ PUBLISHED = {
         "audit.defects.0.clean_teacher=PATH",
     ),
     "both": (
-        GOOD.replace("owner/pictures", "./mine").replace("timm/resnet18.a1_in1k", "./here"),
+        GOOD.replace("owner/images", "./mine").replace("timm/resnet18.a1_in1k", "./here"),
         "teacher.model: only Hub ids",
         "give your own: teacher.model=PATH data.path=PATH",
     ),
@@ -309,7 +308,7 @@ def test_a_published_recipe_leads_to_no_file_here(
 
 def test_what_the_user_puts_over_a_published_recipe_may_be_a_path(published: HubServer, job: Path) -> None:
     write_parquet(job / "mine" / "train.parquet", 12)
-    published.seed("alice/student", {"recipe.yaml": GOOD.replace("owner/pictures", "/etc/pictures").encode()})
+    published.seed("alice/student", {"recipe.yaml": GOOD.replace("owner/images", "/etc/images").encode()})
     recipe = open_run("alice/student", ("data.path=./mine",)).recipe
     assert (recipe.data.path, recipe.teacher.model) in {("./mine", "timm/resnet18.a1_in1k")}
 

@@ -115,13 +115,13 @@ def test_a_model_of_text(place: Path, refused: Refused) -> None:
         vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=3
     )
     transformers.BertForSequenceClassification(config).save_pretrained(place / "text")
-    refused("diff", "a", "text", *SEEDS, "--repair", "r", code=2, says=("text takes no pictures; --repair is for",))
+    refused("diff", "a", "text", *SEEDS, "--repair", "r", code=2, says=("text takes no images; --repair is for",))
 
 
 def test_too_few_triggers_to_hold_some_out(place: Path, refused: Refused) -> None:
     """The search is kept, and the next one with more seeds takes it up."""
-    pictures = np.load(place / "in.npy")
-    np.save(place / "few.npy", pictures[[0, 0, 1]])  # the first is there twice
+    images = np.load(place / "in.npy")
+    np.save(place / "few.npy", images[[0, 0, 1]])  # the first is there twice
     said = ("have triggers: too few to train on some and hold others out", "give more seeds", "searched is kept")
     refused("diff", "a", "b", "-i", "few.npy", *SEEDS[2:], "--repair", "r", "--out", "o", code=2, says=said)
     assert Deviations.load(place / "o/deviations.json").repair is None
@@ -147,11 +147,11 @@ def test_an_earlier_repair_is_replaced_whole_or_stays(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     def failing(*_: object) -> tuple[dict[int, object], HubsliceError]:
-        return {}, ModelError("a failed on pictures", hint="make it again")
+        return {}, ModelError("a failed on images", hint="make it again")
 
     for name, broken, says in (
-        ("torch.nn.functional.kl_div", out_of_memory, ("in training with 32 pictures a step", "--device cpu")),
-        ("hubslice.verbs.diff.repair.search_seeds", failing, ("a failed on pictures", "make it again")),
+        ("torch.nn.functional.kl_div", out_of_memory, ("in training with 32 images a step", "--device cpu")),
+        ("hubslice.verbs.diff.repair.search_seeds", failing, ("a failed on images", "make it again")),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(name, broken)

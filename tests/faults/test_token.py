@@ -111,7 +111,7 @@ def test_a_login_of_another_form_is_not_pushed(
 def test_an_address_with_a_token(
     command: tuple[str, ...], mode: tuple[str, ...], hub: HubServer, student: Path, hubslice: Hubslice
 ) -> None:
-    recipe = RECIPE.replace("./pictures", f"https://me:{TOKEN}@hub.example/pictures")
+    recipe = RECIPE.replace("./images", f"https://me:{TOKEN}@hub.example/images")
     Path("recipe.yaml").write_text(recipe)
     finished = hubslice(*command, *mode)
     assert finished.code == 2, finished.stderr

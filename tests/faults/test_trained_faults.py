@@ -8,33 +8,33 @@ import numpy as np
 import pytest
 
 from tests.faults.conftest import Refused
-from tests.pictures import write_folder
+from tests.images import write_folder
 from tests.verbs.detect.small import clean, write_model
 
 FAULTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
-    "no pictures": (("pruned",), 2, ("model is no run, so there are no pictures to teach and to check with", "--data")),
-    "too few": (("pruned", "--data", "few"), 2, ("few holds 3 pictures; five are the least",)),
-    "an array": (("pruned", "--data", "clean.npy"), 2, ("clean.npy is an array of pixels", "give picture files")),
-    "all weights": (("pruned", "--data", "pictures", "--sparsity", "1"), 2, ("--sparsity 1 is not between 0 and 1",)),
+    "no images": (("pruned",), 2, ("model is no run, so there are no images to teach and to check with", "--data")),
+    "too few": (("pruned", "--data", "few"), 2, ("few holds 3 images; five are the least",)),
+    "an array": (("pruned", "--data", "clean.npy"), 2, ("clean.npy is an array of pixels", "give image files")),
+    "all weights": (("pruned", "--data", "images", "--sparsity", "1"), 2, ("--sparsity 1 is not between 0 and 1",)),
     "another form's option": (("onnx", "--epochs", "3"), 2, ("--epochs is for --to pruned or distilled",)),
-    "into nothing": (("distilled", "--data", "pictures"), 2, ("needs the smaller model", "--into resnet10t")),
+    "into nothing": (("distilled", "--data", "images"), 2, ("needs the smaller model", "--into resnet10t")),
     "into what is not there": (
-        ("distilled", "--data", "pictures", "--into", "resnet1x"),
+        ("distilled", "--data", "images", "--into", "resnet1x"),
         2,
         ("resnet1x", "architecture of timm"),
     ),
     "an argument without value": (
-        ("distilled", "--data", "pictures", "--into", "hubslice_vgg", "--argument", "widths"),
+        ("distilled", "--data", "images", "--into", "hubslice_vgg", "--argument", "widths"),
         2,
         ("--argument widths is not NAME=VALUE",),
     ),
     "an argument that cannot be": (
-        ("distilled", "--data", "pictures", "--into", "hubslice_vgg", "--argument", "widths={}"),
+        ("distilled", "--data", "images", "--into", "hubslice_vgg", "--argument", "widths={}"),
         2,
         ("--argument widths is neither a number, a word, nor a list", "widths=[16,32]"),
     ),
     "too much pruned": (
-        ("pruned", "--data", "pictures", "--sparsity", "0.99", "--min-agreement", "1"),
+        ("pruned", "--data", "images", "--sparsity", "0.99", "--min-agreement", "1"),
         1,
         ("model does for only", "100% are wanted", "--epochs 3", "--min-agreement"),
     ),
@@ -51,7 +51,7 @@ def test_what_is_refused(
     says: tuple[str, ...],
 ) -> None:
     write_model(tmp_path / "model")
-    write_folder(tmp_path / "pictures", 40)
+    write_folder(tmp_path / "images", 40)
     write_folder(tmp_path / "few", 3)
     np.save(tmp_path / "clean.npy", clean(20))
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ from hubslice.artefacts.lock import LOCK
 from hubslice.models.timm_adapter import TimmModel
 from tests.fake_hub import Fault, HubServer
 from tests.faults.conftest import Refused
-from tests.pictures import COLOURS, write_parquet
+from tests.images import COLOURS, write_parquet
 from tests.run.conftest import hub
 from tests.run.differing import student_as_delta
 from tests.run.quick import quick_run

@@ -241,7 +241,7 @@ class Tokens(nn.Module):
 
 
 class Root(nn.Module):
-    """A normalisation by the root of the mean of squares over the channels of pictures, as timm's RmsNorm2d."""
+    """A normalisation by the root of the mean of squares over the channels of images, as timm's RmsNorm2d."""
 
     def __init__(self) -> None:
         super().__init__()

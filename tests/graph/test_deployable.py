@@ -98,7 +98,7 @@ def test_a_graph_that_computes_something_else_is_not_written(tmp_path: Path, mon
 
 
 class Limited(nn.Module):
-    """A picture within limits that are tensors, several times, as before the projections of Gemma's attention."""
+    """An image within limits that are tensors, several times, as before the projections of Gemma's attention."""
 
     def __init__(self) -> None:
         super().__init__()

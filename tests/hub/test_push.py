@@ -133,7 +133,7 @@ def test_stale_weights_go(hub: HubServer, folder: Path, alice: Client) -> None:
 
 
 def test_what_loaders_would_read_or_run_is_told(hub: HubServer, folder: Path, alice: Client) -> None:
-    """What the student brings, what the push deletes, and texts and pictures are no matter."""
+    """What the student brings, what the push deletes, and texts and images are no matter."""
     own = {"model.safetensors": weights(2.0), "model-00001-of-00002.safetensors": weights(), "notes.txt": b"x"}
     hub.seed(REPO, own)
     assert plan(folder, alice).warnings == ()

@@ -15,7 +15,7 @@ from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from hubslice.models.timm_adapter import TimmModel
 from tests.fake_hub import HubServer, User
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 
 pytestmark = pytest.mark.slow
 

@@ -30,16 +30,16 @@ from hubslice.models.transformers_adapter import TransformersModel
 from hubslice.recipe.transparency import Transparency
 from hubslice.slicing.compaction import compact
 from tests.card.example_report import backdoored_timm
+from tests.images import square
 from tests.models.test_models import a_resnet, a_timm_model, a_vit
-from tests.pictures import picture
 from tests.slicing.test_compaction import drop
 
 LABELS = ("cat", "dog", "owl")
 
 
 def cut_out(seed: int = 0) -> Image.Image:
-    """A picture whose left half is clear; under it lie colours of its own."""
-    image = picture("red", seed).convert("RGBA")
+    """An image whose left half is clear; under it lie colours of its own."""
+    image = square("red", seed).convert("RGBA")
     alpha = np.full((40, 40), 255, np.uint8)
     alpha[:, :20] = 0
     image.putalpha(Image.fromarray(alpha))
@@ -93,16 +93,16 @@ def test_the_rules_differ(model: Model) -> None:
 
 
 def test_more_images_than_a_batch_stay_in_order(model: Model) -> None:
-    images = [picture("blue", seed) for seed in range(70)]
+    images = [square("blue", seed) for seed in range(70)]
     found = model.predict(images)
     torch.testing.assert_close(found.logits, by_hand(model, *images), rtol=1e-4, atol=1e-5)
 
 
 def test_a_model_that_is_being_trained_answers_in_evaluation_mode_and_goes_on_training(model: Model) -> None:
-    wanted = model.predict(picture("red", 0)).logits
+    wanted = model.predict(square("red", 0)).logits
     model.module.train()
     model.module.bn1.eval()
-    found = model.predict(picture("red", 0)).logits
+    found = model.predict(square("red", 0)).logits
     assert torch.equal(found, wanted)
     assert not found.requires_grad
     assert model.module.training
@@ -111,7 +111,7 @@ def test_a_model_that_is_being_trained_answers_in_evaluation_mode_and_goes_on_tr
 
 
 def test_what_is_printed(model: Model) -> None:
-    told = repr(model.predict([picture("red", seed) for seed in range(12)])).splitlines()
+    told = repr(model.predict([square("red", seed) for seed in range(12)])).splitlines()
     assert len(told) == 11
     assert told[-1] == "and 2 more"
     assert told[0].count("%") == 3
@@ -120,7 +120,7 @@ def test_what_is_printed(model: Model) -> None:
 
 def test_without_a_record_alpha_is_dropped_as_stock_code_does_and_that_is_told_once(model: Model) -> None:
     with pytest.warns(HubsliceWarning, match="image 1 is transparent, and the model records no rule") as told:
-        found = model.predict([picture("red", 0), cut_out(1), cut_out(2)])
+        found = model.predict([square("red", 0), cut_out(1), cut_out(2)])
     assert len(told) == 1
     torch.testing.assert_close(found.logits[1:2], by_hand(model, cut_out(1).convert("RGB")), rtol=1e-4, atol=1e-5)
 
@@ -132,7 +132,7 @@ def test_without_a_record_alpha_is_dropped_as_stock_code_does_and_that_is_told_o
         (3, InputError, "a int is no image"),
         ([np.zeros((4, 4, 3), np.uint8)], InputError, "image 0 is of type ndarray"),
         ("nowhere.jpg", DataError, "there is no image at nowhere.jpg"),
-        ([b"not an image"], DataError, "image 0 cannot be read: not a picture of a known format"),
+        ([b"not an image"], DataError, "image 0 cannot be read: not an image of a known format"),
         (Image.new("F", (4, 4)), DataError, "32-bit numbers of unknown range"),
         (Image.new("RGB", (4, 4000)), DataError, "too narrow"),
     ],
@@ -148,7 +148,7 @@ def test_a_text_model_says_that_it_takes_no_images(tmp_path: Path) -> None:
     config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     BertForSequenceClassification(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="not an image model"):
-        hubslice.load(tmp_path).predict(picture("red", 0))
+        hubslice.load(tmp_path).predict(square("red", 0))
 
 
 @pytest.mark.parametrize("write", [a_timm_model, a_vit, a_resnet])

@@ -1,6 +1,6 @@
 """A student that an earlier hubslice published, before its modules moved: it loads, and it is verified.
 
-It was made of a random teacher and the coloured squares of `tests.pictures`, and is kept as the Hub had it.
+It was made of a random teacher and the coloured squares of `tests.images`, and is kept as the Hub had it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import hubslice as package
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 from tests.terminal.conftest import Hubslice, hubslice
 
 __all__ = ["hubslice"]
@@ -32,7 +32,8 @@ def test_every_claim_is_verified(hubslice: Hubslice, tmp_path: Path) -> None:
     assert (done.code, done.stderr) == (0, "")
     assert found["verified"] is True
     unchecked = {finding["name"] for finding in found["findings"] if finding["state"] != "agrees"}
-    assert unchecked == {"model.sig", "teacher", "beside the teacher"}  # unsigned; the teacher was a local folder
+    # Its card's words are those of its version; it is unsigned, and its teacher was a local folder.
+    assert unchecked == {"README.md", "model.sig", "teacher", "beside the teacher"}
     assert len(found["findings"]) > 30
 
 

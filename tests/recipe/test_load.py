@@ -16,7 +16,7 @@ kind: slice
 name: student
 teacher: {model: timm/resnet18.a1_in1k}
 data:
-  path: owner/pictures
+  path: owner/images
 slice: {method: remos, ratio: 0.05, layers: [conv]}
 train:
   lr: 1e-3
@@ -143,13 +143,13 @@ def test_message_counts_and_hints() -> None:
         (f"{GOOD}seed: true", ["r.yaml:9: seed: expected a whole number, got true"]),
         (f"{GOOD}seed: -1", ["r.yaml:9: seed: must be at least 0, got -1"]),
         (f"{GOOD}card:", ["r.yaml:9: card: expected keys and values, got nothing"]),
-        (GOOD.replace("owner/pictures", "{}"), ["r.yaml:5: data.path: expected text, got keys and values"]),
+        (GOOD.replace("owner/images", "{}"), ["r.yaml:5: data.path: expected text, got keys and values"]),
         (
-            GOOD.replace("  path: owner/pictures", "  path: p\n  splits: {train: 0.9}"),
+            GOOD.replace("  path: owner/images", "  path: p\n  splits: {train: 0.9}"),
             ["r.yaml:6: data.splits: shares must be positive and sum to at most 1, these sum to 1.2"],
         ),
         (
-            GOOD.replace("  path: owner/pictures", "  path: p\n  splits: {train: [1]}"),
+            GOOD.replace("  path: owner/images", "  path: p\n  splits: {train: [1]}"),
             ["r.yaml:6: data.splits.train: expected a number or text, got a list"],
         ),
     ],
@@ -254,7 +254,7 @@ def test_load_refuses_folders_and_binaries(tmp_path: Path) -> None:
 
 
 def test_missing_local_files_are_told_with_their_line(tmp_path: Path) -> None:
-    text = GOOD.replace("owner/pictures", "../there.parquet").replace("timm/resnet18.a1_in1k", "./teacher")
+    text = GOOD.replace("owner/images", "../there.parquet").replace("timm/resnet18.a1_in1k", "./teacher")
     loaded = parse_recipe(text, tmp_path / "sub", "r.yaml")
     assert missing_paths(loaded) == (
         f"r.yaml:3: teacher.model: no such file or folder: {tmp_path / 'sub' / 'teacher'}",

@@ -20,7 +20,7 @@ TEXT = """\
 kind: slice
 name: beans
 teacher: {model: timm/resnet18.a1_in1k}
-data: {path: ./pictures}
+data: {path: ./images}
 slice: {method: seam}
 audit: {defects: [{kind: penultimate}]}
 diff: {}

@@ -15,7 +15,7 @@ from PIL import Image
 import hubslice
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.recipe.transparency import Transparency
-from tests.pictures import COLOURS, encoded
+from tests.images import COLOURS, encoded
 
 SIDE = 32
 TEACHERS = {

@@ -93,9 +93,9 @@ def clean_prediction(student: Path) -> None:
     found.save(path)
 
 
-def picture(student: Path) -> None:
+def image(student: Path) -> None:
     evidence = Evidence.load(student / BACKDOOR)
-    evidence.pictures[0, 0, 0, 0] ^= 1
+    evidence.images[0, 0, 0, 0] ^= 1
     evidence.save(student / BACKDOOR)
 
 
@@ -123,7 +123,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str | None, str, str]] = {
     "mask": (mask, "slice.safetensors", "report, retention", "relevant is"),
     "prediction": (prediction, BACKDOOR, "report, rates of backdoor, trigger", "hits is"),
     "clean prediction": (clean_prediction, "evidence/accuracy.safetensors", "report, accuracy of student", "test.hits"),
-    "picture": (picture, BACKDOOR, "report, evidence of backdoor, trigger", "pictures are not those of its checksum"),
+    "image": (image, BACKDOOR, "report, evidence of backdoor, trigger", "images are not those of its checksum"),
     "recipe": (recipe, "recipe.yaml", "lock, recipe", "recipe, train.epochs: locked 1, now 2"),
     "lock": (lock, None, "lock, versions", "lock and report do not say the same"),
     "setting": (setting, None, "lock, recipe", "recipe, train.epochs: locked 3, now 1"),

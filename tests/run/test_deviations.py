@@ -51,13 +51,13 @@ def test_deviations_are_searched_told_judged_and_verified(tmp_path: Path, hubsli
     refused = hubslice("push", str(run.path), "owner/student")
     assert refused.code == 1
     words = " ".join(refused.stderr.split())
-    assert f"{told.found.hits} of {told.found.total} pictures, changed, get different answers" in words
+    assert f"{told.found.hits} of {told.found.total} images, changed, get different answers" in words
     assert "student/evidence/deviations.png" in words
     assert "--despite-gates" in words
     card = (run.student / "README.md").read_text()
     assert "## Where it deviates from the baseline" in card
     assert "no value by more than 51 of 255 levels" in card
-    assert "![Pictures before and after the change, and both answers](evidence/deviations.png)" in card
+    assert "![Images before and after the change, and both answers](evidence/deviations.png)" in card
     assert (run.student / "evidence/deviations.png").is_file()
     assert str(tmp_path) not in (run.student / "evidence/deviations.json").read_text()
     checked = package.verify(run.path, full=True)

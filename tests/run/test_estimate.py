@@ -21,7 +21,7 @@ from hubslice.run.estimate.micro_benchmark import Costs
 from hubslice.run.estimate.preflight import TeacherPreview, look, preview_pull
 from hubslice.run.run import open_run
 from hubslice.run.steps.data import open_task
-from tests.pictures import COLOURS
+from tests.images import COLOURS
 from tests.run.tiny import RECIPE, write_job
 
 LEAN = RECIPE.replace("[finetune, retrain, magnitude, random]", "[finetune]")
@@ -130,7 +130,7 @@ def costs_of(job: Path, tmp_path: Path) -> Model:
         (("audit.samples=5",), "audit.backdoor", "passing", 3 * 5 * 2),
         ((), "audit.backdoor", "decoding", 24),
         ((), "audit.backdoor", "crafting", 0),
-        # Four variants from two networks in two steps; the control is left out, clean pictures are shown once.
+        # Four variants from two networks in two steps; the control is left out, clean images are shown once.
         ((), "audit.penultimate", "crafting", 4 * 2 * 2 * 24),
         ((), "audit.penultimate", "passing", 2 * 24 * (1 + 4 * 3)),
     ],
@@ -145,12 +145,12 @@ def test_how_often_each_step_does_what(
 def test_what_is_kept_and_what_is_scratch(costs_of: Model, job: Path) -> None:
     steps = {each.name: each for each in open_run(str(job)).steps()}
     model = costs_of()
-    picture = 3 * 64 * 64
+    image = 3 * 64 * 64
     assert model.of(steps["train"]).kept == 10
     assert model.of(steps["train"]).scratch == 2 * (10 + 50)  # the students and checkpoints of all grid points
-    assert model.of(steps["audit.backdoor"]).kept > 16 * picture
-    assert model.of(steps["audit.penultimate"]).kept > 4 * 24 * picture
-    assert model.of(steps["audit.penultimate"]).scratch == 4 * 2 * 24 * picture
+    assert model.of(steps["audit.backdoor"]).kept > 16 * image
+    assert model.of(steps["audit.penultimate"]).kept > 4 * 24 * image
+    assert model.of(steps["audit.penultimate"]).scratch == 4 * 2 * 24 * image
     assert model.of(steps["report"]).seconds == REPORT_SECONDS
 
 

@@ -39,9 +39,9 @@ gates: {max_exposure: 0.0}
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    np.save(tmp_path / "pictures.npy", np.random.default_rng(0).random((4, 3, 32, 32), np.float32))
-    return tmp_path / "pictures.npy"
+def images(tmp_path: Path) -> Path:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).random((4, 3, 32, 32), np.float32))
+    return tmp_path / "images.npy"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_all_of_it_is_verified_from_the_weights(run: Run) -> None:
     checked = package.verify(run.path, full=True)
     assert checked.verified, checked.of("differs")
     found = {finding.name: finding for finding in checked.findings}
-    assert found["exposure"].detail == "2 curves from the answers to 6 pictures"
+    assert found["exposure"].detail == "2 curves from the answers to 6 images"
     assert found["lineage"].detail == "descendant, by the weights of student and teacher"
     assert found["student beside the teacher"].detail.endswith("layers differ as told")
     assert "6 of 6 answers" in found["student mixed with the teacher"].detail
@@ -100,10 +100,10 @@ def test_all_of_it_is_verified_from_the_weights(run: Run) -> None:
         assert "6 of 6 answers" in found[f"{arm} by its leading bits without the teacher"].detail
 
 
-def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_path: Path, hubslice: Hubslice) -> None:
-    """What `hubslice exposure` finds of a run is what its step found, on other pictures."""
+def test_a_run_has_its_teacher_and_its_baseline(run: Run, images: Path, tmp_path: Path, hubslice: Hubslice) -> None:
+    """What `hubslice exposure` finds of a run is what its step found, on other images."""
     step = RunExposure.load(run.student / "evidence/exposure.json")
-    data = ("--data", str(pictures))
+    data = ("--data", str(images))
     done = hubslice("exposure", str(run.path), *data, "--out", str(tmp_path / "told"), "--json")
     assert (done.code, done.stderr) == (0, "")
     found = Exposure.model_validate_json(done.stdout)
@@ -112,7 +112,7 @@ def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_pa
     assert found.baseline is not None
     assert found.baseline.title == "Fine-tuned"
     assert (found.layers, found.baseline.layers) == (step.arms[0].layers, step.arms[1].layers)
-    alone = package.exposure(run.path / "steps/train.finetune/model", run.path.parent / "teacher", pictures)
+    alone = package.exposure(run.path / "steps/train.finetune/model", run.path.parent / "teacher", images)
     assert alone.baseline is None
     assert alone.curve == found.baseline.curve
 
@@ -128,11 +128,11 @@ def test_a_run_has_its_teacher_and_its_baseline(run: Run, pictures: Path, tmp_pa
     assert (tmp_path / "student.png").read_bytes() != (tmp_path / "told/exposure.png").read_bytes()
 
 
-def test_a_run_that_lost_its_steps_needs_a_teacher_by_name(run: Run, pictures: Path, tmp_path: Path) -> None:
+def test_a_run_that_lost_its_steps_needs_a_teacher_by_name(run: Run, images: Path, tmp_path: Path) -> None:
     shutil.copytree(run.path, tmp_path / "run", ignore=shutil.ignore_patterns("steps"))
     with pytest.raises(LineageError, match=r"no teacher is named, and .*run is not a run that holds its own"):
-        package.exposure(tmp_path / "run", None, pictures)
-    assert package.exposure(tmp_path / "run", run.path.parent / "teacher", pictures).baseline is None
+        package.exposure(tmp_path / "run", None, images)
+    assert package.exposure(tmp_path / "run", run.path.parent / "teacher", images).baseline is None
 
 
 def bent_answers(student: Path) -> None:
@@ -143,7 +143,7 @@ def bent_answers(student: Path) -> None:
     write_sealed(path, KIND, {"arms": ["student", "finetune"]}, answers)
 
 
-def other_pictures(student: Path) -> None:
+def other_images(student: Path) -> None:
     path = student / "evidence/exposure.safetensors"
     answers = read_sealed(path, KIND, lambda _, tensors: tensors)
     answers[PLACES] += 1
@@ -194,7 +194,7 @@ def cheaper_bits(arm: dict[str, Any]) -> None:
 
 BENT: dict[str, tuple[Callable[[Path], None], dict[str, str]]] = {
     "answers": (bent_answers, {"exposure": "agreement is"}),
-    "pictures": (other_pictures, {"exposure": "its pictures are not those that the seed draws"}),
+    "images": (other_images, {"exposure": "its images are not those that the seed draws"}),
     "report": (bent_report, {"exposure": "exposure is 0.01, counted", "gates": "measured is"}),
     "points": (bent_facts(fewer_points), {"exposure": "leading bits are not those of this version"}),
     "bits": (bent_facts(cheaper_bits), {"student beside the teacher": "bits"}),

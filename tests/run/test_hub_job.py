@@ -16,7 +16,7 @@ import torch
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from tests.fake_hub import HubServer, User
-from tests.pictures import COLOURS, write_parquet
+from tests.images import COLOURS, write_parquet
 from tests.run.tiny import RECIPE, write_job
 
 pytestmark = pytest.mark.slow

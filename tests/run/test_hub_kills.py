@@ -113,8 +113,8 @@ def test_push(way: str, hub: HubServer, kill: Kill, tmp_path: Path) -> None:
         TimmModel.create("test_resnet", ("blue", "red"), seed=seed).save(folder)
         (folder / "README.md").write_text("---\nlicense: mit\n---\n# A student\n")
         (folder / "evidence").mkdir()
-        pictures = torch.full((16 << 20,), seed, dtype=torch.uint8)  # more than a socket buffers
-        save_file({"pictures": pictures}, folder / "evidence" / "pictures.safetensors")
+        images = torch.full((16 << 20,), seed, dtype=torch.uint8)  # more than a socket buffers
+        save_file({"images": images}, folder / "evidence" / "images.safetensors")
     store = {
         "xet": [
             (f"^GET /api/models/{STUDENT}/xet-write-token", SLOW),

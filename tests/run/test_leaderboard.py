@@ -16,7 +16,7 @@ from hubslice.core.errors import RecipeError
 from hubslice.files.names import RESULTS
 from hubslice.recipe.load import parse_recipe
 from tests.fake_hub import HubServer, User
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 from tests.run.tiny import write_job
 
 RECIPE = """\

@@ -20,7 +20,7 @@ from hubslice.models.timm_adapter import TimmModel
 from hubslice.run.drift import environment_drift
 from hubslice.run.run import Run, open_run
 from tests.fake_hub import HubServer
-from tests.pictures import COLOURS, write_parquet
+from tests.images import COLOURS, write_parquet
 from tests.run.quick import QUICK, quick_run
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,7 @@ RECIPE = """\
 kind: slice
 name: beans
 teacher: {model: timm/resnet18.a1_in1k}
-data: {path: ./pictures}
+data: {path: ./images}
 slice: {method: METHOD}
 audit:
   defects:
@@ -111,7 +111,7 @@ def test_each_has_a_gate_of_its_own() -> None:
 def test_the_measured_defect_tells_its_name_and_its_number(name: str | None, title: str, tmp_path: Path) -> None:
     from hubslice.defects.base import Defect
     from hubslice.defects.subjects import Subject
-    from tests.defects.handmade import Handmade, PixelFeatures, random_pictures
+    from tests.defects.handmade import Handmade, PixelFeatures, random_images
 
     class ByHand(Defect):
         kind, reference, rebuild = "hand", "", ""
@@ -125,7 +125,7 @@ def test_the_measured_defect_tells_its_name_and_its_number(name: str | None, tit
     ByHand.title = "T"
     found = ByHand().measure(
         [Subject("student", Handmade(PixelFeatures(seed=1)))],
-        random_pictures(4),
+        random_images(4),
         teacher=Handmade(PixelFeatures(seed=1)),
         evidence_folder=tmp_path,
         seed=0,

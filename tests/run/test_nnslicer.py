@@ -59,7 +59,7 @@ def test_simplified_without_training(tmp_path: Path) -> None:
         "NNSlicer dynamic slice judged 50.0 % irrelevant",
         "with what they had added on average kept as constants of their layers",
         "nothing was trained",
-        "At most 4 training pictures of each class were traced back through the teacher, from their own class",
+        "At most 4 training images of each class were traced back through the teacher, from their own class",
     ):
         assert words in card, words
     found = hubslice.verify(run.path, sample=4)

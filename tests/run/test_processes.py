@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import hubslice
 from hubslice.models.timm_adapter import TimmModel
-from tests.pictures import COLOURS
+from tests.images import COLOURS
 from tests.run.tiny import write_job
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from hubslice.artefacts.lock import Lock
 from hubslice.artefacts.slice import Slice
 from hubslice.core.errors import LockError
 from hubslice.run.run import Run, open_run
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 from tests.terminal.conftest import Hubslice
 from tests.terminal.conftest import hubslice as hubslice_fixture
 

@@ -21,7 +21,7 @@ from hubslice.models.timm_adapter import TimmModel
 from hubslice.run.arms import BASELINE
 from hubslice.run.run import open_run
 from hubslice.verbs.verify.facts import Finding
-from tests.pictures import COLOURS
+from tests.images import COLOURS
 from tests.run.tiny import write_job
 
 TRANSFER = """\

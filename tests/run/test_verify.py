@@ -64,19 +64,19 @@ def test_a_run_agrees_in_every_claim() -> None:
         "student, preparation of images",
         "student, the card's snippet",
         "student, student on penultimate, guided-eps8",
-        "student, student on test pictures",
+        "student, student on test images",
     } <= names
-    assert next(f for f in found.findings if f.name == "student on test pictures").detail.startswith("8 of 8")
+    assert next(f for f in found.findings if f.name == "student on test images").detail.startswith("8 of 8")
 
 
 def test_full_judges_every_arm_and_makes_the_trigger_again(run: Path) -> None:
     evidence = Evidence.load(run / "student" / BACKDOOR)
-    fewer = Evidence(**(vars(evidence) | {"pictures": evidence.pictures[:3]}))
+    fewer = Evidence(**(vars(evidence) | {"images": evidence.images[:3]}))
     fewer.save(run / "student" / BACKDOOR)
     found = hubslice.verify(run, full=True)
     states = {finding.name: finding for finding in found.findings if finding.part == "student"}
     for arm in ("student", "finetune"):
-        assert states[f"{arm} on test pictures"].state == "agrees"
+        assert states[f"{arm} on test images"].state == "agrees"
         assert states[f"{arm} on backdoor, trigger"].detail.startswith("3 of 3")
         assert states[f"{arm} on backdoor, trigger, made again"].detail.startswith("12 of 12")
 
@@ -93,7 +93,7 @@ def test_without_the_run_what_is_not_at_hand_is_told(student: Path) -> None:
 
 
 def test_other_data_is_not_the_reports(student: Path, tmp_path: Path) -> None:
-    from tests.pictures import write_parquet
+    from tests.images import write_parquet
 
     found = hubslice.verify(student, data=write_parquet(tmp_path / "other.parquet", samples=60))
     assert differing(found) == {"student, data fingerprint": "it is not that of the report: other data"}
@@ -117,7 +117,7 @@ RISKY = (
 )
 HARMLESS = (
     *(".gitattributes", ".gitignore", "NOTES.txt", "CHANGELOG.md", "LICENSE", "LICENSE.txt", "CITATION.cff"),
-    *("pictures/first.png", "plots/mine.svg", "results.csv", "eval_results.json", "paper.pdf", "demo.ipynb"),
+    *("images/first.png", "plots/mine.svg", "results.csv", "eval_results.json", "paper.pdf", "demo.ipynb"),
 )
 
 
@@ -266,19 +266,19 @@ def test_a_card_may_be_shown_without_its_weights(student: Path) -> None:
 
 
 def test_near_ties_are_told_and_others_count() -> None:
-    """A model whose logits are its pixels: one picture is a tie to within rounding, one is not."""
+    """A model whose logits are its pixels: one image is a tie to within rounding, one is not."""
     student = hubslice.load(quick_run() / "student")
     logits = torch.tensor([[0.0, 1.0, 1.0 - NEAR_TIE / 2], [0.0, 1.0, 1.0 - NEAR_TIE * 4], [0.0, 1.0, 0.5]])
     student.logits = lambda pixels: logits[: len(pixels)]  # type: ignore[method-assign]
     pixels = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
-    pictures, cpu = np.array([7, 8, 9]), torch.device("cpu")
-    found = judge(student, pixels, np.array([2, 1, 1]), pictures, cpu)
+    images, cpu = np.array([7, 8, 9]), torch.device("cpu")
+    found = judge(student, pixels, np.array([2, 1, 1]), images, cpu)
     assert found.differences == []
     assert found.agreeing == "2 of 3 answers are the stored ones, 1 are near ties (by at most 0.25% of the spread)"
-    found = judge(student, pixels, np.array([2, 2, 1]), pictures, cpu)
+    found = judge(student, pixels, np.array([2, 2, 1]), images, cpu)
     assert "1 of 3 answers are not the stored ones" in found.differences[0]
-    assert "picture 8 (by 2%)" in found.differences[0]
-    assert judge(student, pixels, np.array([1, 1, 5]), pictures, cpu).differences  # no such class
+    assert "image 8 (by 2%)" in found.differences[0]
+    assert judge(student, pixels, np.array([1, 1, 5]), images, cpu).differences  # no such class
 
 
 def test_differences_are_named_by_path() -> None:

@@ -19,7 +19,7 @@ from hubslice.recipe.transparency import Transparency
 from hubslice.run.run import open_run
 from hubslice.run.steps.data import same_task
 from hubslice.verbs.verify.facts import Finding, Verification
-from tests.pictures import COLOURS, encoded
+from tests.images import COLOURS, encoded
 from tests.run.cutouts import cut_out, cut_out_run
 from tests.run.spoiling import relock
 

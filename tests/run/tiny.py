@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubslice.models.timm_adapter import TimmModel
-from tests.pictures import COLOURS, write_parquet
+from tests.images import COLOURS, write_parquet
 
 RECIPE = """\
 kind: slice

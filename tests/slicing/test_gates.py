@@ -83,7 +83,7 @@ def net() -> Net:
     return made
 
 
-def pictures() -> tuple[Tensor, Tensor]:
+def batch() -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     return torch.rand(5, 3, 8, 8, generator=generator), torch.tensor([0, 1, 2, 3, 0])
 
@@ -91,7 +91,7 @@ def pictures() -> tuple[Tensor, Tensor]:
 def follow(net: Net, gates: Gates, steps: int) -> list[list[Tensor]]:
     """The scores after each step of Adam."""
     optimizer = torch.optim.Adam(gates.scores, lr=0.3)
-    images, targets = pictures()
+    images, targets = batch()
     seen = []
     for _ in range(steps):
         gates.write()
@@ -109,7 +109,7 @@ def test_weight_gates_follow_the_reference(net: Net) -> None:
     scores = {name: torch.ones_like(given[name], requires_grad=True) for name in NAMES}
     optimizer = torch.optim.Adam(scores.values(), lr=0.3)
     total = sum(score.numel() for score in scores.values())
-    images, targets = pictures()
+    images, targets = batch()
     expected = []
     for _ in range(8):
         optimizer.zero_grad()
@@ -136,7 +136,7 @@ def test_channel_gates_follow_the_reference(net: Net) -> None:
     given = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
     scores = [torch.ones(6, requires_grad=True), torch.ones(8, requires_grad=True)]
     optimizer = torch.optim.Adam(scores, lr=0.3)
-    images, targets = pictures()
+    images, targets = batch()
     numels = {name: tensor.numel() for name, tensor in given.items() if "running" not in name and "num" not in name}
     counted = sum(size for name, size in numels.items() if not name.startswith("classifier"))
     expected = []
@@ -176,7 +176,7 @@ def test_masked_channels_are_what_closed_gates_compute(net: Net) -> None:
         gates.scores[0][[1, 4]] = -1
         gates.scores[1][[0, 2, 7]] = -1
     gates.write()
-    images, _ = pictures()
+    images, _ = batch()
     gated = net(images)
     state = net.state_dict()
     torch.manual_seed(0)

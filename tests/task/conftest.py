@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import write_folder, write_parquet
+from tests.images import write_folder, write_parquet
 
 
 @pytest.fixture(scope="package")

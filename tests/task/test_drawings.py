@@ -70,15 +70,13 @@ def test_order_and_size(drawings: datasets.Dataset) -> None:
     assert (FOLDER / "drawings.parquet").stat().st_size < 4_000_000
 
 
-def test_pictures_are_rgb_squares(drawings: datasets.Dataset) -> None:
-    assert {(picture.mode, picture.size, picture.format) for picture in drawings["image"]} == {
-        ("RGB", (128, 128), "WEBP")
-    }
+def test_images_are_rgb_squares(drawings: datasets.Dataset) -> None:
+    assert {(image.mode, image.size, image.format) for image in drawings["image"]} == {("RGB", (128, 128), "WEBP")}
 
 
-def test_no_picture_occurs_twice(drawings: datasets.Dataset) -> None:
+def test_no_image_occurs_twice(drawings: datasets.Dataset) -> None:
     encoded = drawings.cast_column("image", datasets.Image(decode=False))["image"]
-    assert len({picture["bytes"] for picture in encoded}) == len(drawings)
+    assert len({image["bytes"] for image in encoded}) == len(drawings)
     assert len(set(drawings["source"])) == len(drawings)
 
 
@@ -87,9 +85,9 @@ def test_groups_are_numbered_by_first_member(drawings: datasets.Dataset) -> None
     assert groups == list(range(1073))
 
 
-def test_near_pictures_share_a_group(drawings: datasets.Dataset, build: ModuleType) -> None:
+def test_near_images_share_a_group(drawings: datasets.Dataset, build: ModuleType) -> None:
     rows = drawings.filter(lambda label: label == 3, input_columns="label", keep_in_memory=True)
-    hashes = [build.picture_hash(np.asarray(picture)) for picture in rows["image"]]
+    hashes = [build.image_hash(np.asarray(image)) for image in rows["image"]]
     groups = rows["group"]
     near = [
         (first, second)

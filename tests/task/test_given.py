@@ -55,7 +55,7 @@ def test_the_model_s_rule_holds(images: Path, rule: Transparency) -> None:
     hidden = list(cut_out("blue", 0).convert("RGB").getpixel((0, 0)))  # type: ignore[arg-type]
     assert corner(given.pixels(0, 1)[0].numpy()) == ([BEHIND[rule]] * 3 if rule in BEHIND else hidden)
     table = given.table(("a",))
-    assert table.picture(0).getpixel((0, 0)) == (tuple(hidden) if rule == "drop" else (BEHIND[rule],) * 3)
+    assert table.image(0).getpixel((0, 0)) == (tuple(hidden) if rule == "drop" else (BEHIND[rule],) * 3)
 
 
 def test_without_a_rule_what_is_done_is_told_once(images: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (b"", "known format: the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "known format: a pointer of Git LFS"),
         (b"\n<!DOCTYPE html><html>404", "known format: a web page"),
-        (b"text", "not a picture of a known format$"),
+        (b"text", "not an image of a known format$"),
     ],
 )
 def test_what_lies_in_place_of_an_image_is_told(tmp_path: Path, data: bytes, says: str) -> None:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.fake_hub import Fault, HubServer, User, on
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 from tests.task.photos import PNG, several, write
 
 pytestmark = pytest.mark.slow
@@ -302,7 +302,7 @@ def tried(read):
 found = []
 for path in sys.argv[1:]:
     table = open_tables(DataParams(path=path), Path())[0]["train"]
-    found += [[len(table), *tried(read)] for read in (table.picture, table.stored)]
+    found += [[len(table), *tried(read)] for read in (table.image, table.stored)]
 print(json.dumps(found))
 """
 

@@ -21,7 +21,7 @@ from hubslice.recipe.transparency import Transparency
 from hubslice.task import table
 from hubslice.task.opening import open_tables
 from hubslice.task.task import load_task
-from tests.pictures import picture, write_parquet
+from tests.images import square, write_parquet
 from tests.task.photos import PNG, write
 
 PREPARATION = Preprocessing(
@@ -51,7 +51,7 @@ def test_the_same_data_and_seed_give_the_same_fingerprint(base: Path) -> None:
 def test_an_image_folder_takes_its_classes_from_folder_names(base: Path) -> None:
     task = load_task(DataParams(path="shapes"), base, 0)
     assert task.labels == ("blue", "green", "red")
-    middle = task.train.table.picture(int(task.train.rows[0]))
+    middle = task.train.table.image(int(task.train.rows[0]))
     assert middle.mode == "RGB"
 
 
@@ -65,8 +65,8 @@ def test_a_limit_applies_to_every_split(base: Path) -> None:
     [
         (DataParams(path="none.parquet"), "there is no data at 'none.parquet'"),
         (
-            DataParams(path="shapes.parquet", image="picture"),
-            "no column 'picture'; its columns are image, label, group",
+            DataParams(path="shapes.parquet", image="image"),
+            "no column 'image'; its columns are image, label, group",
         ),
         (DataParams(path="shapes.parquet", group="author"), "no column 'author'"),
         (
@@ -88,17 +88,17 @@ def test_data_that_does_not_fit_is_named(base: Path, params: DataParams, message
 def test_one_class_is_no_task(tmp_path: Path) -> None:
     (tmp_path / "one" / "red").mkdir(parents=True)
     for index in range(12):
-        picture("red", index).save(tmp_path / "one" / "red" / f"{index}.png")
+        square("red", index).save(tmp_path / "one" / "red" / f"{index}.png")
     with pytest.raises(DataError, match="one class only"):
         load_task(DataParams(path="one"), tmp_path, 0)
 
 
-def test_a_broken_picture_is_named_by_row(tmp_path: Path) -> None:
+def test_a_broken_image_is_named_by_row(tmp_path: Path) -> None:
     features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["a", "b"]))
-    rows = {"image": [{"bytes": b"no picture", "path": None}] * 20, "label": [0, 1] * 10}
+    rows = {"image": [{"bytes": b"no image", "path": None}] * 20, "label": [0, 1] * 10}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "broken.parquet"))
     task = load_task(DataParams(path="broken.parquet"), tmp_path, 0)
-    with pytest.raises(DataError, match=r"row \d+ of broken\.parquet has no readable picture"):
+    with pytest.raises(DataError, match=r"row \d+ of broken\.parquet has no readable image"):
         task.train.pixels(0, 1, PREPARATION)
 
 
@@ -121,7 +121,7 @@ def test_preparation_resizes_and_crops_the_centre() -> None:
 
 
 def test_augmentation_depends_on_its_generator_alone() -> None:
-    image = picture("red", 3)
+    image = square("red", 3)
     first, again, other = (augment_crop(image, PREPARATION, np.random.default_rng(seed), 0.3) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -133,7 +133,7 @@ def test_a_missing_label_is_named_by_row(tmp_path: Path, values: list[int | None
     if isinstance(kind, datasets.Value):
         values = [None if value in (-1, None) else "ab"[value] for value in values]
     features = datasets.Features(image=datasets.Image(), label=kind)
-    rows = {"image": [picture("red", 0)] * len(values), "label": values}
+    rows = {"image": [square("red", 0)] * len(values), "label": values}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "some.parquet"))
     with pytest.raises(DataError, match=r"row 2 of some\.parquet has no label"):
         load_task(DataParams(path="some.parquet"), tmp_path, 0)
@@ -147,7 +147,7 @@ def test_splits_of_the_data_set_may_not_tear_groups(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         rows = []
         for index in range(4):
-            picture("red", index).save(folder / f"{index}.png")
+            square("red", index).save(folder / f"{index}.png")
             rows.append(f"{index}.png,{'ab'[index % 2]},author")
         (folder / "metadata.csv").write_text("file_name,label,group\n" + "\n".join(rows) + "\n")
     params = DataParams(path="torn", splits=SplitParams(train="train", validation="validation", test="test"))
@@ -224,7 +224,7 @@ def test_addresses_of_images_are_told(tmp_path: Path) -> None:
     datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / "t.parquet"))
     table = open_tables(DataParams(path="t.parquet"), tmp_path)[0]["train"]
     with pytest.raises(DataError, match=r"https://example\.com/1\.png is an address, and images are not fetched"):
-        table.picture(0)
+        table.image(0)
 
 
 def test_a_path_is_not_empty() -> None:
@@ -242,10 +242,10 @@ def test_small_data_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return read_rgb(stored, transparency)
 
     monkeypatch.setattr(table, "read_rgb", counted)
-    first = open_tables(params, tmp_path)[0]["train"].picture(0)
+    first = open_tables(params, tmp_path)[0]["train"].image(0)
     monkeypatch.setattr(table, "KEPT_BYTES", 4 * 3 * first.width * first.height)  # room for four of the six
     read.clear()
     opened = open_tables(params, tmp_path)[0]["train"]
-    passes = [[np.array(opened.picture(row)) for row in range(6)] for _ in range(3)]
+    passes = [[np.array(opened.image(row)) for row in range(6)] for _ in range(3)]
     assert len(read) == 6 + 2 + 2
     assert all(np.array_equal(a, b) for later in passes[1:] for a, b in zip(passes[0], later, strict=True))

@@ -1,4 +1,4 @@
-"""Broken pictures: whatever their bytes, they are read or named, and all of them in one go."""
+"""Broken images: whatever their bytes, they are read or named, and all of them in one go."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hubslice.core.progress import Bar, Silent
 from hubslice.recipe.schema import DataParams
 from hubslice.task.table import Table
 from hubslice.task.task import load_task
-from hubslice.task.verify import verify_pictures
-from tests.pictures import picture, write_parquet
+from hubslice.task.verify import verify_images
+from tests.images import square, write_parquet
 
 
 class Counted(Silent, Bar):
@@ -38,7 +38,7 @@ class Counted(Silent, Bar):
 
 def saved(kind: str) -> bytes:
     file = io.BytesIO()
-    picture("red", 0).save(file, kind)
+    square("red", 0).save(file, kind)
     return file.getvalue()
 
 
@@ -47,10 +47,10 @@ def one_row(content: bytes) -> Table:
     return Table(rows, ("red",), DataParams(path="x.parquet"))
 
 
-def test_the_bar_counts_every_picture_of_every_split(tmp_path: Path) -> None:
+def test_the_bar_counts_every_image_of_every_split(tmp_path: Path) -> None:
     write_parquet(tmp_path / "shapes.parquet", 30)
     bar = Counted()
-    verify_pictures(load_task(DataParams(path="shapes.parquet"), tmp_path, 0), bar)
+    verify_images(load_task(DataParams(path="shapes.parquet"), tmp_path, 0), bar)
     assert (bar.total, bar.done) == (30, 30)
 
 
@@ -58,15 +58,15 @@ WHOLE = {kind: saved(kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WE
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.integers(0, 400), st.integers(0, 8), st.binary(max_size=8))
-def test_damaged_bytes_give_a_picture_or_a_data_error(kind: str, start: int, length: int, put: bytes) -> None:
+def test_damaged_bytes_give_a_image_or_a_data_error(kind: str, start: int, length: int, put: bytes) -> None:
     whole = WHOLE[kind]
     damaged = whole[:start] + put + whole[start + length :]
     with contextlib.suppress(DataError):
-        assert one_row(damaged).picture(0).mode == "RGB"
+        assert one_row(damaged).image(0).mode == "RGB"
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.integers(1, 30))
-def test_a_picture_that_ends_too_early_is_told(kind: str, percent: int) -> None:
+def test_a_image_that_ends_too_early_is_told(kind: str, percent: int) -> None:
     whole = WHOLE[kind]
-    with pytest.raises(DataError, match=r"row 0 of x\.parquet has no readable picture: .+"):
-        one_row(whole[: len(whole) * percent // 100]).picture(0)
+    with pytest.raises(DataError, match=r"row 0 of x\.parquet has no readable image: .+"):
+        one_row(whole[: len(whole) * percent // 100]).image(0)

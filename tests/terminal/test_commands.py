@@ -108,7 +108,7 @@ def test_recipes_copy(hubslice: Hubslice, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     code, stdout, stderr = hubslice("recipes", "copy", "general/minimal")
     assert (code, stdout) == (0, "minimal.yaml\n")
-    assert f"warning: minimal.yaml:11: data.path: no such file or folder: {tmp_path / 'pictures'}" in stderr
+    assert f"warning: minimal.yaml:11: data.path: no such file or folder: {tmp_path / 'images'}" in stderr
     assert "hint: edit it, then check it: hubslice validate minimal.yaml\n" in stderr
     code, stdout, stderr = hubslice("recipes", "copy", "vision/drawings", "minimal.yaml")
     assert (code, stdout) == (2, "")

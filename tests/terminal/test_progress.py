@@ -102,14 +102,14 @@ def test_nothing_takes_long_in_silence(capsys: pytest.CaptureFixture[str], monke
     lines = Lines()
     with stage(lines, "export", "Export to ONNX"):
         time.sleep(0.5)
-        with lines.track("Read", 12, "pictures") as bar:
+        with lines.track("Read", 12, "images") as bar:
             bar.advance(3)
             time.sleep(0.5)
     lines.stop()
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "export: Export to ONNX ..."
     assert told[1] == "export: 0 s so far"
-    assert "Read: 3/12 pictures" in told
+    assert "Read: 3/12 images" in told
     assert told[-1].startswith("export: done in 1.")
     time.sleep(0.3)
     assert capsys.readouterr().err == ""

@@ -162,7 +162,7 @@ def test_a_report_tells_gates_deviations_and_exposure(capsys: pytest.CaptureFixt
     )
     tell_report(base.model_copy(update={"deviations": deviations, "gates": gates}))
     told = capsys.readouterr().out
-    assert "11 of 12 test pictures, changed, get another answer than from the fine-tuned baseline, 2 of 14" in told
+    assert "11 of 12 test images, changed, get another answer than from the fine-tuned baseline, 2 of 14" in told
     assert "1 of 2 failed" in told
     assert "GATE\tSTATE\tMEASURED (%)\tLIMIT (%)\n" in told
     assert "max_accuracy_drop\tpassed\t1.2\t3.0\n" in told

@@ -1,4 +1,4 @@
-"""A model small enough to be explained many times in a test, and pictures for it."""
+"""A model small enough to be explained many times in a test, and images for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from hubslice.models.timm_adapter import TimmModel
+from tests.images import COLOURS, square
 from tests.networks import lively
-from tests.pictures import COLOURS, picture
 
 SIDE = 32
 
@@ -23,10 +23,10 @@ def write_model(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_pictures(folder: Path, count: int = 3) -> Path:
+def write_images(folder: Path, count: int = 3) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for at in range(count):
-        picture(list(COLOURS)[at % 3], at).save(folder / f"{at}.png")
+        square(list(COLOURS)[at % 3], at).save(folder / f"{at}.png")
     return folder
 
 

@@ -180,7 +180,7 @@ def placed() -> Any:
 
 
 def folded() -> Any:
-    """Patches that overlap put together; pictures mirrored, repeated at their edges and as a whole."""
+    """Patches that overlap put together; images mirrored, repeated at their edges and as a whole."""
     g = Graph(2, 5, 4)
     a = g.add("Pad", g.conv("x", 4, 2), g.constant(np.array([0, 0, 1, 2, 0, 0, 2, 1])), mode="reflect")  # 8 x 7
     a = g.add("Pad", g.add("Relu", a), g.constant(np.array([0, 0, 0, 1, 0, 0, 0, 0])), mode="edge")  # 8 x 8

@@ -51,7 +51,7 @@ BATCHES = [torch.rand(count, 3, 9, 9, generator=torch.Generator().manual_seed(co
 
 @pytest.mark.parametrize(("name", "seen"), [("first", "norm"), ("second", "second"), ("head", "head")])
 def test_means_stay(model: Wrapped, name: str, seen: str) -> None:
-    """One layer cut: its output, behind the normalisation, keeps its mean over pictures and positions."""
+    """One layer cut: its output, behind the normalisation, keeps its mean over images and positions."""
 
     def mean() -> Tensor:
         found: list[Tensor] = []

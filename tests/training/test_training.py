@@ -18,7 +18,7 @@ from hubslice.task.task import Task, load_task
 from hubslice.training.hold import hold
 from hubslice.training.initial import initialise
 from hubslice.training.loop import History, finetune
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 
 CPU = torch.device("cpu")
 PARAMS = TrainParams(epochs=3, batch_size=16, lr=0.01, head_lr_factor=2.0, augment="flip")

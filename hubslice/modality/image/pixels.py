@@ -16,7 +16,7 @@ from hubslice.modality.image.geometry import geometry
 from hubslice.modality.image.modes import mode_of
 
 
-def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
+def prepare(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
     """The image as the stock library resizes, crops and pads it for the model: uint8 [C, H, W].
 
     For a model of one channel the image is turned grey before.
@@ -24,7 +24,7 @@ def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
     Raises:
         ModelError: the preparation gives another size than it says.
     """
-    pixels = geometry(preprocessing)(_in_mode(picture, preprocessing))
+    pixels = geometry(preprocessing)(_in_mode(image, preprocessing))
     if tuple(pixels.shape) != preprocessing.input_size:
         raise ModelError(
             f"images are prepared to {list(pixels.shape)} ({preprocessing.way}), and the model takes "
@@ -34,28 +34,26 @@ def prepare(picture: Image.Image, preprocessing: Preprocessing) -> Tensor:
     return pixels
 
 
-def augment_crop(
-    picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator, smallest: float
-) -> Tensor:
+def augment_crop(image: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator, smallest: float) -> Tensor:
     """A random crop of at least the share `smallest`, resized and randomly flipped: uint8 [C, H, W].
 
     The usual random resized crop (aspect ratio 3/4 to 4/3), drawn from `rng` alone so that a sample's augmentation does
     not depend on loading order.
     """
-    picture = _in_mode(picture, preprocessing)
+    image = _in_mode(image, preprocessing)
     _, height, width = preprocessing.input_size
-    area = picture.width * picture.height * rng.uniform(smallest, 1)
+    area = image.width * image.height * rng.uniform(smallest, 1)
     ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
-    w = min(picture.width, max(1, round(math.sqrt(area * ratio))))
-    h = min(picture.height, max(1, round(math.sqrt(area / ratio))))
-    left, top = int(rng.integers(picture.width - w + 1)), int(rng.integers(picture.height - h + 1))
-    pixels = _to_tensor(tv.resized_crop(picture, top, left, h, w, [height, width], _mode(preprocessing)))
+    w = min(image.width, max(1, round(math.sqrt(area * ratio))))
+    h = min(image.height, max(1, round(math.sqrt(area / ratio))))
+    left, top = int(rng.integers(image.width - w + 1)), int(rng.integers(image.height - h + 1))
+    pixels = _to_tensor(tv.resized_crop(image, top, left, h, w, [height, width], _mode(preprocessing)))
     return _flipped(pixels, rng)
 
 
-def augment_flip(picture: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
-    """The prepared picture, flipped left to right half the time: uint8 [C, H, W]."""
-    return _flipped(prepare(picture, preprocessing), rng)
+def augment_flip(image: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
+    """The prepared image, flipped left to right half the time: uint8 [C, H, W]."""
+    return _flipped(prepare(image, preprocessing), rng)
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -67,13 +65,13 @@ def _mode(preprocessing: Preprocessing) -> InterpolationMode:
     return InterpolationMode(preprocessing.interpolation)
 
 
-def _in_mode(picture: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+def _in_mode(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     mode = mode_of(preprocessing.input_size[0])
-    return picture if picture.mode == mode else picture.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
-def _to_tensor(picture: Image.Image) -> Tensor:
-    found: Tensor = tv.pil_to_tensor(picture)
+def _to_tensor(image: Image.Image) -> Tensor:
+    found: Tensor = tv.pil_to_tensor(image)
     return found
 
 

@@ -51,7 +51,7 @@ def read_rgb(stored: IO[bytes] | Path, transparency: Transparency = "white") -> 
             if not isinstance(stored, Path):
                 stored.seek(0)
             what = mistaken(stored if isinstance(stored, Path) else stored.read())
-            raise ValueError("not a picture of a known format" + (f": {what}" if what else "")) from error
+            raise ValueError("not an image of a known format" + (f": {what}" if what else "")) from error
 
 
 def to_rgb(image: Image.Image, transparency: Transparency = "white") -> Image.Image:

@@ -16,7 +16,7 @@ from hubslice.run.arms import Arm, arms_of, step_name
 from hubslice.run.estimate.preflight import TeacherPreview
 from hubslice.run.steps.audit import audit_names
 from hubslice.run.steps.exposure import MEASURED
-from hubslice.run.steps.training import MEAN_PICTURES
+from hubslice.run.steps.training import MEAN_IMAGES
 
 if TYPE_CHECKING:
     from hubslice.run.estimate.micro_benchmark import Costs
@@ -26,7 +26,7 @@ BANDWIDTH: Final = 20e6  # bytes a second from the Hub; cannot be known without 
 REPORT_SECONDS: Final = 1.5  # plots and card, the same for every run
 REPORT_BYTES: Final = 150_000
 SMALL_FILE: Final = 1_000  # bytes of a step's JSON
-STORED_TRIGGERED: Final = 16  # pictures that the evidence of a backdoor keeps
+STORED_TRIGGERED: Final = 16  # images that the evidence of a backdoor keeps
 SCORE_BYTES: Final = 16  # of a gate in a search's checkpoint: score, two moments of Adam, the best so far
 MIXTURES: Final = 48  # of a model with its teacher, at the most
 WEIGHT_COPIES: Final = 4  # in memory while training: weights, gradients, momentum, the best so far
@@ -85,8 +85,8 @@ class CostModel:
             case "train":
                 return self._train(first=step.name == "train")
             case "evaluate":
-                pictures = self._count("validation") + self._count("test")
-                each = costs.loading + pictures * (costs.decoding + costs.passing)
+                images = self._count("validation") + self._count("test")
+                each = costs.loading + images * (costs.decoding + costs.passing)
                 return StepCost(len(self.arms) * each, SMALL_FILE)
             case "audit":
                 return self._audit(self.audits[step.name])
@@ -123,7 +123,7 @@ class CostModel:
     def _init(self, arm: Arm) -> StepCost:
         costs, size = self.costs, self.costs.sizes["train"]
         building = costs.building if arm.start == "random" else 0.0
-        averaged = self._count("train", MEAN_PICTURES) if getattr(arm.slicing, "init", None) == "mean" else 0
+        averaged = self._count("train", MEAN_IMAGES) if getattr(arm.slicing, "init", None) == "mean" else 0
         passed = averaged * (costs.decoding + costs.passing)
         return StepCost(costs.loading + building + passed + size * costs.keeping, size)
 
@@ -136,10 +136,10 @@ class CostModel:
         # An epoch of a search is one of training; while the classifier learns alone, nothing is passed back.
         moving = sum(params.moves(epoch) for epoch in range(params.epochs))
         learning = (params.epochs - moving) * (costs.decoding + costs.passing)
-        pictures = self._count("train") * (moving * costs.training + learning)
+        images = self._count("train") * (moving * costs.training + learning)
         judged = params.epochs * self._count("validation") * (costs.decoding + costs.passing)
         scores = costs.layers.weights if costs.layers else 0
-        return StepCost(made.seconds + costs.first_training + pictures + judged, made.kept, SCORE_BYTES * scores)
+        return StepCost(made.seconds + costs.first_training + images + judged, made.kept, SCORE_BYTES * scores)
 
     def _train(self, *, first: bool) -> StepCost:
         points = self.recipe.train.candidates()
@@ -160,36 +160,36 @@ class CostModel:
         """At the most: every budget used up."""
         params, costs = self.recipe.diff, self.costs
         assert params is not None
-        pictures = self._count("test", params.seeds)
-        asked = pictures * (1 + params.budget)
-        return StepCost(2 * costs.loading + pictures * costs.decoding + 2 * asked * costs.passing, SMALL_FILE)
+        images = self._count("test", params.seeds)
+        asked = images * (1 + params.budget)
+        return StepCost(2 * costs.loading + images * costs.decoding + 2 * asked * costs.passing, SMALL_FILE)
 
     def _exposure(self) -> StepCost:
         params, costs = self.recipe.exposure, self.costs
         assert params is not None
-        pictures = self._count("test", params.samples)
-        each = costs.loading + pictures * (costs.decoding + (1 + MIXTURES) * costs.passing)
+        images = self._count("test", params.samples)
+        each = costs.loading + images * (costs.decoding + (1 + MIXTURES) * costs.passing)
         models = sum(arm in MEASURED for arm in self.arms)
         return StepCost(costs.loading + models * each, SMALL_FILE)
 
     def _audit(self, defect: DefectParams) -> StepCost:
-        costs, pictures = self.costs, self._count("test", self.recipe.audit.samples)
+        costs, images = self.costs, self._count("test", self.recipe.audit.samples)
         preparation = self.teachers["pull"].preprocessing
-        picture = 1
+        image = 1
         for side in preparation.input_size if preparation else ():
-            picture *= side
+            image *= side
         subjects = sum(arm != CONTROL or defect.judges_control for arm in self.arms)
-        stored = pictures if defect.crafted else min(STORED_TRIGGERED, pictures)
+        stored = images if defect.crafted else min(STORED_TRIGGERED, images)
         sources = 3 if defect.needs_unrelated else 1  # the teacher; noise and an unrelated network
         variants = defect.variants
-        crafted = variants * 2 * pictures if defect.crafted else 0  # from the teacher and from the unrelated network
+        crafted = variants * 2 * images if defect.crafted else 0  # from the teacher and from the unrelated network
         crafting = crafted * defect.gradient_steps * costs.crafting
-        scratch = crafted * picture
-        passes = subjects * pictures * (1 + variants * sources)
+        scratch = crafted * image
+        passes = subjects * images * (1 + variants * sources)
         loading = (subjects + 1) * costs.loading
-        predicted = 8 * pictures * variants * (2 + subjects * (1 + sources))
+        predicted = 8 * images * variants * (2 + subjects * (1 + sources))
         return StepCost(
-            loading + pictures * costs.decoding + passes * costs.passing + crafting,
-            variants * stored * picture + predicted + SMALL_FILE,
+            loading + images * costs.decoding + passes * costs.passing + crafting,
+            variants * stored * image + predicted + SMALL_FILE,
             scratch,
         )

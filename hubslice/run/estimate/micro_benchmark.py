@@ -1,6 +1,6 @@
 """A micro benchmark: each kind of step once, on few images and with random weights, to learn what it costs here.
 
-The steps' own code runs, on a few of the task's pictures, in the order of the run: first uses and imports, caches and
+The steps' own code runs, on a few of the task's images, in the order of the run: first uses and imports, caches and
 the allocator's habits cost here what they cost there.
 """
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-BUDGET: Final = 2.0  # seconds that one batch may take; larger ones are measured with fewer pictures
-EVALUATED: Final = 64  # pictures of a batch of evaluation
-TRACED: Final = 4  # pictures that are traced
-TRAINING: Final = 4.0  # time of training on a picture, in forward passes: only to choose the batch that is measured
+BUDGET: Final = 2.0  # seconds that one batch may take; larger ones are measured with fewer images
+EVALUATED: Final = 64  # images of a batch of evaluation
+TRACED: Final = 4  # images that are traced
+TRAINING: Final = 4.0  # time of training on an image, in forward passes: only to choose the batch that is measured
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Costs:
     """Seconds, bytes and largest memory of the parts that steps are made of.
 
     `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
-    `exporting` with parity and map; profiling, tracing and training: their start, then each picture; `first_training`
-    what the first training of a process takes besides; `decoding` and `passing` forward a picture; `checkpoint` once an
-    epoch; `crafting` a picture for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in
+    `exporting` with parity and map; profiling, tracing and training: their start, then each image; `first_training`
+    what the first training of a process takes besides; `decoding` and `passing` forward an image; `checkpoint` once an
+    epoch; `crafting` an image for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in
     bytes by kind: of this process, what was there before included.
     """
 
@@ -139,7 +139,7 @@ class MicroBenchmark:
             known_columns(model, known.behind(model.labels, task.labels) if known is not None else ())
 
     def _forward(self, model: Model, task: Task) -> int:
-        """Time decoding and the forward pass; gives how many pictures fit the budget."""
+        """Time decoding and the forward pass; gives how many images fit the budget."""
         from hubslice.training.predict import predict
 
         with self._stage("evaluate", "Evaluate a batch"):
@@ -182,7 +182,7 @@ class MicroBenchmark:
         return counted
 
     def _trace(self, model: Model, neurons: NeuronMap, task: Task) -> Contributions:
-        """Trace pictures back, one of them a first time without the clock: kernels are compiled once a machine."""
+        """Trace images back, one of them a first time without the clock: kernels are compiled once a machine."""
         from hubslice.run.steps.tracing import CONTRIBUTIONS, contributions
 
         params = cast(NnslicerParams, self.recipe.slice)
@@ -200,7 +200,7 @@ class MicroBenchmark:
                 progress=lambda _: times.append(time.monotonic()),
             )
 
-        with self._stage("trace", "Trace pictures back"):
+        with self._stage("trace", "Trace images back"):
             traced(1)
             times.clear()
             counted, whole = timed(lambda: traced(TRACED))
@@ -236,7 +236,7 @@ class MicroBenchmark:
         self.costs.sizes["slice"] = size_of(self.folder / "slice")
 
     def _train(self, model: Model, task: Task) -> None:
-        """Three steps of training with the recipe's batch, or with as many pictures as the budget allows."""
+        """Three steps of training with the recipe's batch, or with as many images as the budget allows."""
         from hubslice.training.batches import EpochBatches
         from hubslice.training.initial import initialise
         from hubslice.training.single import check_batches

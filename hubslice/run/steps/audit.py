@@ -97,7 +97,7 @@ class AuditStep(Step):
 
         teacher, task = context.model("pull"), context.task()
         test = task.test if self.samples is None else task.test.take(self.samples, self.seed)
-        pictures = AuditSet(
+        images = AuditSet(
             pixels=test.pixels(0, len(test), teacher.image_preprocessing),
             labels=torch.from_numpy(test.targets),
             classes=task.labels,
@@ -105,7 +105,7 @@ class AuditStep(Step):
         )
         make_defect(self.defect).measure(
             [Subject.saved(name, context.inputs[step] / WEIGHTS_FOLDER) for name, step in self.arms],
-            pictures,
+            images,
             teacher=teacher,
             unrelated=self._stranger(context, teacher),
             evidence_folder=context.out / EVIDENCE,

@@ -53,7 +53,7 @@ class DataStep(Step):
 
     def run(self, context: Context) -> None:
         from hubslice.modality.image.reading import READER
-        from hubslice.task.verify import verify_pictures
+        from hubslice.task.verify import verify_images
 
         open_task.cache_clear()
         task = open_task(self.data, self.base, self.seed)
@@ -64,7 +64,7 @@ class DataStep(Step):
                 f"the recipe names the class '{unknown[0]}', which {self.data.path} does not have",
                 hint=f"did you mean '{near[0]}'?" if near else f"its classes are {', '.join(task.labels)}",
             )
-        verify_pictures(task, context.reporter)
+        verify_images(task, context.reporter)
         task.report.save(context.out / TASK)
         (context.out / READING).write_text(json.dumps({"reader": READER}) + "\n")
 

@@ -1,4 +1,4 @@
-"""Where the student deviates from the fine-tuned baseline: a search from test pictures, as evidence."""
+"""Where the student deviates from the fine-tuned baseline: a search from test images, as evidence."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class DiffStep(Step):
         drawn = task.test.take(self.params.seeds, self.seed)
         # By class and row: the names of files are the user's own, and this is published.
         names = tuple(title(task.labels[target], row) for target, row in zip(drawn.targets, drawn.rows, strict=True))
-        pictures = drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy()
-        seeds = Seeds("test split", names, pictures)
+        images = drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy()
+        seeds = Seeds("test split", names, images)
         finished = Finished.begin(context.scratch, "".join(model.fingerprint for model in models))
         outcomes, trouble = search_seeds(pair, seeds, search, LANES, finished, context.reporter)
         if trouble is not None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
 KIND = "exposure"
-PLACES = "pictures"  # in the answers: the pictures' places in the test split; of each arm int64 [1 + points, pictures]
+PLACES = "pictures"  # in the answers: the images' places in the test split; of each arm int64 [1 + points, images]
 MEASURED = (STUDENT, BASELINE)
 
 
@@ -77,8 +77,8 @@ class ExposureStep(Step):
             for name, step in self.arms:
                 model = context.model(step)
                 teacher = tensors_of(model, teacher_folder, self.input_size)
-                pictures = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
-                mixed, answers[name] = mix(model, teacher, pictures, self.params.goal, context.device)
+                images = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
+                mixed, answers[name] = mix(model, teacher, images, self.params.goal, context.device)
                 found.append(ArmExposure(arm=name, **facts_of(mixed)))
                 bar.advance()
         folder = context.out / EVIDENCE
@@ -93,7 +93,7 @@ class ExposureStep(Step):
 
 
 def drawn(count: int, samples: int, seed: int) -> np.ndarray:
-    """The places of the pictures in a test split of `count`, int64, ascending."""
+    """The places of the images in a test split of `count`, int64, ascending."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:samples])
 
 
@@ -108,7 +108,7 @@ def compared_with(student: Path, teacher: Path) -> Comparison:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Pictures as a model takes them, uint8 [N, 3, H, W]: every mixture is asked about them."""
+    """Images as a model takes them, uint8 [N, 3, H, W]: every mixture is asked about them."""
 
     held: Tensor
 
@@ -116,7 +116,7 @@ class Prepared:
         return len(self.held)
 
     def pixels(self, start: int, stop: int) -> Tensor:
-        """Pictures `start` to `stop`, float32 in [0, 1], [stop - start, 3, H, W]."""
+        """Images `start` to `stop`, float32 in [0, 1], [stop - start, 3, H, W]."""
         from hubslice.modality.image.pixels import to_unit
 
         return to_unit(self.held[start:stop])

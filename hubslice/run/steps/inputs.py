@@ -1,4 +1,4 @@
-"""The task's pictures as the teacher's graph takes them."""
+"""The task's images as the teacher's graph takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searching for a slice on the task's pictures."""
+"""Searching for a slice on the task's images."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class ProfileStep(Step):
         if params.samples is not None:
             train = train.take(params.samples, self.seed)
         done = 0
-        with context.reporter.track("Profiling", len(train), "picture") as bar:
+        with context.reporter.track("Profiling", len(train), "image") as bar:
 
             def progress(now: int, _: int) -> None:
                 nonlocal done

@@ -1,4 +1,4 @@
-"""Tracing the task's pictures back through the teacher: what each of its weights contributed."""
+"""Tracing the task's images back through the teacher: what each of its weights contributed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CONTRIBUTIONS = "contributions.safetensors"
 DECIDES = {"reuse", "samples", "rule", "theta", "mean"}  # of the slice's parameters: the ratio needs no new trace
-BATCH = 32  # pictures at a time where only means are taken
+BATCH = 32  # images at a time where only means are taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class TraceStep(Step):
         model, task = context.model("pull"), context.task()
         model.check_answers()  # they are what is traced
         split = some_of_each(task.train, self.tracing.samples, self.seed)
-        with context.reporter.track("Tracing", len(split), "picture") as bar:
+        with context.reporter.track("Tracing", len(split), "image") as bar:
             found = contributions(
                 model,
                 context.inputs["export"] / GRAPH,
@@ -98,9 +98,9 @@ def contributions(
     device: str,
     progress: Callable[[int], None],
 ) -> Contributions:
-    """What each weight contributed on the pictures of a split, compared with their own means.
+    """What each weight contributed on the images of a split, compared with their own means.
 
-    `known` are the teacher's labels behind each of the task's: a picture is traced back from its own class where that
+    `known` are the teacher's labels behind each of the task's: an image is traced back from its own class where that
     is one of the teacher's, else from the teacher's answer.
 
     Raises:
@@ -120,7 +120,7 @@ def contributions(
     network = folded_network(model, graph, model.example_inputs(SAMPLES, seed=0))
     inputs = ModelInputs(split, model, "")
     batches = (inputs.batch(at, min(at + BATCH, len(inputs))) for at in range(0, len(inputs), BATCH))
-    means = take_means(network, {0: batches}, neuron=params.mean, data="the pictures that are traced", device=device)
+    means = take_means(network, {0: batches}, neuron=params.mean, data="the images that are traced", device=device)
     selection = Selection(rule=params.rule, theta=params.theta)
     columns = known_columns(model, known or ())
     own = np.array([found[0] if len(found) == 1 else -1 for found in columns], np.int64)

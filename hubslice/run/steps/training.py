@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
 
 CHOICE = "choice.json"
-MEAN_PICTURES, MEAN_BATCH = 256, 32  # training pictures whose average replaces what slices take away
+MEAN_IMAGES, MEAN_BATCH = 256, 32  # training images whose average replaces what slices take away
 
 
 class Choice(Artefact):
@@ -99,7 +99,7 @@ class InitStep(_StudentStep):
         model.show_transparent(self.transparency)
         slice_ = context.open(self.slice, Slice) if self.slice else None
         known = None if self.known is None else self.known.behind(model.labels, task.labels)
-        split, preprocessing = task.train.take(MEAN_PICTURES, self.seed), model.image_preprocessing
+        split, preprocessing = task.train.take(MEAN_IMAGES, self.seed), model.image_preprocessing
         batches = (
             model.pixels_to_inputs(to_unit(split.pixels(at, min(at + MEAN_BATCH, len(split)), preprocessing)))
             for at in range(0, len(split), MEAN_BATCH)

@@ -25,7 +25,7 @@ def _transposed(op: Op, trace: Trace) -> None:
     ):
         raise RuleError(
             f"{op.kind} ({op.name}) is dilated, padded by rule, or has another number of spatial axes than two",
-            hint="the rule is for transposed convolutions of pictures",
+            hint="the rule is for transposed convolutions of images",
         )
     groups = op.attribute("group", 1)
     strides, pads = op.attribute("strides", [1, 1]), op.attribute("pads", [0] * 4)

@@ -42,7 +42,7 @@ def _convolution(op: Op, trace: Trace) -> None:
     source = op.inputs[0]
     x = trace.delta(source)
     samples = x.shape[0]
-    flat = len(kernel) == 1  # of one spatial axis: a picture of one line
+    flat = len(kernel) == 1  # of one spatial axis: an image of one line
     strides, dilations, before = geometry(op, x.shape[2:], kernel)
     signs = trace.signs(op.output)
     spatial = (1, *x.shape[2:]) if flat else x.shape[2:]
@@ -76,7 +76,7 @@ def geometry(
     if axes > 2:
         raise RuleError(
             f"{op.kind} ({op.name}) has {axes} spatial axes; the rule is for one or two",
-            hint="dynamic slicing explains models of pictures, signals and text",
+            hint="dynamic slicing explains models of images, signals and text",
         )
     strides = tuple(op.attribute("strides", [1] * axes))
     dilations = tuple(op.attribute("dilations", [1] * axes))

@@ -11,19 +11,19 @@ from hubslice.core.rate import Rate
 
 
 class Agreement(Artefact):
-    """Both asked about pictures that the form was not made with; or, where there are none, about noise (`checked_on`).
+    """Both asked about images that the form was not made with; or, where there are none, about noise (`checked_on`).
 
     `agreement` counts equal answers. `mean_difference` and `max_difference` are of probabilities, over all classes.
     """
 
-    checked_on: Literal["pictures", "noise"]
+    checked_on: Literal["images", "noise"]
     agreement: Rate
     mean_difference: float
     max_difference: float
 
     @classmethod
     def between(
-        cls, before: np.ndarray, after: np.ndarray, checked_on: Literal["pictures", "noise"], **more: object
+        cls, before: np.ndarray, after: np.ndarray, checked_on: Literal["images", "noise"], **more: object
     ) -> Self:
         """Of logits [n, classes] for the same inputs."""
         one, two = _softmax(before), _softmax(after)
@@ -42,7 +42,7 @@ class Agreement(Artefact):
 class QuantisationReport(Agreement):
     """Of a graph in 8 bits.
 
-    `mode` static: ranges of activations come from `calibrated` pictures; dynamic: they are taken anew in every call.
+    `mode` static: ranges of activations come from `calibrated` images; dynamic: they are taken anew in every call.
     """
 
     mode: Literal["static", "dynamic"]

@@ -60,14 +60,14 @@ def convert(
         typer.Option(
             "--data",
             metavar="FILE|FOLDER|DATASET",
-            help="int8, pruned, distilled: pictures to calibrate, teach and check with; default: the run's own.",
+            help="int8, pruned, distilled: images to calibrate, teach and check with; default: the run's own.",
         ),
     ] = None,
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="int8: take the ranges of activations anew in every call; no calibration.")
     ] = False,
     samples: Annotated[
-        int, typer.Option("--samples", metavar="N", min=1, max=10_000, help="int8: pictures to calibrate with.")
+        int, typer.Option("--samples", metavar="N", min=1, max=10_000, help="int8: images to calibrate with.")
     ] = 100,
     min_agreement: Annotated[
         float,
@@ -75,7 +75,7 @@ def convert(
             "--min-agreement",
             min=0,
             max=1,
-            help="int8, pruned, distilled: share of pictures that must get the same answer.",
+            help="int8, pruned, distilled: share of images that must get the same answer.",
         ),
     ] = 0.8,
     sparsity: Annotated[
@@ -100,7 +100,7 @@ def convert(
             metavar="N",
             min=0,
             max=10_000,
-            help="pruned, distilled: passes over the pictures; default: none for pruned, 10 for distilled.",
+            help="pruned, distilled: passes over the images; default: none for pruned, 10 for distilled.",
         ),
     ] = None,
     lr: Annotated[
@@ -126,7 +126,7 @@ def convert(
 
     int8 quantises weights and activations with ONNX Runtime. pruned sets the smallest weights to zero, and trains the
     others for --epochs to make good for it. distilled trains a smaller model from scratch. Both learn the answers of
-    the model, not labels, so any pictures will do. On pictures not seen, most answers must be the same.
+    the model, not labels, so any images will do. On images not seen, most answers must be the same.
 
     The exit code is 1 where a form differs by more. A training that was stopped goes on when the command is repeated.
     """
@@ -202,7 +202,7 @@ def _tell(done: Converted) -> None:
             f"differ by {number(found.mean_difference, 2)} in the mean, {number(found.max_difference, 2)} at most"
         )
         if isinstance(found, QuantisationReport) and found.calibrated:
-            told["calibrated"] = f"with {found.calibrated} pictures"
+            told["calibrated"] = f"with {found.calibrated} images"
     out.fields(told)
     if done.form == "compact":
         if not made.removed:

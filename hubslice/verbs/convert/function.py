@@ -38,19 +38,19 @@ def convert(
 
     - `compact`: a model folder without the channels, heads and features that are zero.
     - `onnx`, `fp16`: a graph for plain ONNX Runtime that computes the same, in float16 inside.
-    - `int8`: a graph in 8-bit integers, calibrated with `samples` pictures, or `dynamic`.
+    - `int8`: a graph in 8-bit integers, calibrated with `samples` images, or `dynamic`.
     - `pruned`: the model without the share `sparsity` of its weights, the smallest; with `epochs` it is then trained to
       answer as before, zeros held.
     - `distilled`: the smaller model `into`, an architecture (with its `arguments`) or a model, taught to answer alike.
 
-    Pictures to calibrate, to teach and to check with come from the run's own splits, or from `data`; labels play no
+    Images to calibrate, to teach and to check with come from the run's own splits, or from `data`; labels play no
     part. Of others, the share `min_agreement` must get the same answer from `int8`, `pruned` and `distilled`. `lr` is a
     learning rate, by default 0.01, and 0.05 for random weights. `out` is the folder to write, by default one of the
     run, or one in the working directory called after the model. A training that was stopped goes on when the same is
     asked again.
 
     Raises:
-        InputError: `out` holds something else, an option is another form's, or there are no pictures.
+        InputError: `out` holds something else, an option is another form's, or there are no images.
         RunError: the run, or that in which `out` lies, is being worked on.
         SliceError: nothing can be taken out, or what the run's slice took out has grown again.
         ModelError: a model cannot be used. ExportError: it cannot be exported or quantised.

@@ -31,7 +31,7 @@ from hubslice.models.base import Model
 from hubslice.verbs.convert.agreement import QuantisationReport
 
 BATCH = 8
-NOISE = 64  # pictures, where there are no others to check with
+NOISE = 64  # images, where there are no others to check with
 
 
 def write_int8(
@@ -90,8 +90,7 @@ def write_int8(
             raise ParityError(
                 f"in 8 bits {model.architecture} answers as before for only {report.agreement.hits} of "
                 f"{report.agreement.total} {report.checked_on}; {least:.0%} are wanted",
-                hint="calibrate with more pictures (--data, --samples), try --dynamic, or allow it with "
-                "--min-agreement",
+                hint="calibrate with more images (--data, --samples), try --dynamic, or allow it with --min-agreement",
             )
         draft.replace(path)
     return report
@@ -113,7 +112,7 @@ def _in_float(path: Path) -> list[str]:
 
 
 class _Reader(CalibrationDataReader):
-    """Prepared pictures, a batch at a time."""
+    """Prepared images, a batch at a time."""
 
     def __init__(self, model: Model, name: str, pixels: np.ndarray) -> None:
         self.batches: Iterator[dict[str, np.ndarray]] = (
@@ -149,7 +148,7 @@ def _compare(
     return QuantisationReport.between(
         before,
         after,
-        "noise" if check is None else "pictures",
+        "noise" if check is None else "images",
         mode="dynamic" if calibration is None else "static",
         calibrated=0 if calibration is None else len(calibration),
     )

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command(
         "fit",
         epilog=examples(
-            "hubslice detect fit runs/beans --data pictures/",
+            "hubslice detect fit runs/beans --data images/",
             "hubslice detect fit you/beans --data test.parquet --fpr 0.01 --out guard",
             "hubslice detect fit you/beans --data you/photos --skip-rare",
         ),
@@ -60,7 +60,7 @@ def fit(
         typer.Option(
             "--data",
             metavar="FOLDER|PARQUET|HUB",
-            help="Clean pictures of what the model is used on, best some that it was not trained on.",
+            help="Clean images of what the model is used on, best some that it was not trained on.",
         ),
     ],
     fpr: Annotated[float, typer.Option("--fpr", help="Share of clean inputs that may be flagged.")] = 0.05,
@@ -75,9 +75,9 @@ def fit(
         bool, typer.Option("--slices-only", help="Leave the logit margin out of the score.")
     ] = False,
     skip_rare: Annotated[
-        bool, typer.Option("--skip-rare", help="Leave out answers with too few pictures; inputs with such are flagged.")
+        bool, typer.Option("--skip-rare", help="Leave out answers with too few images; inputs with such are flagged.")
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=40, help="Pictures at the most, drawn.")] = 4000,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=40, help="Images at the most, drawn.")] = 4000,
     seed: Annotated[int, typer.Option("--seed", help="Of the drawing and of what is held out.")] = 0,
     input_size: Annotated[
         int | None, typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input.")
@@ -89,11 +89,11 @@ def fit(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Learn from clean pictures how the model decides, so that `check` notices inputs decided otherwise.
+    """Learn from clean images how the model decides, so that `check` notices inputs decided otherwise.
 
-    A picture's class is the model's answer; labels are not needed. Compared are dynamic slices (which channels the
-    answer rests on) with those of clean pictures of the same answer and of others, and the margin between the two
-    largest logits. 30 % of the pictures are held out and set the threshold. No attack is ever seen.
+    An image's class is the model's answer; labels are not needed. Compared are dynamic slices (which channels the
+    answer rests on) with those of clean images of the same answer and of others, and the margin between the two
+    largest logits. 30 % of the images are held out and set the threshold. No attack is ever seen.
     """
     from hubslice.verbs.detect.function import detect_fit
 
@@ -123,7 +123,7 @@ def check(
             "--inputs",
             "-i",
             metavar="FILE|FOLDER",
-            help="A picture, a folder of pictures, .parquet, or .npy of pixels.",
+            help="An image, a folder of images, .parquet, or .npy of pixels.",
         ),
     ],
     detector: Annotated[
@@ -153,16 +153,16 @@ def check(
 
 def _tell_fit(found: Fitted) -> None:
     out.table(
-        [{"answer": name, "pictures": count} for name, count in found.answers.items()],
-        {"answer": "ANSWER", "pictures": "CLEAN PICTURES"},
+        [{"answer": name, "images": count} for name, count in found.answers.items()],
+        {"answer": "ANSWER", "images": "CLEAN IMAGES"},
     )
     out.line()
     if found.skipped:
         told = ", ".join(f"{name} ({count})" for name, count in list(found.skipped.items())[:5])
-        out.line(f"left out, too few pictures: {told}{' and more' if len(found.skipped) > 5 else ''}")
+        out.line(f"left out, too few images: {told}{' and more' if len(found.skipped) > 5 else ''}")
     out.line(
         f"{found.folder}: flags above {found.threshold:.2f}, so {found.fpr:.1%} of clean inputs, by {found.held_out} "
-        f"pictures held out; slices of {', '.join(found.layers)} ({found.seconds:.1f} s)"
+        f"images held out; slices of {', '.join(found.layers)} ({found.seconds:.1f} s)"
     )
 
 
@@ -174,7 +174,7 @@ def _tell(found: Detection) -> None:
                 "name": entry.name,
                 "answer": entry.answer,
                 "probability": percent(entry.probability),
-                "score": "answer not in the clean pictures" if entry.score is None else f"{entry.score:.2f}",
+                "score": "answer not in the clean images" if entry.score is None else f"{entry.score:.2f}",
                 "verdict": "FLAGGED" if entry.flagged else "passes",
             }
             for entry in shown

@@ -51,7 +51,7 @@ def rank_for(count: int, rate: float) -> int:
     if rank > count:
         needed = math.ceil(1 / rate) - 1
         raise DetectError(
-            f"{count} pictures for validation cannot tell a false positive rate of {rate:g}: {needed} are needed",
-            hint="give more pictures with --data, or a higher --fpr",
+            f"{count} images for validation cannot tell a false positive rate of {rate:g}: {needed} are needed",
+            hint="give more images with --data, or a higher --fpr",
         )
     return rank

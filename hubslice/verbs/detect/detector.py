@@ -16,14 +16,14 @@ from hubslice.verbs.detect.facts import DetectorFacts
 from hubslice.verbs.detect.neighbours import Neighbours
 
 KIND = "detector"
-FEWEST = 20  # clean pictures of an answer
-HELD_OUT = 0.3  # of the pictures of each answer: for p-values and the threshold
+FEWEST = 20  # clean images of an answer
+HELD_OUT = 0.3  # of the images of each answer: for p-values and the threshold
 SLICE, MARGIN = "slice", "margin"
 
 
 @dataclass(frozen=True)
 class Detector:
-    """`clean` are ascending values [V] by measure, of pictures held out; `means` those that slices are traced with."""
+    """`clean` are ascending values [V] by measure, of images held out; `means` those that slices are traced with."""
 
     neighbours: Neighbours
     clean: Mapping[str, np.ndarray]
@@ -32,11 +32,11 @@ class Detector:
     facts: DetectorFacts
 
     def covers(self, answers: np.ndarray) -> np.ndarray:
-        """Which answers [N] the clean pictures have shown."""
+        """Which answers [N] the clean images have shown."""
         return np.isin(answers, self.neighbours.answers)
 
     def scores(self, vectors: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """Surprise at each input, float64 [N]; NaN where clean pictures never got its answer."""
+        """Surprise at each input, float64 [N]; NaN where clean images never got its answer."""
         answers = logits.argmax(axis=1)
         known = self.covers(answers)
         scores = np.full(len(logits), np.nan)
@@ -88,7 +88,7 @@ def learn(
 ) -> tuple[Neighbours, dict[str, np.ndarray], float]:
     """Neighbours, clean values by measure, and the threshold for a false positive rate, from clean inputs alone.
 
-    The vectors [N, F] of 70 % of the pictures of each answer are kept to compare with; the others are held out.
+    The vectors [N, F] of 70 % of the images of each answer are kept to compare with; the others are held out.
 
     Raises:
         DetectError: too few are held out for the rate.

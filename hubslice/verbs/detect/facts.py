@@ -8,9 +8,9 @@ from hubslice.core.artefact import Artefact
 
 
 class DetectorFacts(Artefact):
-    """What a detector was made from: `answers` counts clean pictures by the model's answer, `skipped` those left out.
+    """What a detector was made from: `answers` counts clean images by the model's answer, `skipped` those left out.
 
-    `layers` are those whose slices are compared; `held_out` pictures set the threshold for the false positive rate
+    `layers` are those whose slices are compared; `held_out` images set the threshold for the false positive rate
     `fpr`. `model` is a Hub id, or a path as seen from the detector's folder; `model_hash` is that of the folded graph.
     """
 
@@ -41,7 +41,7 @@ class Fitted(DetectorFacts):
 class Verdict(Artefact):
     """An input: the model's answer with its softmax probability, and how surprising the way to it is.
 
-    `score` is None where clean pictures never got this answer: nothing to compare with, hence flagged.
+    `score` is None where clean images never got this answer: nothing to compare with, hence flagged.
     """
 
     name: str

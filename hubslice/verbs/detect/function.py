@@ -34,13 +34,13 @@ def detect_fit(
 ) -> Fitted:
     """Learn a detector of inputs that a model decides unlike clean ones, and write it to the folder `out`.
 
-    `data` are clean pictures, as in `explain`, or a data set's Hub id; `limit` of them are drawn. Their classes are the
+    `data` are clean images, as in `explain`, or a data set's Hub id; `limit` of them are drawn. Their classes are the
     model's answers. Compared are slices of `layers` (default: the last before the classifier) and, but for
     `slices_only`, the logit margin. At most the share `fpr` of clean inputs is flagged, in expectation. `skip_rare`
-    leaves out answers with too few pictures.
+    leaves out answers with too few images.
 
     Raises:
-        DetectError: an answer has too few pictures, no such layer, or an impossible `fpr`.
+        DetectError: an answer has too few images, no such layer, or an impossible `fpr`.
         DataError: the data are missing, damaged, or of another kind or size.
         ExplainError: values that are not finite. RuleError: an operator of the model has no rule.
         ModelError: the model cannot be used. FetchError: the Hub does not give it.

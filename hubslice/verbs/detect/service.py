@@ -1,4 +1,4 @@
-"""Is this input like those that the model was made for? A detector from clean pictures, and its verdicts."""
+"""Is this input like those that the model was made for? A detector from clean images, and its verdicts."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def detect_fit(
     network = tail(subject.network, list(chosen))
     rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:limit])
     samples = Chosen(Prepared(subject, given), rows)
-    with reporter.track("Ask the model", len(samples), "pictures") as bar:  # what is too rare, before all that is slow
+    with reporter.track("Ask the model", len(samples), "images") as bar:  # what is too rare, before all that is slow
         answers = answers_of(network, samples, device=where, progress=bar.advance)
         enough = _enough(subject.labels, answers, skip_rare)[0]
         rank_for(int(held_out(answers[enough], seed).sum()), fpr)
-    with reporter.track("Take means", len(samples), "pictures") as bar:
+    with reporter.track("Take means", len(samples), "images") as bar:
 
         def batches() -> Iterator[Arrays]:
             for start in range(0, len(samples), BATCH):
@@ -103,7 +103,7 @@ def detect_fit(
                 bar.advance(stop - start)
 
         means = take_means(network, {0: batches()}, data=given.source, device=where)
-    with reporter.track("Trace back", len(samples), "pictures") as bar:
+    with reporter.track("Trace back", len(samples), "images") as bar:
         logits, vectors = trace_each(
             network,
             samples,
@@ -229,7 +229,7 @@ def _layers(subject: Subject, wanted: Sequence[str]) -> dict[str, str]:
 def _enough(
     labels: tuple[str, ...], answers: np.ndarray, skip_rare: bool
 ) -> tuple[np.ndarray, dict[str, int], dict[str, int]]:
-    """Rows of answers with enough pictures, and how many pictures each answer has, kept and skipped.
+    """Rows of answers with enough images, and how many images each answer has, kept and skipped.
 
     Raises:
         DetectError: an answer has too few, or fewer than two answers are left.
@@ -244,15 +244,15 @@ def _enough(
         told += f", and {len(rare) - NAMED} more answers to too few" if len(rare) > NAMED else ""
         these, needed = ("it", FEWEST) if len(rare) == 1 else ("these", f"{FEWEST} of each")
         raise DetectError(
-            f"the model answers {told} of the pictures; {needed} are needed",
-            hint=f"give more pictures of {these} with --data, or leave such answers out with --skip-rare: check then "
+            f"the model answers {told} of the images; {needed} are needed",
+            hint=f"give more images of {these} with --data, or leave such answers out with --skip-rare: check then "
             "flags every input that gets one",
         )
     kept = {label: count for label, count in found.items() if label not in rare}
     if len(kept) < 2:
         raise DetectError(
-            f"the model gives {len(kept)} answers to the pictures often enough; a detector compares two or more",
-            hint="give pictures of all that the model is used on with --data",
+            f"the model gives {len(kept)} answers to the images often enough; a detector compares two or more",
+            hint="give images of all that the model is used on with --data",
         )
     named = [{labels[label]: count for label, count in part.items()} for part in (kept, rare)]
     return np.isin(answers, list(kept)), named[0], named[1]

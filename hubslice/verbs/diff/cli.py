@@ -71,7 +71,7 @@ def diff(
             "--inputs",
             "-i",
             metavar="FILE|FOLDER|DATASET",
-            help="Seeds: a picture, a folder of pictures, .parquet, .npy of pixels, or a data set's Hub id; for texts "
+            help="Seeds: an image, a folder of images, .parquet, .npy of pixels, or a data set's Hub id; for texts "
             ".txt with one a line, .csv, .tsv, .jsonl.",
         ),
     ],
@@ -119,7 +119,7 @@ def diff(
             help="Where labels differ: JSON {label of B: label of A}, those in common, or the n-th to the n-th.",
         ),
     ] = None,
-    resize: Annotated[bool, typer.Option("--resize", help="Scale A's pictures to B's input size.")] = False,
+    resize: Annotated[bool, typer.Option("--resize", help="Scale A's images to B's input size.")] = False,
     input_size: Annotated[
         int | None, typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of both models' input.")
     ] = None,
@@ -154,8 +154,8 @@ def diff(
 ) -> None:
     """Search for inputs on which two models answer differently, from seeds on which they agree.
 
-    Seeds are mutated (pictures by noise, blur and single values, texts by characters and words) and both models asked;
-    only their probabilities are used (TriggerFinder, arXiv 2112.02819). Written are triggers.safetensors, a picture of
+    Seeds are mutated (images by noise, blur and single values, texts by characters and words) and both models asked;
+    only their probabilities are used (TriggerFinder, arXiv 2112.02819). Written are triggers.safetensors, an image of
     them, and deviations.json; of texts triggers.jsonl and gallery.html, which marks what was changed. Seeds on which
     the models disagree already are counted apart. Without a bound a trigger may not look like its seed.
 
@@ -260,7 +260,7 @@ def _tell_repair(repair: Repair) -> None:
     if repair.accuracy is not None:
         found = repair.accuracy
         out.line(
-            f"accuracy on {found.after.total} pictures of {found.source}: {_share_told(found.before)} before, "
+            f"accuracy on {found.after.total} images of {found.source}: {_share_told(found.before)} before, "
             f"{_share_told(found.after)} now (the first model: {found.a.value:.1%})"
         )
     else:

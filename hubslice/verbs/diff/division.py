@@ -8,18 +8,18 @@ from collections.abc import Collection, Hashable, Sequence
 import numpy as np
 
 
-def fingerprint(picture: np.ndarray) -> str:
-    """A hash of the content of a picture uint8 [C, H, W]."""
-    return hashlib.sha256(f"{picture.shape}".encode() + np.ascontiguousarray(picture).tobytes()).hexdigest()
+def fingerprint(image: np.ndarray) -> str:
+    """A hash of the content of an image uint8 [C, H, W]."""
+    return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
-def to_train_on(pictures: Sequence[np.ndarray], groups: Sequence[Hashable], share: float, seed: int) -> np.ndarray:
-    """Which pictures uint8 [C, H, W] to train on, bool [n]: about `share` of each group.
+def to_train_on(images: Sequence[np.ndarray], groups: Sequence[Hashable], share: float, seed: int) -> np.ndarray:
+    """Which images uint8 [C, H, W] to train on, bool [n]: about `share` of each group.
 
-    The seed and a picture's content decide, so that pictures which are there twice come to the same side and their
+    The seed and an image's content decide, so that images which are there twice come to the same side and their
     order is of no matter. Of two or more in a group one at least comes to either side; a single one is held out.
     """
-    hashes = [fingerprint(picture) for picture in pictures]
+    hashes = [fingerprint(image) for image in images]
     chosen: set[str] = set()
     for group in dict.fromkeys(groups):
         own = {name for name, other in zip(hashes, groups, strict=True) if other == group}

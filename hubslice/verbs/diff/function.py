@@ -50,13 +50,13 @@ def diff(
 ) -> Deviations:
     """Search for inputs on which two models answer differently, and write them to the folder `out`.
 
-    `a` and `b` are each a Hub id, a run, a model folder or an ONNX file; `inputs` are pictures as in `explain`, or a
+    `a` and `b` are each a Hub id, a run, a model folder or an ONNX file; `inputs` are images as in `explain`, or a
     data set's Hub id, prepared as `a` wants them; `limit` are drawn. Of each, at most `budget` mutants are tried.
     A trigger differs from its seed by at most `max_linf` of the pixel range in every value, and its structural
     similarity is at least `min_ssim`; of a text at most `max_edits` characters are changed. Both models prefer their
     own answer to the other's by `min_gap`. The other options are those of `hubslice.recipe.deviation.SearchParams`.
     The result does not depend on `batch`, the seeds searched at a time. `label_map` is as in
-    `hubslice.deviation.labels`, or a JSON file; with `resize` pictures are scaled for `b`. For text classifiers
+    `hubslice.deviation.labels`, or a JSON file; with `resize` images are scaled for `b`. For text classifiers
     `inputs` is a .txt file with a text a line, a .csv, .tsv, .parquet or .jsonl table, or a data set's Hub id; the
     texts are in `column`, by default `text` or `sentence`.
 

@@ -1,4 +1,4 @@
-"""Pictures with known labels, on which to tell what a change of a model cost in accuracy."""
+"""Images with known labels, on which to tell what a change of a model cost in accuracy."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from hubslice.verbs.diff.division import fingerprint
 if TYPE_CHECKING:
     from hubslice.deviation.judge import Pair
 
-MOST = 1000  # pictures
+MOST = 1000  # images
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures uint8 [n, C, H, W] and their labels' places among those compared, int64 [n]."""
+    """Images uint8 [n, C, H, W] and their labels' places among those compared, int64 [n]."""
 
     source: str
-    pictures: np.ndarray
+    images: np.ndarray
     places: np.ndarray
 
 
 def labelled(
     models: tuple[str, str], inputs: str, pair: Pair, without: Collection[str], seed: int, reporter: Reporter
 ) -> Labelled | str:
-    """Labelled pictures as the first model wants them, but those whose fingerprints are in `without`.
+    """Labelled images as the first model wants them, but those whose fingerprints are in `without`.
 
     They are of the second model's test split where that is a run, else of the first one's, else of `inputs`; at most
     1,000, drawn. Where there are none the reason is given instead.
@@ -52,11 +52,11 @@ def labelled(
     return why if found is None else _kept(inputs, *found, without)
 
 
-def _kept(source: str, pictures: np.ndarray, places: np.ndarray, without: Collection[str]) -> Labelled | str:
-    keep = np.array([fingerprint(picture) not in without for picture in pictures], dtype=bool) & (places >= 0)
+def _kept(source: str, images: np.ndarray, places: np.ndarray, without: Collection[str]) -> Labelled | str:
+    keep = np.array([fingerprint(image) not in without for image in images], dtype=bool) & (places >= 0)
     if not keep.any():
-        return f"{source} has no labelled pictures that were not trained on"
-    return Labelled(source, pictures[keep], places[keep])
+        return f"{source} has no labelled images that were not trained on"
+    return Labelled(source, images[keep], places[keep])
 
 
 def _of_run(path: Path, places: np.ndarray, pair: Pair, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +70,7 @@ def _of_run(path: Path, places: np.ndarray, pair: Pair, seed: int) -> tuple[np.n
 
 
 def _of_inputs(inputs: str, pair: Pair, seed: int, reporter: Reporter) -> tuple[np.ndarray, np.ndarray] | None:
-    """Pictures and places, or None where there are no labels, or such that the models do not have."""
+    """Images and places, or None where there are no labels, or such that the models do not have."""
     from hubslice.task.table import Table
     from hubslice.task.user_inputs import open_data
 
@@ -87,10 +87,10 @@ def _of_inputs(inputs: str, pair: Pair, seed: int, reporter: Reporter) -> tuple[
         place = dict(zip(model.labels, places, strict=True))
         if set(names) <= place.keys():
             rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:MOST])
-            with reporter.track("Read labelled pictures", len(rows), "pictures") as bar:
-                pictures = []
+            with reporter.track("Read labelled images", len(rows), "images") as bar:
+                images = []
                 for row in rows:
-                    pictures.append(given.levels(int(row)))
+                    images.append(given.levels(int(row)))
                     bar.advance()
-            return np.stack(pictures), np.array([place[names[row]] for row in rows])
+            return np.stack(images), np.array([place[names[row]] for row in rows])
     return None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FACTS = "repair.json"
 OTHERWISE = {  # what else to make where a graph is no good, by its form
-    "int8": "int8 with more pictures (--samples), or --dynamic",
+    "int8": "int8 with more images (--samples), or --dynamic",
     "fp16": "onnx",
     "onnx": "fp16",
 }
@@ -79,7 +79,7 @@ def open_student(
     """The model to repair, `b`; what stands in the way is told before anything is searched.
 
     Raises:
-        DiffError: `b` is a graph, or no model of pictures.
+        DiffError: `b` is a graph, or no model of images.
         InputError: the repaired model would take the place of something else.
         ModelError: `b` cannot be used. FetchError: the Hub does not give it.
     """
@@ -98,7 +98,7 @@ def open_student(
     fetched = fetch(ref, reporter=reporter)
     model = load_model(fetched.folder, input_size=input_size)
     if model.preprocessing is None:
-        raise DiffError(f"{b} takes no pictures; --repair is for image models so far", hint="leave --repair out")
+        raise DiffError(f"{b} takes no images; --repair is for image models so far", hint="leave --repair out")
     model.poisoned = model.poisoned or fetched.poisoned
     return model
 
@@ -236,12 +236,12 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     from hubslice.training.distil import distil
 
     triggers = _triggers(part)
-    pictures = np.concatenate([np.stack([picture for picture, _ in triggers]), np.stack(list(part.seeds.inputs))])
+    images = np.concatenate([np.stack([image for image, _ in triggers]), np.stack(list(part.seeds.inputs))])
     plain = [part.outcomes[at][0].seed_answers.a for at in range(len(part.seeds.names))]
     answers = np.stack([*(answer for _, answer in triggers), *plain])[:, part.pair.shared.b]
 
     def pixels(rows: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(part.pair.for_b(pictures[rows].astype(np.float32) / 255))
+        return torch.from_numpy(part.pair.for_b(images[rows].astype(np.float32) / 255))
 
     none = zeros(model)
     held = Slice({name: mask for name, mask in none.masks.items() if not mask.all()}, none.method)
@@ -265,18 +265,18 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
 def _gone(pair: Pair, searched: Searched) -> Rate:
     """Triggers on which both models agree now, asked about alone as when they were counted."""
     triggers = _triggers(searched)
-    answers = replace(pair, chunk=1).ask(np.stack([picture for picture, _ in triggers]))
+    answers = replace(pair, chunk=1).ask(np.stack([image for image, _ in triggers]))
     return Rate(hits=sum(not answer.differ for answer in answers), total=len(answers))
 
 
 def _accuracy(
     done: Searched, repaired: Pair, trained: set[str], reporter: Reporter
 ) -> tuple[Accuracy | None, str | None]:
-    """What it cost on labelled pictures, or why that is not known."""
+    """What it cost on labelled images, or why that is not known."""
     found = labelled(done.names, done.seeds.source, done.pair, trained, done.search.seed, reporter)
     if isinstance(found, str):
         return None, found
-    before, after = (np.array([answer.labels for answer in pair.ask(found.pictures)]) for pair in (done.pair, repaired))
+    before, after = (np.array([answer.labels for answer in pair.ask(found.images)]) for pair in (done.pair, repaired))
     rates: Mapping[str, Rate] = {
         name: Rate(hits=int((answers == found.places).sum()), total=len(found.places))
         for name, answers in (("a", before[:, 0]), ("before", before[:, 1]), ("after", after[:, 1]))

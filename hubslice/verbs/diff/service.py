@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 Params = TypeVar("Params", bound=BaseModel)
 
-OF_PICTURES = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
+OF_IMAGES = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
 OF_TEXTS = Places(Path("deviations.json"), Path("triggers.jsonl"), Path("gallery.html"))
-OURS = {*OF_PICTURES.names, *OF_TEXTS.names}
+OURS = {*OF_IMAGES.names, *OF_TEXTS.names}
 UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
 
 
@@ -77,7 +77,7 @@ def diff(
         check_labels(pair)
     _refuse_foreign(isinstance(pair, Pair), search, column, resize, input_size)
     if isinstance(pair, Pair):
-        seeds, truncated, places = _pictures(inputs, pair, limit, search.seed, reporter), 0, OF_PICTURES
+        seeds, truncated, places = _images(inputs, pair, limit, search.seed, reporter), 0, OF_IMAGES
     else:
         (seeds, truncated), places = _texts(inputs, column, pair, limit, search.seed), OF_TEXTS
     key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
@@ -166,21 +166,21 @@ def _checked(kind: type[Params], options: dict[str, object], why: str, prefix: s
 
 
 def _refuse_foreign(
-    pictures: bool, search: SearchParams, column: str | None, resize: bool, input_size: int | None
+    images: bool, search: SearchParams, column: str | None, resize: bool, input_size: int | None
 ) -> None:
     """Raise DiffError where an option is for inputs of the kind that the models do not take."""
     of_texts = {"--max-edits": search.max_edits, "--column": column}
-    of_pictures = {
+    of_images = {
         "--max-linf": search.max_linf,
         "--min-ssim": search.min_ssim,
         "--resize": resize or None,
         "--input-size": input_size,
         "--method released": search.method == "released" or None,
     }
-    kind, given, bound = "texts", "pictures", "--max-linf or --min-ssim"
-    if not pictures:
+    kind, given, bound = "texts", "images", "--max-linf or --min-ssim"
+    if not images:
         kind, given, bound = given, kind, "--max-edits"
-    for option, value in (of_texts if pictures else of_pictures).items():
+    for option, value in (of_texts if images else of_images).items():
         if value is not None:
             raise DiffError(
                 f"{option} is for {kind}, and the models take {given}",
@@ -205,18 +205,18 @@ def _texts(inputs: str, column: str | None, pair: TextPair, limit: int, seed: in
     return seeds, sum(pair.is_cut(text) for text in texts)
 
 
-def _pictures(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
-    """At most `limit` pictures, drawn; all are read before a model is asked, so that a damaged one costs no search."""
+def _images(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
+    """At most `limit` images, drawn; all are read before a model is asked, so that a damaged one costs no search."""
     from hubslice.task.user_inputs import open_data
 
     given = open_data(inputs, pair.a.preprocessing)
     rows = _drawn(len(given), limit, seed)
-    pictures = []
-    with reporter.track("Read seeds", len(rows), "pictures") as bar:
+    images = []
+    with reporter.track("Read seeds", len(rows), "images") as bar:
         for row in rows:
-            pictures.append(given.levels(int(row)))
+            images.append(given.levels(int(row)))
             bar.advance()
-    return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(pictures))
+    return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(images))
 
 
 def _write(

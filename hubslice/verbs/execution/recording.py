@@ -140,11 +140,11 @@ def _graph(model: Model, exporter: Exporter, folder: Path) -> Path:
 
 
 def _feeds(graph: Path, wanted: Wanted) -> dict[str, np.ndarray]:
-    """Seeded pictures for a graph's one input.
+    """Seeded images for a graph's one input.
 
     Raises:
-        ModelError: the graph cannot be opened, or takes no pictures.
-        InputError: it takes pictures of any size and nobody says which.
+        ModelError: the graph cannot be opened, or takes no images.
+        InputError: it takes images of any size and nobody says which.
     """
     import numpy as np
 
@@ -154,7 +154,7 @@ def _feeds(graph: Path, wanted: Wanted) -> dict[str, np.ndarray]:
     sizes = [wanted.batch, 3, wanted.input_size, wanted.input_size]
     shape = [known or asked for known, asked in zip(runner.shape, sizes, strict=True)]
     if None in shape:
-        raise InputError(f"{graph.name} takes pictures of any size", hint="say which with --input-size PIXELS")
+        raise InputError(f"{graph.name} takes images of any size", hint="say which with --input-size PIXELS")
     rng = np.random.default_rng(SEED)
     return {runner.input: rng.integers(0, 2, [each or 1 for each in shape]).astype(runner.dtype)}
 

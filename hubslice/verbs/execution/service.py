@@ -27,8 +27,8 @@ from hubslice.verbs.execution.stacks import OF_GRAPHS, USUAL, stacks_named
 from hubslice.verbs.execution.store import KIND, load_patterns, save_patterns
 from hubslice.verbs.execution.trace import Pattern
 
-FACTS, TABLE, PICTURE = "execution.json", "distances.csv", "timelines.png"
-OURS = {FACTS, TABLE, PICTURE}
+FACTS, TABLE, PLOT = "execution.json", "distances.csv", "timelines.png"
+OURS = {FACTS, TABLE, PLOT}
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _differences(known: Settings, here: Settings) -> tuple[str, ...]:
 
 
 def _write(found: Execution, mine: Records, known: Sequence[Pattern], folder: Path) -> None:
-    """Facts, a table of the distances and a picture of the timelines, as a folder, whole or not at all."""
+    """Facts, a table of the distances and an image of the timelines, as a folder, whole or not at all."""
     from hubslice.card.plot_execution import Timeline, plot_execution
 
     lines: list[Timeline] = []
@@ -190,7 +190,7 @@ def _write(found: Execution, mine: Records, known: Sequence[Pattern], folder: Pa
     with whole_folder(folder) as draft:
         found.save(draft / FACTS)
         write_atomically(draft / TABLE, _table(found))
-        plot_execution(lines, draft / PICTURE)
+        plot_execution(lines, draft / PLOT)
 
 
 def _table(found: Execution) -> str:

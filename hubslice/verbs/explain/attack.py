@@ -1,4 +1,4 @@
-"""What somebody makes of a model without its withheld weights, who retrains the rest on pictures of their own."""
+"""What somebody makes of a model without its withheld weights, who retrains the rest on images of their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hubslice.training.loop import finetune
 from hubslice.training.predict import predict
 from hubslice.verbs.explain.facts import Answered, Attack
 
-PICTURES, TESTED = 1000, 2000  # at the most, to train on and to judge with
+IMAGES, TESTED = 1000, 2000  # at the most, to train on and to judge with
 EPOCHS = 2
 TRAINING = {
     "epochs": EPOCHS,
@@ -37,10 +37,10 @@ TRAINING = {
 
 
 class Attacker:
-    """Labelled pictures in somebody else's hands, of labels that the model knows."""
+    """Labelled images in somebody else's hands, of labels that the model knows."""
 
     def __init__(self, model: Model, labels: Sequence[str], data: str) -> None:
-        """Open the pictures: a path or a Hub id, as `data.path` in a recipe. `labels` are the model's.
+        """Open the images: a path or a Hub id, as `data.path` in a recipe. `labels` are the model's.
 
         Raises:
             DataError: the data are missing or damaged, or have a label that the model does not know.
@@ -52,14 +52,14 @@ class Attacker:
         unknown = [label for label in task.labels if label not in labels]
         if unknown:
             raise DataError(
-                f"{data} has pictures of '{unknown[0]}', which the model does not know{suggest(unknown[0], labels)}",
+                f"{data} has images of '{unknown[0]}', which the model does not know{suggest(unknown[0], labels)}",
                 hint="name the classes as the model does; `hubslice info` or its config.json lists them",
             )
         place = np.array([labels.index(label) for label in task.labels])
         self.model, self.labels, self.data = model, labels, data
         self.train, self.validation, self.test = (
             _renamed(split.take(most, 0), place)
-            for split, most in ((task.train, PICTURES), (task.validation, TESTED), (task.test, TESTED))
+            for split, most in ((task.train, IMAGES), (task.validation, TESTED), (task.test, TESTED))
         )
 
     def attack(self, kept: Slice, protected: Sequence[int], device: torch.device, reporter: Reporter) -> Attack:
@@ -87,7 +87,7 @@ class Attacker:
         after, random = (self._judge(model, protected, device) for model in (public, chance))
         return Attack(
             data=self.data,
-            pictures=len(self.train),
+            images=len(self.train),
             epochs=EPOCHS,
             protected=tuple(self.labels[label] for label in protected),
             whole=whole,

@@ -58,7 +58,7 @@ def explain(
             "--inputs",
             "-i",
             metavar="FILE|FOLDER",
-            help="A picture, a folder of pictures, .parquet, or .npy of pixels.",
+            help="An image, a folder of images, .parquet, or .npy of pixels.",
         ),
     ],
     target: Annotated[
@@ -76,7 +76,7 @@ def explain(
         typer.Option(
             "--data",
             metavar="FILE|FOLDER|DATASET",
-            help="Ordinary pictures whose means the inputs are compared with, or means.safetensors of an earlier call.",
+            help="Ordinary images whose means the inputs are compared with, or means.safetensors of an earlier call.",
         ),
     ] = None,
     mean: Annotated[
@@ -103,7 +103,7 @@ def explain(
         typer.Option(
             "--attack",
             metavar="FOLDER|PARQUET|HUB",
-            help="With --protect: labelled pictures, to tell what somebody makes of the rest who retrains it on them.",
+            help="With --protect: labelled images, to tell what somebody makes of the rest who retrains it on them.",
         ),
     ] = None,
     input_size: Annotated[
@@ -128,13 +128,13 @@ def explain(
 
     From the answer back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
     their mean moved it (NNSlicer, FSE 2020). Written are the votes of all neurons and weights (slice.safetensors),
-    facts by layer (explanation.json), a picture, and an HTML page that needs no network.
+    facts by layer (explanation.json), an image, and an HTML page that needs no network.
 
     With --protect, protected.safetensors is a slice whose relevant weights may be public; those outside it, which
     decided most for the inputs, are to be withheld. --public writes the model without them into the folder public.
     --attack retrains it and tells its accuracy, beside the same with as many random weights withheld.
 
-    Without --data the inputs are compared with themselves and blank pictures in the mean colour; give pictures of the
+    Without --data the inputs are compared with themselves and blank images in the mean colour; give images of the
     kind that the model is used on for what is special about these.
     """
     from hubslice.verbs.explain.function import explain as make
@@ -192,7 +192,7 @@ def _tell_attack(found: Attack) -> None:
         "retrained": found.after,
         "retrained, random weights withheld": found.random,
     }
-    out.line(f"what is public, retrained for {found.epochs} epochs on {found.pictures:,} pictures of {found.data}:")
+    out.line(f"what is public, retrained for {found.epochs} epochs on {found.images:,} images of {found.data}:")
     out.table(
         [
             {"form": form} | rate_cells("own", rates.protected) | rate_cells("all", rates.all)

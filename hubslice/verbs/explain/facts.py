@@ -62,21 +62,21 @@ class ProtectedLayer(Artefact):
 
 
 class Answered(Artefact):
-    """Accuracy on test pictures of the protected labels, and on all."""
+    """Accuracy on test images of the protected labels, and on all."""
 
     protected: Rate
     all: Rate
 
 
 class Attack(Artefact):
-    """What somebody makes of the public weights who retrains them, on so many `pictures` for so many epochs.
+    """What somebody makes of the public weights who retrains them, on so many `images` for so many epochs.
 
     `whole` is the model itself; `before` and `after` the attack what is public; `random` what the same attack makes of
     it where as many random weights of each layer are withheld. One seed.
     """
 
     data: str
-    pictures: int
+    images: int
     epochs: int
     protected: tuple[str, ...]
     whole: Answered

@@ -37,13 +37,13 @@ def explain(
 ) -> Explanation:
     """Find the neurons and synapses that decided a model's answers, and write them to the folder `out`.
 
-    `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` are pictures: a file, a folder,
+    `model` is a Hub id, a run, a model folder, or a graph that `convert` made; `inputs` are images: a file, a folder,
     a parquet file or an array of pixels. Traced back is the label `target`, or each answer. Neurons are compared with
-    their means over `data`: pictures, a data set's Hub id, or the `means.safetensors` of an earlier call; without it,
-    over the inputs and blank pictures. `rule` and `theta` are those of `hubslice.tracing.selection`; `mean` is of each
+    their means over `data`: images, a data set's Hub id, or the `means.safetensors` of an earlier call; without it,
+    over the inputs and blank images. `rule` and `theta` are those of `hubslice.tracing.selection`; `mean` is of each
     channel, or of each element; `by_class` compares an input with the data that gets the same answer. With
     `protect`, that fraction of each layer's weights is marked as withheld, those that decided most; `public` writes the
-    model without them, and `attack` tells what somebody makes of that who retrains it on labelled pictures (a path or
+    model without them, and `attack` tells what somebody makes of that who retrains it on labelled images (a path or
     Hub id, as `data.path` in a recipe). The result does not depend on `workers`, by default one for each core.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a slice: pictures are inside, nothing is fetched."""
+"""One self-contained HTML page of a slice: images are inside, nothing is fetched."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def write_page(path: Path, subject: Subject, given: Given, traced: Traced, facts
     )
 
 
-def _image(picture: np.ndarray) -> str:
-    """A picture as a data URI."""
+def _image(image: np.ndarray) -> str:
+    """An image as a data URI."""
     raw = BytesIO()
-    Image.fromarray(picture).save(raw, "JPEG", quality=85, optimize=True)
+    Image.fromarray(image).save(raw, "JPEG", quality=85, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(raw.getvalue()).decode()}"

@@ -20,7 +20,7 @@ SIZE = 8  # points of all but the heading
 COLUMN = 2.05  # inches
 
 
-def write_picture(path: Path, subject: Subject, given: Given, traced: Traced, facts: Explanation) -> None:
+def write_plot(path: Path, subject: Subject, given: Given, traced: Traced, facts: Explanation) -> None:
     """Draw the first inputs, each with its heat by layer, above charts of the channels that decide in those layers."""
     views = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     columns = 2 + STAGES
@@ -44,11 +44,11 @@ def _title(facts: Explanation) -> str:
 
 
 def _row(figure: Any, grid: Any, row: int, shown: InputView, caption: str) -> None:
-    pictures = [(caption, shown.photo), ("where late layers look", shown.heat)]
-    pictures += [(plot_label(stage.layer, 22, last=True), stage.picture) for stage in shown.stages]
-    for column, (title, picture) in enumerate(pictures):
+    images = [(caption, shown.photo), ("where late layers look", shown.heat)]
+    images += [(plot_label(stage.layer, 22, last=True), stage.image) for stage in shown.stages]
+    for column, (title, image) in enumerate(images):
         axes = figure.add_subplot(grid[row, column])
-        axes.imshow(picture)
+        axes.imshow(image)
         _entitle(axes, title, color=INK if column == 0 else FAINT)
         axes.axis("off")
 

@@ -1,4 +1,4 @@
-"""Why a model answers as it does: the dynamic slice of given inputs, as tensors, facts, a picture and a page."""
+"""Why a model answers as it does: the dynamic slice of given inputs, as tensors, facts, an image and a page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hubslice.tracing.subject import Subject
     from hubslice.verbs.explain.attack import Attacker
 
-SLICE, MEANS, FACTS, PICTURE, PAGE = (
+SLICE, MEANS, FACTS, PLOT, PAGE = (
     "slice.safetensors",
     "means.safetensors",
     "explanation.json",
@@ -36,7 +36,7 @@ SLICE, MEANS, FACTS, PICTURE, PAGE = (
     "explanation.html",
 )
 PROTECTED, PUBLIC = "protected.safetensors", "public"
-ALWAYS = {SLICE, MEANS, FACTS, PICTURE, PAGE}
+ALWAYS = {SLICE, MEANS, FACTS, PLOT, PAGE}
 OURS = {*ALWAYS, PROTECTED, PUBLIC}
 NAMED = 5  # channels of a layer that the facts name for the target, and against it
 
@@ -73,7 +73,7 @@ def explain(
     from hubslice.tracing.subject import find_label
     from hubslice.training.initial import mask_weights
     from hubslice.verbs.explain.page import write_page
-    from hubslice.verbs.explain.plot import write_picture
+    from hubslice.verbs.explain.plot import write_plot
     from hubslice.verbs.explain.protect import protect as withhold
 
     started = time.perf_counter()
@@ -91,7 +91,7 @@ def explain(
     given = open_given(inputs, loaded.preprocessing)
     profile = _profile(data, loaded.preprocessing)
     looked_at = [each for each in (given, profile) if not isinstance(each, Path | None)]
-    with reporter.track("Look at the inputs", sum(map(len, looked_at)), "pictures") as bar:
+    with reporter.track("Look at the inputs", sum(map(len, looked_at)), "images") as bar:
         for each in looked_at:
             each.check(bar.advance)
     with reporter.track("Export and fold the model", None, ""):
@@ -115,7 +115,7 @@ def explain(
     if not any(found.any() for found in (*traced.synapses.values(), *traced.leaves.values())):
         raise ExplainError(
             f"nothing contributed: the answers to {inputs} are those to the mean of {means.data}",
-            hint="give other pictures with --data, which differ from the inputs",
+            hint="give other images with --data, which differ from the inputs",
         )
     facts = _facts(str(ref), subject, prepared.given, traced, means, selection)
     kept, protected = withhold(subject, traced, protect) if protect is not None else (None, None)
@@ -142,7 +142,7 @@ def explain(
             mask_weights(loaded.model, kept)
             loaded.model.save(draft / PUBLIC)
         with reporter.track("Draw", None, ""):
-            write_picture(draft / PICTURE, subject, prepared.given, traced, facts)
+            write_plot(draft / PLOT, subject, prepared.given, traced, facts)
             write_page(draft / PAGE, subject, prepared.given, traced, facts)
     return facts
 
@@ -179,7 +179,7 @@ def _attacker(loaded: Opened, labels: tuple[str, ...], data: str | None) -> Atta
 
 
 def _profile(data: str | None, preprocessing: Preprocessing) -> Given | Path | None:
-    """The pictures of `--data`, here or on the Hub, or the stored profile that it names."""
+    """The images of `--data`, here or on the Hub, or the stored profile that it names."""
     from hubslice.task.user_inputs import open_data
 
     if data is None:
@@ -197,17 +197,17 @@ def _means(
     device: str,
     reporter: Reporter,
 ) -> Means:
-    """The profile: a stored one, or the means over `data`, or those over the inputs and the blank picture."""
+    """The profile: a stored one, or the means over `data`, or those over the inputs and the blank image."""
     from hubslice.tracing.means import Means, take_means
 
     if isinstance(data, Path):
         return Means.load(data, subject.network)
     if data is None:
-        # The inputs' own means alone would leave a single picture without any deviation where positions are pooled.
+        # The inputs' own means alone would leave a single image without any deviation where positions are pooled.
         groups = {0: _and_blank(subject, prepared)}
-        return take_means(subject.network, groups, neuron=neuron, data="the inputs and blank pictures", device=device)
+        return take_means(subject.network, groups, neuron=neuron, data="the inputs and blank images", device=device)
     profiled = Prepared(subject, data)
-    with reporter.track("Take means", len(profiled), "pictures") as bar:
+    with reporter.track("Take means", len(profiled), "images") as bar:
         batches = _by_class(subject, profiled, device) if by_class else {0: np.arange(len(profiled))}
 
         def read(rows: np.ndarray) -> Iterator[Arrays]:

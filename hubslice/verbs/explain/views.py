@@ -1,4 +1,4 @@
-"""Where a slice looks, as pictures: the input under what layers and channels saw in it."""
+"""Where a slice looks, as images: the input under what layers and channels saw in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.tracing.engine import LayerTrace, Traced
 from hubslice.tracing.subject import Subject
 
 STAGES = 5  # layers that are shown, from early to late
-PREFIXES = (0, 1, 2, 5)  # tokens before those of the picture: class, distillation, registers
+PREFIXES = (0, 1, 2, 5)  # tokens before those of the image: class, distillation, registers
 BRIGHT = 99.5  # percentile of a map that is drawn at full strength
 DARK = 25  # percentile of a map below which nothing glows
 SMALLEST = 3  # rows and columns of a map that is worth drawing
@@ -25,7 +25,7 @@ class ChannelView:
 
     channel: int
     force: float
-    picture: np.ndarray
+    image: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class StageView:
     """A layer: the input under its heat, and its decisive channels."""
 
     layer: str
-    picture: np.ndarray
+    image: np.ndarray
     channels: tuple[ChannelView, ...]
 
 
@@ -81,7 +81,7 @@ def _channels(photo: np.ndarray, layer: LayerTrace, at: int) -> tuple[ChannelVie
 
 
 def _grid(places: np.ndarray) -> np.ndarray | None:
-    """The map [h, w] of a picture, or of the tokens of one; None where there is no such order."""
+    """The map [h, w] of an image, or of the tokens of one; None where there is no such order."""
     if places.ndim == 2:
         return places if min(places.shape) >= SMALLEST else None
     if places.ndim != 1:
@@ -97,9 +97,9 @@ def _photo(pixels: np.ndarray) -> np.ndarray:
     """The input in RGB, enlarged if it is small: uint8 [H, W, 3]."""
     if len(pixels) != 3:
         pixels = np.repeat(pixels.mean(axis=0, keepdims=True), 3, axis=0)
-    picture = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))
-    factor = max(1, -(-SIDE // min(picture.size)))
-    return np.asarray(picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST))
+    image = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))
+    factor = max(1, -(-SIDE // min(image.size)))
+    return np.asarray(image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST))
 
 
 def _stretched(grid: np.ndarray, photo: np.ndarray) -> np.ndarray:
@@ -139,6 +139,6 @@ def _lit(photo: np.ndarray, strength: np.ndarray) -> np.ndarray:
     return _bytes((0.62 + 0.3 * _grey(photo)) * (1 - share) + photo / 255 * share)
 
 
-def _bytes(picture: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+def _bytes(image: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
     return found

@@ -25,9 +25,9 @@ def exposure(
     """What whoever knows the teacher would still have to obtain of a model to answer as it does.
 
     Two ways are measured: whole layers from the head backwards, where the others stay the teacher's, and the leading
-    bits of all weights, with the teacher and without it. `data` are pictures or a data set's Hub id, as in
+    bits of all weights, with the teacher and without it. `data` are images or a data set's Hub id, as in
     `explain`. A run, or the student in it, has a teacher of its own, so that None will do, and the same is measured of
-    its fine-tuned baseline. With `out` also written there, with a picture.
+    its fine-tuned baseline. With `out` also written there, with an image.
 
     Raises:
         LineageError: model and teacher have no layer in common, by name and shape, or no teacher is known.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hubslice.models.base import Model
 
-FACTS, PICTURE = "exposure.json", "exposure.png"
+FACTS, PLOT = "exposure.json", "exposure.png"
 FEW = 0.5  # share of the weights below which a teacher whose names are in doubt is warned of
 
 
@@ -43,7 +43,7 @@ def exposure(
 
     started = time.perf_counter()
     if out is not None:
-        check_free(out, {FACTS, PICTURE})
+        check_free(out, {FACTS, PLOT})
     check_data(data, Path.cwd())
     where = resolve_device(device)
     provenance = provenance_of(model)
@@ -114,4 +114,4 @@ def _write(found: Exposure, folder: Path) -> None:
 
     with whole_folder(folder) as draft:
         found.save(draft / FACTS)
-        plot_exposure(found, draft / PICTURE)
+        plot_exposure(found, draft / PLOT)

@@ -61,7 +61,7 @@ def latency(
     is. All models are called in turns, so that a busy machine hits all alike; ratios compare the quickest calls of
     stretches of that. Milliseconds are medians, with the 10th and 90th percentile in brackets. Memory is the peak of
     loading and running the largest batch. Counted are multiply-accumulates of convolutions and matrix products for one
-    picture.
+    image.
     """
     from hubslice.verbs.latency.function import latency as measure
 
@@ -91,7 +91,7 @@ def _tell(found: LatencyReport) -> None:
         _below_each_other(rows, heads)
     out.line()
     size = " x ".join(map(str, found.input_size))
-    out.line(f"pictures of {size} on {found.device}, {found.threads} threads, {found.runtime} ({found.provider})")
+    out.line(f"images of {size} on {found.device}, {found.threads} threads, {found.runtime} ({found.provider})")
 
 
 def _beside_each_other(rows: list[dict[str, object]], heads: dict[str, str]) -> None:

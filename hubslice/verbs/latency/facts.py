@@ -23,7 +23,7 @@ class Timing(Artefact):
 
 
 class ModelCost(Artefact):
-    """A model: weights in number, its file in bytes, multiply-accumulates for one picture, memory, times.
+    """A model: weights in number, its file in bytes, multiply-accumulates for one image, memory, times.
 
     `added_mib` is what a process of its own takes at its peak beside what it held before the model was loaded, at the
     largest batch; on a GPU the GPU's memory. None: could not be counted, or was not asked for. `ratios` are against the

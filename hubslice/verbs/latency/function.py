@@ -29,10 +29,10 @@ def latency(
 
     A model is a Hub id, a run folder, a model folder or an ONNX file. All but the last are exported as they would be
     deployed, BatchNorm folded. They are called in turns at each of the batch sizes; `threads` defaults to torch's.
-    `input_size` is the side of the pictures in pixels where models do not fix it.
+    `input_size` is the side of the images in pixels where models do not fix it.
 
     Raises:
-        InputError: no model, a batch size below 1, or models that take different pictures.
+        InputError: no model, a batch size below 1, or models that take different images.
         ModelError: a model cannot be used, or a graph cannot be run.
         FetchError: the Hub does not give a model.
     """

@@ -33,7 +33,7 @@ def file_bytes(path: Path) -> int:
 
 
 def count_macs(path: Path, name: str, shape: Sequence[int]) -> int | None:
-    """Multiply-accumulates for a picture, with an input `name` [N, ...] of this shape; None where one cannot be told.
+    """Multiply-accumulates for an image, with an input `name` [N, ...] of this shape; None where one cannot be told.
 
     Counted are convolutions and matrix products, those of attention included; not the elementwise rest.
     """

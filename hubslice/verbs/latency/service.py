@@ -30,7 +30,7 @@ class _Subject:
 
     name: str
     kind: Literal["hub", "folder", "run", "onnx"]
-    shape: tuple[int | None, ...]  # of a picture [C, H, W]; None: free
+    shape: tuple[int | None, ...]  # of an image [C, H, W]; None: free
     parameters: int
     file_bytes: int
     graph: Path
@@ -115,7 +115,7 @@ def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter)
 
 
 def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
-    """The pictures [C, H, W] that all models take.
+    """The images [C, H, W] that all models take.
 
     Raises:
         InputError: they take different ones, or nobody tells which.
@@ -126,7 +126,7 @@ def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
         for axis, size in enumerate(subject.shape):
             if size is not None and wanted[axis] not in (None, size):
                 raise InputError(
-                    f"{subject.name} takes pictures of {_words(subject.shape)}, {said} of {_words(wanted)}: their "
+                    f"{subject.name} takes images of {_words(subject.shape)}, {said} of {_words(wanted)}: their "
                     "times cannot be compared",
                     hint="give --input-size PIXELS, or measure models of the same input",
                 )
@@ -134,7 +134,7 @@ def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
             wanted = [own if own is not None else known for own, known in zip(subject.shape, wanted, strict=True)]
             said = subject.name
     if wanted[1] is None or wanted[2] is None:
-        raise InputError(f"{subjects[0].name} takes pictures of any size", hint="say which with --input-size PIXELS")
+        raise InputError(f"{subjects[0].name} takes images of any size", hint="say which with --input-size PIXELS")
     return wanted[0] or 3, wanted[1], wanted[2]
 
 

@@ -104,7 +104,7 @@ def find(
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their picture."),
+        typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their image."),
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

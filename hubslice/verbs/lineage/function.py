@@ -21,7 +21,7 @@ def lineage(
     out: AnyPath | None = None,
     reporter: Reporter | None = None,
 ) -> Lineage:
-    """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with a picture.
+    """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with an image.
 
     Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
     models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Candidates that are

@@ -25,8 +25,8 @@ from hubslice.files.names import WEIGHTS
 from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.ref import LocalRef, parse_ref
 
-FACTS, TABLE, PICTURE = "lineage.json", "layers.csv", "layers.png"
-OURS = {FACTS, TABLE, PICTURE}
+FACTS, TABLE, PLOT = "lineage.json", "layers.csv", "layers.png"
+OURS = {FACTS, TABLE, PLOT}
 TOLD = 10  # models of an index
 _ITSELF = "is the model itself"
 
@@ -138,13 +138,13 @@ def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:
 
 
 def _write(found: Lineage, folder: Path) -> None:
-    """Facts, a table of the layers and their picture, as a folder, whole or not at all."""
+    """Facts, a table of the layers and their image, as a folder, whole or not at all."""
     from hubslice.card.plot_lineage import plot_lineage
 
     with whole_folder(folder) as draft:
         found.save(draft / FACTS)
         write_atomically(draft / TABLE, _table(found))
-        plot_lineage(found, draft / PICTURE)
+        plot_lineage(found, draft / PLOT)
 
 
 def _table(found: Lineage) -> str:

@@ -57,7 +57,7 @@ def profile(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Count on how many training pictures each neuron of the teacher is active.
+    """Count on how many training images each neuron of the teacher is active.
 
     One pass with ONNX Runtime, the statistics reduced inside the graph; memory does not grow with the data.
     """

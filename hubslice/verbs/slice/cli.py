@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
             "hubslice slice vision/fashion-vgg data.path=./fashion",
             "accelerate launch --num_processes 4 -m hubslice slice recipe.yaml",
             "hubslice slice recipe.yaml --locked",
-            "hubslice slice owner/name@v1 --locked data.path=./my-pictures",
+            "hubslice slice owner/name@v1 --locked data.path=./my-images",
         ),
     )(slice_)
 

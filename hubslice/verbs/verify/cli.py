@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "hubslice verify runs/drawings",
             "hubslice verify owner/name",
-            "hubslice verify owner/name@v1 --data ./my-pictures --json",
+            "hubslice verify owner/name@v1 --data ./my-images --json",
             "hubslice verify owner/name --key publisher.pem",
             "hubslice verify owner/name --full --device cuda:0",
         ),
@@ -36,16 +36,16 @@ def verify(
         typer.Argument(metavar="TARGET", help="A run, owner/name[@revision] of a published student, or its folder."),
     ],
     sample: Annotated[
-        int, typer.Option("--sample", metavar="N", min=1, help="Pictures of each kind that the student judges again.")
+        int, typer.Option("--sample", metavar="N", min=1, help="Images of each kind that the student judges again.")
     ] = 64,
     full: Annotated[
         bool,
-        typer.Option("--full", help="All pictures, every arm of a run, and the teacher's weights fetched and hashed."),
+        typer.Option("--full", help="All images, every arm of a run, and the teacher's weights fetched and hashed."),
     ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="PATH", help="A copy of the data: clean pictures are judged again, too.", exists=True
+            "--data", metavar="PATH", help="A copy of the data: clean images are judged again, too.", exists=True
         ),
     ] = None,
     key: Annotated[
@@ -67,7 +67,7 @@ def verify(
 
     Files against the lock's checksums, and none besides that a loader would read or run; the teacher against the Hub's;
     every rate, reduction, gate and retention counted again from evidence, masks and weights; the card rendered again;
-    and the saved student shown a sample of the pictures. Ends with exit code 1 where something does not agree; what is
+    and the saved student shown a sample of the images. Ends with exit code 1 where something does not agree; what is
     not at hand is told as not checked, what the Hub answers not to have does not agree.
 
     Where the files are signed (model.sig), --key or --identity says by whom they must be; without either, the signature

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to judge again: `sample` pictures of each kind, or all and every arm that is there (`full`)."""
+    """How much to judge again: `sample` images of each kind, or all and every arm that is there (`full`)."""
 
     sample: int
     full: bool
@@ -22,7 +22,7 @@ class Effort:
     device: torch.device
 
     def choose(self, count: int, seed: int) -> np.ndarray:
-        """The pictures to judge among `count`, int64, ascending."""
+        """The images to judge among `count`, int64, ascending."""
         if self.full or count <= self.sample:
             return np.arange(count)
         return np.sort(np.random.default_rng(seed).permutation(count)[: self.sample])

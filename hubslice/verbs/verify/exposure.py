@@ -47,14 +47,14 @@ def check_exposure(claims: Claims) -> Iterator[Finding]:
     if params is None:
         wrong.append("the recipe has no section exposure")
     elif not np.array_equal(answers[PLACES], drawn(count, params.samples, claims.report.seed)):
-        wrong.append("its pictures are not those that the seed draws")
+        wrong.append("its images are not those that the seed draws")
     for arm in facts.arms:
         wrong += _recounted(arm, answers[arm.arm])
-    yield compared("report", "exposure", wrong, f"{len(facts.arms)} curves from the answers to {told.inputs} pictures")
+    yield compared("report", "exposure", wrong, f"{len(facts.arms)} curves from the answers to {told.inputs} images")
 
 
 def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
-    """Where a curve and what follows from it are not what layers and answers, int64 [1 + points, pictures], make."""
+    """Where a curve and what follows from it are not what layers and answers, int64 [1 + points, images], make."""
     ordered = [arm.layers[at] for at in order_of(arm.layers)]
     names = [layer.layer for layer in ordered]
     total = sum(layer.weights for layer in ordered)
@@ -63,7 +63,7 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
     if not arm.curve or arm.curve[-1].layer != names[-1]:
         return [f"{arm.arm}: the curve of layers does not end with the last"]
     if answers.shape != (1 + sum(map(len, (arm.curve, arm.leading, arm.alone))), arm.inputs):
-        return [f"{arm.arm}: {answers.shape[0] - 1} mixtures and {answers.shape[1]} pictures are stored"]
+        return [f"{arm.arm}: {answers.shape[0] - 1} mixtures and {answers.shape[1]} images are stored"]
     agreeing = iter((answers[1:] == answers[0]).mean(1).tolist())
     points = []
     for told, agreement in zip(arm.curve, agreeing, strict=False):

@@ -26,7 +26,7 @@ def verify(
 ) -> Verification:
     """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
 
-    `sample` pictures of each kind are judged again, with `full` all; `data` is where a copy of the data lies. `key` is
+    `sample` images of each kind are judged again, with `full` all; `data` is where a copy of the data lies. `key` is
     the public key (PEM) that the files must be signed with; else `identity` must have signed them, as said by
     `identity_provider`, through Sigstore.
 

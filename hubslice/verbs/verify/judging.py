@@ -1,4 +1,4 @@
-"""Pictures shown again to a saved model, whose answers are held against the stored ones."""
+"""Images shown again to a saved model, whose answers are held against the stored ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from hubslice.defects.inference import as_floats, placed
 from hubslice.models.base import Model
 
-# Of the distance between a picture's highest and lowest logit. Another machine, device or batch size rounds otherwise:
+# Of the distance between an image's highest and lowest logit. Another machine, device or batch size rounds otherwise:
 # about 1e-6 on CPUs, up to 1e-3 with TensorFloat-32 on GPUs. What differs by more was not answered by these weights.
 NEAR_TIE: Final = 0.005
 _BATCH = 64
@@ -20,7 +20,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Judged:
-    """How many answers were compared, and those that differ: `gaps` by picture, as shares of the logits' spread."""
+    """How many answers were compared, and those that differ: `gaps` by image, as shares of the logits' spread."""
 
     total: int
     gaps: dict[int, float]
@@ -28,18 +28,18 @@ class Judged:
     @property
     def unexplained(self) -> dict[int, float]:
         """Those that no near tie explains."""
-        return {picture: gap for picture, gap in self.gaps.items() if gap > NEAR_TIE}
+        return {image: gap for image, gap in self.gaps.items() if gap > NEAR_TIE}
 
     @property
     def differences(self) -> list[str]:
         """What is wrong, in words."""
         if not self.unexplained:
             return []
-        shown = ", ".join(f"{picture} (by {gap:.0%})" for picture, gap in list(self.unexplained.items())[:4])
+        shown = ", ".join(f"{image} (by {gap:.0%})" for image, gap in list(self.unexplained.items())[:4])
         number = len(self.unexplained)
         return [
             f"{number} of {self.total} answers are not the stored ones, no near ties of up to {NEAR_TIE:.1%} of the "
-            f"logits' spread: picture {shown}{' ...' if number > 4 else ''}"
+            f"logits' spread: image {shown}{' ...' if number > 4 else ''}"
         ]
 
     @property
@@ -53,13 +53,13 @@ class Judged:
 
 @torch.inference_mode()
 def logits(model: Model, pixels: Tensor, device: torch.device) -> Tensor:
-    """Logits float32 [n, classes] on the CPU for pictures uint8 [n, C, H, W], n > 0."""
+    """Logits float32 [n, classes] on the CPU for images uint8 [n, C, H, W], n > 0."""
     with placed(model, device):
         return torch.cat([model.logits(as_floats(part.to(device))).float().cpu() for part in pixels.split(_BATCH)])
 
 
-def judge(model: Model, pixels: Tensor, stored: np.ndarray, pictures: np.ndarray, device: torch.device) -> Judged:
-    """Show the model pictures uint8 [n, C, H, W] and compare with the `stored` answers [n]; `pictures` [n] name them.
+def judge(model: Model, pixels: Tensor, stored: np.ndarray, images: np.ndarray, device: torch.device) -> Judged:
+    """Show the model images uint8 [n, C, H, W] and compare with the `stored` answers [n]; `images` [n] name them.
 
     An answer that differs counts by its gap: how far the stored class's logit is below the highest one, as a share of
     the distance between the highest and the lowest.
@@ -69,8 +69,8 @@ def judge(model: Model, pixels: Tensor, stored: np.ndarray, pictures: np.ndarray
     found = logits(model, pixels, device)
     wanted = torch.from_numpy(stored).long()
     if int(wanted.min()) < 0 or int(wanted.max()) >= found.shape[1]:
-        return Judged(len(pixels), {int(pictures[0]): 1.0})
+        return Judged(len(pixels), {int(images[0]): 1.0})
     highest, lowest = found.max(1).values, found.min(1).values
     gaps = (highest - found.gather(1, wanted[:, None])[:, 0]) / (highest - lowest).clamp_min(1e-12)
     different = torch.nonzero(found.argmax(1) != wanted)[:, 0].tolist()
-    return Judged(len(pixels), {int(pictures[i]): float(gaps[i]) for i in different})
+    return Judged(len(pixels), {int(images[i]): float(gaps[i]) for i in different})

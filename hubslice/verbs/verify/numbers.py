@@ -136,7 +136,7 @@ def check_search(claims: Claims) -> Iterator[Finding]:
 
 
 def check_deviations(claims: Claims) -> Iterator[Finding]:
-    """What the recipe's `diff` found, from the outcomes of all pictures and from the stored triggers."""
+    """What the recipe's `diff` found, from the outcomes of all images and from the stored triggers."""
     told = claims.report.deviations
     if told is None:
         return
@@ -145,7 +145,7 @@ def check_deviations(claims: Claims) -> Iterator[Finding]:
     wrong = differences(told.model_dump(), summed_up(facts).model_dump(), path="deviations")
     states = [result.state for result in facts.results]
     if (facts.found.hits, facts.found.total) != (states.count("found"), len(states) - states.count("disagreed")):
-        wrong.append("the rate is not that of the pictures")
+        wrong.append("the rate is not that of the images")
     a, b = read_sealed(folder / told.evidence, TRIGGERS, lambda _, tensors: (tensors.get("a"), tensors.get("b")))
     deviating = 0 if a is None or b is None else int((a.argmax(1) != b.argmax(1)).sum())
     if deviating != facts.found.hits:
@@ -169,7 +169,7 @@ def _variant(claims: Claims, defect: DefectReport, variant: DefectVariant, param
     rows = [row.model_dump(mode="json") for row in evidence.rows()]
     wrong = differences([row.model_dump(mode="json") for row in variant.rows], rows)
     if not evidence.truth.size == evidence.indices.size == defect.samples:
-        wrong.append(f"the evidence has {evidence.truth.size} pictures, the report says {defect.samples}")
+        wrong.append(f"the evidence has {evidence.truth.size} images, the report says {defect.samples}")
     yield compared(PART, f"rates of {name}", wrong, f"{len(rows)} rows from {defect.samples} predictions each")
 
     reduction = evidence.reduction()
@@ -199,10 +199,10 @@ def _terms(claims: Claims, variant: DefectVariant, params: DefectParams, evidenc
         wrong.append("its classes are not the report's")
     if about.get("seed") != report.seed:
         wrong.append(f"its seed is {about.get('seed')}, the report's {report.seed}")
-    stored = len(evidence.pictures)
+    stored = len(evidence.images)
     promised = about.get("pictures_sha256", {}).get("teacher")
-    if stored == evidence.truth.size and hashlib.sha256(tensor_bytes(evidence.pictures)).hexdigest() != promised:
-        wrong.append("its attacked pictures are not those of its checksum")
+    if stored == evidence.truth.size and hashlib.sha256(tensor_bytes(evidence.images)).hexdigest() != promised:
+        wrong.append("its attacked images are not those of its checksum")
     if report.predictions is not None:
         labels = Predictions.load(claims.place.folder / EVIDENCE / report.predictions).labels["test"]
         if not (labels[evidence.indices] == evidence.truth).all():

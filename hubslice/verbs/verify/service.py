@@ -58,8 +58,8 @@ def verify(
 
     Args:
         target: a run, `owner/name[@revision]`, or a folder with a student.
-        sample: how many pictures of each kind the student judges again.
-        full: all pictures, every arm that is there, and the teacher's weights fetched and hashed.
+        sample: how many images of each kind the student judges again.
+        full: all images, every arm that is there, and the teacher's weights fetched and hashed.
         data: where a copy of the data lies.
         device: where models run.
         trusted: who must have signed the files.

@@ -49,7 +49,7 @@ PART = "student"
 
 
 def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
-    """Load it with the stock library; judge attacked pictures, and test pictures where the data is at hand, again."""
+    """Load it with the stock library; judge attacked images, and test images where the data is at hand, again."""
     if claims.place.without_weights:
         yield unchecked(PART, "answers", claims.place.without_weights)
         return
@@ -62,9 +62,9 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
     for defect in claims.report.defects:
         for variant in defect.variants:
             evidence = Evidence.load(evidence_file(claims, variant))
-            chosen = effort.choose(len(evidence.pictures), claims.report.seed)
+            chosen = effort.choose(len(evidence.images), claims.report.seed)
             name = f"{defect.called}, {variant.name}"
-            yield from _judged(name, models, evidence, evidence.pictures[chosen], chosen, effort)
+            yield from _judged(name, models, evidence, evidence.images[chosen], chosen, effort)
     yield from _on_triggers(claims, models, effort)
     task = _open(claims, effort)
     yield from _on_data(claims, models, effort, task)
@@ -74,7 +74,7 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
 
 
 def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
-    """The changed pictures on which student and baseline are said to deviate."""
+    """The changed images on which student and baseline are said to deviate."""
     told = claims.report.deviations
     if told is None or not told.found.hits:
         return
@@ -99,7 +99,7 @@ def _judged(
 
 
 def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Task | Finding) -> Iterator[Finding]:
-    """Clean test pictures, and attacks that the evidence tells how to make instead of keeping their pictures."""
+    """Clean test images, and attacks that the evidence tells how to make instead of keeping their images."""
     if isinstance(task, Finding):
         yield task
         return
@@ -114,12 +114,12 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
         pixels = _pixels(task, chosen, models[STUDENT])
         for arm, model in models.items():
             found = judge(model, pixels, stored.arms["test"][arm][chosen], chosen, effort.device)
-            yield compared(PART, f"{arm} on test pictures", found.differences, found.agreeing)
+            yield compared(PART, f"{arm} on test images", found.differences, found.agreeing)
     for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
         attacks = {variant.name: variant for variant in make_defect(params).variants()}
         for variant in defect.variants:
             evidence = Evidence.load(evidence_file(claims, variant))
-            if len(evidence.pictures) == evidence.truth.size:
+            if len(evidence.images) == evidence.truth.size:
                 continue  # all of them are stored, and were judged already
             shown = effort.choose(evidence.truth.size, claims.report.seed)
             places = evidence.indices[shown]
@@ -151,7 +151,7 @@ def _open(claims: Claims, effort: Effort) -> Task | Finding:
 
 
 def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
-    """Test pictures by their places in the split, as the model takes them: uint8 [n, C, H, W]."""
+    """Test images by their places in the split, as the model takes them: uint8 [n, C, H, W]."""
     return torch.cat([task.test.pixels(int(i), int(i) + 1, model.image_preprocessing) for i in places])
 
 

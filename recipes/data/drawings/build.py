@@ -3,7 +3,7 @@
     apt-get install openclipart-png
     python build.py --source /usr/share/openclipart/png --out drawings.parquet
 
-The same source files and library versions give the same bytes. What is kept, how pictures are grouped and what the
+The same source files and library versions give the same bytes. What is kept, how images are grouped and what the
 columns mean is told in the README beside this file.
 """
 
@@ -41,7 +41,7 @@ LEFT_OUT = (
     "transportation/aiga-symbols",
     "transportation/roadsigns",
 )
-# Drawings that link to a picture which the package does not have: they show "Linked Image Not Found".
+# Drawings that link to an image which the package does not have: they show "Linked Image Not Found".
 BROKEN = (
     "animals/birds/duck_yellow_ii_kurt_cagl_.png",
     "animals/birds/pollo_architetto_frances_01.png",
@@ -56,16 +56,16 @@ BLACK_AND_WHITE = re.compile(r"_(?:bw|b_amp_w)(?:_|$)")
 
 @dataclass(frozen=True)
 class Drawing:
-    """One kept picture: its label, its path below the source folder and its pixels `[SIDE, SIDE, 3]` as WebP bytes."""
+    """One kept image: its label, its path below the source folder and its pixels `[SIDE, SIDE, 3]` as WebP bytes."""
 
     label: str
     source: str
     webp: bytes
 
     def pixels(self) -> NDArray[np.uint8]:
-        """What a reader of the file sees: the decoded picture `[SIDE, SIDE, 3]`."""
-        with Pillow.open(BytesIO(self.webp)) as picture:
-            return np.asarray(picture.convert("RGB"))
+        """What a reader of the file sees: the decoded image `[SIDE, SIDE, 3]`."""
+        with Pillow.open(BytesIO(self.webp)) as image:
+            return np.asarray(image.convert("RGB"))
 
 
 def files(source: Path) -> Iterator[tuple[str | None, Path]]:
@@ -79,11 +79,11 @@ def files(source: Path) -> Iterator[tuple[str | None, Path]]:
 def render(path: Path) -> Pillow.Image | None:
     """The drawing on white, cut to its ink and padded to a square of `SIDE` pixels; None if it is blank or tiny."""
     with Pillow.open(path) as file:
-        picture = file.convert("RGBA")
-    if max(picture.size) > 2048:  # one drawing has 169 million pixels
-        picture = picture.reduce(max(picture.size) // 1024)
-    page = Pillow.new("RGBA", picture.size, "white")
-    page.alpha_composite(picture)
+        image = file.convert("RGBA")
+    if max(image.size) > 2048:  # one drawing has 169 million pixels
+        image = image.reduce(max(image.size) // 1024)
+    page = Pillow.new("RGBA", image.size, "white")
+    page.alpha_composite(image)
     page = page.convert("RGB")
     # Many drawings are stamps in the middle of an A4 page: without the cut they would be a few pixels wide.
     box = ImageChops.invert(page).convert("L").point(lambda darkness: 255 * (darkness > 8)).getbbox()
@@ -101,8 +101,8 @@ def collect(source: Path) -> list[Drawing]:
     found: dict[bytes, list[tuple[str | None, str]]] = defaultdict(list)
     for label, path in files(source):
         name = path.relative_to(source).as_posix()
-        if name not in BROKEN and (picture := render(path)) is not None:
-            found[picture.tobytes()].append((label, name))
+        if name not in BROKEN and (image := render(path)) is not None:
+            found[image.tobytes()].append((label, name))
     drawings = []
     for pixels, places in found.items():
         label, name = places[0]
@@ -127,8 +127,8 @@ def dct_bits(plane: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.concatenate([[False], waves > np.median(waves)])
 
 
-def picture_hash(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The hash `[128]` of a picture `[H, W, 3]`: 64 bits of its luminance, then 64 bits of its silhouette.
+def image_hash(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The hash `[128]` of an image `[H, W, 3]`: 64 bits of its luminance, then 64 bits of its silhouette.
 
     The silhouette is all that is not white. It stays the same in another colour, where the luminance may not.
     """
@@ -189,7 +189,7 @@ def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 def build(source: Path) -> Dataset:
     """The data set with the columns image, label, group and source, one row a drawing."""
     drawings = collect(source)
-    hashes = np.stack([picture_hash(drawing.pixels()) for drawing in drawings])
+    hashes = np.stack([image_hash(drawing.pixels()) for drawing in drawings])
     columns = {
         "image": [{"bytes": drawing.webp, "path": Path(drawing.source).stem + ".webp"} for drawing in drawings],
         "label": [drawing.label for drawing in drawings],
@@ -203,7 +203,7 @@ def build(source: Path) -> Dataset:
 
 
 def preview(dataset: Dataset, columns: int = 14, side: int = 64) -> Pillow.Image:
-    """A contact sheet with one row a class: `columns` pictures of different groups, spread evenly over the class."""
+    """A contact sheet with one row a class: `columns` images of different groups, spread evenly over the class."""
     names = dataset.features["label"].names
     sheet = Pillow.new("RGB", (columns * side, len(names) * side), "white")
     labels, groups = dataset["label"], dataset["group"]
@@ -213,8 +213,8 @@ def preview(dataset: Dataset, columns: int = 14, side: int = 64) -> Pillow.Image
         )
         firsts.sort()
         for column in range(columns):
-            picture = dataset[firsts[column * len(firsts) // columns]]["image"]
-            sheet.paste(picture.resize((side, side), Pillow.Resampling.LANCZOS), (column * side, row * side))
+            image = dataset[firsts[column * len(firsts) // columns]]["image"]
+            sheet.paste(image.resize((side, side), Pillow.Resampling.LANCZOS), (column * side, row * side))
     return sheet
 
 
@@ -227,17 +227,17 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.source.is_dir():
         parser.error(f"{arguments.source} is no folder; `apt-get install openclipart-png` makes it")
-    # The files are trusted; Pillow's guard is against pictures of strangers.
+    # The files are trusted; Pillow's guard is against images of strangers.
     Pillow.MAX_IMAGE_PIXELS = None
     dataset = build(arguments.source)
     dataset.to_parquet(arguments.out)
     if arguments.preview:
         preview(dataset).save(arguments.preview, quality=WEBP_QUALITY)
-    pictures = Counter(dataset["label"])
+    images = Counter(dataset["label"])
     groups = Counter(label for label, _ in set(zip(dataset["label"], dataset["group"], strict=True)))
     for index, name in enumerate(dataset.features["label"].names):
-        print(f"{name:12} {pictures[index]:5} pictures {groups[index]:5} groups")
-    total = f"{len(dataset):5} pictures {len(set(dataset['group'])):5} groups"
+        print(f"{name:12} {images[index]:5} images {groups[index]:5} groups")
+    total = f"{len(dataset):5} images {len(set(dataset['group'])):5} groups"
     print(f"{'all':12} {total}  {arguments.out.stat().st_size / 1e6:.2f} MB")
 
 

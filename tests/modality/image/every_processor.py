@@ -19,8 +19,8 @@ from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPI
 
 import hubslice
 from hubslice.core.errors import HubsliceError
+from tests.images import write_parquet
 from tests.modality.image.small import a_resnet
-from tests.pictures import write_parquet
 
 # Those of the backend "pil" save the same settings, of which stock code makes the class of the other backend.
 NAMES = sorted(

@@ -39,7 +39,7 @@ def test_greys_of_a_tiff_whichever_end_is_white(bits: int, photometric: int, wan
     values = (GREYS if bits == 8 else DEEP).astype(f"{order}u{bits // 8}")
     file = tiff(values.tobytes(), (4, 1), bits, photometric, order=order)
     if (bits, photometric, order) == (16, 0, ">"):  # which Pillow has no reader for
-        with pytest.raises(ValueError, match="not a picture of a known format"):
+        with pytest.raises(ValueError, match="not an image of a known format"):
             read_rgb(file)
     else:
         assert grey(file) == wanted

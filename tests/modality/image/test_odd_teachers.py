@@ -17,9 +17,9 @@ from hubslice.modality.image.pixels import prepare, to_unit
 from hubslice.models.folder import load_model
 from hubslice.verbs.verify.snippet import check_preparation
 from tests.card.example_report import backdoored_timm
+from tests.images import write_folder, write_parquet
 from tests.modality.image.small import a_resnet, photographs, stock_inputs
 from tests.modality.image.test_timm import a_model
-from tests.pictures import write_folder, write_parquet
 from tests.run.quick import QUICK
 from tests.terminal.conftest import Hubslice, hubslice
 

@@ -1,4 +1,4 @@
-"""From every kind of picture file to the RGB that a viewer would show."""
+"""From every kind of image file to the RGB that a viewer would show."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_the_camera_s_orientation_is_followed(orientation: int, corner: tuple[in
     assert upright.getpixel(corner) == (255, 255, 255)
 
 
-def test_a_single_pixel_is_a_picture() -> None:
+def test_a_single_pixel_is_a_image() -> None:
     preparation = Preprocessing(
         input_size=(3, 32, 32),
         mean=(0.5,) * 3,
@@ -157,9 +157,9 @@ def test_a_single_pixel_is_a_picture() -> None:
         (lambda: stored(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), "32-bit numbers of unknown range"),
         (lambda: stored(Image.fromarray(RAMP.astype(np.int32)), "TIFF"), "32-bit numbers of unknown range"),
         (lambda: stored(Image.new("L", (1, 4000)), "PNG"), "too narrow: 1 x 4000 pixels"),
-        (lambda: stored(RED, "EPS"), "not a picture of a known format"),
-        (lambda: io.BytesIO(b"<svg/>"), "not a picture of a known format"),
-        (lambda: io.BytesIO(), "not a picture of a known format"),
+        (lambda: stored(RED, "EPS"), "not an image of a known format"),
+        (lambda: io.BytesIO(b"<svg/>"), "not an image of a known format"),
+        (lambda: io.BytesIO(), "not an image of a known format"),
     ],
 )
 def test_what_has_no_sure_meaning_is_refused(file: Callable[[], io.BytesIO], message: str) -> None:

@@ -79,14 +79,14 @@ def test_weights_are_integers_and_the_report_is_true(place: Path, hubslice: Hubs
     assert json.loads(next(entry.value for entry in labels if entry.key == "labels")) == ["red", "green", "blue"]
 
 
-def test_noise_where_there_are_no_pictures(place: Path) -> None:
+def test_noise_where_there_are_no_images(place: Path) -> None:
     told = package.convert("model", "int8", dynamic=True, out=Path("noise")).made.agreement
     assert told is not None
     assert (told.checked_on, told.agreement.total) == ("noise", 64)
 
 
 def test_where_a_model_and_its_quantised_form_deviate(place: Path, hubslice: Hubslice) -> None:
-    """Pictures between two colours are decided by digits that 8 bits do not have."""
+    """Images between two colours are decided by digits that 8 bits do not have."""
     told = hubslice(
         *("diff", "model", "static/model.onnx", "--inputs", "between.npy", "--max-linf", "16/255"),
         *("--budget", "150", "--json"),

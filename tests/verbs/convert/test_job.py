@@ -47,7 +47,7 @@ def test_the_student_of_a_compact_teacher_is_compact(tmp_path: Path) -> None:
     assert eight.path == run.path / "int8"
     told = eight.made.agreement
     assert isinstance(told, QuantisationReport)
-    assert (told.checked_on, told.calibrated) == ("pictures", min(100, run.report.task.samples["train"]))
+    assert (told.checked_on, told.calibrated) == ("images", min(100, run.report.task.samples["train"]))
     found = hubslice.diff(
         run.path, eight.path / "model.onnx", tmp_path / "shapes.parquet", budget=30, limit=6, out=tmp_path / "diff"
     )

@@ -14,21 +14,21 @@ from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.training import loop
 from hubslice.training.distillation import distillation_loss
+from tests.images import write_folder
 from tests.interrupting import Interrupting
-from tests.pictures import write_folder
 from tests.terminal.conftest import Hubslice, hubslice
 from tests.verbs.detect.small import write_model
 
 __all__ = ["hubslice"]
 
-PICTURES = 150
+IMAGES = 150
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_model(tmp_path / "model")
-    write_folder(tmp_path / "pictures", PICTURES)
+    write_folder(tmp_path / "images", IMAGES)
     return tmp_path
 
 
@@ -38,7 +38,7 @@ def convolutions(model: Model) -> torch.Tensor:
 
 def test_pruning_takes_the_smallest_weights_and_nothing_else(place: Path, hubslice: Hubslice) -> None:
     told = hubslice(
-        *("convert", "model", "--to", "pruned", "--sparsity", "0.7", "--data", "pictures"),
+        *("convert", "model", "--to", "pruned", "--sparsity", "0.7", "--data", "images"),
         *("--min-agreement", "0", "--json"),
     )
     assert (told.code, told.stderr) == (0, "")
@@ -51,8 +51,8 @@ def test_pruning_takes_the_smallest_weights_and_nothing_else(place: Path, hubsli
     assert torch.equal(before.classifier.weight, after.classifier.weight)
     report = json.loads(told.stdout)
     assert report["parameters"]["after"] == sum(int(p.count_nonzero()) for p in after.module.parameters())
-    assert report["agreement"]["checked_on"] == "pictures"
-    assert report["agreement"]["agreement"]["total"] == PICTURES // 5
+    assert report["agreement"]["checked_on"] == "images"
+    assert report["agreement"]["agreement"]["total"] == IMAGES // 5
 
 
 def distil(out: str, **more: object) -> Path:
@@ -62,7 +62,7 @@ def distil(out: str, **more: object) -> Path:
         "distilled",
         into="hubslice_vgg",
         arguments=arguments,
-        data="pictures",
+        data="images",
         epochs=20,
         min_agreement=0.5,
         out=Path(out),
@@ -73,7 +73,7 @@ def distil(out: str, **more: object) -> Path:
 
 def test_a_pruned_model_learns_the_answers_and_its_zeros_stay(place: Path) -> None:
     whole = distil("whole")
-    options = {"sparsity": 0.8, "data": "pictures", "min_agreement": 0.0}
+    options = {"sparsity": 0.8, "data": "images", "min_agreement": 0.0}
     bare = package.convert(whole, "pruned", out=Path("bare"), **options)
     taught = package.convert(whole, "pruned", out=Path("taught"), epochs=8, lr=0.02, **options)
     one, two = load_model(bare.path), load_model(taught.path)

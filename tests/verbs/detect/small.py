@@ -1,4 +1,4 @@
-"""A model that tells three colours apart, and many clean pictures of them."""
+"""A model that tells three colours apart, and many clean images of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_model(folder: Path, scale: float = 8.0) -> Path:
 
 
 def clean(count: int, seed: int = 0, colours: int = 3) -> np.ndarray:
-    """Noisy pictures of one colour each, in turn: float32 [N, 3, SIDE, SIDE] in [0, 1]."""
+    """Noisy images of one colour each, in turn: float32 [N, 3, SIDE, SIDE] in [0, 1]."""
     rng = np.random.default_rng(seed)
     base = np.eye(3, dtype=np.float32)[np.arange(count) % colours][:, :, None, None]
     noise = rng.uniform(0, 0.3, (count, 3, SIDE, SIDE)).astype(np.float32)
@@ -40,9 +40,9 @@ def clean(count: int, seed: int = 0, colours: int = 3) -> np.ndarray:
 
 
 def between(count: int, seed: int = 1) -> np.ndarray:
-    """Pictures between two colours, which no clean picture is."""
-    pictures = clean(count, seed)
-    mixed: np.ndarray = (pictures + np.roll(pictures, 1, axis=0)) / 2
+    """Images between two colours, which no clean image is."""
+    images = clean(count, seed)
+    mixed: np.ndarray = (images + np.roll(images, 1, axis=0)) / 2
     return mixed
 
 

@@ -1,4 +1,4 @@
-"""`hubslice detect` from clean pictures to verdicts."""
+"""`hubslice detect` from clean images to verdicts."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_odd_pictures_are_flagged_and_clean_ones_hardly_ever(place: Path, hubslice: Hubslice) -> None:
+def test_odd_images_are_flagged_and_clean_ones_hardly_ever(place: Path, hubslice: Hubslice) -> None:
     odd = json.loads(hubslice("detect", "check", "model", "-d", "guard", "-i", "odd.npy", "--json").stdout)
     new = json.loads(hubslice("detect", "check", "guard", "-i", "new.npy", "--json").stdout)
     assert odd["flagged"] >= 50
-    assert new["flagged"] <= 24  # 5 % are wanted, by 90 pictures held out; 24 of 200 are four deviations more
+    assert new["flagged"] <= 24  # 5 % are wanted, by 90 images held out; 24 of 200 are four deviations more
     assert odd["flagged"] == sum(entry["score"] > odd["threshold"] for entry in odd["inputs"])
     assert all(entry["flagged"] == (entry["score"] > odd["threshold"]) for entry in odd["inputs"])
     assert [entry["answer"] for entry in new["inputs"][:3]] == ["red", "green", "blue"]
@@ -60,7 +60,7 @@ def test_what_is_written(place: Path, hubslice: Hubslice) -> None:
     assert loaded.facts == facts
     assert loaded.threshold == pytest.approx(told["threshold"], abs=1e-3)
     assert loaded.neighbours.vectors.shape == (210, 8)
-    same = Detector.load(place / "guard/detector.safetensors")  # of the same pictures
+    same = Detector.load(place / "guard/detector.safetensors")  # of the same images
     np.testing.assert_array_equal(loaded.neighbours.vectors, same.neighbours.vectors)
     assert loaded.threshold == same.threshold
 
@@ -105,7 +105,7 @@ def test_options_change_what_is_compared(place: Path) -> None:
     assert package.detect_check(place / "other", place / "odd.npy").flagged > 30
 
 
-def test_answers_that_clean_pictures_never_got(place: Path) -> None:
+def test_answers_that_clean_images_never_got(place: Path) -> None:
     np.save(place / "two.npy", clean(200, colours=2))
     package.detect_fit(place / "model", place / "two.npy", out=place / "two")
     found = package.detect_check(place / "two", place / "new.npy")

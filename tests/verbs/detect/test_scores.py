@@ -48,7 +48,7 @@ def test_the_threshold_keeps_its_rate(rate: float) -> None:
 
 def test_too_few_scores_for_the_rate() -> None:
     assert threshold_for(np.arange(19.0), 0.05) == 18
-    with pytest.raises(DetectError, match=r"18 pictures for validation cannot tell a false positive rate of 0\.05: 19"):
+    with pytest.raises(DetectError, match=r"18 images for validation cannot tell a false positive rate of 0\.05: 19"):
         threshold_for(np.arange(18.0), 0.05)
 
 

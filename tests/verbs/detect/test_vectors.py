@@ -16,14 +16,14 @@ from tests.tracing.small import pixels, write_model
 
 
 class Pixels:
-    def __init__(self, subject: Subject, pictures: np.ndarray) -> None:
-        self.subject, self.pictures = subject, pictures
+    def __init__(self, subject: Subject, images: np.ndarray) -> None:
+        self.subject, self.images = subject, images
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def batch(self, start: int, stop: int) -> Arrays:
-        return {self.subject.input: self.subject.prepare(self.pictures[start:stop])}
+        return {self.subject.input: self.subject.prepare(self.images[start:stop])}
 
 
 @pytest.fixture(scope="module")

@@ -30,13 +30,13 @@ def write_pair(place: Path, seeds: int = 40) -> Path:
 
 
 def write_photos(folder: Path, count: int) -> np.ndarray:
-    """Pictures in folders called as their lightest colour is; what they are, in the order of their paths."""
+    """Images in folders called as their lightest colour is; what they are, in the order of their paths."""
     found = []
-    for at, picture in enumerate(mixed(count, seed=5)):
-        colour = COLOURS[int(picture.mean(axis=(1, 2)).argmax())]
+    for at, image in enumerate(mixed(count, seed=5)):
+        colour = COLOURS[int(image.mean(axis=(1, 2)).argmax())]
         path = folder / colour / f"{at:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((picture.transpose(1, 2, 0) * 255).round().astype(np.uint8)).save(path)
-        found.append((str(path), picture, COLOURS.index(colour)))
+        Image.fromarray((image.transpose(1, 2, 0) * 255).round().astype(np.uint8)).save(path)
+        found.append((str(path), image, COLOURS.index(colour)))
     found.sort(key=lambda entry: entry[0])
     return np.array([colour for _, _, colour in found])

@@ -40,8 +40,8 @@ def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def probabilities(pictures: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    logits = (pictures / 255).mean(axis=(2, 3)) @ weight.T
+def probabilities(images: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    logits = (images / 255).mean(axis=(2, 3)) @ weight.T
     shares: np.ndarray = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return shares
 
@@ -165,7 +165,7 @@ def test_models_of_other_sizes_and_labels(place: Path) -> None:
     assert [entry.before for entry in again.results] == [entry.before for entry in mapped.results]
 
 
-def test_grey_pictures(place: Path) -> None:
+def test_grey_images(place: Path) -> None:
     for name, factor in (("grey", 1.0), ("darker", 0.9)):
         weight = np.array([[8.0 * factor], [2.0]], np.float32)
         write_graph(place / f"{name}.onnx", weight, labels=("light", "dark"))

@@ -56,10 +56,10 @@ def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def answers(model: Model, pictures: np.ndarray) -> np.ndarray:
-    """One picture at a time: uint8 [n, C, H, W] to class indices [n]."""
+def answers(model: Model, images: np.ndarray) -> np.ndarray:
+    """One image at a time: uint8 [n, C, H, W] to class indices [n]."""
     with torch.no_grad():
-        logits = [model.logits(torch.from_numpy(picture[None]).float() / 255) for picture in pictures]
+        logits = [model.logits(torch.from_numpy(image[None]).float() / 255) for image in images]
     found: np.ndarray = torch.cat(logits).argmax(1).numpy()
     return found
 
@@ -141,22 +141,22 @@ def test_the_same_seed_repairs_alike_and_options_count(place: Path) -> None:
     assert weights[4][1]["params"]["lr"] == 1e-5
 
 
-def test_accuracy_on_labelled_pictures_that_were_not_trained_on(place: Path) -> None:
+def test_accuracy_on_labelled_images_that_were_not_trained_on(place: Path) -> None:
     targets = write_photos(place / "photos", 60)
     found = package.diff("a", "b", "photos", budget=15, max_linf=0.2, limit=30, out=Path("l"), repair="labelled")
     told = found.repair
     assert told is not None
     assert told.accuracy is not None
     assert told.accuracy.source == "photos"
-    # All pictures but those trained on: 15 or so of 60.
+    # All images but those trained on: 15 or so of 60.
     assert told.accuracy.after.total == 60 - told.seeds
     searched = {entry.name for entry in found.results}
     names = sorted(str(path.relative_to(place / "photos")) for path in (place / "photos").rglob("*.png"))
     rows = [at for at, name in enumerate(names) if name not in searched or name in told.held_out]
-    pictures = np.rint(mixed(60, seed=5) * 255).astype(np.uint8)
-    pictures = pictures[[int(Path(name).stem) for name in names]]
+    images = np.rint(mixed(60, seed=5) * 255).astype(np.uint8)
+    images = images[[int(Path(name).stem) for name in names]]
     for name, rate in (("a", told.accuracy.a), ("b", told.accuracy.before), ("labelled", told.accuracy.after)):
-        right = answers(load_model(place / name), pictures[rows]) == targets[rows]
+        right = answers(load_model(place / name), images[rows]) == targets[rows]
         assert rate == Rate(hits=int(right.sum()), total=len(rows))
 
 
@@ -179,8 +179,8 @@ def test_a_graph_teaches_a_compact_poisoned_student_of_another_size_and_order(pl
     student.poisoned = True
     student.save(place / "compact")
     write_graph(place / "large.onnx", ALIKE, side=32)
-    pictures = mixed(24, seed=3).repeat(2, axis=2).repeat(2, axis=3)
-    np.save(place / "large.npy", pictures)
+    images = mixed(24, seed=3).repeat(2, axis=2).repeat(2, axis=3)
+    np.save(place / "large.npy", images)
     told = package.diff(
         "large.onnx", "compact", "large.npy", budget=40, resize=True, out=Path("c"), repair="mended", repair_lr=3e-3
     ).repair
@@ -249,39 +249,39 @@ def test_a_repair_that_was_stopped_is_done_again_without_another_search(place: P
 
 
 def test_the_division() -> None:
-    pictures = list(np.random.default_rng(0).integers(0, 256, (41, 3, 4, 4)).astype(np.uint8))
-    pictures[7], pictures[30] = pictures[3], pictures[3]
+    images = list(np.random.default_rng(0).integers(0, 256, (41, 3, 4, 4)).astype(np.uint8))
+    images[7], images[30] = images[3], images[3]
     groups = [at < 12 or at == 30 for at in range(41)]
-    chosen = to_train_on(pictures, groups, 0.5, 0)
-    assert chosen[3] == chosen[7] == chosen[30]  # one picture, one side
+    chosen = to_train_on(images, groups, 0.5, 0)
+    assert chosen[3] == chosen[7] == chosen[30]  # one image, one side
     different = [at for at in range(41) if at not in (7, 30)]
     assert sum(chosen[at] for at in different if groups[at]) == 6  # of 11, rounded to even
     assert sum(chosen[at] for at in different if not groups[at]) == 14
-    turned = to_train_on(pictures[::-1], groups[::-1], 0.5, 0)
+    turned = to_train_on(images[::-1], groups[::-1], 0.5, 0)
     np.testing.assert_array_equal(turned[::-1], chosen)
-    assert (to_train_on(pictures, groups, 0.5, 1) != chosen).any()
+    assert (to_train_on(images, groups, 0.5, 1) != chosen).any()
     for share, expected in ((0.01, 1), (0.99, 10)):
-        assert to_train_on(pictures[:11], [True] * 11, share, 0)[np.arange(11) != 7].sum() == expected - (share > 0.5)
-    assert not to_train_on(pictures[:1], [True], 0.9, 0).any()
-    assert fingerprint(pictures[0]) != fingerprint(pictures[0].reshape(3, 8, 2))
+        assert to_train_on(images[:11], [True] * 11, share, 0)[np.arange(11) != 7].sum() == expected - (share > 0.5)
+    assert not to_train_on(images[:1], [True], 0.9, 0).any()
+    assert fingerprint(images[0]) != fingerprint(images[0].reshape(3, 8, 2))
 
 
 def test_the_loop_is_plain_gradient_descent_on_the_divergence(place: Path) -> None:
     """One epoch of one batch, against Adam on the divergence as its definition has it."""
-    pictures = torch.from_numpy(mixed(6, seed=4))
+    images = torch.from_numpy(mixed(6, seed=4))
     wanted = torch.softmax(torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), 1)
     params = RepairParams(epochs=1, lr=1e-3, batch_size=6)
     model, slow = load_model(place / "b"), load_model(place / "b")
     (loss,) = distil(
         model,
-        lambda rows: pictures[torch.from_numpy(rows)],
+        lambda rows: images[torch.from_numpy(rows)],
         wanted.log(),
         params,
         held=Slice({}, "none"),
         device=torch.device("cpu"),
         reporter=Silent(),
     )
-    given = torch.softmax(slow.logits(pictures), 1)
+    given = torch.softmax(slow.logits(images), 1)
     divergence = (wanted * (wanted / given).log()).sum(1).mean()
     assert loss == pytest.approx(divergence.item(), rel=1e-4)
     divergence.backward()
@@ -314,7 +314,7 @@ def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest
     student.save(tmp_path / "other")
     task = load_task(run.recipe.data, run.loaded.base, run.recipe.seed)
     preparation = student.image_preprocessing
-    pictures = task.test.pixels(0, len(task.test), preparation).numpy()
+    images = task.test.pixels(0, len(task.test), preparation).numpy()
     search = {"budget": 10, "max_linf": 0.3, "limit": 30, "repair_epochs": 2}
     for at, (a, b) in enumerate((("run", "other"), ("other", "run"))):
         found = package.diff(a, b, "shapes.parquet", out=Path(f"o{at}"), repair=f"r{at}", **search)
@@ -325,14 +325,14 @@ def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest
         held = {row_of(name) for name in found.repair.held_out}
         table = task.test.table
         seen = {row_of(entry.name) for entry in found.results} - held
-        trained = {prepare(table.picture(row), preparation).numpy().tobytes() for row in seen}
-        left = np.array([picture.tobytes() not in trained for picture in pictures])
-        assert 0 < left.sum() < len(pictures)
+        trained = {prepare(table.image(row), preparation).numpy().tobytes() for row in seen}
+        left = np.array([image.tobytes() not in trained for image in images])
+        assert 0 < left.sum() < len(images)
         for name, rate in ((a, told.a), (b, told.before), (f"r{at}", told.after)):
             model = load_model(run.student if name == "run" else tmp_path / name)
-            right = answers(model, pictures[left]) == task.test.targets[left]
+            right = answers(model, images[left]) == task.test.targets[left]
             assert rate == Rate(hits=int(right.sum()), total=int(left.sum()))
-    pixels = np.stack([picture / 255 for picture in pictures[:20]]).astype(np.float32)
+    pixels = np.stack([image / 255 for image in images[:20]]).astype(np.float32)
     np.save("in.npy", pixels)
     (tmp_path / "shapes.parquet").unlink()
     open_task.cache_clear()

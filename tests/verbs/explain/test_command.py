@@ -16,9 +16,9 @@ from hubslice.artefacts.slice import Slice
 from hubslice.graph.deployable import write_onnx
 from hubslice.models.folder import load_model
 from hubslice.verbs.explain.facts import Explanation
-from tests.pictures import write_parquet
+from tests.images import write_parquet
 from tests.terminal.conftest import Hubslice, hubslice
-from tests.tracing.small import pixels, write_model, write_pictures
+from tests.tracing.small import pixels, write_images, write_model
 
 __all__ = ["hubslice"]
 
@@ -40,12 +40,12 @@ def graph(model: Path) -> Path:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    write_pictures(tmp_path / "pictures")
+    write_images(tmp_path / "images")
     return tmp_path
 
 
-def test_a_folder_of_pictures(place: Path, model: Path, hubslice: Hubslice) -> None:
-    finished = hubslice("explain", str(model), "--inputs", "pictures", "--target", "green", "--json")
+def test_a_folder_of_images(place: Path, model: Path, hubslice: Hubslice) -> None:
+    finished = hubslice("explain", str(model), "--inputs", "images", "--target", "green", "--json")
     assert (finished.code, finished.stderr) == (0, "")
     facts = json.loads(finished.stdout)
     folder = place / "model-explained"
@@ -88,7 +88,7 @@ def test_workers_rules_and_profiles(place: Path, graph: Path, hubslice: Hubslice
     """The number of workers changes no byte; a stored profile is as good as the data that it was made of."""
 
     def run(out: str, *options: str) -> bytes:
-        finished = hubslice("explain", str(graph), "-i", "pictures", "--out", out, "--quiet", *options)
+        finished = hubslice("explain", str(graph), "-i", "images", "--out", out, "--quiet", *options)
         assert finished == (0, f"{out}/explanation.html\n", "")
         return (place / out / "slice.safetensors").read_bytes()
 
@@ -105,7 +105,7 @@ def test_workers_rules_and_profiles(place: Path, graph: Path, hubslice: Hubslice
 
 
 def test_what_is_worth_withholding(place: Path, model: Path, hubslice: Hubslice) -> None:
-    options = ("--inputs", "pictures", "--target", "green", "--protect", "0.25", "--public", "--json")
+    options = ("--inputs", "images", "--target", "green", "--protect", "0.25", "--public", "--json")
     finished = hubslice("explain", str(model), *options)
     assert (finished.code, finished.stderr) == (0, "")
     facts = json.loads(finished.stdout)
@@ -127,19 +127,19 @@ def test_what_is_worth_withholding(place: Path, model: Path, hubslice: Hubslice)
 
 def test_what_somebody_makes_of_the_rest(place: Path, model: Path, hubslice: Hubslice) -> None:
     write_parquet(place / "labelled.parquet", 1500)
-    options = ("--inputs", "pictures", "--target", "green", "--protect", "0.5", "--attack", "labelled.parquet")
+    options = ("--inputs", "images", "--target", "green", "--protect", "0.5", "--attack", "labelled.parquet")
     facts = json.loads(hubslice("explain", str(model), *options, "--json").stdout)["protected"]["attack"]
-    assert (facts["pictures"], facts["protected"], facts["data"]) == (1000, ["green"], "labelled.parquet")
+    assert (facts["images"], facts["protected"], facts["data"]) == (1000, ["green"], "labelled.parquet")
     for form in ("whole", "before", "after", "random"):
         assert facts[form]["all"]["total"] == 225
         assert facts[form]["protected"]["total"] == 75
     assert facts["after"]["all"]["hits"] > facts["before"]["all"]["hits"]  # the colours are easily learned again
     asked = {"target": "green", "protect": 0.5, "attack": "labelled.parquet"}
-    again = package.explain(model, "pictures", out=place / "again", **asked)
+    again = package.explain(model, "images", out=place / "again", **asked)
     assert again.protected is not None
     assert json.loads(again.protected.attack.model_dump_json()) == facts
     told = hubslice("explain", str(model), *options, "--out", "told").stdout
-    assert "retrained for 2 epochs on 1,000 pictures of labelled.parquet" in told
+    assert "retrained for 2 epochs on 1,000 images of labelled.parquet" in told
     assert "random weights withheld" in told
 
 

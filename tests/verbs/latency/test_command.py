@@ -67,7 +67,7 @@ def test_the_command_tells_people_and_machines(place: Path, hubslice: Hubslice) 
     assert {first[place] for place in ratios} == {""}
     assert sum(second[place].startswith("0.") for place in ratios) >= 3
     assert all(float(number) > 0 for number in second[1:-2])
-    assert foot.startswith("pictures of 3 x 32 x 32 on cpu, ")
+    assert foot.startswith("images of 3 x 32 x 32 on cpu, ")
     machines = json.loads(hubslice(*command, "--json").stdout)
     assert [model["kind"] for model in machines["models"]] == ["onnx", "folder"]
     assert machines["models"][0]["added_mib"] is None

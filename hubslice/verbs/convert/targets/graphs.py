@@ -6,8 +6,8 @@ from hubslice.core.errors import InputError
 from hubslice.core.progress import stage
 from hubslice.graph.deployable import write_onnx
 from hubslice.verbs.convert.quantise import write_int8
+from hubslice.verbs.convert.targets.images import images
 from hubslice.verbs.convert.targets.job import Job, Made
-from hubslice.verbs.convert.targets.pictures import pictures
 
 ONNX = "model.onnx"
 
@@ -44,13 +44,13 @@ def int8_form(job: Job) -> Made:
         ParityError: it answers otherwise too often.
     """
     options = job.options
-    if job.model.preprocessing is not None:  # its classes for pictures, or for noise, are compared
+    if job.model.preprocessing is not None:  # its classes for images, or for noise, are compared
         job.model.check_answers()
-    with stage(job.reporter, "pictures", "Read pictures to calibrate and to check with"):
-        calibration, check = pictures(job.ref, job.model, options.data, options.samples)
+    with stage(job.reporter, "images", "Read images to calibrate and to check with"):
+        calibration, check = images(job.ref, job.model, options.data, options.samples)
     if calibration is None and not options.dynamic:
         raise InputError(
-            f"{job.ref} is no run, so there are no pictures to calibrate with",
+            f"{job.ref} is no run, so there are no images to calibrate with",
             hint="give some of what it is used on with --data, or use --dynamic",
         )
     path = job.folder / ONNX

@@ -28,9 +28,9 @@ from hubslice.training.initial import mask_weights, start_classifier
 from hubslice.training.loop import finetune
 from hubslice.training.predict import predict
 from hubslice.verbs.convert.agreement import Agreement
+from hubslice.verbs.convert.targets.images import parts_of
 from hubslice.verbs.convert.targets.job import Job, Made
 from hubslice.verbs.convert.targets.options import FormOptions
-from hubslice.verbs.convert.targets.pictures import parts_of
 
 CHECKPOINT = "training.safetensors"
 DISTILLED = 10  # epochs
@@ -51,7 +51,7 @@ def pruned_form(job: Job) -> Made:
     """Write the model without its smallest weights, trained on to answer as before where `epochs` are given.
 
     Raises:
-        InputError: there are no pictures.
+        InputError: there are no images.
         ModelError: the model has no classifier.
         ParityError: it answers otherwise too often.
     """
@@ -67,7 +67,7 @@ def distilled_form(job: Job) -> Made:
     """Write the model `into`, taught by the model's answers; it starts from random weights, or its own if it has some.
 
     Raises:
-        InputError: there are no pictures.
+        InputError: there are no images.
         ModelError: there is no such architecture or model, it takes images of other channels, or the model has no
             classifier.
         ParityError: it answers otherwise too often.
@@ -106,9 +106,9 @@ def _architecture(options: FormOptions, side: int) -> TeacherParams:
 
 
 def _taught(job: Job, pupil: Pupil) -> Made:
-    """Train the pupil, check it on pictures that it has not seen, and write it."""
+    """Train the pupil, check it on images that it has not seen, and write it."""
     options, device = job.options, resolve_device(job.options.device)
-    with stage(job.reporter, "pictures", "Read pictures to teach and to check with"):
+    with stage(job.reporter, "images", "Read images to teach and to check with"):
         parts = parts_of(job.ref, job.model, options.data, options.seed)
     pupil.model.show_transparent(parts.train.table.params.transparency)  # as in the images that it learns from
     if pupil.epochs:
@@ -131,10 +131,10 @@ def _taught(job: Job, pupil: Pupil) -> Made:
             )
     with stage(job.reporter, "compare", "Compare answers before and after"):
         before, after = (_logits(model, parts.check, device).numpy() for model in (job.model, pupil.model))
-    told = Agreement.between(before, after, "pictures")
+    told = Agreement.between(before, after, "images")
     if (told.agreement.value or 0) < options.min_agreement:
         raise ParityError(
-            f"it answers as {job.ref} does for only {told.agreement.hits} of {told.agreement.total} pictures; "
+            f"it answers as {job.ref} does for only {told.agreement.hits} of {told.agreement.total} images; "
             f"{options.min_agreement:.0%} are wanted",
             hint=f"train longer with --epochs {max(2 * pupil.epochs, 3)}, make less smaller, or allow it with "
             "--min-agreement",

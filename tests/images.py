@@ -1,4 +1,4 @@
-"""Small labelled pictures that a tiny model can learn: coloured shapes on noise."""
+"""Small labelled images that a tiny model can learn: coloured shapes on noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 COLOURS = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (220, 50, 40)}
 
 
-def picture(label: str, seed: int, side: int = 40) -> Image.Image:
+def square(label: str, seed: int, side: int = 40) -> Image.Image:
     """A bright square of the class's colour somewhere on grey noise."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(90, 160, (side, side, 3)).astype(np.uint8)
@@ -24,7 +24,7 @@ def picture(label: str, seed: int, side: int = 40) -> Image.Image:
 def write_parquet(path: Path, samples: int = 90) -> Path:
     """A table with columns image, label and group; two neighbouring rows of a class share a group."""
     names = list(COLOURS)
-    rows = [(index % 3, index // 6, picture(names[index % 3], index)) for index in range(samples)]
+    rows = [(index % 3, index // 6, square(names[index % 3], index)) for index in range(samples)]
     features = datasets.Features(
         image=datasets.Image(), label=datasets.ClassLabel(names=names), group=datasets.Value("int32")
     )
@@ -42,11 +42,11 @@ def write_parquet(path: Path, samples: int = 90) -> Path:
 
 
 def write_folder(path: Path, samples: int = 30) -> Path:
-    """The same pictures as an image folder: class/number.png."""
+    """The same images as an image folder: class/number.png."""
     for index in range(samples):
         label = list(COLOURS)[index % 3]
         (path / label).mkdir(parents=True, exist_ok=True)
-        picture(label, index).save(path / label / f"{index}.png")
+        square(label, index).save(path / label / f"{index}.png")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Pictures to make a form with, and others to check it: a run's own, or those that are given."""
+"""Images to make a form with, and others to check it: a run's own, or those that are given."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from hubslice.recipe.schema import TrainParams
     from hubslice.task.task import Split, Task
 
-CHECKED = 200  # pictures that a quantised graph is checked with, at the most
-PARTS_CHECKED = 1000  # pictures that a trained form is checked with, at the most
+CHECKED = 200  # images that a quantised graph is checked with, at the most
+PARTS_CHECKED = 1000  # images that a trained form is checked with, at the most
 
 Pixels = np.ndarray | None
 
 
-def pictures(ref: Ref, model: Model, data: str | None, samples: int) -> tuple[Pixels, Pixels]:
+def images(ref: Ref, model: Model, data: str | None, samples: int) -> tuple[Pixels, Pixels]:
     """Pixels float32 [n, C, H, W] in [0, 1] to calibrate with, at most `samples`, and others to check with.
 
     Of a run they come from its own training and validation split; else from `data`, drawn, in halves where there are
@@ -32,7 +32,7 @@ def pictures(ref: Ref, model: Model, data: str | None, samples: int) -> tuple[Pi
 
     Raises:
         DataError: the data cannot be read, or has changed since the run.
-        InputError: there are fewer than two pictures.
+        InputError: there are fewer than two images.
     """
     if data is not None:
         return _halves(model, data, samples)
@@ -50,7 +50,7 @@ def _halves(model: Model, data: str, samples: int) -> tuple[Pixels, Pixels]:
     first = min(samples, len(rows) // 2)
     if first == 0:
         raise InputError(
-            f"{data} holds one picture; one is needed to calibrate with and another to check", hint="give more"
+            f"{data} holds one image; one is needed to calibrate with and another to check", hint="give more"
         )
     parts = (np.sort(rows[:first]), np.sort(rows[first : first + CHECKED]))
     one, two = (
@@ -73,7 +73,7 @@ def _of_run(ref: LocalRef, model: Model, samples: int) -> tuple[Pixels, Pixels]:
 
 @dataclass(frozen=True)
 class Parts:
-    """Pictures to train with, to choose an epoch by, and to check with; and how a run trained on them."""
+    """Images to train with, to choose an epoch by, and to check with; and how a run trained on them."""
 
     train: Split
     validation: Split
@@ -84,11 +84,11 @@ class Parts:
 def parts_of(ref: Ref, model: Model, data: str | None, seed: int) -> Parts:
     """The splits of a run, or `data` in parts, drawn with the seed: a fifth to choose by, a fifth to check with.
 
-    Labels play no part: where pictures are given all targets are 0.
+    Labels play no part: where images are given all targets are 0.
 
     Raises:
         DataError: the data cannot be read, or has changed since the run.
-        InputError: there are too few pictures, or none.
+        InputError: there are too few images, or none.
     """
     if data is not None:
         return _shared_out(model, data, seed)
@@ -96,7 +96,7 @@ def parts_of(ref: Ref, model: Model, data: str | None, seed: int) -> Parts:
         task, settings = _task(ref)
         return Parts(task.train, task.validation, task.test.limited(PARTS_CHECKED, seed=0), settings)
     raise InputError(
-        f"{ref} is no run, so there are no pictures to teach and to check with",
+        f"{ref} is no run, so there are no images to teach and to check with",
         hint="give some of what it is used on with --data",
     )
 
@@ -111,7 +111,7 @@ def _shared_out(model: Model, data: str, seed: int) -> Parts:
     fifth = min(len(table) // 5, PARTS_CHECKED)
     if fifth == 0:
         raise InputError(
-            f"{data} holds {len(table)} pictures; five are the least to teach, to choose and to check with",
+            f"{data} holds {len(table)} images; five are the least to teach, to choose and to check with",
             hint="give more",
         )
     rows = np.random.default_rng(seed).permutation(len(table))

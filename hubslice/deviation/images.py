@@ -1,4 +1,4 @@
-"""Pictures, uint8 [C, H, W], as inputs that are searched."""
+"""Images, uint8 [C, H, W], as inputs that are searched."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hubslice.deviation.shrinking import shrink
 from hubslice.recipe.deviation import SearchParams
 
 
-class AroundPicture(Neighbourhood):
-    """A picture, and others within its bounds."""
+class AroundImage(Neighbourhood):
+    """An image, and others within its bounds."""
 
     def __init__(self, seed: np.ndarray, params: SearchParams) -> None:
         self.seed = seed
@@ -46,4 +46,4 @@ def change(seed: np.ndarray, trigger: np.ndarray) -> Change:
     )
 
 
-PICTURES = InputKind({operator.name: operator.title for operator in OPERATORS}, AroundPicture, change)
+IMAGES = InputKind({operator.name: operator.title for operator in OPERATORS}, AroundImage, change)
