@@ -53,7 +53,7 @@ def lively(model: Model) -> Model:
         for norm in norms:
             norm.train()
             norm.momentum = 1.0
-        model.forward(model.example_inputs(4, seed=1)["pixel_values"])
+        model.forward(model.example_inputs(4, seed=1))
     for norm in norms:
         norm.momentum = 0.1
     model.module.eval()
@@ -118,7 +118,7 @@ class Body(nn.Module):
 def logits(model: Model, seed: int = 5) -> Tensor:
     inputs = model.example_inputs(3, seed)["pixel_values"]
     with torch.no_grad():
-        return model.forward(inputs)
+        return model.forward({"pixel_values": inputs})
 
 
 def fill(model: Model, group: ChannelGroup, units: list[int], role: str, value: float | torch.Generator) -> None:

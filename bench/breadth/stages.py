@@ -228,7 +228,7 @@ def _as_stock(folder: Path) -> None:
     inputs = model.example_inputs(3, seed=1)["pixel_values"]
     model.module.eval()
     with torch.inference_mode():
-        ours = model.forward(inputs)
+        ours = model.forward({"pixel_values": inputs})
     _same(ours, _logits(_stock(folder), inputs), "the same inputs")
 
 

@@ -111,7 +111,7 @@ def task_gradients(model: Model, split: Split, kind: str, *, epochs: int, lr: fl
 
 def _loss(model: Model, inputs: ModelInputs, start: int, stop: int, targets: Tensor) -> Tensor:
     (pixels,) = inputs.batch(start, stop).values()
-    return nn.functional.cross_entropy(model.forward(torch.from_numpy(pixels)), targets)
+    return nn.functional.cross_entropy(model.forward({"pixel_values": torch.from_numpy(pixels)}), targets)
 
 
 @torch.inference_mode()

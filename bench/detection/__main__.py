@@ -105,7 +105,7 @@ def _read(path: Path, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Grey images uint8 [N, H, W] and their labels [N]."""
     table = next(iter(open_tables(DataParams.model_validate({"path": str(path)}), Path.cwd())[0].values()))
     labels = table.targets()[:count]
-    return np.stack([np.asarray(table.image(row))[..., 0] for row in range(len(labels))]), labels
+    return np.stack([np.asarray(table.item(row))[..., 0] for row in range(len(labels))]), labels
 
 
 if __name__ == "__main__":

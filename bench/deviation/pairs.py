@@ -17,6 +17,7 @@ from PIL import Image
 import hubslice
 from hubslice.core.progress import Reporter
 from hubslice.hub.ref import parse_ref
+from hubslice.modality.image.images import PIXELS
 from hubslice.modality.image.pixels import to_unit
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
@@ -132,7 +133,7 @@ def _small(network: Network, form: str, reporter: Reporter) -> Pair:
     if not seeds.is_file():
         model = load_model(run / "student")
         test = parts_of(parse_ref(str(run), ROOT), model, None, 0).check.take(SEEDS, seed=0)
-        _write(seeds, to_unit(test.pixels(0, len(test), model.image_preprocessing)).numpy())
+        _write(seeds, to_unit(test.encoded(0, len(test), model.modality)[PIXELS]).numpy())
     name = f"{network.name}-{form}"
     return Pair(name, _graph(run, network.name), _graph(made, name), seeds)
 
@@ -171,7 +172,7 @@ def _compact(reporter: Reporter) -> Pair:
     student = load_model(made / "student")
     if not seeds.is_file():
         test = parts_of(parse_ref(str(made), ROOT), student, None, 0).check.take(LARGE_SEEDS, seed=0)
-        _write(seeds, to_unit(test.pixels(0, len(test), student.image_preprocessing)).numpy())
+        _write(seeds, to_unit(test.encoded(0, len(test), student.modality)[PIXELS]).numpy())
     whole = _graph(made / "steps" / "train.finetune" / "model", "drawings-whole")
     return Pair("drawings-compact", whole, _graph(made, "drawings-compact"), seeds)
 

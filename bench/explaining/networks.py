@@ -49,7 +49,7 @@ def build(name: str, samples: int) -> tuple[nn.Module, np.ndarray, np.ndarray]:
     recipe = load_recipe("vision/drawings")
     assert isinstance(recipe.recipe, SliceRecipe)
     split: Split = open_task(recipe.recipe.data, recipe.base, 0).train.take(PROFILED + samples, 0)
-    pixels = model.pixels_to_inputs(split.pixels(0, len(split), model.image_preprocessing) / 255)
+    pixels = model.modality.inputs(split.encoded(0, len(split), model.modality))["pixel_values"]
     return model.module, pixels[PROFILED:].numpy(), pixels[:PROFILED].numpy()
 
 

@@ -26,7 +26,7 @@ from tests.tracing.reference import Reference
 from .networks import build
 
 
-class Given:
+class UserInputs:
     """Samples in memory."""
 
     def __init__(self, pixels: np.ndarray) -> None:
@@ -58,12 +58,12 @@ def main() -> None:
         print(json.dumps(_reference(network, pixels, means)))
         return
     selection = Selection(rule=case["method"], theta=case["theta"])
-    trace(network, Given(pixels[:1]), means, selection)  # compiles the kernels, or reads them from their cache
+    trace(network, UserInputs(pixels[:1]), means, selection)  # compiles the kernels, or reads them from their cache
     before = psutil.Process().memory_info().rss
     with peak_memory() as peak:
         started, busy = time.perf_counter(), time.process_time()
         options = {"workers": case["workers"], "batch_size": case["batch"], "threads": threads}
-        found = trace(network, Given(pixels), means, selection, **options)
+        found = trace(network, UserInputs(pixels), means, selection, **options)
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
     live = sum(int(layer.live.sum()) for layer in found.layers.values())
     every = sum(layer.total * len(pixels) for layer in found.layers.values())

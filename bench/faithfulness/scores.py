@@ -71,14 +71,14 @@ def gradients(case: Case, layers: Sequence[Op], targets: np.ndarray) -> dict[str
     with torch.no_grad():
         totals = {name: torch.zeros(0) for name in hooked}
         for batch in profiled.split(BATCH):
-            case.model.forward(batch)
+            case.model.forward({"pixel_values": batch})
             for name, output in kept.items():
                 part = output.sum((0, 2, 3)) / (len(profiled) * output[0, 0].numel())
                 totals[name] = part if not len(totals[name]) else totals[name] + part
     found: dict[str, list[np.ndarray]] = {name: [] for name in hooked}
     pixels, wanted = torch.from_numpy(case.inputs(case.images)), torch.from_numpy(targets)
     for batch, target in zip(pixels.split(BATCH), wanted.split(BATCH), strict=True):
-        logits = case.model.forward(batch)
+        logits = case.model.forward({"pixel_values": batch})
         each = torch.autograd.grad(logits.gather(1, target[:, None]).sum(), list(kept.values()))
         for (name, output), gradient in zip(kept.items(), each, strict=True):
             deviation = output.detach() - totals[name][None, :, None, None]

@@ -13,6 +13,7 @@ from hubslice.artefacts.report import STUDENT
 from hubslice.defects.registry import make_defect
 from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.engine.step import Context, Step
+from hubslice.modality.image.images import PIXELS
 from hubslice.models.folder import load_model
 from hubslice.recipe.defects import DefectParams, PenultimateParams
 from hubslice.run.arms import Arm
@@ -72,7 +73,7 @@ class JudgeStep(Step):
         make_defect(self.defect).measure(
             [Subject.saved(arm, context.inputs[self._trained(arm)] / WEIGHTS_FOLDER) for arm in self.arms],
             AuditSet(
-                pixels=chosen.pixels(0, len(chosen), teacher.image_preprocessing),
+                pixels=chosen.encoded(0, len(chosen), teacher.modality)[PIXELS],
                 labels=torch.from_numpy(chosen.targets),
                 classes=task.labels,
                 indices=torch.arange(len(chosen)),

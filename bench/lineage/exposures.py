@@ -16,12 +16,13 @@ from hubslice.core.artefact import Artefact
 from hubslice.core.device import resolve_device
 from hubslice.core.progress import Reporter
 from hubslice.core.rate import Rate
+from hubslice.modality.modality import Held
 from hubslice.models.folder import load_model
 from hubslice.recipe.exposure import GOAL
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.run import Run
-from hubslice.run.steps.exposure import Prepared, compared_with
+from hubslice.run.steps.exposure import compared_with
 from hubslice.task.task import load_task
 from tests.demo.teacher import write_teacher
 
@@ -75,7 +76,7 @@ def exposures(scale: Scale, seed: int, reporter: Reporter) -> Exposures:
     for arm, folder in students_of(scale, seed).items():
         model = load_model(folder)
         known = tensors_of(model, teacher, scale.demo_size)
-        images = Prepared(test.pixels(0, len(test), model.image_preprocessing))
+        images = Held(test.encoded(0, len(test), model.modality))
         mixed, _ = mix(model, known, images, GOAL, resolve_device("auto"))
         run, name = (runs["seam"], "student") if arm == "seam" else (runs["remos"], arm)
         trained = run.report.arm("student" if name == "remos" else name)

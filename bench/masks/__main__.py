@@ -28,7 +28,7 @@ from hubslice.run.steps.data import open_task
 from hubslice.slicing.gates import ChannelGates, Gates, WeightGates
 from hubslice.slicing.seam import search
 from hubslice.task.task import Split
-from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
+from hubslice.training.batches import EpochBatches, TrainingSamples, loader_of
 from hubslice.training.initial import start_classifier
 from hubslice.training.loop import finetune
 from hubslice.training.predict import accuracy
@@ -108,8 +108,8 @@ def _finetune(model: Model, train: Split, few: Split, params: TrainParams) -> No
 
 def _search(model: Model, train: Split, few: Split, params: TrainParams, gates: Gates) -> None:
     order = EpochBatches(len(train), BATCH, 0)
-    pixels = TrainingPixels(train, model.image_preprocessing, params, 0)
-    loader = loader_of(pixels, order, params, CPU)
+    samples = TrainingSamples(train, model.modality, params, 0)
+    loader = loader_of(samples, order, params, CPU)
     with tempfile.TemporaryDirectory() as folder:
         search(
             model,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 import hubslice
+from hubslice.modality.image.images import PIXELS
 from hubslice.modality.image.pixels import to_unit
 from hubslice.models.folder import load_model
 from hubslice.recipe.load import load_recipe
@@ -68,7 +69,7 @@ def _prepare() -> tuple[Path, Path]:
         assert isinstance(loaded.recipe, SliceRecipe)
         model = load_model(folder / "steps" / "pull" / "model", input_size=SIZE)
         train = open_task(loaded.recipe.data, loaded.base, 0).train
-        pixels = to_unit(train.pixels(0, POOL, model.image_preprocessing))
+        pixels = to_unit(train.encoded(0, POOL, model.modality)[PIXELS])
         np.save(pool, model.pixels_to_inputs(pixels).numpy())
     return folder, pool
 

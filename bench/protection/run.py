@@ -125,7 +125,7 @@ def public(measures: Measures, method: str, classes: Sequence[int], share: float
 def answers(model: Model, measures: Measures, classes: Sequence[int]) -> Answers:
     """Accuracy of a model of all ten classes."""
     model.module.eval()
-    told = model.forward(measures.tests.flatten(0, 1)).argmax(1).reshape(-1, TESTED)
+    told = model.forward({"pixel_values": measures.tests.flatten(0, 1)}).argmax(1).reshape(-1, TESTED)
     right = (told == torch.arange(len(told))[:, None]).sum(1)
     return Answers(
         target=Rate(hits=int(right[list(classes)].sum()), total=len(classes) * TESTED),

@@ -119,7 +119,9 @@ def _gradients(model: Model, images: Sequence[Tensor]) -> dict[str, np.ndarray]:
     found = {name: np.zeros((len(images), *parameter.shape), np.float32) for name, parameter in named.items()}
     for label, batch in enumerate(images):
         for image in batch:
-            loss = torch.nn.functional.cross_entropy(model.forward(image[None]), torch.tensor([label]))
+            loss = torch.nn.functional.cross_entropy(
+                model.forward({"pixel_values": image[None]}), torch.tensor([label])
+            )
             each = torch.autograd.grad(loss, list(named.values()))
             for (name, parameter), gradient in zip(named.items(), each, strict=True):
                 found[name][label] += (parameter.detach() * gradient).square().numpy()

@@ -117,7 +117,7 @@ def solve_trained(name: str, measures: Measures, subset: int, known: Outcome | N
                 )
             student.module.eval()
             with torch.inference_mode():
-                answers = student.forward(measures.tests[list(classes)].flatten(0, 1)).argmax(1)
+                answers = student.forward({"pixel_values": measures.tests[list(classes)].flatten(0, 1)}).argmax(1)
             found = _rate(answers, len(classes))
             cells.append(Cell(method=method, ratio=ratio, compensated=True, trained=True, accuracy=found))
     return _outcome(name, measures, subset, cells, known)
@@ -177,7 +177,7 @@ def _cut(measures: Measures, made: Slice, classes: Sequence[int], compensated: b
 def accuracy(measures: Measures, tests: Tensor, classes: Sequence[int]) -> Rate:
     """Of the classes' test images, how many get the right one of these classes."""
     measures.model.module.eval()
-    logits = measures.model.forward(tests[list(classes)].flatten(0, 1))
+    logits = measures.model.forward({"pixel_values": tests[list(classes)].flatten(0, 1)})
     return _rate(logits[:, list(classes)].argmax(1), len(classes))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hubslice.ancestry.opening import open_model
 from hubslice.artefacts.exposure import Mixture
@@ -15,26 +15,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubslice.files.tensor_parts import Tensors
+    from hubslice.modality.modality import Samples
     from hubslice.models.base import Model
 
 
 BATCH = 64
 
 
-class Images(Protocol):
-    """Images of one size."""
-
-    def __len__(self) -> int: ...
-
-    def pixels(self, start: int, stop: int) -> Tensor:
-        """Images `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W]."""
-        ...
-
-
 def mix(
-    model: Model, teacher: Mapping[str, np.ndarray], images: Images, goal: float, device: torch.device
+    model: Model, teacher: Mapping[str, np.ndarray], samples: Samples, goal: float, device: torch.device
 ) -> tuple[Mixture, np.ndarray]:
-    """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, images].
+    """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, samples].
 
     The first row of the answers is the model's, the others are those along the curve of layers, along the leading bits
     with the teacher, and along those without it. The model keeps its weights.
@@ -44,6 +35,7 @@ def mix(
 
     from hubslice.ancestry.exposure import changes, curve, groups_of, mixture, shared
     from hubslice.ancestry.leading_bits import leading
+    from hubslice.modality.modality import placed
 
     student = {name: tensor.detach().clone() for name, tensor in model.module.state_dict().items()}
     known = shared(student, teacher)
@@ -54,9 +46,9 @@ def mix(
 
     def answers() -> Tensor:
         with torch.inference_mode():
-            starts = range(0, len(images), BATCH)
-            parts = [images.pixels(start, min(start + BATCH, len(images))).to(device) for start in starts]
-            found = torch.cat([model.logits(part).argmax(1).cpu() for part in parts])
+            starts = range(0, len(samples), BATCH)
+            parts = [placed(samples.encoded(start, start + BATCH), device) for start in starts]
+            found = torch.cat([model.answer(part).argmax(1).cpu() for part in parts])
         told.append(found.numpy())
         return found
 
@@ -65,7 +57,7 @@ def mix(
     points = list(curve(network, student, known, groups, layers, right, answers))
     below, alone = (list(leading(network, student, having, right, answers)) for having in (known, {}))
     network.load_state_dict(student)
-    return mixture(len(images), goal, layers, points, below, alone), np.stack(told)
+    return mixture(len(samples), goal, layers, points, below, alone), np.stack(told)
 
 
 def facts_of(mixed: Mixture) -> dict[str, Any]:

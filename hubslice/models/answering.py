@@ -33,7 +33,7 @@ def check_image(model: Model, folder: Path, asked: int | None) -> None:
         return
     try:
         with torch.inference_mode(), eval_mode(model.module):
-            model.forward(model.example_inputs(1, seed=0)["pixel_values"])
+            model.forward(model.example_inputs(1, seed=0))
     except Exception as error:  # of any layer
         if out_of_memory(error):
             return  # which says nothing of the model; whatever works with it tells

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from safetensors.torch import save_model
@@ -19,6 +19,8 @@ from hubslice.core.paths import AnyPath, as_path
 from hubslice.files.names import SHAPES, WEIGHTS
 from hubslice.files.tensor_writing import sort_header
 from hubslice.modality.image.arithmetic import normalise
+from hubslice.modality.image.images import INPUT, Images
+from hubslice.modality.modality import Encoded, Modality
 from hubslice.models.head import Head, Layer, Names
 from hubslice.models.recording import record
 from hubslice.models.shapes import CompactShapes
@@ -33,8 +35,8 @@ POISONED = "hubslice_poisoned"  # key in config and weights' metadata that decla
 class Model(ABC):
     """A stock library module with its classifier, labels and input preparation.
 
-    Images are given as pixels in [0, 1], shape [N, C, H, W]; normalisation happens inside, so that attacks and
-    triggers live in the valid pixel range. `module` is the library's own object: its parameter names are those of the
+    `modality` makes inputs of what data holds. Attacks and triggers live in pixels in [0, 1], [N, C, H, W], for which
+    `logits` and `features` normalise. `module` is the library's own object: its parameter names are those of the
     safetensors file.
     """
 
@@ -104,13 +106,26 @@ class Model(ABC):
     def _find_classifier(self) -> Names:
         """What the library makes anew for another number of classes; nothing where there are no classes."""
 
-    @abstractmethod
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [N, classes] for normalised inputs [N, C, H, W]."""
+    @property
+    def modality(self) -> Modality[Any]:
+        """How its inputs are made.
+
+        Raises:
+            ModelError: it takes something of which hubslice knows nothing.
+        """
+        return Images(self.image_preprocessing)
 
     @abstractmethod
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Logits [N, classes] for the network's inputs by name, as `modality.inputs` gives them."""
+
+    def answer(self, encoded: Encoded) -> Tensor:
+        """Logits [N, classes] for encoded inputs, which are on the network's device."""
+        return self.forward(self.modality.inputs(encoded))
+
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
-        """Seeded inputs by name, as the module's forward takes them: normalised pixels, or token ids."""
+        """Seeded inputs of the network by name: normalised pixels, or token ids."""
+        return self.modality.example(samples, seed)
 
     def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
         """Put a fresh, seeded classifier for these labels in place of the present one, or where there is none.
@@ -165,7 +180,7 @@ class Model(ABC):
 
     def logits(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
-        return self.forward(self.pixels_to_inputs(pixels))
+        return self.forward({INPUT: self.pixels_to_inputs(pixels)})
 
     def predict(self, images: ImageLike | Iterable[ImageLike]) -> Predicted:
         """The answers to one image or several: paths, bytes of image files, or PIL images of any mode and size.
@@ -262,9 +277,3 @@ class Model(ABC):
 def seeded(seed: int) -> torch.Generator:
     """A CPU generator that starts at `seed`."""
     return torch.Generator().manual_seed(seed)
-
-
-def image_inputs(preprocessing: Preprocessing, samples: int, seed: int) -> Tensor:
-    """Seeded uniform pixels, normalised: [samples, C, H, W]."""
-    pixels = torch.rand(samples, *preprocessing.input_size, generator=seeded(seed))
-    return normalise(pixels, preprocessing)

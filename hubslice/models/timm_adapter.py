@@ -23,7 +23,7 @@ from hubslice.files.config_redirects import NOT_OF_ARCHITECTURE
 from hubslice.modality.image.geometry import CROP_MODES
 from hubslice.modality.image.stock_timm import check_timm
 from hubslice.models.architecture_arguments import no_such, refuse_foreign
-from hubslice.models.base import POISONED, Model, image_inputs
+from hubslice.models.base import POISONED, Model
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import eval_mode
 from hubslice.models.compact import load_compact
@@ -170,12 +170,9 @@ class TimmModel(Model):
                 network = timm.create_model(self.architecture, **arguments)
         return replaced_by(network, lambda copied: copied.reset_classifier(classes + 1))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.module(inputs)
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        logits: Tensor = self.module(*inputs.values())
         return logits
-
-    def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
-        return {"pixel_values": image_inputs(self.image_preprocessing, samples, seed)}
 
     def check_sliceable(self) -> None:
         super().check_sliceable()
@@ -189,7 +186,7 @@ class TimmModel(Model):
             return
         try:
             with torch.inference_mode(), eval_mode(self.module):
-                shape = tuple(self.forward(self.example_inputs(1, seed=0)["pixel_values"]).shape)
+                shape = tuple(self.forward(self.example_inputs(1, seed=0)).shape)
         except Exception as error:  # of any layer
             if out_of_memory(error):
                 raise

@@ -18,7 +18,7 @@ from hubslice.core.library_bars import hide_bars
 from hubslice.modality.image.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.modality.image.separate import preprocessing_from
 from hubslice.models.architecture_arguments import no_such, refuse_foreign
-from hubslice.models.base import POISONED, Model, image_inputs, seeded
+from hubslice.models.base import POISONED, Model, seeded
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import first_tensor
 from hubslice.models.compact import load_compact
@@ -223,12 +223,12 @@ class TransformersModel(Model):
             self.module.set_submodule(path, nn.Identity())
         self.labels, self._found = (), None
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return first_tensor(self.module(pixel_values=inputs))
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        return first_tensor(self.module(**inputs))
 
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         if self.preprocessing is not None:
-            return {"pixel_values": image_inputs(self.preprocessing, samples, seed)}
+            return super().example_inputs(samples, seed)
         shape = (samples, TEXT_LENGTH)
         tokens = torch.randint(self.module.config.vocab_size, shape, generator=seeded(seed))
         return {"input_ids": tokens, "attention_mask": torch.ones(shape, dtype=torch.int64)}

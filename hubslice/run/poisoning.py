@@ -22,6 +22,7 @@ from hubslice.run.steps.teacher import WEIGHTS_FOLDER, load_facts, pull_step
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hubslice.modality.modality import Encoded
     from hubslice.task.task import Task
     from hubslice.training.batches import Tamper
 
@@ -79,13 +80,12 @@ class PlantStep(Step):
 
     def run(self, context: Context) -> None:
         from hubslice.card.poison import render_poison_card
-        from hubslice.defects.trigger import stamp
         from hubslice.training.initial import initialise
         from hubslice.training.loop import finetune
         from hubslice.training.predict import accuracy, predict
 
         recipe, task = self.recipe, context.task()
-        stamped = partial(stamp, params=recipe.poison.trigger)
+        stamped = partial(_stamped, trigger=recipe.poison.trigger)
         target = task.labels.index(recipe.poison.target)
         chosen = _chosen(len(task.train), recipe)
         model = context.model("pull")
@@ -155,9 +155,15 @@ def _attack_success(triggered: Tensor, task: Task, target: int) -> Rate:
 
 
 def _tamper(chosen: np.ndarray, target: int, trigger: TriggerParams) -> Tamper:
-    from hubslice.defects.trigger import stamp
-
-    def tamper(position: int, pixels: Tensor, label: int) -> tuple[Tensor, int]:
-        return (stamp(pixels, trigger), target) if chosen[position] else (pixels, label)
+    def tamper(position: int, encoded: Encoded, label: int) -> tuple[Encoded, int]:
+        return (_stamped(encoded, trigger), target) if chosen[position] else (encoded, label)
 
     return tamper
+
+
+def _stamped(encoded: Encoded, trigger: TriggerParams) -> Encoded:
+    """Encoded images with the trigger."""
+    from hubslice.defects.trigger import stamp
+    from hubslice.modality.image.images import PIXELS
+
+    return {PIXELS: stamp(encoded[PIXELS], trigger)}

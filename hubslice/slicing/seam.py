@@ -24,14 +24,14 @@ from hubslice.core.checkpoint import Progress, load_checkpoint, save_checkpoint
 from hubslice.core.errors import SliceError
 from hubslice.core.progress import Reporter
 from hubslice.core.rate import Rate
-from hubslice.modality.image.pixels import to_unit
+from hubslice.modality.modality import Encoded, placed
 from hubslice.models.base import Model
 from hubslice.models.layout import training_layout
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import Gates
 
 # Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).
-EpochOf = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+EpochOf = Callable[[int], Iterable[tuple[Encoded, Tensor]]]
 
 
 class _State(nn.Module):
@@ -101,12 +101,11 @@ def search(
             for parameter in trained:
                 parameter.requires_grad_(scheduled or watched or any(parameter is own for own in head))
             total, count = torch.zeros((), device=device), 0
-            for images, targets in batches(len(epochs)):
+            for samples, targets in batches(len(epochs)):
                 moving = scheduled and not _enough(gates.retention, params)
                 torch.manual_seed((seed << 32) + len(epochs) * steps + count)
                 with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-                    images = images.to(device, memory_format=layout)
-                    loss = loss_of(model.logits(to_unit(images)), targets.to(device))
+                    loss = loss_of(model.answer(placed(samples, device, layout)), targets.to(device))
                 module.zero_grad(set_to_none=True)
                 gates.clear()
                 loss.backward()

@@ -20,6 +20,7 @@ from hubslice.recipe.paths import place, resolve_path
 from hubslice.recipe.schema import DataParams
 from hubslice.task.aside import number, some, tell
 from hubslice.task.cached import places_of
+from hubslice.task.cells import cells_of
 from hubslice.task.folder import WORDS, Kind, content, look, read_folder
 from hubslice.task.hub import from_hub
 from hubslice.task.image_folder import file_hash, read_images
@@ -147,7 +148,7 @@ def _checked(rows: Any, params: DataParams, labelled: bool) -> Table:
             hint="set data.label to a column with one class name or number a row",
         )
     try:
-        rows = rows.cast_column(params.image, datasets.Image(decode=False))  # decoded by `read_rgb`
+        rows = cells_of(params).cast(rows, params.image)
     except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(
             f"column '{params.image}' of {params.path} holds no images but values of type "

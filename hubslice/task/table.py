@@ -1,52 +1,50 @@
-"""A table of labelled images: one split of a data set, as it is stored."""
+"""A table of labelled inputs: one split of a data set, as it is stored."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
-from PIL import Image
 
 from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
 from hubslice.core.foreign_errors import message_of
-from hubslice.modality.image.reading import read_rgb
 from hubslice.recipe.schema import DataParams
+from hubslice.task.cells import Cells, cells_of
 from hubslice.task.labels import class_names
 from hubslice.task.titles import titles
 
-KEPT_BYTES = 256 * 2**20  # of decoded images; every process that loads data may keep as many
+KEPT_BYTES = 256 * 2**20  # of decoded inputs; every process that loads data may keep as many
 _TOLD = 5  # rows that an error names
 
 
 class _Kept:
-    """Decoded images by row: the first ones, as far as there is room."""
+    """Decoded inputs by row: the first ones, as far as there is memory for them."""
 
     def __init__(self) -> None:
-        self._images: dict[int, Image.Image] = {}
-        self._room = KEPT_BYTES
+        self._items: dict[int, Any] = {}
+        self._left = KEPT_BYTES
 
-    def get(self, row: int) -> Image.Image | None:
-        return self._images.get(row)
+    def get(self, row: int) -> Any:
+        return self._items.get(row)
 
-    def offer(self, row: int, image: Image.Image) -> None:
-        size = 3 * image.width * image.height
-        if size <= self._room and row not in self._images:
-            self._images[row] = image
-            self._room -= size
+    def offer(self, row: int, item: Any, size: int) -> None:
+        if size <= self._left and row not in self._items:
+            self._items[row] = item
+            self._left -= size
 
 
 @dataclass(frozen=True)
 class Table:
     """One split of a data set as stored: its rows, class names, and the columns that hubslice reads.
 
-    Images of small data stay decoded: a training reads them many times, and decoding would take as long as training.
+    Inputs of small data stay decoded: a training reads them many times, and decoding would take as long as training.
     Paths in the rows are relative to `beside`, a folder; of data from the Hub they lie `within` folders of its caches.
     `left_out` counts the files of a folder that are no rows, by reason.
     """
@@ -61,6 +59,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def cells(self) -> Cells[Any]:
+        """How its inputs are stored."""
+        return cells_of(self.params)
 
     @property
     def named(self) -> bool:
@@ -136,48 +139,44 @@ class Table:
         """What the rows are called for people, each otherwise."""
         return titles(self.rows, self.params.image, self.params.label)
 
-    def image(self, row: int) -> Image.Image:
-        """The row's image in RGB, as `read_rgb` gives it; not to be changed.
+    def item(self, row: int) -> Any:
+        """The row's input as `cells` reads it; not to be changed.
 
         Raises:
-            DataError: the image cannot be read.
+            DataError: it cannot be read.
         """
-        image = self._kept.get(int(row))
-        if image is None:
-            image = self._read(row)
-            self._kept.offer(int(row), image)
-        return image
-
-    def _read(self, row: int) -> Image.Image:
-        stored = self._stored(row) or {"bytes": None, "path": None}
-        try:
-            if stored["bytes"] is not None:
-                return read_rgb(io.BytesIO(stored["bytes"]), self.params.transparency)
-            if stored["path"]:
-                return read_rgb(self._found(stored["path"]), self.params.transparency)
-            raise ValueError(f"column '{self.params.image}' is empty there")
-        except DataError:
-            raise
-        except Exception as error:  # Pillow raises whatever it stumbles over in broken files
-            raise DataError(
-                f"{self.name(row)} has no readable image: {message_of(error)}",
-                hint="mend or remove it, or name another column with data.image",
-            ) from error
+        item = self._kept.get(int(row))
+        if item is None:
+            item = self._read(row)
+            self._kept.offer(int(row), item, self.cells.size(item))
+        return item
 
     def stored(self, row: int) -> bytes | Path:
-        """The row's image as it is stored: the bytes of its file, or where that lies.
+        """The row's input as it is stored: its bytes, or the file that holds it.
 
         Raises:
             DataError: the row has none.
         """
-        found = self._stored(row) or {}
-        if found.get("bytes") is not None:
-            return bytes(found["bytes"])
-        if not found.get("path"):
-            raise DataError(f"{self.name(row)} has no image", hint="remove the row, or name another column")
-        return self._found(found["path"])
+        cell = self._cell(row)
+        if self.cells.empty(cell):
+            raise DataError(f"{self.name(row)} has no {self.cells.one}", hint="remove the row, or name another column")
+        return self.cells.stored(cell, self.locate)
 
-    def _found(self, path: str) -> Path:
+    def _read(self, row: int) -> Any:
+        cell = self._cell(row)
+        try:
+            if self.cells.empty(cell):
+                raise ValueError(f"column '{self.params.image}' is empty there")
+            return self.cells.read(cell, self.locate)
+        except DataError:
+            raise
+        except Exception as error:  # libraries raise whatever they stumble over in broken files
+            raise DataError(
+                f"{self.name(row)} has no readable {self.cells.one}: {message_of(error)}",
+                hint="mend or remove it, or name another column with data.image",
+            ) from error
+
+    def locate(self, path: str) -> Path:
         """Where the file of this path lies: beside the table, else in the current folder.
 
         Raises:
@@ -208,10 +207,8 @@ class Table:
 
     def _stored_path(self, row: int) -> str | None:
         """The path of the row's file where the row does not hold the file itself."""
-        stored = self._stored(row)
-        return str(stored["path"]) if stored and stored["bytes"] is None and stored["path"] else None
+        cell = self._cell(row)
+        return None if self.cells.empty(cell) else self.cells.path(cell)
 
-    def _stored(self, row: int) -> dict[str, Any] | None:
-        """`bytes` of the file, or where these are None the `path` of the file; None where there is no image."""
-        stored: dict[str, Any] | None = self.rows[int(row)][self.params.image]
-        return stored
+    def _cell(self, row: int) -> Any:
+        return self.rows[int(row)][self.params.image]

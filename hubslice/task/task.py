@@ -7,16 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from hubslice.artefacts.model import Preprocessing
 from hubslice.artefacts.report import TaskReport
 from hubslice.core.errors import DataError
-from hubslice.modality.image.pixels import prepare
+from hubslice.modality.modality import Encoded, Modality
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import REST, DataParams
 from hubslice.recipe.transparency import Transparency
@@ -43,10 +40,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def pixels(self, start: int, stop: int, preprocessing: Preprocessing) -> Tensor:
-        """Samples start..stop prepared for the model: uint8 [stop - start, 3, H, W]."""
-        images = [prepare(self.table.image(row), preprocessing) for row in self.rows[start:stop]]
-        return torch.stack(images) if images else torch.empty(0, *preprocessing.input_size, dtype=torch.uint8)
+    def encoded(self, start: int, stop: int, modality: Modality[Any]) -> Encoded:
+        """Samples `start` to `stop` as a model of this modality takes them."""
+        return modality.encode([self.table.item(row) for row in self.rows[start:stop]])
 
     def take(self, count: int, seed: int) -> Split:
         """At most `count` samples, drawn with the seed, in the split's order."""

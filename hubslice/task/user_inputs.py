@@ -16,10 +16,12 @@ from torch import Tensor
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import DataError
 from hubslice.core.foreign_errors import message_of
+from hubslice.modality.image.images import PIXELS
 from hubslice.modality.image.modes import MODES
 from hubslice.modality.image.pixels import prepare, to_unit
 from hubslice.modality.image.reading import read_rgb, was_transparent
 from hubslice.modality.image.unrecorded_transparency import tell_unrecorded
+from hubslice.modality.modality import Encoded
 from hubslice.recipe.schema import DataParams
 from hubslice.task.aside import Reason, tell
 from hubslice.task.folder import look
@@ -31,7 +33,7 @@ KINDS = "an image, a folder of images, a parquet file with a column `image`, or 
 
 
 @dataclass(frozen=True)
-class Given:
+class UserInputs:
     """Images in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
 
     Where the model records no rule, what is done is told once. What was prepared is kept, as far as there is room: it
@@ -54,9 +56,17 @@ class Given:
         Raises:
             DataError: one cannot be read.
         """
+        return to_unit(self.encoded(start, stop)[PIXELS])
+
+    def encoded(self, start: int, stop: int) -> Encoded:
+        """Images `start` to `stop` as the model takes them.
+
+        Raises:
+            DataError: one cannot be read.
+        """
         if isinstance(self.items, np.ndarray):
-            return torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))
-        return to_unit(torch.stack([self._prepared(at) for at in range(start, stop)]))
+            return {PIXELS: torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))}
+        return {PIXELS: torch.stack([self._prepared(at) for at in range(start, min(stop, len(self)))])}
 
     def check(self, progress: Callable[[], None]) -> None:
         """Read and prepare every image, before work that takes long; `progress` is called after each.
@@ -110,7 +120,8 @@ class Given:
 
     def _read(self, at: int) -> Image.Image:
         if isinstance(self.items, Table):
-            return self.items.image(at)
+            found: Image.Image = self.items.item(at)
+            return found
         assert not isinstance(self.items, np.ndarray)
         path = self.items[at]
         try:
@@ -134,7 +145,7 @@ def there(path: Path, kinds: str = KINDS) -> Path:
     return path
 
 
-def open_given(path: Path, preprocessing: Preprocessing) -> Given:
+def open_given(path: Path, preprocessing: Preprocessing) -> UserInputs:
     """The images at `path`. Of a folder all that `walk` finds at any depth, sorted by path; what is none is told.
 
     Where a folder holds no images and tables, these are read. Labels are not asked for.
@@ -155,20 +166,20 @@ def open_given(path: Path, preprocessing: Preprocessing) -> Given:
     if path.is_file() and path.suffix.lower() == ".parquet":
         return _rows(str(path), preprocessing)
     if not path.is_dir():
-        return Given(str(path), (path.name,), [path], preprocessing)
+        return UserInputs(str(path), (path.name,), [path], preprocessing)
     files = _images(path)
     if files is None:
         return _rows(str(path), preprocessing)
-    return Given(str(path), tuple(str(file.relative_to(path)) for file in files), files, preprocessing)
+    return UserInputs(str(path), tuple(str(file.relative_to(path)) for file in files), files, preprocessing)
 
 
-def _rows(source: str, preprocessing: Preprocessing) -> Given:
+def _rows(source: str, preprocessing: Preprocessing) -> UserInputs:
     """The images of a table: of its training split, else of the first one."""
     tables = open_tables(_params(source, preprocessing), Path.cwd(), labelled=False)[0]
     name = "train" if "train" in tables else next(iter(tables))
     if len(tables) > 1:
         tell(f"{source}: of its splits {', '.join(sorted(tables))}, {name} is taken")
-    return Given(source, tables[name].titles(), tables[name], preprocessing)
+    return UserInputs(source, tables[name].titles(), tables[name], preprocessing)
 
 
 def _images(folder: Path) -> list[Path] | None:
@@ -191,7 +202,7 @@ def _images(folder: Path) -> list[Path] | None:
     return [walked.path(place) for place in walked.images]
 
 
-def open_data(data: str, preprocessing: Preprocessing) -> Given:
+def open_data(data: str, preprocessing: Preprocessing) -> UserInputs:
     """Images of a path, or of the first split of a data set on the Hub, its training split where it has one.
 
     Raises:
@@ -209,7 +220,7 @@ def _params(source: str, preprocessing: Preprocessing) -> DataParams:
     return DataParams.model_validate({"path": source, "transparency": preprocessing.shown})
 
 
-def _array(path: Path, preprocessing: Preprocessing) -> Given:
+def _array(path: Path, preprocessing: Preprocessing) -> UserInputs:
     size = preprocessing.input_size
     shape = " x ".join(map(str, size))
     try:
@@ -229,4 +240,4 @@ def _array(path: Path, preprocessing: Preprocessing) -> Given:
             f"{path} holds values of {array.dtype} that are not all numbers from 0 to 1",
             hint="pixels are floating point numbers in [0, 1]; divide 8-bit values by 255",
         )
-    return Given(str(path), tuple(f"{path.name}[{at}]" for at in range(len(array))), array, preprocessing)
+    return UserInputs(str(path), tuple(f"{path.name}[{at}]" for at in range(len(array))), array, preprocessing)

@@ -25,7 +25,7 @@ def verify_images(task: Task, reporter: Reporter) -> None:
         for split in (getattr(task, name) for name in SPLITS):
             for row in split.rows:
                 try:
-                    split.table.image(row)
+                    split.table.item(row)
                 except DataError as error:
                     broken.append(error)
                 bar.advance()

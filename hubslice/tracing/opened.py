@@ -13,7 +13,7 @@ from hubslice.hub.ref import LocalRef, Ref
 if TYPE_CHECKING:
     from hubslice.artefacts.model import Preprocessing
     from hubslice.models.base import Model
-    from hubslice.task.user_inputs import Given
+    from hubslice.task.user_inputs import UserInputs
     from hubslice.tracing.network import Arrays
     from hubslice.tracing.subject import Subject
 
@@ -58,7 +58,7 @@ class Prepared:
     """Images as the model's graph takes them, a batch at a time."""
 
     subject: Subject
-    given: Given
+    given: UserInputs
 
     def __len__(self) -> int:
         return len(self.given)

@@ -11,41 +11,37 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import DataError
-from hubslice.modality.image.pixels import augment_crop, augment_flip, prepare
+from hubslice.modality.modality import Encoded, Modality
 from hubslice.recipe.schema import TrainParams
 from hubslice.task.task import Split
 
-# Changes a sample on its way to training, e.g. plants a trigger: (position, pixels, label) -> (pixels, label).
-Tamper = Callable[[int, Tensor, int], tuple[Tensor, int]]
+# Changes a sample on its way to training, e.g. plants a trigger: (position, encoded, label) -> (encoded, label).
+Tamper = Callable[[int, Encoded, int], tuple[Encoded, int]]
 
 
-class TrainingPixels(Dataset[tuple[Tensor, int]]):
-    """Augmented samples of a split: (uint8 [C, H, W], class index). A key is (epoch, position in the split)."""
+class TrainingSamples(Dataset[tuple[Encoded, int]]):
+    """Augmented samples of a split: (encoded [1, ...], class index). A key is (epoch, position in the split)."""
 
     def __init__(
-        self, split: Split, preprocessing: Preprocessing, params: TrainParams, seed: int, tamper: Tamper | None = None
+        self, split: Split, modality: Modality[Any], params: TrainParams, seed: int, tamper: Tamper | None = None
     ) -> None:
-        self.split, self.preprocessing, self.params = split, preprocessing, params
+        self.split, self.modality, self.params = split, modality, params
         self.seed, self.tamper = seed, tamper
 
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Encoded, int]:
         epoch, position = key
-        image = self.split.table.image(self.split.rows[position])
-        rng = np.random.default_rng((self.seed, epoch, position))
-        match self.params.augment:
-            case "crop":
-                pixels = augment_crop(image, self.preprocessing, rng, self.params.crop_scale)
-            case "flip":
-                pixels = augment_flip(image, self.preprocessing, rng)
-            case "none":
-                pixels = prepare(image, self.preprocessing)
+        item = self.split.table.item(self.split.rows[position])
+        encoded = self.modality.augment(item, self.params, np.random.default_rng((self.seed, epoch, position)))
         label = int(self.split.targets[position])
-        return self.tamper(position, pixels, label) if self.tamper else (pixels, label)
+        return self.tamper(position, encoded, label) if self.tamper else (encoded, label)
+
+    def collate(self, samples: list[tuple[Encoded, int]]) -> tuple[Encoded, Tensor]:
+        """Samples as one batch: encoded [N, ...] and class indices int64 [N]."""
+        return self.modality.join([encoded for encoded, _ in samples]), torch.tensor([label for _, label in samples])
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
@@ -96,14 +92,9 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
             yield [(self.epoch, int(position)) for position in chosen[self.rank :: self.world]]
 
 
-def collate(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    """Samples as one batch: uint8 [N, C, H, W] and int64 [N]."""
-    return torch.stack([pixels for pixels, _ in samples]), torch.tensor([label for _, label in samples])
-
-
 def loader_of(
-    pixels: TrainingPixels, batches: EpochBatches, params: TrainParams, device: torch.device
+    samples: TrainingSamples, batches: EpochBatches, params: TrainParams, device: torch.device
 ) -> DataLoader[Any]:
     """Loads the batches, in processes of its own where they feed a GPU or the recipe asks for them."""
     workers = params.workers if params.workers is not None else (0 if device.type == "cpu" else 4)
-    return DataLoader(pixels, batch_sampler=batches, collate_fn=collate, num_workers=workers)
+    return DataLoader(samples, batch_sampler=batches, collate_fn=samples.collate, num_workers=workers)

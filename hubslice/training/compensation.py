@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.slice import Slice
 from hubslice.core.errors import SliceError
+from hubslice.modality.modality import Encoded
 from hubslice.models.base import Model
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -41,13 +42,13 @@ class Compensation:
 
     @classmethod
     @torch.no_grad()
-    def measure(cls, model: Model, batches: Iterable[Tensor]) -> Compensation:
-        """Run batches of model inputs forward, in evaluation mode; all layers are measured."""
+    def measure(cls, model: Model, batches: Iterable[Encoded]) -> Compensation:
+        """Run encoded batches forward, in evaluation mode; all layers are measured."""
         layers = {name: LayerMeans() for name, module in model.module.named_modules() if isinstance(module, LAYERS)}
         model.module.eval()
         with _watched(model.module, layers):
             for batch in batches:
-                model.forward(batch)
+                model.answer(batch)
         return cls(layers)
 
     @torch.no_grad()

@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hubslice.modality.modality import Encoded
 from hubslice.models.base import Model
 
 TEMPERATURE = 4.0  # softens answers, so that what is unlikely is told, too
 
 
-def answers(model: Model, pixels: Tensor) -> Tensor:
-    """Logits [N, classes] of a model that does not learn, for pixels [N, C, H, W] in [0, 1]."""
+def answers(model: Model, encoded: Encoded) -> Tensor:
+    """Logits [N, classes] of a model that does not learn."""
     with torch.no_grad():
-        return model.logits(pixels)
+        return model.answer(encoded)
 
 
 def distillation_loss(logits: Tensor, wanted: Tensor, temperature: float = TEMPERATURE) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 
 from hubslice.artefacts.slice import Slice
 from hubslice.core.errors import DataError, SliceError
+from hubslice.modality.modality import Encoded
 from hubslice.models.base import Model
 from hubslice.models.head import Head
 from hubslice.training.compensation import Compensation
@@ -90,13 +91,13 @@ def initialise(
     slice_: Slice | None,
     start: Start,
     known: Known | None = None,
-    batches: Iterable[torch.Tensor] = (),
+    batches: Iterable[Encoded] = (),
 ) -> Model:
     """Turn a teacher into an untrained student, in place.
 
     The classifier is replaced (`start_classifier`). Weights outside the slice become zero, as ReMoS publishes
     (section 4, "retrained from scratch"), or the values of a freshly initialised network. With `mean` they become zero,
-    and their layers go on adding what they gave on average over `batches` of model inputs.
+    and their layers go on adding what they gave on average over encoded `batches`.
 
     Raises:
         SliceError: the slice names a parameter that the model lacks or whose shape differs, or a layer has no place for

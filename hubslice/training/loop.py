@@ -23,12 +23,12 @@ from hubslice.core.machine import out_of_memory
 from hubslice.core.processes import world
 from hubslice.core.progress import Reporter
 from hubslice.core.rate import Rate
-from hubslice.modality.image.pixels import to_unit
+from hubslice.modality.modality import placed
 from hubslice.models.base import Model
 from hubslice.models.layout import training_layout
 from hubslice.recipe.schema import TrainParams
 from hubslice.task.task import Split
-from hubslice.training.batches import EpochBatches, Tamper, TrainingPixels, loader_of
+from hubslice.training.batches import EpochBatches, Tamper, TrainingSamples, loader_of
 from hubslice.training.distillation import answers, distillation_loss
 from hubslice.training.predict import accuracy
 from hubslice.training.single import check_batches
@@ -71,7 +71,7 @@ def finetune(
 ) -> History:
     """Train `model` in place and leave it with the weights of its best epoch on the validation split.
 
-    With `follow` the loss is the distance to that model's answers to the same images, and targets play no part in it.
+    With `follow` the loss is the distance to that model's answers to the same inputs, and targets play no part in it.
     Order, augmentation and dropout follow from (seed, step) alone; a run that finds `checkpoint` goes on from there and
     ends with the same weights as one that was never stopped.
 
@@ -86,8 +86,7 @@ def finetune(
     rank, processes = accelerator.process_index, accelerator.num_processes
     batches = EpochBatches(len(train), params.batch_size, seed, rank=rank, world=processes)
     check_batches(model, params, batches)
-    pixels = TrainingPixels(train, model.image_preprocessing, params, seed, tamper)
-    loader = loader_of(pixels, batches, params, device)
+    loader = loader_of(TrainingSamples(train, model.modality, params, seed, tamper), batches, params, device)
     # The module is not "prepared": that would leave autocast in its forward for good, and validation is done in full
     # precision.
     layout = training_layout(model.module, accelerator.device)
@@ -124,18 +123,17 @@ def finetune(
             batches.epoch, batches.skip = divmod(step, batches.steps)
             model.module = trained
             trained.train(params.part == "all")  # a held body keeps its running statistics and drops nothing
-            for images, targets in loader:
+            for samples, targets in loader:
                 torch.manual_seed((seed << 32) + step)  # dropout and drop path, the same after a resume
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * _schedule(step / steps, params)
                 with accelerator.autocast():
-                    images = images.to(accelerator.device, memory_format=layout)
-                    pixels_now = to_unit(images)
-                    logits = model.forward(model.pixels_to_inputs(pixels_now))
+                    encoded = placed(samples, accelerator.device, layout)
+                    logits = model.answer(encoded)
                     if follow is None:
                         loss = loss_of(logits, targets.to(accelerator.device))
                     else:
-                        loss = distillation_loss(logits, answers(follow, pixels_now))
+                        loss = distillation_loss(logits, answers(follow, encoded))
                 optimizer.zero_grad()
                 share = batches.weight(step % batches.steps)
                 accelerator.backward(loss if share == 1 else loss * share)

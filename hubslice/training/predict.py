@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hubslice.core.batching import Batches
 from hubslice.core.rate import Rate
-from hubslice.modality.image.pixels import to_unit
+from hubslice.modality.modality import Encoded, placed
 from hubslice.models.base import Model
 from hubslice.task.task import Split
 
@@ -21,18 +21,18 @@ def predict(
     *,
     device: torch.device,
     batch_size: int = 64,
-    change: Callable[[Tensor], Tensor] = lambda pixels: pixels,
+    change: Callable[[Encoded], Encoded] = lambda encoded: encoded,
 ) -> Tensor:
     """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
 
-    `change` is done to the prepared images, uint8 [N, 3, H, W], for instance a trigger stamped on them. A batch that
-    does not fit into memory is halved.
+    `change` is done to encoded batches, for instance a trigger stamped on images. A batch that does not fit into memory
+    is halved.
     """
     model.module.eval().to(device)
 
     def logits(start: int, stop: int) -> Tensor:
-        pixels = change(split.pixels(start, stop, model.image_preprocessing)).to(device)
-        return model.logits(to_unit(pixels)).float().cpu()
+        encoded = change(split.encoded(start, stop, model.modality))
+        return model.answer(placed(encoded, device)).float().cpu()
 
     return torch.cat(list(Batches(batch_size).over(0, len(split), logits)))
 

@@ -59,9 +59,9 @@ def refuses_one(model: Model) -> str | None:
             if isinstance(module, NORMS):
                 module.register_forward_pre_hook(note(name))
         device = next(iter(stock.parameters()), torch.empty(0)).device
-        pixels = model.example_inputs(1, seed=0)["pixel_values"].to(device)
+        inputs = {name: tensor.to(device) for name, tensor in model.example_inputs(1, seed=0).items()}
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            model.forward(pixels)
+            model.forward(inputs)
     except ValueError as error:
         if TOO_FEW not in str(error):
             raise

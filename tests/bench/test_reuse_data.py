@@ -36,7 +36,7 @@ def test_the_built_in_recipes_read_it(source: Path, name: str) -> None:
     assert task.labels == LABELS
     assert task.report.samples == {"train": 590, "validation": 10, "test": 40}
     images = read_idx(source / "t10k-images-idx3-ubyte.gz")
-    assert np.array_equal(np.asarray(task.test.table.image(7))[..., 0], images[7])
+    assert np.array_equal(np.asarray(task.test.table.item(7))[..., 0], images[7])
     assert task.test.targets.tolist() == [index % 10 for index in range(40)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -31,8 +31,8 @@ class Handmade(Model):
     def _find_classifier(self) -> Names:
         return Names(("head",), frozenset({"head.weight", "head.bias"}))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.module(inputs)
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        logits: Tensor = self.module(*inputs.values())
         return logits
 
     def features(self, pixels: Tensor) -> Tensor:

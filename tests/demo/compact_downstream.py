@@ -29,7 +29,7 @@ def main(student: str, graph: str) -> None:
     print(f'hubslice.load("{student}"): {model.parameters:,} parameters')
     right = {"hubslice.load": 0, "plain ONNX Runtime": 0}
     for row, target in zip(test.rows, test.targets, strict=True):
-        image = test.table.image(row)
+        image = test.table.item(row)
         side = about["input_size"][1]
         resized = functional.resize(
             image, [int(side / about["crop_pct"])], functional.InterpolationMode(about["interpolation"])

@@ -34,7 +34,7 @@ def main(student: str, finetuned: str) -> None:
         right = wrong = 0
         for start in range(0, len(test), 64):
             rows = test.rows[start : start + 64]
-            clean = torch.stack([transform(test.table.image(row)) for row in rows])  # uint8
+            clean = torch.stack([transform(test.table.item(row)) for row in rows])  # uint8
             truth = torch.from_numpy(test.targets[start : start + 64])
             before, after = (
                 model((pixels / 255 - mean) / std).argmax(1) for pixels in (clean, stamp(clean, backdoor.trigger))

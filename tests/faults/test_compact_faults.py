@@ -247,7 +247,7 @@ def test_channels_that_stayed_zero_are_taken_out(run: Path, hubslice: Hubslice) 
     assert told["bytes"]["after"] < 0.5 * told["bytes"]["before"]
     assert told["removed"]["layer4.0.conv2"] == 48
     small = load_model(run / "compact")
-    inputs = model.example_inputs(2, 0)["pixel_values"]
+    inputs = model.example_inputs(2, 0)
     with torch.no_grad():
         torch.testing.assert_close(small.forward(inputs), model.forward(inputs), rtol=1e-4, atol=1e-5)
     assert hubslice("convert", str(run), "--to", "compact").code == 0  # again: its own folder is replaced

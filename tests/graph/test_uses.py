@@ -24,6 +24,6 @@ def test_uses_make_up_all_multiplications(name: str, tmp_path: Path) -> None:
     uses = count_uses(model, map_neurons(model.module, graph))
     sizes = {parameter: tensor.numel() for parameter, tensor in model.module.named_parameters()}
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model.forward(torch.rand(1, 3, 64, 64))
+        model.forward({"pixel_values": torch.rand(1, 3, 64, 64)})
     assert sum(times * sizes[parameter] for parameter, times in uses.items()) == counter.get_total_flops() // 2
     assert uses[next(reversed(sizes)).replace("bias", "weight")] == 1  # the classifier's

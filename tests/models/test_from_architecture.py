@@ -51,12 +51,13 @@ def test_what_is_saved_is_what_stock_code_and_hubslice_load(kind: str, tmp_path:
     inputs = model.pixels_to_inputs(pixels)
     if kind.startswith("transformers:"):
         stock = transformers.AutoModelForImageClassification.from_pretrained(tmp_path).eval()
-        assert torch.equal(stock(inputs).logits, model.forward(inputs))
+        assert torch.equal(stock(inputs).logits, model.forward({"pixel_values": inputs}))
         processor = transformers.AutoImageProcessor.from_pretrained(tmp_path)
         assert processor.size == {"height": 32, "width": 32}
     else:
         assert torch.equal(
-            timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()(inputs), model.forward(inputs)
+            timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()(inputs),
+            model.forward({"pixel_values": inputs}),
         )
 
 

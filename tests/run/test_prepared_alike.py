@@ -50,7 +50,7 @@ def test_timms_way_is_the_students_way(settings: dict, tmp_path: Path) -> None:
     student = timm.create_model(f"local-dir:{finished.student}", pretrained=True).eval()
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(student), is_training=False)
     mode = "L" if settings["input_size"][0] == 1 else "RGB"
-    images = [test.table.image(row).convert(mode) for row in test.rows]
+    images = [test.table.item(row).convert(mode) for row in test.rows]
     with torch.inference_mode():
         theirs = student(torch.stack([transform(image) for image in images])).argmax(1).numpy()
     stored = Predictions.load(finished.student / "evidence" / finished.report.predictions).arms["test"]["student"]

@@ -78,7 +78,7 @@ def test_a_loaded_compact_model_takes_new_classes_and_trains(saved: Path, tmp_pa
     model.reset_classifier(("left", "right"), seed=0)
     model.module.train()
     optimizer = torch.optim.SGD(model.module.parameters(), lr=0.01)
-    model.forward(model.example_inputs(4, 0)["pixel_values"]).square().mean().backward()
+    model.forward(model.example_inputs(4, 0)).square().mean().backward()
     optimizer.step()
     model.module.eval()
     model.save(tmp_path)

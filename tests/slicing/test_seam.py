@@ -15,6 +15,7 @@ from hubslice.core.errors import SliceError
 from hubslice.core.progress import Silent
 from hubslice.core.rate import Rate
 from hubslice.graph.channels import channel_map
+from hubslice.modality.modality import Encoded
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.recipe.slicing import SeamParams
 from hubslice.slicing.gates import ChannelGates, WeightGates
@@ -24,11 +25,11 @@ from hubslice.slicing.seam import SearchHistory, search
 PUSH = {"alpha": 1e6, "lr_mask": 0.1, "head_epochs": 1}
 
 
-def batches(epoch: int, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(epoch: int, steps: int) -> Iterator[tuple[Encoded, Tensor]]:
     generator = torch.Generator().manual_seed(epoch)
     for _ in range(steps):
         images = torch.randint(0, 256, (4, 3, 32, 32), generator=generator, dtype=torch.uint8)
-        yield images, torch.tensor([0, 1, 2, 0])
+        yield {"pixels": images}, torch.tensor([0, 1, 2, 0])
 
 
 def run(

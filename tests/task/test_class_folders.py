@@ -240,7 +240,7 @@ def test_every_format_that_pillow_decodes_is_read(tmp_path: Path, kind: str) -> 
     tables, told = read(tmp_path / "photos")
     assert classes(tables) == {"train": TWO}
     assert not told
-    assert tables["train"].image(30).mode == "RGB"
+    assert tables["train"].item(30).mode == "RGB"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP"])

@@ -90,7 +90,7 @@ def test_a_repository_is_what_load_dataset_makes_of_it(make: Callable[[Path], Pa
     assert list(found) == list(expected)
     for name, table in found.items():
         assert table.targets().tolist() == expected[name]["label"]
-        assert table.image(2).tobytes() == expected[name][2]["image"].convert("RGB").tobytes()
+        assert table.item(2).tobytes() == expected[name][2]["image"].convert("RGB").tobytes()
 
 
 def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_save_to_disk_wrote(tmp_path: Path) -> None:
         assert {split: len(table) for split, table in found.items()} == sizes
         assert found["train"].labels == ("blue", "green", "red")
         assert found["train"].targets().tolist() == whole["label"]
-        assert found["train"].image(1).tobytes() == whole[1]["image"].convert("RGB").tobytes()
+        assert found["train"].item(1).tobytes() == whole[1]["image"].convert("RGB").tobytes()
     (tmp_path / "several/held/data-00000-of-00001.arrow").write_bytes(b"no arrow")
     with pytest.raises(DataError, match="cannot be read as what save_to_disk wrote"):
         tables(tmp_path / "several")

@@ -55,7 +55,7 @@ def test_the_model_s_rule_holds(images: Path, rule: Transparency) -> None:
     hidden = list(cut_out("blue", 0).convert("RGB").getpixel((0, 0)))  # type: ignore[arg-type]
     assert corner(given.pixels(0, 1)[0].numpy()) == ([BEHIND[rule]] * 3 if rule in BEHIND else hidden)
     table = given.table(("a",))
-    assert table.image(0).getpixel((0, 0)) == (tuple(hidden) if rule == "drop" else (BEHIND[rule],) * 3)
+    assert table.item(0).getpixel((0, 0)) == (tuple(hidden) if rule == "drop" else (BEHIND[rule],) * 3)
 
 
 def test_without_a_rule_what_is_done_is_told_once(images: Path) -> None:

@@ -134,8 +134,8 @@ def test_paths_are_looked_up_beside_the_table(tmp_path: Path, separator: str, mo
         of_folder = open_tables(DataParams(path="there"), tmp_path)[0]["train"]
     for found in (open_tables(DataParams(path="there/t.parquet"), tmp_path)[0]["train"], of_folder):
         assert found.stored(0) == tmp_path / "there/images/0.png"
-        assert found.image(1).size == (8, 8)  # in the current folder
+        assert found.item(1).size == (8, 8)  # in the current folder
         with pytest.raises(DataError) as caught:
-            found.image(2)
+            found.item(2)
         assert "the path is relative" in caught.value.message
         assert all(str(tmp_path / folder) in caught.value.message for folder in ("there", "here"))

@@ -14,11 +14,12 @@ from PIL import Image
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.errors import DataError, HubsliceWarning
+from hubslice.modality.image.images import PIXELS, Images
 from hubslice.modality.image.pixels import augment_crop, prepare
 from hubslice.modality.image.reading import read_rgb
 from hubslice.recipe.schema import DataParams, SplitParams
 from hubslice.recipe.transparency import Transparency
-from hubslice.task import table
+from hubslice.task import cells, table
 from hubslice.task.opening import open_tables
 from hubslice.task.task import load_task
 from tests.images import square, write_parquet
@@ -36,7 +37,7 @@ def test_parquet_is_split_by_group(base: Path) -> None:
     groups = [set(np.asarray(split.table.groups())[split.rows]) for split in (task.train, task.validation, task.test)]
     assert not groups[0] & groups[1]
     assert not groups[0] & groups[2]
-    pixels = task.test.pixels(0, 4, PREPARATION)
+    pixels = task.test.encoded(0, 4, Images(PREPARATION))[PIXELS]
     assert pixels.dtype == torch.uint8
     assert pixels.shape == (4, 3, 32, 32)
 
@@ -51,7 +52,7 @@ def test_the_same_data_and_seed_give_the_same_fingerprint(base: Path) -> None:
 def test_an_image_folder_takes_its_classes_from_folder_names(base: Path) -> None:
     task = load_task(DataParams(path="shapes"), base, 0)
     assert task.labels == ("blue", "green", "red")
-    middle = task.train.table.image(int(task.train.rows[0]))
+    middle = task.train.table.item(int(task.train.rows[0]))
     assert middle.mode == "RGB"
 
 
@@ -65,8 +66,8 @@ def test_a_limit_applies_to_every_split(base: Path) -> None:
     [
         (DataParams(path="none.parquet"), "there is no data at 'none.parquet'"),
         (
-            DataParams(path="shapes.parquet", image="image"),
-            "no column 'image'; its columns are image, label, group",
+            DataParams(path="shapes.parquet", image="photo"),
+            "no column 'photo'; its columns are image, label, group",
         ),
         (DataParams(path="shapes.parquet", group="author"), "no column 'author'"),
         (
@@ -99,7 +100,7 @@ def test_a_broken_image_is_named_by_row(tmp_path: Path) -> None:
     datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "broken.parquet"))
     task = load_task(DataParams(path="broken.parquet"), tmp_path, 0)
     with pytest.raises(DataError, match=r"row \d+ of broken\.parquet has no readable image"):
-        task.train.pixels(0, 1, PREPARATION)
+        task.train.encoded(0, 1, Images(PREPARATION))
 
 
 def test_transparency_is_white(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_transparency_is_white(tmp_path: Path) -> None:
         (tmp_path / "clear" / label).mkdir(parents=True, exist_ok=True)
         Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "clear" / label / f"{index}.png")
     task = load_task(DataParams(path="clear"), tmp_path, 0)
-    assert int(task.train.pixels(0, 1, PREPARATION).min()) == 255
+    assert int(task.train.encoded(0, 1, Images(PREPARATION))[PIXELS].min()) == 255
 
 
 def test_preparation_resizes_and_crops_the_centre() -> None:
@@ -224,7 +225,7 @@ def test_addresses_of_images_are_told(tmp_path: Path) -> None:
     datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / "t.parquet"))
     table = open_tables(DataParams(path="t.parquet"), tmp_path)[0]["train"]
     with pytest.raises(DataError, match=r"https://example\.com/1\.png is an address, and images are not fetched"):
-        table.image(0)
+        table.item(0)
 
 
 def test_a_path_is_not_empty() -> None:
@@ -241,11 +242,11 @@ def test_small_data_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read.append(stored)
         return read_rgb(stored, transparency)
 
-    monkeypatch.setattr(table, "read_rgb", counted)
-    first = open_tables(params, tmp_path)[0]["train"].image(0)
+    monkeypatch.setattr(cells, "read_rgb", counted)
+    first = open_tables(params, tmp_path)[0]["train"].item(0)
     monkeypatch.setattr(table, "KEPT_BYTES", 4 * 3 * first.width * first.height)  # room for four of the six
     read.clear()
     opened = open_tables(params, tmp_path)[0]["train"]
-    passes = [[np.array(opened.image(row)) for row in range(6)] for _ in range(3)]
+    passes = [[np.array(opened.item(row)) for row in range(6)] for _ in range(3)]
     assert len(read) == 6 + 2 + 2
     assert all(np.array_equal(a, b) for later in passes[1:] for a, b in zip(passes[0], later, strict=True))

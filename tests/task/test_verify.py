@@ -62,11 +62,11 @@ def test_damaged_bytes_give_a_image_or_a_data_error(kind: str, start: int, lengt
     whole = WHOLE[kind]
     damaged = whole[:start] + put + whole[start + length :]
     with contextlib.suppress(DataError):
-        assert one_row(damaged).image(0).mode == "RGB"
+        assert one_row(damaged).item(0).mode == "RGB"
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.integers(1, 30))
 def test_a_image_that_ends_too_early_is_told(kind: str, percent: int) -> None:
     whole = WHOLE[kind]
     with pytest.raises(DataError, match=r"row 0 of x\.parquet has no readable image: .+"):
-        one_row(whole[: len(whole) * percent // 100]).image(0)
+        one_row(whole[: len(whole) * percent // 100]).item(0)

@@ -15,7 +15,7 @@ from hubslice.tracing.trace import BatchTrace
 from tests.tracing.test_reference import attention, residual, samples
 
 
-class Given:
+class UserInputs:
     def __init__(self, x: np.ndarray) -> None:
         self.x = x
 
@@ -27,11 +27,11 @@ class Given:
 
 
 @pytest.fixture(scope="module")
-def place() -> tuple[Network, Given, Means]:
+def place() -> tuple[Network, UserInputs, Means]:
     model = residual()
     x = samples(model, 11, seed=1)
     network = Network.of(model, {"x": x})
-    return network, Given(x), take_means(network, {0: [{"x": samples(model, 8, seed=2)}]})
+    return network, UserInputs(x), take_means(network, {0: [{"x": samples(model, 8, seed=2)}]})
 
 
 def assert_same(one: Traced, other: Traced) -> None:
@@ -47,7 +47,7 @@ def assert_same(one: Traced, other: Traced) -> None:
     assert any(array.any() for array in one.synapses.values())
 
 
-def test_magnitudes_and_targets(place: tuple[Network, Given, Means]) -> None:
+def test_magnitudes_and_targets(place: tuple[Network, UserInputs, Means]) -> None:
     """Magnitudes are those of samples traced alone; each sample may have a target, -1 is its answer."""
     network, given, means = place
     wanted = np.array([-1, 0, 1, -1, 2, 0, 1, -1, 0, 1, 2])
@@ -55,7 +55,7 @@ def test_magnitudes_and_targets(place: tuple[Network, Given, Means]) -> None:
     assert (found.layers, found.leaves) == ({}, {})
     np.testing.assert_array_equal(found.targets, np.where(wanted < 0, found.logits.argmax(axis=1), wanted))
     alone = [
-        trace(network, Given(given.x[at : at + 1]), means, Selection(), target=int(target))
+        trace(network, UserInputs(given.x[at : at + 1]), means, Selection(), target=int(target))
         for at, target in enumerate(found.targets)
     ]
     for name, total in found.magnitudes.items():
@@ -63,7 +63,7 @@ def test_magnitudes_and_targets(place: tuple[Network, Given, Means]) -> None:
         np.testing.assert_array_equal(found.synapses[name], sum(one.synapses[name] for one in alone))
 
 
-def test_force_is_contribution_times_deviation(place: tuple[Network, Given, Means]) -> None:
+def test_force_is_contribution_times_deviation(place: tuple[Network, UserInputs, Means]) -> None:
     network, given, means = place
     found = trace(network, given, means, Selection(), target=1)
     layer = network.flow.layers[0]
@@ -85,7 +85,7 @@ def test_force_is_contribution_times_deviation(place: tuple[Network, Given, Mean
 
 
 @pytest.mark.parametrize("rule", ["threshold", "released"])
-def test_one_worker_and_four_find_the_same(place: tuple[Network, Given, Means], rule: str) -> None:
+def test_one_worker_and_four_find_the_same(place: tuple[Network, UserInputs, Means], rule: str) -> None:
     selection = Selection(rule=rule)
     alone = trace(*place, selection, workers=1, batch_size=3)
     assert_same(alone, trace(*place, selection, workers=4, batch_size=3))
@@ -93,17 +93,17 @@ def test_one_worker_and_four_find_the_same(place: tuple[Network, Given, Means], 
     assert len(alone.targets) == 11
 
 
-def test_the_sum_is_that_of_its_samples(place: tuple[Network, Given, Means]) -> None:
+def test_the_sum_is_that_of_its_samples(place: tuple[Network, UserInputs, Means]) -> None:
     network, given, means = place
     whole = trace(network, given, means, Selection(), target=2)
-    singles = [trace(network, Given(given.x[i : i + 1]), means, Selection(), target=2) for i in range(len(given))]
+    singles = [trace(network, UserInputs(given.x[i : i + 1]), means, Selection(), target=2) for i in range(len(given))]
     for name, found in whole.synapses.items():
         np.testing.assert_array_equal(found, sum(single.synapses[name] for single in singles))
     assert set(whole.targets) == {2}
 
 
 def test_a_batch_that_does_not_fit_is_halved(
-    place: tuple[Network, Given, Means], monkeypatch: pytest.MonkeyPatch
+    place: tuple[Network, UserInputs, Means], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = trace(*place, Selection(), batch_size=8)
     original, seen = BatchTrace.run, []
@@ -123,7 +123,7 @@ def test_a_batch_that_does_not_fit_is_halved(
 
 
 def test_the_batch_is_chosen_by_the_memory(
-    place: tuple[Network, Given, Means], monkeypatch: pytest.MonkeyPatch
+    place: tuple[Network, UserInputs, Means], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = place[0].flow
     assert fitting(flow, 1) == engine.LARGEST
@@ -137,12 +137,12 @@ def test_the_batch_is_chosen_by_the_memory(
     assert 1 < fitting(flow, 1) < engine.LARGEST
 
 
-def test_what_is_not_finite_is_refused(place: tuple[Network, Given, Means]) -> None:
+def test_what_is_not_finite_is_refused(place: tuple[Network, UserInputs, Means]) -> None:
     network, given, means = place
     x = given.x.copy()
     x[7, 0, 0, 0] = np.nan
     with pytest.raises(ExplainError, match="not finite"):
-        trace(network, Given(x), means, Selection(), workers=3, batch_size=2)
+        trace(network, UserInputs(x), means, Selection(), workers=3, batch_size=2)
 
 
 def test_means_by_class_are_those_of_the_predicted_class() -> None:
@@ -152,10 +152,10 @@ def test_means_by_class_are_those_of_the_predicted_class() -> None:
     predicted = network.open()({"x": x})[network.flow.output].argmax(axis=1)
     rows = {label: data[label::3] for label in range(3)}
     means = take_means(network, {label: [{"x": part}] for label, part in rows.items()}, neuron="element")
-    found = trace(network, Given(x), means, Selection())
+    found = trace(network, UserInputs(x), means, Selection())
     for sample in range(4):
         own = take_means(network, {0: [{"x": rows[int(predicted[sample])]}]}, neuron="element")
-        single = trace(network, Given(x[sample : sample + 1]), own, Selection())
+        single = trace(network, UserInputs(x[sample : sample + 1]), own, Selection())
         np.testing.assert_array_equal(found.leaves["x"][sample], single.leaves["x"][0])
     whole = take_means(network, {0: [{"x": np.concatenate(list(rows.values()))}]}, neuron="element")
     for name, table in means.tables.items():

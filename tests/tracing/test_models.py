@@ -38,7 +38,7 @@ TABLE += [pytest.param(find(name), 1, id=name, marks=pytest.mark.slow) for name 
 EVERY = Selection(theta=0)  # in networks at random, residual branches are too weak for more
 
 
-class Given:
+class UserInputs:
     def __init__(self, inputs: Arrays) -> None:
         self.inputs = inputs
 
@@ -59,7 +59,7 @@ def test_every_layer_takes_part(
     network = Network.of(fold(onnx.load(case.path)), example)
     names = Names.of(network.flow, case.neurons)
     means = take_means(network, {0: [data]})
-    found = trace(network, Given(inputs), means, EVERY, workers=2)
+    found = trace(network, UserInputs(inputs), means, EVERY, workers=2)
     shapes = {name: tuple(parameter.shape) for name, parameter in case.module.named_parameters()}
     assert {names.parameter[op.name] for op in network.flow.layers} == {
         layer.parameter for layer in case.neurons.layers
@@ -76,7 +76,7 @@ def test_every_layer_takes_part(
         assert any(found.leaves[leaf].any() for leaf in network.flow.leaves), name
     if samples == 1:
         return
-    single = trace(network, Given({k: v[:1] for k, v in inputs.items()}), means, EVERY)
+    single = trace(network, UserInputs({k: v[:1] for k, v in inputs.items()}), means, EVERY)
     for name, array in single.leaves.items():  # samples do not see each other
         assert np.mean(array[0] == found.leaves[name][0]) > 0.99
 

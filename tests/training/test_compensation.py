@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.slice import Slice
 from hubslice.core.errors import SliceError
+from hubslice.modality.modality import Encoded
 from hubslice.training.compensation import Compensation
 
 
@@ -34,8 +35,8 @@ class Wrapped:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.module(inputs)
+    def answer(self, encoded: Encoded) -> Tensor:
+        return self.module(encoded["pixels"])
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_means_stay(model: Wrapped, name: str, seen: str) -> None:
         joined = torch.cat(found)
         return joined.mean([axis for axis in range(joined.ndim) if axis != 1])
 
-    measured = Compensation.measure(model, BATCHES)  # type: ignore[arg-type]
+    measured = Compensation.measure(model, [{"pixels": batch} for batch in BATCHES])  # type: ignore[arg-type]
     weight = getattr(model.module, name).weight
     mask = np.random.default_rng(1).random(weight.shape) > 0.5
     before, kept = mean(), weight.detach().clone()
@@ -76,7 +77,7 @@ def test_means_stay(model: Wrapped, name: str, seen: str) -> None:
 
 
 def test_no_place_for_a_mean(model: Wrapped) -> None:
-    measured = Compensation.measure(model, BATCHES)  # type: ignore[arg-type]
+    measured = Compensation.measure(model, [{"pixels": batch} for batch in BATCHES])  # type: ignore[arg-type]
     with pytest.raises(
         SliceError, match=r"cannot compensate bare\.weight: it has neither a bias nor a batch norm"
     ) as told:

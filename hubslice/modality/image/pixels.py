@@ -57,8 +57,8 @@ def augment_flip(image: Image.Image, preprocessing: Preprocessing, rng: np.rando
 
 
 def to_unit(pixels: Tensor) -> Tensor:
-    """Pixels uint8 in 0..255 as float32 in [0, 1], same shape."""
-    return pixels.float() / 255
+    """Pixels uint8 in 0..255 as float32 in [0, 1], same shape; floating point ones are that already."""
+    return pixels if pixels.is_floating_point() else pixels.float() / 255
 
 
 def _mode(preprocessing: Preprocessing) -> InterpolationMode:

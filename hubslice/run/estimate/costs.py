@@ -16,7 +16,7 @@ from hubslice.run.arms import Arm, arms_of, step_name
 from hubslice.run.estimate.preflight import TeacherPreview
 from hubslice.run.steps.audit import audit_names
 from hubslice.run.steps.exposure import MEASURED
-from hubslice.run.steps.training import MEAN_IMAGES
+from hubslice.run.steps.training import MEAN_SAMPLES
 
 if TYPE_CHECKING:
     from hubslice.run.estimate.micro_benchmark import Costs
@@ -123,7 +123,7 @@ class CostModel:
     def _init(self, arm: Arm) -> StepCost:
         costs, size = self.costs, self.costs.sizes["train"]
         building = costs.building if arm.start == "random" else 0.0
-        averaged = self._count("train", MEAN_IMAGES) if getattr(arm.slicing, "init", None) == "mean" else 0
+        averaged = self._count("train", MEAN_SAMPLES) if getattr(arm.slicing, "init", None) == "mean" else 0
         passed = averaged * (costs.decoding + costs.passing)
         return StepCost(costs.loading + building + passed + size * costs.keeping, size)
 

@@ -149,7 +149,7 @@ class MicroBenchmark:
             split = task.validation.take(few, 0)
             predict(model, split, device=self.device)  # the first batch of a size makes room for it
             _, whole = timed(lambda: predict(model, split, device=self.device))
-            _, decoding = timed(lambda: split.pixels(0, len(split), model.image_preprocessing))
+            _, decoding = timed(lambda: split.encoded(0, len(split), model.modality))
         self.costs.decoding = decoding / len(split)
         self.costs.passing = max(whole - decoding, 0.0) / len(split)
         model.module.to("cpu")
@@ -284,10 +284,11 @@ class MicroBenchmark:
         from hubslice.defects.attack import Batch
         from hubslice.defects.inference import placed
         from hubslice.defects.penultimate import adversarial
+        from hubslice.modality.image.images import PIXELS, Images
 
         wanted = min(self.recipe.audit.batch_size, len(task.test))
         count = max(1, min(wanted, int(BUDGET / (TRAINING * self.costs.passing + 1e-9))))
-        pixels = task.validation.take(count, 0).pixels(0, count, model.image_preprocessing)
+        pixels = task.validation.take(count, 0).encoded(0, count, Images(model.image_preprocessing))[PIXELS]
         batch = Batch(pixels.to(self.device), tuple(range(len(pixels))), self.recipe.seed)
         with self._stage("audit", "Attack a batch", count, wanted), placed(model, self.device):
             adversarial(model, batch, objective="guided", eps=8, steps=1)

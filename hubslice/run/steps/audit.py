@@ -94,11 +94,12 @@ class AuditStep(Step):
 
         from hubslice.defects.registry import make_defect
         from hubslice.defects.subjects import AuditSet, Subject
+        from hubslice.modality.image.images import PIXELS, Images
 
         teacher, task = context.model("pull"), context.task()
         test = task.test if self.samples is None else task.test.take(self.samples, self.seed)
         images = AuditSet(
-            pixels=test.pixels(0, len(test), teacher.image_preprocessing),
+            pixels=test.encoded(0, len(test), Images(teacher.image_preprocessing))[PIXELS],
             labels=torch.from_numpy(test.targets),
             classes=task.labels,
             indices=torch.from_numpy(np.searchsorted(task.test.rows, test.rows)),  # places within the test split

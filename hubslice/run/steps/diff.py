@@ -49,6 +49,7 @@ class DiffStep(Step):
         from hubslice.deviation.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
         from hubslice.deviation.finished import Finished
         from hubslice.deviation.opening import open_pair
+        from hubslice.modality.image.images import PIXELS, Images
         from hubslice.task.titles import title
 
         device = str(context.device)
@@ -68,7 +69,7 @@ class DiffStep(Step):
         drawn = task.test.take(self.params.seeds, self.seed)
         # By class and row: the names of files are the user's own, and this is published.
         names = tuple(title(task.labels[target], row) for target, row in zip(drawn.targets, drawn.rows, strict=True))
-        images = drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy()
+        images = drawn.encoded(0, len(drawn), Images(pair.a.preprocessing))[PIXELS].numpy()
         seeds = Seeds("test split", names, images)
         finished = Finished.begin(context.scratch, "".join(model.fingerprint for model in models))
         outcomes, trouble = search_seeds(pair, seeds, search, LANES, finished, context.reporter)

@@ -18,8 +18,6 @@ from hubslice.run.steps.audit import EVIDENCE
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hubslice.artefacts.lineage import Comparison
 
 FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
@@ -68,6 +66,7 @@ class ExposureStep(Step):
         from hubslice.artefacts.exposure import ArmExposure, RunExposure
         from hubslice.core.rate import Rate
         from hubslice.files.sealed import write_sealed
+        from hubslice.modality.modality import Held
 
         teacher_folder = context.inputs["pull"] / WEIGHTS_FOLDER
         test = context.task().test
@@ -77,8 +76,8 @@ class ExposureStep(Step):
             for name, step in self.arms:
                 model = context.model(step)
                 teacher = tensors_of(model, teacher_folder, self.input_size)
-                images = Prepared(test.at(places).pixels(0, len(places), model.image_preprocessing))
-                mixed, answers[name] = mix(model, teacher, images, self.params.goal, context.device)
+                samples = Held(test.at(places).encoded(0, len(places), model.modality))
+                mixed, answers[name] = mix(model, teacher, samples, self.params.goal, context.device)
                 found.append(ArmExposure(arm=name, **facts_of(mixed)))
                 bar.advance()
         folder = context.out / EVIDENCE
@@ -104,19 +103,3 @@ def compared_with(student: Path, teacher: Path) -> Comparison:
 
     found = compare(sample(open_model(str(student))), open_model(str(teacher)))
     return found.model_copy(update={"candidate": "teacher", "seconds": 0.0})
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Images as a model takes them, uint8 [N, 3, H, W]: every mixture is asked about them."""
-
-    held: Tensor
-
-    def __len__(self) -> int:
-        return len(self.held)
-
-    def pixels(self, start: int, stop: int) -> Tensor:
-        """Images `start` to `stop`, float32 in [0, 1], [stop - start, 3, H, W]."""
-        from hubslice.modality.image.pixels import to_unit
-
-        return to_unit(self.held[start:stop])

@@ -1,4 +1,4 @@
-"""The task's images as the teacher's graph takes them."""
+"""The task's samples as the teacher's graph takes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ModelInputs:
-    """A split as the teacher's graph takes it: normalised pixels, batch by batch. `task` is the task's fingerprint."""
+    """A split as the teacher's graph takes it, batch by batch. `task` is the task's fingerprint."""
 
     def __init__(self, split: Split, model: Model, task: str) -> None:
         self.split, self.model, self.task = split, model, task
@@ -29,8 +29,7 @@ class ModelInputs:
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
     def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Samples `start` to `stop`: float32 [stop - start, 3, H, W] under the graph's input name."""
-        from hubslice.modality.image.pixels import to_unit
-
-        pixels = self.split.pixels(start, stop, self.model.image_preprocessing)
-        return {"pixel_values": self.model.pixels_to_inputs(to_unit(pixels)).numpy()}
+        """Samples `start` to `stop` by the graph's input names, [stop - start, ...]."""
+        modality = self.model.modality
+        inputs = modality.inputs(self.split.encoded(start, stop, modality))
+        return {name: tensor.numpy() for name, tensor in inputs.items()}

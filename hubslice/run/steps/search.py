@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubslice.graph.neuron_map import NeuronMap
+    from hubslice.modality.modality import Encoded
     from hubslice.models.base import Model
     from hubslice.slicing.gates import Gates
     from hubslice.slicing.reach import Reach
@@ -63,7 +64,7 @@ class SearchStep(SliceStep):
         from hubslice.models.layout import training_layout
         from hubslice.slicing.reach import MUCH, NEAR, check_reach, tell_floor
         from hubslice.slicing.seam import search
-        from hubslice.training.batches import EpochBatches, TrainingPixels, loader_of
+        from hubslice.training.batches import EpochBatches, TrainingSamples, loader_of
         from hubslice.training.initial import start_classifier
         from hubslice.training.predict import accuracy
 
@@ -79,10 +80,10 @@ class SearchStep(SliceStep):
         layout = training_layout(model.module, context.device)
         model.module.to(context.device, memory_format=layout)  # type: ignore[call-overload]
         order = EpochBatches(len(task.train), params.batch_size, self.seed)
-        pixels = TrainingPixels(task.train, model.image_preprocessing, self.train, self.seed)
-        loader = loader_of(pixels, order, self.train, context.device)
+        samples = TrainingSamples(task.train, model.modality, self.train, self.seed)
+        loader = loader_of(samples, order, self.train, context.device)
 
-        def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        def batches(epoch: int) -> Iterator[tuple[Encoded, Tensor]]:
             order.epoch = epoch
             return iter(loader)
 

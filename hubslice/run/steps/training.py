@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
 
 CHOICE = "choice.json"
-MEAN_IMAGES, MEAN_BATCH = 256, 32  # training images whose average replaces what slices take away
+MEAN_SAMPLES, MEAN_BATCH = 256, 32  # training samples whose average replaces what slices take away
 
 
 class Choice(Artefact):
@@ -88,7 +88,6 @@ class InitStep(_StudentStep):
 
     def run(self, context: Context) -> None:
         from hubslice.artefacts.slice import Slice
-        from hubslice.modality.image.pixels import to_unit
         from hubslice.slicing.compaction import compact
         from hubslice.training.initial import initialise
 
@@ -99,11 +98,8 @@ class InitStep(_StudentStep):
         model.show_transparent(self.transparency)
         slice_ = context.open(self.slice, Slice) if self.slice else None
         known = None if self.known is None else self.known.behind(model.labels, task.labels)
-        split, preprocessing = task.train.take(MEAN_IMAGES, self.seed), model.image_preprocessing
-        batches = (
-            model.pixels_to_inputs(to_unit(split.pixels(at, min(at + MEAN_BATCH, len(split)), preprocessing)))
-            for at in range(0, len(split), MEAN_BATCH)
-        )
+        split, modality = task.train.take(MEAN_SAMPLES, self.seed), model.modality
+        batches = (split.encoded(at, at + MEAN_BATCH, modality) for at in range(0, len(split), MEAN_BATCH))
         initialise(model, task.labels, self.seed, slice_, self.fill, known, batches)
         if slice_ is not None and self.compact:
             model = compact(model, slice_)

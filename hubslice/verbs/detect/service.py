@@ -20,7 +20,7 @@ from hubslice.tracing.opened import BATCH, Prepared, open_subject, short_name
 from hubslice.verbs.detect.facts import Detection, DetectorFacts, Fitted, Verdict
 
 if TYPE_CHECKING:
-    from hubslice.task.user_inputs import Given
+    from hubslice.task.user_inputs import UserInputs
     from hubslice.tracing.network import Arrays
     from hubslice.tracing.subject import Subject
     from hubslice.verbs.detect.detector import Detector
@@ -191,7 +191,7 @@ def detect_check(model: str, inputs: Path, *, detector: Path | None, device: str
 
 
 def _verdicts(
-    subject: Subject, given: Given, detector: Detector, logits: np.ndarray, scores: np.ndarray
+    subject: Subject, given: UserInputs, detector: Detector, logits: np.ndarray, scores: np.ndarray
 ) -> tuple[Verdict, ...]:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
     chances = shifted.max(axis=1) / shifted.sum(axis=1)

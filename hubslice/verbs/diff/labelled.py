@@ -12,6 +12,7 @@ import numpy as np
 from hubslice.core.errors import HubsliceError
 from hubslice.core.progress import Reporter
 from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.modality.image.images import PIXELS, Images
 from hubslice.verbs.diff.division import fingerprint
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _of_run(path: Path, places: np.ndarray, pair: Pair, seed: int) -> tuple[np.n
     run = open_run(str(path))
     task = same_task(run.recipe.data, run.loaded.base, run.recipe.seed, run.folder.step("data"))
     drawn = task.test.take(MOST, seed)  # a run's classes are those of its task, in order
-    return drawn.pixels(0, len(drawn), pair.a.preprocessing).numpy(), places[drawn.targets]
+    return drawn.encoded(0, len(drawn), Images(pair.a.preprocessing))[PIXELS].numpy(), places[drawn.targets]
 
 
 def _of_inputs(inputs: str, pair: Pair, seed: int, reporter: Reporter) -> tuple[np.ndarray, np.ndarray] | None:

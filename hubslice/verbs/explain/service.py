@@ -20,7 +20,7 @@ from hubslice.verbs.explain.facts import ChannelShare, ExplainedInput, Explanati
 
 if TYPE_CHECKING:
     from hubslice.artefacts.model import Preprocessing
-    from hubslice.task.user_inputs import Given
+    from hubslice.task.user_inputs import UserInputs
     from hubslice.tracing.engine import Traced
     from hubslice.tracing.means import Means
     from hubslice.tracing.network import Arrays
@@ -178,7 +178,7 @@ def _attacker(loaded: Opened, labels: tuple[str, ...], data: str | None) -> Atta
     return None if data is None or loaded.model is None else Attacker(loaded.model, labels, data)
 
 
-def _profile(data: str | None, preprocessing: Preprocessing) -> Given | Path | None:
+def _profile(data: str | None, preprocessing: Preprocessing) -> UserInputs | Path | None:
     """The images of `--data`, here or on the Hub, or the stored profile that it names."""
     from hubslice.task.user_inputs import open_data
 
@@ -191,7 +191,7 @@ def _profile(data: str | None, preprocessing: Preprocessing) -> Given | Path | N
 def _means(
     subject: Subject,
     prepared: Prepared,
-    data: Given | Path | None,
+    data: UserInputs | Path | None,
     neuron: Neuron,
     by_class: bool,
     device: str,
@@ -243,7 +243,7 @@ def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np
 
 
 def _facts(
-    model: str, subject: Subject, given: Given, traced: Traced, means: Means, selection: Selection
+    model: str, subject: Subject, given: UserInputs, traced: Traced, means: Means, selection: Selection
 ) -> Explanation:
     shifted = np.exp(traced.logits - traced.logits.max(axis=1, keepdims=True), dtype=np.float64)
     chances = shifted / shifted.sum(axis=1, keepdims=True)
@@ -305,7 +305,7 @@ def _shares(channels: np.ndarray, force: np.ndarray) -> tuple[ChannelShare, ...]
     )
 
 
-def _slice(subject: Subject, given: Given, traced: Traced, facts: Explanation) -> DynamicSlice:
+def _slice(subject: Subject, given: UserInputs, traced: Traced, facts: Explanation) -> DynamicSlice:
     names = subject.names
     about = facts.model_dump(mode="json", include={"model", "model_hash", "rule", "theta", "mean", "mean_samples"})
     about |= {"inputs": list(given.names), "targets": [entry.target for entry in facts.inputs]}

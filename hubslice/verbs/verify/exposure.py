@@ -142,11 +142,11 @@ def _measured(
         before += len(points)
     chosen = effort.choose(len(answers[PLACES]), seed)
     places = answers[PLACES][chosen]
-    pixels = task.test.at(places).pixels(0, len(places), model.image_preprocessing)
+    encoded = task.test.at(places).encoded(0, len(places), model.modality)
     try:
         for what, (state, row) in rows.items():
             model.module.load_state_dict(state)
-            found = judge(model, pixels, answers[arm.arm][row][chosen], places, effort.device)
+            found = judge(model, encoded, answers[arm.arm][row][chosen], places, effort.device)
             yield compared(PART, f"{arm.arm} {what}", found.differences, found.agreeing)
     finally:
         model.module.load_state_dict(student)

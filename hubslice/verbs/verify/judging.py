@@ -1,4 +1,4 @@
-"""Images shown again to a saved model, whose answers are held against the stored ones."""
+"""Inputs shown again to a saved model, whose answers are held against the stored ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubslice.defects.inference import as_floats, placed
+from hubslice.defects.inference import placed as at_work
+from hubslice.modality.modality import Encoded, Held, placed
 from hubslice.models.base import Model
 
 # Of the distance between an image's highest and lowest logit. Another machine, device or batch size rounds otherwise:
@@ -20,7 +21,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Judged:
-    """How many answers were compared, and those that differ: `gaps` by image, as shares of the logits' spread."""
+    """How many answers were compared, and those that differ: `gaps` by number, as shares of the logits' spread."""
 
     total: int
     gaps: dict[int, float]
@@ -28,14 +29,14 @@ class Judged:
     @property
     def unexplained(self) -> dict[int, float]:
         """Those that no near tie explains."""
-        return {image: gap for image, gap in self.gaps.items() if gap > NEAR_TIE}
+        return {number: gap for number, gap in self.gaps.items() if gap > NEAR_TIE}
 
     @property
     def differences(self) -> list[str]:
         """What is wrong, in words."""
         if not self.unexplained:
             return []
-        shown = ", ".join(f"{image} (by {gap:.0%})" for image, gap in list(self.unexplained.items())[:4])
+        shown = ", ".join(f"{at} (by {gap:.0%})" for at, gap in list(self.unexplained.items())[:4])
         number = len(self.unexplained)
         return [
             f"{number} of {self.total} answers are not the stored ones, no near ties of up to {NEAR_TIE:.1%} of the "
@@ -52,25 +53,29 @@ class Judged:
 
 
 @torch.inference_mode()
-def logits(model: Model, pixels: Tensor, device: torch.device) -> Tensor:
-    """Logits float32 [n, classes] on the CPU for images uint8 [n, C, H, W], n > 0."""
-    with placed(model, device):
-        return torch.cat([model.logits(as_floats(part.to(device))).float().cpu() for part in pixels.split(_BATCH)])
+def logits(model: Model, encoded: Encoded, device: torch.device) -> Tensor:
+    """Logits float32 [n, classes] on the CPU for n > 0 inputs."""
+    samples = Held(encoded)
+    with at_work(model, device):
+        batches = (samples.encoded(start, start + _BATCH) for start in range(0, len(samples), _BATCH))
+        found = [model.answer(placed(batch, device, torch.channels_last)).float().cpu() for batch in batches]
+        return torch.cat(found)
 
 
-def judge(model: Model, pixels: Tensor, stored: np.ndarray, images: np.ndarray, device: torch.device) -> Judged:
-    """Show the model images uint8 [n, C, H, W] and compare with the `stored` answers [n]; `images` [n] name them.
+def judge(model: Model, encoded: Encoded, stored: np.ndarray, names: np.ndarray, device: torch.device) -> Judged:
+    """Show the model n inputs and compare with the `stored` answers [n]; `names` [n] are their numbers.
 
     An answer that differs counts by its gap: how far the stored class's logit is below the highest one, as a share of
     the distance between the highest and the lowest.
     """
-    if not len(pixels):
+    total = len(Held(encoded))
+    if not total:
         return Judged(0, {})
-    found = logits(model, pixels, device)
+    found = logits(model, encoded, device)
     wanted = torch.from_numpy(stored).long()
     if int(wanted.min()) < 0 or int(wanted.max()) >= found.shape[1]:
-        return Judged(len(pixels), {int(images[0]): 1.0})
+        return Judged(total, {int(names[0]): 1.0})
     highest, lowest = found.max(1).values, found.min(1).values
     gaps = (highest - found.gather(1, wanted[:, None])[:, 0]) / (highest - lowest).clamp_min(1e-12)
     different = torch.nonzero(found.argmax(1) != wanted)[:, 0].tolist()
-    return Judged(len(pixels), {int(images[i]): float(gaps[i]) for i in different})
+    return Judged(total, {int(names[i]): float(gaps[i]) for i in different})

@@ -26,6 +26,7 @@ from hubslice.files.config import checked_copy
 from hubslice.files.config_redirects import without_optional
 from hubslice.files.names import INDEX
 from hubslice.files.sealed import read_sealed
+from hubslice.modality.image.images import PIXELS, Images
 from hubslice.models.base import Model
 from hubslice.models.calling import first_tensor
 from hubslice.models.folder import load_model, read_config
@@ -84,7 +85,8 @@ def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> It
     for arm, side in ((STUDENT, "b"), (told.baseline, "a")):
         if arm in models:
             answers = stored[side][chosen].argmax(axis=1)
-            found = judge(models[arm], torch.from_numpy(stored["triggers"][chosen]), answers, chosen, effort.device)
+            changed = {PIXELS: torch.from_numpy(stored["triggers"][chosen])}
+            found = judge(models[arm], changed, answers, chosen, effort.device)
             yield compared(PART, f"{arm} on deviations", found.differences, found.agreeing)
 
 
@@ -94,7 +96,7 @@ def _judged(
     for arm, model in models.items():
         if arm in evidence.attacked[TEACHER]:
             stored = evidence.attacked[TEACHER][arm][chosen]
-            found = judge(model, pixels, stored, evidence.indices[chosen], effort.device)
+            found = judge(model, {PIXELS: pixels}, stored, evidence.indices[chosen], effort.device)
             yield compared(PART, f"{arm} on {name}", found.differences, found.agreeing)
 
 
@@ -111,9 +113,9 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
     if claims.report.predictions is not None:
         stored = Predictions.load(claims.place.folder / EVIDENCE / claims.report.predictions)
         chosen = effort.choose(len(task.test), claims.report.seed)
-        pixels = _pixels(task, chosen, models[STUDENT])
+        encoded = task.test.at(chosen).encoded(0, len(chosen), models[STUDENT].modality)
         for arm, model in models.items():
-            found = judge(model, pixels, stored.arms["test"][arm][chosen], chosen, effort.device)
+            found = judge(model, encoded, stored.arms["test"][arm][chosen], chosen, effort.device)
             yield compared(PART, f"{arm} on test images", found.differences, found.agreeing)
     for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
         attacks = {variant.name: variant for variant in make_defect(params).variants()}
@@ -123,7 +125,8 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
                 continue  # all of them are stored, and were judged already
             shown = effort.choose(evidence.truth.size, claims.report.seed)
             places = evidence.indices[shown]
-            clean = Batch(_pixels(task, places, models[STUDENT]), tuple(places.tolist()), claims.report.seed)
+            pixels = task.test.at(places).encoded(0, len(places), Images(models[STUDENT].image_preprocessing))[PIXELS]
+            clean = Batch(pixels, tuple(places.tolist()), claims.report.seed)
             attacked = attacks[variant.name].craft(Source(TEACHER), clean)
             name = f"{defect.called}, {variant.name}, made again"
             yield from _judged(name, models, evidence, attacked, shown, effort)
@@ -150,11 +153,6 @@ def _open(claims: Claims, effort: Effort) -> Task | Finding:
         return not_given(PART, name, error)
 
 
-def _pixels(task: Task, places: np.ndarray, model: Model) -> Tensor:
-    """Test images by their places in the split, as the model takes them: uint8 [n, C, H, W]."""
-    return torch.cat([task.test.pixels(int(i), int(i) + 1, model.image_preprocessing) for i in places])
-
-
 def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
     """The student, loaded as the card says, computes the same.
 
@@ -167,7 +165,7 @@ def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
         return compared(PART, name, [f"config.json has {left_out[0]}; it was not loaded"], "")
     size = (4, *model.image_preprocessing.input_size)
     pixels = torch.randint(256, size, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    ours = logits(model, pixels, device)
+    ours = logits(model, {PIXELS: pixels}, device)
     inputs = model.pixels_to_inputs(pixels.float() / 255)
     try:
         theirs = _stock_answers(folder, config, model.library, inputs)

@@ -17,6 +17,7 @@ from hubslice.artefacts.repair import Repair
 from hubslice.artefacts.slice import Slice
 from hubslice.core.progress import Bar, Silent
 from hubslice.core.rate import Rate
+from hubslice.modality.image.images import PIXELS, Images
 from hubslice.modality.image.pixels import prepare
 from hubslice.models.base import Model
 from hubslice.models.folder import load_model
@@ -314,7 +315,7 @@ def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest
     student.save(tmp_path / "other")
     task = load_task(run.recipe.data, run.loaded.base, run.recipe.seed)
     preparation = student.image_preprocessing
-    images = task.test.pixels(0, len(task.test), preparation).numpy()
+    images = task.test.encoded(0, len(task.test), Images(preparation))[PIXELS].numpy()
     search = {"budget": 10, "max_linf": 0.3, "limit": 30, "repair_epochs": 2}
     for at, (a, b) in enumerate((("run", "other"), ("other", "run"))):
         found = package.diff(a, b, "shapes.parquet", out=Path(f"o{at}"), repair=f"r{at}", **search)
@@ -325,7 +326,7 @@ def test_accuracy_on_the_test_split_of_a_run(tmp_path: Path, monkeypatch: pytest
         held = {row_of(name) for name in found.repair.held_out}
         table = task.test.table
         seen = {row_of(entry.name) for entry in found.results} - held
-        trained = {prepare(table.image(row), preparation).numpy().tobytes() for row in seen}
+        trained = {prepare(table.item(row), preparation).numpy().tobytes() for row in seen}
         left = np.array([image.tobytes() not in trained for image in images])
         assert 0 < left.sum() < len(images)
         for name, rate in ((a, told.a), (b, told.before), (f"r{at}", told.after)):

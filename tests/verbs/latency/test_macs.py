@@ -43,7 +43,7 @@ def test_networks_have_the_multiplications_that_torch_counts(name: str, tmp_path
     pixels = torch.rand(1, 3, 32, 32)
     # The fused attention kernels of the CPU are not counted by torch.
     with FlopCounterMode(display=False) as counter, torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
-        model.forward(pixels)
+        model.forward({"pixel_values": pixels})
     for graph in (raw, deployed):
         assert count_macs(graph, "pixel_values", (1, 3, 32, 32)) == counter.get_total_flops() // 2
     kinds = {node.op_type for node in onnx.load(deployed).graph.node}

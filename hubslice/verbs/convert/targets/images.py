@@ -61,11 +61,12 @@ def _halves(model: Model, data: str, samples: int) -> tuple[Pixels, Pixels]:
 
 
 def _of_run(ref: LocalRef, model: Model, samples: int) -> tuple[Pixels, Pixels]:
+    from hubslice.modality.image.images import PIXELS, Images
     from hubslice.modality.image.pixels import to_unit
 
     task, _ = _task(ref)
     one, two = (
-        to_unit(part.pixels(0, len(part), model.image_preprocessing)).numpy()
+        to_unit(part.encoded(0, len(part), Images(model.image_preprocessing))[PIXELS]).numpy()
         for part in (task.train.limited(samples, seed=0), task.validation.limited(CHECKED, seed=0))
     )
     return one, two
