@@ -13,7 +13,7 @@ from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import RunError
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import Tally
-from hubslice.deviation.search import Outcome
+from hubslice.deviation.outcome import Outcome
 from hubslice.files.sealed import read_sealed, write_sealed
 
 KIND, KEY = "search outcome", "key"

@@ -11,7 +11,8 @@ import numpy as np
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import Tally, Uniform
 from hubslice.deviation.neighbourhood import InputKind, Neighbourhood
-from hubslice.deviation.search import TRIES, Outcome, Search, is_trigger, settled
+from hubslice.deviation.outcome import Outcome, Search
+from hubslice.deviation.search import TRIES, is_trigger, settled
 from hubslice.recipe.deviation import SearchParams
 
 POPULATION = 20

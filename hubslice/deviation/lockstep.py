@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from hubslice.deviation.answers import Answers
-from hubslice.deviation.search import Outcome, Search
+from hubslice.deviation.outcome import Outcome, Search
 
 Ask = Callable[[Sequence[np.ndarray]], list[Answers]]
 

@@ -10,7 +10,10 @@ import numpy as np
 
 from hubslice.artefacts.deviation import Change, Edits
 from hubslice.deviation.answers import Answers
+from hubslice.deviation.evidence import WriteEvidence
 from hubslice.recipe.deviation import SearchParams
+
+SHRINKING = 150  # queries at the most, to bring a trigger nearer to its seed
 
 Shrinking = Generator[np.ndarray, Answers, tuple[np.ndarray, Answers, int]]
 
@@ -38,11 +41,18 @@ class Neighbourhood(ABC):
 
 @dataclass(frozen=True)
 class InputKind:
-    """A kind of inputs: titles of its operators by name, what is around a seed, and how a change is measured."""
+    """Inputs of one kind: how they are called, changed, compared and shown.
 
+    `titles` are those of its operators by name, `around` gives what is near a seed, `change` measures how far a trigger
+    is from it, and `write` leaves the evidence.
+    """
+
+    one: str
+    many: str
     titles: Mapping[str, str]
     around: Callable[[np.ndarray, SearchParams], Neighbourhood]
     change: Callable[[np.ndarray, np.ndarray], Change | Edits]
+    write: WriteEvidence
 
     @property
     def operators(self) -> tuple[str, ...]:

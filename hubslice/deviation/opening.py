@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import cast
 
 from hubslice.artefacts.deviation import ComparedModel
 from hubslice.core.errors import DiffError, HubsliceError, ModelError
 from hubslice.core.foreign_errors import first_line, message_of
 from hubslice.core.progress import Reporter
-from hubslice.deviation.image_judges import OpenedImages, open_image_graph, open_images, pair_images
-from hubslice.deviation.judge import Pair
-from hubslice.deviation.text_judges import (
+from hubslice.deviation.image.predictors import ImagePredictor, OpenedImages, open_image_graph, open_images, pair_images
+from hubslice.deviation.predictor import Pair, Predictor
+from hubslice.deviation.text.predictors import (
     OpenedText,
     is_text_config,
     is_text_graph,
@@ -23,9 +23,6 @@ from hubslice.deviation.text_judges import (
     open_text_pair,
 )
 from hubslice.hub.ref import LocalRef, parse_ref
-
-if TYPE_CHECKING:
-    from hubslice.deviation.text_judge import TextPair
 
 
 def open_pair(
@@ -38,7 +35,7 @@ def open_pair(
     device: str,
     reporter: Reporter,
     names: tuple[str, str] | None = None,
-) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
+) -> tuple[Pair[ImagePredictor], tuple[ComparedModel, ComparedModel]]:
     """Two image classifiers, as `open_compared`.
 
     Raises:
@@ -49,9 +46,19 @@ def open_pair(
     pair, facts = open_compared(
         a, b, mapped=mapped, resize=resize, input_size=input_size, device=device, reporter=reporter, names=names
     )
-    if not isinstance(pair, Pair):
-        raise DiffError(f"{a} and {b} take texts, not images", hint="name two image classifiers")
-    return pair, facts
+    return images_only(pair), facts
+
+
+def images_only(pair: Pair[Predictor]) -> Pair[ImagePredictor]:
+    """The pair, of image classifiers.
+
+    Raises:
+        DiffError: they are of another kind.
+    """
+    if not isinstance(pair.a, ImagePredictor):
+        what = f"{pair.a.name} and {pair.b.name} take {pair.kind.many}, not images"
+        raise DiffError(what, hint="name two image classifiers")
+    return cast("Pair[ImagePredictor]", pair)
 
 
 def open_compared(
@@ -64,7 +71,7 @@ def open_compared(
     device: str,
     reporter: Reporter,
     names: tuple[str, str] | None = None,
-) -> tuple[Pair | TextPair, tuple[ComparedModel, ComparedModel]]:
+) -> tuple[Pair[Predictor], tuple[ComparedModel, ComparedModel]]:
     """Both models, called `names` where that is given, and what is told of them.
 
     A graph that does not say how to use it is used as the other model is.

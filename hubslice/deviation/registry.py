@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubslice.deviation.genetic import evolve
-from hubslice.deviation.images import IMAGES
+from hubslice.deviation.image.inputs import IMAGES
 from hubslice.deviation.neighbourhood import InputKind
-from hubslice.deviation.search import Search, walk
+from hubslice.deviation.outcome import Search
+from hubslice.deviation.search import walk
 from hubslice.recipe.deviation import SearchParams
 
 

@@ -1,14 +1,13 @@
 """The search for one seed, as a generator: it yields inputs and is sent both models' answers to them.
 
 So a search knows nothing of models, batches or other seeds; see `lockstep` for many at once. What an input is, and how
-it may change, its medium knows.
+it may change, its `Neighbourhood` knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,34 +15,10 @@ from hubslice.deviation.answers import Answers
 from hubslice.deviation.choice import CHOICES, Choice, Ranked, Tally, Uniform
 from hubslice.deviation.fitness import Anything, Changing, Fitness, Rising
 from hubslice.deviation.neighbourhood import InputKind, Neighbourhood
+from hubslice.deviation.outcome import Outcome, Search
 from hubslice.recipe.deviation import SearchParams
 
 TRIES = 100  # mutants in a row that were the input itself, or out of bounds, until a seed is given up
-
-State = Literal["found", "none", "disagreed", "unconfirmed"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a seed: a trigger, none, or models that disagree on the seed itself.
-
-    `seed_answers` are those to the seed, `answers` those to the trigger. `queries` counts mutants that both models
-    were asked about until the trigger was found, `shrinking` those asked afterwards to bring it nearer to the seed.
-    `last` is the operator that made the trigger.
-    """
-
-    state: State
-    seed: np.ndarray
-    seed_answers: Answers
-    trigger: np.ndarray | None = None
-    answers: Answers | None = None
-    queries: int = 0
-    shrinking: int = 0
-    last: str = ""
-    tallies: Mapping[str, Tally] = field(default_factory=dict)
-
-
-Search = Generator[np.ndarray, Answers, Outcome]
 
 
 @dataclass(frozen=True)

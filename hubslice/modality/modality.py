@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -31,6 +31,15 @@ class Modality(ABC, Generic[Raw]):
 
     one: ClassVar[str]  # what an input is called
     many: ClassVar[str]
+
+    @abstractmethod
+    def read(self, given: object) -> Iterator[Raw]:
+        """What a user hands over: one input, or several in any iterable; they are read one after the other.
+
+        Raises:
+            InputError: it is something else.
+            DataError: an input cannot be read.
+        """
 
     @abstractmethod
     def encode(self, items: Sequence[Raw]) -> Encoded:

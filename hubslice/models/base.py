@@ -27,7 +27,7 @@ from hubslice.models.shapes import CompactShapes
 from hubslice.recipe.transparency import Transparency
 
 if TYPE_CHECKING:
-    from hubslice.models.predicting import ImageLike, Predicted
+    from hubslice.models.predicting import InputLike, Predicted
 
 POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
 
@@ -182,23 +182,23 @@ class Model(ABC):
         """Logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
         return self.forward({INPUT: self.pixels_to_inputs(pixels)})
 
-    def predict(self, images: ImageLike | Iterable[ImageLike]) -> Predicted:
-        """The answers to one image or several: paths, bytes of image files, or PIL images of any mode and size.
+    def predict(self, inputs: InputLike | Iterable[InputLike]) -> Predicted:
+        """The answers to one input or several.
 
-        Transparent parts are shown by the model's own rule, then images are prepared as in training and answered in
-        evaluation mode on the device that the model is on. What comes back has `labels` (the likeliest class of each
-        image), and `logits` and `probabilities` [N, classes]; one image gives N = 1.
+        Images are paths, bytes of image files, or PIL images of any mode and size; transparent parts are shown by the
+        model's own rule, then they are prepared as in training. Texts are of type `str`. Answered is in evaluation mode
+        on the device that the model is on. What comes back has `labels` (the likeliest class of each input), and
+        `logits` and `probabilities` [N, classes]; one input gives N = 1.
 
         Raises:
-            InputError: there are no images, or things of another kind.
+            InputError: there are no inputs, or things of another kind.
             DataError: an image cannot be read.
-            ModelError: this is not an image model, or it has no classifier.
+            ModelError: this is neither an image nor a text classifier, or a text model without a tokenizer.
         """
         from hubslice.models.predicting import predict
 
         self.check_answers()
-
-        return predict(self, images)
+        return predict(self, inputs)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: what the classifier is given.

@@ -106,3 +106,16 @@ def _size(tensors: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
 
 def _paths(names: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def drawn_like(layer: Layer, outputs: int, deviation: float, draws: torch.Generator) -> nn.Module:
+    """A layer as this one with so many outputs: weights drawn with a standard deviation, biases zero."""
+    bias = layer.bias is not None
+    if isinstance(layer, nn.Linear):
+        new: nn.Module = nn.Linear(layer.in_features, outputs, bias=bias)
+    else:
+        new = nn.Conv2d(layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, bias=bias)  # type: ignore[arg-type]
+    nn.init.normal_(new.weight, std=deviation, generator=draws)  # type: ignore[arg-type]
+    if bias:
+        nn.init.zeros_(new.bias)  # type: ignore[arg-type]
+    return new

@@ -1,4 +1,4 @@
-"""transformers classifiers: images first, text for `pull` (its facts, export and parity)."""
+"""transformers classifiers, of images and of texts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from hubslice.core.errors import ModelError
 from hubslice.core.library_bars import hide_bars
 from hubslice.modality.image.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.modality.image.separate import preprocessing_from
+from hubslice.modality.modality import Modality
+from hubslice.modality.text.texts import IDS, Texts
 from hubslice.models.architecture_arguments import no_such, refuse_foreign
 from hubslice.models.base import POISONED, Model, seeded
 from hubslice.models.building import Budget, skeleton
 from hubslice.models.calling import first_tensor
 from hubslice.models.compact import load_compact
-from hubslice.models.head import Head, Layer, Names
+from hubslice.models.head import Head, Names, drawn_like
 from hubslice.models.image_preparation import channels_of, preparation_of
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
+from hubslice.models.tokenizer import texts_of
 from hubslice.models.transformers_class import (
     choose_class,
     classifier_of,
@@ -55,6 +58,8 @@ class TransformersModel(Model):
 
     library = "transformers"
     module: Any
+    _folder: Path | None = None  # where it was read from
+    _texts: Texts | None = None  # how it takes texts, once that was asked
     _head: Names | None = None  # of weights without a classifier: where one would be
 
     @classmethod
@@ -195,8 +200,15 @@ class TransformersModel(Model):
         )
         if not model.classifies_images and model.headless:
             model.labels = ()
-        model.notes = tuple(notes)
+        model.notes, model._folder = tuple(notes), folder
         return model
+
+    @property
+    def modality(self) -> Modality[Any]:
+        if self.preprocessing is None and self._folder is not None and self.module.main_input_name == IDS:
+            self._texts = self._texts or texts_of(self._folder, self.module)
+            return self._texts
+        return super().modality
 
     def _find_classifier(self) -> Names:
         other = self.preprocessing is not None and not self.classifies_images  # what a detector gives for each box, say
@@ -239,7 +251,7 @@ class TransformersModel(Model):
         like = next(self.module.parameters())
         for path, old in Head.of(stock, names, self.architecture).layers.items():
             self.module.set_submodule(
-                path, _anew(old, len(labels), getattr(config, "initializer_range", 0.02), draws).to(like)
+                path, drawn_like(old, len(labels), getattr(config, "initializer_range", 0.02), draws).to(like)
             )
         config.num_labels = len(labels)  # a field of its own in some configs
         config.id2label = dict(enumerate(labels))
@@ -325,19 +337,6 @@ def _labels(config: Any) -> tuple[tuple[str, ...], list[str]]:
 def _sees(module: Any) -> bool:
     """Whether a network takes images; a classifier of texts may share its model type with one of images."""
     return bool(module.main_input_name == "pixel_values")
-
-
-def _anew(layer: Layer, outputs: int, deviation: float, draws: torch.Generator) -> nn.Module:
-    """A layer as this one with other outputs: weights drawn, biases zero."""
-    bias = layer.bias is not None
-    if isinstance(layer, nn.Linear):
-        new: nn.Module = nn.Linear(layer.in_features, outputs, bias=bias)
-    else:
-        new = nn.Conv2d(layer.in_channels, outputs, layer.kernel_size, layer.stride, layer.padding, bias=bias)  # type: ignore[arg-type]
-    nn.init.normal_(new.weight, std=deviation, generator=draws)  # type: ignore[arg-type]
-    if bias:
-        nn.init.zeros_(new.bias)  # type: ignore[arg-type]
-    return new
 
 
 def _set(config: Any, values: Mapping[str, int]) -> None:

@@ -62,7 +62,7 @@ def foreign(
 
 def judged(a: Path, b: Path) -> np.ndarray:
     pair, _ = open_pair(str(a), str(b), mapped=None, resize=False, input_size=None, device="cpu", reporter=Silent())
-    return pair.b.logs(mixed(11, seed=1))
+    return pair.b.logs((255 * mixed(11, seed=1)).round().astype(np.uint8))
 
 
 LAYOUTS: dict[str, tuple[tuple[Dim, ...], bool]] = {

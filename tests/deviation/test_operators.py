@@ -8,9 +8,9 @@ import statistics
 import numpy as np
 import pytest
 
-from hubslice.deviation.blurs import average_blur, gaussian_blur, median_blur
-from hubslice.deviation.likeness import Bound, Likeness
-from hubslice.deviation.operators import NAMES, OPERATORS, mutate
+from hubslice.deviation.image.blurs import average_blur, gaussian_blur, median_blur
+from hubslice.deviation.image.likeness import Bound, Likeness
+from hubslice.deviation.image.operators import NAMES, OPERATORS, mutate
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 256, (2, 9, 11)).astype(np.uint8)

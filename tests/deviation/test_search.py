@@ -11,10 +11,10 @@ import pytest
 from hubslice.deviation.answers import Answers, Seen
 from hubslice.deviation.choice import Adaptive, Ranked, Tally, Uniform
 from hubslice.deviation.fitness import Changing, Rising
-from hubslice.deviation.likeness import Likeness
+from hubslice.deviation.image.likeness import Likeness
 from hubslice.deviation.lockstep import lockstep
+from hubslice.deviation.outcome import Outcome
 from hubslice.deviation.registry import METHODS, start
-from hubslice.deviation.search import Outcome
 from hubslice.recipe.deviation import SearchParams
 from tests.deviation.toys import answers, ask, seeds
 

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubslice.deviation.answers import Answers
-from hubslice.deviation.edits import applied, distance, hunks, words_changed
 from hubslice.deviation.lockstep import lockstep
+from hubslice.deviation.outcome import Outcome
 from hubslice.deviation.registry import start
-from hubslice.deviation.search import Outcome
-from hubslice.deviation.text_operators import KEYS, LOOKS, TEXT_OPERATORS, edited
-from hubslice.deviation.texts import decode, encode, text_inputs
+from hubslice.deviation.text.edits import applied, distance, hunks, words_changed
+from hubslice.deviation.text.encoding import decode, encode
+from hubslice.deviation.text.inputs import text_inputs
+from hubslice.deviation.text.operators import KEYS, LOOKS, TEXT_OPERATORS, edited
 from hubslice.recipe.deviation import SearchParams
 from tests.deviation.sentences import sentences
 

@@ -13,7 +13,7 @@ from PIL import Image
 from hubslice.artefacts.model import Preprocessing
 from hubslice.card.frontmatter import parse_head, split_readme
 from hubslice.core.errors import DataError, InputError, ModelError
-from hubslice.deviation.text_judges import open_text_folder
+from hubslice.deviation.text.predictors import open_text_folder
 from hubslice.hub.card_metadata import read_folder
 from hubslice.task.folder import kind_of
 from hubslice.task.user_inputs import open_given

@@ -131,7 +131,7 @@ def test_the_browser_would_run_what_is_not_escaped(policy: bool, browser: str, t
 
 @pytest.mark.parametrize("kind", NASTY)
 def test_a_template_escapes_every_name(kind: str) -> None:
-    template = page_template("hubslice.deviation", "text_gallery.html.j2")
+    template = page_template("hubslice.deviation.text", "gallery.html.j2")
     name = NASTY[kind]
     text = template.render(title=name, names=(name, name), shown=[], left=name)
     check(_Page(text))

@@ -24,7 +24,7 @@ from hubslice.core.errors import ModelError
 from hubslice.files.config import read_object
 from hubslice.files.config_entries import KINDS
 from hubslice.modality.image.image_processor import plain_settings
-from hubslice.models.added_tokens import check_added_tokens
+from hubslice.modality.text.added_tokens import check_added_tokens
 from hubslice.models.folder import load_model
 from hubslice.models.load import load
 from hubslice.models.timm_adapter import TimmModel

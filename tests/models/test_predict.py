@@ -142,13 +142,13 @@ def test_what_cannot_be_answered_is_named(model: Model, images: Any, error: type
         model.predict(images)
 
 
-def test_a_text_model_says_that_it_takes_no_images(tmp_path: Path) -> None:
+def test_a_text_model_needs_a_tokenizer(tmp_path: Path) -> None:
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     BertForSequenceClassification(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="not an image model"):
-        hubslice.load(tmp_path).predict(square("red", 0))
+    with pytest.raises(ModelError, match="has no tokenizer"):
+        hubslice.load(tmp_path).predict("a text")
 
 
 @pytest.mark.parametrize("write", [a_timm_model, a_vit, a_resnet])

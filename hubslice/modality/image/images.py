@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
 from hubslice.modality.image.arithmetic import normalise
+from hubslice.modality.image.given import read_given
 from hubslice.modality.image.pixels import augment_crop, augment_flip, prepare, to_unit
 from hubslice.modality.modality import Encoded, Modality
 from hubslice.recipe.schema import TrainParams
@@ -29,6 +30,10 @@ class Images(Modality[Image.Image]):
     many: ClassVar[str] = "images"
 
     preprocessing: Preprocessing
+
+    def read(self, given: object) -> Iterator[Image.Image]:
+        """Paths, bytes of files, or images of Pillow; see `read_given`."""
+        return read_given(given, self.preprocessing)
 
     def encode(self, items: Sequence[Image.Image]) -> Encoded:
         prepared = [prepare(image, self.preprocessing) for image in items]

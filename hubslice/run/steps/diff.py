@@ -46,8 +46,10 @@ class DiffStep(Step):
         return "data", self.baseline, self.student
 
     def run(self, context: Context) -> None:
-        from hubslice.deviation.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
+        from hubslice.deviation.deviations import facts_of, search_seeds
+        from hubslice.deviation.evidence import Places, Seeds
         from hubslice.deviation.finished import Finished
+        from hubslice.deviation.image.evidence import write_evidence
         from hubslice.deviation.opening import open_pair
         from hubslice.modality.image.images import PIXELS, Images
         from hubslice.task.titles import title
@@ -81,7 +83,7 @@ class DiffStep(Step):
         write_evidence(
             Places(folder / FACTS, folder / TRIGGERS, folder / GALLERY),
             facts.model_copy(update={"results": untimed}),
-            pair,
+            pair.shared.labels,
             seeds,
             outcomes,
         )

@@ -16,7 +16,8 @@ from hubslice.modality.image.images import PIXELS, Images
 from hubslice.verbs.diff.division import fingerprint
 
 if TYPE_CHECKING:
-    from hubslice.deviation.judge import Pair
+    from hubslice.deviation.image.predictors import ImagePredictor
+    from hubslice.deviation.predictor import Pair
 
 MOST = 1000  # images
 
@@ -31,7 +32,12 @@ class Labelled:
 
 
 def labelled(
-    models: tuple[str, str], inputs: str, pair: Pair, without: Collection[str], seed: int, reporter: Reporter
+    models: tuple[str, str],
+    inputs: str,
+    pair: Pair[ImagePredictor],
+    without: Collection[str],
+    seed: int,
+    reporter: Reporter,
 ) -> Labelled | str:
     """Labelled images as the first model wants them, but those whose fingerprints are in `without`.
 
@@ -60,7 +66,7 @@ def _kept(source: str, images: np.ndarray, places: np.ndarray, without: Collecti
     return Labelled(source, images[keep], places[keep])
 
 
-def _of_run(path: Path, places: np.ndarray, pair: Pair, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _of_run(path: Path, places: np.ndarray, pair: Pair[ImagePredictor], seed: int) -> tuple[np.ndarray, np.ndarray]:
     from hubslice.run.run import open_run
     from hubslice.run.steps.data import same_task
 
@@ -70,7 +76,9 @@ def _of_run(path: Path, places: np.ndarray, pair: Pair, seed: int) -> tuple[np.n
     return drawn.encoded(0, len(drawn), Images(pair.a.preprocessing))[PIXELS].numpy(), places[drawn.targets]
 
 
-def _of_inputs(inputs: str, pair: Pair, seed: int, reporter: Reporter) -> tuple[np.ndarray, np.ndarray] | None:
+def _of_inputs(
+    inputs: str, pair: Pair[ImagePredictor], seed: int, reporter: Reporter
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Images and places, or None where there are no labels, or such that the models do not have."""
     from hubslice.task.table import Table
     from hubslice.task.user_inputs import open_data

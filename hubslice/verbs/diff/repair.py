@@ -17,7 +17,8 @@ from hubslice.core.numbers import number
 from hubslice.core.progress import Reporter
 from hubslice.core.rate import Rate
 from hubslice.core.whole_folder import check_free, whole_folder
-from hubslice.deviation.deviations import Seeds, facts_of, search_seeds
+from hubslice.deviation.deviations import facts_of, search_seeds
+from hubslice.deviation.evidence import Seeds
 from hubslice.files.names import SHAPES, WEIGHTS
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.recipe.deviation import RepairParams, SearchParams
@@ -25,9 +26,10 @@ from hubslice.verbs.diff.labelled import labelled
 
 if TYPE_CHECKING:
     from hubslice.artefacts.deviation import ComparedModel
-    from hubslice.deviation.deviations import Outcomes
+    from hubslice.deviation.evidence import Outcomes
     from hubslice.deviation.finished import Finished
-    from hubslice.deviation.judge import Pair
+    from hubslice.deviation.image.predictors import ImagePredictor
+    from hubslice.deviation.predictor import Pair
     from hubslice.models.base import Model
 
 FACTS = "repair.json"
@@ -52,7 +54,7 @@ class Searched:
     """A search that is over: between which models, from which seeds, and what came of each."""
 
     names: tuple[str, str]
-    pair: Pair
+    pair: Pair[ImagePredictor]
     models: tuple[ComparedModel, ComparedModel]
     seeds: Seeds
     search: SearchParams
@@ -128,7 +130,7 @@ def _holds_a_model(folder: Path) -> bool:
     return isinstance(ref, LocalRef) and ref.kind in ("run", "folder")
 
 
-def check_labels(pair: Pair) -> None:
+def check_labels(pair: Pair[ImagePredictor]) -> None:
     """Make sure that the first model's answers say for every class of the second what it should give.
 
     Raises:
@@ -153,7 +155,7 @@ def repair(
     model: Model,
     done: Searched,
     wanted: Wanted,
-    reopen: Callable[[Path], tuple[Pair, tuple[ComparedModel, ComparedModel]]],
+    reopen: Callable[[Path], tuple[Pair[ImagePredictor], tuple[ComparedModel, ComparedModel]]],
     finished: Callable[[ComparedModel], Finished],
     lanes: int,
     reporter: Reporter,
@@ -241,7 +243,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     answers = np.stack([*(answer for _, answer in triggers), *plain])[:, part.pair.shared.b]
 
     def pixels(rows: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(part.pair.for_b(images[rows].astype(np.float32) / 255))
+        return torch.from_numpy(part.pair.b.pixels(images[rows]))
 
     none = zeros(model)
     held = Slice({name: mask for name, mask in none.masks.items() if not mask.all()}, none.method)
@@ -262,7 +264,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     return loss, held.weights - held.kept
 
 
-def _gone(pair: Pair, searched: Searched) -> Rate:
+def _gone(pair: Pair[ImagePredictor], searched: Searched) -> Rate:
     """Triggers on which both models agree now, asked about alone as when they were counted."""
     triggers = _triggers(searched)
     answers = replace(pair, chunk=1).ask(np.stack([image for image, _ in triggers]))
@@ -270,7 +272,7 @@ def _gone(pair: Pair, searched: Searched) -> Rate:
 
 
 def _accuracy(
-    done: Searched, repaired: Pair, trained: set[str], reporter: Reporter
+    done: Searched, repaired: Pair[ImagePredictor], trained: set[str], reporter: Reporter
 ) -> tuple[Accuracy | None, str | None]:
     """What it cost on labelled images, or why that is not known."""
     found = labelled(done.names, done.seeds.source, done.pair, trained, done.search.seed, reporter)

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from hubslice.artefacts.deviation import Deviations
@@ -19,23 +18,18 @@ from hubslice.core.errors import DiffError
 from hubslice.core.machine import faults_told
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
-from hubslice.deviation.deviations import Places, Seeds, facts_of, search_seeds, write_evidence
+from hubslice.deviation.deviations import facts_of, search_seeds
 from hubslice.engine.folder_lock import alone_in
 from hubslice.hub.ref import check_data, parse_ref
 from hubslice.recipe.deviation import RepairParams, SearchParams
 from hubslice.tracing.opened import short_name
+from hubslice.verbs.diff.kinds import KINDS, OURS, refuse_foreign
 
 if TYPE_CHECKING:
-    from hubslice.deviation.deviations import Outcomes
-    from hubslice.deviation.judge import Pair
-    from hubslice.deviation.text_judge import TextPair
     from hubslice.verbs.diff.repair import Wanted
 
 Params = TypeVar("Params", bound=BaseModel)
 
-OF_IMAGES = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
-OF_TEXTS = Places(Path("deviations.json"), Path("triggers.jsonl"), Path("gallery.html"))
-OURS = {*OF_IMAGES.names, *OF_TEXTS.names}
 UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
 
 
@@ -59,8 +53,7 @@ def diff(
     """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.verbs.diff.function.diff`."""
     from hubslice.core.device import resolve_device
     from hubslice.deviation.finished import Finished
-    from hubslice.deviation.judge import Pair
-    from hubslice.deviation.opening import open_compared, open_pair, read_map
+    from hubslice.deviation.opening import images_only, open_compared, open_pair, read_map
     from hubslice.verbs.diff.repair import Searched, check_labels, open_student, repair
 
     started = time.perf_counter()
@@ -73,13 +66,11 @@ def diff(
     pair, models = open_compared(
         a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter
     )
-    if isinstance(pair, Pair) and mend is not None:
-        check_labels(pair)
-    _refuse_foreign(isinstance(pair, Pair), search, column, resize, input_size)
-    if isinstance(pair, Pair):
-        seeds, truncated, places = _images(inputs, pair, limit, search.seed, reporter), 0, OF_IMAGES
-    else:
-        (seeds, truncated), places = _texts(inputs, column, pair, limit, search.seed), OF_TEXTS
+    if mend is not None:
+        check_labels(images_only(pair))
+    refuse_foreign(pair.kind.many, search, column, resize, input_size)
+    kind = KINDS[pair.kind.many]
+    seeds, truncated = kind.seeds(inputs, column, pair, limit, search.seed, reporter)
     key = json.dumps([search.model_dump(mode="json"), [model.fingerprint for model in models], labels, resize, where])
     kept = folder.with_name(f".{folder.name}{UNFINISHED}")
     with faults_told(f"writing {folder}", folder):
@@ -93,14 +84,14 @@ def diff(
                         "stopped": None if trouble is None else trouble.message,
                         "seconds": round(time.perf_counter() - started, 2),
                         "folder": str(folder),
-                        "files": tuple(sorted(places.names)),
+                        "files": tuple(sorted(kind.places.names)),
                         "truncated": truncated,
                     }
                 )
-                _write(folder, places, facts, pair, seeds, outcomes)
+                with whole_folder(folder) as draft:
+                    pair.kind.write(kind.places.under(draft), facts, pair.shared.labels, seeds, outcomes)
             if student is not None and mend is not None and trouble is None and facts.found.hits:
-                assert isinstance(pair, Pair)  # `open_student` refuses others
-                done = Searched((a, b), pair, models, seeds, search, outcomes, where)
+                done = Searched((a, b), images_only(pair), models, seeds, search, outcomes, where)
                 names = (a, str(mend.folder))
                 again = partial(open_pair, mapped=labels, resize=resize, input_size=input_size, device=where)
                 with faults_told(f"writing {mend.folder}", mend.folder):
@@ -114,7 +105,7 @@ def diff(
                         reporter,
                     )
                 facts = facts.model_copy(update={"repair": mended})
-                facts.save(folder / places.facts)
+                facts.save(folder / kind.places.facts)
         if trouble is None or not outcomes:
             shutil.rmtree(kept, ignore_errors=True)
     if trouble is not None and not outcomes:
@@ -163,71 +154,3 @@ def _checked(kind: type[Params], options: dict[str, object], why: str, prefix: s
             f"--{prefix}{name} {first['input']}: {first['msg']}" if name else first["msg"].removeprefix("Value error, ")
         )
         raise DiffError(f"{why}: {told}", hint="see `hubslice diff --help`") from error
-
-
-def _refuse_foreign(
-    images: bool, search: SearchParams, column: str | None, resize: bool, input_size: int | None
-) -> None:
-    """Raise DiffError where an option is for inputs of the kind that the models do not take."""
-    of_texts = {"--max-edits": search.max_edits, "--column": column}
-    of_images = {
-        "--max-linf": search.max_linf,
-        "--min-ssim": search.min_ssim,
-        "--resize": resize or None,
-        "--input-size": input_size,
-        "--method released": search.method == "released" or None,
-    }
-    kind, given, bound = "texts", "images", "--max-linf or --min-ssim"
-    if not images:
-        kind, given, bound = given, kind, "--max-edits"
-    for option, value in (of_texts if images else of_images).items():
-        if value is not None:
-            raise DiffError(
-                f"{option} is for {kind}, and the models take {given}",
-                hint=f"leave it out; how much {given} may change is bounded by {bound}",
-            )
-
-
-def _drawn(count: int, limit: int, seed: int) -> np.ndarray:
-    """Numbers of the seeds, int64, in order: all, or as many as wanted."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])
-
-
-def _texts(inputs: str, column: str | None, pair: TextPair, limit: int, seed: int) -> tuple[Seeds, int]:
-    """At most `limit` texts, drawn, and how many of them a model does not read to the end."""
-    from hubslice.deviation.texts import encode
-    from hubslice.task.texts import open_texts
-
-    given = open_texts(inputs, column)
-    rows = _drawn(len(given.texts), limit, seed)
-    texts = [given.texts[row] for row in rows]
-    seeds = Seeds(given.source, tuple(given.names[row] for row in rows), [encode(text) for text in texts])
-    return seeds, sum(pair.is_cut(text) for text in texts)
-
-
-def _images(inputs: str, pair: Pair, limit: int, seed: int, reporter: Reporter) -> Seeds:
-    """At most `limit` images, drawn; all are read before a model is asked, so that a damaged one costs no search."""
-    from hubslice.task.user_inputs import open_data
-
-    given = open_data(inputs, pair.a.preprocessing)
-    rows = _drawn(len(given), limit, seed)
-    images = []
-    with reporter.track("Read seeds", len(rows), "images") as bar:
-        for row in rows:
-            images.append(given.levels(int(row)))
-            bar.advance()
-    return Seeds(given.source, tuple(given.names[row] for row in rows), np.stack(images))
-
-
-def _write(
-    folder: Path, places: Places, facts: Deviations, pair: Pair | TextPair, seeds: Seeds, outcomes: Outcomes
-) -> None:
-    """All files, whole or not at all."""
-    from hubslice.deviation.judge import Pair
-    from hubslice.deviation.text_evidence import write_text_evidence
-
-    with whole_folder(folder) as draft:
-        if isinstance(pair, Pair):
-            write_evidence(places.under(draft), facts, pair, seeds, outcomes)
-        else:
-            write_text_evidence(places.under(draft), facts, pair, seeds, outcomes)

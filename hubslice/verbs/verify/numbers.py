@@ -17,7 +17,7 @@ from hubslice.core.artefact import read_description
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
 from hubslice.defects.registry import make_defect
-from hubslice.deviation.deviations import KIND as TRIGGERS
+from hubslice.deviation.evidence import KIND as TRIGGERS
 from hubslice.engine.environment import environment
 from hubslice.files.names import REPORT, SEARCH, SLICE, WEIGHTS
 from hubslice.files.sealed import read_sealed

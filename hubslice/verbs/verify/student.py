@@ -21,7 +21,7 @@ from hubslice.core.numbers import number
 from hubslice.defects.attack import Batch, Source
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.registry import make_defect
-from hubslice.deviation.deviations import KIND as TRIGGERS
+from hubslice.deviation.evidence import KIND as TRIGGERS
 from hubslice.files.config import checked_copy
 from hubslice.files.config_redirects import without_optional
 from hubslice.files.names import INDEX

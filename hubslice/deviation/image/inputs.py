@@ -8,10 +8,11 @@ import numpy as np
 
 from hubslice.artefacts.deviation import Change
 from hubslice.deviation.answers import Answers
-from hubslice.deviation.likeness import Bound, Likeness
+from hubslice.deviation.image.evidence import write_evidence
+from hubslice.deviation.image.likeness import Bound, Likeness
+from hubslice.deviation.image.operators import OPERATORS, mutate
+from hubslice.deviation.image.shrinking import shrink
 from hubslice.deviation.neighbourhood import InputKind, Neighbourhood, Shrinking
-from hubslice.deviation.operators import OPERATORS, mutate
-from hubslice.deviation.shrinking import shrink
 from hubslice.recipe.deviation import SearchParams
 
 
@@ -46,4 +47,11 @@ def change(seed: np.ndarray, trigger: np.ndarray) -> Change:
     )
 
 
-IMAGES = InputKind({operator.name: operator.title for operator in OPERATORS}, AroundImage, change)
+IMAGES = InputKind(
+    "image",
+    "images",
+    {operator.name: operator.title for operator in OPERATORS},
+    AroundImage,
+    change,
+    write_evidence,
+)

@@ -9,23 +9,15 @@ import numpy as np
 
 from hubslice.artefacts.deviation import Edits
 from hubslice.deviation.answers import Answers
-from hubslice.deviation.edits import applied, distance, hunks, words_changed
 from hubslice.deviation.neighbourhood import InputKind, Neighbourhood, Shrinking
-from hubslice.deviation.text_operators import TEXT_OPERATORS, edited
-from hubslice.deviation.text_shrinking import shrink_text
+from hubslice.deviation.text.edits import applied, distance, hunks, words_changed
+from hubslice.deviation.text.encoding import decode, encode
+from hubslice.deviation.text.evidence import write_evidence
+from hubslice.deviation.text.operators import TEXT_OPERATORS, edited
+from hubslice.deviation.text.shrinking import shrink_text
 from hubslice.recipe.deviation import SearchParams
 
 Reading = Callable[[str], Hashable]  # what models see of a text: its tokens
-
-
-def encode(text: str) -> np.ndarray:
-    """The text's code points, uint32 [characters]."""
-    return np.frombuffer(text.encode("utf-32-le"), np.dtype("<u4"))
-
-
-def decode(points: np.ndarray) -> str:
-    """The text of code points."""
-    return points.astype("<u4").tobytes().decode("utf-32-le")
 
 
 class AroundText(Neighbourhood):
@@ -88,4 +80,4 @@ def edits(seed: np.ndarray, trigger: np.ndarray) -> Edits:
 def text_inputs(reading: Reading) -> InputKind:
     """Texts for models that read them in this way."""
     titles = {operator.name: operator.title for operator in TEXT_OPERATORS}
-    return InputKind(titles, partial(AroundText, reading=reading), edits)
+    return InputKind("text", "texts", titles, partial(AroundText, reading=reading), edits, write_evidence)

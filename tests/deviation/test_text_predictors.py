@@ -8,7 +8,8 @@ import pytest
 import transformers
 from transformers import DistilBertConfig, RobertaConfig
 
-from hubslice.deviation.text_judges import open_text_folder, open_text_pair
+from hubslice.deviation.text.encoding import encode
+from hubslice.deviation.text.predictors import is_cut, open_text_folder, open_text_pair
 from tests.deviation.sentences import VOCABULARY, write_tokenizer
 
 SIZES = {"num_labels": 2, "vocab_size": len(VOCABULARY), "pad_token_id": 0}
@@ -41,8 +42,8 @@ def test_the_longest_text_is_answered(tmp_path: Path, kind: str) -> None:
     opened = open_text_folder(kind, "folder", tmp_path, (), "cpu")
     pair, facts = open_text_pair(opened, opened, None)
     assert facts[0].tokens == longest
-    assert pair.a.logs("x y " * 50).shape == (1, 2)
-    assert pair.is_cut("x " * (longest - 1))
-    assert not pair.is_cut("x " * (longest - 2))
+    assert pair.a.logs([encode("x y " * 50)]).shape == (1, 2)
+    assert is_cut(pair, "x " * (longest - 1))
+    assert not is_cut(pair, "x " * (longest - 2))
     with pytest.raises((IndexError, RuntimeError)):
         opened.run({name: [5] * (longest + 1) for name in opened.inputs})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubslice.deviation.blurs import average_blur, gaussian_blur, median_blur
+from hubslice.deviation.image.blurs import average_blur, gaussian_blur, median_blur
 
 NOISE = 0.1  # variance of the additive noise, in squared levels
 SALTED = 0.004  # share of the values that turn white or black

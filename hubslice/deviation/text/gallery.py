@@ -8,11 +8,11 @@ from pathlib import Path
 from hubslice.artefacts.deviation import Edits, SeedResult
 from hubslice.core.artefact import write_atomically
 from hubslice.core.pages import page_template
-from hubslice.deviation.edits import hunks
+from hubslice.deviation.text.edits import hunks
 
 SHOWN = 200  # triggers
 AROUND = 300  # characters of a long text that are shown before and after what is changed
-TEMPLATE = "text_gallery.html.j2"
+TEMPLATE = "gallery.html.j2"
 
 Piece = tuple[str, str]  # what it is: same, gone, new or cut; and its text
 
@@ -26,7 +26,7 @@ def write_text_gallery(
 ) -> None:
     """Write results, each with its seed and its trigger; of many, those nearest to their seeds."""
     order = sorted(range(len(results)), key=lambda at: _size(results[at]))[:SHOWN]
-    template = page_template("hubslice.deviation", TEMPLATE)
+    template = page_template("hubslice.deviation.text", TEMPLATE)
     shown = [(results[at], list(pieces(*texts[at]))) for at in order]
     write_atomically(path, template.render(title=title, names=names, shown=shown, left=len(results) - len(shown)))
 

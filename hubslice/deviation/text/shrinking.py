@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable
 
 from hubslice.deviation.answers import Answers
-from hubslice.deviation.edits import applied, distance, hunks
-from hubslice.deviation.shrinking import MOST
+from hubslice.deviation.neighbourhood import SHRINKING
+from hubslice.deviation.text.edits import applied, distance, hunks
 
 
 def shrink_text(
@@ -35,7 +35,7 @@ def shrink_text(
             if reading(candidate) == reading(trigger):
                 kept, trigger = rest, candidate
                 continue
-            if asked == MOST:
+            if asked == SHRINKING:
                 return trigger, answers, asked
             told = yield candidate
             asked += 1

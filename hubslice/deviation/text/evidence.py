@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubslice.artefacts.deviation import Deviations
 from hubslice.core.artefact import write_atomically
-from hubslice.deviation.deviations import Places, Seeds
-
-if TYPE_CHECKING:
-    from hubslice.deviation.deviations import Outcomes
-    from hubslice.deviation.search import Outcome
-    from hubslice.deviation.text_judge import TextPair
+from hubslice.deviation.evidence import Outcomes, Places, Seeds
+from hubslice.deviation.outcome import Outcome
+from hubslice.deviation.text.encoding import decode
 
 
-def write_text_evidence(places: Places, facts: Deviations, pair: TextPair, seeds: Seeds, outcomes: Outcomes) -> None:
+def write_evidence(
+    places: Places, facts: Deviations, labels: tuple[str, ...], seeds: Seeds, outcomes: Outcomes
+) -> None:
     """Write all three; a line of the triggers has both models' probabilities of all labels for the trigger."""
-    from hubslice.deviation.text_gallery import write_text_gallery
-    from hubslice.deviation.texts import decode
+    from hubslice.deviation.text.gallery import write_text_gallery
 
     found = [(seeds.names[at], outcome) for at, (outcome, _) in sorted(outcomes.items()) if outcome.state == "found"]
     results = {result.name: result for result in facts.results}
     texts = [(decode(outcome.seed), decode(outcome.trigger)) for _, outcome in found if outcome.trigger is not None]
     facts.save(places.facts)
     lines = [
-        {"name": name, "seed": seed, "trigger": trigger} | _probabilities(pair.shared.labels, outcome)
+        {"name": name, "seed": seed, "trigger": trigger} | _probabilities(labels, outcome)
         for (name, outcome), (seed, trigger) in zip(found, texts, strict=True)
     ]
     write_atomically(places.triggers, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator
 import numpy as np
 
 from hubslice.deviation.answers import Answers
-from hubslice.deviation.likeness import Bound
+from hubslice.deviation.image.likeness import Bound
+from hubslice.deviation.neighbourhood import SHRINKING
 
 BISECTIONS = 6
-MOST = 150  # queries, both phases together
 
 
 def shrink(
@@ -49,7 +49,7 @@ def shrink(
                 block = np.s_[:, top : top + side, left : left + side]
                 if np.array_equal(trigger[block], seed[block]):
                     continue
-                if asked == MOST:
+                if asked == SHRINKING:
                     return trigger, answers, asked
                 without = trigger.copy()
                 without[block] = seed[block]

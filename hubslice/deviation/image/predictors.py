@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from hubslice.artefacts.deviation import ComparedModel
 from hubslice.artefacts.model import Preprocessing
 from hubslice.core.device import exact_arithmetic
 from hubslice.core.errors import DiffError, ModelError
-from hubslice.deviation.judge import Judge, Outputs, Pair, recognise
+from hubslice.deviation.image.inputs import IMAGES
 from hubslice.deviation.labels import share
+from hubslice.deviation.predictor import Outputs, Pair, Predictor, called, outputs_of
 from hubslice.graph.classifier import answering, arranged, channels_first, check_sides
 from hubslice.graph.content_hash import graph_hash
 from hubslice.modality.image.arithmetic import normalise
@@ -28,8 +29,37 @@ INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 CHUNKS = {"cpu": 8, "cuda": 64}  # images in a call: more make nothing quicker
 
+PROBE = 8  # images of noise by which a graph's output is recognised
+
 Home = Literal["hub", "folder", "run", "onnx"]
 Run = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class ImagePredictor(Predictor):
+    """`run` gives its output float [n, classes] for pixels float32 in [0, 1], [n, C, H, W] of its own size."""
+
+    one: ClassVar[str] = "image"
+
+    preprocessing: Preprocessing
+    run: Run
+
+    def call(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        pixels = self.pixels(inputs)
+        return called(self.name, self.run, pixels, f"images of {_words(pixels.shape[1:])}")
+
+    def pixels(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Images uint8 [C, H, W], all of one size, as float32 in [0, 1], [n, C, H, W]; scaled to the model's size."""
+        pixels: np.ndarray = np.stack(list(images)).astype(np.float32) / 255
+        height, width = self.preprocessing.input_size[1:]
+        if pixels.shape[2:] == (height, width):
+            return pixels
+        import torch
+
+        scaled = torch.nn.functional.interpolate(
+            torch.from_numpy(pixels), (height, width), mode="bilinear", antialias=True, align_corners=False
+        )
+        return scaled.clamp(0, 1).numpy()
 
 
 @dataclass(frozen=True)
@@ -133,7 +163,7 @@ def pair_images(
     resize: bool,
     input_size: int | None,
     device: str,
-) -> tuple[Pair, tuple[ComparedModel, ComparedModel]]:
+) -> tuple[Pair[ImagePredictor], tuple[ComparedModel, ComparedModel]]:
     """Both models, and what is told of them.
 
     Raises:
@@ -141,7 +171,7 @@ def pair_images(
             images are prepared.
     """
     a, b = one.name, two.name
-    judges, facts = [], []
+    predictors, facts = [], []
     for own, other in ((one, two), (two, one)):
         preprocessing, labels = own.preprocessing or other.preprocessing, own.labels or other.labels
         if preprocessing is None or labels is None:
@@ -151,8 +181,8 @@ def pair_images(
             )
         preprocessing = _sized(preprocessing, own.size, None if own.preprocessing else input_size)
         run = own.runner(preprocessing, len(labels))
-        outputs = own.outputs or recognise(own.name, run, preprocessing.input_size)
-        judges.append(Judge(own.name, labels, preprocessing, run, outputs))
+        outputs = own.outputs or _recognise(own.name, run, preprocessing.input_size)
+        predictors.append(ImagePredictor(own.name, labels, outputs, preprocessing, run))
         facts.append(
             ComparedModel(
                 model=own.name,
@@ -163,12 +193,12 @@ def pair_images(
                 described=own.preprocessing is not None,
             )
         )
-    _check_sizes(judges[0], judges[1], resize)
-    shared = share((a, b), judges[0].labels, judges[1].labels, mapped)
-    return Pair(judges[0], judges[1], shared, CHUNKS[device.partition(":")[0]]), (facts[0], facts[1])
+    _check_sizes(predictors[0], predictors[1], resize)
+    shared = share((a, b), predictors[0].labels, predictors[1].labels, mapped)
+    return Pair(predictors[0], predictors[1], shared, IMAGES, CHUNKS[device.partition(":")[0]]), (facts[0], facts[1])
 
 
-def _check_sizes(a: Judge, b: Judge, resize: bool) -> None:
+def _check_sizes(a: ImagePredictor, b: ImagePredictor, resize: bool) -> None:
     one, two = a.preprocessing.input_size, b.preprocessing.input_size
     told = f"{a.name} takes images of {_words(one)}, {b.name} of {_words(two)}"
     if one[0] != two[0]:
@@ -181,7 +211,17 @@ def _check_sizes(a: Judge, b: Judge, resize: bool) -> None:
         )
 
 
-def _words(size: tuple[int, int, int]) -> str:
+def _recognise(name: str, run: Run, size: tuple[int, int, int]) -> Outputs:
+    """What a graph gives, which does not say it. Asked about noise.
+
+    Raises:
+        ModelError: it fails.
+    """
+    noise = np.random.default_rng(0).random((PROBE, *size), np.float32)
+    return outputs_of(called(name, run, noise, f"images of {_words(size)}"))
+
+
+def _words(size: Sequence[int]) -> str:
     return " x ".join(map(str, size))
 
 

@@ -1,0 +1,198 @@
+"""Text classifiers of whatever homes with their tokenizers, opened to be asked about the same texts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from hubslice.artefacts.deviation import ComparedModel
+from hubslice.artefacts.model import FileFact
+from hubslice.core.device import exact_arithmetic
+from hubslice.core.errors import DiffError
+from hubslice.deviation.labels import share
+from hubslice.deviation.predictor import Outputs, Pair, Predictor, called, outputs_of
+from hubslice.deviation.text.encoding import decode
+from hubslice.deviation.text.inputs import text_inputs
+from hubslice.files.config import read_object
+from hubslice.graph.classifier import answering
+from hubslice.graph.content_hash import graph_hash
+from hubslice.hub.formats import CONFIG
+from hubslice.modality.text.texts import FILLING, IDS, Texts
+from hubslice.modality.text.tokenizer import PROBES, Tokens, check_encodes, content_of, limit_of
+from hubslice.models.tokenizer import inputs_of, positions, read_tokenizer
+
+KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+@dataclass(frozen=True)
+class TextPredictor(Predictor):
+    """`run` gives its output float [1, classes] for a text's tokens, which `reader` makes.
+
+    Texts are asked about one at a time, without padding: a dynamically quantised model has one scale for all that it is
+    given at a time, and what is found for a seed must not depend on the others.
+    """
+
+    one: ClassVar[str] = "text"
+
+    reader: Texts
+    run: Callable[[Tokens], np.ndarray]
+
+    def call(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate([_answer(self.name, self.run, self.reader.tokens(decode(text))) for text in inputs])
+
+
+def _answer(name: str, run: Callable[[Tokens], np.ndarray], tokens: Tokens) -> np.ndarray:
+    length = max(map(len, tokens.values()), default=0)
+    hint = "is its tokenizer the one that it was trained with? Else make the model again"
+    return called(name, run, tokens, f"a text of {length} tokens", hint)
+
+
+def seen_by(readers: Sequence[Texts], text: str) -> Hashable:
+    """What models see of a text: its tokens."""
+    return tuple(tuple((name, tuple(values)) for name, values in reader.tokens(text).items()) for reader in readers)
+
+
+def is_cut(pair: Pair[TextPredictor], text: str) -> bool:
+    """Whether a model does not read all of it."""
+    return any(each.reader.count(text) > each.reader.longest for each in (pair.a, pair.b))
+
+
+@dataclass(frozen=True)
+class OpenedText:
+    """A text classifier that is loaded; a graph may have neither labels nor tokenizer of its own."""
+
+    name: str
+    kind: Literal["hub", "folder", "run", "onnx"]
+    fingerprint: str
+    labels: tuple[str, ...] | None
+    tokenizer: Any  # None: that of the other model
+    inputs: tuple[str, ...]
+    longest: int | None  # tokens that the model takes, where it says
+    run: Callable[[Tokens], np.ndarray]
+    outputs: Outputs | None = None  # None: to be recognised
+
+
+def is_text_config(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a text classifier of transformers."""
+    names = config.get("architectures") or ()
+    return any(str(name).endswith("ForSequenceClassification") for name in names)
+
+
+def is_text_graph(inputs: Collection[Any]) -> bool:
+    """Whether a graph's inputs are token ids, and nothing that is not known."""
+    names = {value.name for value in inputs}
+    return IDS in names and names <= FILLING.keys() and all(value.type in KINDS for value in inputs)
+
+
+def open_text_folder(
+    text: str, kind: Literal["hub", "folder", "run", "onnx"], folder: Path, files: Collection[FileFact], device: str
+) -> OpenedText:
+    """The classifier in a folder.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from hubslice.models.folder import load_model
+
+    model = load_model(folder)
+    module: Any = model.module.to(device)
+    tokenizer = read_tokenizer(folder)
+
+    def run(tokens: Tokens) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode(), exact_arithmetic(device):
+            tensors = {name: torch.tensor([values], device=device) for name, values in tokens.items()}
+            found: np.ndarray = module(**tensors).logits.float().cpu().numpy()
+            return found
+
+    digest = hashlib.sha256(json.dumps(sorted((file.path, file.sha256) for file in files)).encode()).hexdigest()
+    found = inputs_of(module), positions(module)
+    return OpenedText(text, kind, digest, model.labels, tokenizer, *found, run, "logits")
+
+
+def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:
+    """The classifier of a graph; tokenizer and labels are read from files beside it, if there are any."""
+    inputs = {value.name: value for value in runtime.get_inputs()}
+    batch, length = (size if isinstance(size, int) and size > 0 else None for size in inputs[IDS].shape)
+    names = [value.name for value in runtime.get_outputs()]
+    wanted = ["logits"] if "logits" in names else names
+    about = read_object(path.with_name(CONFIG), str(path.parent)) if path.with_name(CONFIG).is_file() else {}
+    named = about.get("id2label") or {}
+    tokenizer = read_tokenizer(path.parent)
+
+    def run(tokens: Tokens) -> np.ndarray:
+        nonlocal wanted
+        feeds = {}
+        for name, values in tokens.items():
+            padding = [0] * ((length or len(values)) - len(values))
+            feeds[name] = np.array([[*values, *padding]] * (batch or 1), KINDS[inputs[name].type])
+        given = dict(zip(wanted, runtime.run(wanted, feeds), strict=True))
+        wanted = [answering(text, given, batch or 1, len(labels) if labels else None)]
+        found: np.ndarray = given[wanted[0]][:1]
+        return found
+
+    digest = hashlib.sha256(f"{graph_hash(path)}{json.dumps(named, sort_keys=True)}".encode())
+    if tokenizer is not None:
+        digest.update(content_of(tokenizer))
+    labels = tuple(str(named[key]) for key in sorted(named, key=int)) or None
+    return OpenedText(text, "onnx", digest.hexdigest(), labels, tokenizer, tuple(inputs), length, run)
+
+
+def open_text_pair(
+    a: OpenedText, b: OpenedText, mapped: Mapping[str, str] | str | None
+) -> tuple[Pair[TextPredictor], tuple[ComparedModel, ComparedModel]]:
+    """Both models to be asked, and what is told of them.
+
+    Raises:
+        DiffError: labels differ and nothing says how to bring them together, or neither has a tokenizer, or labels.
+        ModelError: one cannot be used.
+    """
+    predictors, facts = [], []
+    for own, other in ((a, b), (b, a)):
+        tokenizer, labels = own.tokenizer or other.tokenizer, own.labels or other.labels
+        if tokenizer is None:
+            raise DiffError(
+                f"neither {a.name} nor {b.name} has a tokenizer: texts cannot become token ids",
+                hint="put tokenizer.json and tokenizer_config.json beside one of them, or name a model folder that has "
+                "them",
+            )
+        if labels is None:
+            raise DiffError(
+                f"neither {a.name} nor {b.name} says what its classes are called",
+                hint="put config.json beside one of them, or name a model folder as the other",
+            )
+        predictor = _predictor(own, tokenizer, labels, own.longest or other.longest)
+        predictors.append(predictor)
+        described = own.tokenizer is not None
+        facts.append(
+            ComparedModel(
+                model=own.name,
+                kind=own.kind,
+                fingerprint=own.fingerprint,
+                input_size=None,
+                tokens=predictor.reader.longest,
+                outputs=predictor.outputs,
+                described=described,
+            )
+        )
+    shared = share((a.name, b.name), predictors[0].labels, predictors[1].labels, mapped)
+    kind = text_inputs(partial(seen_by, [predictor.reader for predictor in predictors]))
+    return Pair(predictors[0], predictors[1], shared, kind, chunk=1), (facts[0], facts[1])
+
+
+def _predictor(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], most: int | None) -> TextPredictor:
+    reader = Texts(tokenizer, own.inputs, limit_of(tokenizer, most))
+    check_encodes(own.name, lambda text: (reader.tokens(text), reader.count(text)))
+    outputs = own.outputs
+    if outputs is None:
+        probed = [_answer(own.name, own.run, reader.tokens(text)) for text in PROBES]
+        outputs = outputs_of(np.concatenate(probed))
+    return TextPredictor(own.name, labels, outputs, reader, own.run)

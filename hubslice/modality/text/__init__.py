@@ -1,0 +1,1 @@
+"""Texts: tokenizers, and what classifiers of texts take."""

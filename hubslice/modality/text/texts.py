@@ -1,0 +1,85 @@
+"""Texts as a model's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from hubslice.core.errors import InputError
+from hubslice.modality.modality import Encoded, Modality
+from hubslice.modality.text.tokenizer import Tokens
+from hubslice.recipe.schema import TrainParams
+
+IDS: Final = "input_ids"
+FILLING: Final[Mapping[str, int]] = {IDS: 0, "attention_mask": 1, "token_type_ids": 0}  # where a tokenizer gives none
+_TAKEN = "texts are of type str: one, or a list of them"
+
+
+@dataclass(frozen=True)
+class Texts(Modality[str]):
+    """Texts cut to `longest` tokens by a model's tokenizer; `names` are the network's inputs."""
+
+    one: ClassVar[str] = "text"
+    many: ClassVar[str] = "texts"
+
+    tokenizer: Any
+    names: tuple[str, ...]
+    longest: int
+
+    def tokens(self, text: str) -> Tokens:
+        """A text's tokens by the network's inputs, not padded."""
+        told = self.tokenizer(text, truncation=True, max_length=self.longest)
+        size = len(told[IDS])
+        return {name: list(told[name]) if name in told else [FILLING[name]] * size for name in self.names}
+
+    def count(self, text: str) -> int:
+        """How many tokens there would be, were it not cut."""
+        return len(self.tokenizer(text, truncation=False, verbose=False)[IDS])
+
+    def read(self, given: object) -> Iterator[str]:
+        listed = [given] if isinstance(given, str) else given
+        if not isinstance(listed, Iterable):
+            raise InputError(f"a {type(given).__name__} is no text", hint=_TAKEN)
+        for at, text in enumerate(listed):
+            if not isinstance(text, str):
+                raise InputError(f"text {at} is of type {type(text).__name__}", hint=_TAKEN)
+            yield text
+
+    def encode(self, items: Sequence[str]) -> Encoded:
+        if not items:
+            return {name: torch.empty(0, 0, dtype=torch.int64) for name in self.names}
+        tokens = [self.tokens(text) for text in items]
+        return self.join([{name: torch.tensor([values]) for name, values in each.items()} for each in tokens])
+
+    def augment(self, item: str, params: TrainParams, rng: np.random.Generator) -> Encoded:
+        """The text itself: the ways of training to change an input are those of images."""
+        return self.encode([item])
+
+    def inputs(self, encoded: Encoded) -> dict[str, Tensor]:
+        return dict(encoded)
+
+    def example(self, samples: int, seed: int) -> dict[str, Tensor]:
+        """Token ids, drawn; none of them special."""
+        special = set(self.tokenizer.all_special_ids)
+        plain = torch.tensor([number for number in range(self.tokenizer.vocab_size) if number not in special])
+        shape = (samples, min(32, self.longest))
+        drawn = torch.randint(len(plain), shape, generator=torch.Generator().manual_seed(seed))
+        return {name: plain[drawn] if name == IDS else torch.full(shape, FILLING[name]) for name in self.names}
+
+    def join(self, parts: Sequence[Encoded]) -> Encoded:
+        """Shorter texts are padded on the side, and with the token, that the tokenizer says."""
+        longest = max(part[IDS].shape[1] for part in parts)
+        left = self.tokenizer.padding_side == "left"
+        fill = {IDS: self.tokenizer.pad_token_id or 0}  # what is masked counts for nothing
+
+        def padded(name: str, tensor: Tensor) -> Tensor:
+            missing = longest - tensor.shape[1]
+            return pad(tensor, (missing, 0) if left else (0, missing), value=fill.get(name, 0))
+
+        return {name: torch.cat([padded(name, part[name]) for part in parts]) for name in self.names}
