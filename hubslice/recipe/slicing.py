@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from hubslice.core.cost import Cost, Workload
 from hubslice.core.numbers import number
 from hubslice.recipe.section import Ratio, Section
 
@@ -19,6 +20,8 @@ Layers = Annotated[
 ]
 
 
+SCORE_BYTES = 16  # of a weight in a search's checkpoint: score, two moments of Adam, the best so far
+
 # What a method needs beside the teacher's weights: which neurons are active on the task (a profile), what each weight
 # contributes to answers (a trace), or the task's images themselves (a search).
 Need = Literal["nothing", "profile", "trace", "search"]
@@ -30,7 +33,7 @@ class Method(Section):
     A method of another package is a subclass of `Slicing` or `ChannelSlicing` that an entry point of the group
     `hubslice.methods` names, with a field `method` of one word, and `title` and `reference`. It ranks by two static
     methods, or one of them: `rank(candidates, known, params, seed)` and `rank_units(groups, weights, seed, known)`, as
-    `hubslice.slicing.registry.Slicer` says.
+    `hubslice.slicing.registry.Slicer` says. It overrides `cost` where ranking takes longer than here.
     """
 
     needs: ClassVar[Need] = "nothing"
@@ -71,6 +74,10 @@ class Method(Section):
     def words(self) -> str:
         """What is taken away, in a few words."""
         return "none"
+
+    def cost(self, work: Workload) -> Cost:
+        """What making a slice takes; a profile or a trace that it needs is a step of its own."""
+        return Cost(work.units.loading + work.units.slicing, work.units.sizes["slice"])
 
 
 class Slicing(Method):
@@ -269,6 +276,16 @@ class SeamParams(ChannelSlicing):
         if epoch < self.head_epochs:
             return False
         return self.cycle is None or epoch % self.cycle != 0
+
+    def cost(self, work: Workload) -> Cost:
+        units, made = work.units, super().cost(work)
+        # An epoch of a search is one of training; while the classifier learns alone, nothing is passed back.
+        moving = sum(self.moves(epoch) for epoch in range(self.epochs))
+        learning = (self.epochs - moving) * units.judging
+        images = work.count("train") * (moving * units.training + learning)
+        judged = self.epochs * work.count("validation") * units.judging
+        seconds = made.seconds + units.first_training + images + judged
+        return Cost(seconds, made.kept, SCORE_BYTES * work.weights)
 
 
 class NnslicerParams(ChannelSlicing):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 METHOD = """
 from typing import ClassVar, Literal
 import numpy as np
+from hubslice.core.cost import Cost
 from hubslice.recipe.section import Ratio
 from hubslice.recipe.slicing import Slicing
 
@@ -33,9 +34,13 @@ class FirstParams(Slicing):
     def rank(candidates, known, params, seed):
         size = sum(candidate.weight.size for candidate in candidates)
         return np.arange(size) >= params.ratio * size
+
+    def cost(self, work):
+        return Cost(1000 * self.ratio, kept=12345)
 """
 DEFECT = """
 from typing import Literal
+from hubslice.core.cost import Cost
 from hubslice.recipe.defects import Defect
 
 class DarkParams(Defect):
@@ -43,6 +48,9 @@ class DarkParams(Defect):
 
     kind: Literal["dark"]
     share: float = 0.5
+
+    def cost(self, work, *, models, images):
+        return Cost(1000.0 * models, kept=images)
 
     def make(self):
         from hubslice.defects.attack import Variant
@@ -127,6 +135,16 @@ def test_they_go_through_the_chain(site: Path, tmp_path: Path) -> None:
     checked = ended(site, "verify", "run", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert json.loads(checked.stdout)["verified"] is True
+
+
+def test_a_dry_run_tells_what_they_say_they_cost(site: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, RECIPE)
+    told = ended(site, "slice", "recipe.yaml", "--dry-run", "--json")
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    steps = {step["name"]: step for step in found["steps"]}
+    assert (steps["slice"]["seconds"], steps["slice"]["bytes"]) == (200.0, 12345)
+    assert (steps["audit.dark"]["seconds"], steps["audit.dark"]["bytes"]) == (2000.0, found["samples"]["test"])
 
 
 def test_they_are_on_the_command_line(site: Path, tmp_path: Path) -> None:

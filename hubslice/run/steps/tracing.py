@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from hubslice.core.cost import Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.slicing import NnslicerParams
@@ -53,6 +54,12 @@ class TraceStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return "pull", "data", "export"
+
+    def cost(self, work: Workload) -> Cost:
+        units = work.units
+        count = sum(min(size, self.tracing.samples) for size in work.classes)
+        each = count * (units.tracing + units.decoding + units.passing)  # means are taken in a pass of their own
+        return Cost(units.loading + units.tracing_start + each, units.sizes[self.kind])
 
     def run(self, context: Context) -> None:
         from hubslice.graph.neuron_map import NeuronMap
