@@ -15,6 +15,7 @@ from hubslice.core.cells import cell
 from hubslice.core.escaping import markdown, markdown_code
 from hubslice.core.numbers import number
 from hubslice.hub.signature import Signed
+from hubslice.models.libraries import library_called
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
 
@@ -90,6 +91,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "data": data_name(report.task.source),
         "split": ", ".join(f"{formats.count(number)} {name}" for name, number in report.task.samples.items()),
         "labels": ", ".join(markdown_code(label) for label in report.task.labels),
+        "library_files": library_called(report.teacher.library).files,
         "prepared": _preparation(report),
         "transparent": _transparent,
         "settings": _settings,
@@ -189,11 +191,9 @@ def _geometry(how: Preprocessing, height: int, width: int) -> str:
 
 def _transparent(snippet: Snippet) -> str:
     told = f"Transparent parts of images {in_words(snippet.transparency)}, as in training; the snippet does it"
-    if snippet.library == "transformers" and snippet.transparency != "drop":
-        told += ", and `pipeline(...)` of transformers drops the alpha channel instead"
-    if snippet.library == "hubslice":
-        return f"{told}. `model.module` is the stock library's own object."
-    return f"{told}. Greys of 16 bits are to be scaled to 8 beforehand: Pillow would cut them off as white."
+    if snippet.lines.exception and snippet.transparency != "drop":
+        told += f", and {snippet.lines.exception}"
+    return f"{told}. {snippet.lines.remark}"
 
 
 def _settings(arm: ArmReport) -> str:
