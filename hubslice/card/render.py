@@ -102,7 +102,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "nonzero": slice_.nonzero_after / slice_.weights if slice_.weights else 1.0,
         "dense": slice_.nonzero_after >= 0.99 * slice_.weights,
         "start": STARTS[str(slice_.parameters.get("init", "zero"))],
-        "traced": reading.traced_words(report),
+        "method_words": reading.method_words(report),
         "frozen": slice_.parameters.get("irrelevant") == "freeze",
         "compact": slice_.parameters.get("irrelevant") == "compact" and slice_.student_weights is not None,
         "held": report.trained == "classifier",

@@ -34,6 +34,7 @@ class Defect(Section):
 
     judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked, too
     needs_unrelated: ClassVar[bool] = False  # attacks are also crafted on a network that is no relative
+    attack: ClassVar[str] = "made with the teacher"  # what was done to attacked images, in a few words
     crafted: ClassVar[bool] = False  # attacked images are found by gradient steps
     stored: ClassVar[int | None] = None  # how many attacked images the evidence keeps; None: all
 
@@ -76,6 +77,7 @@ class BackdoorParams(Defect):
     """A known trigger that the teacher was, or may have been, poisoned with (BadNets; ReMoS, CV backdoor)."""
 
     judges_control: ClassVar[bool] = True
+    attack: ClassVar[str] = "the trigger"
     stored: ClassVar[int | None] = 16
 
     kind: Literal["backdoor"]
@@ -100,6 +102,7 @@ class PenultimateParams(Defect):
     """Adversarial images crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
 
     needs_unrelated: ClassVar[bool] = True
+    attack: ClassVar[str] = "crafted on the teacher"
     crafted: ClassVar[bool] = True
 
     kind: Literal["penultimate"]
@@ -164,6 +167,11 @@ if TYPE_CHECKING:
     DefectParams = BackdoorParams | PenultimateParams
 else:
     DefectParams = Annotated[reduce(or_, DEFECTS), Field(discriminator="kind")]
+
+
+def attack_of(kind: str) -> str:
+    """What was done to the attacked images of a defect that a report records, in a few words."""
+    return next((defect.attack for defect in DEFECTS if _word(defect) == kind), Defect.attack)
 
 
 def defect_names(defects: Sequence[BackdoorParams | PenultimateParams]) -> tuple[str, ...]:

@@ -20,8 +20,6 @@ Layers = Annotated[
 ]
 
 
-SCORE_BYTES = 16  # of a weight in a search's checkpoint: score, two moments of Adam, the best so far
-
 # What a method needs beside the teacher's weights: which neurons are active on the task (a profile), what each weight
 # contributes to answers (a trace), or the task's images themselves (a search).
 Need = Literal["nothing", "profile", "trace", "search"]
@@ -74,6 +72,10 @@ class Method(Section):
     def words(self) -> str:
         """What is taken away, in a few words."""
         return "none"
+
+    def told(self) -> str | None:
+        """How weights were chosen, in a sentence for the card; None where the title and the reference say it."""
+        return None
 
     def cost(self, work: Workload) -> Cost:
         """What making a slice takes; a profile or a trace that it needs is a step of its own."""
@@ -164,6 +166,54 @@ class ChannelSlicing(Slicing):
         return self.count == "macs"
 
 
+Reuse = Annotated[
+    Literal["transfer", "direct"],
+    Field(
+        description="transfer: the slice of a new task, which is then trained like any other; direct: the teacher "
+        "knows these classes, and what they need of it is used as it is, under a classifier made from the teacher's."
+    ),
+]
+
+
+class Traced(ChannelSlicing):
+    """A method that ranks by what each weight contributed to the answers on the task's training images.
+
+    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class); the
+    sizes of a weight's contributions are summed over the images.
+    """
+
+    needs: ClassVar[Need] = "trace"
+
+    reuse: Reuse = "transfer"
+    samples: int = Field(50, ge=1, description="At most so many training images of each class are traced.")
+    rule: Literal["threshold", "released"] = Field(
+        "threshold",
+        description="Which predecessors of a neuron count. threshold: those at least theta times as strong as the "
+        "strongest; released: the rule of the authors' code, sorted sums, ten times slower.",
+    )
+    theta: Ratio = Field(
+        0.5,
+        description="Higher: fewer weights count as used. Of those that are used alike, often not at all, the smaller "
+        "fall first, so that a high theta protects what decides and ranks the rest by magnitude. The paper leaves it "
+        "open; with 0.1, the default of `explain`, slices are hardly better than chance.",
+    )
+    mean: Literal["channel", "element"] = Field(
+        "channel", description="What has a mean to deviate from: each channel (paper), or it at each position (code)."
+    )
+
+    @property
+    def tracing(self) -> Self:
+        """The same, with defaults for all that only ranks afterwards, such as the ratio."""
+        decides = {"method", *(Traced.model_fields.keys() - ChannelSlicing.model_fields.keys())}
+        others = {name: field for name, field in type(self).model_fields.items() if name not in decides}
+        defaults = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in others.items()
+            if not field.is_required()
+        }
+        return self.model_copy(update=defaults)
+
+
 class RemosParams(Slicing):
     """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
 
@@ -184,13 +234,13 @@ class RemosParams(Slicing):
 
 
 # For editors: what names no method is ReMoS, so the others must name theirs.
-_NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
+NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
 
 
 class MagnitudeParams(ChannelSlicing):
     """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
 
-    model_config = _NAMED
+    model_config = NAMED
 
     method: Literal["magnitude"] = "magnitude"
     ratio: Ratio = 0.1
@@ -199,134 +249,16 @@ class MagnitudeParams(ChannelSlicing):
 class RandomParams(ChannelSlicing):
     """A random slice of the same size (a baseline)."""
 
-    model_config = _NAMED
+    model_config = NAMED
 
     method: Literal["random"] = "random"
     ratio: Ratio = 0.1
-
-
-Reuse = Annotated[
-    Literal["transfer", "direct"],
-    Field(
-        description="transfer: the slice of a new task, which is then trained like any other; direct: the teacher "
-        "knows these classes, and what they need of it is used as it is, under a classifier made from the teacher's."
-    ),
-]
-
-
-class SeamParams(ChannelSlicing):
-    """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
-
-    Every weight (or channel) has a score and is kept while that is positive; the loss is that of the task plus alpha
-    times the share of weights kept. The classifier learns along.
-    """
-
-    model_config = _NAMED
-
-    needs: ClassVar[Need] = "search"
-
-    method: Literal["seam"] = "seam"
-    layers: Layers = ("conv", "depthwise", "linear")
-    reuse: Reuse = "transfer"
-    retention: Ratio | None = Field(
-        None, gt=0, description="Stop at the first epoch that keeps no more than this; default: judge by accuracy."
-    )
-    max_accuracy_drop: Ratio | None = Field(
-        None,
-        description="Validation accuracy that the search may lose against all weights under the same classifier. "
-        "Without `retention` the epoch that keeps least within it is chosen (default 0); with it, to miss it is an "
-        "error.",
-    )
-    start: Literal["magnitude", "gradient", "equal"] = Field(
-        "magnitude",
-        description="Where scores start. equal: all at 1 (as published), so that many weights fall at the same time; "
-        "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first; "
-        "gradient: at the rank of their squared gradient by what they cost, found in the last of the head_epochs.",
-    )
-    epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
-    head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
-    cycle: int | None = Field(
-        None, ge=2, description="Every so many epochs the classifier learns alone for one (published for direct: 5)."
-    )
-    batch_size: int = Field(64, ge=1)
-    alpha: float = Field(1.0, gt=0, description="Weight of the retention in the loss (published: 0.5 to 2).")
-    lr_mask: float = Field(0.05, gt=0, description="Learning rate of the scores (published: 0.01 to 0.12).")
-    lr_head: float = Field(0.001, gt=0, description="Learning rate of the classifier.")
-
-    @model_validator(mode="after")
-    def _searches(self) -> Self:
-        if not any(self.moves(epoch) for epoch in range(self.epochs)):
-            raise ValueError("the classifier learns alone in all epochs; give more epochs, or fewer head_epochs")
-        if self.start == "gradient" and not self.head_epochs:
-            raise ValueError("start: gradient watches the gradients of the last head epoch; give head_epochs")
-        return self
-
-    @property
-    def kept(self) -> tuple[str, float, float] | None:
-        return None if self.retention is None else ("slice.retention", self.retention, self.retention)
-
-    def words(self) -> str:
-        what = "channels" if self.whole_channels else "weights"
-        of = "multiplications" if self.counts_macs else "weights"
-        limit = f", down to {self.retention:.1%} of the {of}" if self.retention else ""
-        return f"{self.method}, {what} of {', '.join(self.layers)} that are not needed{limit}"
-
-    def moves(self, epoch: int) -> bool:
-        """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
-        if epoch < self.head_epochs:
-            return False
-        return self.cycle is None or epoch % self.cycle != 0
-
-    def cost(self, work: Workload) -> Cost:
-        units, made = work.units, super().cost(work)
-        # An epoch of a search is one of training; while the classifier learns alone, nothing is passed back.
-        moving = sum(self.moves(epoch) for epoch in range(self.epochs))
-        learning = (self.epochs - moving) * units.judging
-        images = work.count("train") * (moving * units.training + learning)
-        judged = self.epochs * work.count("validation") * units.judging
-        seconds = made.seconds + units.first_training + images + judged
-        return Cost(seconds, made.kept, SCORE_BYTES * work.weights)
-
-
-class NnslicerParams(ChannelSlicing):
-    """NNSlicer (FSE 2020): dynamic slices of the task's training images; of each layer the least used weights fall.
-
-    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class);
-    the sizes of a weight's contributions are summed over the images. Weights used alike: smaller ones fall first.
-    """
-
-    model_config = _NAMED
-
-    needs: ClassVar[Need] = "trace"
-
-    method: Literal["nnslicer"] = "nnslicer"
-    reuse: Reuse = "transfer"
-    ratio: Ratio = Field(
-        0.3,
-        description="Fraction of each layer's weights judged irrelevant (published: 0.2 to 0.8); with granularity: "
-        "channel, of all weights.",
-    )
-    samples: int = Field(50, ge=1, description="At most so many training images of each class are traced.")
-    rule: Literal["threshold", "released"] = Field(
-        "threshold",
-        description="Which predecessors of a neuron count. threshold: those at least theta times as strong as the "
-        "strongest; released: the rule of the authors' code, sorted sums, ten times slower.",
-    )
-    theta: Ratio = Field(
-        0.5,
-        description="Higher: fewer weights count as used. Of those that are used alike, often not at all, the smaller "
-        "fall first, so that a high theta protects what decides and ranks the rest by magnitude. The paper leaves it "
-        "open; with 0.1, the default of `explain`, slices are hardly better than chance.",
-    )
-    mean: Literal["channel", "element"] = Field(
-        "channel", description="What has a mean to deviate from: each channel (paper), or it at each position (code)."
-    )
 
 
 class NoSlice(Method):
     """No slice: the whole teacher is trained, and the student is its own baseline."""
 
     slices: ClassVar[bool] = False
-    model_config = _NAMED
+    model_config = NAMED
 
     method: Literal["none"] = "none"

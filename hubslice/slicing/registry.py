@@ -16,14 +16,14 @@ from hubslice.core.escaping import named
 from hubslice.graph.channel_groups import ChannelMap
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.recipe.methods import METHODS
+from hubslice.recipe.nnslicer import NnslicerParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import (
     MagnitudeParams,
-    NnslicerParams,
     NoSlice,
     RandomParams,
     RemosParams,
-    SeamParams,
 )
 from hubslice.slicing.candidates import candidates
 from hubslice.slicing.cutting import Cutting, eligible, left_whole

@@ -22,7 +22,7 @@ from hubslice.engine.step import digest_folder
 from hubslice.files.names import SLICE
 from hubslice.models.from_architecture import LABELS
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, NnslicerParams
+from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, Traced
 from hubslice.run.arms import known_labels
 from hubslice.run.estimate.measuring import Stopwatch, rss, size_of, timed
 from hubslice.run.estimate.preflight import Layers, layers_of, try_export
@@ -165,7 +165,7 @@ class MicroBenchmark:
         """Trace images back, one of them a first time without the clock: kernels are compiled once a machine."""
         from hubslice.run.steps.tracing import CONTRIBUTIONS, contributions
 
-        params = cast(NnslicerParams, self.recipe.slice)
+        params = cast(Traced, self.recipe.slice)
         times: list[float] = []
 
         def traced(samples: int) -> Contributions:
