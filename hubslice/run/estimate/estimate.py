@@ -17,7 +17,7 @@ from hubslice.core.device import resolve_device
 from hubslice.core.progress import Reporter, stage
 from hubslice.engine.execution import cached
 from hubslice.engine.step import Step
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.estimate.costs import workload
@@ -253,7 +253,7 @@ def _local(run: Run, teacher: TeacherPreview) -> bool:
 def _source(run: Run, teacher: TeacherPreview) -> Path:
     """Where a teacher's files lie before the run has them: in the Hub's cache, or in a folder."""
     ref = parse_ref(teacher.model, run.loaded.base)
-    return ref.path if isinstance(ref, LocalRef) else Client().cache(ref.repo_id)
+    return ref.path if isinstance(ref, LocalRef) else default_hub().cache(ref.repo_id)
 
 
 def _gpu(costs: Costs | None) -> tuple[float | None, float | None]:
