@@ -32,6 +32,8 @@ class Defect(Section):
     `cost` where attacked images take long to make.
     """
 
+    if TYPE_CHECKING:
+        kind: str
     judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked, too
     needs_unrelated: ClassVar[bool] = False  # attacks are also crafted on a network that is no relative
     attack: ClassVar[str] = "made with the teacher"  # what was done to attacked images, in a few words
@@ -138,6 +140,9 @@ class PenultimateParams(Defect):
         return Cost(judged.seconds + crafted * self.steps * work.units.crafting, judged.kept, crafted * work.image)
 
 
+OURS: Final[tuple[type[Defect], ...]] = (BackdoorParams, PenultimateParams)
+
+
 def _word(kind: type[Defect]) -> str:
     word: Any = kind.model_fields["kind"].annotation  # Literal["word"]
     return str(get_args(word)[0])
@@ -149,7 +154,7 @@ def _defects() -> tuple[type[Defect], ...]:
     Raises:
         InputError: one of those is none, or is called as another is.
     """
-    found: list[type[Defect]] = [BackdoorParams, PenultimateParams]
+    found = list(OURS)
     for kind in plugins("defects"):
         if not (isinstance(kind, type) and issubclass(kind, Defect)) or "kind" not in kind.model_fields:
             raise odd(str(kind), "defects", "is no defect: a subclass of hubslice.recipe.defects.Defect")
@@ -164,7 +169,7 @@ def _defects() -> tuple[type[Defect], ...]:
 DEFECTS: Final = _defects()
 
 if TYPE_CHECKING:
-    DefectParams = BackdoorParams | PenultimateParams
+    DefectParams = Defect
 else:
     DefectParams = Annotated[reduce(or_, DEFECTS), Field(discriminator="kind")]
 
@@ -174,7 +179,7 @@ def attack_of(kind: str) -> str:
     return next((defect.attack for defect in DEFECTS if _word(defect) == kind), Defect.attack)
 
 
-def defect_names(defects: Sequence[BackdoorParams | PenultimateParams]) -> tuple[str, ...]:
+def defect_names(defects: Sequence[Defect]) -> tuple[str, ...]:
     """What steps, gates and evidence of each defect are called: its kind, a kind's second one numbered."""
     kinds = [defect.kind for defect in defects]
     return tuple(

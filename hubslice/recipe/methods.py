@@ -23,6 +23,15 @@ from hubslice.recipe.slicing import (
     Traced,
 )
 
+OURS: Final[tuple[type[Method], ...]] = (
+    RemosParams,
+    SeamParams,
+    NnslicerParams,
+    MagnitudeParams,
+    RandomParams,
+    NoSlice,
+)
+
 
 def method(given: Any) -> Any:
     """What tells the methods apart; where none is named it is ReMoS."""
@@ -39,7 +48,7 @@ def _methods() -> tuple[type[Method], ...]:
     Raises:
         InputError: one of those is none, needs a search, or is called as another is.
     """
-    found: list[type[Method]] = [RemosParams, SeamParams, NnslicerParams, MagnitudeParams, RandomParams, NoSlice]
+    found = list(OURS)
     for kind in plugins("methods"):
         if not (isinstance(kind, type) and issubclass(kind, Slicing)) or "method" not in kind.model_fields:
             raise odd(str(kind), "methods", "is no method: a subclass of hubslice.recipe.slicing.Slicing")
@@ -70,7 +79,7 @@ def recorded(name: str, parameters: Mapping[str, Any]) -> Method | None:
 
 
 if TYPE_CHECKING:
-    SliceParams = RemosParams | SeamParams | NnslicerParams | MagnitudeParams | RandomParams | NoSlice
+    SliceParams = Method
 else:
     tagged = [Annotated[kind, Tag(_name(kind))] for kind in METHODS]
     SliceParams = Annotated[reduce(or_, tagged), Discriminator(method)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ class NnslicerParams(Traced):
     the sizes of a weight's contributions are summed over the images. Weights used alike: smaller ones fall first.
     """
 
+    title: ClassVar[str] = "NNSlicer dynamic slice"
+    reference: ClassVar[str] = "https://doi.org/10.1145/3368089.3409676"
     model_config = NAMED
 
     method: Literal["nnslicer"] = "nnslicer"

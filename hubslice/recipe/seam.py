@@ -20,9 +20,10 @@ class SeamParams(ChannelSlicing):
     times the share of weights kept. The classifier learns along.
     """
 
-    model_config = NAMED
-
     needs: ClassVar[Need] = "search"
+    title: ClassVar[str] = "SeaM re-engineering"
+    reference: ClassVar[str] = "https://arxiv.org/abs/2304.00245"
+    model_config = NAMED
 
     method: Literal["seam"] = "seam"
     layers: Layers = ("conv", "depthwise", "linear")

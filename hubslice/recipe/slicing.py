@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -38,6 +38,8 @@ class Method(Section):
     slices: ClassVar[bool] = True
     title: ClassVar[str] = ""
     reference: ClassVar[str] = ""
+    if TYPE_CHECKING:
+        method: str
 
     @property
     def whole_channels(self) -> bool:
@@ -221,6 +223,8 @@ class RemosParams(Slicing):
     """
 
     needs: ClassVar[Need] = "profile"
+    title: ClassVar[str] = "ReMoS relevance slice"
+    reference: ClassVar[str] = "https://doi.org/10.1145/3510003.3510191"
 
     method: Literal["remos"] = "remos"
     ratio: Ratio = Field(
@@ -240,6 +244,8 @@ NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
 class MagnitudeParams(ChannelSlicing):
     """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
 
+    title: ClassVar[str] = "Magnitude pruning"
+    reference: ClassVar[str] = "https://arxiv.org/abs/1506.02626"
     model_config = NAMED
 
     method: Literal["magnitude"] = "magnitude"
@@ -249,6 +255,8 @@ class MagnitudeParams(ChannelSlicing):
 class RandomParams(ChannelSlicing):
     """A random slice of the same size (a baseline)."""
 
+    title: ClassVar[str] = "Random slice"
+    reference: ClassVar[str] = "https://arxiv.org/abs/1902.09574"
     model_config = NAMED
 
     method: Literal["random"] = "random"
@@ -259,6 +267,7 @@ class NoSlice(Method):
     """No slice: the whole teacher is trained, and the student is its own baseline."""
 
     slices: ClassVar[bool] = False
+    title: ClassVar[str] = "No slice"
     model_config = NAMED
 
     method: Literal["none"] = "none"
