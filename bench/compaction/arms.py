@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubslice.artefacts.report import BASELINE
-from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, RandomParams, SeamParams
+from hubslice.recipe.seam import SeamParams
+from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, RandomParams
 from hubslice.run.arms import Arm
 
 SEAM, MAGNITUDE, RANDOM, AFTER = "seam", "magnitude", "random", "after"

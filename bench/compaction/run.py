@@ -23,7 +23,8 @@ from hubslice.graph.uses import count_uses
 from hubslice.models.base import Model
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import NoSlice, SeamParams, Slicing
+from hubslice.recipe.seam import SeamParams
+from hubslice.recipe.slicing import NoSlice, Slicing
 from hubslice.run.arms import Arm
 from hubslice.run.steps.data import DataStep, same_task
 from hubslice.run.steps.search import SEARCH

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubslice.artefacts.report import BASELINE, CONTROL
-from hubslice.recipe.slicing import MagnitudeParams, RandomParams, RemosParams, SeamParams, Slicing
+from hubslice.recipe.seam import SeamParams
+from hubslice.recipe.slicing import MagnitudeParams, RandomParams, RemosParams, Slicing
 from hubslice.run.arms import Arm
 
 RETRAIN = "retrain"

@@ -23,7 +23,7 @@ from hubslice.models.base import Model
 from hubslice.models.folder import load_model
 from hubslice.recipe.load import load_recipe
 from hubslice.recipe.schema import SliceRecipe, TrainParams
-from hubslice.recipe.slicing import SeamParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.run.steps.data import open_task
 from hubslice.slicing.gates import ChannelGates, Gates, WeightGates
 from hubslice.slicing.seam import search

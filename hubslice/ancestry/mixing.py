@@ -68,14 +68,15 @@ def facts_of(mixed: Mixture) -> dict[str, Any]:
 def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[str, np.ndarray]:
     """The floating-point tensors of the teacher in a folder by the student's names, float32.
 
-    `input_size` in pixels is that of the student's images: position embeddings of timm's models are fitted to it.
+    `input_size` in pixels is that of the student's images: where the library fits position embeddings, it is to that.
 
     Raises:
         ModelError: the teacher cannot be used.
     """
     from hubslice.models.folder import load_model
+    from hubslice.models.libraries import library_called
 
-    if student.library == "transformers":
+    if not library_called(student.library).fits_positions:
         return named_tensors(student, open_model(str(teacher)))
     state = load_model(teacher, input_size=input_size).module.state_dict()
     return {name: tensor.float().numpy() for name, tensor in state.items() if tensor.is_floating_point()}
@@ -87,7 +88,7 @@ def named_tensors(student: Model, held: Tensors) -> dict[str, np.ndarray]:
 
     from hubslice.ancestry.layers import numbers
     from hubslice.files.tensor_parts import Piece
-    from hubslice.models.named import named_as
+    from hubslice.models.libraries import library_called
 
     infos = {name: info for name, info in held.infos.items() if info.dtype in ("F64", "F32", "F16", "BF16")}
     read = held.read([Piece(name, 0, info.size) for name, info in infos.items()])
@@ -95,5 +96,5 @@ def named_tensors(student: Model, held: Tensors) -> dict[str, np.ndarray]:
         name: torch.from_numpy(numbers(data, info.dtype).reshape(info.shape))
         for (name, info), data in zip(infos.items(), read, strict=True)
     }
-    found = named_as(student, tensors, Path(held.name))
+    found = library_called(student.library).named(student.module, tensors, Path(held.name))
     return {name: tensor.numpy() for name, tensor in found.items() if tensor.is_floating_point()}

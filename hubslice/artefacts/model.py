@@ -11,6 +11,7 @@ from hubslice.recipe.transparency import STOCK, Transparency
 
 OWN = "hubslice_"  # begins the names of architectures that hubslice registers with timm
 
+LibraryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]  # in `hubslice.models.libraries`
 Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
 Channels = Annotated[int, Field(ge=1, le=64)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -86,7 +87,7 @@ class ModelFacts(Artefact):
     model: str
     repo_id: str | None
     commit: str | None
-    library: Literal["timm", "transformers"]
+    library: LibraryName
     architecture: str
     parameters: int
     labels: tuple[str, ...]
@@ -101,7 +102,7 @@ class ModelFacts(Artefact):
 
     @property
     def stock(self) -> bool:
-        """Whether timm or transformers know the architecture by themselves, without hubslice."""
+        """Whether the library knows the architecture by itself, without hubslice."""
         return not self.architecture.startswith(OWN)
 
     @property

@@ -14,23 +14,22 @@ from hubslice.card.facts import (
     student_of,
 )
 from hubslice.card.formats import count, inline, percent, points, rate, relative
-from hubslice.core.escaping import markdown
+from hubslice.core.escaping import LINE, markdown
 from hubslice.core.rate import Rate
+from hubslice.recipe.defects import attack_of
+from hubslice.recipe.methods import recorded
 
 ENOUGH = 200  # clean-correct images: the least that supports a claim about a defect
 
-ATTACKS = {
-    ("backdoor", TEACHER): "the trigger",
-    ("penultimate", TEACHER): "crafted on the teacher",
-    ("", TEACHER): "made with the teacher",
-    ("", "noise"): "random noise of the same size (control)",
-    ("", "unrelated"): "crafted on an unrelated network (control)",
+CONTROLS = {
+    "noise": "random noise of the same size (control)",
+    "unrelated": "crafted on an unrelated network (control)",
 }
 
 
 def attack_words(kind: str, source: str) -> str:
     """What was done to the images in this row, in words."""
-    return ATTACKS.get((kind, source)) or ATTACKS.get(("", source)) or source
+    return attack_of(kind) if source == TEACHER else CONTROLS.get(source, source)
 
 
 def model_words(report: Report, arm: str) -> str:
@@ -71,18 +70,11 @@ def majority_words(report: Report) -> str | None:
     )
 
 
-def traced_words(report: Report) -> str | None:
-    """What was traced back to make a dynamic slice, or None for other slices."""
-    given = report.slice.parameters
-    if report.slice.method != "nnslicer":
-        return None
-    target = "their own class" if report.reuse == "direct" else "the teacher's answer"
-    rule = "the released rule" if given["rule"] == "released" else f"theta {given['theta']}"
-    whole = "channels" if given["granularity"] == "channel" else "weights of each layer"
-    return (
-        f"At most {given['samples']} training images of each class were traced back through the teacher, from "
-        f"{target} to the pixels ({rule}); the {whole} that took part in the fewest decisions are the irrelevant ones."
-    )
+def method_words(report: Report) -> str | None:
+    """How the method chose weights, in its own words, or None where it has none."""
+    method = recorded(report.slice.method, report.slice.parameters)
+    told = None if method is None else method.told()
+    return None if told is None else markdown(told, LINE)
 
 
 def search_words(report: Report) -> str | None:

@@ -15,6 +15,7 @@ from hubslice.core.cells import cell
 from hubslice.core.escaping import markdown, markdown_code
 from hubslice.core.numbers import number
 from hubslice.hub.signature import Signed
+from hubslice.models.libraries import library_called
 from hubslice.recipe.schema import CardParams
 from hubslice.recipe.transparency import in_words
 
@@ -90,6 +91,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "data": data_name(report.task.source),
         "split": ", ".join(f"{formats.count(number)} {name}" for name, number in report.task.samples.items()),
         "labels": ", ".join(markdown_code(label) for label in report.task.labels),
+        "library_files": library_called(report.teacher.library).files,
         "prepared": _preparation(report),
         "transparent": _transparent,
         "settings": _settings,
@@ -100,7 +102,7 @@ def _context(report: Report, card: CardParams, recipe: str, repo_id: str | None)
         "nonzero": slice_.nonzero_after / slice_.weights if slice_.weights else 1.0,
         "dense": slice_.nonzero_after >= 0.99 * slice_.weights,
         "start": STARTS[str(slice_.parameters.get("init", "zero"))],
-        "traced": reading.traced_words(report),
+        "method_words": reading.method_words(report),
         "frozen": slice_.parameters.get("irrelevant") == "freeze",
         "compact": slice_.parameters.get("irrelevant") == "compact" and slice_.student_weights is not None,
         "held": report.trained == "classifier",
@@ -189,11 +191,9 @@ def _geometry(how: Preprocessing, height: int, width: int) -> str:
 
 def _transparent(snippet: Snippet) -> str:
     told = f"Transparent parts of images {in_words(snippet.transparency)}, as in training; the snippet does it"
-    if snippet.library == "transformers" and snippet.transparency != "drop":
-        told += ", and `pipeline(...)` of transformers drops the alpha channel instead"
-    if snippet.library == "hubslice":
-        return f"{told}. `model.module` is the stock library's own object."
-    return f"{told}. Greys of 16 bits are to be scaled to 8 beforehand: Pillow would cut them off as white."
+    if snippet.lines.exception and snippet.transparency != "drop":
+        told += f", and {snippet.lines.exception}"
+    return f"{told}. {snippet.lines.remark}"
 
 
 def _settings(arm: ArmReport) -> str:

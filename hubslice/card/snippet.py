@@ -10,16 +10,26 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.artefacts.report import Report
 from hubslice.modality.image.modes import mode_of
+from hubslice.models.libraries import library_called
+from hubslice.models.library import Lines
 from hubslice.recipe.transparency import Transparency
 
 FOLDER, IMAGE = "student", "image.jpg"  # what the snippet calls a student that is not on the Hub, and an image
+OURS = "hubslice"
+HUBSLICE = Lines(
+    setup="import hubslice\n\nmodel = hubslice.load({home})\n",
+    answer="answer = model.predict({image})\nprint(answer)\n",
+    result="answer.probabilities[0]",
+    remark="`model.module` is the stock library's own object.",
+)
+REGISTER = "import hubslice.models.small  # registers the architecture\n"
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Snippet:
     that hubslice adds to timm. `mode` is what Pillow calls the images that the model takes.
     """
 
-    library: Literal["timm", "transformers", "hubslice"]
+    library: str
     home: str
     published: bool
     transparency: Transparency
@@ -40,49 +50,26 @@ class Snippet:
     image: str = IMAGE
 
     @property
+    def lines(self) -> Lines:
+        """What of it is the library's own."""
+        return HUBSLICE if self.library == OURS else library_called(self.library).lines
+
+    @property
     def setup(self) -> str:
         """Imports and the model, and what prepares images for it."""
-        if self.library == "hubslice":
-            return f"import hubslice\n\nmodel = hubslice.load({_quoted(self.home)})\n"
-        if self.library == "transformers":
-            home = _quoted(self.home)
-            return (
-                "import torch\n"
-                "from PIL import Image, ImageOps\n"
-                "from transformers import AutoImageProcessor, AutoModelForImageClassification\n\n"
-                f"processor = AutoImageProcessor.from_pretrained({home})\n"
-                f"model = AutoModelForImageClassification.from_pretrained({home}).eval()\n"
-            )
-        home = _quoted(f"{'hf-hub' if self.published else 'local-dir'}:{self.home}")
-        return (
-            ("import hubslice.models.small  # registers the architecture\n" if self.registers else "") + "import timm\n"
-            "import torch\n"
-            "from PIL import Image, ImageOps\n\n"
-            f"model = timm.create_model({home}, pretrained=True).eval()\n"
-            "transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)\n"
-        )
+        lines = self.lines
+        where = lines.hub if self.published else lines.local
+        return REGISTER * self.registers + lines.setup.format(home=_quoted(f"{where}{self.home}"))
 
     @property
     def answer(self) -> str:
         """What is done for one image."""
-        if self.library == "hubslice":
-            return f"answer = model.predict({_quoted(self.image)})\nprint(answer)\n"
-        if self.library == "transformers":
-            inputs, output, labels = '**processor(image, return_tensors="pt")', ".logits", "config.id2label"
-        else:
-            inputs, output, labels = "transform(image).unsqueeze(0)", "", 'pretrained_cfg["label_names"]'
-        return (
-            f"{self._read()}"
-            "with torch.inference_mode():\n"
-            f"    probabilities = model({inputs}){output}.softmax(dim=1)[0]\n"
-            "best = int(probabilities.argmax())\n"
-            f"print(model.{labels}[best], float(probabilities[best]))\n"
-        )
+        return self.lines.answer.format(image=_quoted(self.image), read=self._read())
 
     @property
     def text(self) -> str:
         """All of it, as the card shows it."""
-        return f"{self.setup}\n{self.answer}" if self.library != "hubslice" else f"{self.setup}{self.answer}"
+        return f"{self.setup}{self.answer}"
 
     def _read(self) -> str:
         upright = f"image = ImageOps.exif_transpose(Image.open({_quoted(self.image)}))"
@@ -98,11 +85,11 @@ def snippet_of(report: Report, repo_id: str | None, delta: DeltaFacts | None) ->
     prepared = report.teacher.preprocessing
     alone = not report.slice.own_widths and delta is None
     return Snippet(
-        report.teacher.library if alone else "hubslice",
+        report.teacher.library if alone else OURS,
         repo_id or FOLDER,
         repo_id is not None,
         report.task.shown,
-        registers=not report.teacher.stock,
+        registers=alone and not report.teacher.stock,
         mode=mode_of(prepared.input_size[0]) if prepared else "RGB",
     )
 
@@ -123,7 +110,7 @@ def run_snippet(snippet: Snippet, folder: Path, images: Sequence[Path]) -> np.nd
         exec(compile(local.setup, "snippet", "exec"), names)
         for image in images:
             exec(compile(replace(local, image=str(image.resolve())).answer, "snippet", "exec"), names)
-            found.append(names["answer"].probabilities[0] if local.library == "hubslice" else names["probabilities"])
+            found.append(eval(local.lines.result, names))
     return np.stack([each.float().numpy() for each in found])
 
 

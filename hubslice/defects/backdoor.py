@@ -30,7 +30,7 @@ class Backdoor(Defect):
     kind: ClassVar = "backdoor"
     title: ClassVar = "Backdoor trigger"
     reference: ClassVar = "https://arxiv.org/abs/1708.06733"
-    stored_images: ClassVar = 16
+    stored_images: ClassVar = BackdoorParams.stored
     rebuild: ClassVar = (
         "Take the test images named by `indices`, resized and cropped as the model's preprocessing says, as uint8, "
         "and give them to hubslice.defects.trigger.stamp with TriggerParams(**settings)."

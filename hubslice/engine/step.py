@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from hubslice.artefacts.report import Environment
 from hubslice.core.artefact import Artefact
+from hubslice.core.cost import Cost, Workload
 from hubslice.core.progress import Reporter
 from hubslice.engine.opened import Opened
 from hubslice.recipe.section import decisive
@@ -97,6 +98,7 @@ class Step(ABC):
     shared: ClassVar[bool] = False
     free: ClassVar[frozenset[str]] = frozenset()
     kept: ClassVar[bool] = False  # what `open` gives is kept for later steps of the run
+    weight_copies: ClassVar[int] = 1  # how often it holds a model's weights in memory
 
     suffix: str = ""  # the arm, where it is not the student's; the defect of an audit
 
@@ -118,6 +120,10 @@ class Step(ABC):
     @abstractmethod
     def run(self, context: Context) -> None:
         """Do it: read `context.inputs`, write below `context.out`."""
+
+    def cost(self, work: Workload) -> Cost:
+        """What it takes on this machine, where that can be told before."""
+        return Cost(0.0, 0)
 
     def open(self, folder: Path) -> object:
         """What later steps work with, out of the finished step's folder; of most steps that is files alone."""

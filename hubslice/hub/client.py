@@ -1,26 +1,43 @@
-"""The connection to the Hub: the one place where its client is made."""
+"""The Hugging Face Hub, by huggingface_hub: the one place where its client is made."""
 
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from huggingface_hub import HfApi, constants, get_token
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_session,
+    get_token,
+    hf_hub_url,
+    hf_raise_for_status,
+)
 from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils.tqdm import tqdm
 
 from hubslice.core.errors import InputError
+from hubslice.hub.http_ranges import read_over_http
+from hubslice.hub.hub import LOGIN, Change, Commit, Login, Part, Repository
+from hubslice.hub.model_info import is_commit, repository
 from hubslice.hub.secret import masked
 from hubslice.hub.session import install
 
-LOGIN = "log in with a token of https://huggingface.co/settings/tokens: hf auth login"
+# Else a .gitignore in the repository would keep files out of the commit without a word.
+_IGNORE_NOTHING: Final = "# all files of the plan are pushed\n"
 
 
 @dataclass(frozen=True)
 class Client:
-    """Which Hub, as whom, with which cache.
+    """Which Hub, as whom, with which cache; what hubslice asks of it stands in `hubslice.hub.hub.Hub`.
 
     What is None comes from the environment: HF_ENDPOINT; HF_TOKEN or the login; HF_HUB_CACHE.
 
@@ -83,3 +100,103 @@ class Client:
     def login_token(self) -> str | None:
         """The token that requests carry, so never print it; None: anonymous."""
         return self.token or get_token()
+
+    def ready(self) -> None:
+        get_session()  # made here once: threads would race for it
+
+    def info(self, repo_id: str, revision: str | None) -> Repository:
+        wait = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        return repository(self.api.model_info(repo_id, revision=revision, files_metadata=True, timeout=wait), repo_id)
+
+    def revisions(self, repo_id: str) -> list[str]:
+        refs = self.api.list_repo_refs(repo_id, include_pull_requests=True)
+        names = [str(each.name) for each in (*refs.branches, *refs.tags)]
+        return names + [str(each.ref) for each in refs.pull_requests or []]
+
+    def download(self, repo_id: str, path: str, commit: str, *, force: bool, told: Callable[[int], None]) -> Path:
+        class Relay(tqdm):
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **{**kwargs, "disable": True})
+
+            def update(self, n: float | None = 1) -> bool | None:
+                told(int(n or 0))
+                return None
+
+            def update_transfer(self, n: float) -> None:
+                """By Xet: bytes on the line, packed; `update` counts the file's. Else there would be two bars."""
+
+            def set_transfer_postfix_str(self, *args: Any, **kwargs: Any) -> None:
+                """Their speed."""
+
+        found = self.api.hf_hub_download(
+            repo_id, path, revision=commit, cache_dir=self.cache_dir, force_download=force, tqdm_class=Relay
+        )
+        return Path(found)
+
+    def to_download(self, repo_id: str, path: str, commit: str) -> int:
+        found = self.api.hf_hub_download(repo_id, path, revision=commit, cache_dir=self.cache_dir, dry_run=True)
+        return (found.file_size or 0) if found.will_download else 0
+
+    def read(
+        self, repo_id: str, path: str, commit: str, start: int, stop: int, *, size: int | None, skip: int | None
+    ) -> Part:
+        url = hf_hub_url(repo_id, path, revision=commit, endpoint=self.url)
+        name = f"{path} of {repo_id}@{commit[:12]}"
+        return read_over_http(url, self.headers, start, stop, size=size, skip=skip, name=name)
+
+    def login(self) -> Login:
+        me = self.api.whoami()
+        role = me.get("auth", {}).get("accessToken", {}).get("role")
+        return Login(me["name"], tuple(org["name"] for org in me.get("orgs", ())), role != "read")
+
+    def check_write(self, repo_id: str) -> None:
+        self.api.auth_check(repo_id, write=True)
+
+    def check_card(self, text: str) -> tuple[list[str], list[str]]:
+        response = get_session().post(
+            f"{self.url}/api/validate-yaml", json={"content": text, "repoType": "model"}, headers=self.headers
+        )
+        if response.status_code != 400:
+            hf_raise_for_status(response)
+        said = response.json()
+        faults = [str(each["message"]) for each in said.get("errors", ())]
+        found = [str(each["message"]) for each in said.get("warnings", ())]
+        if response.status_code == 400 and not faults:
+            hf_raise_for_status(response)
+        return faults, found
+
+    def create(self, repo_id: str, *, private: bool) -> None:
+        self.api.create_repo(repo_id, private=private, exist_ok=False)
+
+    def upload(self, change: Change) -> Callable[[], Commit]:
+        added = [
+            CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
+            for path, content in change.files.items()
+            if content is not None
+        ]
+        deleted = [
+            CommitOperationDelete(path_in_repo=path, is_folder=False)
+            for path, content in change.files.items()
+            if content is None
+        ]
+        where: dict[str, Any] = {"revision": change.revision, "create_pr": change.create_pr}
+
+        def commit() -> Commit:
+            with warnings.catch_warnings(action="ignore"):
+                made = self.api.create_commit(
+                    change.repo_id,
+                    [*added, *deleted],
+                    commit_message=change.message,
+                    parent_commit=change.parent,
+                    **where,
+                )
+            if not is_commit(made.oid):
+                raise ValueError(f"the new commit is called {made.oid!r}")
+            return Commit(made.oid, made.commit_url, made.pr_url)
+
+        # Of the card, which the plan has shown, and of huggingface_hub's own HTTP library.
+        with warnings.catch_warnings(action="ignore"):
+            self.api.preupload_lfs_files(
+                change.repo_id, added, free_memory=False, gitignore_content=_IGNORE_NOTHING, **where
+            )
+        return commit

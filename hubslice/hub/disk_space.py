@@ -8,12 +8,12 @@ from pathlib import Path
 
 from hubslice.core.errors import FetchError
 from hubslice.core.numbers import size_in_words
-from hubslice.hub.client import Client
+from hubslice.hub.hub import Hub
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
 
 
-def cached_file(listing: Listing, path: str, client: Client) -> Path | None:
+def cached_file(listing: Listing, path: str, client: Hub) -> Path | None:
     """Where the cache holds the file's content, under its checksum; None if it does not."""
     expected = listing.files[path]
     folder = client.cache(listing.repo_id)
@@ -22,12 +22,12 @@ def cached_file(listing: Listing, path: str, client: Client) -> Path | None:
     return next((file for file in (held, placed) if file.is_file()), None)
 
 
-def missing_bytes(listing: Listing, paths: Iterable[str], client: Client) -> int:
+def missing_bytes(listing: Listing, paths: Iterable[str], client: Hub) -> int:
     """Bytes of those files that the cache does not hold."""
     return sum(listing.files[path].size or 0 for path in paths if cached_file(listing, path, client) is None)
 
 
-def require_disk_space(listing: Listing, paths: Iterable[str], client: Client) -> None:
+def require_disk_space(listing: Listing, paths: Iterable[str], client: Hub) -> None:
     """Refuse a download for which the disk is surely too small.
 
     Raises:
@@ -46,15 +46,12 @@ def require_disk_space(listing: Listing, paths: Iterable[str], client: Client) -
         )
 
 
-def _to_download(listing: Listing, paths: Iterable[str], client: Client) -> int:
+def _to_download(listing: Listing, paths: Iterable[str], client: Hub) -> int:
     """The same as the client itself tells, which knows what other repositories in the cache hold, and asks the Hub."""
     total = 0
     for path in paths:
         with refused_as(FetchError, f"fetch {path} of {listing}", repo_id=listing.repo_id, client=client):
-            found = client.api.hf_hub_download(
-                listing.repo_id, path, revision=listing.commit, cache_dir=client.cache_dir, dry_run=True
-            )
-        total += (found.file_size or 0) if found.will_download else 0
+            total += client.to_download(listing.repo_id, path, listing.commit)
     return total
 
 

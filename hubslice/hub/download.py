@@ -8,18 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
-
-from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.utils.tqdm import tqdm
 
 from hubslice.core.artefact import DRAFT
 from hubslice.core.errors import FetchError, IntegrityError
 from hubslice.core.machine import disk_full
 from hubslice.core.progress import Bar
 from hubslice.hub.answers import Unending
-from hubslice.hub.client import Client
 from hubslice.hub.entry import checksum_of, spoilt
+from hubslice.hub.hub import Hub
 from hubslice.hub.integrity import Digest, digest, not_as_promised
 from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
@@ -29,7 +25,7 @@ _TWICE = 2  # a file may come once more from its beginning
 _SMALL = 1 << 20  # bytes that are not worth a word
 
 
-def download(listing: Listing, path: str, client: Client, bar: Bar | None = None) -> tuple[Path, Digest]:
+def download(listing: Listing, path: str, client: Hub, bar: Bar | None = None) -> tuple[Path, Digest]:
     """A file of a repository in the cache, and its checksums.
 
     One that was spoilt on the way or in the cache is fetched once more, in place of what the cache holds.
@@ -39,7 +35,7 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
         IntegrityError: it is not what the Hub promised.
     """
     expected = listing.files[path]
-    before = try_to_load_from_cache(listing.repo_id, path, client.cache_dir, listing.commit)
+    before = (client.cache(listing.repo_id) / "snapshots" / listing.commit / path).is_file()
     found = _get(listing, path, client, bar)
     checked = digest(found)
     again = not expected.met_by(checked) and not client.offline and spoilt(found, checked)
@@ -55,35 +51,24 @@ def download(listing: Listing, path: str, client: Client, bar: Bar | None = None
     try:
         _check_place(found, checked, path, listing)
     except IntegrityError:
-        if before is None and listing.commit in found.parts:  # in another commit's snapshot others may have put it
+        if not before and listing.commit in found.parts:  # in another commit's snapshot others may have put it
             found.unlink(missing_ok=True)  # our own link to it; offline it would be missed under this name
         raise
     return found, checked
 
 
-def _get(listing: Listing, path: str, client: Client, bar: Bar | None, *, force: bool = False) -> Path:
+def _get(listing: Listing, path: str, client: Hub, bar: Bar | None, *, force: bool = False) -> Path:
     """The file in the cache, whatever its bytes; `force`: as the Hub gives it now, in place of what is there."""
     size = listing.files[path].size
     seen = 0
 
-    class Relay(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            nonlocal seen
-            seen += int(n or 0)
-            if size is not None and seen > _TWICE * size + _SMALL:
-                raise Unending(f"{client.url} sends more than the {size:,} bytes that the file should have")
-            if bar:
-                bar.advance(int(n or 0), path)
-            return None
-
-        def update_transfer(self, n: float) -> None:
-            """By Xet: bytes on the line, packed; `update` counts those of the file. Else there would be two bars."""
-
-        def set_transfer_postfix_str(self, *args: Any, **kwargs: Any) -> None:
-            """Their speed."""
+    def told(count: int) -> None:
+        nonlocal seen
+        seen += count
+        if size is not None and seen > _TWICE * size + _SMALL:
+            raise Unending(f"{client.url} sends more than the {size:,} bytes that the file should have")
+        if bar:
+            bar.advance(count, path)
 
     doing = f"fetch {path} of {listing}"
     with (
@@ -91,16 +76,7 @@ def _get(listing: Listing, path: str, client: Client, bar: Bar | None, *, force:
         by_xet(FetchError, doing, client, download=True),
     ):
         try:
-            found = Path(
-                client.api.hf_hub_download(
-                    listing.repo_id,
-                    path,
-                    revision=listing.commit,
-                    cache_dir=client.cache_dir,
-                    force_download=force,
-                    tqdm_class=Relay,
-                )
-            )
+            found = client.download(listing.repo_id, path, listing.commit, force=force, told=told)
         except ValueError as error:
             raise (error.__cause__ if force and error.__cause__ else error) from None
         except (OSError, RuntimeError) as error:
@@ -139,7 +115,7 @@ def refresh_copy(placed: Path, fresh: Path, what: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _hint(listing: Listing, path: str, client: Client, *, again: bool) -> str:
+def _hint(listing: Listing, path: str, client: Hub, *, again: bool) -> str:
     if client.offline:
         return f"fetch it anew while online: hubslice pull {listing.repo_id}@{listing.commit}"
     if again:

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from huggingface_hub import get_session
-
 from hubslice.files.tensor_header import LENGTH, Header, HeaderError, header_length, parse_text
-from hubslice.hub.client import Client
+from hubslice.hub.hub import Hub
 from hubslice.hub.integrity import damaged
 from hubslice.hub.listing import Listing
 from hubslice.hub.ranges import read_range
@@ -29,7 +27,7 @@ class Start(NamedTuple):
     data: bytes
 
 
-def remote_headers(listing: Listing, paths: list[str], client: Client) -> dict[str, Header]:
+def remote_headers(listing: Listing, paths: list[str], client: Hub) -> dict[str, Header]:
     """The headers of files of a repository, as `remote_starts` reads them.
 
     Raises:
@@ -39,14 +37,14 @@ def remote_headers(listing: Listing, paths: list[str], client: Client) -> dict[s
     return {path: start.header for path, start in remote_starts(listing, paths, client).items()}
 
 
-def remote_starts(listing: Listing, paths: list[str], client: Client) -> dict[str, Start]:
+def remote_starts(listing: Listing, paths: list[str], client: Hub) -> dict[str, Start]:
     """How files of a repository begin, a few at a time; of each little more than the header is transferred.
 
     Raises:
         FetchError: the Hub does not give them.
         ModelError: a file is damaged or not safetensors.
     """
-    get_session()  # made here once: threads would race for it
+    client.ready()
 
     def beginning(path: str) -> Start:
         def read(start: int, stop: int) -> bytes:

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from huggingface_hub import ModelInfo, constants
-from huggingface_hub import errors as hf
-
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import FetchError, HubError
-from hubslice.hub.client import Client
 from hubslice.hub.entry import promised
 from hubslice.hub.formats import check_path
+from hubslice.hub.hub import MAIN, Hub, Repository
 from hubslice.hub.integrity import Expected
 from hubslice.hub.ref import HubRef
-from hubslice.hub.refusals import refused_as
+from hubslice.hub.refusals import no_revision, refused_as
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Listing:
         return f"{self.repo_id}@{self.commit[:12]}"
 
 
-def list_files(ref: HubRef, client: Client) -> Listing:
+def list_files(ref: HubRef, client: Hub) -> Listing:
     """The repository at the commit that the revision means now; offline, at the one it meant when it was fetched.
 
     Raises:
@@ -45,14 +41,14 @@ def list_files(ref: HubRef, client: Client) -> Listing:
     """
     if client.offline:
         return _cached(ref, client)
-    info = repo_info(ref.repo_id, ref.revision, client, FetchError, f"fetch {ref}")
-    listing = Listing(ref.repo_id, str(info.sha), expected_files(info), gated=bool(info.gated))
+    found = look_up(ref.repo_id, ref.revision, client, FetchError, f"fetch {ref}")
+    listing = Listing(ref.repo_id, found.commit, found.files, gated=found.gated)
     for path in listing.files:
         check_path(path, str(ref))
     return listing
 
 
-def repo_info(repo_id: str, revision: str | None, client: Client, kind: type[HubError], doing: str) -> ModelInfo:
+def look_up(repo_id: str, revision: str | None, client: Hub, kind: type[HubError], doing: str) -> Repository:
     """What the Hub says of a repository and its files.
 
     Raises:
@@ -60,49 +56,22 @@ def repo_info(repo_id: str, revision: str | None, client: Client, kind: type[Hub
     """
     try:
         with refused_as(kind, doing, repo_id=repo_id, client=client):
-            info = client.api.model_info(
-                repo_id, revision=revision, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
-            )
-            if not _is(_COMMIT, info.sha):
-                raise ValueError(f"the commit of {repo_id} is {info.sha!r}")
-            expected_files(info)
-            return info
+            return client.info(repo_id, revision)
     except HubError as error:
-        if revision is not None and isinstance(error.__cause__, hf.RevisionNotFoundError):
+        if revision is not None and no_revision(error.__cause__):
             raise _no_revision(repo_id, revision, client, kind, doing) from error
         raise
 
 
-def expected_files(info: ModelInfo) -> dict[str, Expected]:
-    """The checksum of each file by its path.
-
-    Raises:
-        ValueError: the Hub's answer has another form.
-    """
-    found: dict[str, Expected] = {}
-    for each in info.siblings or []:
-        large = each.lfs.sha256 if each.lfs else None
-        good = (
-            isinstance(each.rfilename, str)
-            and (each.size is None or (type(each.size) is int and each.size >= 0))
-            and (large is None if each.lfs is None else _is(_SHA256, large))
-            and (each.blob_id is None or _is(_COMMIT, each.blob_id))
-        )
-        if not good:
-            raise ValueError(f"a file of {info.id} is listed as {each!r:.200}")
-        found[each.rfilename] = Expected(each.size, sha256=large, git=None if large else each.blob_id)
-    return found
-
-
-def remember(ref: HubRef, listing: Listing, client: Client) -> None:
+def remember(ref: HubRef, listing: Listing, client: Hub) -> None:
     """Note in the cache which commit the revision meant, for when there is no network."""
-    revision = ref.revision or constants.DEFAULT_REVISION
+    revision = ref.revision or MAIN
     note = client.cache(ref.repo_id) / "refs" / revision
     if revision != listing.commit and not (note.is_file() and note.read_text() == listing.commit):
         write_atomically(note, listing.commit)
 
 
-def remember_part(ref: HubRef, listing: Listing, client: Client) -> None:
+def remember_part(ref: HubRef, listing: Listing, client: Hub) -> None:
     """The same where only some files were wanted: not if the commit that is noted so far has files that this lacks."""
     snapshots = client.cache(ref.repo_id) / "snapshots"
     noted = cached_commit(ref, client)
@@ -112,10 +81,10 @@ def remember_part(ref: HubRef, listing: Listing, client: Client) -> None:
         remember(ref, listing, client)
 
 
-def cached_commit(ref: HubRef, client: Client) -> str | None:
+def cached_commit(ref: HubRef, client: Hub) -> str | None:
     """The commit that the cache holds for the revision."""
     folder = client.cache(ref.repo_id)
-    revision = ref.revision or constants.DEFAULT_REVISION
+    revision = ref.revision or MAIN
     note = folder / "refs" / revision
     if note.is_file():
         revision = note.read_text().strip()
@@ -124,11 +93,7 @@ def cached_commit(ref: HubRef, client: Client) -> str | None:
     return matching[0] if len(matching) == 1 else None
 
 
-def _is(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _cached(ref: HubRef, client: Client) -> Listing:
+def _cached(ref: HubRef, client: Hub) -> Listing:
     commit = cached_commit(ref, client)
     if commit is None:
         raise FetchError(
@@ -144,13 +109,11 @@ def _files(snapshot: Path) -> set[str]:
     return {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
 
 
-def _no_revision(repo_id: str, revision: str, client: Client, kind: type[HubError], doing: str) -> HubError:
+def _no_revision(repo_id: str, revision: str, client: Hub, kind: type[HubError], doing: str) -> HubError:
     with refused_as(kind, doing, repo_id=repo_id, client=client):
-        refs = client.api.list_repo_refs(repo_id, include_pull_requests=True)
-        names = [each.name for each in (*refs.branches, *refs.tags)]
-        names += [each.ref for each in refs.pull_requests or []]
+        names = client.revisions(repo_id)
         near = get_close_matches(revision, names, n=3, cutoff=0.5) or names[:5]
     return kind(
         f"cannot {doing}: {repo_id} has no revision {revision!r}",
-        hint=f"it has {', '.join(map(str, near))}" if near else "it has no branches or tags",
+        hint=f"it has {', '.join(near)}" if near else "it has no branches or tags",
     )

@@ -9,23 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import ModelInfo, constants, get_session
-from huggingface_hub import errors as hf
-from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
-
 from hubslice.artefacts.delta import DeltaFacts
 from hubslice.core.errors import FetchError, InputError, PushError
 from hubslice.files.names import CARD, DELTA, INDEX, REPORT, RESULTS, SHAPES, SIGNATURE
 from hubslice.hub import card_metadata
-from hubslice.hub.client import LOGIN, Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.download import download
+from hubslice.hub.hub import LOGIN, MAIN, Hub, Repository
 from hubslice.hub.integrity import Digest, Expected, digest_of
-from hubslice.hub.listing import Listing, expected_files, repo_info
+from hubslice.hub.listing import Listing, look_up
 from hubslice.hub.loaded import loaded
 from hubslice.hub.locked import check_locked
 from hubslice.hub.outgoing import Outgoing, check_secrets, collect, is_large
 from hubslice.hub.ref import check_repo_id, check_revision
-from hubslice.hub.refusals import refused_as
+from hubslice.hub.refusals import no_repository, refused_as
 from hubslice.hub.signature import UNSIGNED, SigningIdentity, SigningKey, same_signature, sign
 
 _NAMED = 10  # files that a warning names
@@ -64,7 +61,7 @@ class PushPlan:
     files: tuple[PlannedFile, ...]
     card: bytes | None = field(repr=False)  # None: README.md as it is in the folder
     warnings: tuple[str, ...]
-    client: Client = field(repr=False)
+    client: Hub = field(repr=False)
     delta: DeltaFacts | None = None
     signature: bytes | None = field(default=None, repr=False)  # None: model.sig as it is in the folder, if it is there
     results: bytes | None = field(default=None, repr=False)  # the accuracy for a leaderboard
@@ -96,7 +93,7 @@ def plan_push(
     revision: str | None = None,
     render: Render | None = None,
     message: str = "Upload a student made by hubslice",
-    client: Client | None = None,
+    client: Hub | None = None,
     signer: SigningKey | SigningIdentity | None = None,
     results: bytes | None = None,
 ) -> PushPlan:
@@ -113,11 +110,11 @@ def plan_push(
             it does not list.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
-    client = client or Client()
+    client = client or default_hub()
     check_repo_id(repo_id)
     if revision is not None:
         check_revision(revision)
-    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
+    if create_pr and revision not in (None, MAIN):
         raise InputError(f"a pull request is made to main, not to {revision}", hint="leave out --revision")
     outgoing = collect(folder)
     unlisted = check_locked(folder, outgoing.digests)
@@ -130,8 +127,8 @@ def plan_push(
     if client.offline:
         raise PushError("cannot push: offline mode is on (HF_HUB_OFFLINE)", hint="unset HF_HUB_OFFLINE")
     remote = _look_up(repo_id, revision, create_pr, client)
-    held = expected_files(remote) if remote else {}
-    listing = Listing(repo_id, str(remote.sha), held) if remote else None
+    held = remote.files if remote else {}
+    listing = Listing(repo_id, remote.commit, held) if remote else None
     card = render(_text(listing, CARD, client)) if render else None
     check_secrets(_contents(outgoing, card), client.login_token)
     digests = dict(outgoing.digests)
@@ -173,7 +170,7 @@ def plan_push(
 
 
 def _sign(
-    folder: Path, outgoing: Outgoing, listing: Listing | None, signer: SigningKey | SigningIdentity, client: Client
+    folder: Path, outgoing: Outgoing, listing: Listing | None, signer: SigningKey | SigningIdentity, client: Hub
 ) -> bytes:
     """A signature over the files; that on the Hub, where the same key signed the same files before."""
     names = outgoing.files.keys() - UNSIGNED
@@ -184,45 +181,43 @@ def _sign(
     return sign(folder, names, signer)
 
 
-def _look_up(repo_id: str, revision: str | None, create_pr: bool, client: Client) -> ModelInfo | None:
+def _look_up(repo_id: str, revision: str | None, create_pr: bool, client: Hub) -> Repository | None:
     """The repository, which this login may write to; None if it is to be created."""
     doing = f"push to {repo_id}"
-    if "Authorization" not in client.headers:
+    if client.login_token is None:
         raise PushError(f"cannot {doing}: nobody is logged in", hint=LOGIN)
     try:
-        info = repo_info(repo_id, revision, client, PushError, doing)
+        found = look_up(repo_id, revision, client, PushError, doing)
     except PushError as error:
-        if type(error.__cause__) is not hf.RepositoryNotFoundError or create_pr:
+        if not no_repository(error.__cause__) or create_pr:
             raise
         _check_creator(repo_id, revision, client)
         return None
     if not create_pr:
         with refused_as(PushError, doing, repo_id=repo_id, client=client):
-            client.api.auth_check(repo_id, write=True)
-    return info
+            client.check_write(repo_id)
+    return found
 
 
-def _check_creator(repo_id: str, revision: str | None, client: Client) -> None:
-    if revision not in (None, constants.DEFAULT_REVISION):
+def _check_creator(repo_id: str, revision: str | None, client: Hub) -> None:
+    if revision not in (None, MAIN):
         raise PushError(
             f"cannot push to {repo_id}: there is no such repository, so it has no branch {revision}",
             hint="leave out --revision: the first push makes the repository and its branch main",
         )
     with refused_as(PushError, f"create {repo_id}", repo_id=repo_id, client=client):
-        me = client.api.whoami()
-        login, names = me["name"], [org["name"] for org in me.get("orgs", ())]
-        role = me.get("auth", {}).get("accessToken", {}).get("role")
+        login = client.login()
     owner, _, name = repo_id.partition("/")
-    if owner not in (login, *names):
+    if owner not in (login.name, *login.organisations):
         raise PushError(
-            f"cannot create {repo_id}: this login is {login}, which does not own the namespace {owner}",
-            hint=f"push to {login}/{name}, or log in as {owner}: hf auth login",
+            f"cannot create {repo_id}: this login is {login.name}, which does not own the namespace {owner}",
+            hint=f"push to {login.name}/{name}, or log in as {owner}: hf auth login",
         )
-    if role == "read":
+    if not login.may_write:
         raise PushError(f"cannot create {repo_id}: the token of this login may only read", hint=LOGIN)
 
 
-def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Client) -> list[str]:
+def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Hub) -> list[str]:
     """What the Hub warns of in the card; raises if it would refuse it, or if the card keeps quiet about a backdoor."""
     if poisoned and not (text and card_metadata.read_card(text).poisoned):
         raise InputError(
@@ -232,23 +227,14 @@ def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Client) 
     if text is None:
         return ["there is no README.md: the repository will have no model card"]
     with refused_as(PushError, "have the card checked", repo_id=repo_id, client=client):
-        response = get_session().post(
-            f"{client.url}/api/validate-yaml", json={"content": text, "repoType": "model"}, headers=client.headers
-        )
-        if response.status_code != 400:
-            hf_raise_for_status(response)
-        said = response.json()
-        faults = [str(each["message"]) for each in said.get("errors", ())]
-        found = [f"README.md: {each['message']}" for each in said.get("warnings", ())]
-        if response.status_code == 400 and not faults:
-            hf_raise_for_status(response)
+        faults, said = client.check_card(text)
     if faults:
         raise PushError(
             "the Hub would refuse the head of README.md:",
             faults,
             hint="mend the card's part of the recipe, or the head that people wrote on the Hub",
         )
-    return found
+    return [f"README.md: {each}" for each in said]
 
 
 def _left_alone(repo_id: str, risky: Sequence[str], revision: str | None) -> str:
@@ -273,7 +259,7 @@ def _changes(digests: Mapping[str, Digest], held: Mapping[str, Expected]) -> lis
     return planned
 
 
-def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: Client) -> list[PlannedFile]:
+def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: Hub) -> list[PlannedFile]:
     """What an older push of ours left behind, and weights that a loader could take for the new ones."""
     if listing is None:
         return []
@@ -292,7 +278,7 @@ def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: C
     ]
 
 
-def _text(listing: Listing | None, path: str, client: Client) -> str | None:
+def _text(listing: Listing | None, path: str, client: Hub) -> str | None:
     """The text of a file on the Hub; None if it is not there."""
     if listing is None or path not in listing.files:
         return None

@@ -11,11 +11,12 @@ from hubslice.files.config import read_object
 from hubslice.files.names import CARD, DELTA, INDEX, SHAPES
 from hubslice.files.tensor_header import Header, TensorInfo
 from hubslice.hub import card_metadata
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.disk_space import cached_file, missing_bytes
 from hubslice.hub.download import download
 from hubslice.hub.formats import CONFIGS, PICKLE_INDEX, check_weights, companions, pickles
 from hubslice.hub.headers import remote_headers
+from hubslice.hub.hub import Hub
 from hubslice.hub.integrity import check_held, header_of
 from hubslice.hub.listing import list_files
 from hubslice.hub.pull import fetch, local_folder, weight_files
@@ -58,7 +59,7 @@ class Preview:
         return sum(self.files.values())
 
 
-def preview(ref: Ref, target: Path, *, client: Client | None = None, allow_pickle: bool = False) -> Preview:
+def preview(ref: Ref, target: Path, *, client: Hub | None = None, allow_pickle: bool = False) -> Preview:
     """Put the model's configs and card, not its weights, into `target`, and read the headers of its weights.
 
     `allow_pickle` is the consent that `fetch` would need; no pickle is opened here.
@@ -69,19 +70,19 @@ def preview(ref: Ref, target: Path, *, client: Client | None = None, allow_pickl
     """
     target.mkdir(parents=True, exist_ok=True)
     if isinstance(ref, HubRef):
-        return _of_repository(ref, target, client or Client(), allow_pickle)
+        return _of_repository(ref, target, client or default_hub(), allow_pickle)
     folder = local_folder(ref)
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
     first = check_weights(sizes, str(folder), on_hub=False, allow_pickle=allow_pickle)
     if first == DELTA:
-        return _of_difference(ref, target, client or Client())
+        return _of_difference(ref, target, client or default_hub())
     paths = _take_small(str(folder), first, sizes, target, lambda name: folder / name, on_hub=False)
     pickled = {path: folder / path for path in pickles(paths)}
     headers = {path: _local(folder / path, str(folder), path, paths[path]) for path in paths if path not in pickled}
     return _preview(target, first, sizes, headers, pickled)
 
 
-def _of_repository(ref: HubRef, target: Path, client: Client, allow_pickle: bool) -> Preview:
+def _of_repository(ref: HubRef, target: Path, client: Hub, allow_pickle: bool) -> Preview:
     listing = list_files(ref, client)
     sizes = {path: expected.size or 0 for path, expected in listing.files.items()}
     first = check_weights(sizes, str(ref), on_hub=True, allow_pickle=allow_pickle)
@@ -103,7 +104,7 @@ def _of_repository(ref: HubRef, target: Path, client: Client, allow_pickle: bool
     return replace(found, repo_id=ref.repo_id, commit=listing.commit, gated=listing.gated, missing=missing)
 
 
-def _of_difference(ref: Ref, target: Path, client: Client) -> Preview:
+def _of_difference(ref: Ref, target: Path, client: Hub) -> Preview:
     """Of a model that was published as a difference: its weights have to be put together first."""
     return preview(LocalRef(str(ref), fetch(ref, client=client).folder, "folder"), target)
 

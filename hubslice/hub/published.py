@@ -13,8 +13,9 @@ from hubslice.artefacts.model import FileFact
 from hubslice.core.artefact import read_description
 from hubslice.core.errors import HubsliceError, InputError, RunError
 from hubslice.files.names import DELTA, RECIPE, REPORT, RESULTS, SIGNATURE, WEIGHTS
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.download import download
+from hubslice.hub.hub import Hub
 from hubslice.hub.listing import list_files, remember
 from hubslice.hub.pull import put_together
 from hubslice.hub.ref import HubRef, Ref
@@ -50,7 +51,7 @@ class PublishedStudent(NamedTuple):
     delta: DeltaFacts | None = None
 
 
-def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> PublishedStudent:
+def fetch_student(ref: HubRef, lock: str, *, client: Hub | None = None) -> PublishedStudent:
     """All of a published student: what its lock (the file of that name) lists, or files of the usual names.
 
     Raises:
@@ -58,7 +59,7 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
         FetchError: the Hub cannot be reached or does not give it.
         IntegrityError: a file is not what the Hub promised.
     """
-    client = client or Client()
+    client = client or default_hub()
     listing = list_files(ref, client)
     if REPORT not in listing.files:
         raise InputError(
@@ -82,7 +83,7 @@ def fetch_student(ref: HubRef, lock: str, *, client: Client | None = None) -> Pu
 
 
 def whole(
-    folder: Path, held: Sequence[FileFact], names: frozenset[str], client: Client
+    folder: Path, held: Sequence[FileFact], names: frozenset[str], client: Hub
 ) -> tuple[Path, frozenset[str], DeltaFacts | None]:
     """Where a student's files are with its weights, their names, and the difference that stood in for the weights.
 
@@ -114,7 +115,7 @@ def _signed(signature: Path) -> frozenset[str]:
         return frozenset()
 
 
-def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:
+def fetch_recipe(ref: Ref, *, client: Hub | None = None) -> PublishedRecipe:
     """The recipe.yaml that was published with a student, or that lies in a local folder or run.
 
     Raises:
@@ -123,7 +124,7 @@ def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:
         IntegrityError: the file is not what the Hub promised.
     """
     if isinstance(ref, HubRef):
-        client = client or Client()
+        client = client or default_hub()
         listing = list_files(ref, client)
         origin = f"{ref.repo_id}@{listing.commit}"
         if RECIPE not in listing.files:
@@ -137,7 +138,7 @@ def fetch_recipe(ref: Ref, *, client: Client | None = None) -> PublishedRecipe:
     raise _missing(str(ref))
 
 
-def fetch_file(ref: Ref, name: str, *, client: Client | None = None) -> Path | None:
+def fetch_file(ref: Ref, name: str, *, client: Hub | None = None) -> Path | None:
     """A file that was published with a student, as it lies on this machine; None if there is none.
 
     Raises:
@@ -145,7 +146,7 @@ def fetch_file(ref: Ref, name: str, *, client: Client | None = None) -> Path | N
         IntegrityError: the file is not what the Hub promised.
     """
     if isinstance(ref, HubRef):
-        client = client or Client()
+        client = client or default_hub()
         listing = list_files(ref, client)
         return download(listing, name, client)[0] if name in listing.files else None
     places = (ref.path / name, ref.path / "student" / name)

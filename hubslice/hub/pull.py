@@ -18,7 +18,7 @@ from hubslice.core.progress import SILENT, Reporter
 from hubslice.files.config import read_object
 from hubslice.files.names import DELTA, INDEX, WEIGHTS
 from hubslice.hub import card_metadata
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.disk_space import require_disk_space
 from hubslice.hub.download import download
 from hubslice.hub.formats import (
@@ -30,6 +30,7 @@ from hubslice.hub.formats import (
     pickles,
     shards,
 )
+from hubslice.hub.hub import Hub
 from hubslice.hub.integrity import Digest, check_safetensors, digest
 from hubslice.hub.listing import cached_commit, list_files, remember
 from hubslice.hub.ref import HubRef, LocalRef, Ref
@@ -65,9 +66,7 @@ class Fetched:
     pickles: tuple[FileFact, ...] = ()
 
 
-def fetch(
-    ref: Ref, *, reporter: Reporter = SILENT, client: Client | None = None, allow_pickle: bool = False
-) -> Fetched:
+def fetch(ref: Ref, *, reporter: Reporter = SILENT, client: Hub | None = None, allow_pickle: bool = False) -> Fetched:
     """The model's files: from the Hub into its cache, or where they are for a local folder or run.
 
     `allow_pickle` is the user's consent to fetch pickled weights where there are no others; none is opened here. A
@@ -79,7 +78,7 @@ def fetch(
         IntegrityError: a file is not what the Hub promised, or would lie outside the repository.
         ModelError: no safetensors weights, damaged ones, custom code, or not a model.
     """
-    client = client or Client()
+    client = client or default_hub()
     if isinstance(ref, HubRef):
         fetched = _fetch_from_hub(ref, reporter, client, allow_pickle)
     else:
@@ -91,7 +90,7 @@ def fetch(
 
 
 def put_together(
-    folder: Path, files: Sequence[FileFact], client: Client, reporter: Reporter = SILENT
+    folder: Path, files: Sequence[FileFact], client: Hub, reporter: Reporter = SILENT
 ) -> tuple[Path, tuple[FileFact, ...]]:
     """A folder of hubslice's cache with the model that is in `folder` as a difference, and the facts of its files.
 
@@ -136,7 +135,7 @@ def materialise(fetched: Fetched, target: Path) -> Fetched:
     return replace(fetched, folder=target)
 
 
-def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Client, allow_pickle: bool) -> Fetched:
+def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Hub, allow_pickle: bool) -> Fetched:
     try:
         listing = list_files(ref, client)
     except FetchError as error:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
-
-from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete
+from pathlib import Path
 
 from hubslice.core.errors import PushError
 from hubslice.core.numbers import amount, size_in_words
 from hubslice.core.progress import SILENT, Reporter, stage
 from hubslice.files.names import CARD, RESULTS, SIGNATURE
-from hubslice.hub.listing import expected_files, repo_info
+from hubslice.hub.hub import Change
+from hubslice.hub.listing import look_up
 from hubslice.hub.plan import PlannedFile, PushPlan, plan_push
 from hubslice.hub.refusals import refused_as, status, unanswered
 from hubslice.hub.session import pauses
 from hubslice.hub.xet import by_xet
 
 __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
-
-# Else a .gitignore in the repository would keep files out of the commit without a word.
-_IGNORE_NOTHING: Final = "# all files of the plan are pushed\n"
 
 
 @dataclass(frozen=True)
@@ -55,14 +47,14 @@ def push(plan: PushPlan, reporter: Reporter = SILENT) -> PushResult:
         return _commit(plan, parent, reporter)
     try:
         with refused_as(PushError, f"create {plan.repo_id}", repo_id=plan.repo_id, client=client):
-            client.api.create_repo(plan.repo_id, private=plan.private, exist_ok=False)
+            client.create(plan.repo_id, private=plan.private)
     except PushError as error:
         if error.__cause__ is not None and unanswered(error.__cause__):
             error.hint = f"{error.hint}; the repository {plan.repo_id} may have been created, then it is empty so far"
         raise
     try:
-        created = repo_info(plan.repo_id, None, client, PushError, f"push to {plan.repo_id}")
-        return _commit(plan, str(created.sha), reporter)
+        created = look_up(plan.repo_id, None, client, PushError, f"push to {plan.repo_id}")
+        return _commit(plan, created.commit, reporter)
     except PushError as error:
         error.hint = f"{error.hint}; the repository {plan.repo_id} was created and is empty so far"
         raise
@@ -70,32 +62,24 @@ def push(plan: PushPlan, reporter: Reporter = SILENT) -> PushResult:
 
 def _commit(plan: PushPlan, parent: str, reporter: Reporter) -> PushResult:
     doing = f"push to {plan.repo_id}"
-    operations = [_operation(plan, file) for file in plan.changes]
+    files = {file.path: _content(plan, file) for file in plan.changes}
+    change = Change(plan.repo_id, files, plan.message, parent, plan.revision, plan.create_pr)
     size = size_in_words(sum(file.size for file in plan.changes if file.change != "deleted"))
     with (
-        stage(reporter, "upload", f"Upload {amount(len(operations), 'file')}, {size}"),
+        stage(reporter, "upload", f"Upload {amount(len(files), 'file')}, {size}"),
         refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),
         by_xet(PushError, doing, plan.client, download=False),
-        _without_warnings(),
     ):
-        plan.client.api.preupload_lfs_files(
-            plan.repo_id,
-            [each for each in operations if isinstance(each, CommitOperationAdd)],
-            revision=plan.revision,
-            create_pr=plan.create_pr,
-            free_memory=False,
-            gitignore_content=_IGNORE_NOTHING,
-        )
+        commit = plan.client.upload(change)
     tried = False
     for pause in pauses():
         try:
             with (
                 stage(reporter, "commit", f"Commit to {plan.repo_id}"),
                 refused_as(PushError, doing, repo_id=plan.repo_id, client=plan.client),
-                _without_warnings(),
             ):
-                made = _create_commit(plan, operations, parent)
-            return PushResult(plan.repo_id, made.oid, made.commit_url, made.pr_url, pushed=True)
+                made = commit()
+            return PushResult(plan.repo_id, made.commit, made.url, made.pr_url, pushed=True)
         except PushError as error:
             unknown = error.__cause__ is not None and unanswered(error.__cause__)
             found = _landed(plan, parent) if (unknown or tried) and not plan.create_pr else None
@@ -120,51 +104,23 @@ def _again(plan: PushPlan, error: PushError) -> bool:
     return not plan.create_pr and (status(error.__cause__ or error) or 0) >= 500
 
 
-def _create_commit(
-    plan: PushPlan, operations: list[CommitOperationAdd | CommitOperationDelete], parent: str
-) -> CommitInfo:
-    made = plan.client.api.create_commit(
-        plan.repo_id,
-        operations,
-        commit_message=plan.message,
-        revision=plan.revision,
-        create_pr=plan.create_pr,
-        parent_commit=parent,
-    )
-    if not isinstance(made.oid, str) or not re.fullmatch(r"[0-9a-f]{40}", made.oid):
-        raise ValueError(f"the new commit is called {made.oid!r}")
-    return made
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Those about the card, which the plan has shown, and huggingface_hub's about its own HTTP library."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _operation(plan: PushPlan, file: PlannedFile) -> CommitOperationAdd | CommitOperationDelete:
+def _content(plan: PushPlan, file: PlannedFile) -> Path | bytes | None:
+    """What a file of the plan becomes on the Hub; None: it is deleted."""
     if file.change == "deleted":
-        return CommitOperationDelete(path_in_repo=file.path, is_folder=False)
-    if file.path == CARD and plan.card is not None:
-        return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.card)
-    if file.path == RESULTS and plan.results is not None:
-        return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.results)
-    if file.path == SIGNATURE and plan.signature is not None:
-        return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.signature)
-    return CommitOperationAdd(path_in_repo=file.path, path_or_fileobj=plan.folder / file.path)
+        return None
+    made = {CARD: plan.card, RESULTS: plan.results, SIGNATURE: plan.signature}.get(file.path)
+    return plan.folder / file.path if made is None else made
 
 
 def _landed(plan: PushPlan, parent: str) -> str | None:
     """The commit on the Hub, if the branch has moved and now holds what the plan wanted; None if that is not known."""
     try:
-        info = repo_info(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
+        found = look_up(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
     except PushError:
         return None
-    held = expected_files(info)
+    held = found.files
     done = all(
         (file.path not in held) if file.digest is None else file.path in held and held[file.path].met_by(file.digest)
         for file in plan.files
     )
-    return str(info.sha) if done and info.sha != parent else None
+    return found.commit if done and found.commit != parent else None

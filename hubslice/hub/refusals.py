@@ -12,17 +12,18 @@ from hubslice.core.errors import HubError, HubsliceError
 from hubslice.core.foreign_errors import first_line
 from hubslice.core.machine import cache_fault
 from hubslice.hub.answers import Unending
-from hubslice.hub.client import LOGIN, Client
+from hubslice.hub.hub import LOGIN, Hub, NoRepositoryError, NoRevisionError
 from hubslice.hub.proxies import ProxyUnusable, proxy_of
 from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_after
 
 _WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, GaveUp)
+_ABSENT = (NoRepositoryError, NoRevisionError)
 # What huggingface_hub raises while it reads an answer that has not the shape it expects.
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, hf.FileMetadataError)
 
 
 @contextmanager
-def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Client) -> Iterator[None]:
+def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Hub) -> Iterator[None]:
     """Raise `kind` for whatever huggingface_hub raises in the block; `doing` completes "cannot ...".
 
     A cache that cannot be written is no fault of the Hub's: it is raised as a DiskError.
@@ -31,7 +32,7 @@ def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Client
         yield
     except HubsliceError:
         raise
-    except (HTTPError, OSError, RuntimeError, hf.RevisionResolutionError, *_MALFORMED) as error:
+    except (HTTPError, OSError, RuntimeError, hf.RevisionResolutionError, *_ABSENT, *_MALFORMED) as error:
         if fault := cache_fault(cause(error)):
             raise fault from error
         why, hint = explain(cause(error), repo_id=repo_id, client=client)
@@ -59,9 +60,19 @@ def absent(error: BaseException) -> bool:
     """
     while isinstance(error, HubsliceError) and error.__cause__ is not None:
         error = error.__cause__
-    gone = (hf.RepositoryNotFoundError, hf.RevisionNotFoundError, hf.RemoteEntryNotFoundError)
+    gone = (hf.RepositoryNotFoundError, hf.RevisionNotFoundError, hf.RemoteEntryNotFoundError, *_ABSENT)
     error = cause(error)
     return isinstance(error, gone) and not isinstance(error, hf.GatedRepoError)
+
+
+def no_repository(error: BaseException | None) -> bool:
+    """Whether there is no such repository, or none that this login may see; a gated or disabled one is there."""
+    return type(error) in (hf.RepositoryNotFoundError, NoRepositoryError)
+
+
+def no_revision(error: BaseException | None) -> bool:
+    """Whether the repository is there, and has no such revision."""
+    return isinstance(error, hf.RevisionNotFoundError | NoRevisionError)
 
 
 def cause(error: BaseException) -> BaseException:
@@ -71,7 +82,7 @@ def cause(error: BaseException) -> BaseException:
     return error
 
 
-def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str, str]:
+def explain(error: BaseException, *, repo_id: str, client: Hub) -> tuple[str, str]:
     """Why it happened, and the hint."""
     page = f"{client.url}/{repo_id}"
     match error:
@@ -89,12 +100,12 @@ def explain(error: BaseException, *, repo_id: str, client: Client) -> tuple[str,
                 f"there is no public repository {repo_id}; it is private, or does not exist",
                 f"check the spelling; for a private one {LOGIN}",
             )
-        case hf.RepositoryNotFoundError():
+        case hf.RepositoryNotFoundError() | NoRepositoryError():
             return (
                 f"there is no repository {repo_id} that this login may see",
                 "check the spelling and, with hf auth whoami, the login; a token may be limited to some repositories",
             )
-        case hf.RevisionNotFoundError():
+        case hf.RevisionNotFoundError() | NoRevisionError():
             return f"{repo_id} has no such revision", f"see {page}/tree/main for its branches and tags"
         case hf.HfHubHTTPError():
             return _by_status(error, repo_id=repo_id, page=page)

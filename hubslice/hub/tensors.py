@@ -13,18 +13,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from huggingface_hub import get_session
-
 from hubslice.core.errors import FetchError
 from hubslice.files.config import read_object
 from hubslice.files.names import DELTA, WEIGHTS
 from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.byte_ranges import ByteRange, joined, length, without
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.disk_space import cached_file
 from hubslice.hub.download import download
 from hubslice.hub.formats import CONFIG, check_weights
 from hubslice.hub.headers import remote_starts
+from hubslice.hub.hub import Hub
 from hubslice.hub.integrity import check_held
 from hubslice.hub.listing import Listing, list_files, remember_part
 from hubslice.hub.local_tensors import LocalPart, add_local
@@ -45,7 +44,7 @@ class _Remote:
     listing: Listing
     path: str
     at: int
-    client: Client
+    client: Hub
     kept: dict[int, bytes]
     read: int = field(init=False)
     local: LocalPart | None = None  # where the whole file had to be fetched
@@ -114,7 +113,7 @@ def open_file(path: Path) -> Tensors:
     return found
 
 
-def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
+def open_tensors(ref: Ref, *, client: Hub | None = None) -> Tensors:
     """The tensors of a model on the Hub (what the cache holds is read there), in a local folder, or of a run.
 
     One that was published as a difference to its teacher is fetched and put together.
@@ -124,7 +123,7 @@ def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
         ModelError: it has no safetensors weights, damaged ones, or a config that names others.
     """
     if isinstance(ref, HubRef):
-        return _on_hub(ref, client or Client())
+        return _on_hub(ref, client or default_hub())
     folder = local_folder(ref)
     names = {path.name for path in folder.iterdir() if path.is_file()}
     first = check_weights(names, str(folder), on_hub=False)
@@ -138,7 +137,7 @@ def open_tensors(ref: Ref, *, client: Client | None = None) -> Tensors:
     return found
 
 
-def _on_hub(ref: HubRef, client: Client) -> Tensors:
+def _on_hub(ref: HubRef, client: Hub) -> Tensors:
     listing = list_files(ref, client)
     first = check_weights(listing.files.keys(), str(ref), on_hub=True)
     if first == DELTA:
@@ -163,5 +162,5 @@ def _on_hub(ref: HubRef, client: Client) -> Tensors:
         header, at, data = starts[path]
         check_held(header.tensors, names, name=f"{ref}: {path}")
         found.add(header, at, _Remote(ref, listing, path, at, client, {0: data} if data else {}))
-    get_session()  # made here once: threads would race for it
+    client.ready()
     return found

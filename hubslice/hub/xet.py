@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from hubslice.core.errors import HubError
-from hubslice.hub.client import Client
+from hubslice.hub.hub import Hub
 
 # As https://docs.rs/xet-runtime describes them. What the user has set stays.
 _PATIENCE: Final = {
@@ -28,7 +28,7 @@ _WORDING: Final = re.compile(r"[A-Z][\w/ ]* error: ")
 
 
 @contextmanager
-def by_xet(kind: type[HubError], doing: str, client: Client, *, download: bool) -> Iterator[None]:
+def by_xet(kind: type[HubError], doing: str, client: Hub, *, download: bool) -> Iterator[None]:
     """Limit the waits of hf_xet, and raise `kind` for its errors in the block; `doing` completes "cannot ...".
 
     Other errors pass.

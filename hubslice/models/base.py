@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from safetensors.torch import save_model
@@ -40,7 +40,7 @@ class Model(ABC):
     safetensors file.
     """
 
-    library: ClassVar[Literal["timm", "transformers"]]
+    library: ClassVar[str]  # its name in `hubslice.models.libraries`
     unused: tuple[str, ...] = ()  # tensors of the weights that the library leaves aside, as it documents
     notes: tuple[str, ...] = ()  # what was assumed where the model's files do not say it, a sentence each
     shapes: CompactShapes | None = None  # of a compact model: in which widths it differs from its architecture

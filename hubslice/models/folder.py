@@ -10,7 +10,8 @@ from hubslice.files.config import check_numbers, read_object
 from hubslice.models.answering import check_image
 from hubslice.models.base import Model
 from hubslice.models.building import Budget, trouble_with
-from hubslice.models.libraries import LIBRARIES, Library, library_of
+from hubslice.models.libraries import LIBRARIES, library_of
+from hubslice.models.library import Library
 from hubslice.models.recording import with_recorded
 from hubslice.models.shapes import check_runs
 from hubslice.models.weights import check_finite, held_shapes

@@ -136,7 +136,7 @@ class TransformersModel(Model):
 
     @classmethod
     def from_architecture(
-        cls, kind: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
+        cls, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
     ) -> TransformersModel:
         """An image classifier of this model type with seeded random weights, no larger than memory.
 
@@ -146,22 +146,22 @@ class TransformersModel(Model):
             ModelError: transformers has no such image classifier, or its config no such argument.
         """
         auto = transformers.AutoModelForImageClassification
-        if kind not in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
+        if architecture not in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
             known = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-            raise no_such("transformers", "image classifier of model type", kind, known)
+            raise no_such("transformers", "image classifier of model type", architecture, known)
         refuse_foreign(arguments, FOREIGN)
-        configs = transformers.CONFIG_MAPPING[kind]
+        configs = transformers.CONFIG_MAPPING[architecture]
         taken = configs().to_dict()
         unknown = [name for name in arguments if name not in taken]
         if unknown:  # transformers would keep it and use it nowhere
             raise ModelError(
-                f"the config of {kind} has no {unknown[0]!r}{suggest(unknown[0], taken)}",
+                f"the config of {architecture} has no {unknown[0]!r}{suggest(unknown[0], taken)}",
                 hint=f"see the arguments of {configs.__name__} in the documentation of transformers",
             )
         if input_size is not None and "image_size" in taken:
             arguments = {"image_size": input_size} | arguments
         config = configs(**arguments, num_labels=len(labels))
-        skeleton(lambda: auto.from_config(config), Budget.of_memory(), f"{kind} with these arguments")
+        skeleton(lambda: auto.from_config(config), Budget.of_memory(), f"{architecture} with these arguments")
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             module = auto.from_config(config)

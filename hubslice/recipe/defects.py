@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, get_
 
 from pydantic import Field
 
+from hubslice.core.cost import SMALL_FILE, Cost, Workload
 from hubslice.core.plugins import odd, plugins
 from hubslice.recipe.section import Ratio, Section
 
@@ -27,12 +28,17 @@ class Defect(Section):
     """What a run has to know of a defect that it measures, whichever it is.
 
     A defect of another package is a subclass that an entry point of the group `hubslice.defects` names, with a field
-    `kind` of one word and `make()`, which gives the `hubslice.defects.base.Defect` that measures it.
+    `kind` of one word and `make()`, which gives the `hubslice.defects.base.Defect` that measures it. It overrides
+    `cost` where attacked images take long to make.
     """
 
+    if TYPE_CHECKING:
+        kind: str
     judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked, too
     needs_unrelated: ClassVar[bool] = False  # attacks are also crafted on a network that is no relative
-    crafted: ClassVar[bool] = False  # attacked images are found by gradient steps, and all of them are kept
+    attack: ClassVar[str] = "made with the teacher"  # what was done to attacked images, in a few words
+    crafted: ClassVar[bool] = False  # attacked images are found by gradient steps
+    stored: ClassVar[int | None] = None  # how many attacked images the evidence keeps; None: all
 
     def make(self) -> Any:
         """What measures it, of a defect of another package; hubslice's own stand in `hubslice.defects.registry`."""
@@ -58,16 +64,23 @@ class Defect(Section):
         """How many attacks are made of each image."""
         return 1
 
-    @property
-    def gradient_steps(self) -> int:
-        """Steps that crafting an attack takes."""
-        return 0
+    def cost(self, work: Workload, *, models: int, images: int) -> Cost:
+        """What measuring it on the test images takes, with so many models that are judged."""
+        units, variants = work.units, self.variants
+        sources = 3 if self.needs_unrelated else 1  # the teacher; noise and an unrelated network
+        stored = images if self.stored is None else min(self.stored, images)
+        passes = models * images * (1 + variants * sources)
+        predicted = 8 * images * variants * (2 + models * (1 + sources))
+        seconds = (models + 1) * units.loading + images * units.decoding + passes * units.passing
+        return Cost(seconds, variants * stored * work.image + predicted + SMALL_FILE)
 
 
 class BackdoorParams(Defect):
     """A known trigger that the teacher was, or may have been, poisoned with (BadNets; ReMoS, CV backdoor)."""
 
     judges_control: ClassVar[bool] = True
+    attack: ClassVar[str] = "the trigger"
+    stored: ClassVar[int | None] = 16
 
     kind: Literal["backdoor"]
     trigger: TriggerParams = TriggerParams()
@@ -91,6 +104,7 @@ class PenultimateParams(Defect):
     """Adversarial images crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
 
     needs_unrelated: ClassVar[bool] = True
+    attack: ClassVar[str] = "crafted on the teacher"
     crafted: ClassVar[bool] = True
 
     kind: Literal["penultimate"]
@@ -120,9 +134,13 @@ class PenultimateParams(Defect):
     def variants(self) -> int:
         return len(self.objectives) * len(self.eps)
 
-    @property
-    def gradient_steps(self) -> int:
-        return self.steps
+    def cost(self, work: Workload, *, models: int, images: int) -> Cost:
+        judged = super().cost(work, models=models, images=images)
+        crafted = self.variants * 2 * images  # from the teacher and from the unrelated network
+        return Cost(judged.seconds + crafted * self.steps * work.units.crafting, judged.kept, crafted * work.image)
+
+
+OURS: Final[tuple[type[Defect], ...]] = (BackdoorParams, PenultimateParams)
 
 
 def _word(kind: type[Defect]) -> str:
@@ -136,7 +154,7 @@ def _defects() -> tuple[type[Defect], ...]:
     Raises:
         InputError: one of those is none, or is called as another is.
     """
-    found: list[type[Defect]] = [BackdoorParams, PenultimateParams]
+    found = list(OURS)
     for kind in plugins("defects"):
         if not (isinstance(kind, type) and issubclass(kind, Defect)) or "kind" not in kind.model_fields:
             raise odd(str(kind), "defects", "is no defect: a subclass of hubslice.recipe.defects.Defect")
@@ -151,12 +169,17 @@ def _defects() -> tuple[type[Defect], ...]:
 DEFECTS: Final = _defects()
 
 if TYPE_CHECKING:
-    DefectParams = BackdoorParams | PenultimateParams
+    DefectParams = Defect
 else:
     DefectParams = Annotated[reduce(or_, DEFECTS), Field(discriminator="kind")]
 
 
-def defect_names(defects: Sequence[BackdoorParams | PenultimateParams]) -> tuple[str, ...]:
+def attack_of(kind: str) -> str:
+    """What was done to the attacked images of a defect that a report records, in a few words."""
+    return next((defect.attack for defect in DEFECTS if _word(defect) == kind), Defect.attack)
+
+
+def defect_names(defects: Sequence[Defect]) -> tuple[str, ...]:
     """What steps, gates and evidence of each defect are called: its kind, a kind's second one numbered."""
     kinds = [defect.kind for defect in defects]
     return tuple(

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, ValidationError
 
 from hubslice.core.plugins import odd, plugins
+from hubslice.recipe.nnslicer import NnslicerParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.recipe.slicing import (
     MagnitudeParams,
     Method,
-    NnslicerParams,
     NoSlice,
     RandomParams,
     RemosParams,
-    SeamParams,
     Slicing,
+    Traced,
+)
+
+OURS: Final[tuple[type[Method], ...]] = (
+    RemosParams,
+    SeamParams,
+    NnslicerParams,
+    MagnitudeParams,
+    RandomParams,
+    NoSlice,
 )
 
 
@@ -36,12 +48,14 @@ def _methods() -> tuple[type[Method], ...]:
     Raises:
         InputError: one of those is none, needs a search, or is called as another is.
     """
-    found: list[type[Method]] = [RemosParams, SeamParams, NnslicerParams, MagnitudeParams, RandomParams, NoSlice]
+    found = list(OURS)
     for kind in plugins("methods"):
         if not (isinstance(kind, type) and issubclass(kind, Slicing)) or "method" not in kind.model_fields:
             raise odd(str(kind), "methods", "is no method: a subclass of hubslice.recipe.slicing.Slicing")
         if kind.needs == "search":
             raise odd(str(kind), "methods", "needs a search, which only hubslice's own method has")
+        if kind.needs == "trace" and not issubclass(kind, Traced):
+            raise odd(str(kind), "methods", "needs a trace and is no subclass of hubslice.recipe.slicing.Traced")
         if not (hasattr(kind, "rank") or hasattr(kind, "rank_units")):
             raise odd(str(kind), "methods", "has neither rank() nor rank_units()")
         if _name(kind) in map(_name, found):
@@ -52,8 +66,20 @@ def _methods() -> tuple[type[Method], ...]:
 
 METHODS: Final = _methods()
 
+
+def recorded(name: str, parameters: Mapping[str, Any]) -> Method | None:
+    """The method that a report records with its parameters; None where it is unknown here, or has none like these."""
+    kind = next((kind for kind in METHODS if _name(kind) == name), None)
+    if kind is None:
+        return None
+    try:
+        return kind.model_validate_json(json.dumps(parameters))
+    except ValidationError:
+        return None
+
+
 if TYPE_CHECKING:
-    SliceParams = RemosParams | SeamParams | NnslicerParams | MagnitudeParams | RandomParams | NoSlice
+    SliceParams = Method
 else:
     tagged = [Annotated[kind, Tag(_name(kind))] for kind in METHODS]
     SliceParams = Annotated[reduce(or_, tagged), Discriminator(method)]

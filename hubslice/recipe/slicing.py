@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from hubslice.core.cost import Cost, Workload
 from hubslice.core.numbers import number
 from hubslice.recipe.section import Ratio, Section
 
@@ -30,13 +31,15 @@ class Method(Section):
     A method of another package is a subclass of `Slicing` or `ChannelSlicing` that an entry point of the group
     `hubslice.methods` names, with a field `method` of one word, and `title` and `reference`. It ranks by two static
     methods, or one of them: `rank(candidates, known, params, seed)` and `rank_units(groups, weights, seed, known)`, as
-    `hubslice.slicing.registry.Slicer` says.
+    `hubslice.slicing.registry.Slicer` says. It overrides `cost` where ranking takes longer than here.
     """
 
     needs: ClassVar[Need] = "nothing"
     slices: ClassVar[bool] = True
     title: ClassVar[str] = ""
     reference: ClassVar[str] = ""
+    if TYPE_CHECKING:
+        method: str
 
     @property
     def whole_channels(self) -> bool:
@@ -71,6 +74,14 @@ class Method(Section):
     def words(self) -> str:
         """What is taken away, in a few words."""
         return "none"
+
+    def told(self) -> str | None:
+        """How weights were chosen, in a sentence for the card; None where the title and the reference say it."""
+        return None
+
+    def cost(self, work: Workload) -> Cost:
+        """What making a slice takes; a profile or a trace that it needs is a step of its own."""
+        return Cost(work.units.loading + work.units.slicing, work.units.sizes["slice"])
 
 
 class Slicing(Method):
@@ -157,47 +168,6 @@ class ChannelSlicing(Slicing):
         return self.count == "macs"
 
 
-class RemosParams(Slicing):
-    """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
-
-    The defaults are those that did best on the validation split over both defects in bench/inheritance.
-    """
-
-    needs: ClassVar[Need] = "profile"
-
-    method: Literal["remos"] = "remos"
-    ratio: Ratio = Field(
-        0.03, description="Fraction of the sliceable weights judged irrelevant (published: 0.03, 0.1)."
-    )
-    magnitude: Literal["absolute", "layer_scaled"] = Field(
-        "layer_scaled",
-        description="absolute: |w| ranked over the whole network (as published); layer_scaled: |w| divided by its "
-        "layer's root mean square first, which spares the small early layers of compact networks.",
-    )
-
-
-# For editors: what names no method is ReMoS, so the others must name theirs.
-_NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
-
-
-class MagnitudeParams(ChannelSlicing):
-    """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
-
-    model_config = _NAMED
-
-    method: Literal["magnitude"] = "magnitude"
-    ratio: Ratio = 0.1
-
-
-class RandomParams(ChannelSlicing):
-    """A random slice of the same size (a baseline)."""
-
-    model_config = _NAMED
-
-    method: Literal["random"] = "random"
-    ratio: Ratio = 0.1
-
-
 Reuse = Annotated[
     Literal["transfer", "direct"],
     Field(
@@ -207,88 +177,16 @@ Reuse = Annotated[
 ]
 
 
-class SeamParams(ChannelSlicing):
-    """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
+class Traced(ChannelSlicing):
+    """A method that ranks by what each weight contributed to the answers on the task's training images.
 
-    Every weight (or channel) has a score and is kept while that is positive; the loss is that of the task plus alpha
-    times the share of weights kept. The classifier learns along.
+    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class); the
+    sizes of a weight's contributions are summed over the images.
     """
-
-    model_config = _NAMED
-
-    needs: ClassVar[Need] = "search"
-
-    method: Literal["seam"] = "seam"
-    layers: Layers = ("conv", "depthwise", "linear")
-    reuse: Reuse = "transfer"
-    retention: Ratio | None = Field(
-        None, gt=0, description="Stop at the first epoch that keeps no more than this; default: judge by accuracy."
-    )
-    max_accuracy_drop: Ratio | None = Field(
-        None,
-        description="Validation accuracy that the search may lose against all weights under the same classifier. "
-        "Without `retention` the epoch that keeps least within it is chosen (default 0); with it, to miss it is an "
-        "error.",
-    )
-    start: Literal["magnitude", "gradient", "equal"] = Field(
-        "magnitude",
-        description="Where scores start. equal: all at 1 (as published), so that many weights fall at the same time; "
-        "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first; "
-        "gradient: at the rank of their squared gradient by what they cost, found in the last of the head_epochs.",
-    )
-    epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
-    head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
-    cycle: int | None = Field(
-        None, ge=2, description="Every so many epochs the classifier learns alone for one (published for direct: 5)."
-    )
-    batch_size: int = Field(64, ge=1)
-    alpha: float = Field(1.0, gt=0, description="Weight of the retention in the loss (published: 0.5 to 2).")
-    lr_mask: float = Field(0.05, gt=0, description="Learning rate of the scores (published: 0.01 to 0.12).")
-    lr_head: float = Field(0.001, gt=0, description="Learning rate of the classifier.")
-
-    @model_validator(mode="after")
-    def _searches(self) -> Self:
-        if not any(self.moves(epoch) for epoch in range(self.epochs)):
-            raise ValueError("the classifier learns alone in all epochs; give more epochs, or fewer head_epochs")
-        if self.start == "gradient" and not self.head_epochs:
-            raise ValueError("start: gradient watches the gradients of the last head epoch; give head_epochs")
-        return self
-
-    @property
-    def kept(self) -> tuple[str, float, float] | None:
-        return None if self.retention is None else ("slice.retention", self.retention, self.retention)
-
-    def words(self) -> str:
-        what = "channels" if self.whole_channels else "weights"
-        of = "multiplications" if self.counts_macs else "weights"
-        limit = f", down to {self.retention:.1%} of the {of}" if self.retention else ""
-        return f"{self.method}, {what} of {', '.join(self.layers)} that are not needed{limit}"
-
-    def moves(self, epoch: int) -> bool:
-        """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
-        if epoch < self.head_epochs:
-            return False
-        return self.cycle is None or epoch % self.cycle != 0
-
-
-class NnslicerParams(ChannelSlicing):
-    """NNSlicer (FSE 2020): dynamic slices of the task's training images; of each layer the least used weights fall.
-
-    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class);
-    the sizes of a weight's contributions are summed over the images. Weights used alike: smaller ones fall first.
-    """
-
-    model_config = _NAMED
 
     needs: ClassVar[Need] = "trace"
 
-    method: Literal["nnslicer"] = "nnslicer"
     reuse: Reuse = "transfer"
-    ratio: Ratio = Field(
-        0.3,
-        description="Fraction of each layer's weights judged irrelevant (published: 0.2 to 0.8); with granularity: "
-        "channel, of all weights.",
-    )
     samples: int = Field(50, ge=1, description="At most so many training images of each class are traced.")
     rule: Literal["threshold", "released"] = Field(
         "threshold",
@@ -305,11 +203,71 @@ class NnslicerParams(ChannelSlicing):
         "channel", description="What has a mean to deviate from: each channel (paper), or it at each position (code)."
     )
 
+    @property
+    def tracing(self) -> Self:
+        """The same, with defaults for all that only ranks afterwards, such as the ratio."""
+        decides = {"method", *(Traced.model_fields.keys() - ChannelSlicing.model_fields.keys())}
+        others = {name: field for name, field in type(self).model_fields.items() if name not in decides}
+        defaults = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in others.items()
+            if not field.is_required()
+        }
+        return self.model_copy(update=defaults)
+
+
+class RemosParams(Slicing):
+    """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
+
+    The defaults are those that did best on the validation split over both defects in bench/inheritance.
+    """
+
+    needs: ClassVar[Need] = "profile"
+    title: ClassVar[str] = "ReMoS relevance slice"
+    reference: ClassVar[str] = "https://doi.org/10.1145/3510003.3510191"
+
+    method: Literal["remos"] = "remos"
+    ratio: Ratio = Field(
+        0.03, description="Fraction of the sliceable weights judged irrelevant (published: 0.03, 0.1)."
+    )
+    magnitude: Literal["absolute", "layer_scaled"] = Field(
+        "layer_scaled",
+        description="absolute: |w| ranked over the whole network (as published); layer_scaled: |w| divided by its "
+        "layer's root mean square first, which spares the small early layers of compact networks.",
+    )
+
+
+# For editors: what names no method is ReMoS, so the others must name theirs.
+NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
+
+
+class MagnitudeParams(ChannelSlicing):
+    """Magnitude pruning: the smallest weights are irrelevant (a baseline)."""
+
+    title: ClassVar[str] = "Magnitude pruning"
+    reference: ClassVar[str] = "https://arxiv.org/abs/1506.02626"
+    model_config = NAMED
+
+    method: Literal["magnitude"] = "magnitude"
+    ratio: Ratio = 0.1
+
+
+class RandomParams(ChannelSlicing):
+    """A random slice of the same size (a baseline)."""
+
+    title: ClassVar[str] = "Random slice"
+    reference: ClassVar[str] = "https://arxiv.org/abs/1902.09574"
+    model_config = NAMED
+
+    method: Literal["random"] = "random"
+    ratio: Ratio = 0.1
+
 
 class NoSlice(Method):
     """No slice: the whole teacher is trained, and the student is its own baseline."""
 
     slices: ClassVar[bool] = False
-    model_config = _NAMED
+    title: ClassVar[str] = "No slice"
+    model_config = NAMED
 
     method: Literal["none"] = "none"

@@ -9,7 +9,7 @@ import numpy as np
 from hubslice.artefacts.contributions import Contributions
 from hubslice.core.errors import SliceError
 from hubslice.graph.channel_groups import ChannelGroup
-from hubslice.recipe.slicing import NnslicerParams
+from hubslice.recipe.nnslicer import NnslicerParams
 from hubslice.slicing.candidates import Candidate
 
 

@@ -16,14 +16,14 @@ from hubslice.core.escaping import named
 from hubslice.graph.channel_groups import ChannelMap
 from hubslice.graph.neuron_map import NeuronMap
 from hubslice.recipe.methods import METHODS
-from hubslice.recipe.section import Section
+from hubslice.recipe.nnslicer import NnslicerParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.recipe.slicing import (
     MagnitudeParams,
-    NnslicerParams,
+    Method,
     NoSlice,
     RandomParams,
     RemosParams,
-    SeamParams,
 )
 from hubslice.slicing.candidates import candidates
 from hubslice.slicing.cutting import Cutting, eligible, left_whole
@@ -43,37 +43,35 @@ class Slicer:
     themselves (see `hubslice.slicing.seam`).
     """
 
-    name: str
-    title: str
-    reference: str
-    params: type[Section]
+    params: type[Method]
     run: Callable[..., np.ndarray] | None = None
     units: Callable[..., list[np.ndarray]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe's word for it."""
+        return str(self.params.model_fields["method"].default)
+
+    @property
+    def title(self) -> str:
+        """What reports and cards call it."""
+        return self.params.title or self.name
+
+    @property
+    def reference(self) -> str:
+        """Whom to cite."""
+        return self.params.reference
 
 
 Known = Profile | Contributions | None
 
 SLICERS = (
-    Slicer("remos", "ReMoS relevance slice", "https://doi.org/10.1145/3510003.3510191", RemosParams, remos),
-    Slicer("seam", "SeaM re-engineering", "https://arxiv.org/abs/2304.00245", SeamParams),
-    Slicer(
-        "nnslicer",
-        "NNSlicer dynamic slice",
-        "https://doi.org/10.1145/3368089.3409676",
-        NnslicerParams,
-        nnslicer,
-        unit_contributions,
-    ),
-    Slicer("none", "No slice", "", NoSlice),
-    Slicer(
-        "magnitude",
-        "Magnitude pruning",
-        "https://arxiv.org/abs/1506.02626",
-        MagnitudeParams,
-        magnitude,
-        unit_magnitudes,
-    ),
-    Slicer("random", "Random slice", "https://arxiv.org/abs/1902.09574", RandomParams, chance, unit_chances),
+    Slicer(RemosParams, remos),
+    Slicer(SeamParams),
+    Slicer(NnslicerParams, nnslicer, unit_contributions),
+    Slicer(NoSlice),
+    Slicer(MagnitudeParams, magnitude, unit_magnitudes),
+    Slicer(RandomParams, chance, unit_chances),
 )
 
 
@@ -83,13 +81,10 @@ def slicer(method: str) -> Slicer:
     Raises:
         SliceError: there is none, as where a package that brought it is not installed.
     """
-    for entry in SLICERS:
+    others = (Slicer(params, getattr(params, "rank", None), getattr(params, "rank_units", None)) for params in METHODS)
+    for entry in (*SLICERS, *others):
         if entry.name == method:
             return entry
-    for params in METHODS:
-        if params.model_fields["method"].default == method:
-            ranks, ranks_units = getattr(params, "rank", None), getattr(params, "rank_units", None)
-            return Slicer(method, params.title or method, params.reference, params, ranks, ranks_units)
     raise SliceError(
         f"there is no method {named(method)!r} here", hint="install the package that brings it: see the recipe's author"
     )

@@ -27,7 +27,7 @@ from hubslice.core.rate import Rate
 from hubslice.modality.modality import Encoded, placed
 from hubslice.models.base import Model
 from hubslice.models.layout import training_layout
-from hubslice.recipe.slicing import SeamParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.slicing.gates import Gates
 
 # Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import io
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import grimp
 from importlinter.cli import lint_imports
 
 import hubslice
+from hubslice.defects.registry import DEFECTS
+from hubslice.models.libraries import LIBRARIES
 from hubslice.recipe.defects import Defect
-from hubslice.recipe.slicing import ChannelSlicing, Method, Slicing
+from hubslice.recipe.methods import METHODS
+from hubslice.recipe.slicing import Method
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(hubslice.__file__).parent
@@ -37,18 +42,59 @@ def test_no_two_files_need_each_other() -> None:
 
 def test_methods_and_defects_say_themselves_what_the_chain_asks() -> None:
     """Nothing outside their own packages tells them apart by their type."""
-    kinds = {
-        params.__name__ for params in (*Method.__subclasses__(), *Slicing.__subclasses__(), *Defect.__subclasses__())
-    }
-    kinds |= {params.__name__ for params in ChannelSlicing.__subclasses__()} | {"Method", "Defect"}
+    kinds = {kind.__name__ for kind in (*below(Method), *below(Defect), Method, Defect)}
     assert len(kinds) > 9
     told = []
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in trees():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
                 named = {each.id for each in ast.walk(node.args[1]) if isinstance(each, ast.Name)}
-                told += [f"{path.relative_to(PACKAGE)}:{node.lineno}"] if named & kinds else []
+                told += [f"{path}:{node.lineno}"] if named & kinds else []
     assert told == []
+
+
+def test_nothing_else_knows_methods_defects_and_libraries_by_name() -> None:
+    """What is known of one stands in its own file: nothing compares with its name, or looks something up by it."""
+    names = {str(kind.model_fields["method"].default) for kind in METHODS}
+    names |= {entry.kind for entry in DEFECTS} | {library.name for library in LIBRARIES}
+    names -= {"magnitude", "none", "random"}  # which are words for other things, too
+    told = []
+    for path, tree in trees():
+        if path.parts[0] in ("core", "recipe", "slicing", "defects", "models"):
+            continue
+        parts = [part for node in ast.walk(tree) for part in decides(node)]
+        told += [f"{path}:{part.lineno}" for part in parts for each in ast.walk(part) if is_one(each, names)]
+    for path in (ROOT / "cards").rglob("*.j2"):
+        told += [f"{path.name}: {name}" for name in names if f'"{name}"' in path.read_text(encoding="utf-8")]
+    assert told == []
+
+
+def below(kind: type) -> set[type]:
+    """All subclasses."""
+    return {found for each in kind.__subclasses__() for found in (each, *below(each))}
+
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
+    """Every file of the package, parsed; by its path in there."""
+    for path in PACKAGE.rglob("*.py"):
+        yield path.relative_to(PACKAGE), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def decides(node: ast.AST) -> list[Any]:
+    """What of a comparison, a `match` or a table tells cases apart."""
+    match node:
+        case ast.Compare():
+            return [node.left, *node.comparators]
+        case ast.match_case():
+            return [node.pattern]
+        case ast.Dict():
+            return [key for key in node.keys if key is not None]
+        case _:
+            return []
+
+
+def is_one(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Constant) and node.value in names
 
 
 def test_no_file_is_large() -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 METHOD = """
 from typing import ClassVar, Literal
 import numpy as np
+from hubslice.core.cost import Cost
 from hubslice.recipe.section import Ratio
 from hubslice.recipe.slicing import Slicing
 
@@ -33,16 +34,27 @@ class FirstParams(Slicing):
     def rank(candidates, known, params, seed):
         size = sum(candidate.weight.size for candidate in candidates)
         return np.arange(size) >= params.ratio * size
+
+    def told(self):
+        return "The first weights <fell>."
+
+    def cost(self, work):
+        return Cost(1000 * self.ratio, kept=12345)
 """
 DEFECT = """
-from typing import Literal
+from typing import ClassVar, Literal
+from hubslice.core.cost import Cost
 from hubslice.recipe.defects import Defect
 
 class DarkParams(Defect):
     \"\"\"Images in the dark.\"\"\"
 
+    attack: ClassVar[str] = "the light off"
     kind: Literal["dark"]
     share: float = 0.5
+
+    def cost(self, work, *, models, images):
+        return Cost(1000.0 * models, kept=images)
 
     def make(self):
         from hubslice.defects.attack import Variant
@@ -123,10 +135,31 @@ def test_they_go_through_the_chain(site: Path, tmp_path: Path) -> None:
     assert [defect["title"] for defect in report["defects"]] == ["Darkness"]
     card = (tmp_path / "run/student/README.md").read_text()
     assert "First weights" in card
+    assert r"The first weights \<fell\>." in card
     assert "The attacker turns off the light." in card
+    assert "| the light off |" in card
     checked = ended(site, "verify", "run", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert json.loads(checked.stdout)["verified"] is True
+
+
+def test_a_method_can_rank_by_what_was_traced(site: Path, tmp_path: Path) -> None:
+    traced = METHOD.replace("Slicing", "Traced").replace("params.ratio * size", "len(known.weights)")
+    (site / "toy_method.py").write_text(traced)
+    write_job(tmp_path, RECIPE)
+    done = ended(site, "slice", "recipe.yaml", "slice.samples=2", "--until", "slice", "--out", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/steps/trace").is_dir()
+
+
+def test_a_dry_run_tells_what_they_say_they_cost(site: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, RECIPE)
+    told = ended(site, "slice", "recipe.yaml", "--dry-run", "--json")
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    steps = {step["name"]: step for step in found["steps"]}
+    assert (steps["slice"]["seconds"], steps["slice"]["bytes"]) == (200.0, 12345)
+    assert (steps["audit.dark"]["seconds"], steps["audit.dark"]["bytes"]) == (2000.0, found["samples"]["test"])
 
 
 def test_they_are_on_the_command_line(site: Path, tmp_path: Path) -> None:
@@ -153,6 +186,11 @@ def test_a_recipe_without_the_package_is_refused(site: Path, tmp_path: Path) -> 
 BROKEN = {
     "a method that cannot be loaded": ("toy_method.py", "raise RuntimeError('no')", "cannot be loaded: no"),
     "a method that is none": ("toy_method.py", "FirstParams = 3", "is no method"),
+    "a method that needs a trace and is not traced": (
+        "toy_method.py",
+        METHOD.replace("    title:", '    needs: ClassVar[str] = "trace"\n    title:'),
+        "is no subclass of hubslice.recipe.slicing.Traced",
+    ),
     "a method with a name that is taken": ("toy_method.py", METHOD.replace('"first"', '"remos"'), "is called remos"),
     "a method that does not rank": ("toy_method.py", METHOD.replace("def rank(", "def order("), "has neither rank()"),
     "a defect that nothing measures": ("toy_defect.py", DEFECT.replace("def make(", "def mak("), "has no make()"),

@@ -25,7 +25,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A Hub that models are pulled from, with a cache of its own."""
     with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
-        monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
+        monkeypatch.setattr("hubslice.hub.default.connect", lambda: client)
         yield server
 
 

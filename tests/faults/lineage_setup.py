@@ -49,8 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub", TOKENS) as server:
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
-        monkeypatch.setattr("hubslice.hub.tensors.Client", lambda: client)
-        monkeypatch.setattr("hubslice.verbs.lineage.indexing.Client", lambda: client)
+        monkeypatch.setattr("hubslice.hub.default.connect", lambda: client)
         monkeypatch.setattr("hubslice.hub.session._PATIENCE", (0.0, 0.0))
         server.seed("lab/parent", write(tmp_path / "seed", weights(0)))
         server.seed("lab/wide", write(tmp_path / "wide", weights(0, WIDE)))

@@ -43,7 +43,7 @@ def student(place: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_pa
     """A folder with a difference to lab/parent, and a Hub that all commands ask."""
     monkeypatch.setenv("HUBSLICE_CACHE", str(tmp_path / "made"))
     client = Client(endpoint=hub.url, cache_dir=tmp_path / "cache")
-    monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
+    monkeypatch.setattr("hubslice.hub.default.connect", lambda: client)
     teacher = place / "parent"
     pinned = (_fact(teacher / "model.safetensors"),)
     content = save(tuned(weights(0), 1, classes=10))

@@ -292,7 +292,7 @@ PUBLISHED = {
 @pytest.fixture
 def published(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
     client = Client(endpoint=hub.url, cache_dir=tmp_path / "cache")
-    monkeypatch.setattr("hubslice.hub.published.Client", lambda: client)
+    monkeypatch.setattr("hubslice.hub.default.connect", lambda: client)
     return hub
 
 

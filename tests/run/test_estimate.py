@@ -11,16 +11,20 @@ import pytest
 import transformers
 from safetensors import safe_open
 
+from hubslice.core.cost import Workload
 from hubslice.core.errors import DataError, HubsliceError, ModelError
 from hubslice.core.progress import Silent
+from hubslice.engine.step import Step
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.run.estimate.costs import REPORT_SECONDS, CostModel
+from hubslice.run.estimate.costs import workload
 from hubslice.run.estimate.disk_space import disk_needs
 from hubslice.run.estimate.estimate import Estimate, estimate
 from hubslice.run.estimate.micro_benchmark import Costs
 from hubslice.run.estimate.preflight import TeacherPreview, look, preview_pull
+from hubslice.run.kinds import KINDS
 from hubslice.run.run import open_run
 from hubslice.run.steps.data import open_task
+from hubslice.run.steps.report import SECONDS
 from tests.images import COLOURS
 from tests.run.tiny import RECIPE, write_job
 
@@ -87,21 +91,21 @@ def test_sizes_are_those_of_the_run(plan: Estimate, job: Path) -> None:
     assert some.teachers["pull"].model == "./teacher"
 
 
-Model = Callable[..., CostModel]
+Model = Callable[..., Workload]
 
 
 @pytest.fixture
 def costs_of(job: Path, tmp_path: Path) -> Model:
-    """The cost model of the tiny recipe with overrides, where every part has a price of its own."""
+    """What the costs of the tiny recipe with overrides follow from, where every part has a price of its own."""
     teacher = look("./teacher", job.parent, 64, tmp_path)
 
-    def make(*overrides: str, **costs: float) -> CostModel:
+    def make(*overrides: str, **costs: float) -> Workload:
         run = open_run(str(job), overrides)
         sizes = {"train": 10, "export": 20, "profile": 30, "slice": 40, "checkpoint": 50}
         looking = dict.fromkeys(("pull", "pull.clean", "data"), 0.0)
         teachers: dict[str, TeacherPreview] = {"pull": teacher, "pull.clean": teacher}
         task = open_task(run.recipe.data, run.loaded.base, run.recipe.seed)
-        return CostModel(run.recipe, Costs(sizes=sizes, **costs), teachers, task, looking)
+        return workload(Costs(sizes=sizes, **costs), teachers, task, looking)
 
     return make
 
@@ -139,19 +143,27 @@ def test_how_often_each_step_does_what(
     overrides: tuple[str, ...], step: str, price: str, expected: float, costs_of: Model, job: Path
 ) -> None:
     steps = {each.name: each for each in open_run(str(job), overrides).steps()}
-    assert costs_of(*overrides, **{price: 1.0}).of(steps[step]).seconds == pytest.approx(expected)
+    assert steps[step].cost(costs_of(*overrides, **{price: 1.0})).seconds == pytest.approx(expected)
 
 
 def test_what_is_kept_and_what_is_scratch(costs_of: Model, job: Path) -> None:
     steps = {each.name: each for each in open_run(str(job)).steps()}
-    model = costs_of()
+    work = costs_of()
     image = 3 * 64 * 64
-    assert model.of(steps["train"]).kept == 10
-    assert model.of(steps["train"]).scratch == 2 * (10 + 50)  # the students and checkpoints of all grid points
-    assert model.of(steps["audit.backdoor"]).kept > 16 * image
-    assert model.of(steps["audit.penultimate"]).kept > 4 * 24 * image
-    assert model.of(steps["audit.penultimate"]).scratch == 4 * 2 * 24 * image
-    assert model.of(steps["report"]).seconds == REPORT_SECONDS
+    assert steps["train"].cost(work).kept == 10
+    assert steps["train"].cost(work).scratch == 2 * (10 + 50)  # the students and checkpoints of all grid points
+    assert steps["audit.backdoor"].cost(work).kept > 16 * image
+    assert steps["audit.penultimate"].cost(work).kept > 4 * 24 * image
+    assert steps["audit.penultimate"].cost(work).scratch == 4 * 2 * 24 * image
+    assert steps["report"].cost(work).seconds == SECONDS
+
+
+def test_every_step_says_what_it_costs(job: Path) -> None:
+    everything = ("diff={}", "exposure={}")
+    methods = ("slice={method: remos}", "slice={method: seam}", "slice={method: nnslicer}")
+    steps = [step for method in methods for step in open_run(str(job), (*everything, method)).steps()]
+    assert {step.kind for step in steps} == set(KINDS)
+    assert [step.name for step in steps if type(step).cost is Step.cost] == []
 
 
 def test_disks_are_added_up_and_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

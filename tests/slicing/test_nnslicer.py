@@ -13,7 +13,7 @@ from hubslice.artefacts.contributions import Contributions
 from hubslice.core.errors import SliceError
 from hubslice.graph.export import export_onnx
 from hubslice.graph.neuron_map import NeuronMap, map_neurons
-from hubslice.recipe.slicing import NnslicerParams
+from hubslice.recipe.nnslicer import NnslicerParams
 from hubslice.slicing.nnslicer import unit_contributions
 from hubslice.slicing.registry import make_slice
 from tests.slicing.test_units import GROUPS, SHAPES

@@ -13,7 +13,8 @@ from hubslice.core.errors import HubsliceWarning, SliceError
 from hubslice.graph.channels import channel_map
 from hubslice.graph.uses import count_uses
 from hubslice.models.base import Model
-from hubslice.recipe.slicing import MagnitudeParams, SeamParams
+from hubslice.recipe.seam import SeamParams
+from hubslice.recipe.slicing import MagnitudeParams
 from hubslice.run.estimate.preflight import try_export
 from hubslice.slicing.cutting import Cutting, eligible
 from hubslice.slicing.gates import ChannelGates

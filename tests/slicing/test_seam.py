@@ -17,7 +17,7 @@ from hubslice.core.rate import Rate
 from hubslice.graph.channels import channel_map
 from hubslice.modality.modality import Encoded
 from hubslice.models.timm_adapter import TimmModel
-from hubslice.recipe.slicing import SeamParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.slicing.gates import ChannelGates, WeightGates
 from hubslice.slicing.seam import SearchHistory, search
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import psutil
 
 from hubslice.core.artefact import Artefact
+from hubslice.core.cost import Cost
 from hubslice.core.device import resolve_device
 from hubslice.core.progress import Reporter, stage
 from hubslice.engine.execution import cached
 from hubslice.engine.step import Step
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.run.estimate.costs import WEIGHT_COPIES, CostModel, StepCost
+from hubslice.run.estimate.costs import workload
 from hubslice.run.estimate.disk_space import DiskNeed, disk_needs, linked
 from hubslice.run.estimate.preflight import Layers, TeacherPreview, look, memory_lacks
 from hubslice.run.plan import models_of
@@ -98,7 +99,8 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, al
     todo = [step for step in steps if not done[step.name]]
     where = resolve_device(device)
     teachers: dict[str, TeacherPreview] = {}
-    model: CostModel | None = None
+    costs: Costs | None = None
+    cost: dict[str, Cost] = {}
     task: Task | None = None
     warnings: list[str] = []
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name:
@@ -106,19 +108,18 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, al
             looking: dict[str, float] = {}
             teachers = _look(run, steps, done, Path(name), reporter, looking, allow_pickle)
             task = _open(run, todo, reporter, looking)
-            trained = any(step.kind == "train" for step in todo)
-            lacks = memory_lacks(teachers["pull"].parameters, WEIGHT_COPIES if trained else 1)
+            lacks = memory_lacks(teachers["pull"].parameters, max(step.weight_copies for step in todo))
             if lacks is None:
                 from hubslice.run.estimate.micro_benchmark import MicroBenchmark
 
                 folder = Path(name, "measured")
                 kinds = {step.kind for step in todo}
                 costs = MicroBenchmark(run.recipe, where, folder, reporter).run(Path(name, "pull"), kinds, task)
-                model = CostModel(run.recipe, costs, teachers, task, looking)
+                work = workload(costs, teachers, task, looking)
+                cost = {step.name: step.cost(work) for step in todo}
             else:
                 warnings.append(f"{lacks}: time was not estimated")
-    cost = {step.name: model.of(step) for step in todo} if model else {}
-    peaks = _peaks(todo, model.costs) if model else {}
+    peaks = _peaks(todo, costs) if costs else {}
     download = _download(teachers, done)
     found = []
     for step in steps:
@@ -142,13 +143,13 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, al
     held = psutil.Process().memory_info().rss / 2**20
     if peak > available + held:
         warnings.append(f"about {peak:.0f} MiB of memory are needed, {available + held:.0f} MiB are available")
-    gpu, free = _gpu(model.costs if model else None)
+    gpu, free = _gpu(costs)
     if gpu is not None and free is not None and gpu > free:
         warnings.append(f"about {gpu:.0f} MiB of GPU memory are needed, {free:.0f} MiB are free")
     return Estimate(
         steps=tuple(found),
         teachers=teachers,
-        layers=model.costs.layers if model else None,
+        layers=costs.layers if costs else None,
         samples={name: task.report.samples[name] for name in task.report.samples} if task else {},
         seconds=sum(step.seconds or 0.0 for step in found),
         download_bytes=download,
@@ -229,9 +230,7 @@ def _download(teachers: dict[str, TeacherPreview], done: dict[str, bool]) -> int
     return sum(wanted.values())
 
 
-def _disks(
-    run: Run, teachers: dict[str, TeacherPreview], cost: dict[str, StepCost], download: int
-) -> tuple[DiskNeed, ...]:
+def _disks(run: Run, teachers: dict[str, TeacherPreview], cost: dict[str, Cost], download: int) -> tuple[DiskNeed, ...]:
     """What goes into the run folder and the Hub's cache; files pulled from the Hub are links if possible."""
     kept = 0
     for name, own in cost.items():
@@ -254,7 +253,7 @@ def _local(run: Run, teacher: TeacherPreview) -> bool:
 def _source(run: Run, teacher: TeacherPreview) -> Path:
     """Where a teacher's files lie before the run has them: in the Hub's cache, or in a folder."""
     ref = parse_ref(teacher.model, run.loaded.base)
-    return ref.path if isinstance(ref, LocalRef) else Client().cache(ref.repo_id)
+    return ref.path if isinstance(ref, LocalRef) else default_hub().cache(ref.repo_id)
 
 
 def _gpu(costs: Costs | None) -> tuple[float | None, float | None]:

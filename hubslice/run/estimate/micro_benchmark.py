@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import torch
 
+from hubslice.core.cost import UnitCosts
 from hubslice.core.memory import peak_memory
 from hubslice.core.progress import Reporter, stage
 from hubslice.engine.step import digest_folder
 from hubslice.files.names import SLICE
 from hubslice.models.from_architecture import LABELS
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, NnslicerParams
+from hubslice.recipe.slicing import ChannelSlicing, MagnitudeParams, Traced
 from hubslice.run.arms import known_labels
 from hubslice.run.estimate.measuring import Stopwatch, rss, size_of, timed
 from hubslice.run.estimate.preflight import Layers, layers_of, try_export
@@ -46,33 +47,12 @@ TRAINING: Final = 4.0  # time of training on an image, in forward passes: only t
 
 
 @dataclass
-class Costs:
-    """Seconds, bytes and largest memory of the parts that steps are made of.
+class Costs(UnitCosts):
+    """The costs of the parts, and beside them the largest memory and what can be sliced.
 
-    `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
-    `exporting` with parity and map; profiling, tracing and training: their start, then each image; `first_training`
-    what the first training of a process takes besides; `decoding` and `passing` forward an image; `checkpoint` once an
-    epoch; `crafting` an image for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint. `peaks` in
-    bytes by kind: of this process, what was there before included.
+    `peaks` in bytes by kind of step: of this process, what was there before included.
     """
 
-    building: float = 0.0
-    loading: float = 0.0
-    keeping: float = 0.0
-    exporting: float = 0.0
-    profiling_start: float = 0.0
-    profiling: float = 0.0
-    tracing_start: float = 0.0
-    tracing: float = 0.0
-    slicing: float = 0.0
-    decoding: float = 0.0
-    passing: float = 0.0
-    first_training: float = 0.0
-    training_start: float = 0.0
-    training: float = 0.0
-    checkpoint: float = 0.0
-    crafting: float = 0.0
-    sizes: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
     gpu_bytes: float | None = None
     layers: Layers | None = None
@@ -185,7 +165,7 @@ class MicroBenchmark:
         """Trace images back, one of them a first time without the clock: kernels are compiled once a machine."""
         from hubslice.run.steps.tracing import CONTRIBUTIONS, contributions
 
-        params = cast(NnslicerParams, self.recipe.slice)
+        params = cast(Traced, self.recipe.slice)
         times: list[float] = []
 
         def traced(samples: int) -> Contributions:

@@ -6,12 +6,12 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import psutil
 from pydantic import Field
 
-from hubslice.artefacts.model import Preprocessing, remarks_on
+from hubslice.artefacts.model import LibraryName, Preprocessing, remarks_on
 from hubslice.core.artefact import Artefact
 from hubslice.core.memory import peak_memory
 from hubslice.core.numbers import size_in_words
@@ -46,7 +46,7 @@ class TeacherPreview(Artefact):
     model: str
     repo_id: str | None
     commit: str | None
-    library: Literal["timm", "transformers"]
+    library: LibraryName
     architecture: str
     parameters: int
     classes: int

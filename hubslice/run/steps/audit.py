@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.report import CONTROL
+from hubslice.core.cost import Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.defects import DefectParams, defect_names
 from hubslice.recipe.schema import SliceRecipe
@@ -87,6 +88,9 @@ class AuditStep(Step):
     def inputs(self) -> tuple[str, ...]:
         trained = [step for _, step in self.arms]
         return tuple(dict.fromkeys(("pull", "data", *trained, *((self.unrelated,) if self.unrelated else ()))))
+
+    def cost(self, work: Workload) -> Cost:
+        return self.defect.cost(work, models=len(self.arms), images=work.count("test", self.samples))
 
     def run(self, context: Context) -> None:
         import numpy as np

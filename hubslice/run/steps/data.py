@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.report import TaskReport
+from hubslice.core.cost import SMALL_FILE, Cost, Workload
 from hubslice.core.errors import DataError
 from hubslice.engine.step import Context, Step
 from hubslice.hub.ref import check_data
@@ -50,6 +51,9 @@ class DataStep(Step):
     @property
     def title(self) -> str:
         return f"Open and split {self.data.path}"
+
+    def cost(self, work: Workload) -> Cost:
+        return Cost(work.looking[self.name], SMALL_FILE)
 
     def run(self, context: Context) -> None:
         from hubslice.modality.image.reading import READER

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hubslice.artefacts.report import BASELINE, STUDENT
+from hubslice.core.cost import SMALL_FILE, Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.deviation import DiffParams
 from hubslice.recipe.schema import SliceRecipe
@@ -44,6 +45,12 @@ class DiffStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return "data", self.baseline, self.student
+
+    def cost(self, work: Workload) -> Cost:
+        """At the most: every budget used up."""
+        units, images = work.units, work.count("test", self.params.seeds)
+        asked = images * (1 + self.params.budget)
+        return Cost(2 * units.loading + images * units.decoding + 2 * asked * units.passing, SMALL_FILE)
 
     def run(self, context: Context) -> None:
         from hubslice.deviation.deviations import facts_of, search_seeds

@@ -10,6 +10,7 @@ import numpy as np
 
 from hubslice.artefacts.predictions import Predictions
 from hubslice.core.artefact import Artefact
+from hubslice.core.cost import SMALL_FILE, Cost, Workload
 from hubslice.core.rate import Rate
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe
@@ -71,6 +72,10 @@ class EvaluateStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return "data", *(step for _, step in self.arms), *(("pull",) if self.known else ())
+
+    def cost(self, work: Workload) -> Cost:
+        images = work.count("validation") + work.count("test")
+        return Cost(len(self.arms) * (work.units.loading + images * work.units.judging), SMALL_FILE)
 
     def run(self, context: Context) -> None:
         from hubslice.training.predict import predict

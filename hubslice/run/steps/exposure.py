@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hubslice.artefacts.report import BASELINE, STUDENT
+from hubslice.core.cost import SMALL_FILE, Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.exposure import ExposureParams
 from hubslice.recipe.schema import SliceRecipe
@@ -24,6 +25,7 @@ FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
 KIND = "exposure"
 PLACES = "pictures"  # in the answers: the images' places in the test split; of each arm int64 [1 + points, images]
 MEASURED = (STUDENT, BASELINE)
+MIXTURES = 48  # of a model with its teacher, at the most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,11 @@ class ExposureStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return "pull", "data", *(step for _, step in self.arms)
+
+    def cost(self, work: Workload) -> Cost:
+        units, images = work.units, work.count("test", self.params.samples)
+        each = units.loading + images * (units.decoding + (1 + MIXTURES) * units.passing)
+        return Cost(units.loading + len(self.arms) * each, SMALL_FILE)
 
     def run(self, context: Context) -> None:
         from hubslice.ancestry.calibration import FAMILIES, MISSED, MISTAKEN

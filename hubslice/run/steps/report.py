@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.model import FileFact
+from hubslice.core.cost import Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import CARD, RECIPE, REPORT, SEARCH, SLICE
 from hubslice.recipe.schema import SliceRecipe
@@ -17,6 +18,7 @@ from hubslice.run.steps.audit import EVIDENCE, audit_names
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 PLOTS = "plots"
+SECONDS, BYTES = 1.5, 150_000  # of plots and card, the same for every run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,9 @@ class ReportStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return self.steps
+
+    def cost(self, work: Workload) -> Cost:
+        return Cost(SECONDS, BYTES)
 
     def run(self, context: Context) -> None:
         from hubslice.card.plots import write_plots

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import SEARCH, SLICE
 from hubslice.recipe.schema import SliceRecipe, TrainParams
-from hubslice.recipe.slicing import SeamParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.run.arms import Arm, KnownLabels, known_labels, suffix_of
 from hubslice.run.steps.slice import SliceStep
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from hubslice.core.cost import Cost, Workload
 from hubslice.engine.step import Step
 from hubslice.files.names import SLICE
+from hubslice.recipe.slicing import Method
 
 if TYPE_CHECKING:
     from hubslice.artefacts.slice import Slice
@@ -15,12 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SliceStep(Step):
-    """A slice in `slice.safetensors`; `arm` is the arm's title."""
+    """A slice in `slice.safetensors`, made by the method `slicing`; `arm` is the arm's title."""
 
     kind: ClassVar[str] = "slice"
     free: ClassVar[frozenset[str]] = frozenset({"arm"})
 
     arm: str
+    slicing: Method
+
+    def cost(self, work: Workload) -> Cost:
+        return self.slicing.cost(work)
 
     def open(self, folder: Path) -> Slice:
         """The slice."""

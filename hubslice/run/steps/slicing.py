@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from hubslice.core.cost import Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import SLICE
 from hubslice.recipe.schema import ProfileParams, SliceRecipe
-from hubslice.recipe.slicing import ChannelSlicing, Method
+from hubslice.recipe.slicing import ChannelSlicing
 from hubslice.run.arms import Arm, suffix_of
 from hubslice.run.steps.inputs import ModelInputs
 from hubslice.run.steps.search import search_step
@@ -40,6 +41,11 @@ class ProfileStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return "pull", "data", "export"
+
+    def cost(self, work: Workload) -> Cost:
+        units = work.units
+        each = work.count("train", self.profile.samples) * units.profiling
+        return Cost(units.loading + units.profiling_start + each, units.sizes[self.kind])
 
     def run(self, context: Context) -> None:
         from hubslice.artefacts.profile import Criterion
@@ -95,7 +101,6 @@ class RankStep(SliceStep):
 
     version: ClassVar[int] = 3
 
-    slicing: Method
     matched: bool
     seed: int
 

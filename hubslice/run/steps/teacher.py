@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from hubslice.artefacts.model import FileFact, ModelFacts
+from hubslice.core.cost import SMALL_FILE, Cost, Workload
 from hubslice.core.errors import HubsliceWarning, InputError, IntegrityError
 from hubslice.engine.step import Context, Step
 from hubslice.hub.ref import parse_ref
@@ -27,6 +28,7 @@ GRAPH = "model.onnx"
 NEURONS = "neurons.json"
 PARITY = "parity.json"
 PARITY_SAMPLES = 4
+BANDWIDTH = 20e6  # bytes a second from the Hub; cannot be known without fetching
 
 
 def pull_step(
@@ -62,6 +64,12 @@ class _TeacherStep(Step):
     kept: ClassVar[bool] = True
 
     teacher: TeacherParams
+
+    def cost(self, work: Workload) -> Cost:
+        # Hashed as the Hub promised them, and again as the step's output.
+        hashed = 2 * work.files[self.name] * work.units.keeping
+        seconds = work.looking[self.name] + work.missing[self.name] / BANDWIDTH + hashed + work.units.loading
+        return Cost(seconds, work.files[self.name] + SMALL_FILE)
 
     def open(self, folder: Path) -> Model:
         """The model, at the recipe's input size."""
@@ -166,6 +174,10 @@ class ExportStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return ("pull",)
+
+    def cost(self, work: Workload) -> Cost:
+        units, size = work.units, work.units.sizes[self.kind]
+        return Cost(units.loading + units.exporting + size * units.keeping, size)
 
     def run(self, context: Context) -> None:
         from hubslice.graph.export import export_onnx

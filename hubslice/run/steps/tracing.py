@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
+from hubslice.core.cost import Cost, Workload
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe
-from hubslice.recipe.slicing import NnslicerParams
+from hubslice.recipe.slicing import Traced
 from hubslice.run.arms import KnownLabels, known_labels
 from hubslice.run.steps.inputs import ModelInputs
 from hubslice.run.steps.teacher import GRAPH
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from hubslice.training.initial import Known
 
 CONTRIBUTIONS = "contributions.safetensors"
-DECIDES = {"reuse", "samples", "rule", "theta", "mean"}  # of the slice's parameters: the ratio needs no new trace
 BATCH = 32  # images at a time where only means are taken
 
 
@@ -36,15 +36,14 @@ class TraceStep(Step):
     kind: ClassVar[str] = "trace"
     version: ClassVar[int] = 2
 
-    tracing: NnslicerParams
+    tracing: Traced
     known: KnownLabels | None
     seed: int
 
     @classmethod
     def of(cls, recipe: SliceRecipe) -> TraceStep:
         """The step for a recipe: what only ranks afterwards, such as the ratio, needs no new trace."""
-        decides = recipe.slice.model_dump(include={"method", *DECIDES})
-        return cls(tracing=NnslicerParams.model_validate(decides), known=known_labels(recipe), seed=recipe.seed)
+        return cls(tracing=cast(Traced, recipe.slice).tracing, known=known_labels(recipe), seed=recipe.seed)
 
     @property
     def title(self) -> str:
@@ -53,6 +52,12 @@ class TraceStep(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         return "pull", "data", "export"
+
+    def cost(self, work: Workload) -> Cost:
+        units = work.units
+        count = sum(min(size, self.tracing.samples) for size in work.classes)
+        each = count * (units.tracing + units.decoding + units.passing)  # means are taken in a pass of their own
+        return Cost(units.loading + units.tracing_start + each, units.sizes[self.kind])
 
     def run(self, context: Context) -> None:
         from hubslice.graph.neuron_map import NeuronMap
@@ -92,7 +97,7 @@ def contributions(
     graph: Path,
     neurons: NeuronMap,
     split: Split,
-    params: NnslicerParams,
+    params: Traced,
     *,
     known: Known | None,
     device: str,

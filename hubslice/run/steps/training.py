@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hubslice.artefacts.report import Candidate
 from hubslice.core.artefact import Artefact
+from hubslice.core.cost import Cost, Workload
 from hubslice.core.processes import leads
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.schema import SliceRecipe, TrainParams
@@ -86,6 +87,12 @@ class InitStep(_StudentStep):
     def inputs(self) -> tuple[str, ...]:
         return self.teacher, "data", *((self.slice,) if self.slice else ())
 
+    def cost(self, work: Workload) -> Cost:
+        units, size = work.units, work.units.sizes["train"]
+        building = units.building if self.start == "random" else 0.0
+        averaged = work.count("train", MEAN_IMAGES) if self.fill == "mean" else 0
+        return Cost(units.loading + building + averaged * units.judging + size * units.keeping, size)
+
     def run(self, context: Context) -> None:
         from hubslice.artefacts.slice import Slice
         from hubslice.slicing.compaction import compact
@@ -113,6 +120,7 @@ class TrainStep(_StudentStep):
     kind: ClassVar[str] = "train"
     version: ClassVar[int] = 3
     shared: ClassVar[bool] = True
+    weight_copies: ClassVar[int] = 4  # weights, gradients, momentum, the best so far
 
     source: str
     held: str | None
@@ -139,6 +147,13 @@ class TrainStep(_StudentStep):
     @property
     def inputs(self) -> tuple[str, ...]:
         return self.source, "data", *((self.held,) if self.held else ())
+
+    def cost(self, work: Workload) -> Cost:
+        units, points = work.units, self.train.candidates()
+        student = units.sizes["train"]
+        seconds = sum(_point(params, work) for params in points) + student * units.keeping
+        seconds += 0.0 if self.suffix else units.first_training  # the student's is the first
+        return Cost(seconds, student, len(points) * (student + units.sizes["checkpoint"]))
 
     def run(self, context: Context) -> None:
         from contextlib import nullcontext
@@ -187,6 +202,14 @@ class TrainStep(_StudentStep):
         shutil.copytree(kept / WEIGHTS_FOLDER, context.out / WEIGHTS_FOLDER, dirs_exist_ok=True)
         shutil.copyfile(kept / "history.json", context.out / "history.json")
         Choice(candidates=tuple(points), chosen=chosen).save(context.out / CHOICE)
+
+
+def _point(params: TrainParams, work: Workload) -> float:
+    """Seconds of training one point of the grid, all epochs of it."""
+    units, judged = work.units, work.count("validation") * work.units.judging
+    epoch = work.count("train") * units.training + judged + units.checkpoint
+    saved = units.sizes["train"] * units.keeping
+    return units.loading + units.training_start + max(params.epochs * epoch, judged) + saved
 
 
 def _varied(train: TrainParams, index: int) -> dict[str, object]:

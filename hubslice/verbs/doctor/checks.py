@@ -106,7 +106,8 @@ def _hub() -> Iterable[Finding]:
     from huggingface_hub import get_session
     from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
-    from hubslice.hub.client import LOGIN, Client
+    from hubslice.hub.client import Client
+    from hubslice.hub.hub import LOGIN
     from hubslice.hub.refusals import cause, explain
 
     client = Client()
@@ -189,7 +190,7 @@ def _identity_graph() -> bytes:
 def _token(unchecked: str) -> Finding:
     from huggingface_hub import get_token
 
-    from hubslice.hub.client import LOGIN
+    from hubslice.hub.hub import LOGIN
 
     if get_token():
         return Finding("token", "ok", f"there is one, {unchecked}")

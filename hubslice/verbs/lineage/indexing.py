@@ -23,7 +23,7 @@ from hubslice.core.errors import LineageError, RunError
 from hubslice.core.machine import AGAIN, faults_told
 from hubslice.core.progress import Reporter
 from hubslice.files.sealed import check_replaceable
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.listing import list_files
 from hubslice.hub.ref import HubRef, parse_ref
 
@@ -85,7 +85,7 @@ class _Kept:
         ref = None if is_file(name) else parse_ref(name, Path.cwd())
         if not isinstance(ref, HubRef) or str(ref) not in self._names:
             return None
-        return self._prints.get((str(ref), list_files(ref, Client()).commit))
+        return self._prints.get((str(ref), list_files(ref, default_hub()).commit))
 
     def put(self, found: Fingerprint) -> None:
         """Keep it for a command that goes on."""

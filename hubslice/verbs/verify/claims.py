@@ -122,7 +122,7 @@ def open_recipe(place: Place) -> tuple[LoadedRecipe, SliceRecipe]:
 
 def _in_folder(target: str, folder: Path) -> Place:
     """A student in a plain folder, put together where its weights are there as a difference."""
-    from hubslice.hub.client import Client
+    from hubslice.hub.default import default_hub
     from hubslice.hub.published import whole
 
     names = _names(folder)
@@ -131,7 +131,7 @@ def _in_folder(target: str, folder: Path) -> Place:
         found = {name: digest(folder / name) for name in sorted(names)}
         held = [FileFact(path=name, size=each.size, sha256=each.sha256) for name, each in found.items()]
     source = folder
-    folder, names, delta = whole(folder, held, names, Client())
+    folder, names, delta = whole(folder, held, names, default_hub())
     return Place(target, folder, names, delta=delta, source=source)
 
 

@@ -22,7 +22,7 @@ from hubslice.engine.environment import environment
 from hubslice.files.names import REPORT, SEARCH, SLICE, WEIGHTS
 from hubslice.files.sealed import read_sealed
 from hubslice.recipe.defects import DefectParams, defect_names
-from hubslice.recipe.slicing import SeamParams
+from hubslice.recipe.seam import SeamParams
 from hubslice.run.report import by_class, compared_arms, count_slice, judge_gates, summed_up
 from hubslice.run.steps.audit import EVIDENCE
 from hubslice.slicing.seam import accuracy_floor, chosen_epoch

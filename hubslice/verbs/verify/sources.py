@@ -9,8 +9,9 @@ from hubslice.artefacts.model import FileFact
 from hubslice.core.errors import FetchError, HubsliceError
 from hubslice.engine.run_folder import RunFolder
 from hubslice.files.names import WEIGHTS
-from hubslice.hub.client import Client
+from hubslice.hub.default import default_hub
 from hubslice.hub.download import download
+from hubslice.hub.hub import Hub
 from hubslice.hub.integrity import digest
 from hubslice.hub.listing import Listing, list_files
 from hubslice.hub.ref import HubRef
@@ -58,7 +59,7 @@ def _in_run(run: RunFolder, step: str, name: str, model: LockedModel) -> Finding
 
 def _on_hub(name: str, model: LockedModel, *, full: bool) -> Finding:
     where = f"{model.repo_id}@{(model.commit or 'main')[:12]}"
-    client = Client()
+    client = default_hub()
     try:
         listing = list_files(HubRef(where, str(model.repo_id), model.commit), client)
         # What was converted here is not on the Hub; what it was converted from is.
@@ -77,7 +78,7 @@ def not_given(part: str, name: str, error: HubsliceError) -> Finding:
     return compared(part, name, [error.headline], "") if absent(error) else unchecked(part, name, error.headline)
 
 
-def _promise(fact: FileFact, listing: Listing, client: Client, *, full: bool) -> str | None:
+def _promise(fact: FileFact, listing: Listing, client: Hub, *, full: bool) -> str | None:
     """What is wrong with a file on the Hub; None if it is the locked one."""
     expected = listing.files.get(fact.path)
     if expected is None:

@@ -30,6 +30,7 @@ from hubslice.modality.image.images import PIXELS, Images
 from hubslice.models.base import Model
 from hubslice.models.calling import first_tensor
 from hubslice.models.folder import load_model, read_config
+from hubslice.models.libraries import library_called
 from hubslice.models.weights import weight_files
 from hubslice.recipe.load import paths_here
 from hubslice.recipe.paths import place
@@ -185,14 +186,7 @@ def _stock_answers(folder: Path, config: dict[str, Any], library: str, inputs: T
         for file in (*weight_files(folder), INDEX):
             if (folder / file).is_file():
                 _lend(folder / file, copy / file)
-        if library == "timm":
-            import timm
-
-            return first_tensor(timm.create_model(f"local-dir:{copy}", pretrained=True).eval()(inputs))
-        from transformers import AutoModelForImageClassification
-
-        loaded = AutoModelForImageClassification.from_pretrained(copy, use_kernels=False, local_files_only=True)
-        return first_tensor(loaded.eval()(inputs))
+        return first_tensor(library_called(library).stock(copy).eval()(inputs))
 
 
 def _lend(file: Path, place: Path) -> None:

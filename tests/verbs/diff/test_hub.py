@@ -20,7 +20,7 @@ def test_a_model_on_the_hub_is_compared_with_a_graph_of_it(tmp_path: Path, monke
     with HubServer(tmp_path / "hub", {"hf_alice": User("alice")}) as server:
         server.seed("alice/colours", tmp_path / "model")
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
-        monkeypatch.setattr("hubslice.hub.pull.Client", lambda: client)
+        monkeypatch.setattr("hubslice.hub.default.connect", lambda: client)
         hubslice.convert("alice/colours", "int8", data="between.npy", min_agreement=0.0)
         found = hubslice.diff("alice/colours", "colours-int8/model.onnx", "between.npy", budget=60)
     assert (found.a.model, found.a.kind, found.b.kind) == ("alice/colours", "hub", "onnx")

@@ -38,7 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with HubServer(tmp_path / "hub") as server:
         client = Client(endpoint=server.url, cache_dir=tmp_path / "cache")
-        monkeypatch.setattr("hubslice.hub.tensors.Client", lambda: client)
+        monkeypatch.setattr("hubslice.hub.default.connect", lambda: client)
         for seed in range(2):
             server.seed(f"lab/p{seed}", write(tmp_path / "seeds" / str(seed), weights(seed, WIDE)))
         yield server
