@@ -72,19 +72,21 @@ class PythonOnly:
 About = Option | Argument | PythonOnly
 
 
-def of_section(section: type[BaseModel], name: str, metavar: str | None = None, **more: Any) -> Option:
-    """An option whose help and bounds are those of a recipe's key; with `default=True` the help tells the default."""
-    key = section.model_fields[name]
-    told = more.pop("help", key.description)
-    if more.pop("default", False):
-        told = f"{told.removesuffix('.')}; default: {key.default:g}."
-    bounds = {
-        side: getattr(bound, attribute)
-        for side, attribute in (("min", "ge"), ("max", "le"))
-        for bound in key.metadata
-        if hasattr(bound, attribute)
-    }
-    return Option(told, metavar, **(bounds | more))
+def of_section(
+    section: type[BaseModel],
+    key: str,
+    metavar: str | None = None,
+    *,
+    read: Callable[[Any], object] | None = None,
+    default: bool = False,
+) -> Option:
+    """An option that is a key of a section: explained by its description, which may end with the `default`.
+
+    Its bounds are the section's to check.
+    """
+    found = section.model_fields[key]
+    told = found.description or ""
+    return Option(f"{told.removesuffix('.')}; default: {found.default:g}." if default else told, metavar, read=read)
 
 
 @dataclass(frozen=True)
