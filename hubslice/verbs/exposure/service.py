@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,14 @@ from hubslice.ancestry.mixing import facts_of, mix, named_tensors, tensors_of
 from hubslice.ancestry.opening import open_model
 from hubslice.artefacts.exposure import BaselineExposure, Exposure
 from hubslice.core.errors import LineageError, ModelError
+from hubslice.core.paths import as_path
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import check_data, parse_ref
 from hubslice.recipe.exposure import GOAL
 from hubslice.run.provenance import provenance_of
+from hubslice.verbs.exposure.params import ExposureParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,26 +29,24 @@ FACTS, PLOT = "exposure.json", "exposure.png"
 FEW = 0.5  # share of the weights below which a teacher whose names are in doubt is warned of
 
 
-def exposure(
-    model: str,
-    teacher: str | None,
-    data: str,
-    *,
-    input_size: int | None,
-    device: str,
-    out: Path | None,
-    reporter: Reporter,
-) -> Exposure:
-    """Measure it; see `hubslice.verbs.exposure.function.exposure`."""
+def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
+    """Measure what of a model its teacher gives away."""
     from hubslice.core.device import resolve_device
     from hubslice.models.folder import load_model
     from hubslice.task.user_inputs import open_data
 
     started = time.perf_counter()
+    model, data, input_size, out = (
+        os.fspath(params.model),
+        os.fspath(params.data),
+        params.input_size,
+        as_path(params.out),
+    )
+    teacher = None if params.teacher is None else os.fspath(params.teacher)
     if out is not None:
         check_free(out, {FACTS, PLOT})
     check_data(data, Path.cwd())
-    where = resolve_device(device)
+    where = resolve_device(params.device)
     provenance = provenance_of(model)
     if teacher is None and provenance.teacher is None:
         raise LineageError(

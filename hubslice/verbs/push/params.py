@@ -24,6 +24,4 @@ class PushParams(Params):
     delta: Annotated[bool, Option("Publish the exact difference to the pinned teacher in place of the weights.")] = (
         False
     )
-    sign_key: Annotated[
-        AnyPath | None, Option("Sign the files with this private key.", "KEY.pem", path=True, exists=True)
-    ] = None
+    sign_key: Annotated[AnyPath | None, Option("Sign the files with this private key.", "KEY.pem", exists=True)] = None
