@@ -36,12 +36,7 @@ def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
     from hubslice.task.user_inputs import open_data
 
     started = time.perf_counter()
-    model, data, input_size, out = (
-        os.fspath(params.model),
-        os.fspath(params.data),
-        params.input_size,
-        as_path(params.out),
-    )
+    model, data, out = os.fspath(params.model), os.fspath(params.data), as_path(params.out)
     teacher = None if params.teacher is None else os.fspath(params.teacher)
     if out is not None:
         check_free(out, {FACTS, PLOT})
@@ -53,7 +48,7 @@ def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
             f"no teacher is named, and {model} is not a run that holds its own",
             hint="hubslice exposure MODEL --teacher TEACHER --data IMAGES",
         )
-    loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=input_size)
+    loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=params.input_size)
     given = open_data(data, loaded.image_preprocessing)
     known, doubt = _tensors(teacher or str(provenance.teacher), loaded)
     teacher = teacher or provenance.named
@@ -66,7 +61,7 @@ def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
         )
     baseline = None
     if provenance.baseline is not None:
-        tuned = load_model(provenance.baseline, input_size=input_size)
+        tuned = load_model(provenance.baseline, input_size=params.input_size)
         with reporter.track(f"Mix {provenance.title} and teacher", None, ""):
             beside, _ = mix(tuned, known, open_data(data, tuned.image_preprocessing), GOAL, where)
         baseline = BaselineExposure(title=provenance.title, **facts_of(beside))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
     """What models cost to run with ONNX Runtime, as ratios to the first: time, memory, size, multiplications.
 
-    All but ONNX files are exported as they would be deployed, BatchNorm folded. Models are called in turns at each of the
-    batch sizes. `input_size` is for models that do not fix it.
+    All but ONNX files are exported as they would be deployed, BatchNorm folded. Models are called in turns at each of
+    the batch sizes. `input_size` is for models that do not fix it.
 
     Raises:
         InputError: no model, a batch size below 1, or models that take different images.
