@@ -9,6 +9,7 @@ from dataclasses import MISSING
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar, cast
 
+from hubslice.core.foreign_errors import message_of
 from hubslice.core.parameters import Params, flag_of, parameters
 from hubslice.core.progress import SILENT, Reporter
 
@@ -35,7 +36,7 @@ def takes(kind: Callable[P, Q]) -> Callable[[Callable[[Q, Reporter], R]], Callab
             try:
                 signature.bind(*given, **named)
             except TypeError as error:  # names the function, not the class
-                raise TypeError(f"{work.__name__}() {error}") from None
+                raise TypeError(f"{work.__name__}() {message_of(error)}") from None
             params = kind(*given, **named)
             return work(params, params.reporter or SILENT)
 
