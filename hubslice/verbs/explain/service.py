@@ -12,7 +12,7 @@ import numpy as np
 
 from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.core.errors import ExplainError, InputError
-from hubslice.core.paths import as_path
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.engine.run_folder import undisturbed
@@ -64,8 +64,7 @@ def _explain(params: ExplainParams, reporter: Reporter) -> Explanation:
 
     started = time.perf_counter()
     inputs, protect, public = Path(params.inputs), params.protect, params.public
-    data = None if params.data is None else os.fspath(params.data)
-    attack = None if params.attack is None else os.fspath(params.attack)
+    data, attack = as_text(params.data), as_text(params.attack)
     ref = parse_ref(os.fspath(params.model), Path.cwd())
     _check_protection(ref, protect, public, attack)
     folder = as_path(params.out) or Path(f"{short_name(ref)}-explained")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from hubslice.ancestry.mixing import facts_of, mix, named_tensors, tensors_of
 from hubslice.ancestry.opening import open_model
 from hubslice.artefacts.exposure import BaselineExposure, Exposure
 from hubslice.core.errors import LineageError, ModelError
-from hubslice.core.paths import as_path
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.hub.pull import fetch
@@ -36,8 +35,8 @@ def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
     from hubslice.task.user_inputs import open_data
 
     started = time.perf_counter()
-    model, data, out = os.fspath(params.model), os.fspath(params.data), as_path(params.out)
-    teacher = None if params.teacher is None else os.fspath(params.teacher)
+    model, data, out = as_text(params.model), as_text(params.data), as_path(params.out)
+    teacher = as_text(params.teacher)
     if out is not None:
         check_free(out, {FACTS, PLOT})
     check_data(data, Path.cwd())
