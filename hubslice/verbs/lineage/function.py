@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
     """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with an image.
 
-    Of models on the Hub only parts are read. Candidates that are broken, or that the Hub does not give, are left out and
-    named. An index is made by `lineage_index`.
+    Of models on the Hub only parts are read. Candidates that are broken, or that the Hub does not give, are left out
+    and named. An index is made by `lineage_index`.
 
     Raises:
         LineageError: neither candidates nor an index, or an index of another version.
