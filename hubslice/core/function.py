@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Final, ParamSpec, TypeVar, cast
 
 from hubslice.core.foreign_errors import message_of
-from hubslice.core.parameters import Params, flag_of, parameters
+from hubslice.core.parameters import Params, parameters
 from hubslice.core.progress import SILENT, Reporter
 
 P = ParamSpec("P")
@@ -64,7 +64,7 @@ def _signature(kind: type[Params], result: object) -> inspect.Signature:
 
 def _documentation(kind: type[Params], doc: str) -> str:
     """The documentation with a list of the parameters, before what is raised; options are called as in Python."""
-    names = {flag_of(each): f"`{each.name}`" for each in parameters(kind)}
+    names = {each.flag: f"`{each.name}`" for each in parameters(kind)}
     lines = [
         f"    {each.name}: {_FLAG.sub(lambda flag: names.get(flag[0], flag[0]), each.about.help)}"
         for each in parameters(kind)

@@ -24,16 +24,12 @@ from hubslice.core.progress import Reporter
 
 
 @dataclass(frozen=True)
-class Option:
-    """A parameter that the command line takes by a flag.
+class About:
+    """What is said of a parameter.
 
     Args:
         help: one sentence, which the command's help and the function's documentation show.
         metavar: what the help shows for the value.
-        flag: by default the name of the field, with hyphens.
-        short: a flag of one letter, such as `-o`.
-        min: the least number that the command line takes.
-        max: the largest.
         path: whether the value is a path on this machine; a shell completes it then.
         exists: whether something must lie there.
         read: makes the value of a text, or of a list of texts where the field is a mapping.
@@ -42,34 +38,33 @@ class Option:
     help: str
     metavar: str | None = None
     _: KW_ONLY
-    flag: str | None = None
-    short: str | None = None
-    min: float | None = None
-    max: float | None = None
     path: bool = False
     exists: bool = False
     read: Callable[[Any], object] | None = None
 
 
-@dataclass(frozen=True)
-class Argument:
-    """A parameter that the command line takes by its place; `needed` there, too, if it has no default."""
+@dataclass(frozen=True, kw_only=True)
+class Argument(About):
+    """A parameter that the command line takes by its place; where it is not `needed`, only Python does."""
 
-    help: str
-    metavar: str | None = None
-    _: KW_ONLY
-    path: bool = False
     needed: bool = True
 
 
-@dataclass(frozen=True)
-class PythonOnly:
+@dataclass(frozen=True, kw_only=True)
+class Option(About):
+    """A parameter that the command line takes by a flag, by default the field's name, or a `short` one such as `-o`.
+
+    `min` and `max` bound what the command line takes.
+    """
+
+    flag: str | None = None
+    short: str | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+class PythonOnly(About):
     """A parameter that the command line lacks."""
-
-    help: str
-
-
-About = Option | Argument | PythonOnly
 
 
 def of_section(
@@ -98,6 +93,12 @@ class Parameter:
     default: Any
     by_place: bool
     about: About
+
+    @property
+    def flag(self) -> str:
+        """How the command line calls an option."""
+        own = self.about.flag if isinstance(self.about, Option) else None
+        return own or f"--{self.name.replace('_', '-')}"
 
     @property
     def kinds(self) -> tuple[Any, ...]:
@@ -146,11 +147,6 @@ def parameters(kind: type[Params]) -> tuple[Parameter, ...]:
         plain, about = get_args(hints[each.name])
         found.append(Parameter(each.name, plain, each.default, not each.kw_only, about))
     return tuple(found)
-
-
-def flag_of(each: Parameter) -> str:
-    """How the command line calls an option."""
-    return getattr(each.about, "flag", None) or f"--{each.name.replace('_', '-')}"
 
 
 def _mentions(kind: Any, wanted: Any) -> bool:

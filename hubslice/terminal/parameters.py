@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from hubslice.core.parameters import Argument, Option, Parameter, Params, flag_of, parameters
+from hubslice.core.parameters import Argument, Option, Parameter, Params, PythonOnly, parameters
 from hubslice.terminal.options import JsonOption, QuietOption
 
 OUTPUT = {"as_json": JsonOption, "quiet": QuietOption}  # set how is printed; no command has to look at them
@@ -33,7 +33,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(run, include_extras=True)
     first, *own = inspect.signature(run).parameters.values()
     kind: type[Params] = hints[first.name]
-    shared = [each for each in parameters(kind) if isinstance(each.about, Option | Argument)]
+    shared = [each for each in parameters(kind) if not isinstance(each.about, PythonOnly)]
     shown = sorted(shared, key=_may_be_left_out)
     for each in own:
         plain, about, *places = get_args(hints[each.name])
@@ -56,16 +56,16 @@ def _values(shared: list[Parameter], given: Mapping[str, Any]) -> dict[str, Any]
     found: dict[str, Any] = {}
     for each in shared:
         value = given[each.name]
-        read = getattr(each.about, "read", None)
         if value is not None:
-            found[each.name] = value if read is None else read(value)
+            found[each.name] = value if each.about.read is None else each.about.read(value)
         elif each.default is MISSING:
             found[each.name] = () if each.many else None
     return found
 
 
 def _may_be_left_out(each: Parameter) -> bool:
-    return each.default is not MISSING or NoneType in each.kinds or not getattr(each.about, "needed", True)
+    needed = each.about.needed if isinstance(each.about, Argument) else True
+    return each.default is not MISSING or NoneType in each.kinds or not needed
 
 
 def _declared(each: Parameter) -> inspect.Parameter:
@@ -77,18 +77,19 @@ def _declared(each: Parameter) -> inspect.Parameter:
         default = None  # the class has it
     if default is None:
         kind = kind | None
-    if isinstance(about, Argument):
-        return _keyword(each.name, Annotated[kind, typer.Argument(metavar=about.metavar, help=about.help)], default)
-    assert isinstance(about, Option)
-    option = typer.Option(
-        *filter(None, (flag_of(each), about.short)),
-        metavar=about.metavar,
-        help=about.help,
-        min=about.min,
-        max=about.max,
-        exists=about.exists,
-    )
-    return _keyword(each.name, Annotated[kind, option], default)
+    taken: Any
+    if isinstance(about, Option):
+        taken = typer.Option(
+            *filter(None, (each.flag, about.short)),
+            metavar=about.metavar,
+            help=about.help,
+            min=about.min,
+            max=about.max,
+            exists=about.exists,
+        )
+    else:
+        taken = typer.Argument(metavar=about.metavar, help=about.help, exists=about.exists)
+    return _keyword(each.name, Annotated[kind, taken], default)
 
 
 def _keyword(name: str, kind: Any, default: object) -> inspect.Parameter:
@@ -97,11 +98,9 @@ def _keyword(name: str, kind: Any, default: object) -> inspect.Parameter:
 
 def _read_as(each: Parameter) -> Any:
     """The type as which Typer reads the text: a list for what may be given several times."""
-    about = each.about
-    mapping = all(get_origin(kind) is Mapping for kind in each.kinds if kind is not NoneType)
-    if getattr(about, "read", None) is not None:
-        return list[str] if mapping else str
-    path = Path if getattr(about, "path", False) or getattr(about, "exists", False) else str
+    if each.about.read is not None:
+        return list[str] if all(get_origin(kind) is Mapping for kind in each.kinds if kind is not NoneType) else str
+    path = Path if each.about.path or each.about.exists else str
     if each.many:
         return list[path if each.of_paths else get_args(each.kinds[0])[0]]  # type: ignore[misc]
     return path if each.of_paths else each.type

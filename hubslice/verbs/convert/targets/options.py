@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubslice.core.errors import InputError
-from hubslice.core.parameters import flag_of, parameters
+from hubslice.core.parameters import parameters
 from hubslice.verbs.convert.params import ConvertParams, Form
 
 TRAINED: tuple[Form, ...] = ("pruned", "distilled")
@@ -33,9 +33,7 @@ def check(params: ConvertParams) -> None:
     for each in parameters(ConvertParams):
         forms = OF.get(each.name, (form,))
         if form not in forms and getattr(params, each.name) not in (each.default, {}):
-            raise InputError(
-                f"{flag_of(each)} is for --to {' or '.join(forms)}, not for --to {form}", hint="leave it out"
-            )
+            raise InputError(f"{each.flag} is for --to {' or '.join(forms)}, not for --to {form}", hint="leave it out")
     if form == "distilled" and params.into is None:
         raise InputError(
             "--to distilled needs the smaller model that shall learn the answers",
