@@ -13,7 +13,7 @@ from hubslice.core.paths import AnyPath
 from hubslice.core.shared_parameters import Device
 from hubslice.recipe.deviation import Fitness, Method, Operators, RepairParams, SearchParams
 
-_SEARCH = SearchParams()
+_SEARCH = SearchParams.model_construct()
 
 
 def _share(text: str) -> float:
