@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import MISSING
 from functools import wraps
+from textwrap import fill
 from typing import Final, ParamSpec, TypeVar, cast
 
 from hubslice.core.foreign_errors import message_of
@@ -19,6 +20,7 @@ Q = TypeVar("Q", bound=Params)
 
 _FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _RAISES: Final = "Raises:\n"
+_WIDTH: Final = 100  # characters of a line, within what `help` indents
 
 
 def takes(kind: Callable[P, Q]) -> Callable[[Callable[[Q, Reporter], R]], Callable[P, R]]:
@@ -65,9 +67,9 @@ def _signature(kind: type[Params], result: object) -> inspect.Signature:
 def _documentation(kind: type[Params], doc: str) -> str:
     """The documentation with a list of the parameters, before what is raised; options are called as in Python."""
     names = {each.flag: f"`{each.name}`" for each in parameters(kind)}
-    lines = [
-        f"    {each.name}: {_FLAG.sub(lambda flag: names.get(flag[0], flag[0]), each.about.help)}"
-        for each in parameters(kind)
-    ]
+    lines = []
+    for each in parameters(kind):
+        told = _FLAG.sub(lambda flag: names.get(flag[0], flag[0]), each.about.help)
+        lines.append(fill(f"{each.name}: {told}", _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8))
     what, raises, errors = doc.partition(_RAISES)
     return "\n".join([what.rstrip(), "", "Args:", *lines, "", raises + errors]).rstrip()

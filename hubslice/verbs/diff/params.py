@@ -25,11 +25,7 @@ def _share(text: str) -> float:
 
 @dataclass(frozen=True)
 class DiffParams(Params):
-    """Which models are compared, from which inputs, and how; what shares a name with `SearchParams` is explained there.
-
-    Raises:
-        InputError: a path is empty.
-    """
+    """Which models are compared, from which inputs, and how a search and a repair go about it."""
 
     a: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or an ONNX file.", "A")]
     b: Annotated[AnyPath, Argument("The model to compare it with, of the same labels.", "B")]

@@ -20,7 +20,7 @@ def latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
     the batch sizes. `input_size` is for models that do not fix it.
 
     Raises:
-        InputError: no model, a batch size below 1, or models that take different images.
+        InputError: no model, no round, a batch size below 1, or models that take different images.
         ModelError: a model cannot be used, or a graph cannot be run.
         FetchError: the Hub does not give a model.
     """

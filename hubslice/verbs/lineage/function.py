@@ -35,9 +35,8 @@ def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
 def lineage_index(params: IndexParams, reporter: Reporter) -> Indexed:
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
 
-    Models on the Hub that it holds at the
-    commit they have now are not read again, nor are those of a call that ended early; till one ends well `out` stays
-    as it was.
+    Models on the Hub that an index at `out` holds at the commit they have now are not read again, nor are those of a
+    call that ended early; till one ends well `out` stays as it was.
 
     Raises:
         InputError: a name is no model, or `out` is there and no such index.

@@ -19,7 +19,7 @@ def verify(params: VerifyParams, reporter: Reporter) -> Verification:
     The files must be signed with `key`, a public key (PEM), or else by `identity`, where one of them is given.
 
     Raises:
-        InputError: the target makes no claims, or `data` cannot be opened, or signatures cannot be checked here.
+        InputError: the target makes no claims, `data` cannot be opened, or signatures cannot be checked here.
         RunError: the run is being worked on.
         HubError: the target cannot be fetched.
     """
