@@ -41,6 +41,8 @@ class _Subject:
 
 def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
     """Time, memory and size of all models, side by side."""
+    if not params.models or not params.batches or min(params.batches) < 1 or params.rounds < 1:
+        raise InputError("name a model, batches of 1 or more, and a round or more")
     import onnxruntime
     import torch
 
@@ -49,8 +51,6 @@ def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
     from hubslice.verbs.latency.macs import count_macs
     from hubslice.verbs.latency.memory import added_bytes
 
-    if not params.models or not params.batches or min(params.batches) < 1 or params.rounds < 1:
-        raise InputError("name a model, batches of 1 or more, and a round or more")
     batches, threads, input_size = tuple(dict.fromkeys(params.batches)), params.threads, params.input_size
     where = str(resolve_device(params.device))
     with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
