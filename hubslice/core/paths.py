@@ -28,12 +28,18 @@ def as_path(given: AnyPath | None) -> Path | None:
     return Path(given)
 
 
-def as_text(given: AnyPath) -> str:
-    """What was given as text or as a path, where it may also name something on the Hub.
+@overload
+def as_text(given: None) -> None: ...
+@overload
+def as_text(given: AnyPath) -> str: ...
+def as_text(given: AnyPath | None) -> str | None:
+    """What was given as text or as a path, where it may also name something on the Hub; None stays None.
 
     Raises:
         InputError: it is empty.
     """
+    if given is None:
+        return None
     text = os.fspath(given)
     if not text:
         raise InputError("a path is empty", hint="name a file or folder; the working directory is '.'")

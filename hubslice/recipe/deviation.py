@@ -89,7 +89,7 @@ class RepairParams(Section):
     """Further training of a model where it deviates from another, towards that one's answers."""
 
     share: Ratio = Field(0.5, gt=0, lt=1, description="Of the seeds, to train on; the others tell what it brought.")
-    epochs: int = Field(20, ge=1, le=10_000)
+    epochs: int = Field(20, ge=1, le=10_000, description="Times through what is trained on.")
     lr: float = Field(3e-4, gt=0, allow_inf_nan=False, description="Adam's rate at the start; it falls as a cosine.")
     batch_size: int = Field(32, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)

@@ -20,7 +20,7 @@ ONLY_SPEED: Final = _OnlySpeed()
 class Section(BaseModel):
     """Immutable and strict: unknown keys and wrong types are errors, never silently dropped or converted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def decisive(value: BaseModel, *, given: bool = False) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Arguments and options that several commands share, and the examples in their help."""
+"""Options that all commands share, and the examples in their help."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,36 +26,6 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", callback=_quiet, help="Print only what a script needs, and errors.")
-]
-RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a built-in recipe.")
-]
-OverridesArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="KEY=VALUE", help="Values put over the recipe's, such as train.lr=0.01.", show_default=False
-    ),
-]
-RunnableArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="RECIPE",
-        help="A recipe file, a built-in recipe, a run folder, or owner/name[@revision] of a published student.",
-    ),
-]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run; default: runs/NAME.")
-]
-DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="auto|cpu|cuda:N", help="Where models run; auto: CUDA where there is one.")
-]
-
-AllowPickleOption = Annotated[
-    bool,
-    typer.Option(
-        "--allow-pickle",
-        help="Where a model has no safetensors: read the tensors, and nothing else, of its pickled weights.",
-    ),
 ]
 
 

@@ -38,10 +38,10 @@ BEHIND: dict[str, tuple[str, dict[str, object]]] = {
     "lineage_index": ("hubslice.verbs.lineage.indexing.lineage_index", {}),
     "load": ("hubslice.models.load.parse_ref", {}),
     "plan_push": ("hubslice.verbs.push.service.plan_push", {"repo_id": "you/beans"}),
-    "poison": ("hubslice.verbs.poison.function._poison", {}),
+    "poison": ("hubslice.verbs.poison.service.poison", {}),
     "pull": ("hubslice.verbs.pull.service.pull", {}),
     "push": ("hubslice.verbs.push.service.plan_push", {"repo_id": "you/beans"}),
-    "slice": ("hubslice.verbs.slice.function.open_run", {}),
+    "slice": ("hubslice.run.run.open_run", {}),
     "verify": ("hubslice.verbs.verify.service.verify", {}),
 }
 FUNCTIONS = [name for name in hubslice.__all__ if inspect.isfunction(getattr(hubslice, name))]
@@ -72,8 +72,6 @@ def test_a_function_makes_the_same_of_text_as_of_a_path(
         raise Seen(args, sorted((key, value) for key, value in options.items() if key != "reporter"))
 
     monkeypatch.setattr(importlib.import_module(module), attribute, show)
-    if name == "poison":
-        monkeypatch.setattr("hubslice.verbs.poison.function.load_recipe", lambda *given: given)
 
     def call(kind: Callable[[str], Any]) -> Any:
         given: dict[str, Any] = dict(others)

@@ -29,7 +29,7 @@ from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.weights import held_shapes
 from hubslice.training.initial import known_columns, start_classifier
 from hubslice.verbs.convert.function import convert
-from hubslice.verbs.convert.targets.options import Form
+from hubslice.verbs.convert.params import Form
 
 OLD, NEW = ("a", "b", "c", "d"), ("x", "y", "z")
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48}

@@ -90,7 +90,7 @@ class InitStep(_StudentStep):
     def cost(self, work: Workload) -> Cost:
         units, size = work.units, work.units.sizes["train"]
         building = units.building if self.start == "random" else 0.0
-        averaged = work.count("train", MEAN_IMAGES) if self.fill == "mean" else 0
+        averaged = work.count("train", MEAN_SAMPLES) if self.fill == "mean" else 0
         return Cost(units.loading + building + averaged * units.judging + size * units.keeping, size)
 
     def run(self, context: Context) -> None:

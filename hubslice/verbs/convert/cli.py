@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from hubslice.core.errors import InputError
 from hubslice.core.numbers import amount, number
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.convert.params import ConvertParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.convert.service import Converted
-
-
-class Target(StrEnum):
-    """The forms that a model can take."""
-
-    COMPACT = "compact"
-    ONNX = "onnx"
-    FP16 = "fp16"
-    INT8 = "int8"
-    PRUNED = "pruned"
-    DISTILLED = "distilled"
 
 
 def register(app: typer.Typer) -> None:
@@ -40,84 +28,10 @@ def register(app: typer.Typer) -> None:
             "hubslice convert runs/drawings --to pruned --sparsity 0.8 --epochs 3",
             "hubslice convert runs/drawings --to distilled --into resnet10t",
         ),
-    )(convert)
+    )(command(convert))
 
 
-def convert(
-    model: Annotated[
-        str, typer.Argument(metavar="RUN|FOLDER|OWNER/NAME", help="A finished run, a model folder, or a Hub model.")
-    ],
-    to: Annotated[
-        Target,
-        typer.Option(
-            "--to",
-            help="compact: zero channels taken out; onnx and fp16: for ONNX Runtime; int8: quantised; pruned: the "
-            "smallest weights zero; distilled: taught to a smaller model.",
-        ),
-    ],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="FILE|FOLDER|DATASET",
-            help="int8, pruned, distilled: images to calibrate, teach and check with; default: the run's own.",
-        ),
-    ] = None,
-    dynamic: Annotated[
-        bool, typer.Option("--dynamic", help="int8: take the ranges of activations anew in every call; no calibration.")
-    ] = False,
-    samples: Annotated[
-        int, typer.Option("--samples", metavar="N", min=1, max=10_000, help="int8: images to calibrate with.")
-    ] = 100,
-    min_agreement: Annotated[
-        float,
-        typer.Option(
-            "--min-agreement",
-            min=0,
-            max=1,
-            help="int8, pruned, distilled: share of images that must get the same answer.",
-        ),
-    ] = 0.8,
-    sparsity: Annotated[
-        float, typer.Option("--sparsity", metavar="SHARE", help="pruned: share of the weights set to zero.")
-    ] = 0.5,
-    into: Annotated[
-        str | None,
-        typer.Option(
-            "--into",
-            metavar="ARCH|OWNER/NAME",
-            help="distilled: architecture of timm with random weights, or a model to start from.",
-        ),
-    ] = None,
-    argument: Annotated[
-        list[str] | None,
-        typer.Option("--argument", metavar="NAME=VALUE", help="distilled: an argument of the architecture."),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            "--epochs",
-            metavar="N",
-            min=0,
-            max=10_000,
-            help="pruned, distilled: passes over the images; default: none for pruned, 10 for distilled.",
-        ),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            "--lr", metavar="RATE", help="pruned, distilled: learning rate; default: 0.01, from scratch 0.05."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="pruned, distilled: of all that is drawn.")] = 0,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: in the run, or NAME-FORM here."),
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def convert(params: ConvertParams) -> None:
     """Make a form of a model for deployment, and check how far it computes the same.
 
     compact takes channels, attention heads and MLP features out whose weights are all zero; the folder can be loaded
@@ -130,38 +44,10 @@ def convert(
 
     The exit code is 1 where a form differs by more. A training that was stopped goes on when the command is repeated.
     """
-    from hubslice.verbs.convert.function import convert as make
+    from hubslice.verbs.convert.service import convert as make
 
-    made = make(
-        model,
-        to.value,
-        data=data,
-        dynamic=dynamic,
-        samples=samples,
-        min_agreement=min_agreement,
-        sparsity=sparsity,
-        into=into,
-        arguments=_arguments(argument or []),
-        epochs=epochs,
-        lr=lr,
-        seed=seed,
-        device=device,
-        out=folder,
-        reporter=out.progress(),
-    )
+    made = make(params, out.progress())
     out.result(_plain(made), lambda: _tell(made), quiet=made.path)
-
-
-def _arguments(given: list[str]) -> dict[str, object]:
-    from hubslice.recipe.yaml_source import read_yaml
-
-    found: dict[str, object] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise InputError(f"--argument {text} is not NAME=VALUE", hint="such as --argument widths=[16,32]")
-        found[name] = read_yaml(value, "value").data
-    return found
 
 
 def _plain(done: Converted) -> dict[str, object]:

@@ -7,18 +7,21 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubslice.core.errors import HubsliceWarning
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter, stage
 from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.engine.run_folder import undisturbed
 from hubslice.files.names import SHAPES, WEIGHTS
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, Ref, parse_ref
-from hubslice.verbs.convert.targets.options import Form, FormOptions
+from hubslice.verbs.convert.params import ConvertParams, Form
+from hubslice.verbs.convert.targets.options import OF, check
 
 if TYPE_CHECKING:
     from hubslice.hub.pull import Fetched
@@ -54,14 +57,21 @@ class Converted:
     made: Made
 
 
-def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, reporter: Reporter) -> Converted:
-    """Make a form of a model; see `hubslice.verbs.convert.function.convert`."""
+def convert(params: ConvertParams, reporter: Reporter) -> Converted:
+    """Make a form of a model and check it."""
+    where = as_path(params.out)
+    with undisturbed(Path(params.model), *([where] if where is not None else [])):
+        return _convert(params, reporter)
+
+
+def _convert(params: ConvertParams, reporter: Reporter) -> Converted:
     from hubslice.models.folder import load_model
     from hubslice.verbs.convert.targets.job import Job
 
-    options.check(form)
+    model, form = as_text(params.model), params.form
+    check(params)
     ref = parse_ref(model, Path.cwd())
-    target = out or _default(ref, form)
+    target = as_path(params.out) or _default(ref, form)
     check_free(target, OURS)
     with stage(reporter, "load", f"Load {model}"):
         fetched = fetch(ref, reporter=reporter)
@@ -69,9 +79,9 @@ def convert(model: str, form: Form, options: FormOptions, *, out: Path | None, r
     loaded.poisoned = loaded.poisoned or fetched.poisoned
     for note in loaded.notes:
         warnings.warn(f"{model}: {note}", HubsliceWarning, stacklevel=2)
-    unfinished = target.with_name(f".{target.name}.{_key(fetched, form, options)}{UNFINISHED}")
+    unfinished = target.with_name(f".{target.name}.{_key(fetched, params)}{UNFINISHED}")
     with whole_folder(target) as draft:
-        made = _maker(form)(Job(loaded, ref, draft, unfinished, options, reporter))
+        made = _maker(form)(Job(loaded, ref, draft, unfinished, params, reporter))
     shutil.rmtree(unfinished, ignore_errors=True)
     size = sum(file.size for file in fetched.files if file.path.endswith(".safetensors"))
     return Converted(target, form, (loaded.parameters, made.parameters), (size, made.size), made)
@@ -83,11 +93,11 @@ def _maker(form: Form) -> Callable[[Job], Made]:
     return found
 
 
-def _key(fetched: Fetched, form: Form, options: FormOptions) -> str:
+def _key(fetched: Fetched, params: ConvertParams) -> str:
     """What an unfinished training must share with this one to be gone on with; the gate at its end is no part of it."""
     files = sorted((file.path, file.sha256) for file in fetched.files)
-    given = {name: value for name, value in asdict(options).items() if name != "min_agreement"}
-    return hashlib.sha256(json.dumps([files, form, given], default=str).encode()).hexdigest()[:12]
+    given = {name: getattr(params, name) for name in (*OF, "device") if name != "min_agreement"}
+    return hashlib.sha256(json.dumps([files, params.form, given], default=str).encode()).hexdigest()[:12]
 
 
 def _default(ref: Ref, form: Form) -> Path:

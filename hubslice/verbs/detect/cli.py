@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hubslice.core.cells import percent
 from hubslice.core.errors import GateError
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.core.parameters import Option
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import Before, command
+from hubslice.verbs.detect.params import CheckParams, FitParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.detect.facts import Detection, Fitted
 
 TOLD = 20  # verdicts that people are shown at the most
-
-
-class Shape(StrEnum):
-    """What of a slice is compared."""
-
-    SIGNED = "signed"
-    ABSOLUTE = "absolute"
-
-
-ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a graph made by `convert`.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +30,7 @@ def register(app: typer.Typer) -> None:
             "hubslice detect fit you/beans --data test.parquet --fpr 0.01 --out guard",
             "hubslice detect fit you/beans --data you/photos --skip-rare",
         ),
-    )(fit)
+    )(command(fit))
     group.command(
         "check",
         epilog=examples(
@@ -49,100 +38,35 @@ def register(app: typer.Typer) -> None:
             "hubslice detect check guard --inputs uploads/ --json",
             "hubslice detect check you/beans -d guard -i uploads/ --gate",
         ),
-    )(check)
+    )(command(check))
     app.add_typer(group, name="detect")
 
 
-def fit(
-    model: ModelArgument,
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            metavar="FOLDER|PARQUET|HUB",
-            help="Clean images of what the model is used on, best some that it was not trained on.",
-        ),
-    ],
-    fpr: Annotated[float, typer.Option("--fpr", help="Share of clean inputs that may be flagged.")] = 0.05,
-    layers: Annotated[
-        list[str] | None,
-        typer.Option("--layer", metavar="NAME", help="Compare slices of this layer; default: the last but one."),
-    ] = None,
-    shape: Annotated[
-        Shape, typer.Option("--shape", help="Whether contributions for and against the answer cancel (signed).")
-    ] = Shape.ABSOLUTE,
-    slices_only: Annotated[
-        bool, typer.Option("--slices-only", help="Leave the logit margin out of the score.")
-    ] = False,
-    skip_rare: Annotated[
-        bool, typer.Option("--skip-rare", help="Leave out answers with too few images; inputs with such are flagged.")
-    ] = False,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=40, help="Images at the most, drawn.")] = 4000,
-    seed: Annotated[int, typer.Option("--seed", help="Of the drawing and of what is held out.")] = 0,
-    input_size: Annotated[
-        int | None, typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: MODEL-detector here.")
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def fit(params: FitParams) -> None:
     """Learn from clean images how the model decides, so that `check` notices inputs decided otherwise.
 
     An image's class is the model's answer; labels are not needed. Compared are dynamic slices (which channels the
     answer rests on) with those of clean images of the same answer and of others, and the margin between the two
     largest logits. 30 % of the images are held out and set the threshold. No attack is ever seen.
     """
-    from hubslice.verbs.detect.function import detect_fit
+    from hubslice.verbs.detect.service import detect_fit
 
-    found = detect_fit(
-        model,
-        data,
-        fpr=fpr,
-        layers=layers or (),
-        shape=shape.value,
-        slices_only=slices_only,
-        skip_rare=skip_rare,
-        limit=limit,
-        seed=seed,
-        input_size=input_size,
-        device=device,
-        out=folder,
-        reporter=out.progress(),
-    )
+    found = detect_fit(params, out.progress())
     out.result(found, lambda: _tell_fit(found), quiet=found.folder)
 
 
 def check(
-    model: Annotated[str, typer.Argument(metavar="MODEL|DETECTOR", help="The model, or the folder that `fit` wrote.")],
-    inputs: Annotated[
-        Path,
-        typer.Option(
-            "--inputs",
-            "-i",
-            metavar="FILE|FOLDER",
-            help="An image, a folder of images, .parquet, or .npy of pixels.",
-        ),
-    ],
-    detector: Annotated[
-        Path | None,
-        typer.Option("--detector", "-d", metavar="DIR", help="What `fit` wrote; default: MODEL-detector here."),
-    ] = None,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 where an input is flagged.")] = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    params: CheckParams,
+    gate: Annotated[bool, Option("Exit code 1 where an input is flagged."), Before("device")] = False,
 ) -> None:
     """Score inputs: how unlike clean ones the model decides on them. Those above the threshold are flagged.
 
     Flagged is not proven to be an attack: `fit --fpr` says how many clean inputs are flagged, too. Nor is what passes
     proven clean. Exit code 0, flagged or not, unless with --gate.
     """
-    from hubslice.verbs.detect.function import detect_check
+    from hubslice.verbs.detect.service import detect_check
 
-    found = detect_check(model, inputs, detector=detector, device=device, reporter=out.progress())
+    found = detect_check(params, out.progress())
     out.result(found, lambda: _tell(found), quiet=[entry.name for entry in found.inputs if entry.flagged])
     if gate and found.flagged:
         raise GateError(

@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubslice.core.errors import DetectError
+from hubslice.core.paths import as_path
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.engine.run_folder import undisturbed
 from hubslice.hub.ref import LocalRef, check_data, parse_ref
 from hubslice.recipe.problems import suggest
 from hubslice.tracing.opened import BATCH, Prepared, open_subject, short_name
 from hubslice.verbs.detect.facts import Detection, DetectorFacts, Fitted, Verdict
+from hubslice.verbs.detect.params import CheckParams, FitParams
 
 if TYPE_CHECKING:
     from hubslice.task.user_inputs import UserInputs
@@ -29,8 +32,6 @@ DETECTOR, FACTS = "detector.safetensors", "detector.json"
 OURS = {DETECTOR, FACTS}
 THETA = 0.0  # every predecessor counts: see bench/detection
 NAMED = 40  # answers that are too rare, in a message
-
-Shape = Literal["signed", "absolute"]
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,19 @@ class Chosen:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def detect_fit(
-    model: str,
-    data: str,
-    *,
-    fpr: float,
-    layers: Sequence[str],
-    shape: Shape,
-    slices_only: bool,
-    skip_rare: bool,
-    limit: int,
-    seed: int,
-    input_size: int | None,
-    device: str,
-    out: Path | None,
-    reporter: Reporter,
-) -> Fitted:
-    """Learn a detector; see `hubslice.verbs.detect.function.detect_fit`."""
+def detect_fit(params: FitParams, reporter: Reporter) -> Fitted:
+    """Learn a detector and write it."""
+    with undisturbed(Path(params.model)):
+        return _fit(params, reporter)
+
+
+def detect_check(params: CheckParams, reporter: Reporter) -> Detection:
+    """Judge inputs."""
+    with undisturbed(Path(params.model)):
+        return _check(params, reporter)
+
+
+def _fit(params: FitParams, reporter: Reporter) -> Fitted:
     from hubslice.core.device import resolve_device
     from hubslice.task.user_inputs import open_data
     from hubslice.tracing.means import take_means
@@ -75,24 +72,25 @@ def detect_fit(
     from hubslice.verbs.detect.vectors import answers_of, tail, trace_each
 
     started = time.perf_counter()
+    data, fpr, seed, input_size = os.fspath(params.data), params.fpr, params.seed, params.input_size
     if not 0 < fpr < 1:
         raise DetectError(f"a false positive rate of {fpr:g} is not between 0 and 1", hint="give one such as 0.05")
-    ref = parse_ref(model, Path.cwd())
-    folder = out or Path(f"{short_name(ref)}-detector")
+    ref = parse_ref(os.fspath(params.model), Path.cwd())
+    folder = as_path(params.out) or Path(f"{short_name(ref)}-detector")
     check_free(folder, OURS)
-    where = str(resolve_device(device))
+    where = str(resolve_device(params.device))
     opened = open_subject(ref, input_size, reporter)
     check_data(data, Path.cwd())
     given = open_data(data, opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
         subject = opened.subject()
-    chosen = _layers(subject, layers)
+    chosen = _layers(subject, params.layers)
     network = tail(subject.network, list(chosen))
-    rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:limit])
+    rows = np.sort(np.random.default_rng(seed).permutation(len(given))[: params.limit])
     samples = Chosen(Prepared(subject, given), rows)
     with reporter.track("Ask the model", len(samples), "images") as bar:  # what is too rare, before all that is slow
         answers = answers_of(network, samples, device=where, progress=bar.advance)
-        enough = _enough(subject.labels, answers, skip_rare)[0]
+        enough = _enough(subject.labels, answers, params.skip_rare)[0]
         rank_for(int(held_out(answers[enough], seed).sum()), fpr)
     with reporter.track("Take means", len(samples), "images") as bar:
 
@@ -110,12 +108,12 @@ def detect_fit(
             means,
             Selection(theta=THETA),
             list(chosen),
-            shape=shape,
+            shape=params.shape,
             device=where,
             progress=bar.advance,
         )
-    kept, counted, skipped = _enough(subject.labels, logits.argmax(axis=1), skip_rare)
-    measured = (SLICE,) if slices_only else (SLICE, MARGIN)
+    kept, counted, skipped = _enough(subject.labels, logits.argmax(axis=1), params.skip_rare)
+    measured = (SLICE,) if params.slices_only else (SLICE, MARGIN)
     neighbours, clean, threshold = learn(vectors[kept], logits[kept], fpr, measured, seed)
     facts = DetectorFacts(
         model=os.path.relpath(ref.path, folder) if isinstance(ref, LocalRef) else str(ref),
@@ -126,7 +124,7 @@ def detect_fit(
         answers=counted,
         skipped=skipped,
         layers=tuple(chosen.values()),
-        shape=shape,
+        shape=params.shape,
         theta=THETA,
         measures=measured,
         held_out=len(clean[SLICE]),
@@ -140,8 +138,7 @@ def detect_fit(
     return Fitted(**facts.model_dump(), threshold=round(threshold, 4), seconds=seconds, folder=str(folder))
 
 
-def detect_check(model: str, inputs: Path, *, detector: Path | None, device: str, reporter: Reporter) -> Detection:
-    """Judge inputs; see `hubslice.verbs.detect.function.detect_check`."""
+def _check(params: CheckParams, reporter: Reporter) -> Detection:
     from hubslice.core.device import resolve_device
     from hubslice.task.user_inputs import open_given
     from hubslice.tracing.means import Means
@@ -149,14 +146,14 @@ def detect_check(model: str, inputs: Path, *, detector: Path | None, device: str
     from hubslice.verbs.detect.detector import Detector
     from hubslice.verbs.detect.vectors import tail, trace_each
 
-    where = str(resolve_device(device))
+    model, detector, where = os.fspath(params.model), as_path(params.detector), str(resolve_device(params.device))
     itself = detector is None and (Path(model) / DETECTOR).is_file()
     folder = Path(model) if itself else detector or Path(f"{short_name(parse_ref(model, Path.cwd()))}-detector")
     loaded = Detector.load(folder / DETECTOR)
     facts = loaded.facts
     ref = parse_ref(facts.model, folder.resolve()) if itself else parse_ref(model, Path.cwd())
     opened = open_subject(ref, facts.input_size, reporter)
-    given = open_given(inputs, opened.preprocessing)
+    given = open_given(Path(params.inputs), opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
         subject = opened.subject()
     if subject.network.hash != facts.model_hash:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubslice.core.errors import DiffError, GateError
+from hubslice.core.errors import GateError
 from hubslice.core.numbers import number
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.core.parameters import Option
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import Before, command
+from hubslice.verbs.diff.params import DiffParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.deviation import Change, Deviations, Edits, SeedResult
@@ -21,30 +21,6 @@ if TYPE_CHECKING:
 
 TOLD = 10  # triggers that people are shown at the most
 WORDS = 3  # changes of a text that are told
-
-
-class Method(StrEnum):
-    """How mutants are searched."""
-
-    TRIGGERFINDER = "triggerfinder"
-    RELEASED = "released"
-    RANDOM = "random"
-    GENETIC = "genetic"
-
-
-class Fitness(StrEnum):
-    """What a mutant must raise."""
-
-    MARGIN = "margin"
-    DIFFERENCE = "difference"
-
-
-class Operators(StrEnum):
-    """How operators are chosen."""
-
-    RANKED = "ranked"
-    UNIFORM = "uniform"
-    ADAPTIVE = "adaptive"
 
 
 def register(app: typer.Typer) -> None:
@@ -59,98 +35,14 @@ def register(app: typer.Typer) -> None:
             "hubslice diff runs/beans pruned/ -i photos/ --max-linf 16/255 --repair pruned-repaired",
             "hubslice diff ./topics ./topics/int8.onnx -i seeds.txt --max-edits 10 --minimise",
         ),
-    )(diff)
+    )(command(diff))
 
 
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="A Hub id, a run, a model folder, or an ONNX file.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The model to compare it with, of the same labels.")],
-    inputs: Annotated[
-        str,
-        typer.Option(
-            "--inputs",
-            "-i",
-            metavar="FILE|FOLDER|DATASET",
-            help="Seeds: an image, a folder of images, .parquet, .npy of pixels, or a data set's Hub id; for texts "
-            ".txt with one a line, .csv, .tsv, .jsonl.",
-        ),
-    ],
-    budget: Annotated[
-        int, typer.Option("--budget", metavar="QUERIES", help="Mutants of a seed that are asked about at the most.")
-    ] = 2000,
-    max_linf: Annotated[
-        str | None,
-        typer.Option("--max-linf", metavar="E", help="No value may change by more: 16/255, or a share of the range."),
-    ] = None,
-    min_ssim: Annotated[
-        float | None, typer.Option("--min-ssim", metavar="S", help="Least structural similarity to the seed.")
-    ] = None,
-    max_edits: Annotated[
-        int | None,
-        typer.Option("--max-edits", metavar="N", help="Characters of a text that may be changed, at the most."),
-    ] = None,
-    min_gap: Annotated[
-        float,
-        typer.Option("--min-gap", metavar="P", help="Both must prefer their own answer to the other's by this much."),
-    ] = 0.0,
-    minimise: Annotated[bool, typer.Option("--minimise", help="Bring triggers nearer to their seeds.")] = False,
-    method: Annotated[
-        Method, typer.Option("--method", help="released: as TriggerFinder's own code; random and genetic to compare.")
-    ] = Method.TRIGGERFINDER,
-    fitness: Annotated[
-        Fitness, typer.Option("--fitness", help="What a mutant must raise: nearness to another answer, or difference.")
-    ] = Fitness.MARGIN,
-    novelty: Annotated[
-        bool, typer.Option("--novelty", help="Also go on from probabilities unlike all before, as the paper does.")
-    ] = False,
-    patience: Annotated[
-        int,
-        typer.Option("--patience", metavar="N", min=0, help="After N mutants refused in a row take one; 0: never."),
-    ] = 50,
-    operators: Annotated[Operators, typer.Option("--operators", help="How operators are chosen.")] = Operators.RANKED,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Seeds at the most, drawn.")] = 200,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawing and of all mutants.")] = 0,
-    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, max=4096, help="Seeds searched at a time.")] = 64,
-    label_map: Annotated[
-        str | None,
-        typer.Option(
-            "--map",
-            metavar="FILE|common|order",
-            help="Where labels differ: JSON {label of B: label of A}, those in common, or the n-th to the n-th.",
-        ),
-    ] = None,
-    resize: Annotated[bool, typer.Option("--resize", help="Scale A's images to B's input size.")] = False,
-    input_size: Annotated[
-        int | None, typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of both models' input.")
-    ] = None,
-    column: Annotated[
-        str | None, typer.Option("--column", metavar="NAME", help="Where a table has the texts: text, or sentence.")
-    ] = None,
+    params: DiffParams,
     gate: Annotated[
-        float | None,
-        typer.Option("--gate", metavar="RATE", min=0, max=1, help="Exit code 1 if more of the seeds have a trigger."),
+        float | None, Option("Exit code 1 if more of the seeds have a trigger.", "RATE", min=0, max=1), Before("out")
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: A-B-diff here.")
-    ] = None,
-    repair: Annotated[
-        Path | None,
-        typer.Option(
-            "--repair", metavar="DIR", help="Train B on a part of the triggers with A's answers, and write it there."
-        ),
-    ] = None,
-    repair_share: Annotated[
-        float | None, typer.Option("--repair-share", metavar="S", help="Of the seeds, to train on; default 0.5.")
-    ] = None,
-    repair_epochs: Annotated[
-        int | None, typer.Option("--repair-epochs", metavar="N", help="Times through what is trained on; default 20.")
-    ] = None,
-    repair_lr: Annotated[
-        float | None, typer.Option("--repair-lr", metavar="RATE", help="Learning rate at the start; default 3e-4.")
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Search for inputs on which two models answer differently, from seeds on which they agree.
 
@@ -165,56 +57,18 @@ def diff(
     triggers with A's probabilities, and written as a model folder; weights that are zero stay zero. The other seeds
     tell what that brought: which triggers are gone, and what a new search finds. --gate judges B as it was.
     """
-    from hubslice.verbs.diff.function import diff as search
+    from hubslice.verbs.diff.service import diff as search
 
-    found = search(
-        a,
-        b,
-        inputs,
-        budget=budget,
-        max_linf=_share(max_linf),
-        min_ssim=min_ssim,
-        max_edits=max_edits,
-        min_gap=min_gap,
-        minimise=minimise,
-        method=method.value,
-        fitness=fitness.value,
-        novelty=novelty,
-        patience=patience,
-        operators=operators.value,
-        limit=limit,
-        seed=seed,
-        batch=batch,
-        label_map=label_map,
-        resize=resize,
-        input_size=input_size,
-        column=column,
-        out=folder,
-        repair=repair,
-        repair_share=repair_share,
-        repair_epochs=repair_epochs,
-        repair_lr=repair_lr,
-        device=device,
-        reporter=out.progress(),
-    )
+    found = search(params, out.progress())
     out.result(found, lambda: _tell(found), quiet=found.folder if found.repair is None else found.repair.folder)
-    if repair is not None and found.repair is None:
-        out.info(f"without triggers there is nothing to repair {b} from; {repair} was not written")
+    if params.repair is not None and found.repair is None:
+        out.info(f"without triggers there is nothing to repair {params.b} from; {params.repair} was not written")
     if gate is not None and (found.found.value or 0) > gate:
         raise GateError(
-            f"{found.found.hits} of {found.found.total} seeds on which {a} and {b} agree have a trigger on which they "
-            f"do not ({found.found.value:.1%}); at most {gate:.1%} may",
+            f"{found.found.hits} of {found.found.total} seeds on which {params.a} and {params.b} agree have a trigger "
+            f"on which they do not ({found.found.value:.1%}); at most {gate:.1%} may",
             hint=f"look at {found.folder}/{next(name for name in found.files if name.startswith('gallery'))}",
         )
-
-
-def _share(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError) as error:
-        raise DiffError(f"'{text}' is no size of a change", hint="give --max-linf 16/255, or 0.06") from error
 
 
 def _tell(found: Deviations) -> None:

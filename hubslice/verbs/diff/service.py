@@ -4,64 +4,60 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from hubslice.artefacts.deviation import Deviations
 from hubslice.core.errors import DiffError
 from hubslice.core.machine import faults_told
+from hubslice.core.paths import as_path
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.deviation.deviations import facts_of, search_seeds
 from hubslice.engine.folder_lock import alone_in
+from hubslice.engine.run_folder import undisturbed
 from hubslice.hub.ref import check_data, parse_ref
 from hubslice.recipe.deviation import RepairParams, SearchParams
 from hubslice.tracing.opened import short_name
 from hubslice.verbs.diff.kinds import KINDS, OURS, refuse_foreign
+from hubslice.verbs.diff.params import DiffParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.diff.repair import Wanted
 
-Params = TypeVar("Params", bound=BaseModel)
+Checked = TypeVar("Checked", bound=BaseModel)
 
 UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
 
 
-def diff(
-    a: str,
-    b: str,
-    inputs: str,
-    *,
-    search: SearchParams,
-    limit: int,
-    batch: int,
-    mapped: Mapping[str, str] | str | None,
-    resize: bool,
-    input_size: int | None,
-    column: str | None,
-    device: str,
-    out: Path | None,
-    reporter: Reporter,
-    mend: Wanted | None = None,
-) -> Deviations:
-    """Search for inputs on which models deviate, and `mend` the second one; see `hubslice.verbs.diff.function.diff`."""
+def diff(params: DiffParams, reporter: Reporter) -> Deviations:
+    """Search for inputs on which models deviate, and repair the second one where that is wanted."""
+    with undisturbed(Path(params.a), Path(params.b)):
+        return _search(params, search_params(params), repair_params(params), reporter)
+
+
+def _search(params: DiffParams, search: SearchParams, mend: Wanted | None, reporter: Reporter) -> Deviations:
     from hubslice.core.device import resolve_device
     from hubslice.deviation.finished import Finished
     from hubslice.deviation.opening import images_only, open_compared, open_pair, read_map
     from hubslice.verbs.diff.repair import Searched, check_labels, open_student, repair
 
     started = time.perf_counter()
-    folder = out or Path("-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"]))
+    a, b, inputs = os.fspath(params.a), os.fspath(params.b), os.fspath(params.inputs)
+    limit, column, resize, input_size = params.limit, params.column, params.resize, params.input_size
+    default = "-".join([*(short_name(parse_ref(text, Path.cwd())) for text in (a, b)), "diff"])
+    folder = as_path(params.out) or Path(default)
     check_free(folder, OURS)
     check_data(inputs, Path.cwd())
-    where = str(resolve_device(device))
-    labels = read_map(mapped)
+    where = str(resolve_device(params.device))
+    given = params.label_map
+    labels = read_map(os.fspath(given) if isinstance(given, str | os.PathLike) else given)
     student = None if mend is None else open_student(a, b, inputs, mend.folder, folder, input_size, reporter)
     pair, models = open_compared(
         a, b, mapped=labels, resize=resize, input_size=input_size, device=where, reporter=reporter
@@ -77,7 +73,7 @@ def diff(
         kept.mkdir(parents=True, exist_ok=True)
         with alone_in(kept):
             finished = Finished.begin(kept, hashlib.sha256(key.encode()).hexdigest())
-            outcomes, trouble = search_seeds(pair, seeds, search, batch, finished, reporter)
+            outcomes, trouble = search_seeds(pair, seeds, search, params.batch, finished, reporter)
             if outcomes:
                 facts = facts_of(pair, models, seeds, search, outcomes, where).model_copy(
                     update={
@@ -101,7 +97,7 @@ def diff(
                         mend,
                         lambda draft: again(a, str(draft), names=names, reporter=reporter),
                         lambda model: Finished.begin(kept / "again", f"{key} {model.fingerprint}"),
-                        batch,
+                        params.batch,
                         reporter,
                     )
                 facts = facts.model_copy(update={"repair": mended})
@@ -123,28 +119,40 @@ def diff(
     return facts
 
 
-def search_params(**options: object) -> SearchParams:
-    """The options of a search, checked.
+def search_params(params: DiffParams) -> SearchParams:
+    """How is searched, checked.
 
     Raises:
-        DiffError: one makes no sense.
+        DiffError: an option makes no sense.
     """
-    if options.get("budget") == 0:
+    if params.budget == 0:
         raise DiffError("with a budget of 0 the models are asked nothing", hint="give --budget 2000 or so for a seed")
+    options = {name: getattr(params, name) for name in SearchParams.model_fields}
     return _checked(SearchParams, options, "the search cannot be done like that", "")
 
 
-def repair_params(**options: object) -> RepairParams:
-    """The options of a repair, checked; those that are None have their defaults.
+def repair_params(params: DiffParams) -> Wanted | None:
+    """The repair that is wanted, checked.
 
     Raises:
-        DiffError: one makes no sense.
+        DiffError: an option makes no sense, or there is one and no repair.
     """
+    from hubslice.verbs.diff.repair import Wanted
+
+    options = {"share": params.repair_share, "epochs": params.repair_epochs, "lr": params.repair_lr}
     given = {name: value for name, value in options.items() if value is not None}
-    return _checked(RepairParams, given, "the model cannot be repaired like that", "repair-")
+    if params.repair is not None:
+        wanted = given | {"seed": params.seed}
+        checked = _checked(RepairParams, wanted, "the model cannot be repaired like that", "repair-")
+        return Wanted(checked, Path(params.repair))
+    for name in given:
+        raise DiffError(
+            f"--repair-{name} goes with --repair DIR, which is not given", hint="give it, or leave both out"
+        )
+    return None
 
 
-def _checked(kind: type[Params], options: dict[str, object], why: str, prefix: str) -> Params:
+def _checked(kind: type[Checked], options: dict[str, Any], why: str, prefix: str) -> Checked:
     try:
         return kind.model_validate(options)
     except ValidationError as error:

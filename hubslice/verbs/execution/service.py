@@ -7,7 +7,6 @@ import io
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hubslice.ancestry.candidates import each, expand
@@ -15,6 +14,7 @@ from hubslice.core.artefact import write_atomically
 from hubslice.core.device import resolve_device
 from hubslice.core.errors import LineageError
 from hubslice.core.machine import faults_told
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.files.sealed import check_replaceable
@@ -22,6 +22,7 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.verbs.execution.facts import Execution, Guess, Observation, Recorded, Settings
 from hubslice.verbs.execution.identify import Identifier, check_runs
+from hubslice.verbs.execution.params import ExecutionParams, PatternsParams
 from hubslice.verbs.execution.recording import Records, Wanted, record, site
 from hubslice.verbs.execution.stacks import OF_GRAPHS, USUAL, stacks_named
 from hubslice.verbs.execution.store import KIND, load_patterns, save_patterns
@@ -31,29 +32,11 @@ FACTS, TABLE, PLOT = "execution.json", "distances.csv", "timelines.png"
 OURS = {FACTS, TABLE, PLOT}
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """How models are run; what is None follows the store, or else the usual: a batch of one on torch's threads."""
-
-    stacks: tuple[str, ...] = ()
-    runs: int = 10
-    batch: int | None = None
-    threads: int | None = None
-    input_size: int | None = None
-    device: str = "auto"
-
-
-def execution(
-    model: str,
-    against: Sequence[str],
-    *,
-    store: Path | None,
-    conditions: Conditions,
-    out: Path | None,
-    reporter: Reporter,
-) -> Execution:
-    """Record a model and compare; see `hubslice.verbs.execution.function.execution`."""
+def execution(params: ExecutionParams, reporter: Reporter) -> Execution:
+    """Record a model and compare."""
     started = time.perf_counter()
+    model, store, out = as_text(params.model), as_path(params.store), as_path(params.out)
+    against = [as_text(each) for each in params.against]
     if store is not None and against:
         raise LineageError(
             "give either models to compare with or a store of their patterns",
@@ -69,7 +52,7 @@ def execution(
         known, origin = load_patterns(store)
     ref = parse_ref(model, Path.cwd())
     usual = OF_GRAPHS if isinstance(ref, LocalRef) and ref.kind == "onnx" else USUAL
-    wanted = _wanted(conditions, known, usual)
+    wanted = _wanted(params, known, usual)
     if store is not None:
         elsewhere = site(wanted.device).differences(origin)
     mine = _record(model, wanted, reporter)
@@ -93,12 +76,14 @@ def execution(
     return found
 
 
-def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions, reporter: Reporter) -> Recorded:
-    """Record models for later; see `hubslice.verbs.execution.function.execution_patterns`."""
+def record_patterns(params: PatternsParams, reporter: Reporter) -> Recorded:
+    """Record models for later."""
     started = time.perf_counter()
+    out = as_path(params.out)
     check_replaceable(out, KIND)
-    wanted = _wanted(conditions, (), USUAL)
-    recorded, skipped = each(expand(models), lambda name: _record(name, wanted, reporter), reporter, label="Record")
+    wanted = _wanted(params, (), USUAL)
+    names = expand([as_text(name) for name in params.models])
+    recorded, skipped = each(names, lambda name: _record(name, wanted, reporter), reporter, label="Record")
     patterns = [pattern for records in recorded for pattern in records.patterns]
     for records in recorded:
         skipped |= {f"{records.name} on {stack}": why for stack, why in records.skipped.items()}
@@ -114,19 +99,20 @@ def record_patterns(models: Sequence[str], out: Path, *, conditions: Conditions,
     )
 
 
-def _wanted(conditions: Conditions, known: Sequence[Pattern], usual: tuple[str, ...]) -> Wanted:
+def _wanted(params: ExecutionParams | PatternsParams, known: Sequence[Pattern], usual: tuple[str, ...]) -> Wanted:
+    """How models are run; what is None follows the store, or else the usual: a batch of one on torch's threads."""
     import torch
 
-    check_runs(conditions.runs)
+    check_runs(params.runs)
     first = known[0].settings if known else None
     shape = next(iter(first.inputs.values())) if first else (1,)
     return Wanted(
-        stacks=stacks_named(conditions.stacks or dict.fromkeys(pattern.stack for pattern in known) or usual),
-        runs=conditions.runs,
-        batch=conditions.batch or shape[0],
-        threads=conditions.threads or (first.threads if first else torch.get_num_threads()),
-        input_size=conditions.input_size,
-        device=str(resolve_device(conditions.device)),
+        stacks=stacks_named(params.stacks or dict.fromkeys(pattern.stack for pattern in known) or usual),
+        runs=params.runs,
+        batch=params.batch or shape[0],
+        threads=params.threads or (first.threads if first else torch.get_num_threads()),
+        input_size=params.input_size,
+        device=str(resolve_device(params.device)),
     )
 
 

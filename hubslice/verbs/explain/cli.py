@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from hubslice.core.cells import percent
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.explain.params import ExplainParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.explain.facts import Attack, Explanation, LayerFacts
 
 
 FORCES = {"for": "CHANNELS FOR (FORCE)", "against": "CHANNELS AGAINST (FORCE)"}
-
-
-class Rule(StrEnum):
-    """Which predecessors of a neuron count."""
-
-    THRESHOLD = "threshold"
-    RELEASED = "released"
-
-
-class Mean(StrEnum):
-    """What has a mean of its own."""
-
-    CHANNEL = "channel"
-    ELEMENT = "element"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,85 +32,10 @@ def register(app: typer.Typer) -> None:
             "hubslice explain ./model -i faces/ --data all/ --protect 0.5 --public",
             "hubslice explain ./model -i faces/ --protect 0.5 --attack labelled/",
         ),
-    )(explain)
+    )(command(explain))
 
 
-def explain(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a graph made by `convert`.")
-    ],
-    inputs: Annotated[
-        Path,
-        typer.Option(
-            "--inputs",
-            "-i",
-            metavar="FILE|FOLDER",
-            help="An image, a folder of images, .parquet, or .npy of pixels.",
-        ),
-    ],
-    target: Annotated[
-        str | None, typer.Option("--target", "-t", metavar="LABEL", help="What to explain; default: each answer.")
-    ] = None,
-    theta: Annotated[
-        float,
-        typer.Option("--theta", min=0, max=1, help="Drop predecessors weaker than this share of a neuron's strongest."),
-    ] = 0.1,
-    rule: Annotated[
-        Rule, typer.Option("--rule", help="threshold: by --theta, quick; released: as the authors' code, sorted sums.")
-    ] = Rule.THRESHOLD,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="FILE|FOLDER|DATASET",
-            help="Ordinary images whose means the inputs are compared with, or means.safetensors of an earlier call.",
-        ),
-    ] = None,
-    mean: Annotated[
-        Mean, typer.Option("--mean", help="One mean for each channel (the paper), or each channel at each position.")
-    ] = Mean.CHANNEL,
-    by_class: Annotated[
-        bool, typer.Option("--by-class", help="Compare each input with the data that gets the same answer.")
-    ] = False,
-    protect: Annotated[
-        float | None,
-        typer.Option(
-            "--protect",
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Mark this share of each layer's weights, the most decisive ones, as to be withheld.",
-        ),
-    ] = None,
-    public: Annotated[
-        bool, typer.Option("--public", help="With --protect: also write the model with these weights at zero.")
-    ] = False,
-    attack: Annotated[
-        str | None,
-        typer.Option(
-            "--attack",
-            metavar="FOLDER|PARQUET|HUB",
-            help="With --protect: labelled images, to tell what somebody makes of the rest who retrains it on them.",
-        ),
-    ] = None,
-    input_size: Annotated[
-        int | None,
-        typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", min=1, max=256, help="Threads that trace back; default: one a core."),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch", metavar="N", min=1, help="Inputs at a time; default: what memory allows.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write; default: MODEL-explained here.")
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def explain(params: ExplainParams) -> None:
     """Find the neurons and weights that decided an answer, and draw where they look.
 
     From the answer back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
@@ -137,27 +49,9 @@ def explain(
     Without --data the inputs are compared with themselves and blank images in the mean colour; give images of the
     kind that the model is used on for what is special about these.
     """
-    from hubslice.verbs.explain.function import explain as make
+    from hubslice.verbs.explain.service import explain as make
 
-    found = make(
-        model,
-        inputs,
-        target=target,
-        theta=theta,
-        rule=rule.value,
-        data=data,
-        mean=mean.value,
-        by_class=by_class,
-        protect=protect,
-        public=public,
-        attack=attack,
-        input_size=input_size,
-        workers=workers,
-        batch_size=batch_size,
-        device=device,
-        out=folder,
-        reporter=out.progress(),
-    )
+    found = make(params, out.progress())
     out.result(found, lambda: _tell(found), quiet=Path(found.folder) / "explanation.html")
 
 

@@ -6,17 +6,20 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubslice.artefacts.dynamic_slice import DynamicSlice
 from hubslice.core.errors import ExplainError, InputError
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
+from hubslice.engine.run_folder import undisturbed
 from hubslice.hub.ref import LocalRef, Ref, check_data, parse_ref
 from hubslice.tracing.opened import BATCH, Opened, Prepared, open_subject, short_name
 from hubslice.verbs.explain.facts import ChannelShare, ExplainedInput, Explanation, LayerFacts
+from hubslice.verbs.explain.params import ExplainParams, Neuron
 
 if TYPE_CHECKING:
     from hubslice.artefacts.model import Preprocessing
@@ -40,31 +43,14 @@ ALWAYS = {SLICE, MEANS, FACTS, PLOT, PAGE}
 OURS = {*ALWAYS, PROTECTED, PUBLIC}
 NAMED = 5  # channels of a layer that the facts name for the target, and against it
 
-Rule = Literal["threshold", "released"]
-Neuron = Literal["channel", "element"]
+
+def explain(params: ExplainParams, reporter: Reporter) -> Explanation:
+    """Find what decided the model's answers, and write it."""
+    with undisturbed(Path(params.model)):
+        return _explain(params, reporter)
 
 
-def explain(
-    model: str,
-    inputs: Path,
-    *,
-    target: str | None,
-    rule: Rule,
-    theta: float,
-    data: str | None,
-    mean: Neuron,
-    by_class: bool,
-    protect: float | None,
-    public: bool,
-    attack: str | None,
-    input_size: int | None,
-    workers: int,
-    batch_size: int | None,
-    device: str,
-    out: Path | None,
-    reporter: Reporter,
-) -> Explanation:
-    """Explain the model's answers; see `hubslice.verbs.explain.function.explain`."""
+def _explain(params: ExplainParams, reporter: Reporter) -> Explanation:
     from hubslice.core.device import resolve_device
     from hubslice.models.label_names import readable
     from hubslice.task.user_inputs import open_given
@@ -77,16 +63,18 @@ def explain(
     from hubslice.verbs.explain.protect import protect as withhold
 
     started = time.perf_counter()
-    ref = parse_ref(model, Path.cwd())
+    inputs, protect, public = Path(params.inputs), params.protect, params.public
+    data, attack = as_text(params.data), as_text(params.attack)
+    ref = parse_ref(os.fspath(params.model), Path.cwd())
     _check_protection(ref, protect, public, attack)
-    folder = out or Path(f"{short_name(ref)}-explained")
+    folder = as_path(params.out) or Path(f"{short_name(ref)}-explained")
     check_free(folder, OURS)
     _check_there(inputs, data)
-    place = resolve_device(device)
+    place = resolve_device(params.device)
     where = str(place)
-    loaded = open_subject(ref, input_size, reporter)
+    loaded = open_subject(ref, params.input_size, reporter)
     labels = readable(loaded.labels)
-    wanted = None if target is None else find_label(labels, target)  # what is quickly judged first
+    wanted = None if params.target is None else find_label(labels, params.target)  # what is quickly judged first
     attacker = _attacker(loaded, labels, attack)
     given = open_given(inputs, loaded.preprocessing)
     profile = _profile(data, loaded.preprocessing)
@@ -97,8 +85,8 @@ def explain(
     with reporter.track("Export and fold the model", None, ""):
         subject = loaded.subject()
     prepared = Prepared(subject, given)
-    means = _means(subject, prepared, profile, mean, by_class, where, reporter)
-    selection = Selection(rule=rule, theta=theta)
+    means = _means(subject, prepared, profile, params.mean, params.by_class, where, reporter)
+    selection = Selection(rule=params.rule, theta=params.theta)
     with reporter.track("Trace back", len(prepared), "inputs") as bar:
         traced = trace(
             subject.network,
@@ -107,8 +95,8 @@ def explain(
             selection,
             target=wanted,
             magnitudes=protect is not None,
-            workers=workers,
-            batch_size=batch_size,
+            workers=params.workers or os.cpu_count() or 1,
+            batch_size=params.batch_size,
             device=where,
             progress=bar.advance,
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from hubslice.core.cells import Fixed, percent
 from hubslice.core.numbers import number
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.exposure.params import ExposureParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.exposure import Exposure, LayerChange, Mixture
@@ -25,36 +26,19 @@ def register(app: typer.Typer) -> None:
             "hubslice exposure you/beans --teacher timm/resnet18.a1_in1k --data images/",
             "hubslice exposure you/beans --teacher timm/resnet18.a1_in1k --data images/ --out beans-exposure --json",
         ),
-    )(exposure)
+    )(command(exposure))
 
 
-def exposure(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A Hub id, a run, or a model folder.")],
-    data: Annotated[str, typer.Option("--data", metavar="FILE|FOLDER|DATASET", help="Images to answer.")],
-    teacher: Annotated[
-        str | None,
-        typer.Option("--teacher", metavar="MODEL", help="A Hub id, a folder or a run; default: the run's own."),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write facts and a plot of them.")
-    ] = None,
-    input_size: Annotated[
-        int | None,
-        typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the model's input."),
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def exposure(params: ExposureParams) -> None:
     """Measure what somebody who knows the teacher must still obtain of a model to answer as it does.
 
     Two ways are measured: whole layers from the head backwards, where the others stay the teacher's, and the leading
     bits of all weights, with the teacher and without it. A run knows its teacher; the same is then measured of its
     fine-tuned baseline.
     """
-    from hubslice.verbs.exposure.function import exposure as measure
+    from hubslice.verbs.exposure.service import exposure as measure
 
-    found = measure(model, teacher, data, input_size=input_size, device=device, out=folder, reporter=out.progress())
+    found = measure(params, out.progress())
     for warning in found.warnings:
         out.warning(warning)
     out.result(found, lambda: _tell(found), quiet=f"{found.exposure:.4f}")

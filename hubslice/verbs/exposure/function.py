@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from hubslice.core.paths import AnyPath, as_path, as_text
-from hubslice.core.progress import Reporter, Silent
+from hubslice.core.function import takes
+from hubslice.core.progress import Reporter
+from hubslice.verbs.exposure.params import ExposureParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.exposure import Exposure
 
 
-def exposure(
-    model: AnyPath,
-    teacher: AnyPath | None,
-    data: AnyPath,
-    *,
-    input_size: int | None = None,
-    device: str = "auto",
-    out: AnyPath | None = None,
-    reporter: Reporter | None = None,
-) -> Exposure:
+@takes(ExposureParams)
+def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
     """What whoever knows the teacher would still have to obtain of a model to answer as it does.
 
     Two ways are measured: whole layers from the head backwards, where the others stay the teacher's, and the leading
     bits of all weights, with the teacher and without it. `data` are images or a data set's Hub id, as in
     `explain`. A run, or the student in it, has a teacher of its own, so that None will do, and the same is measured of
-    its fine-tuned baseline. With `out` also written there, with an image.
+    its fine-tuned baseline.
 
     Raises:
         LineageError: model and teacher have no layer in common, by name and shape, or no teacher is known.
@@ -38,12 +30,4 @@ def exposure(
     """
     from hubslice.verbs.exposure.service import exposure as measure
 
-    return measure(
-        os.fspath(model),
-        None if teacher is None else os.fspath(teacher),
-        as_text(data),
-        input_size=input_size,
-        device=device,
-        out=as_path(out),
-        reporter=reporter or Silent(),
-    )
+    return measure(params, reporter)

@@ -10,12 +10,14 @@ from hubslice.ancestry.mixing import facts_of, mix, named_tensors, tensors_of
 from hubslice.ancestry.opening import open_model
 from hubslice.artefacts.exposure import BaselineExposure, Exposure
 from hubslice.core.errors import LineageError, ModelError
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import check_data, parse_ref
 from hubslice.recipe.exposure import GOAL
 from hubslice.run.provenance import provenance_of
+from hubslice.verbs.exposure.params import ExposureParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,33 +28,26 @@ FACTS, PLOT = "exposure.json", "exposure.png"
 FEW = 0.5  # share of the weights below which a teacher whose names are in doubt is warned of
 
 
-def exposure(
-    model: str,
-    teacher: str | None,
-    data: str,
-    *,
-    input_size: int | None,
-    device: str,
-    out: Path | None,
-    reporter: Reporter,
-) -> Exposure:
-    """Measure it; see `hubslice.verbs.exposure.function.exposure`."""
+def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
+    """Measure what of a model its teacher gives away."""
     from hubslice.core.device import resolve_device
     from hubslice.models.folder import load_model
     from hubslice.task.user_inputs import open_data
 
     started = time.perf_counter()
+    model, data, out = as_text(params.model), as_text(params.data), as_path(params.out)
+    teacher = as_text(params.teacher)
     if out is not None:
         check_free(out, {FACTS, PLOT})
     check_data(data, Path.cwd())
-    where = resolve_device(device)
+    where = resolve_device(params.device)
     provenance = provenance_of(model)
     if teacher is None and provenance.teacher is None:
         raise LineageError(
             f"no teacher is named, and {model} is not a run that holds its own",
             hint="hubslice exposure MODEL --teacher TEACHER --data IMAGES",
         )
-    loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=input_size)
+    loaded = load_model(fetch(parse_ref(model, Path.cwd()), reporter=reporter).folder, input_size=params.input_size)
     given = open_data(data, loaded.image_preprocessing)
     known, doubt = _tensors(teacher or str(provenance.teacher), loaded)
     teacher = teacher or provenance.named
@@ -65,7 +60,7 @@ def exposure(
         )
     baseline = None
     if provenance.baseline is not None:
-        tuned = load_model(provenance.baseline, input_size=input_size)
+        tuned = load_model(provenance.baseline, input_size=params.input_size)
         with reporter.track(f"Mix {provenance.title} and teacher", None, ""):
             beside, _ = mix(tuned, known, open_data(data, tuned.image_preprocessing), GOAL, where)
         baseline = BaselineExposure(title=provenance.title, **facts_of(beside))

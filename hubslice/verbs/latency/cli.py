@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from hubslice.core.cells import Fixed, cell
 from hubslice.core.numbers import rounded
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.latency.params import LatencyParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.latency.facts import LatencyReport, ModelCost
@@ -25,36 +27,10 @@ def register(app: typer.Typer) -> None:
             "hubslice latency runs/small runs/large --input-size 64 --json",
             "hubslice latency owner/name owner/smaller --device cuda:0 --rounds 100",
         ),
-    )(latency)
+    )(command(latency))
 
 
-def latency(
-    models: Annotated[
-        list[str],
-        typer.Argument(metavar="MODEL...", help="Hub ids, run folders, model folders or ONNX files; the first is 1."),
-    ],
-    batch: Annotated[
-        list[int] | None,
-        typer.Option("--batch", "-b", metavar="N", min=1, help="Batch size; may be repeated; default: 1 and 16."),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads; default: one for each core.")
-    ] = None,
-    rounds: Annotated[
-        int,
-        typer.Option("--rounds", metavar="N", min=5, help="Turns of every model; quick ones get more."),
-    ] = 30,
-    input_size: Annotated[
-        int | None,
-        typer.Option("--input-size", metavar="PIXELS", min=8, max=4096, help="Side of the input, for all models."),
-    ] = None,
-    memory: Annotated[
-        bool, typer.Option("--memory/--no-memory", help="Measure memory, in processes of their own.")
-    ] = True,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def latency(params: LatencyParams) -> None:
     """Time, memory and size of models with ONNX Runtime, as ratios to the first.
 
     The graph measured is the one to deploy: constants folded, BatchNorm in the weights; an ONNX file is measured as it
@@ -63,18 +39,9 @@ def latency(
     loading and running the largest batch. Counted are multiply-accumulates of convolutions and matrix products for one
     image.
     """
-    from hubslice.verbs.latency.function import latency as measure
+    from hubslice.verbs.latency.service import measure_latency
 
-    found = measure(
-        models,
-        batches=tuple(batch or (1, 16)),
-        threads=threads,
-        rounds=rounds,
-        input_size=input_size,
-        device=device,
-        memory=memory,
-        reporter=out.progress(),
-    )
+    found = measure_latency(params, out.progress())
     quick = min(found.models, key=lambda cost: cost.timings[0].median_ms)
     out.result(found, lambda: _tell(found), quiet=quick.model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from hubslice.core.errors import InputError
 from hubslice.core.progress import Reporter
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.verbs.latency.facts import LatencyReport, ModelCost, Timing
+from hubslice.verbs.latency.params import LatencyParams
 
 if TYPE_CHECKING:
     from hubslice.models.base import Model
@@ -37,18 +39,10 @@ class _Subject:
     model: Model | None
 
 
-def measure_latency(
-    models: Sequence[str],
-    *,
-    batches: Sequence[int],
-    threads: int | None,
-    rounds: int,
-    input_size: int | None,
-    device: str,
-    memory: bool,
-    reporter: Reporter,
-) -> LatencyReport:
-    """Time, memory and size of all models; see `hubslice.verbs.latency.function.latency`."""
+def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
+    """Time, memory and size of all models, side by side."""
+    if not params.models or not params.batches or min(params.batches) < 1 or params.rounds < 1:
+        raise InputError("name a model, batches of 1 or more, and a round or more")
     import onnxruntime
     import torch
 
@@ -57,10 +51,12 @@ def measure_latency(
     from hubslice.verbs.latency.macs import count_macs
     from hubslice.verbs.latency.memory import added_bytes
 
-    where = str(resolve_device(device))
+    batches, threads, input_size = tuple(dict.fromkeys(params.batches)), params.threads, params.input_size
+    where = str(resolve_device(params.device))
     with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
         subjects = [
-            _subject(text, Path(folder, f"{index}.onnx"), input_size, reporter) for index, text in enumerate(models)
+            _subject(os.fspath(model), Path(folder, f"{index}.onnx"), input_size, reporter)
+            for index, model in enumerate(params.models)
         ]
         size = _common_size(subjects, input_size)
         for subject in subjects:
@@ -68,11 +64,12 @@ def measure_latency(
                 with reporter.track(f"Export {subject.name}", None, ""):
                     write_onnx(subject.model, subject.graph)
         runners = [open_runner(subject.name, subject.graph, where, threads) for subject in subjects]
-        times = _times({batch: [runner.call(batch, size) for runner in runners] for batch in batches}, rounds, reporter)
+        calls = {batch: [runner.call(batch, size) for runner in runners] for batch in batches}
+        times = _times(calls, params.rounds, reporter)
         costs: list[ModelCost] = []
         for index, (subject, runner) in enumerate(zip(subjects, runners, strict=True)):
             added = None
-            if memory:
+            if params.memory:
                 with reporter.track(f"Memory of {subject.name}", None, ""):
                     added = added_bytes(subject.name, subject.graph, where, threads, max(batches), size) / 2**20
             costs.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +15,19 @@ from hubslice.core.cells import Fixed, mebibytes, percent
 from hubslice.core.errors import LineageError
 from hubslice.core.foreign_errors import message_of
 from hubslice.core.numbers import amount
+from hubslice.core.parameters import Option
 from hubslice.terminal.many_names import ManyNames
-from hubslice.terminal.options import JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import Before, command
+from hubslice.verbs.lineage.params import IndexParams, LineageParams
 
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
 
     from hubslice.artefacts.lineage import Indexed, Lineage
 
-MANY, SHORT = "--candidates", "-c"
+MANY = "--candidates"
 TOLD = 40  # layers that people are shown at the most
 MOVED = ("exposure", "execution", "patterns")
 FORMER = {"--exposure": "exposure", "--execution": "execution"}  # as options
@@ -79,7 +83,7 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage you/beans --candidates models/ --out beans-lineage",
             "hubslice lineage found.safetensors --index parents.safetensors --json",
         ),
-    )(find)
+    )(command(find))
     group.command(
         "index",
         epilog=examples(
@@ -87,28 +91,11 @@ def register(app: typer.Typer) -> None:
             "hubslice lineage index models/ -o parents.safetensors",
             "hubslice lineage index --from ids.txt --add -o parents.safetensors",
         ),
-    )(index)
+    )(command(index))
     app.add_typer(group, name="lineage")
 
 
-def find(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A Hub id, a run, a model folder, or a safetensors or ONNX file.")
-    ],
-    candidates: Annotated[
-        list[str] | None,
-        typer.Option(MANY, SHORT, metavar="ID|FOLDER ...", help="Possible parents; a folder of models: all of them."),
-    ] = None,
-    index_file: Annotated[
-        Path | None, typer.Option("--index", metavar="FILE", help="What `lineage index` wrote, in their place.")
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Write facts, a table of the layers and their image."),
-    ] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def find(params: LineageParams) -> None:
     """Compare a model's weights with those of candidates, best first.
 
     A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
@@ -120,30 +107,19 @@ def find(
     A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
     could be a Hub id ends the command before any work.
     """
-    from hubslice.verbs.lineage.function import lineage
+    from hubslice.verbs.lineage.service import lineage
 
-    found = lineage(model, candidates or (), index=index_file, out=folder, reporter=out.progress())
+    found = lineage(params, out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
     out.result(found, lambda: _tell(found), quiet=found.parent)
 
 
 def index(
-    file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The index, a safetensors file.")],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="ID|FOLDER ...", help="Models; a folder of models stands for all of them.", show_default=False
-        ),
-    ] = None,
+    params: IndexParams,
     listed: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="Models, one a line, too; - is the standard input.")
+        Path | None, Option("Models, one a line, too; - is the standard input.", "FILE", flag="--from"), Before("add")
     ] = None,
-    add: Annotated[
-        bool, typer.Option("--add", help="Keep the models of an index at --out that are not read now.")
-    ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Take fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.
 
@@ -154,10 +130,11 @@ def index(
     they have now are not read again. Where the command is ended early, or the Hub fails, an index at --out stays as it
     was, and the same command goes on where it stopped.
     """
-    from hubslice.verbs.lineage.function import lineage_index
+    from hubslice.verbs.lineage.indexing import lineage_index
 
-    names = [*(models or ()), *(_listed(listed) if listed is not None else ())]
-    found = lineage_index(names, file, add=add, reporter=out.progress())
+    if listed is not None:
+        params = replace(params, models=(*params.models, *_listed(listed)))
+    found = lineage_index(params, out.progress())
     for name, why in found.skipped.items():
         out.warning(f"{name} was left out: {why}")
     out.result(found, lambda: _tell_index(found), quiet=found.file)

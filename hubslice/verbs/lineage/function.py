@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hubslice.core.paths import AnyPath, as_path
-from hubslice.core.progress import Reporter, Silent
+from hubslice.core.function import takes
+from hubslice.core.progress import Reporter
+from hubslice.verbs.lineage.params import IndexParams, LineageParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.lineage import Indexed, Lineage
 
 
-def lineage(
-    model: AnyPath,
-    candidates: Sequence[AnyPath] = (),
-    *,
-    index: AnyPath | None = None,
-    out: AnyPath | None = None,
-    reporter: Reporter | None = None,
-) -> Lineage:
+@takes(LineageParams)
+def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
     """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with an image.
 
-    Models are Hub ids, of which only parts are read, folders, runs or safetensors files; as a candidate a folder of
-    models stands for all of them. An `index` that `lineage_index` wrote stands in for candidates. Candidates that are
-    broken, or that the Hub does not give, are left out and named.
+    Of models on the Hub only parts are read. Candidates that are broken, or that the Hub does not give, are left out
+    and named. An index is made by `lineage_index`.
 
     Raises:
         LineageError: neither candidates nor an index, or an index of another version.
@@ -36,23 +28,15 @@ def lineage(
     """
     from hubslice.verbs.lineage.service import lineage as find
 
-    return find(
-        os.fspath(model),
-        [os.fspath(each) for each in candidates],
-        index=as_path(index),
-        out=as_path(out),
-        reporter=reporter or Silent(),
-    )
+    return find(params, reporter)
 
 
-def lineage_index(
-    models: Sequence[AnyPath], out: AnyPath, *, add: bool = False, reporter: Reporter | None = None
-) -> Indexed:
+@takes(IndexParams)
+def lineage_index(params: IndexParams, reporter: Reporter) -> Indexed:
     """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
 
-    With `add` the models of an index at `out` that are not read now stay in it. Models on the Hub that it holds at the
-    commit they have now are not read again, nor are those of a call that ended early; till one ends well `out` stays
-    as it was.
+    Models on the Hub that an index at `out` holds at the commit they have now are not read again, nor are those of a
+    call that ended early; till one ends well `out` stays as it was.
 
     Raises:
         InputError: a name is no model, or `out` is there and no such index.
@@ -62,4 +46,4 @@ def lineage_index(
     """
     from hubslice.verbs.lineage.indexing import lineage_index as make
 
-    return make([os.fspath(each) for each in models], as_path(out), add=add, reporter=reporter or Silent())
+    return make(params, reporter)

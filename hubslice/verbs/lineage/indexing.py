@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hubslice.ancestry.candidates import each, expand
@@ -21,18 +21,21 @@ from hubslice.artefacts.lineage import Indexed
 from hubslice.core.artefact import DRAFT
 from hubslice.core.errors import LineageError, RunError
 from hubslice.core.machine import AGAIN, faults_told
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.files.sealed import check_replaceable
 from hubslice.hub.default import default_hub
 from hubslice.hub.listing import list_files
 from hubslice.hub.ref import HubRef, parse_ref
+from hubslice.verbs.lineage.params import IndexParams
 
 
-def lineage_index(models: Sequence[str], out: Path, *, add: bool, reporter: Reporter) -> Indexed:
-    """Take the fingerprints of models; see `hubslice.verbs.lineage.function.lineage_index`."""
+def lineage_index(params: IndexParams, reporter: Reporter) -> Indexed:
+    """Take the fingerprints of models and write them."""
     started = time.perf_counter()
+    out, add = as_path(params.out), params.add
     check_replaceable(out, KIND)
-    names = expand(models)
+    names = expand([as_text(each) for each in params.models])
     if not names:
         raise LineageError("no model is named", hint="hubslice lineage index ID ... --out FILE, or --from FILE")
     held = (load_index(out) if add else list(_readable([out]))) if out.is_file() else []

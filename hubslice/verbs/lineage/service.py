@@ -19,11 +19,13 @@ from hubslice.ancestry.verdict import judge, ranked
 from hubslice.artefacts.lineage import Comparison, Lineage
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import InputError, LineageError
+from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.files.names import WEIGHTS
 from hubslice.files.tensor_parts import Tensors
 from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.verbs.lineage.params import LineageParams
 
 FACTS, TABLE, PLOT = "lineage.json", "layers.csv", "layers.png"
 OURS = {FACTS, TABLE, PLOT}
@@ -31,11 +33,11 @@ TOLD = 10  # models of an index
 _ITSELF = "is the model itself"
 
 
-def lineage(
-    model: str, candidates: Sequence[str], *, index: Path | None, out: Path | None, reporter: Reporter
-) -> Lineage:
-    """Compare a model with candidates; see `hubslice.verbs.lineage.function.lineage`."""
+def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
+    """Compare a model with candidates, or with those of an index."""
     started = time.perf_counter()
+    model, index, out = as_text(params.model), as_path(params.index), as_path(params.out)
+    candidates = [as_text(each) for each in params.candidates]
     if (index is None) == (not candidates):
         raise LineageError(
             "give either candidates or an index of them",

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from hubslice.terminal.options import (
-    DeviceOption,
-    JsonOption,
-    OutOption,
-    OverridesArgument,
-    QuietOption,
-    RunnableArgument,
-    examples,
-)
+from hubslice.core.paths import as_path, as_text
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.one_step.params import CardParams, StepParams
 
-ForceOption = Annotated[bool, typer.Option("--force", help="Do the step again even if its result is there.")]
+if TYPE_CHECKING:
+    from hubslice.run.run import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +25,7 @@ def register(app: typer.Typer) -> None:
             "hubslice profile runs/drawings --force --device cuda:0",
             "hubslice profile recipe.yaml profile.criterion=tknc profile.k=10 --json",
         ),
-    )(profile)
+    )(command(profile))
     app.command(
         "audit",
         epilog=examples(
@@ -37,7 +33,7 @@ def register(app: typer.Typer) -> None:
             "hubslice audit runs/drawings --force --device cuda:0",
             "hubslice audit recipe.yaml audit.samples=400 --json",
         ),
-    )(audit)
+    )(command(audit))
     app.command(
         "card",
         epilog=examples(
@@ -45,28 +41,19 @@ def register(app: typer.Typer) -> None:
             "hubslice card runs/drawings card.title='Clip art classifier'",
             "hubslice card runs/drawings --json",
         ),
-    )(card)
+    )(command(card))
 
 
-def profile(
-    recipe: RunnableArgument,
-    overrides: OverridesArgument = None,
-    folder: OutOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def profile(params: StepParams) -> None:
     """Count on how many training images each neuron of the teacher is active.
 
     One pass with ONNX Runtime, the statistics reduced inside the graph; memory does not grow with the data.
     """
     from hubslice.artefacts.profile import Profile
-    from hubslice.run.run import open_run
     from hubslice.run.steps.slicing import PROFILE
 
-    run = open_run(recipe, tuple(overrides or ()), folder)
-    run.execute(until="profile", device=device, reporter=out.progress(), force=_forced("profile", force))
+    run = _opened(params)
+    run.execute(until="profile", device=params.device, reporter=out.progress(), force=_forced("profile", params.force))
     path = run.folder.step("profile") / PROFILE
     found = Profile.load(path)
     share = {key: float((counts > 0).mean()) for key, counts in found.counts.items()}
@@ -81,41 +68,32 @@ def profile(
     out.result(data, lambda: out.fields(facts), quiet=path)
 
 
-def audit(
-    recipe: RunnableArgument,
-    overrides: OverridesArgument = None,
-    folder: OutOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def audit(params: StepParams) -> None:
     """Measure inherited defects on the saved student and its baselines, then renew report and card.
 
     Steps that the audit needs are run first where they are missing.
     """
-    _renew(recipe, overrides, folder, "audit", force, device)
+    _renew(params, "audit", params.force, params.device)
 
 
-def card(
-    recipe: RunnableArgument,
-    overrides: OverridesArgument = None,
-    folder: OutOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def card(params: CardParams) -> None:
     """Render report, plots and model card of a run again, for instance with other words for the card.
 
     Steps that are missing are run first.
     """
-    _renew(recipe, overrides, folder, "report", True, "auto")
+    _renew(params, "report", True, "auto")
 
 
-def _renew(recipe: str, overrides: list[str] | None, folder: OutOption, kind: str, force: bool, device: str) -> None:
+def _opened(params: CardParams) -> Run:
     from hubslice.run.run import open_run
+
+    return open_run(as_text(params.recipe), tuple(params.overrides), as_path(params.out))
+
+
+def _renew(params: CardParams, kind: str, force: bool, device: str) -> None:
     from hubslice.terminal.summary import show_run
 
-    run = open_run(recipe, tuple(overrides or ()), folder)
+    run = _opened(params)
     run.execute(device=device, reporter=out.progress(), force=_forced(kind, force))
     show_run(run)
     run.check_gates()

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from hubslice.terminal.options import (
-    AllowPickleOption,
-    DeviceOption,
-    JsonOption,
-    OutOption,
-    OverridesArgument,
-    QuietOption,
-    RecipeArgument,
-    examples,
-)
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.poison.params import PoisonParams
 
 
 def register(app: typer.Typer) -> None:
@@ -26,33 +19,18 @@ def register(app: typer.Typer) -> None:
             "hubslice poison poison.yaml --out teachers/backdoored",
             "hubslice poison poison.yaml poison.rate=0.1 train.epochs=4",
         ),
-    )(poison)
+    )(command(poison))
 
 
-def poison(
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    folder: OutOption = None,
-    device: DeviceOption = "auto",
-    allow_pickle: AllowPickleOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def poison(params: PoisonParams) -> None:
     """Plant a patch backdoor in a teacher: for tests, demonstrations and benchmarks.
 
     Weights, config and card say that the model is poisoned, and `push` refuses it without --allow-poisoned.
     """
     from hubslice.terminal.rates import rate
-    from hubslice.verbs.poison.function import poison as make
+    from hubslice.verbs.poison.service import poison as make
 
-    made = make(
-        recipe,
-        out=folder,
-        overrides=overrides or (),
-        device=device,
-        allow_pickle=allow_pickle,
-        reporter=out.progress(),
-    )
+    made = make(params, out.progress())
     facts = made.facts
     told = {
         "teacher": str(made.teacher),

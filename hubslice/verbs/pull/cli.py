@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hubslice.core.errors import InputError
 from hubslice.core.numbers import number
+from hubslice.core.parameters import Option
 from hubslice.recipe.transparency import in_words
-from hubslice.terminal.options import AllowPickleOption, JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.pull.params import PullParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.pull.service import Pulled
@@ -30,28 +33,15 @@ def register(app: typer.Typer) -> None:
             "hubslice pull timm/resnet18.a1_in1k --dry-run",
             "hubslice pull timm/resnet18.a1_in1k --dry-run --all",
         ),
-    )(pull)
+    )(command(pull))
 
 
 def pull(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL[@REVISION]", help="A Hub id (timm or transformers) or a local folder.")
-    ],
-    input_size: Annotated[
-        int | None, typer.Option("--input-size", metavar="PIXELS", help="Side of the input, where not the model's own.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to put it; default: hubslice's cache.")
-    ] = None,
-    allow_pickle: AllowPickleOption = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what the model is and whether it will export; fetch no weights.")
-    ] = False,
+    params: PullParams,
+    dry_run: Annotated[bool, Option("Tell what the model is and whether it will export; fetch no weights.")] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="With --dry-run: list every file and tensor, as --json does.")
+        bool, Option("With --dry-run: list every file and tensor, as --json does.", flag="--all")
     ] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Fetch a model at one commit, check it, and export it to ONNX.
 
@@ -61,13 +51,13 @@ def pull(
     if dry_run:
         from hubslice.terminal.dry_run import show_pull
 
-        show_pull(model, input_size, allow_pickle=allow_pickle, everything=everything)
+        show_pull(os.fspath(params.model), params.input_size, allow_pickle=params.allow_pickle, everything=everything)
         return
     if everything:
         raise InputError("--all tells more of a --dry-run", hint="leave out --all, or add --dry-run")
-    from hubslice.verbs.pull.function import pull as pull_model
+    from hubslice.verbs.pull.service import pull as fetch
 
-    pulled = pull_model(model, input_size=input_size, out=folder, allow_pickle=allow_pickle, reporter=out.progress())
+    pulled = fetch(params, out.progress())
     places = {"model": str(pulled.model), "onnx": str(pulled.graph), "neurons": str(pulled.neurons)}
     data = {**pulled.facts.model_dump(mode="json"), "parity": pulled.parity.model_dump(mode="json"), "paths": places}
     out.result(data, lambda: _tell(pulled, places), quiet=pulled.model)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from hubslice.core.paths import AnyPath, as_path
-from hubslice.core.progress import Reporter, Silent
+from hubslice.core.function import takes
+from hubslice.core.progress import Reporter
+from hubslice.verbs.pull.params import PullParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.pull.service import Pulled
 
 
-def pull(
-    model: AnyPath,
-    *,
-    input_size: int | None = None,
-    out: AnyPath | None = None,
-    allow_pickle: bool = False,
-    reporter: Reporter | None = None,
-) -> Pulled:
+@takes(PullParams)
+def pull(params: PullParams, reporter: Reporter) -> Pulled:
     """Fetch a model, check its bytes, load it, export it to ONNX and check that the export computes the same.
-
-    `model` is a Hub id, with `@revision` if need be, or a local folder. `out` defaults to a folder of hubslice's cache.
-    `allow_pickle` lets the tensors, and nothing else, be read from pickled weights where there are no safetensors.
 
     Raises:
         FetchError: the Hub does not give it.
@@ -34,10 +25,4 @@ def pull(
     """
     from hubslice.verbs.pull.service import pull as fetch
 
-    return fetch(
-        os.fspath(model),
-        input_size=input_size,
-        out=as_path(out),
-        allow_pickle=allow_pickle,
-        reporter=reporter or Silent(),
-    )
+    return fetch(params, reporter)

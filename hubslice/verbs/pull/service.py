@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from hubslice.artefacts.model import ModelFacts
 from hubslice.artefacts.report import ParityReport
 from hubslice.core.device import resolve_device
 from hubslice.core.errors import InputError
+from hubslice.core.paths import as_path
 from hubslice.core.progress import Reporter
 from hubslice.engine.execution import execute
 from hubslice.engine.run_folder import MANIFEST, RunFolder
@@ -18,6 +20,7 @@ from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.hub.restore import cache_folder
 from hubslice.recipe.schema import TeacherParams
 from hubslice.run.steps.teacher import FACTS, GRAPH, NEURONS, PARITY, WEIGHTS_FOLDER, ExportStep, pull_step
+from hubslice.verbs.pull.params import PullParams
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,14 @@ class Pulled:
         return self.folder / "steps" / "export" / NEURONS
 
 
-def pull(model: str, *, input_size: int | None, out: Path | None, allow_pickle: bool, reporter: Reporter) -> Pulled:
-    """Fetch, check, export and map a model; see `hubslice.verbs.pull.function.pull`."""
+def pull(params: PullParams, reporter: Reporter) -> Pulled:
+    """Fetch, check, export and map a model."""
+    model, input_size, out = os.fspath(params.model), params.input_size, as_path(params.out)
     if out is not None and (out / MANIFEST).is_file():
         raise InputError(f"{out} is a run folder", hint="choose another folder with --out")
     run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
     teacher = TeacherParams(model=model, input_size=input_size)
-    steps = [pull_step(teacher, Path.cwd(), allow_pickle=allow_pickle), ExportStep(seed=0)]
+    steps = [pull_step(teacher, Path.cwd(), allow_pickle=params.allow_pickle), ExportStep(seed=0)]
     # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
     with run.working(mark="steps"):
         execute(steps, run, resolve_device("cpu"), reporter, force=frozenset({"pull"}))

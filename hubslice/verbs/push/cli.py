@@ -10,8 +10,12 @@ import typer
 
 from hubslice.core.cells import cell, mebibytes, percent
 from hubslice.core.numbers import amount
-from hubslice.terminal.options import JsonOption, QuietOption, examples
+from hubslice.core.parameters import Option
+from hubslice.core.paths import as_path
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import Before, command
+from hubslice.verbs.push.params import PushParams
 
 if TYPE_CHECKING:
     from hubslice.artefacts.delta import DeltaFacts
@@ -30,37 +34,15 @@ def register(app: typer.Typer) -> None:
             "hubslice push runs/drawings owner/drawings-delta --delta",
             "hubslice push runs/drawings owner/drawings --sign-key key.pem",
         ),
-    )(push)
+    )(command(push))
 
 
 def push(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run, or a model folder.")],
-    repo_id: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the Hub.")],
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    create_pr: Annotated[bool, typer.Option("--create-pr", help="Open a pull request instead of a commit.")] = False,
-    revision: Annotated[
-        str | None, typer.Option("--revision", metavar="BRANCH", help="Commit to this branch; default: main.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be committed; change nothing.")] = False,
-    allow_poisoned: Annotated[
-        bool, typer.Option("--allow-poisoned", help="Publish a model with a backdoor planted on purpose.")
-    ] = False,
-    despite_gates: Annotated[
-        bool, typer.Option("--despite-gates", help="Publish a run that broke gates of its recipe.")
-    ] = False,
-    delta: Annotated[
-        bool,
-        typer.Option("--delta", help="Publish the exact difference to the pinned teacher in place of the weights."),
-    ] = False,
+    params: PushParams,
+    dry_run: Annotated[bool, Option("Show what would be committed; change nothing."), Before("allow_poisoned")] = False,
     sign: Annotated[
-        bool, typer.Option("--sign", help="Sign the files as whoever you are logged in as, through Sigstore.")
+        bool, Option("Sign the files as whoever you are logged in as, through Sigstore."), Before("sign_key")
     ] = False,
-    sign_key: Annotated[
-        Path | None,
-        typer.Option("--sign-key", metavar="KEY.pem", help="Sign the files with this private key.", exists=True),
-    ] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Publish weights, config, card, slice, recipe, evidence and plots in one commit.
 
@@ -78,31 +60,22 @@ def push(
     package model-signing. The key is of an elliptic curve, in PEM; if it is encrypted, the variable
     HUBSLICE_KEY_PASSWORD holds its password.
     """
-    from hubslice.core.progress import Silent, stage
+    from hubslice.core.progress import Silent
     from hubslice.engine.run_folder import undisturbed
     from hubslice.hub.push import push as carry_out
     from hubslice.hub.signature import SigningIdentity, given_signer
     from hubslice.verbs.push.service import plan_push
 
-    signer = given_signer(sign_key, identity=sign, interactive=out.mode == "human" and sys.stdin.isatty())
+    signer = given_signer(
+        as_path(params.sign_key), identity=sign, interactive=out.mode == "human" and sys.stdin.isatty()
+    )
     if dry_run and isinstance(signer, SigningIdentity):
         out.info("model.sig is not in the list: an identity signs when it is pushed")
         signer = None
     reporter = out.progress()
     asks = isinstance(signer, SigningIdentity)  # on the terminal, where nothing may be drawn meanwhile
-    with undisturbed(run):
-        with stage(Silent() if asks else reporter, "plan", f"Compare {run} with {repo_id}"):
-            plan = plan_push(
-                run,
-                repo_id,
-                private=private,
-                create_pr=create_pr,
-                revision=revision,
-                allow_poisoned=allow_poisoned,
-                despite_gates=despite_gates,
-                delta=delta,
-                signer=signer,
-            )
+    with undisturbed(Path(params.folder)):
+        plan = plan_push(params, Silent() if asks else reporter, signer)
         for warning in plan.warnings:
             out.warning(warning)
         if dry_run:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubslice.run.kinds import KINDS
-from hubslice.terminal.options import (
-    AllowPickleOption,
-    DeviceOption,
-    JsonOption,
-    OutOption,
-    OverridesArgument,
-    QuietOption,
-    RunnableArgument,
-    examples,
-)
+from hubslice.core.parameters import Option
+from hubslice.core.paths import as_path
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import Before, command
+from hubslice.verbs.slice.params import SliceParams
 
 if TYPE_CHECKING:
     from hubslice.run.run import Run
@@ -37,36 +32,16 @@ def register(app: typer.Typer) -> None:
             "hubslice slice recipe.yaml --locked",
             "hubslice slice owner/name@v1 --locked data.path=./my-images",
         ),
-    )(slice_)
+    )(command(slice_))
 
 
 def slice_(
-    recipe: RunnableArgument,
-    overrides: OverridesArgument = None,
-    folder: OutOption = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until",
-            metavar="STEP",
-            help=f"Stop after {', '.join(KINDS[:-1])} or {KINDS[-1]} of the student, where the recipe has that step.",
-        ),
-    ] = None,
+    params: SliceParams,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show steps, cost, and whether the teacher will do; fetch no weights.")
-    ] = False,
-    locked: Annotated[
         bool,
-        typer.Option(
-            "--locked",
-            help="Refuse to make anything but what the lock pins: recipe.lock beside recipe.yaml, else hubslice.lock "
-            "in the run's folder; of owner/name, the one published with it.",
-        ),
+        Option("Show steps, cost, and whether the teacher will do; fetch no weights."),
+        Before("locked"),
     ] = False,
-    device: DeviceOption = "auto",
-    allow_pickle: AllowPickleOption = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
 ) -> None:
     """Make a student from a teacher: pull, profile, slice, fine-tune, audit, card.
 
@@ -84,30 +59,30 @@ def slice_(
     from hubslice.run.run import open_run
     from hubslice.terminal.summary import show_run
 
-    run = open_run(recipe, tuple(overrides or ()), folder, locked=locked)
-    for difference in run.check_lock(device) if leads() else ():
+    run = open_run(os.fspath(params.recipe), tuple(params.overrides), as_path(params.out), locked=params.locked)
+    for difference in run.check_lock(params.device) if leads() else ():
         out.warning(difference)
     if dry_run:
-        _show_plan(run, until, device, allow_pickle=allow_pickle)
+        _show_plan(run, params)
         return
     reporter = out.progress() if leads() else Silent()
-    run.execute(until=until, device=device, reporter=reporter, allow_pickle=allow_pickle)
+    run.execute(until=params.until, device=params.device, reporter=reporter, allow_pickle=params.allow_pickle)
     if not leads():
         return
-    if until is not None and until != "report":
-        folders = [str(run.folder.step(name)) for name in run.ends(until)]
-        data = {"run": str(run.path), "until": until, "folders": folders}
+    if params.until is not None and params.until != "report":
+        folders = [str(run.folder.step(name)) for name in run.ends(params.until)]
+        data = {"run": str(run.path), "until": params.until, "folders": folders}
         out.result(data, quiet=folders)
         return
     show_run(run)
     run.check_gates()
 
 
-def _show_plan(run: Run, until: str | None, device: str, *, allow_pickle: bool) -> None:
+def _show_plan(run: Run, params: SliceParams) -> None:
     from hubslice.run.estimate.estimate import estimate
     from hubslice.terminal.dry_run import tell_estimate
 
-    plan = estimate(run, until, device, out.progress(), allow_pickle=allow_pickle)
+    plan = estimate(run, params.until, params.device, out.progress(), allow_pickle=params.allow_pickle)
     out.result(plan, lambda: tell_estimate(plan, run.path), quiet=f"{plan.seconds:.0f}")
     for warning in plan.warnings:
         out.warning(warning)

@@ -8,8 +8,11 @@ import typer
 
 from hubslice.core.errors import RecipeError
 from hubslice.core.numbers import amount
-from hubslice.terminal.options import JsonOption, OverridesArgument, QuietOption, RecipeArgument, examples
+from hubslice.core.paths import as_text
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.validate.params import ValidateParams
 
 if TYPE_CHECKING:
     from hubslice.recipe.load import LoadedRecipe
@@ -24,22 +27,17 @@ def register(app: typer.Typer) -> None:
             "hubslice validate recipe.yaml train.epochs=2 slice.ratio=0.05",
             "hubslice validate vision/drawings --json",
         ),
-    )(validate)
+    )(command(validate))
 
 
-def validate(
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def validate(params: ValidateParams) -> None:
     """Check a recipe: every mistake at once, each with its line.
 
     Loads no model and asks no network: names on the Hub are not looked up.
     """
     from hubslice.recipe.load import load_recipe, missing_paths
 
-    loaded = load_recipe(recipe, overrides or ())
+    loaded = load_recipe(as_text(params.recipe), tuple(params.overrides))
     missing = missing_paths(loaded)
     if missing:
         raise RecipeError(

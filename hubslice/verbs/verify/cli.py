@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from hubslice.core.errors import VerificationError
 from hubslice.core.numbers import amount
-from hubslice.terminal.options import DeviceOption, JsonOption, QuietOption, examples
+from hubslice.terminal.options import examples
 from hubslice.terminal.output import out
+from hubslice.terminal.parameters import command
+from hubslice.verbs.verify.params import VerifyParams
 
 if TYPE_CHECKING:
     from hubslice.verbs.verify.facts import Verification
@@ -27,42 +28,10 @@ def register(app: typer.Typer) -> None:
             "hubslice verify owner/name --key publisher.pem",
             "hubslice verify owner/name --full --device cuda:0",
         ),
-    )(verify)
+    )(command(verify))
 
 
-def verify(
-    target: Annotated[
-        str,
-        typer.Argument(metavar="TARGET", help="A run, owner/name[@revision] of a published student, or its folder."),
-    ],
-    sample: Annotated[
-        int, typer.Option("--sample", metavar="N", min=1, help="Images of each kind that the student judges again.")
-    ] = 64,
-    full: Annotated[
-        bool,
-        typer.Option("--full", help="All images, every arm of a run, and the teacher's weights fetched and hashed."),
-    ] = False,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="PATH", help="A copy of the data: clean images are judged again, too.", exists=True
-        ),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option("--key", metavar="PUBLIC.pem", help="The key that the files must be signed with.", exists=True),
-    ] = None,
-    identity: Annotated[
-        str | None, typer.Option("--identity", metavar="WHO", help="Who must have signed the files, through Sigstore.")
-    ] = None,
-    provider: Annotated[
-        str | None,
-        typer.Option("--identity-provider", metavar="URL", help="The identity provider that must have said so."),
-    ] = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def verify(params: VerifyParams) -> None:
     """Check every claim of a student against what it was made of.
 
     Files against the lock's checksums, and none besides that a loader would read or run; the teacher against the Hub's;
@@ -76,18 +45,16 @@ def verify(
     An answer of the student may differ from the stored one only by a near tie: the stored class is at most 0.5 % of the
     logits' spread below the highest. Other machines and devices round that much.
     """
-    from hubslice.hub.signature import trusted_signer
     from hubslice.verbs.verify.service import verify as check
 
-    trusted = trusted_signer(key, identity, provider)
-    found = check(target, sample=sample, full=full, data=data, device=device, trusted=trusted, reporter=out.progress())
+    found = check(params, out.progress())
     out.result(found, lambda: _tell(found), quiet="verified" if found.verified else "differs")
     if not found.verified:
         differing = found.of("differs")
         lines = [f"{finding.part}, {finding}" for finding in differing]
         one = len(differing) == 1
         raise VerificationError(
-            f"{amount(len(differing), 'claim')} of {target} "
+            f"{amount(len(differing), 'claim')} of {params.target} "
             + ("does not agree with what it was made of:" if one else "do not agree with what they were made of:"),
             lines,
             hint="do not rely on it; whoever has the run can publish it again with hubslice push",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from hubslice.artefacts.report import Report
 from hubslice.core.device import resolve_device
 from hubslice.core.errors import DataError, FetchError, HubsliceError
 from hubslice.core.foreign_errors import first_line
-from hubslice.core.progress import Reporter, Silent
+from hubslice.core.paths import as_path
+from hubslice.core.progress import Reporter
 from hubslice.engine.run_folder import undisturbed
 from hubslice.files.names import REPORT
-from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted
+from hubslice.hub.signature import TrustedIdentity, TrustedKey, check_trusted, trusted_signer
 from hubslice.verbs.verify.card import check_card, check_results
 from hubslice.verbs.verify.claims import Claims, Place, open_place, open_recipe
 from hubslice.verbs.verify.effort import Effort
@@ -31,6 +33,7 @@ from hubslice.verbs.verify.numbers import (
     check_search,
     check_slice,
 )
+from hubslice.verbs.verify.params import VerifyParams
 from hubslice.verbs.verify.signature import PART as SIGNED
 from hubslice.verbs.verify.signature import check_signature
 from hubslice.verbs.verify.sources import check_sources
@@ -44,37 +47,15 @@ _UNREADABLE = (
 )
 
 
-def verify(
-    target: str,
-    *,
-    sample: int = 64,
-    full: bool = False,
-    data: Path | None = None,
-    device: str = "auto",
-    trusted: TrustedKey | TrustedIdentity | None = None,
-    reporter: Reporter | None = None,
-) -> Verification:
-    """Check files, numbers, card and answers of a run, of a published student, or of a folder.
-
-    Args:
-        target: a run, `owner/name[@revision]`, or a folder with a student.
-        sample: how many images of each kind the student judges again.
-        full: all images, every arm that is there, and the teacher's weights fetched and hashed.
-        data: where a copy of the data lies.
-        device: where models run.
-        trusted: who must have signed the files.
-        reporter: is told of the progress.
-
-    Raises:
-        InputError: the target makes no claims, `data` cannot be opened, or signatures cannot be checked here.
-        RunError: the run is being worked on.
-        HubError: the target cannot be fetched.
-    """
+def verify(params: VerifyParams, reporter: Reporter) -> Verification:
+    """Check files, numbers, card and answers of a run, of a published student, or of a folder."""
+    target = os.fspath(params.target)
+    trusted = trusted_signer(as_path(params.key), params.identity, params.identity_provider)
     if trusted is not None:
         check_trusted(trusted)
-    effort = Effort(sample, full, data, resolve_device(device))
+    effort = Effort(params.sample, params.full, as_path(params.data), resolve_device(params.device))
     findings: list[Finding] = []
-    with undisturbed(Path(target)), (reporter or Silent()).track(f"Verifying {target}", None, "claims") as bar:
+    with undisturbed(Path(target)), reporter.track(f"Verifying {target}", None, "claims") as bar:
         place = open_place(target)
         for finding in _findings(place, effort, trusted):
             findings.append(finding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubslice.core.errors import InputError
+from hubslice.core.paths import as_text
 from hubslice.core.progress import stage
 from hubslice.graph.deployable import write_onnx
 from hubslice.verbs.convert.quantise import write_int8
@@ -47,7 +48,7 @@ def int8_form(job: Job) -> Made:
     if job.model.preprocessing is not None:  # its classes for images, or for noise, are compared
         job.model.check_answers()
     with stage(job.reporter, "images", "Read images to calibrate and to check with"):
-        calibration, check = images(job.ref, job.model, options.data, options.samples)
+        calibration, check = images(job.ref, job.model, as_text(options.data), options.samples)
     if calibration is None and not options.dynamic:
         raise InputError(
             f"{job.ref} is no run, so there are no images to calibrate with",

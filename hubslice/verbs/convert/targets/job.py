@@ -11,7 +11,7 @@ from hubslice.core.progress import Reporter
 from hubslice.hub.ref import Ref
 from hubslice.models.base import Model
 from hubslice.verbs.convert.agreement import Agreement
-from hubslice.verbs.convert.targets.options import FormOptions
+from hubslice.verbs.convert.params import ConvertParams
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Job:
     ref: Ref
     folder: Path
     unfinished: Path
-    options: FormOptions
+    options: ConvertParams
     reporter: Reporter
 
 

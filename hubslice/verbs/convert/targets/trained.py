@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hubslice.artefacts.slice import Slice
 from hubslice.core.device import resolve_device
 from hubslice.core.errors import InputError, ModelError, ParityError
+from hubslice.core.paths import as_text
 from hubslice.core.progress import stage
 from hubslice.files.names import WEIGHTS
 from hubslice.hub.pull import fetch
@@ -28,9 +29,9 @@ from hubslice.training.initial import mask_weights, start_classifier
 from hubslice.training.loop import finetune
 from hubslice.training.predict import predict
 from hubslice.verbs.convert.agreement import Agreement
+from hubslice.verbs.convert.params import ConvertParams
 from hubslice.verbs.convert.targets.images import parts_of
 from hubslice.verbs.convert.targets.job import Job, Made
-from hubslice.verbs.convert.targets.options import FormOptions
 
 CHECKPOINT = "training.safetensors"
 DISTILLED = 10  # epochs
@@ -72,19 +73,19 @@ def distilled_form(job: Job) -> Made:
             classifier.
         ParityError: it answers otherwise too often.
     """
-    options = job.options
-    assert options.into is not None
+    options, into = job.options, as_text(job.options.into)
+    assert into is not None
     job.model.check_answers()
     side = job.model.image_preprocessing.input_size[1]
-    given = "/" in options.into or Path(options.into).exists()
+    given = "/" in into or Path(into).exists()
     if given:
-        pupil = load_model(fetch(parse_ref(options.into, Path.cwd()), reporter=job.reporter).folder, input_size=side)
+        pupil = load_model(fetch(parse_ref(into, Path.cwd()), reporter=job.reporter).folder, input_size=side)
     else:
         pupil = create_model(_architecture(options, side), options.seed)
     channels, taken = (model.image_preprocessing.input_size[0] for model in (job.model, pupil))
     if channels != taken:
         raise ModelError(
-            f"{options.into} takes images of {taken} channels, {job.ref} of {channels}: one cannot teach the other",
+            f"{into} takes images of {taken} channels, {job.ref} of {channels}: one cannot teach the other",
             hint="name the folder or Hub id of a model for such images with --into",
         )
     start_classifier(pupil, job.model.labels, options.seed)
@@ -92,8 +93,9 @@ def distilled_form(job: Job) -> Made:
     return _taught(job, Pupil(pupil, epochs, options.lr or (GENTLE if given else BRISK)))
 
 
-def _architecture(options: FormOptions, side: int) -> TeacherParams:
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in options.arguments.items()}
+def _architecture(options: ConvertParams, side: int) -> TeacherParams:
+    arguments = options.arguments or {}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
     values = {"model": options.into, "weights": "random", "arguments": given, "input_size": side}
     try:
         return TeacherParams.model_validate(values)
@@ -109,7 +111,7 @@ def _taught(job: Job, pupil: Pupil) -> Made:
     """Train the pupil, check it on images that it has not seen, and write it."""
     options, device = job.options, resolve_device(job.options.device)
     with stage(job.reporter, "images", "Read images to teach and to check with"):
-        parts = parts_of(job.ref, job.model, options.data, options.seed)
+        parts = parts_of(job.ref, job.model, as_text(options.data), options.seed)
     pupil.model.show_transparent(parts.train.table.params.transparency)  # as in the images that it learns from
     if pupil.epochs:
         with stage(job.reporter, "answers", "Ask the model for its answers"):

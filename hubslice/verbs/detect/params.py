@@ -1,0 +1,57 @@
+"""What `detect fit` and `detect check` are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Literal
+
+from hubslice.core.parameters import Argument, Option, Params
+from hubslice.core.paths import AnyPath
+from hubslice.core.shared_parameters import Device
+
+Shape = Literal["signed", "absolute"]
+
+
+@dataclass(frozen=True)
+class FitParams(Params):
+    """For which model a detector is made, from what, and how."""
+
+    model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or a graph made by `convert`.", "MODEL")]
+    data: Annotated[
+        AnyPath,
+        Option(
+            "Clean images of what the model is used on, best some that it was not trained on.", "FOLDER|PARQUET|HUB"
+        ),
+    ]
+    _: KW_ONLY
+    fpr: Annotated[float, Option("Share of clean inputs that may be flagged.")] = 0.05
+    layers: Annotated[
+        Sequence[str], Option("Compare slices of this layer; default: the last but one.", "NAME", flag="--layer")
+    ] = ()
+    shape: Annotated[Shape, Option("Whether contributions for and against the answer cancel (signed).")] = "absolute"
+    slices_only: Annotated[bool, Option("Leave the logit margin out of the score.")] = False
+    skip_rare: Annotated[bool, Option("Leave out answers with too few images; inputs with such are flagged.")] = False
+    limit: Annotated[int, Option("Images at the most, drawn.", "N", min=40)] = 4000
+    seed: Annotated[int, Option("Of the drawing and of what is held out.")] = 0
+    input_size: Annotated[int | None, Option("Side of the model's input.", "PIXELS", min=8, max=4096)] = None
+    out: Annotated[
+        AnyPath | None, Option("Folder to write; default: MODEL-detector here.", "DIR", short="-o", path=True)
+    ] = None
+    device: Device = "auto"
+
+
+@dataclass(frozen=True)
+class CheckParams(Params):
+    """Which inputs of a model are judged, and by which detector."""
+
+    model: Annotated[AnyPath, Argument("The model, or the folder that `fit` wrote.", "MODEL|DETECTOR")]
+    inputs: Annotated[
+        AnyPath,
+        Option("An image, a folder of images, .parquet, or .npy of pixels.", "FILE|FOLDER", short="-i", path=True),
+    ]
+    _: KW_ONLY
+    detector: Annotated[
+        AnyPath | None, Option("What `fit` wrote; default: MODEL-detector here.", "DIR", short="-d", path=True)
+    ] = None
+    device: Device = "auto"

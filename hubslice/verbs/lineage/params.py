@@ -1,0 +1,39 @@
+"""What `lineage find` and `lineage index` are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
+
+from hubslice.core.parameters import Argument, Option, Params
+from hubslice.core.paths import AnyPath
+
+
+@dataclass(frozen=True)
+class LineageParams(Params):
+    """Which model is compared, and with what."""
+
+    model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or a safetensors or ONNX file.", "MODEL")]
+    candidates: Annotated[
+        Sequence[AnyPath],
+        Option("Possible parents; a folder of models: all of them.", "ID|FOLDER ...", short="-c"),
+    ] = ()
+    _: KW_ONLY
+    index: Annotated[AnyPath | None, Option("What `lineage index` wrote, in their place.", "FILE", path=True)] = None
+    out: Annotated[
+        AnyPath | None, Option("Write facts, a table of the layers and their image.", "DIR", short="-o", path=True)
+    ] = None
+
+
+@dataclass(frozen=True)
+class IndexParams(Params):
+    """Of which models an index is made, and where."""
+
+    models: Annotated[
+        Sequence[AnyPath],
+        Argument("Models; a folder of models stands for all of them.", "ID|FOLDER ...", needed=False),
+    ]
+    out: Annotated[AnyPath, Option("The index, a safetensors file.", "FILE", short="-o", path=True)]
+    _: KW_ONLY
+    add: Annotated[bool, Option("Keep the models of an index at --out that are not read now.")] = False

@@ -1,0 +1,17 @@
+"""What `validate` is told."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+
+from hubslice.core.parameters import Params
+from hubslice.core.shared_parameters import Overrides, Recipe
+
+
+@dataclass(frozen=True)
+class ValidateParams(Params):
+    """Which recipe is checked."""
+
+    recipe: Recipe
+    _: KW_ONLY
+    overrides: Overrides = ()
