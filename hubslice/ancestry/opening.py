@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubslice.ancestry.graph_weights import open_graph
 from hubslice.files.tensor_parts import Tensors
-from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.ref import LocalRef, graph_at, parse_ref
 from hubslice.hub.tensors import open_file, open_tensors
 
 
@@ -21,8 +21,9 @@ def open_model(name: str) -> Tensors:
     if is_file(name):
         return open_file(Path(name).expanduser())
     ref = parse_ref(name, Path.cwd())
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        return open_graph(ref.path, name)
+    graph = graph_at(ref)
+    if graph is not None:
+        return open_graph(graph, name)
     found = open_tensors(ref)
     if isinstance(ref, LocalRef):
         found.name = name  # as the user calls it, which tells others less of this machine

@@ -12,17 +12,22 @@ from hubslice.artefacts.deviation import ComparedModel
 from hubslice.core.errors import DiffError, HubsliceError, ModelError
 from hubslice.core.foreign_errors import first_line, message_of
 from hubslice.core.progress import Reporter
-from hubslice.deviation.image.predictors import ImagePredictor, OpenedImages, open_image_graph, open_images, pair_images
+from hubslice.deviation.image.predictors import (
+    ImagePredictor,
+    OpenedImages,
+    open_image_graph,
+    open_images,
+    pair_images,
+    takes_images,
+)
 from hubslice.deviation.predictor import Pair, Predictor
 from hubslice.deviation.text.predictors import (
     OpenedText,
-    is_text_config,
     is_text_graph,
-    open_text_folder,
+    open_text,
     open_text_graph,
     open_text_pair,
 )
-from hubslice.hub.ref import LocalRef, parse_ref
 
 
 def open_pair(
@@ -122,16 +127,12 @@ def read_map(given: str | Mapping[str, str] | None) -> str | Mapping[str, str] |
 
 
 def _open(name: str, input_size: int | None, device: str, reporter: Reporter) -> OpenedImages | OpenedText:
-    from hubslice.hub.pull import fetch
-    from hubslice.models.folder import read_config
+    from hubslice.models.opening import OpenedGraph, open_model
 
-    ref = parse_ref(name, Path.cwd())
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        return _open_graph(name, ref.path, input_size, device)
-    fetched = fetch(ref, reporter=reporter)
-    if is_text_config(read_config(fetched.folder)[0]):
-        return open_text_folder(name, ref.kind, fetched.folder, fetched.files, device)
-    return open_images(name, ref.kind, fetched, input_size, device)
+    opened = open_model(name, input_size=input_size, reporter=reporter)
+    if isinstance(opened, OpenedGraph):
+        return _open_graph(name, opened.path, input_size, device)
+    return open_images(opened, device) if takes_images(opened) else open_text(opened, device)
 
 
 def _open_graph(name: str, path: Path, input_size: int | None, device: str) -> OpenedImages | OpenedText:

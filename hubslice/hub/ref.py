@@ -65,6 +65,11 @@ class LocalRef:
 Ref = HubRef | LocalRef
 
 
+def graph_at(ref: Ref) -> Path | None:
+    """The ONNX file that a reference names; None where it names a model of another form."""
+    return ref.path if isinstance(ref, LocalRef) and ref.kind == "onnx" else None
+
+
 def parse_ref(text: str, base: Path) -> Ref:
     """What `text` names; relative paths are looked up under `base` (the recipe's folder), then the working directory.
 

@@ -40,14 +40,14 @@ class Opened:
 
 def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
     """A model of whatever home, or a graph file, fetched but not yet exported."""
-    from hubslice.hub.pull import fetch
-    from hubslice.models.folder import load_model
+    from hubslice.models.opening import OpenedGraph, open_model
     from hubslice.tracing.subject import GraphFile, subject_of
 
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        graph = GraphFile.open(ref.path)
+    found = open_model(str(ref), input_size=input_size, reporter=reporter, ref=ref)
+    if isinstance(found, OpenedGraph):
+        graph = GraphFile.open(found.path)
         return Opened(graph.labels, graph.preprocessing, graph.subject)
-    model = load_model(fetch(ref, reporter=reporter).folder, input_size=input_size)
+    model = found.model
     preprocessing = model.image_preprocessing
     model.check_answers()
     return Opened(model.labels, preprocessing, partial(subject_of, model), model)

@@ -9,7 +9,8 @@ import transformers
 from transformers import DistilBertConfig, RobertaConfig
 
 from hubslice.deviation.text.encoding import encode
-from hubslice.deviation.text.predictors import is_cut, open_text_folder, open_text_pair
+from hubslice.deviation.text.predictors import is_cut, open_text, open_text_pair
+from hubslice.models.opening import OpenedModel, open_model
 from tests.deviation.sentences import VOCABULARY, write_tokenizer
 
 SIZES = {"num_labels": 2, "vocab_size": len(VOCABULARY), "pad_token_id": 0}
@@ -39,7 +40,9 @@ def test_the_longest_text_is_answered(tmp_path: Path, kind: str) -> None:
     config, longest = KINDS[kind]
     transformers.AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
     write_tokenizer(tmp_path)
-    opened = open_text_folder(kind, "folder", tmp_path, (), "cpu")
+    loaded = open_model(str(tmp_path))
+    assert isinstance(loaded, OpenedModel)
+    opened = open_text(loaded, "cpu")
     pair, facts = open_text_pair(opened, opened, None)
     assert facts[0].tokens == longest
     assert pair.a.logs([encode("x y " * 50)]).shape == (1, 2)

@@ -13,8 +13,8 @@ from PIL import Image
 from hubslice.artefacts.model import Preprocessing
 from hubslice.card.frontmatter import parse_head, split_readme
 from hubslice.core.errors import DataError, InputError, ModelError
-from hubslice.deviation.text.predictors import open_text_folder
 from hubslice.hub.card_metadata import read_folder
+from hubslice.models.tokenizer import read_tokenizer
 from hubslice.task.folder import kind_of
 from hubslice.task.user_inputs import open_given
 from tests.faults.conftest import Refused
@@ -65,24 +65,11 @@ def test_a_packed_archive_of_arrays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "spiece.model"])
-def test_a_tokenizer(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer(name: str, tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("[PAD]")
     sparse(tmp_path / name, GIB)
-    monkeypatch.setattr("hubslice.models.folder.load_model", lambda _: _Loaded())
     with pytest.raises(ModelError, match=rf"{name} has 1,024 MiB, and a tokenizer's file may have 128"):
-        open_text_folder("model", "folder", tmp_path, (), "cpu")
-
-
-class _Loaded:
-    """A model of which nothing but its module is asked."""
-
-    class module:  # noqa: N801
-        @staticmethod
-        def to(_device: str) -> type[_Loaded.module]:
-            return _Loaded.module
-
-        @staticmethod
-        def forward(input_ids: object) -> None: ...
+        read_tokenizer(tmp_path)
 
 
 def test_of_a_card_the_start_is_read(tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +21,7 @@ from hubslice.graph.content_hash import graph_hash
 from hubslice.modality.image.arithmetic import normalise
 
 if TYPE_CHECKING:
-    from hubslice.hub.pull import Fetched
+    from hubslice.models.opening import Kind, OpenedModel
 
 INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -31,7 +29,6 @@ CHUNKS = {"cpu": 8, "cuda": 64}  # images in a call: more make nothing quicker
 
 PROBE = 8  # images of noise by which a graph's output is recognised
 
-Home = Literal["hub", "folder", "run", "onnx"]
 Run = Callable[[np.ndarray], np.ndarray]
 
 
@@ -67,7 +64,7 @@ class OpenedImages:
     """A model that is loaded; a graph may not say how it wants its images, or may be made for one size."""
 
     name: str
-    kind: Home
+    kind: Kind
     fingerprint: str
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing | None
@@ -76,19 +73,22 @@ class OpenedImages:
     outputs: Outputs | None = None  # None: to be recognised
 
 
-def open_images(name: str, kind: Home, fetched: Fetched, input_size: int | None, device: str) -> OpenedImages:
-    """The image classifier in a folder.
+def takes_images(opened: OpenedModel) -> bool:
+    """Whether a model takes images."""
+    return opened.model.preprocessing is not None
+
+
+def open_images(opened: OpenedModel, device: str) -> OpenedImages:
+    """The image classifier.
 
     Raises:
         ModelError: it cannot be used.
     """
-    from hubslice.models.folder import load_model
     from hubslice.models.label_names import readable
 
-    model = load_model(fetched.folder, input_size=input_size)
+    model = opened.model
     preprocessing = model.image_preprocessing
     model.check_answers()
-    files = sorted((file.path, file.sha256) for file in fetched.files)
     model.module.to(device)
 
     def run(pixels: np.ndarray) -> np.ndarray:
@@ -99,9 +99,9 @@ def open_images(name: str, kind: Home, fetched: Fetched, input_size: int | None,
             return found
 
     return OpenedImages(
-        name,
-        kind,
-        hashlib.sha256(json.dumps(files).encode()).hexdigest(),
+        opened.name,
+        opened.kind,
+        opened.fingerprint,
         readable(model.labels),
         preprocessing,
         lambda *_: run,

@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hubslice.artefacts.deviation import ComparedModel
-from hubslice.artefacts.model import FileFact
 from hubslice.core.device import exact_arithmetic
 from hubslice.core.errors import DiffError
 from hubslice.deviation.labels import share
@@ -26,6 +25,7 @@ from hubslice.graph.content_hash import graph_hash
 from hubslice.hub.formats import CONFIG
 from hubslice.modality.text.texts import FILLING, IDS, Texts
 from hubslice.modality.text.tokenizer import PROBES, Tokens, check_encodes, content_of, limit_of
+from hubslice.models.opening import Kind, OpenedModel
 from hubslice.models.tokenizer import inputs_of, positions, read_tokenizer
 
 KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
@@ -69,7 +69,7 @@ class OpenedText:
     """A text classifier that is loaded; a graph may have neither labels nor tokenizer of its own."""
 
     name: str
-    kind: Literal["hub", "folder", "run", "onnx"]
+    kind: Kind
     fingerprint: str
     labels: tuple[str, ...] | None
     tokenizer: Any  # None: that of the other model
@@ -79,43 +79,33 @@ class OpenedText:
     outputs: Outputs | None = None  # None: to be recognised
 
 
-def is_text_config(config: Mapping[str, Any]) -> bool:
-    """Whether a config.json is that of a text classifier of transformers."""
-    names = config.get("architectures") or ()
-    return any(str(name).endswith("ForSequenceClassification") for name in names)
-
-
 def is_text_graph(inputs: Collection[Any]) -> bool:
     """Whether a graph's inputs are token ids, and nothing that is not known."""
     names = {value.name for value in inputs}
     return IDS in names and names <= FILLING.keys() and all(value.type in KINDS for value in inputs)
 
 
-def open_text_folder(
-    text: str, kind: Literal["hub", "folder", "run", "onnx"], folder: Path, files: Collection[FileFact], device: str
-) -> OpenedText:
-    """The classifier in a folder.
+def open_text(opened: OpenedModel, device: str) -> OpenedText:
+    """The text classifier.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it takes something else than texts, or its tokenizer is damaged.
     """
-    from hubslice.models.folder import load_model
-
-    model = load_model(folder)
+    model = opened.model
+    model.check_answers()
     module: Any = model.module.to(device)
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_tokenizer(opened.fetched.folder)
 
     def run(tokens: Tokens) -> np.ndarray:
         import torch
 
         with torch.inference_mode(), exact_arithmetic(device):
             tensors = {name: torch.tensor([values], device=device) for name, values in tokens.items()}
-            found: np.ndarray = module(**tensors).logits.float().cpu().numpy()
+            found: np.ndarray = model.forward(tensors).float().cpu().numpy()
             return found
 
-    digest = hashlib.sha256(json.dumps(sorted((file.path, file.sha256) for file in files)).encode()).hexdigest()
     found = inputs_of(module), positions(module)
-    return OpenedText(text, kind, digest, model.labels, tokenizer, *found, run, "logits")
+    return OpenedText(opened.name, opened.kind, opened.fingerprint, model.labels, tokenizer, *found, run, "logits")
 
 
 def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:

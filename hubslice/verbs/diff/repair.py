@@ -85,8 +85,7 @@ def open_student(
         InputError: the repaired model would take the place of something else.
         ModelError: `b` cannot be used. FetchError: the Hub does not give it.
     """
-    from hubslice.hub.pull import fetch
-    from hubslice.models.folder import load_model
+    from hubslice.models.opening import OpenedGraph, open_model
 
     check_free(folder, OURS)
     refs = [parse_ref(text, Path.cwd()) for text in (a, b)]
@@ -94,14 +93,13 @@ def open_student(
     if folder.resolve() in taken or results.resolve().is_relative_to(folder.resolve()):
         other = "one of the two models" if folder.resolve() in taken else f"the search's results, {results},"
         raise InputError(f"the repaired model in {folder} would replace {other}", hint="give --repair another folder")
-    ref = refs[1]
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
+    opened = open_model(b, input_size=input_size, reporter=reporter, ref=refs[1])
+    if isinstance(opened, OpenedGraph):
         raise _is_a_graph(a, b, inputs, folder)
-    fetched = fetch(ref, reporter=reporter)
-    model = load_model(fetched.folder, input_size=input_size)
+    model = opened.model
     if model.preprocessing is None:
         raise DiffError(f"{b} takes no images; --repair is for image models so far", hint="leave --repair out")
-    model.poisoned = model.poisoned or fetched.poisoned
+    model.poisoned = model.poisoned or opened.fetched.poisoned
     return model
 
 

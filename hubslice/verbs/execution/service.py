@@ -18,8 +18,7 @@ from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.files.sealed import check_replaceable
-from hubslice.hub.pull import fetch
-from hubslice.hub.ref import LocalRef, parse_ref
+from hubslice.hub.ref import graph_at, parse_ref
 from hubslice.verbs.execution.facts import Execution, Guess, Observation, Recorded, Settings
 from hubslice.verbs.execution.identify import Identifier, check_runs
 from hubslice.verbs.execution.params import ExecutionParams, PatternsParams
@@ -51,7 +50,7 @@ def execution(params: ExecutionParams, reporter: Reporter) -> Execution:
     if store is not None:
         known, origin = load_patterns(store)
     ref = parse_ref(model, Path.cwd())
-    usual = OF_GRAPHS if isinstance(ref, LocalRef) and ref.kind == "onnx" else USUAL
+    usual = OF_GRAPHS if graph_at(ref) is not None else USUAL
     wanted = _wanted(params, known, usual)
     if store is not None:
         elsewhere = site(wanted.device).differences(origin)
@@ -117,14 +116,13 @@ def _wanted(params: ExecutionParams | PatternsParams, known: Sequence[Pattern], 
 
 
 def _record(name: str, wanted: Wanted, reporter: Reporter) -> Records:
-    from hubslice.models.folder import load_model
+    from hubslice.models.opening import OpenedGraph, open_model
 
-    ref = parse_ref(name, Path.cwd())
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        return record(name, ref.path, wanted, Path(), reporter)
-    model = load_model(fetch(ref, reporter=reporter).folder, input_size=wanted.input_size)
+    opened = open_model(name, input_size=wanted.input_size, reporter=reporter)
+    if isinstance(opened, OpenedGraph):
+        return record(name, opened.path, wanted, Path(), reporter)
     with tempfile.TemporaryDirectory(prefix="hubslice-") as folder:
-        return record(name, model, wanted, Path(folder), reporter)
+        return record(name, opened.model, wanted, Path(folder), reporter)
 
 
 def _observe(pattern: Pattern, identifier: Identifier | None) -> Observation:

@@ -16,7 +16,7 @@ from hubslice.core.paths import as_path, as_text
 from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.engine.run_folder import undisturbed
-from hubslice.hub.ref import LocalRef, Ref, check_data, parse_ref
+from hubslice.hub.ref import Ref, check_data, graph_at, parse_ref
 from hubslice.tracing.opened import BATCH, Opened, Prepared, open_subject, short_name
 from hubslice.verbs.explain.facts import ChannelShare, ExplainedInput, Explanation, LayerFacts
 from hubslice.verbs.explain.params import ExplainParams, Neuron
@@ -149,7 +149,7 @@ def _check_there(inputs: Path, data: str | None) -> None:
 
 def _check_protection(ref: Ref, protect: float | None, public: bool, attack: str | None) -> None:
     """Raise InputError where there is no public model to write, or to attack."""
-    graph = isinstance(ref, LocalRef) and ref.kind == "onnx"
+    graph = graph_at(ref) is not None
     for wanted, does, needs in (
         (public, "--public writes the model without what --protect withholds", "--public writes a model folder"),
         (attack is not None, "--attack retrains the model without what --protect withholds", "--attack trains a model"),

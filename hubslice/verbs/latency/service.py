@@ -14,7 +14,6 @@ import numpy as np
 from hubslice.core.device import resolve_device
 from hubslice.core.errors import InputError
 from hubslice.core.progress import Reporter
-from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.verbs.latency.facts import LatencyReport, ModelCost, Timing
 from hubslice.verbs.latency.params import LatencyParams
 
@@ -97,18 +96,17 @@ def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
 def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter) -> _Subject:
     """The model, loaded; `graph` is where its graph will be, unless it is one."""
     from hubslice.graph.runner import open_runner
-    from hubslice.hub.pull import fetch
-    from hubslice.models.folder import load_model
+    from hubslice.models.opening import OpenedGraph, open_model
     from hubslice.verbs.latency.macs import count_weights, file_bytes
 
-    ref = parse_ref(text, Path.cwd())
-    if isinstance(ref, LocalRef) and ref.kind == "onnx":
-        shape = open_runner(text, ref.path, "cpu", 1).shape[1:]  # before anything else is read from it
-        return _Subject(text, "onnx", shape, count_weights(ref.path), file_bytes(ref.path), ref.path, None)
-    fetched = fetch(ref, reporter=reporter)
-    model = load_model(fetched.folder, input_size=input_size)
-    weights = sum(file.size for file in fetched.files if file.path.endswith(".safetensors"))
-    return _Subject(text, ref.kind, model.image_preprocessing.input_size, model.parameters, weights, graph, model)
+    opened = open_model(text, input_size=input_size, reporter=reporter)
+    if isinstance(opened, OpenedGraph):
+        path = opened.path
+        shape = open_runner(text, path, "cpu", 1).shape[1:]  # before anything else is read from it
+        return _Subject(text, "onnx", shape, count_weights(path), file_bytes(path), path, None)
+    model = opened.model
+    weights = sum(file.size for file in opened.fetched.files if file.path.endswith(".safetensors"))
+    return _Subject(text, opened.kind, model.image_preprocessing.input_size, model.parameters, weights, graph, model)
 
 
 def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
