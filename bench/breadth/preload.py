@@ -16,6 +16,7 @@ import torch
 from torch.onnx._internal.exporter import _registration
 
 import hubslice.models.load
+import hubslice.run.run
 import hubslice.tracing.engine
 import hubslice.verbs.convert.function
 import hubslice.verbs.convert.quantise
@@ -32,6 +33,7 @@ import hubslice.verbs.latency.function
 import hubslice.verbs.lineage.function
 import hubslice.verbs.lineage.service
 import hubslice.verbs.poison.function
+import hubslice.verbs.poison.service
 import hubslice.verbs.pull.function
 import hubslice.verbs.push.function
 import hubslice.verbs.slice.function

@@ -144,10 +144,13 @@ class Client:
         name = f"{path} of {repo_id}@{commit[:12]}"
         return read_over_http(url, self.headers, start, stop, size=size, skip=skip, name=name)
 
-    def login(self) -> Login:
-        me = self.api.whoami()
-        role = me.get("auth", {}).get("accessToken", {}).get("role")
-        return Login(me["name"], tuple(org["name"] for org in me.get("orgs", ())), role != "read")
+    def login(self, *, patience: float | None = None) -> Login:
+        wait = patience or constants.HF_HUB_DOWNLOAD_TIMEOUT
+        answer = get_session().get(f"{self.url}/api/whoami-v2", headers=self.headers, timeout=wait)
+        hf_raise_for_status(answer)
+        me = answer.json()
+        role = me.get("auth", {}).get("accessToken", {}).get("role", "unknown")
+        return Login(me["name"], tuple(org["name"] for org in me.get("orgs", ())), role)
 
     def check_write(self, repo_id: str) -> None:
         self.api.auth_check(repo_id, write=True)

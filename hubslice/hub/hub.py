@@ -40,11 +40,16 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Login:
-    """Who asks: the name, the organisations with a namespace of their own, and whether the token may write."""
+    """Who asks: the name, the organisations with a namespace of their own, and the token's role, such as `read`."""
 
     name: str
     organisations: tuple[str, ...]
-    may_write: bool
+    role: str = "unknown"
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the token may not write."""
+        return self.role == "read"
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,8 @@ class Hub(Protocol):
         lies further on there is no data.
         """
 
-    def login(self) -> Login:
-        """Who asks."""
+    def login(self, *, patience: float | None = None) -> Login:
+        """Who asks. `patience` in seconds: the hub shall answer within that."""
 
     def check_write(self, repo_id: str) -> None:
         """Nothing where this login may write to the repository; else an error."""

@@ -213,7 +213,7 @@ def _check_creator(repo_id: str, revision: str | None, client: Hub) -> None:
             f"cannot create {repo_id}: this login is {login.name}, which does not own the namespace {owner}",
             hint=f"push to {login.name}/{name}, or log in as {owner}: hf auth login",
         )
-    if not login.may_write:
+    if login.reads_only:
         raise PushError(f"cannot create {repo_id}: the token of this login may only read", hint=LOGIN)
 
 

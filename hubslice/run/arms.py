@@ -102,7 +102,7 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
             about = f"the smallest weights {_fate(recipe)}"
             return _sliced(name, "Magnitude slice", about, recipe, MagnitudeParams)
         case "random":
-            counted = "multiplications" if getattr(recipe.slice, "count", "weights") == "macs" else "weights"
+            counted = "multiplications" if recipe.slice.counts_macs else "weights"
             about = f"as many {counted}, by chance, {_fate(recipe)}"
             return _sliced(name, "Random slice", about, recipe, RandomParams)
         case _:

@@ -69,6 +69,21 @@ def test_nothing_else_knows_methods_defects_and_libraries_by_name() -> None:
     assert told == []
 
 
+def test_the_hub_is_asked_through_its_protocol() -> None:
+    """Only `hub` knows the Hugging Face Hub's client; data sets come through `datasets`, which has it built in."""
+    graph = grimp.build_graph("hubslice", cache_dir=None, include_external_packages=True)
+    data_sets = {"hubslice.task.hub", "hubslice.task.checked", "hubslice.task.cached"}
+    made = graph.find_modules_that_directly_import("hubslice.hub.client")
+    assert made == {"hubslice.hub.default", "hubslice.task.hub", "hubslice.task.checked"}
+    imported = graph.find_modules_that_directly_import("huggingface_hub")
+    formats = {"hubslice.card.results", "hubslice.core.library_bars"}
+    folders = {"hubslice.verbs.doctor.checks"}
+    assert {name for name in imported if not name.startswith("hubslice.hub.")} == data_sets | formats | folders
+    asking = {"hub.client", "hub.http_ranges", "hub.session", "hub.model_info"}
+    others = {name for name in imported if name.startswith("hubslice.hub.")} - {f"hubslice.{name}" for name in asking}
+    assert others == {"hubslice.hub.answers", "hubslice.hub.proxies", "hubslice.hub.refusals"}  # which read its errors
+
+
 def below(kind: type) -> set[type]:
     """All subclasses."""
     return {found for each in kind.__subclasses__() for found in (each, *below(each))}

@@ -17,6 +17,7 @@ from hubslice.hub.hub import MAIN, Change, Commit, Hub, Login, NoRepositoryError
 from hubslice.hub.integrity import Expected, digest
 from hubslice.hub.session import shut
 from hubslice.models.timm_adapter import TimmModel
+from hubslice.verbs.doctor.checks import examine
 from tests.images import COLOURS
 
 
@@ -68,8 +69,8 @@ class FolderHub:
         self.read_ranges.append((path, stop - start))
         return Part((self.root / repo_id / path).read_bytes()[start:stop], ranged=True)
 
-    def login(self) -> Login:
-        return Login("alice", ("lab",), may_write=True)
+    def login(self, *, patience: float | None = None) -> Login:
+        return Login("alice", ("lab",), "write")
 
     def check_write(self, repo_id: str) -> None:
         if not repo_id.startswith("alice/"):
@@ -110,6 +111,12 @@ def saved(folder: Path) -> Path:
     TimmModel.create("test_resnet", tuple(COLOURS), seed=1).save(folder)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# A teacher\n")
     return folder
+
+
+def test_doctor_asks_it(hub: FolderHub) -> None:
+    told = {finding.name: (finding.state, finding.detail) for finding in examine()}
+    assert told["hub"] == ("ok", "folder:hub answers")
+    assert told["token"] == ("ok", "logged in as alice, token with write rights")
 
 
 @pytest.mark.slow

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hubslice.core.errors import HubsliceError
 from hubslice.core.foreign_errors import first_line
+
+if TYPE_CHECKING:
+    from hubslice.hub.hub import Hub, Login
 
 State = Literal["ok", "warn", "fail"]
 
@@ -21,7 +24,7 @@ _PACKAGES = (
     "huggingface-hub",
 )  # fmt: skip
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-_TIMEOUT = 5.0  # seconds that the Hub has to answer
+_PATIENCE = 5.0  # seconds that the Hub has to answer
 _GIB = 2**30
 
 
@@ -103,32 +106,28 @@ def _onnx_runtime() -> Iterable[Finding]:
 
 
 def _hub() -> Iterable[Finding]:
-    from huggingface_hub import get_session
-    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
-
-    from hubslice.hub.client import Client
+    from hubslice.hub.default import default_hub
     from hubslice.hub.hub import LOGIN
-    from hubslice.hub.refusals import cause, explain
+    from hubslice.hub.refusals import cause, explain, status
 
-    client = Client()
-    if client.offline:
+    hub = default_hub()
+    if hub.offline:
         yield Finding("hub", "ok", "offline mode (HF_HUB_OFFLINE): local folders and the cache only")
-        yield _token("not checked offline")
+        yield _token(hub, "not checked offline")
         return
     try:
-        answer = get_session().get(f"{client.url}/api/whoami-v2", headers=client.headers, timeout=_TIMEOUT)
-        refused = answer.status_code in (401, 403)
-        if not refused:
-            hf_raise_for_status(answer)
-        token = _token("") if refused else _rights(answer.json())
+        token = _rights(hub.login(patience=_PATIENCE))
     except Exception as error:  # no answer, or anything else than a Hub's
-        why, hint = explain(cause(error), repo_id="", client=client)
-        yield Finding("hub", "warn", client.without_token(why), f"{hint}; local folders work")
-        yield _token("not checked")
-        return
-    yield Finding("hub", "ok", f"{client.url} answers")
-    if refused and client.login_token:
-        token = Finding("token", "fail", f"the Hub does not accept it (HTTP {answer.status_code})", LOGIN)
+        code = status(error)
+        if code not in (401, 403):
+            why, hint = explain(cause(error), repo_id="", client=hub)
+            yield Finding("hub", "warn", hub.without_token(why), f"{hint}; local folders work")
+            yield _token(hub, "not checked")
+            return
+        token = _token(hub, "")
+        if hub.login_token:
+            token = Finding("token", "fail", f"the Hub does not accept it (HTTP {code})", LOGIN)
+    yield Finding("hub", "ok", f"{hub.url} answers")
     yield token
 
 
@@ -187,20 +186,16 @@ def _identity_graph() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _token(unchecked: str) -> Finding:
-    from huggingface_hub import get_token
-
+def _token(hub: Hub, unchecked: str) -> Finding:
     from hubslice.hub.hub import LOGIN
 
-    if get_token():
+    if hub.login_token:
         return Finding("token", "ok", f"there is one, {unchecked}")
     return Finding("token", "warn", "not logged in: public models only, no push", LOGIN)
 
 
-def _rights(answer: dict[str, Any]) -> Finding:
-    token = answer.get("auth", {}).get("accessToken", {})
-    role = token.get("role", "unknown")
-    about = f"logged in as {answer.get('name', 'somebody')}, token with {role} rights"
-    if role == "read":
+def _rights(login: Login) -> Finding:
+    about = f"logged in as {login.name}, token with {login.role} rights"
+    if login.reads_only:
         return Finding("token", "warn", f"{about}: no push", "make a token with write access, then hf auth login")
     return Finding("token", "ok", about)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hubslice.hub.hub import Login
 from hubslice.verbs.doctor import checks
 from hubslice.verbs.doctor.checks import Finding
 from tests.terminal.conftest import Hubslice, hubslice
@@ -41,7 +42,7 @@ def test_two_runtimes_are_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("role", "state"), [("read", "warn"), ("write", "ok"), ("fineGrained", "ok")])
 def test_rights_of_a_token(role: str, state: str) -> None:
-    finding = checks._rights({"name": "alice", "auth": {"accessToken": {"role": role}}})
+    finding = checks._rights(Login("alice", (), role))
     assert (finding.state, role in finding.detail) == (state, True)
 
 
