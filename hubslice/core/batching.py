@@ -41,7 +41,7 @@ class Batches:
                     raise
                 if stop - start == 1:
                     raise MemoryShortError(
-                        f"out of memory with a single image ({first_line(error)})",
+                        f"out of memory with a single sample ({first_line(error)})",
                         hint="set a smaller teacher.input_size, or use --device cpu on a machine with more memory",
                     ) from error
                 self.size = (stop - start) // 2

@@ -79,5 +79,5 @@ def _child(
 
 def _parent(parents: list[Member], rng: np.random.Generator) -> np.ndarray:
     rivals = rng.integers(0, len(parents), RIVALS)
-    _, image = max((parents[int(at)] for at in rivals), key=lambda member: member[0])
-    return image
+    _, sample = max((parents[int(at)] for at in rivals), key=lambda member: member[0])
+    return sample

@@ -15,7 +15,7 @@ def check_trainable(recipe: SliceRecipe, folder: RunFolder) -> None:
 
     Raises:
         RecipeError: they are of one image, of which the teacher cannot be trained.
-        DataError: there are fewer images than processes.
+        DataError: there are fewer samples than processes.
     """
     from hubslice.models.folder import load_model
     from hubslice.training.batches import EpochBatches

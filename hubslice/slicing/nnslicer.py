@@ -63,7 +63,7 @@ def _of(name: str, found: Contributions, shape: tuple[int, ...] | None = None) -
     uses = found.weights.get(name)
     if uses is None or (shape is not None and uses.shape != shape):
         raise SliceError(
-            f"nothing is known of what {name} contributes: no way leads through it from the answer to the image",
+            f"nothing is known of what {name} contributes: no way leads through it from the answer to the sample",
             hint=f"leave it out with slice.layers ('!{name}')",
         )
     return uses

@@ -39,7 +39,7 @@ class Slicer:
 
     `run(candidates, known, params, seed)` gives flat relevance of single weights in canonical order, `units(groups,
     weights, seed, known)` the importance of whole channels; a method has what it can do. `known` is what was counted on
-    the task's images: a `Profile`, `Contributions`, or None. One without either is a search, which needs the images
+    the task's samples: a `Profile`, `Contributions`, or None. One without either is a search, which needs the samples
     themselves (see `hubslice.slicing.seam`).
     """
 

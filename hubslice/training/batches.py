@@ -57,7 +57,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __init__(self, samples: int, batch_size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
         if samples < world:
             raise DataError(
-                f"{samples} training images are too few for {world} processes",
+                f"{samples} training samples are too few for {world} processes",
                 hint="start fewer",
             )
         self.samples, self.seed = samples, seed

@@ -56,7 +56,7 @@ class Compensation:
         """Add to each layer what the weights outside the slice, which it still has, give on average.
 
         That goes into its bias; without one, out of the running mean of the batch normalisation behind it. A layer is
-        linear, so the average over images of what weights add is what they make of the average image. A constant
+        linear, so the average over samples of what weights add is what they make of the average sample. A constant
         replaces it at all positions alike: where a border is padded the layer adds too much, inside too little, on
         average neither.
 
@@ -71,7 +71,7 @@ class Compensation:
             users = [at for at, module in modules.items() if getattr(module, "weight", None) is parameters.get(name)]
             layers = [at for at in users if at in self.layers and self.layers[at].rows]
             if not layers:
-                raise _homeless(name, "is not the weight of a convolution or linear layer that images pass through")
+                raise _homeless(name, "is not the weight of a convolution or linear layer that samples pass through")
             keep = torch.from_numpy(mask)
             for at in layers:
                 _compensate(modules[at], self.layers[at], name, keep)

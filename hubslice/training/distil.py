@@ -1,4 +1,4 @@
-"""Further training of a model towards given answers: a short, seeded loop over images in memory."""
+"""Further training of a model towards given answers: a short, seeded loop over samples in memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hubslice.core.errors import MemoryShortError
 from hubslice.core.foreign_errors import first_line
 from hubslice.core.machine import out_of_memory
 from hubslice.core.progress import Reporter
+from hubslice.modality.modality import Encoded, placed
 from hubslice.models.base import Model
 from hubslice.recipe.deviation import RepairParams
 from hubslice.training.distillation import distillation_loss
@@ -22,7 +23,7 @@ from hubslice.training.hold import hold
 
 def distil(
     model: Model,
-    pixels: Callable[[np.ndarray], Tensor],
+    encoded: Callable[[np.ndarray], Encoded],
     answers: Tensor,
     params: RepairParams,
     *,
@@ -30,11 +31,11 @@ def distil(
     device: torch.device,
     reporter: Reporter,
 ) -> tuple[float, ...]:
-    """Train `model` in place, on images whose `answers` are logarithms of probabilities [n, classes].
+    """Train `model` in place, on samples whose `answers` are logarithms of probabilities [n, classes].
 
-    `pixels` gives the images with the numbers [batch] in [0, 1], [batch, C, H, W]. The loss is the Kullback-Leibler
+    `encoded` gives the samples with the numbers [batch]. The loss is the Kullback-Leibler
     divergence of the model's probabilities from the answers; its mean in every epoch is given back. Weights outside
-    `held` stay what they are. The network is in evaluation mode throughout: a few changed images must not move the
+    `held` stay what they are. The network is in evaluation mode throughout: a few changed samples must not move the
     running statistics of normalisation, and nothing is dropped. Ends at the first epoch whose loss is not finite.
 
     Raises:
@@ -55,7 +56,7 @@ def distil(
                     done = (epoch + start / len(order)) / params.epochs
                     optimizer.param_groups[0]["lr"] = params.lr * 0.5 * (1 + math.cos(math.pi * done))
                     wanted = answers[torch.from_numpy(rows)].to(device)
-                    loss = distillation_loss(model.logits(pixels(rows).to(device)), wanted, temperature=1.0)
+                    loss = distillation_loss(model.answer(placed(encoded(rows), device)), wanted, temperature=1.0)
                     optimizer.zero_grad()
                     loss.backward()
                     optimizer.step()
@@ -68,7 +69,7 @@ def distil(
         if not out_of_memory(error):
             raise
         raise MemoryShortError(
-            f"out of memory in training with {params.batch_size} images a step ({first_line(error)})",
+            f"out of memory in training with {params.batch_size} samples a step ({first_line(error)})",
             hint="use --device cpu, or a smaller --input-size",
         ) from error
     network.cpu()

@@ -77,8 +77,8 @@ def finetune(
 
     Raises:
         MemoryShortError: memory does not suffice for a batch of this size.
-        RecipeError: batches are of one image, of which the model cannot be trained.
-        DataError: there are fewer images than processes.
+        RecipeError: batches are of one sample, of which the model cannot be trained.
+        DataError: there are fewer samples than processes.
     """
     if world() == 1:  # one state a process: a former training on another device must not decide this one
         AcceleratorState._reset_state(reset_partial_state=True)
@@ -174,7 +174,7 @@ def _room_for(batch_size: int) -> Iterator[None]:
             raise
         smaller = f"with train.batch_size={batch_size // 2}" if batch_size > 1 else "with a smaller teacher.input_size"
         raise MemoryShortError(
-            f"out of memory in training with {batch_size} images a step ({first_line(error)})",
+            f"out of memory in training with {batch_size} samples a step ({first_line(error)})",
             hint=f"give the command again {smaller}; all arms are then trained so",
         ) from error
 

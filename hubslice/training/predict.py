@@ -25,7 +25,7 @@ def predict(
 ) -> Tensor:
     """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
 
-    `change` is done to encoded batches, for instance a trigger stamped on images. A batch that does not fit into memory
+    `change` is done to encoded batches, for instance to stamp a trigger on them. A batch that does not fit into memory
     is halved.
     """
     model.module.eval().to(device)

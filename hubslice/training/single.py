@@ -1,4 +1,4 @@
-"""Whether a model can be trained on batches of one image: batch normalisation needs more than one value a channel."""
+"""Whether a model can be trained on batches of one sample: batch normalisation needs more than one value a channel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_batches(model: Model, params: TrainParams, batches: EpochBatches) -> N
     """Make sure that every batch of the training can be computed; nothing of the model changes.
 
     Raises:
-        RecipeError: there are batches of one image, and the model normalises over a batch of single pixels.
+        RecipeError: there are batches of one sample, and the model normalises over a batch of one value each.
     """
     if batches.least > 1 or params.part == "classifier" or params.epochs == 0:
         return
@@ -29,12 +29,12 @@ def check_batches(model: Model, params: TrainParams, batches: EpochBatches) -> N
     if where is None:
         return
     if batches.world > 1:
-        cause = f"of {batches.world} processes one gets a single image in a training step"
+        cause = f"of {batches.world} processes one gets a single sample in a training step"
         hint = f"set train.batch_size to {2 * batches.world} or more, or start fewer processes"
     elif params.batch_size == 1:
-        cause, hint = "train.batch_size is 1: a training step has a single image", "set train.batch_size to 2 or more"
+        cause, hint = "train.batch_size is 1: a training step has a single sample", "set train.batch_size to 2 or more"
     else:
-        cause, hint = "there is a single training image, so that a batch has no other", "give more training images"
+        cause, hint = "there is a single training sample, so that a batch has no other", "give more training samples"
     raise RecipeError(
         f"{cause}, and batch normalisation ({where}) sees one value of each channel, which has no variance",
         hint=f"{hint}, or train.part=classifier, which leaves running statistics as they are",
@@ -42,7 +42,7 @@ def check_batches(model: Model, params: TrainParams, batches: EpochBatches) -> N
 
 
 def refuses_one(model: Model) -> str | None:
-    """The layer that cannot normalise a batch of one image in training mode; None where all can."""
+    """The layer that cannot normalise a batch of one sample in training mode; None where all can."""
     stock = model.module
     seen = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from graphlib import TopologicalSorter
@@ -82,6 +83,25 @@ def test_the_hub_is_asked_through_its_protocol() -> None:
     asking = {"hub.client", "hub.http_ranges", "hub.session", "hub.model_info"}
     others = {name for name in imported if name.startswith("hubslice.hub.")} - {f"hubslice.{name}" for name in asking}
     assert others == {"hubslice.hub.answers", "hubslice.hub.proxies", "hubslice.hub.refusals"}  # which read its errors
+
+
+# What never asks whether an input is an image or a text: a `Modality` knows.
+NEUTRAL = ("engine", "profiling", "slicing", "training", "run/plan.py", "run/steps/inputs.py")
+NEUTRAL_SEARCH = ("search", "genetic", "choice", "fitness", "lockstep", "labels", "outcome", "finished", "deviations")
+
+
+def test_most_code_does_not_know_what_an_input_is() -> None:
+    """No word of images or pixels in it."""
+    places = [PACKAGE / name for name in NEUTRAL] + [PACKAGE / "deviation" / f"{name}.py" for name in NEUTRAL_SEARCH]
+    files = [file for place in places for file in ([place] if place.suffix else place.rglob("*.py"))]
+    assert len(files) > 45
+    told = [
+        f"{file.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for file in files
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search("image|pixel|picture", line, re.IGNORECASE)
+    ]
+    assert told == []
 
 
 def below(kind: type) -> set[type]:

@@ -240,7 +240,7 @@ def test_a_batch_that_does_not_fit(
         raise MemoryError("Unable to allocate 7 TiB")
 
     monkeypatch.setattr(BatchTrace, "run", none)
-    refused("explain", "plain.onnx", "-i", "good.npy", code=2, says=("out of memory with a single image", "7 TiB"))
+    refused("explain", "plain.onnx", "-i", "good.npy", code=2, says=("out of memory with a single sample", "7 TiB"))
     assert not (place / "plain-explained").exists()
 
 

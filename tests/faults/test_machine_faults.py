@@ -240,7 +240,7 @@ def test_too_little_memory(
     run = shutil.copytree(begun, tmp_path / "run")
     with monkeypatch.context() as patch:
         small_memory(patch, 8, training=True)
-        says = ("out of memory in training with 16 images a step (CUDA out of memory", "train.batch_size=8")
+        says = ("out of memory in training with 16 samples a step (CUDA out of memory", "train.batch_size=8")
         refused("slice", str(run), "--quiet", code=2, says=says)
         assert hubslice("slice", str(run), "train.batch_size=8", "--until", "train", "--quiet").code == 0
     # Out of training the batch is halved, and halved again; nobody sees a difference.
@@ -251,7 +251,7 @@ def test_too_little_memory(
     assert result(run)["report"]["arms"] == result(whole)["report"]["arms"]
     assert result(run)["report"]["defects"] == result(whole)["report"]["defects"]
     small_memory(monkeypatch, 0, training=False)
-    refused("audit", str(run), "--force", "--quiet", code=2, says=("out of memory with a single image", "input_size"))
+    refused("audit", str(run), "--force", "--quiet", code=2, says=("out of memory with a single sample", "input_size"))
     assert strays(run) == ["steps/.audit.backdoor"]  # under way
 
 

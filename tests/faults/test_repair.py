@@ -150,7 +150,7 @@ def test_an_earlier_repair_is_replaced_whole_or_stays(
         return {}, ModelError("a failed on images", hint="make it again")
 
     for name, broken, says in (
-        ("torch.nn.functional.kl_div", out_of_memory, ("in training with 32 images a step", "--device cpu")),
+        ("torch.nn.functional.kl_div", out_of_memory, ("in training with 32 samples a step", "--device cpu")),
         ("hubslice.verbs.diff.repair.search_seeds", failing, ("a failed on images", "make it again")),
     ):
         with monkeypatch.context() as patch:

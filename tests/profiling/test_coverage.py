@@ -183,7 +183,7 @@ def test_out_of_memory_halves_the_batch(case: Exported, monkeypatch: pytest.Monk
 
 def test_out_of_memory_with_one_sample(case: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, 0, MESSAGES[0])
-    with pytest.raises(MemoryShortError, match=r"out of memory with a single image .*1234"):
+    with pytest.raises(MemoryShortError, match=r"out of memory with a single sample .*1234"):
         profile(case.path, case.neurons, Samples(case, N), SNAC)
 
 

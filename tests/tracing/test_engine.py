@@ -118,7 +118,7 @@ def test_a_batch_that_does_not_fit_is_halved(
     assert_same(expected, trace(*place, Selection(), batch_size=8))
     assert max(seen) == 8
     monkeypatch.setattr(BatchTrace, "run", lambda *_: (_ for _ in ()).throw(MemoryError()))
-    with pytest.raises(MemoryShortError, match="a single image"):
+    with pytest.raises(MemoryShortError, match="a single sample"):
         trace(*place, Selection(), workers=2)
 
 

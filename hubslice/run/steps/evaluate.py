@@ -74,8 +74,8 @@ class EvaluateStep(Step):
         return "data", *(step for _, step in self.arms), *(("pull",) if self.known else ())
 
     def cost(self, work: Workload) -> Cost:
-        images = work.count("validation") + work.count("test")
-        return Cost(len(self.arms) * (work.units.loading + images * work.units.judging), SMALL_FILE)
+        samples = work.count("validation") + work.count("test")
+        return Cost(len(self.arms) * (work.units.loading + samples * work.units.judging), SMALL_FILE)
 
     def run(self, context: Context) -> None:
         from hubslice.training.predict import predict

@@ -1,4 +1,4 @@
-"""Searching for a slice on the task's images."""
+"""Searching for a slice on the task's samples."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def search_step(recipe: SliceRecipe, arm: Arm) -> Step:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchStep(SliceStep):
-    """Search for the weights that the task needs, on the training images; of `train` what reads them."""
+    """Search for the weights that the task needs, on the training samples; of `train` what reads them."""
 
     version: ClassVar[int] = 4
 

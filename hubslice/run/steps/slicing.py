@@ -58,7 +58,7 @@ class ProfileStep(Step):
         if params.samples is not None:
             train = train.take(params.samples, self.seed)
         done = 0
-        with context.reporter.track("Profiling", len(train), "image") as bar:
+        with context.reporter.track("Profiling", len(train), "sample") as bar:
 
             def progress(now: int, _: int) -> None:
                 nonlocal done
@@ -85,7 +85,7 @@ class ProfileStep(Step):
 
 
 def slice_step(recipe: SliceRecipe, arm: Arm) -> Step:
-    """Make the arm's slice: searched for on the task's images, or from the teacher's weights and what was counted."""
+    """Make the arm's slice: searched for on the task's samples, or from the teacher's weights and what was counted."""
     assert arm.slicing is not None
     if arm.slicing.needs == "search":
         return search_step(recipe, arm)

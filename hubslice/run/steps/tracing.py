@@ -1,4 +1,4 @@
-"""Tracing the task's images back through the teacher: what each of its weights contributed."""
+"""Tracing the task's samples back through the teacher: what each of its weights contributed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from hubslice.training.initial import Known
 
 CONTRIBUTIONS = "contributions.safetensors"
-BATCH = 32  # images at a time where only means are taken
+BATCH = 32  # samples at a time where only means are taken
 
 
 @dataclass(frozen=True, kw_only=True)
 class TraceStep(Step):
-    """Sum, for every weight, the sizes of its contributions to the teacher's answers on the training images."""
+    """Sum, for every weight, the sizes of its contributions to the teacher's answers on the training samples."""
 
     kind: ClassVar[str] = "trace"
     version: ClassVar[int] = 2
@@ -47,7 +47,7 @@ class TraceStep(Step):
 
     @property
     def title(self) -> str:
-        return "Trace the images back"
+        return "Trace the samples back"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class TraceStep(Step):
         model, task = context.model("pull"), context.task()
         model.check_answers()  # they are what is traced
         split = some_of_each(task.train, self.tracing.samples, self.seed)
-        with context.reporter.track("Tracing", len(split), "image") as bar:
+        with context.reporter.track("Tracing", len(split), "sample") as bar:
             found = contributions(
                 model,
                 context.inputs["export"] / GRAPH,
@@ -103,9 +103,9 @@ def contributions(
     device: str,
     progress: Callable[[int], None],
 ) -> Contributions:
-    """What each weight contributed on the images of a split, compared with their own means.
+    """What each weight contributed on the samples of a split, compared with their own means.
 
-    `known` are the teacher's labels behind each of the task's: an image is traced back from its own class where that
+    `known` are the teacher's labels behind each of the task's: a sample is traced back from its own class where that
     is one of the teacher's, else from the teacher's answer.
 
     Raises:
@@ -125,7 +125,7 @@ def contributions(
     network = folded_network(model, graph, model.example_inputs(SAMPLES, seed=0))
     inputs = ModelInputs(split, model, "")
     batches = (inputs.batch(at, min(at + BATCH, len(inputs))) for at in range(0, len(inputs), BATCH))
-    means = take_means(network, {0: batches}, neuron=params.mean, data="the images that are traced", device=device)
+    means = take_means(network, {0: batches}, neuron=params.mean, data="the samples that are traced", device=device)
     selection = Selection(rule=params.rule, theta=params.theta)
     columns = known_columns(model, known or ())
     own = np.array([found[0] if len(found) == 1 else -1 for found in columns], np.int64)

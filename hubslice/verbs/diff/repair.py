@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hubslice.deviation.finished import Finished
     from hubslice.deviation.image.predictors import ImagePredictor
     from hubslice.deviation.predictor import Pair
+    from hubslice.modality.modality import Encoded
     from hubslice.models.base import Model
 
 FACTS = "repair.json"
@@ -232,6 +233,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     import torch
 
     from hubslice.artefacts.slice import Slice
+    from hubslice.modality.image.images import PIXELS
     from hubslice.slicing.compaction import zeros
     from hubslice.training.distil import distil
 
@@ -240,14 +242,14 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
     plain = [part.outcomes[at][0].seed_answers.a for at in range(len(part.seeds.names))]
     answers = np.stack([*(answer for _, answer in triggers), *plain])[:, part.pair.shared.b]
 
-    def pixels(rows: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(part.pair.b.pixels(images[rows]))
+    def encoded(rows: np.ndarray) -> Encoded:
+        return {PIXELS: torch.from_numpy(part.pair.b.pixels(images[rows]))}
 
     none = zeros(model)
     held = Slice({name: mask for name, mask in none.masks.items() if not mask.all()}, none.method)
     loss = distil(
         model,
-        pixels,
+        encoded,
         torch.from_numpy(answers).float(),
         params,
         held=held,

@@ -275,7 +275,7 @@ def test_the_loop_is_plain_gradient_descent_on_the_divergence(place: Path) -> No
     model, slow = load_model(place / "b"), load_model(place / "b")
     (loss,) = distil(
         model,
-        lambda rows: images[torch.from_numpy(rows)],
+        lambda rows: {PIXELS: images[torch.from_numpy(rows)]},
         wanted.log(),
         params,
         held=Slice({}, "none"),
