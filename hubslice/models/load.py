@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def load(model: AnyPath, *, input_size: int | None = None) -> Model:
     """A model ready to use, of whatever form: plain, compact, or published as a difference to its teacher.
 
-    - `predict(images)`: answers to one image or several, as paths, bytes or PIL images; see `Model.predict`.
-    - `module`: the stock library's own object, whose forward takes normalised pixels.
+    - `predict(inputs)`: answers to images, as paths, bytes or PIL images, or to texts; see `Model.predict`.
+    - `module`: the stock library's own object, whose forward takes normalised pixels, or token ids.
     - `labels`: its classes, in the order of the outputs.
     - `logits(pixels)`: for pixels [N, C, H, W] in [0, 1] at the model's own size, for which `preprocessing` prepares.
 
