@@ -44,8 +44,9 @@ class Lines:
 
     `setup` has the place {home}: a string literal with the model's id on the Hub behind `hub`, or with its folder
     behind `local`. `answer` has {image}, the literal of an image's path, and may have {read}: lines that open that path
-    as the Pillow image `image`. Afterwards the expression `result` gives the probabilities, a tensor [classes].
-    `exception` says where the library shows transparent parts of images otherwise, `remark` is told beside the lines.
+    as the Pillow image `image`. Braces of Python's own are doubled in both. Afterwards the expression `result` gives
+    the probabilities, a tensor [classes]. `exception` says where the library shows transparent parts of images
+    otherwise, `remark` is told beside the lines.
     """
 
     setup: str
