@@ -49,7 +49,7 @@ class Penultimate(Defect):
     reference: ClassVar = "https://arxiv.org/abs/1904.04334"
     rebuild: ClassVar = (
         "Images from the teacher are stored in full. Those of the controls follow from the settings, the seed and "
-        "`indices`: run the audit again and compare images_sha256 (kernels of another device may round differently)."
+        "`indices`: run the audit again and compare pictures_sha256 (kernels of another device may round differently)."
     )
 
     def __init__(self, params: PenultimateParams) -> None:
