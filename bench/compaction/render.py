@@ -12,10 +12,11 @@ import numpy as np
 from hubslice.artefacts.report import BASELINE
 from hubslice.card.plot_style import COLOURS, new_figure, styled, write_figure
 from hubslice.core.artefact import Artefact, write_atomically
-from hubslice.core.rate import Rate
+from hubslice.core.rate import Estimate, Rate
+from hubslice.defects.rates import estimate, redrawn
 from hubslice.verbs.latency.facts import LatencyReport, ModelCost
 
-from ..inheritance.statistics import RESAMPLES, Difference, Spread
+from ..inheritance.statistics import Spread
 from .arms import MAGNITUDE, PLANNED, SEAM, SHORT
 from .run import Outcome
 
@@ -74,7 +75,7 @@ def rows() -> dict[tuple[str, int], Row]:
     return found
 
 
-def difference(one: Sequence[Outcome], other: Sequence[Outcome]) -> Difference:
+def difference(one: Sequence[Outcome], other: Sequence[Outcome]) -> Estimate:
     """Mean test accuracy of one minus that of the other, over the seeds that both have, with a bootstrap interval.
 
     Images are drawn anew within each seed, the same for both.
@@ -86,9 +87,8 @@ def difference(one: Sequence[Outcome], other: Sequence[Outcome]) -> Difference:
         gained = np.array([int(x) - int(y) for x, y in zip(a.right, b.right, strict=True)])
         counts = np.array([(gained == value).sum() for value in (-1, 0, 1)])
         points.append(gained.mean())
-        drawn.append(rng.multinomial(len(gained), counts / len(gained), size=RESAMPLES) @ (-1, 0, 1) / len(gained))
-    low, high = np.percentile(np.mean(drawn, axis=0), [2.5, 97.5])
-    return Difference(value=float(np.mean(points)), low=float(low), high=float(high))
+        drawn.append(redrawn(counts, rng) @ (-1, 0, 1) / len(gained))
+    return estimate(float(np.mean(points)), np.mean(drawn, axis=0), sum(len(a.right) for a, _ in pairs))
 
 
 def render() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from hubslice.artefacts.report import BASELINE, CONTROL, TEACHER
 from hubslice.card.plot_style import FAINT, INK, new_figure, styled, write_figure
 from hubslice.core.artefact import Artefact, write_atomically
+from hubslice.core.rate import Estimate
 
 from .arms import RETRAIN, SETTINGS, TITLES, Setting, name_of
 from .predictions import Predictions
-from .statistics import Difference, Spread, Summary, summary
+from .statistics import Spread, Summary, summary
 
 HERE = Path(__file__).parent
 ATTACKS = {
@@ -113,7 +114,7 @@ def _spread(found: Spread) -> str:
     return f"{100 * found.mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def _points(found: Difference) -> str:
+def _points(found: Estimate) -> str:
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 

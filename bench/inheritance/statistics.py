@@ -8,11 +8,10 @@ import numpy as np
 
 from hubslice.artefacts.report import BASELINE, TEACHER
 from hubslice.core.artefact import Artefact
-from hubslice.core.rate import Rate
+from hubslice.core.rate import Estimate, Rate
+from hubslice.defects.rates import by_model, dir_pairs, estimate, outcomes, pair_counts, redrawn
 
 from .predictions import Predictions
-
-RESAMPLES = 10_000
 
 
 class Spread(Artefact):
@@ -32,23 +31,18 @@ class Spread(Artefact):
         return min(values), max(values)
 
 
-class Difference(Artefact):
-    """A difference to the baseline with its 95 % bootstrap interval over images, paired, seed by seed."""
-
-    value: float
-    low: float
-    high: float
-
-
 class Summary(Artefact):
-    """One arm under one attack. `reduction` is 1 - DIR / baseline's DIR, `drop` is in shares of 1."""
+    """One arm under one attack. `reduction` is 1 - DIR / baseline's DIR, `drop` is in shares of 1.
+
+    Both have 95 % bootstrap intervals over images, paired, seed by seed.
+    """
 
     arm: str
     title: str
     accuracy: Spread
-    drop: Difference
+    drop: Estimate
     dir: dict[str, Spread]  # by source
-    reduction: Difference
+    reduction: Estimate
     asr: Spread | None
 
 
@@ -73,40 +67,32 @@ def summary(seeds: Sequence[Predictions], arm: str, attack: str) -> Summary:
     )
 
 
-def _against_baseline(seeds: Sequence[Predictions], arm: str, attack: str) -> tuple[Difference, Difference]:
+def _against_baseline(seeds: Sequence[Predictions], arm: str, attack: str) -> tuple[Estimate, Estimate]:
     """Accuracy lost, and share of the DIR avoided.
 
-    Images are drawn anew within each seed (multinomially over the pairs of outcomes, which is the same), rates are
-    averaged over the seeds. The interval tells how far the images decide; the spread over seeds stands beside it.
+    Images are drawn anew within each seed, rates are averaged over the seeds. The interval tells how far the images
+    decide; the spread over seeds stands beside it.
     """
     rng = np.random.default_rng(0)
-    observed, drawn = [], []
-    for found in seeds:
-        pairs = np.bincount(3 * _outcomes(found, arm, attack) + _outcomes(found, BASELINE, attack), minlength=9)
-        n = int(pairs.sum())
-        observed.append(_rates(pairs[None]))
-        drawn.append(_rates(rng.multinomial(n, pairs / n, size=RESAMPLES)))
-    point, draws = np.mean(observed, axis=0)[0], np.mean(drawn, axis=0)
-    return (
-        _difference(point[3] - point[2], draws[:, 3] - draws[:, 2]),
-        _difference(1 - point[0] / point[1], 1 - draws[:, 0] / draws[:, 1]),
-    )
+    pairs = [pair_counts(_outcomes(found, arm, attack), _outcomes(found, BASELINE, attack)) for found in seeds]
+    drawn = [redrawn(counts, rng) for counts in pairs]
+    (lost, avoided), (lost_drawn, avoided_drawn) = _gains([counts[None] for counts in pairs]), _gains(drawn)
+    n, right = (sum(int(counts[first:].sum()) for counts in pairs) for first in (0, 1))  # by either, when clean
+    return estimate(lost[0], lost_drawn, n), estimate(avoided[0], avoided_drawn, right)
+
+
+def _gains(seeds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy lost and share of the DIR avoided, float64 [R] each, for counts of outcome pairs [R, 9] by seed."""
+    accuracies = np.mean([_accuracies(pairs) for pairs in seeds], axis=0)
+    rates = np.mean([dir_pairs(pairs) for pairs in seeds], axis=0)
+    return accuracies[:, 1] - accuracies[:, 0], 1 - rates[:, 0] / rates[:, 1]
 
 
 def _outcomes(found: Predictions, arm: str, attack: str) -> np.ndarray:
-    """Per image: 0 wrong when clean, 1 withstood the attack, 2 was made wrong by it."""
-    right = found.clean(arm) == found.labels
-    return np.where(right, np.where(found.seen[attack, TEACHER, arm] != found.labels, 2, 1), 0)
+    return outcomes(found.seen[attack, TEACHER, arm] != found.labels, found.clean(arm) == found.labels)
 
 
-def _rates(pairs: np.ndarray) -> np.ndarray:
-    """For counts of outcome pairs [R, 9]: the arm's and the baseline's DIR, then their accuracies, float64 [R, 4]."""
-    table = pairs.reshape(-1, 3, 3)
-    counts = np.stack([table.sum(2), table.sum(1)], axis=1)  # [R, model, outcome]
-    right = counts[:, :, 1] + counts[:, :, 2]
-    return np.concatenate([counts[:, :, 2] / right, right / counts.sum(2)], axis=1)
-
-
-def _difference(value: float, draws: np.ndarray) -> Difference:
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Difference(value=float(value), low=float(low), high=float(high))
+def _accuracies(pairs: np.ndarray) -> np.ndarray:
+    """The arm's and the baseline's accuracy, float64 [R, 2], for counts of outcome pairs [R, 9]."""
+    counts = by_model(pairs)
+    return (counts[:, :, 1] + counts[:, :, 2]) / counts.sum(2)

@@ -1,6 +1,7 @@
 """What the Hub accepts in a card's head, as far as it can be known offline.
 
-The Hub checks `license`, `datasets` and `model-index` on every push and refuses the commit otherwise.
+The Hub checks `license`, `datasets` and `model-index` on every push and refuses the commit otherwise. Its list of
+licenses grows, so one that is not on ours is told, not refused.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hubslice.card.frontmatter import Head, eval_results, parse_head
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from hubslice.card.frontmatter import Head, eval_results, parse_head, split_readme
 from hubslice.core.errors import InputError
-from hubslice.recipe.problems import shown
+from hubslice.core.escaping import named
+from hubslice.recipe.problems import shown, suggest
 
 DATASET_TYPE = re.compile(r"(?:[\w-]+/)?[\w.-]+")
-_REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 
 # https://huggingface.co/docs/hub/repositories-licenses
 _IDENTIFIERS = """
@@ -40,19 +44,49 @@ def license_keys(license_: str | None) -> dict[str, str]:
     return {"license": "other", "license_name": re.sub(r"[^a-z0-9.+-]+", "-", identifier).strip("-") or "unnamed"}
 
 
+def license_doubts(card: str | None, given: str | None) -> list[str]:
+    """What to tell of licenses that are not on our list: that of a recipe (`given`), and those in a README's head.
+
+    Raises:
+        InputError: the README's head is not a YAML mapping.
+    """
+    doubts = []
+    if given and given.strip().lower() not in LICENSES:
+        doubts.append(f"card.license is {_unlisted(given)}: the card calls it `other`, with that name")
+    head = split_readme((card or "").replace("\r\n", "\n"))[0]
+    for name in _listed(parse_head(head), "license"):
+        if isinstance(name, str) and name not in LICENSES:
+            doubts.append(f"the card's license is {_unlisted(name)}: the Hub refuses it if its own list lacks it, too")
+    return doubts
+
+
+def _unlisted(name: str) -> str:
+    near = suggest(name.strip().replace(" ", "-"), LICENSES)
+    meant = f" ({near.removeprefix('; ')})" if near else ""
+    return f"'{named(name)}', which is not among the Hub's licenses that hubslice knows{meant}"
+
+
 def check_head(text: str) -> None:
     """Check a head (YAML text) by the rules that the Hub applies on a push, without asking it.
+
+    Licenses that are not on our list pass: `license_doubts` tells of them.
 
     Raises:
         InputError: it would be refused; the message lists all reasons.
     """
     head = parse_head(text)
     problems = [
-        f"`license`: {name!r} is none of the Hub's" for name in _listed(head, "license") if name not in LICENSES
+        f"`{key}`: {name!r} is not a Hub id"
+        for key in ("base_model", "datasets")
+        for name in _listed(head, key)
+        if not _is_id(name)
     ]
-    for key in ("base_model", "datasets"):
-        problems += [f"`{key}`: {name!r} is not a Hub id" for name in _listed(head, key) if not _is_id(name)]
-    problems += [f"`tags`: {shown(tag)} is not text" for tag in _listed(head, "tags") if not isinstance(tag, str)]
+    problems += [
+        f"`{key}`: {shown(entry)} is not text"
+        for key in ("license", "tags")
+        for entry in _listed(head, key)
+        if not isinstance(entry, str)
+    ]
     for entry in _listed(head, "model-index"):
         if not isinstance(entry, dict) or not entry.get("name"):
             problems.append("`model-index`: an entry has no name")
@@ -72,7 +106,11 @@ def _listed(head: Head, key: str) -> list[Any]:
 
 
 def _is_id(name: object) -> bool:
-    return isinstance(name, str) and _REPO_ID.fullmatch(name) is not None
+    try:
+        validate_repo_id(str(name))
+    except HFValidationError:
+        return False
+    return isinstance(name, str)
 
 
 def _result_problems(result: object) -> list[str]:

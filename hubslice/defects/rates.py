@@ -56,8 +56,8 @@ def paired_reduction(
         baseline: the baseline's arm.
         resamples: how many bootstrap resamples.
     """
-    student = _outcome(student_wrong, student_correct)
-    base = _outcome(baseline_wrong, baseline_correct)
+    student = outcomes(student_wrong, student_correct)
+    base = outcomes(baseline_wrong, baseline_correct)
     whole = _estimates(student, base, seed, resamples)
     if whole is None:
         return None
@@ -72,43 +72,60 @@ def paired_reduction(
     )
 
 
-def _outcome(wrong: np.ndarray, correct: np.ndarray) -> np.ndarray:
+def outcomes(wrong: np.ndarray, correct: np.ndarray) -> np.ndarray:
     """Per image, int64 [n]: 0 not clean-correct, 1 withstood the attack, 2 was made wrong by it."""
     return np.where(correct, np.where(wrong, 2, 1), 0).astype(np.int64)
+
+
+def pair_counts(student: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """How many images have each pair of outcomes, int64 [9], the student's counting thrice."""
+    return np.bincount(3 * student + base, minlength=9)
+
+
+def redrawn(counts: np.ndarray, rng: np.random.Generator, resamples: int = RESAMPLES) -> np.ndarray:
+    """Counts [K] of images by kind in bootstrap resamples, int64 [R, K].
+
+    A rate depends on a resample only through how many of its images are of each kind, so those counts are drawn
+    (multinomially: the very distribution that drawing images with replacement gives) at a cost that does not grow with
+    the images.
+    """
+    n = int(counts.sum())
+    return rng.multinomial(n, counts / n, size=resamples)
+
+
+def dir_pairs(pairs: np.ndarray) -> np.ndarray:
+    """Student's and baseline's DIR, float64 [R, 2], for counts of outcome pairs [R, 9]; NaN where undefined."""
+    counts = by_model(pairs)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts[:, :, 2] / (counts[:, :, 1] + counts[:, :, 2]))
+
+
+def by_model(pairs: np.ndarray) -> np.ndarray:
+    """Counts of the student's outcomes and of the baseline's, int64 [R, 2, 3], from those of the pairs [R, 9]."""
+    table = pairs.reshape(-1, 3, 3)
+    return np.stack([table.sum(2), table.sum(1)], axis=1)
+
+
+def estimate(value: float, draws: np.ndarray, n: int) -> Estimate:
+    """A value of `n` images with the 95 % percentile interval of its resamples [R] without those that are undefined."""
+    low, high = np.percentile(draws[np.isfinite(draws)], [2.5, 97.5])
+    return Estimate(value=float(value), low=float(low), high=float(high), n=n)
 
 
 def _estimates(
     student: np.ndarray, base: np.ndarray, seed: int, resamples: int
 ) -> tuple[Estimate, Estimate | None] | None:
-    """Difference and ratio of the rates with 95 % percentile intervals.
-
-    Both rates depend on a resample only through how many of its images have each of the 3 x 3 pairs of outcomes, so
-    those counts are drawn (multinomially: the very distribution that drawing images with replacement gives) at a
-    cost that does not grow with n. Resamples in which a rate is undefined are left out.
-    """
-    pairs = np.bincount(3 * student + base, minlength=9)
+    """Difference and ratio of the rates."""
+    pairs = pair_counts(student, base)
     n = int(pairs.sum())
-    observed = _rates(pairs[None])[0]
+    observed = dir_pairs(pairs[None])[0]
     if not n or np.isnan(observed).any():
         return None
-    rates = _rates(np.random.default_rng(seed).multinomial(n, pairs / n, size=resamples))
+    rates = dir_pairs(redrawn(pairs, np.random.default_rng(seed), resamples))
     informative = n - int(pairs[0])
-    difference = _estimate(observed[1] - observed[0], rates[:, 1] - rates[:, 0], informative)
+    difference = estimate(observed[1] - observed[0], rates[:, 1] - rates[:, 0], informative)
     if observed[1] < LEAST_BASELINE:
         return difference, None
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = 1 - rates[:, 0] / rates[:, 1]
-    return difference, _estimate(1 - observed[0] / observed[1], ratios, informative)
-
-
-def _rates(pairs: np.ndarray) -> np.ndarray:
-    """Student's and baseline's rate, float64 [R, 2], for counts of outcome pairs [R, 9]; NaN where undefined."""
-    table = pairs.reshape(-1, 3, 3)
-    counts = np.stack([table.sum(2), table.sum(1)], axis=1)  # [R, model, outcome]
-    with np.errstate(invalid="ignore"):
-        return np.asarray(counts[:, :, 2] / (counts[:, :, 1] + counts[:, :, 2]))
-
-
-def _estimate(value: float, draws: np.ndarray, n: int) -> Estimate:
-    low, high = np.percentile(draws[np.isfinite(draws)], [2.5, 97.5])
-    return Estimate(value=float(value), low=float(low), high=float(high), n=n)
+    return difference, estimate(1 - observed[0] / observed[1], ratios, informative)

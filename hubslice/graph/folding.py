@@ -1,7 +1,8 @@
 """A graph for dynamic slicing: what follows from the weights alone computed, batch normalisation in the convolutions.
 
-Names stay as the export gave them, above all those of the nodes that the neuron map knows: other optimisers rename
-what they fold.
+Names stay as the export gave them, above all those of the nodes that the neuron map knows. onnxscript's optimizer is
+not used (0.7.2, with onnx-ir 1.1.0), as its constant folding leaves nodes with several outputs, such as the `Split` of
+a MultiheadAttention's weight, and its rule for batch normalisation drops the names of convolutions.
 """
 
 from __future__ import annotations

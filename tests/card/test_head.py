@@ -7,7 +7,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from hubslice.card.frontmatter import merge_head, split_readme
 from hubslice.card.head import data_name, poison_head, student_head
-from hubslice.card.hub_rules import check_head, license_keys
+from hubslice.card.hub_rules import check_head, license_doubts, license_keys
 from hubslice.core.errors import InputError
 from tests.card.example_report import clean_teacher
 from tests.card.examples import PARAMS, REPORTS, card_of, poison_card
@@ -87,13 +87,15 @@ def test_licences_that_the_hub_does_not_know_are_other(license_: str | None, key
 def test_all_reasons_why_the_hub_would_refuse_are_told_at_once() -> None:
     with pytest.raises(InputError) as caught:
         check_head(
-            "license: mine\ndatasets: ['a b']\ntags: [1]\nbase_model: /tmp/x\n"
+            "license: [2.0, {a: b}]\ndatasets: ['a b', _a/b, null]\ntags: [1]\nbase_model: /tmp/x\n"
             "model-index: [{results: [{task: {}, dataset: {type: 'a b/c'}, metrics: [{type: accuracy}]}]}]\n"
         )
     message = str(caught.value)
     for part in (
-        "'mine'",
+        "`license`: 2.0 is not text",
+        "`license`: keys and values is not text",
         "'a b'",
+        "None is not a Hub id",
         "`tags`: 1",
         "'/tmp/x'",
         "no name",
@@ -103,7 +105,28 @@ def test_all_reasons_why_the_hub_would_refuse_are_told_at_once() -> None:
         "value",
     ):
         assert part in message
+    assert "_a/b" not in message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("license_", "meant"),
+    [("apache2.0", "apache-2.0"), ("Apache 2.0", "apache-2.0"), ("llama5", "llama"), ("Acme Terms v2", None)],
+)
+def test_licenses_that_are_not_listed_are_told_not_refused(license_: str, meant: str | None) -> None:
+    head = yaml.safe_dump({"license": license_})
+    check_head(head)
+    for doubts in (license_doubts(f"---\n{head}---\n", None), license_doubts("# No head\n", license_)):
+        (doubt,) = doubts
+        assert f"'{license_}'" in doubt
+        assert (f"did you mean '{meant}" in doubt) if meant else ("did you mean" not in doubt)
+    assert "`other`" in doubt
+
+
+def test_listed_licenses_are_not_told() -> None:
+    check_head("license: [mit, other]\n")
+    assert license_doubts("---\nlicense: [mit, other]\nlicense_name: mine\n---\n", " Apache-2.0 ") == []
+    assert license_doubts(None, None) == []
 
 
 def test_numbers_that_are_text_are_quoted() -> None:

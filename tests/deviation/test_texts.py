@@ -15,7 +15,7 @@ from hubslice.deviation.answers import Answers
 from hubslice.deviation.lockstep import lockstep
 from hubslice.deviation.outcome import Outcome
 from hubslice.deviation.registry import start
-from hubslice.deviation.text.edits import applied, distance, hunks, words_changed
+from hubslice.deviation.text.edits import applied, hunks, words_changed
 from hubslice.deviation.text.encoding import decode, encode
 from hubslice.deviation.text.inputs import text_inputs
 from hubslice.deviation.text.operators import KEYS, LOOKS, TEXT_OPERATORS, edited
@@ -24,6 +24,7 @@ from tests.deviation.sentences import sentences
 
 TEXT = "The cat's 9 lives: nobody counted them; Pat did, \u00e9t\u00e9 included."
 few = st.text("abc \n", max_size=25)
+word = st.text("abc", max_size=25)
 
 
 def slow_distance(one: str, other: str) -> int:
@@ -36,16 +37,19 @@ def slow_distance(one: str, other: str) -> int:
     return row[-1]
 
 
-@given(few, few)
-def test_distances_are_those_of_the_textbook(one: str, other: str) -> None:
-    assert distance(one, other) == slow_distance(one, other)
+@given(word, word)
+def test_differences_within_a_word_are_the_fewest(one: str, other: str) -> None:
+    found = hunks(one, other)
+    assert sum(max(hunk.stop - hunk.start, len(hunk.new)) for hunk in found) == slow_distance(one, other)
 
 
-def test_distances_of_long_texts() -> None:
+def test_differences_within_a_long_word_are_the_fewest() -> None:
     rng = random.Random(1)
-    one = "".join(rng.choices("abcdef \U0001f600", k=300))
+    one = "".join(rng.choices("abcdef\U0001f600\ud800", k=300))
     other = "".join(character for character in one if rng.random() < 0.9) + "xyz"
-    assert distance(one, other) == slow_distance(one, other)
+    found = hunks(one, other)
+    assert applied(one, found) == other
+    assert sum(max(hunk.stop - hunk.start, len(hunk.new)) for hunk in found) == slow_distance(one, other)
 
 
 @given(few, few)
@@ -167,7 +171,7 @@ def test_triggers_are_triggers_within_bounds_and_budget(method: str, most: int |
     assert all(text.strip() for text in sent)
     assert sorted(text for text in sent if text in texts) == sorted(texts)  # no seed is asked about again
     if most is not None:
-        assert all(min(distance(text, each) for text in texts) <= most for each in sent)
+        assert all(min(slow_distance(text, each) for text in texts) <= most for each in sent)
 
 
 def test_what_models_read_alike_is_not_sent() -> None:

@@ -101,6 +101,33 @@ def test_parts_of_a_split_tensor_are_slices_of_it(tmp_path: Path) -> None:
     check_parity(module, tmp_path / "folded.onnx", inputs, rtol=1e-5)
 
 
+class Attending(nn.Module):
+    """Attention to a learned sequence: the weight of queries, and that of keys and values, are parts of a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.learned = nn.Parameter(torch.randn(1, 5, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        learned = self.learned.expand(x.shape[0], -1, -1)
+        found: Tensor = self.attention(x, learned, learned)[0].mean(1)
+        return found
+
+
+def test_parts_of_a_parameter_are_constants(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, path, inputs = Attending().eval(), tmp_path / "model.onnx", {"x": torch.randn(2, 3, 4)}
+    export_onnx(module, inputs, path)
+    folded = fold(onnx.load(path))
+    constants = {tensor.name for tensor in folded.graph.initializer}
+    assert not any(constants.issuperset(node.input) for node in folded.graph.node)
+    weighted = [node for node in folded.graph.node if not constants.isdisjoint(node.input[1:])]
+    assert len([node for node in weighted if node.op_type == "MatMul"]) == 2
+    onnx.save(folded, tmp_path / "folded.onnx")
+    check_parity(module, tmp_path / "folded.onnx", inputs, rtol=1e-5)
+
+
 class Heads(nn.Module):
     """Answers of several heads put together, and products of matrices in Einstein's notation."""
 

@@ -1,11 +1,13 @@
-"""How far two texts are apart, and where."""
+"""Where two texts differ, and a text with such differences applied."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from itertools import groupby
+
+from rapidfuzz.distance import Indel, Levenshtein, Opcodes
 
 WORD = re.compile(r"\S+\s*|\s+")  # with the space after it
 
@@ -19,48 +21,14 @@ class Hunk:
     new: str
 
 
-def distance(one: str, other: str) -> int:
-    """The fewest characters to insert, drop or replace that make one text the other (Levenshtein).
-
-    A column of the table of distances is held as two whole numbers, whose bits tell where it goes up and down (Hyyrö,
-    "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003).
-    """
-    start, stop = _alike(one, other)
-    one, other = one[start : len(one) - stop], other[start : len(other) - stop]
-    if not one or not other:
-        return len(one) + len(other)
-    places: dict[str, int] = {}
-    for at, character in enumerate(one):
-        places[character] = places.get(character, 0) | 1 << at
-    full, last = (1 << len(one)) - 1, 1 << (len(one) - 1)
-    up, down, found = full, 0, len(one)
-    for character in other:
-        same = places.get(character, 0)
-        level = (((same & up) + up) ^ up) | same | down
-        rise, fall = down | (full & ~(level | up)), level & up
-        found += (rise & last != 0) - (fall & last != 0)
-        rise, fall = rise << 1 | 1, fall << 1
-        up, down = (fall | ~(level | rise)) & full, rise & level & full
-    return found
-
-
 def words_changed(one: str, other: str) -> list[Hunk]:
-    """Where they differ, in whole words."""
+    """Where they differ, in whole words, of which as many as can be are the same."""
     olds, news = WORD.findall(one), WORD.findall(other)
-    start, stop = _alike(olds, news)
-    olds, news = olds[start : len(olds) - stop], news[start : len(news) - stop]
-    at = len("".join(WORD.findall(one)[:start]))
-    found = []
-    for tag, left, right, first, end in SequenceMatcher(None, olds, news, autojunk=False).get_opcodes():
-        size = sum(map(len, olds[left:right]))
-        if tag != "equal":
-            found.append(Hunk(at, at + size, "".join(news[first:end])))
-        at += size
-    return found
+    return list(_changed(olds, news, Indel.opcodes(olds, news)))
 
 
 def hunks(one: str, other: str) -> list[Hunk]:
-    """Where they differ, in characters; words are brought together first, which long texts need."""
+    """Where they differ, in characters: of words that differ the fewest to insert, drop or replace."""
     return [part for whole in words_changed(one, other) for part in _within(one, whole)]
 
 
@@ -72,19 +40,15 @@ def applied(text: str, changes: Sequence[Hunk]) -> str:
 
 
 def _within(text: str, whole: Hunk) -> Iterator[Hunk]:
-    """A change of words as changes of characters; words that are new or gone stay whole."""
     old = text[whole.start : whole.stop]
-    if not old or not whole.new:
-        yield whole
-        return
-    for tag, left, right, first, end in SequenceMatcher(None, old, whole.new, autojunk=False).get_opcodes():
-        if tag != "equal":
-            yield Hunk(whole.start + left, whole.start + right, whole.new[first:end])
+    return _changed(old, whole.new, Levenshtein.opcodes(old, whole.new), whole.start)
 
 
-def _alike(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
-    """How many items at the start are the same, and how many at the end, none counted twice."""
-    most = min(len(one), len(other))
-    start = next((at for at in range(most) if one[at] != other[at]), most)
-    stop = next((at for at in range(most - start) if one[-1 - at] != other[-1 - at]), most - start)
-    return start, stop
+def _changed(olds: Sequence[str], news: Sequence[str], codes: Opcodes, at: int = 0) -> Iterator[Hunk]:
+    """Where parts of a text, which start at `at`, become others; what changes side by side is one hunk."""
+    for same, group in groupby(codes, lambda code: code.tag == "equal"):
+        run = list(group)
+        stop = at + sum(map(len, olds[run[0].src_start : run[-1].src_end]))
+        if not same:
+            yield Hunk(at, stop, "".join(news[run[0].dest_start : run[-1].dest_end]))
+        at = stop

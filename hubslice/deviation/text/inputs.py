@@ -6,11 +6,12 @@ from collections.abc import Callable, Hashable
 from functools import partial
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from hubslice.artefacts.deviation import Edits
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.neighbourhood import InputKind, Neighbourhood, Shrinking
-from hubslice.deviation.text.edits import applied, distance, hunks, words_changed
+from hubslice.deviation.text.edits import applied, hunks, words_changed
 from hubslice.deviation.text.encoding import decode, encode
 from hubslice.deviation.text.evidence import write_evidence
 from hubslice.deviation.text.operators import TEXT_OPERATORS, edited
@@ -60,10 +61,10 @@ class AroundText(Neighbourhood):
 
     def _within(self, rng: np.random.Generator, text: str) -> str:
         """The text with as many of its differences to the seed taken back, drawn, as the bound demands."""
-        if self.most is None or distance(self.seed, text) <= self.most:
+        if self.most is None or Levenshtein.distance(self.seed, text) <= self.most:
             return text
         parts = hunks(self.seed, text)
-        while distance(self.seed, text) > self.most:
+        while Levenshtein.distance(self.seed, text) > self.most:
             del parts[int(rng.integers(len(parts)))]
             text = applied(self.seed, parts)
         return text
@@ -72,7 +73,7 @@ class AroundText(Neighbourhood):
 def edits(seed: np.ndarray, trigger: np.ndarray) -> Edits:
     """How far a trigger is from its seed, and where."""
     one, other = decode(seed), decode(trigger)
-    characters = distance(one, other)
+    characters = Levenshtein.distance(one, other)
     words = tuple((one[hunk.start : hunk.stop].strip(), hunk.new.strip()) for hunk in words_changed(one, other))
     return Edits(characters=characters, share=round(characters / max(len(one), 1), 6), words=words)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable
 
+from rapidfuzz.distance import Levenshtein
+
 from hubslice.deviation.answers import Answers
 from hubslice.deviation.neighbourhood import SHRINKING
-from hubslice.deviation.text.edits import applied, distance, hunks
+from hubslice.deviation.text.edits import applied, hunks
 
 
 def shrink_text(
@@ -29,7 +31,7 @@ def shrink_text(
         while start < len(kept):
             rest = kept[:start] + kept[start + size :]
             candidate = applied(seed, rest)
-            if not rest or distance(seed, candidate) >= distance(seed, trigger):
+            if not rest or Levenshtein.distance(seed, candidate) >= Levenshtein.distance(seed, trigger):
                 start += size
                 continue
             if reading(candidate) == reading(trigger):

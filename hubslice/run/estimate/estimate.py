@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from hubslice.card.hub_rules import license_doubts
 from hubslice.core.artefact import Artefact
 from hubslice.core.cost import Cost
 from hubslice.core.device import resolve_device
@@ -102,7 +103,7 @@ def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, al
     costs: Costs | None = None
     cost: dict[str, Cost] = {}
     task: Task | None = None
-    warnings: list[str] = []
+    warnings = license_doubts(None, run.recipe.card.license)
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name:
         if todo:
             looking: dict[str, float] = {}

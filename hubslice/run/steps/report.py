@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import ClassVar
 from hubslice.artefacts.lock import LOCK
 from hubslice.artefacts.model import FileFact
 from hubslice.core.cost import Cost, Workload
+from hubslice.core.errors import HubsliceWarning
 from hubslice.engine.step import Context, Step
 from hubslice.files.names import CARD, RECIPE, REPORT, SEARCH, SLICE
 from hubslice.recipe.schema import SliceRecipe
@@ -48,6 +50,7 @@ class ReportStep(Step):
         return Cost(SECONDS, BYTES)
 
     def run(self, context: Context) -> None:
+        from hubslice.card.hub_rules import license_doubts
         from hubslice.card.plots import write_plots
         from hubslice.card.render import render_card
         from hubslice.hub.integrity import digest, digest_of
@@ -64,6 +67,8 @@ class ReportStep(Step):
             report.search.save(context.out / EVIDENCE / SEARCH)
         write_plots(report, context.out)
         card = render_card(report, self.recipe.card, self.text, repo_id=None)
+        for doubt in license_doubts(None, self.recipe.card.license):
+            warnings.warn(doubt, HubsliceWarning, stacklevel=2)
         (context.out / CARD).write_text(card, encoding="utf-8")
         files = student_files(step, self.recipe)
         digests = {name: digest(path) for name, path in files.items() if name != CARD}

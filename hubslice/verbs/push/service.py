@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from hubslice.card.hub_rules import license_doubts
 from hubslice.card.render import render_card
 from hubslice.card.results import benchmark_results
 from hubslice.core.errors import GateError, InputError, LineageError
@@ -63,7 +64,8 @@ def _of_run(path: Path, params: PushParams, signer: SigningKey | SigningIdentity
     )
     local = [f"recipe.yaml names a path of this machine: {value}" for value in published.local_paths]
     bulky = None if facts is None else little_saved(folder, facts)
-    return replace(plan, warnings=(*plan.warnings, *local, *([bulky] if bulky else [])), delta=facts)
+    doubts = license_doubts(None if plan.card is None else plan.card.decode(), published.card.license)
+    return replace(plan, warnings=(*plan.warnings, *local, *doubts, *([bulky] if bulky else [])), delta=facts)
 
 
 def _of_model(path: Path, params: PushParams, signer: SigningKey | SigningIdentity | None) -> PushPlan:
