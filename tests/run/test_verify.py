@@ -269,16 +269,16 @@ def test_near_ties_are_told_and_others_count() -> None:
     """A model whose logits are its pixels: one image is a tie to within rounding, one is not."""
     student = hubslice.load(quick_run() / "student")
     logits = torch.tensor([[0.0, 1.0, 1.0 - NEAR_TIE / 2], [0.0, 1.0, 1.0 - NEAR_TIE * 4], [0.0, 1.0, 0.5]])
-    student.logits = lambda pixels: logits[: len(pixels)]  # type: ignore[method-assign]
+    student.answer = lambda encoded: logits[: len(encoded["pixels"])]  # type: ignore[method-assign]
     pixels = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
     images, cpu = np.array([7, 8, 9]), torch.device("cpu")
-    found = judge(student, pixels, np.array([2, 1, 1]), images, cpu)
+    found = judge(student, {"pixels": pixels}, np.array([2, 1, 1]), images, cpu)
     assert found.differences == []
     assert found.agreeing == "2 of 3 answers are the stored ones, 1 are near ties (by at most 0.25% of the spread)"
-    found = judge(student, pixels, np.array([2, 2, 1]), images, cpu)
+    found = judge(student, {"pixels": pixels}, np.array([2, 2, 1]), images, cpu)
     assert "1 of 3 answers are not the stored ones" in found.differences[0]
     assert "image 8 (by 2%)" in found.differences[0]
-    assert judge(student, pixels, np.array([1, 1, 5]), images, cpu).differences  # no such class
+    assert judge(student, {"pixels": pixels}, np.array([1, 1, 5]), images, cpu).differences  # no such class
 
 
 def test_differences_are_named_by_path() -> None:
