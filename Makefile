@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: setup demo demo-compact test quick check gpu bench assets clean
+.PHONY: setup demo demo-compact test deep quick check gpu bench assets clean
 
 setup: $(VENV)/.installed
 
@@ -34,9 +34,13 @@ check: setup
 	$(BIN)/mypy
 
 quick: check
-	$(PYTEST) -q -m "not slow and not gpu"
+	$(PYTEST) -q -m "not slow and not deep and not gpu"
 
 test: check assets
+	$(PYTEST) -m "not deep and not gpu"
+
+# Every case of what `make test` samples: every step killed, every architecture, every order of sets.
+deep: check assets
 	$(PYTEST) -m "not gpu"
 
 # Hours on two cores. Results under bench/ are committed; what is already measured is not measured again.

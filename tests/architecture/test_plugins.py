@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import hubslice
+from tests import warm
 from tests.run.tiny import write_job
 
 pytestmark = pytest.mark.slow
@@ -121,8 +121,7 @@ def site(tmp_path: Path) -> Path:
 def ended(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     root = Path(hubslice.__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{root}", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "hubslice", *arguments]
-    return subprocess.run(command, cwd=site.parent, env=environment, capture_output=True, text=True, check=False)
+    return warm.run("-m", "hubslice", *arguments, cwd=site.parent, env=environment)
 
 
 def test_they_go_through_the_chain(site: Path, tmp_path: Path) -> None:

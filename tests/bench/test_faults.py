@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from bench.faults import spoil
 from bench.faults.groups import Group, groups
 from bench.faults.outcome import Outcome, Trial, outcomes, versions
 from bench.faults.render import BEGIN, END, render, totals
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 JSON = json.dumps({"a": [1, 2, {"b": "c"}], "model_type": "vit", "n": 0.5}).encode()
@@ -94,10 +93,8 @@ def test_nothing_that_was_tried_ended_badly() -> None:
     ],
 )
 def test_a_trial_of_each_part(part: str, group: str, trial: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.faults", "--part", part, "--group", group, "--only", trial]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
-    )
+    command = ("-m", "bench.faults", "--part", part, "--group", group, "--only", trial)
+    done = warm.run(*command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert "failed with" not in done.stdout
     assert '"wrong": []' in done.stdout, done.stdout

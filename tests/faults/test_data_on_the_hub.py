@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hubslice.models.timm_adapter import TimmModel
+from tests import warm
 from tests.fake_hub import HubServer, User
 from tests.images import COLOURS, write_parquet
 
@@ -52,8 +52,7 @@ def hub(place: Path) -> Iterator[HubServer]:
 
 def run(place: Path, hub: HubServer, verb: tuple[str, ...], data: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | hub.env(place / "home", "hf_alice") | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "hubslice", *(part.format(data) for part in verb)]
-    return subprocess.run(command, env=environment, cwd=place, capture_output=True, text=True, check=False)
+    return warm.run("-m", "hubslice", *(part.format(data) for part in verb), env=environment, cwd=place)
 
 
 @pytest.mark.parametrize("verb", VERBS[:2], ids=lambda verb: verb[0])

@@ -7,8 +7,6 @@ import os
 import pickle
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 
 from hubslice.artefacts.lock import LOCK
 from hubslice.files.names import CARD, RECIPE, REPORT, SIGNATURE, SLICE, WEIGHTS
+from tests import warm
 from tests.fake_hub import HubServer, User
 from tests.faults.names_elsewhere import KERNEL
 from tests.run.quick import quick_run
@@ -112,9 +111,8 @@ def verify(
 ) -> tuple[list[dict[str, Any]], str, list[str]]:
     """How each target ended, what was told, and what happened meanwhile."""
     note, canary = tmp_path / "note", str(tmp_path / "students" / "canary")
-    command = [sys.executable, "-m", "tests.faults.watched", str(note), canary, *targets]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True, check=False)
+    command = ("-m", "tests.faults.watched", str(note), canary, *targets)
+    done = warm.run(*command, cwd=Path(__file__).parents[2], env=os.environ | environment)
     assert done.returncode == 0, done.stderr
     ended = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"target"')]
     assert [each["target"] for each in ended] == targets

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.fake_hub import Fault, HubServer, User, on
 from tests.faults.conftest import Refused
 from tests.faults.hub_faults import ALWAYS, TOKEN, WRONG_ANSWERS, Trouble, rows
@@ -41,13 +40,8 @@ def test_a_process_that_logs_all(hub: HubServer, student: Path, tmp_path: Path) 
         hub.faults.append(Fault(on(*path), status=503))
     hub.faults.append(Fault(on("POST", "/commit/"), status=500, times=3))
     noisy = {"HUBSLICE_TRACEBACK": "1", "HF_DEBUG": "1", "HF_HUB_VERBOSITY": "debug"}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env=os.environ | hub.env(tmp_path / "home", TOKEN) | noisy | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | hub.env(tmp_path / "home", TOKEN) | noisy
+    done = warm.run("-c", SCRIPT, env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])})
     ends = [
         line.rpartition(" ")[2] for line in done.stdout.splitlines() if line.startswith(("pull ", "slice ", "push "))
     ]

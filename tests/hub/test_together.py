@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from hubslice.models.timm_adapter import TimmModel
+from tests import warm
 from tests.fake_hub import HubServer, User
 from tests.images import write_parquet
 
@@ -61,7 +60,7 @@ def call(hub: HubServer, tmp_path: Path) -> Call:
     def run(*command: str, **extra: str) -> str:
         environment = os.environ | hub.env(tmp_path / "home") | {"HUBSLICE_CACHE": str(tmp_path / "own")} | extra
         given = ["-c", *command] if len(command) == 1 else ["-m", "hubslice", *command]
-        done = subprocess.run([sys.executable, *given], env=environment, capture_output=True, text=True, check=False)
+        done = warm.run(*given, env=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()[-1]
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from tests import warm
 from tests.fake_hub import HubServer, User, on
 from tests.fake_hub.faults import Fault
 from tests.hub.conftest import model, write
@@ -90,8 +89,7 @@ def hub(way: str, tmp_path: Path) -> Iterator[HubServer]:
 
 def call(hub: HubServer, home: Path, verb: str, argument: str, **extra: str) -> Any:
     environment = os.environ | hub.env(home, "hf_alice") | extra
-    command = [sys.executable, "-W", "error", "-c", SCRIPT, verb, argument]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = warm.run("-W", "error", "-c", SCRIPT, verb, argument, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -157,8 +155,7 @@ def test_a_pull_that_was_killed(moment: str, way: str, hub: HubServer, tmp_path:
         Fault(on("GET", file), **slow),  # type: ignore[arg-type]
     ]
     environment = os.environ | hub.env(home, "hf_alice")
-    command = [sys.executable, "-c", SCRIPT, "pull", "alice/teacher"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = warm.Started("-c", SCRIPT, "pull", "alice/teacher", env=environment)
     while not seen.exists():
         assert process.poll() is None, process.communicate()
     process.kill()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -29,6 +27,7 @@ from hubslice.models.timm_adapter import TimmModel
 from hubslice.models.transformers_adapter import TransformersModel
 from hubslice.recipe.transparency import Transparency
 from hubslice.slicing.compaction import compact
+from tests import warm
 from tests.card.example_report import backdoored_timm
 from tests.images import square
 from tests.models.test_models import a_resnet, a_timm_model, a_vit
@@ -194,9 +193,7 @@ def test_stock_code_of_another_process_says_nothing_about_the_record(
     write: Callable[[Path], None], tmp_path: Path
 ) -> None:
     def said(folder: Path) -> tuple[int, str]:
-        found = subprocess.run(
-            [sys.executable, "-c", LOAD, model.library, str(folder)], capture_output=True, text=True, check=False
-        )
+        found = warm.run("-c", LOAD, model.library, str(folder))
         return found.returncode, found.stderr.replace(str(folder), "")
 
     write(tmp_path / "teacher")

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
+from tests import warm
 from tests.fake_hub import HubServer, User
 from tests.images import COLOURS, write_parquet
 from tests.run.tiny import RECIPE, write_job
@@ -51,8 +51,8 @@ def hubslice(job: Path, hub: HubServer) -> Command:
     environment["PYTHONPATH"] = str(Path.cwd())
 
     def run(*arguments: str, python: str | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", python] if python else [sys.executable, "-m", "hubslice", *arguments]
-        return subprocess.run(command, env=environment, cwd=job.parent, capture_output=True, text=True, check=False)
+        given = ("-c", python) if python else ("-m", "hubslice", *arguments)
+        return warm.run(*given, env=environment, cwd=job.parent)
 
     return run
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,8 +57,7 @@ def kill(way: str, hub: HubServer, tmp_path: Path) -> Kill:
         told = json.dumps({"command": command, "warm": warm, "moments": moments})
         environment = os.environ | hub.env(tmp_path / "home", "hf_alice") | {"PYTHONPATH": str(Path.cwd())}
         environment["HF_HUB_DISABLE_XET"] = "0" if way == "xet" else "1"
-        script = [sys.executable, "-m", "tests.run.hub_kills", str(tmp_path / "requests"), told]
-        done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+        done = warm.run("-m", "tests.run.hub_kills", str(tmp_path / "requests"), told, env=environment)
         assert done.returncode == 0, done.stderr
         codes: list[int] = json.loads(done.stdout)
         assert codes[: len(moments)] == [-9] * len(moments), done.stderr

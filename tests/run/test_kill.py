@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hubslice.run.run import open_run
+from tests import warm
 from tests.run.lives import result
 from tests.run.tiny import RECIPE, write_job
 
@@ -19,8 +19,7 @@ SHORT = RECIPE.replace("[finetune, retrain, magnitude, random]", "[finetune]").r
 
 
 def run_killed(recipe: Path, run: Path, step: str, moment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.run.killed", str(recipe), str(run), step, moment]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return warm.run("-m", "tests.run.killed", str(recipe), str(run), step, moment)
 
 
 def test_the_same_bytes_whatever_was_killed(tmp_path: Path) -> None:

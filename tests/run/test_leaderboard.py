@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from huggingface_hub import parse_eval_result_entries
 from hubslice.core.errors import RecipeError
 from hubslice.files.names import RESULTS
 from hubslice.recipe.load import parse_recipe
+from tests import warm
 from tests.fake_hub import HubServer, User
 from tests.images import write_parquet
 from tests.run.tiny import write_job
@@ -59,9 +58,8 @@ def test_a_result_is_published_and_verified(tmp_path: Path) -> None:
         environment = os.environ | hub.env(tmp_path / "home", "hf_alice")
 
         def hubslice(*arguments: str, code: int = 0) -> dict[str, object]:
-            command = [sys.executable, "-m", "hubslice", *arguments, "--json"]
-            done = subprocess.run(command, cwd=tmp_path / "job", env=environment, capture_output=True, check=False)
-            assert done.returncode == code, done.stderr.decode()
+            done = warm.run("-m", "hubslice", *arguments, "--json", cwd=tmp_path / "job", env=environment)
+            assert done.returncode == code, done.stderr
             found: dict[str, object] = json.loads(done.stdout or done.stderr)
             return found
 

@@ -58,3 +58,7 @@ def classes(tables: dict[str, Table]) -> dict[str, dict[str, int]]:
         split: dict(Counter(table.labels[target] for target in table.targets().tolist()))
         for split, table in tables.items()
     }
+
+
+CAT, DOG = several("cat"), several("dog")
+TWO = {"cat": 20, "dog": 20}

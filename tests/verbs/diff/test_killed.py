@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 
 import hubslice
+from tests import warm
 from tests.deviation.graphs import GREENER, mixed, write_graph
 from tests.interrupting import Interrupting
 
@@ -26,13 +25,13 @@ def test_a_killed_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write_graph(tmp_path / "b.onnx", GREENER)
     np.save(tmp_path / "in.npy", mixed(SEEDS, seed=2))
     options = ("--inputs", "in.npy", "--method", "random", "--budget", "300", "--max-linf", "4/255", "--batch", "1")
-    command = [sys.executable, "-m", "hubslice", "diff", "a.onnx", "b.onnx", *options, "--out", "cut", "--quiet"]
-    with subprocess.Popen(command) as killed:
-        end = time.monotonic() + PATIENCE
-        while len(list(tmp_path.glob(".cut.unfinished/*.safetensors"))) < 3 and time.monotonic() < end:
-            time.sleep(0.005)
-        killed.send_signal(signal.SIGKILL)
-    assert killed.returncode == -signal.SIGKILL
+    command = ("-m", "hubslice", "diff", "a.onnx", "b.onnx", *options, "--out", "cut", "--quiet")
+    killed = warm.Started(*command)
+    end = time.monotonic() + PATIENCE
+    while len(list(tmp_path.glob(".cut.unfinished/*.safetensors"))) < 3 and time.monotonic() < end:
+        time.sleep(0.005)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
     assert not (tmp_path / "cut").exists()
     kept = len(list(tmp_path.glob(".cut.unfinished/*.safetensors")))
     assert 3 <= kept < SEEDS

@@ -127,19 +127,24 @@ def test_what_is_worth_withholding(place: Path, model: Path, hubslice: Hubslice)
 
 def test_what_somebody_makes_of_the_rest(place: Path, model: Path, hubslice: Hubslice) -> None:
     write_parquet(place / "labelled.parquet", 1500)
-    options = ("--inputs", "images", "--target", "green", "--protect", "0.5", "--attack", "labelled.parquet")
-    facts = json.loads(hubslice("explain", str(model), *options, "--json").stdout)["protected"]["attack"]
+    options = ("--inputs", "images", "--target", "green", "--protect", "0.5", "--attack")
+    done = hubslice("explain", str(model), *options, "labelled.parquet", "--json")
+    facts = json.loads(done.stdout)["protected"]["attack"]
     assert (facts["images"], facts["protected"], facts["data"]) == (1000, ["green"], "labelled.parquet")
     for form in ("whole", "before", "after", "random"):
         assert facts[form]["all"]["total"] == 225
         assert facts[form]["protected"]["total"] == 75
     assert facts["after"]["all"]["hits"] > facts["before"]["all"]["hits"]  # the colours are easily learned again
-    asked = {"target": "green", "protect": 0.5, "attack": "labelled.parquet"}
+
+    write_parquet(place / "few.parquet", 90)
+    done = hubslice("explain", str(model), *options, "few.parquet", "--json")
+    asked = {"target": "green", "protect": 0.5, "attack": "few.parquet"}
     again = package.explain(model, "images", out=place / "again", **asked)
     assert again.protected is not None
-    assert json.loads(again.protected.attack.model_dump_json()) == facts
-    told = hubslice("explain", str(model), *options, "--out", "told").stdout
-    assert "retrained for 2 epochs on 1,000 images of labelled.parquet" in told
+    attack = again.protected.attack
+    assert json.loads(attack.model_dump_json()) == json.loads(done.stdout)["protected"]["attack"]
+    told = hubslice("explain", str(model), *options, "few.parquet", "--out", "told").stdout
+    assert f"retrained for 2 epochs on {attack.images} images of few.parquet" in told
     assert "random weights withheld" in told
 
 
