@@ -1,4 +1,4 @@
-"""From predictions to rates: who was fooled, how often, and by how much less than the baseline."""
+"""Compute rates from predictions: how often each model was fooled, and the reduction relative to the baseline."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hubslice.artefacts.report import DefectRow
 from hubslice.core.rate import Estimate, Rate, Reduction
 
 RESAMPLES: Final = 10_000
-LEAST_BASELINE: Final = 0.2  # below this baseline rate a ratio of rates is noise
+LEAST_BASELINE: Final = 0.2  # below this baseline rate, ratios of rates are noise
 
 
 def defect_row(
     arm: str, source: str, *, truth: np.ndarray, clean: np.ndarray, attacked: np.ndarray, target: int | None = None
 ) -> DefectRow:
-    """One model's rates under one attack; all arrays int64 [n], classes by image.
+    """Return one model's rates under one attack; all arrays int64 [n], classes by image.
 
-    The DIR is taken over all clean-correct images, as published: images of the trigger's target class count too,
-    though the trigger can hardly make them wrong. The ASR leaves them out, hits and total.
+    The DIR is taken over all clean-correct images, as published: images of the trigger's target class count too, though
+    the trigger can hardly make them wrong. The ASR excludes them from hits and total.
     """
     correct = clean == truth
     asr = None
@@ -45,16 +45,16 @@ def paired_reduction(
     baseline: str = "finetune",
     resamples: int = RESAMPLES,
 ) -> Reduction | None:
-    """How much smaller the student's DIR is than the baseline's; None where either has no clean-correct image.
+    """Return the reduction of the student's DIR relative to the baseline's; None if either has no clean-correct image.
 
     Args:
         student_wrong: bool [n], the student errs on the attacked image.
         student_correct: bool [n], it is right on the clean image.
         baseline_wrong: bool [n], the baseline errs on the attacked image.
         baseline_correct: bool [n], it is right on the clean image.
-        seed: draws the resamples of the paired bootstrap.
+        seed: seeds the resamples of the paired bootstrap.
         baseline: the baseline's arm.
-        resamples: how many bootstrap resamples.
+        resamples: number of bootstrap resamples.
     """
     student = _outcome(student_wrong, student_correct)
     base = _outcome(baseline_wrong, baseline_correct)
@@ -73,18 +73,18 @@ def paired_reduction(
 
 
 def _outcome(wrong: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """Per image, int64 [n]: 0 not clean-correct, 1 withstood the attack, 2 was made wrong by it."""
+    """Return for each image, int64 [n]: 0 not clean-correct, 1 correct under attack, 2 wrong under attack."""
     return np.where(correct, np.where(wrong, 2, 1), 0).astype(np.int64)
 
 
 def _estimates(
     student: np.ndarray, base: np.ndarray, seed: int, resamples: int
 ) -> tuple[Estimate, Estimate | None] | None:
-    """Difference and ratio of the rates with 95 % percentile intervals.
+    """Return difference and ratio of the rates with 95 % percentile intervals.
 
-    Both rates depend on a resample only through how many of its images have each of the 3 x 3 pairs of outcomes, so
-    those counts are drawn (multinomially: the very distribution that drawing images with replacement gives) at a
-    cost that does not grow with n. Resamples in which a rate is undefined are left out.
+    Both rates depend on a resample only through the counts of its 3 x 3 pairs of outcomes, so those counts are drawn
+    (multinomially: exactly the distribution of drawing images with replacement) at a cost that does not grow with n.
+    Resamples in which a rate is undefined are left out.
     """
     pairs = np.bincount(3 * student + base, minlength=9)
     n = int(pairs.sum())
@@ -102,7 +102,7 @@ def _estimates(
 
 
 def _rates(pairs: np.ndarray) -> np.ndarray:
-    """Student's and baseline's rate, float64 [R, 2], for counts of outcome pairs [R, 9]; NaN where undefined."""
+    """Return student's and baseline's rate, float64 [R, 2], for counts of outcome pairs [R, 9]; NaN if undefined."""
     table = pairs.reshape(-1, 3, 3)
     counts = np.stack([table.sum(2), table.sum(1)], axis=1)  # [R, model, outcome]
     with np.errstate(invalid="ignore"):

@@ -1,7 +1,7 @@
-"""The loops of dynamic slicing, compiled: product, selection, sign and sum in one go, over live outputs only.
+"""The compiled loops of dynamic slicing: product, selection, sign and sum in one pass over live outputs only.
 
-All arrays are contiguous; contributions are int32 and added to, so that no order of work changes them. The kernels
-release Python's lock and share nothing: several threads may run them at once.
+All arrays are contiguous; contributions are int32 and accumulated, so they do not depend on the order of work. The
+kernels release the GIL and share no state: several threads may run them at once.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def rows(fields, signs, back, numbers):  # type: ignore[no-untyped-def]
         _add(back[f], chosen, sign)
 
 
-# Functions of their own, because the compiler vectorises them only so.
+# Separate functions, because the compiler only vectorises them this way.
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def _multiply(values, factors, into):  # type: ignore[no-untyped-def]
     for i in range(into.size):

@@ -1,4 +1,4 @@
-"""Further training of a model towards given answers: a short, seeded loop over images in memory."""
+"""Distil given outputs into a model: a short, seeded training loop over images in memory."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def distil(
     device: torch.device,
     reporter: Reporter,
 ) -> tuple[float, ...]:
-    """Train `model` in place, on images whose `answers` are logarithms of probabilities [n, classes].
+    """Train `model` in place on images whose `answers` are log probabilities [n, classes].
 
-    `pixels` gives the images with the numbers [batch] in [0, 1], [batch, C, H, W]. The loss is the Kullback-Leibler
-    divergence of the model's probabilities from the answers; its mean in every epoch is given back. Weights outside
-    `held` stay what they are. The network is in evaluation mode throughout: a few changed images must not move the
-    running statistics of normalisation, and nothing is dropped. Ends at the first epoch whose loss is not finite.
+    `pixels` returns the images with the indices [batch] in [0, 1], [batch, C, H, W]. The loss is the Kullback-Leibler
+    divergence of the model's probabilities from the answers; its mean in every epoch is returned. Weights outside
+    `held` do not change. The network is in evaluation mode throughout: a few changed images must not affect the running
+    statistics of normalisation, and there is no dropout. Training ends at the first epoch whose loss is not finite.
 
     Raises:
-        MemoryShortError: memory does not suffice for a batch of this size.
+        MemoryShortError: a batch of this size does not fit into memory.
     """
     network = model.module.to(device).eval()
     optimizer = torch.optim.Adam([weight for weight in network.parameters() if weight.requires_grad], lr=params.lr)

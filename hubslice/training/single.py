@@ -1,4 +1,4 @@
-"""Whether a model can be trained on batches of one image: batch normalisation needs more than one value a channel."""
+"""Check for training batches of one image: batch normalisation needs more than one value per channel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-TOO_FEW = "more than 1 value per channel"  # torch's words, whatever the layer that calls its function
+TOO_FEW = "more than 1 value per channel"  # torch's message, whatever the layer that calls the function
 
 
 def check_batches(model: Model, params: TrainParams, batches: EpochBatches) -> None:
-    """Make sure that every batch of the training can be computed; nothing of the model changes.
+    """Check that every batch of the training can be computed; the model is not changed.
 
     Raises:
         RecipeError: there are batches of one image, and the model normalises over a batch of single pixels.
@@ -42,7 +42,7 @@ def check_batches(model: Model, params: TrainParams, batches: EpochBatches) -> N
 
 
 def refuses_one(model: Model) -> str | None:
-    """The layer that cannot normalise a batch of one image in training mode; None where all can."""
+    """Return the layer that cannot normalise a batch of one image in training mode; None if all can."""
     stock = model.module
     seen = ""
 
