@@ -1,4 +1,4 @@
-"""How far two texts are apart, and where."""
+"""Measure how far apart two texts are, and where they differ."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-WORD = re.compile(r"\S+\s*|\s+")  # with the space after it
+WORD = re.compile(r"\S+\s*|\s+")  # including the space after it
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """Characters `start` to `stop` of a text, which in another one read `new`."""
+    """Characters `start` to `stop` of a text, which are `new` in the other one."""
 
     start: int
     stop: int
@@ -20,10 +20,10 @@ class Hunk:
 
 
 def distance(one: str, other: str) -> int:
-    """The fewest characters to insert, drop or replace that make one text the other (Levenshtein).
+    """Return the minimum number of character insertions, deletions and replacements between the texts (Levenshtein).
 
-    A column of the table of distances is held as two whole numbers, whose bits tell where it goes up and down (Hyyrö,
-    "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003).
+    A column of the distance table is stored as two integers, whose bits encode where it goes up and down (Hyyrö, "A
+    bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003).
     """
     start, stop = _alike(one, other)
     one, other = one[start : len(one) - stop], other[start : len(other) - stop]
@@ -45,7 +45,7 @@ def distance(one: str, other: str) -> int:
 
 
 def words_changed(one: str, other: str) -> list[Hunk]:
-    """Where they differ, in whole words."""
+    """Return where they differ, in whole words."""
     olds, news = WORD.findall(one), WORD.findall(other)
     start, stop = _alike(olds, news)
     olds, news = olds[start : len(olds) - stop], news[start : len(news) - stop]
@@ -60,19 +60,19 @@ def words_changed(one: str, other: str) -> list[Hunk]:
 
 
 def hunks(one: str, other: str) -> list[Hunk]:
-    """Where they differ, in characters; words are brought together first, which long texts need."""
+    """Return where they differ, in characters; words are aligned first, which long texts require."""
     return [part for whole in words_changed(one, other) for part in _within(one, whole)]
 
 
 def applied(text: str, changes: Sequence[Hunk]) -> str:
-    """The text with changes, which are in order and do not overlap."""
+    """Apply changes, which are in order and do not overlap, to the text."""
     ends = [0, *(hunk.stop for hunk in changes)]
     kept = [text[end : hunk.start] + hunk.new for end, hunk in zip(ends, changes, strict=False)]
     return "".join(kept) + text[ends[-1] :]
 
 
 def _within(text: str, whole: Hunk) -> Iterator[Hunk]:
-    """A change of words as changes of characters; words that are new or gone stay whole."""
+    """Split a change of words into changes of characters; inserted or deleted words stay whole."""
     old = text[whole.start : whole.stop]
     if not old or not whole.new:
         yield whole
@@ -83,7 +83,7 @@ def _within(text: str, whole: Hunk) -> Iterator[Hunk]:
 
 
 def _alike(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
-    """How many items at the start are the same, and how many at the end, none counted twice."""
+    """Return how many items are equal at the start, and how many at the end, without overlap."""
     most = min(len(one), len(other))
     start = next((at for at in range(most) if one[at] != other[at]), most)
     stop = next((at for at in range(most - start) if one[-1 - at] != other[-1 - at]), most - start)
