@@ -80,7 +80,7 @@ class DiffParams(SearchOptions):
     )
 
     def search(self, seed: int) -> SearchParams:
-        """The search with a recipe's seed."""
+        """Return the search with a recipe's seed."""
         options = self.model_dump(exclude={"seeds"})
         return SearchParams.model_validate({**options, "seed": seed})
 

@@ -1,4 +1,4 @@
-"""Parameters of the measurement of what a student's teacher gives away."""
+"""Parameters for measuring how much of a student its teacher reveals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of NNSlicer: what is traced, and how much of each layer falls."""
+"""Parameters of NNSlicer: what is traced, and how much of each layer is removed."""
 
 from __future__ import annotations
 

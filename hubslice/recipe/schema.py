@@ -1,6 +1,6 @@
-"""The recipe: every parameter of every step, as frozen, strict values.
+"""The recipe schema: every parameter of every step, as frozen, strict pydantic models.
 
-Field descriptions become the JSON Schema that editors show, so they are written for the person who fills in a recipe.
+Field descriptions become the JSON Schema that editors show, so they are written for the author of a recipe.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hubslice.recipe.section import ONLY_SPEED, Ratio, Section
 from hubslice.recipe.slicing import RemosParams
 from hubslice.recipe.transparency import Transparency
 
-REST = "rest"  # what the classes that `data.against_rest` does not name are called together
+REST = "rest"  # the name of the class for everything that `data.against_rest` does not name
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 
 
@@ -173,11 +173,11 @@ class TrainParams(Section):
     grid: Grid = Grid()
 
     def bf16(self, device_type: str) -> bool:
-        """Whether a training on a device of this type (`cpu`, `cuda`) computes in bfloat16."""
+        """Return whether training on a device of this type (`cpu`, `cuda`) computes in bfloat16."""
         return self.precision == "bf16" or (self.precision == "auto" and device_type == "cuda")
 
     def candidates(self) -> tuple[TrainParams, ...]:
-        """All combinations of the grid, each without a grid of its own; just this value if there is none."""
+        """Return all combinations of the grid, each without its own grid; only this object if there is none."""
         axes = {name: values for name, values in self.grid if values}
         points = [dict(zip(axes, combination, strict=True)) for combination in product(*axes.values())]
         return tuple(self.model_copy(update={**point, "grid": Grid()}) for point in points)

@@ -1,4 +1,4 @@
-"""Tracing the task's images back through the teacher: what each of its weights contributed."""
+"""Trace step: sum the contributions of each of the teacher's weights over the task's images."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from hubslice.training.initial import Known
 
 CONTRIBUTIONS = "contributions.safetensors"
-BATCH = 32  # images at a time where only means are taken
+BATCH = 32  # images at a time when only means are computed
 
 
 @dataclass(frozen=True, kw_only=True)
 class TraceStep(Step):
-    """Sum, for every weight, the sizes of its contributions to the teacher's answers on the training images."""
+    """Sum, for every weight, the absolute contributions to the teacher's predictions on the training images."""
 
     kind: ClassVar[str] = "trace"
     version: ClassVar[int] = 2
@@ -42,7 +42,10 @@ class TraceStep(Step):
 
     @classmethod
     def of(cls, recipe: SliceRecipe) -> TraceStep:
-        """The step for a recipe: what only ranks afterwards, such as the ratio, needs no new trace."""
+        """Return the step for a recipe.
+
+        Settings that only affect the ranking, such as the ratio, do not change the trace.
+        """
         return cls(tracing=cast(Traced, recipe.slice).tracing, known=known_labels(recipe), seed=recipe.seed)
 
     @property
@@ -56,14 +59,14 @@ class TraceStep(Step):
     def cost(self, work: Workload) -> Cost:
         units = work.units
         count = sum(min(size, self.tracing.samples) for size in work.classes)
-        each = count * (units.tracing + units.decoding + units.passing)  # means are taken in a pass of their own
+        each = count * (units.tracing + units.decoding + units.passing)  # means are computed in a separate pass
         return Cost(units.loading + units.tracing_start + each, units.sizes[self.kind])
 
     def run(self, context: Context) -> None:
         from hubslice.graph.neuron_map import NeuronMap
 
         model, task = context.model("pull"), context.task()
-        model.check_answers()  # they are what is traced
+        model.check_answers()  # they are traced
         split = some_of_each(task.train, self.tracing.samples, self.seed)
         with context.reporter.track("Tracing", len(split), "image") as bar:
             found = contributions(
@@ -79,14 +82,14 @@ class TraceStep(Step):
         found.save(context.out / CONTRIBUTIONS)
 
     def open(self, folder: Path) -> Contributions:
-        """The sums."""
+        """Return the sums."""
         from hubslice.artefacts.contributions import Contributions
 
         return Contributions.load(folder / CONTRIBUTIONS)
 
 
 def some_of_each(split: Split, samples: int, seed: int) -> Split:
-    """At most so many samples of each class, drawn with the seed, in the split's order."""
+    """Return at most that many samples of each class, drawn with the seed, in the split's order."""
     order = np.random.default_rng(seed).permutation(len(split))
     chosen = [order[split.targets[order] == label][:samples] for label in np.unique(split.targets)]
     return split.at(np.sort(np.concatenate(chosen)))
@@ -103,16 +106,16 @@ def contributions(
     device: str,
     progress: Callable[[int], None],
 ) -> Contributions:
-    """What each weight contributed on the images of a split, compared with their own means.
+    """Return each weight's contribution on the images of a split, relative to their own means.
 
-    `known` are the teacher's labels behind each of the task's: an image is traced back from its own class where that
-    is one of the teacher's, else from the teacher's answer.
+    `known` are the teacher's labels for each of the task's: an image is traced back from its own class if the teacher
+    has it, else from the teacher's prediction.
 
     Raises:
-        DataError: the teacher does not know one of the labels.
+        DataError: the teacher does not have one of the labels.
         ParityError: the folded graph computes something else than the model.
         RuleError: an operator of the model has no rule.
-        ExplainError: the model computes values that are not finite numbers.
+        ExplainError: the model computes values that are not finite.
     """
     from hubslice.artefacts.contributions import Contributions
     from hubslice.tracing.engine import trace
