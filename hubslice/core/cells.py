@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from hubslice.core.numbers import number
 
-_FIRST, _FURTHER = 2, 8  # decimal places for values close to 0, and for values close to `whole`
+_FIRST, _FURTHER = 2, 8  # significant digits of a value close to 0, and of one close to `whole`
 
 
 @dataclass(frozen=True)
