@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
 KIND = "exposure"
-PLACES = "pictures"  # in the predictions: positions of images in the test split; for each arm int64 [1 + points, images]
+PLACES = "pictures"  # in the predictions: positions of images in the test split; per arm int64 [1 + points, images]
 MEASURED = (STUDENT, BASELINE)
 MIXTURES = 48  # maximum number of mixtures of a model with its teacher
 

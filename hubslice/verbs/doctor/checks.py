@@ -1,4 +1,4 @@
-"""What `hubslice doctor` looks at: each check gives one or more findings and never raises."""
+"""The checks of `hubslice doctor`: each returns one or more findings and never raises."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PACKAGES = (
     "huggingface-hub",
 )  # fmt: skip
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-_TIMEOUT = 5.0  # seconds that the Hub has to answer
+_TIMEOUT = 5.0  # seconds for the Hub to respond
 _GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; `hint` says what mends it."""
+    """One line of the report; `hint` says how to fix it."""
 
     name: str
     state: State
@@ -43,7 +43,7 @@ def examine() -> Iterable[Finding]:
             yield from check()
         except HubsliceError as error:
             yield Finding(name, "fail", error.headline, error.hint or "")
-        except Exception as error:  # a broken installation raises anything; that is the finding
+        except Exception as error:  # a broken installation may raise anything; that is the finding
             yield Finding(name, "fail", f"{type(error).__name__}: {first_line(error)}", "reinstall hubslice")
 
 
@@ -73,7 +73,7 @@ def _packages() -> Iterable[Finding]:
 
 def _torch() -> Iterable[Finding]:
     import torch
-    import torchvision  # raises where its build does not match torch's
+    import torchvision  # raises if its build does not match torch's
 
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     where = f"CUDA {torch.version.cuda}: {', '.join(names)}" if names else f"CPU, {torch.get_num_threads()} threads"
@@ -121,7 +121,7 @@ def _hub() -> Iterable[Finding]:
         if not refused:
             hf_raise_for_status(answer)
         token = _token("") if refused else _rights(answer.json())
-    except Exception as error:  # no answer, or anything else than a Hub's
+    except Exception as error:  # no response, or not one of a Hub
         why, hint = explain(cause(error), repo_id="", client=client)
         yield Finding("hub", "warn", client.without_token(why), f"{hint}; local folders work")
         yield _token("not checked")
