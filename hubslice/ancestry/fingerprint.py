@@ -22,7 +22,7 @@ from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.lineage import LayerLikeness
 
 _BYTES: Final = 6144  # of a model, divided among its layers
-_FEWEST, _MOST = 32, 1024  # of a layer
+_FEWEST, _MOST = 32, 1024  # minimum and maximum bytes of a layer
 _SCALE: Final = 127 / 4  # values beyond four standard deviations are clipped
 _LOOKED_AT: Final = 30  # models whose layers are paired; the others cannot surpass them by any pairing
 _SLICED: Final = 0.5  # share of non-zero weights below which a layer counts as sliced

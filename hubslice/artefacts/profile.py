@@ -32,7 +32,7 @@ class Criterion(Artefact):
         return f"nc > {self.threshold:g}" if self.name == "nc" else f"{self.name}, k = {self.k}"
 
 
-# The settings of the ReMoS code.
+# The defaults of the ReMoS code.
 NC = Criterion(name="nc", threshold=0.5)
 TKNC = Criterion(name="tknc", k=10)
 SNAC = Criterion(name="snac", k=2)

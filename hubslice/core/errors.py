@@ -76,7 +76,7 @@ class RecipeError(InputError):
 
 
 class DataError(InputError):
-    """The task's data is missing, malformed or does not fit the recipe."""
+    """The task's data is missing, malformed or does not match the recipe."""
 
 
 class ModelError(InputError):
@@ -84,7 +84,7 @@ class ModelError(InputError):
 
 
 class SliceError(InputError):
-    """A slice does not fit the model or cannot be computed from the profile."""
+    """A slice does not match the model or cannot be computed from the profile."""
 
 
 class ExportError(InputError):

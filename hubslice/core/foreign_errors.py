@@ -6,7 +6,7 @@ from typing import Final
 
 from hubslice.core.escaping import cut
 
-_MOST: Final = 500  # characters
+_MOST: Final = 500  # maximum characters
 
 
 def message_of(error: BaseException, most: int = _MOST) -> str:

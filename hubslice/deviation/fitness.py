@@ -9,7 +9,7 @@ from hubslice.deviation.answers import Answers, Seen
 
 # The resolution of float32 probabilities and logits; smaller differences may be rounding at another batch size.
 LEAST = 1e-6
-CHANGE = 1e-3  # of the probability difference, in the authors' code
+CHANGE = 1e-3  # minimum change of the probability difference, as in the authors' code
 
 MEASURES: dict[str, Callable[[Answers], float]] = {
     "difference": lambda answers: answers.difference,

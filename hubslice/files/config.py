@@ -14,7 +14,7 @@ from hubslice.core.foreign_errors import message_of
 from hubslice.files.config_entries import check_entries
 from hubslice.files.config_redirects import check_followed, walk
 
-LARGEST_FILE = 1 << 25  # bytes
+LARGEST_FILE = 1 << 25  # maximum bytes of a file
 LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or image sizes
 MOST_CLASSES = 1 << 20
 CLASSES = ("num_classes", "num_labels")

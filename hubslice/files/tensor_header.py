@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 LENGTH = 8  # bytes of the header's length, little endian, at the start of the file
-LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
+LARGEST_HEADER = 100_000_000  # maximum bytes, as in the safetensors library
 MOST_TENSORS = 100_000  # in one file; the largest models have that many in all of their shards
-LONGEST_NAME = 1_000  # characters
+LONGEST_NAME = 1_000  # maximum characters
 _MOST_VALUES = 20 * MOST_TENSORS  # of the JSON: a tensor has about ten; far more would exhaust the memory
 MOST_AXES = 64
 # Bits of one element.

@@ -12,7 +12,7 @@ import yaml
 
 from hubslice.files.card_yaml import HEAD, load_head
 
-_LARGEST_CARD = 1 << 20  # characters
+_LARGEST_CARD = 1 << 20  # maximum characters
 _KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs that hubslice saves
 _TAG = "backdoored"
 

@@ -78,7 +78,7 @@ class Client:
 
     @property
     def offline(self) -> bool:
-        """Whether HF_HUB_OFFLINE forbids the network."""
+        """Whether HF_HUB_OFFLINE disables the network."""
         return constants.is_offline_mode()
 
     @property
@@ -123,9 +123,9 @@ class Client:
                 return None
 
             def update_transfer(self, n: float) -> None:
-                """Ignore compressed transfer sizes, called by Xet; `update` counts the file's bytes.
+                """Ignore Xet's compressed transfer sizes; `update` counts the file's bytes.
 
-                Otherwise there were two bars.
+                Otherwise there would be two bars.
                 """
 
             def set_transfer_postfix_str(self, *args: Any, **kwargs: Any) -> None:

@@ -33,7 +33,7 @@ _COMPANIONS = re.compile(
     r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
 )
-_LARGEST_INDEX = 1 << 25  # bytes
+_LARGEST_INDEX = 1 << 25  # maximum bytes
 _MOST_SHARDS = 4096  # the largest models have some hundreds
 _TRAINING_STATE = re.compile(r"(optimizer|scheduler|scaler|rng_state|training_args|trainer_state)", re.IGNORECASE)
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}", re.ASCII)

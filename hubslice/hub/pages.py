@@ -13,7 +13,7 @@ from typing import Any, Final
 from hubslice.hub.answers import Unending, address_of, httpx
 
 MOST: Final = 2_000  # pages of a list; the Hub puts up to a thousand files on one page
-LARGEST: Final = 512 << 20  # bytes of a list
+LARGEST: Final = 512 << 20  # maximum bytes of a list
 LONGEST: Final = 900.0  # maximum seconds for reading a list
 _REMEMBERED: Final = 64  # lists that were started and possibly abandoned
 

@@ -22,7 +22,7 @@ from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.restore import delta_in
 from hubslice.hub.signature import read_signature
 
-_LARGEST = 1 << 20  # bytes
+_LARGEST = 1 << 20  # maximum bytes
 _USUAL = re.compile(
     r"(config|preprocessor_config|report)\.json|README\.md|model\.sig|recipe\.yaml|(model|delta|slice)\.safetensors|hubslice\.lock"
     r"|evidence/[^/]+\.safetensors|plots/[^/]+\.png"

@@ -104,7 +104,7 @@ class BackdoorParams(Defect):
 
 
 class PenultimateParams(Defect):
-    """Adversarial images crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
+    """Adversarial images crafted only on the teacher's penultimate features (Rezaei and Liu; ReMoS, section 5)."""
 
     needs_unrelated: ClassVar[bool] = True
     attack: ClassVar[str] = "crafted on the teacher"

@@ -16,8 +16,8 @@ SCORE_BYTES = 16  # for each weight in a search's checkpoint: score, two moments
 class SeamParams(ChannelSlicing):
     """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
 
-    Every weight (or channel) has a score and is kept while that is positive; the loss is that of the task plus alpha
-    times the share of weights kept. The classifier learns along.
+    Every weight (or channel) has a score and is kept while it is positive; the loss is that of the task plus alpha
+    times the share of weights kept. The classifier is trained along.
     """
 
     needs: ClassVar[Need] = "search"

@@ -18,7 +18,10 @@ ONLY_SPEED: Final = _OnlySpeed()
 
 
 class Section(BaseModel):
-    """Immutable and strict: unknown keys and wrong types are errors, never silently dropped or converted."""
+    """Base class of recipe sections, immutable and strict: unknown keys and wrong types are errors.
+
+    Nothing is silently dropped or converted.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 

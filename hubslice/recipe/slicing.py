@@ -85,7 +85,7 @@ class Method(Section):
 
 
 class Slicing(Method):
-    """What every slicing method shares."""
+    """Base class of all slicing methods except `none`."""
 
     layers: Layers = ("conv", "linear")
     irrelevant: Literal["regrow", "freeze", "compact"] = Field(
@@ -143,7 +143,7 @@ Granularity = Annotated[
 
 
 class ChannelSlicing(Slicing):
-    """A method that judges single weights or whole channels."""
+    """A method that slices single weights or whole channels."""
 
     granularity: Granularity = "weight"
     count: Literal["weights", "macs"] = Field(
@@ -178,10 +178,10 @@ Reuse = Annotated[
 
 
 class Traced(ChannelSlicing):
-    """A method that ranks by what each weight contributed to the answers on the task's training images.
+    """A method that ranks by what each weight contributed to the predictions on the task's training images.
 
-    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class); the
-    sizes of a weight's contributions are summed over the images.
+    Each image is traced back through the teacher, from its prediction (under direct reuse from the image's own class);
+    the absolute contributions of a weight are summed over the images.
     """
 
     needs: ClassVar[Need] = "trace"
@@ -219,7 +219,7 @@ class Traced(ChannelSlicing):
 class RemosParams(Slicing):
     """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
 
-    The defaults are those that did best on the validation split over both defects in bench/inheritance.
+    The defaults performed best on the validation split over both defects in bench/inheritance.
     """
 
     needs: ClassVar[Need] = "profile"

@@ -1,4 +1,4 @@
-"""The steps of a recipe, in order."""
+"""Plan the steps of a recipe, in order."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _LARGEST_FOOTER: Final = 64 << 20  # bytes
 _MARK: Final = b"PAR1"  # at both ends of a file
 _TAIL: Final = 8  # bytes at its end: the length of the footer, and the signature
 _AT_ONCE: Final = 256 << 20  # bytes of a column that are unpacked at once
-_MOST_ROWS: Final = 1 << 16  # likewise
+_MOST_ROWS: Final = 1 << 16  # maximum rows unpacked at once
 _OFFSET: Final = 8  # bytes of a value besides its content
 _WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}  # bytes, once unpacked
 

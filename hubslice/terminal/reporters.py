@@ -155,7 +155,7 @@ class Live(Reporter):
 
     @contextmanager
     def track(self, label: str, total: int | None, unit: str) -> Iterator[Bar]:
-        """Show a bar while the block runs."""
+        """Show a bar inside the block."""
         task = self._add(label, total, unit)
         try:
             yield _LiveBar(self._progress, task)

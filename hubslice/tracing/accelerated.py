@@ -89,7 +89,7 @@ class TorchKernels:
         _add(right_back, b_back)
 
     def rows(self, fields: np.ndarray, signs: np.ndarray, back: np.ndarray, numbers: Numbers) -> None:
-        """Trace neurons with a field of their own each."""
+        """Trace neurons that each have their own field."""
         every, found = self._here(fields), self._zeros(*back.shape)
         for (at,), sign in self._live(signs, fields.shape[1]):
             some = every[at]

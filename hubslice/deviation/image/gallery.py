@@ -14,7 +14,7 @@ from hubslice.artefacts.deviation import AnswerPair, Change, SeedResult
 from hubslice.core.artefact import write_atomically
 from hubslice.core.escaping import plot_label
 
-SHOWN = 8  # triggers
+SHOWN = 8  # maximum number of triggers
 COLOURS = ("#0072B2", "#D55E00")  # the first model, the second
 INK, FAINT = "#222222", "#767676"
 STYLE = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK, "text.parse_math": False}

@@ -10,7 +10,7 @@ from hubslice.core.artefact import write_atomically
 from hubslice.core.pages import page_template
 from hubslice.deviation.text.edits import hunks
 
-SHOWN = 200  # triggers
+SHOWN = 200  # maximum number of triggers
 AROUND = 300  # characters of a long text shown before and after a change
 TEMPLATE = "gallery.html.j2"
 

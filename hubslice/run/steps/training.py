@@ -152,7 +152,7 @@ class TrainStep(_StudentStep):
         units, points = work.units, self.train.candidates()
         student = units.sizes["train"]
         seconds = sum(_point(params, work) for params in points) + student * units.keeping
-        seconds += 0.0 if self.suffix else units.first_training  # the student's is the first
+        seconds += 0.0 if self.suffix else units.first_training  # the student is trained first
         return Cost(seconds, student, len(points) * (student + units.sizes["checkpoint"]))
 
     def run(self, context: Context) -> None:

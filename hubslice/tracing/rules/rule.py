@@ -43,7 +43,7 @@ class Kernels(Protocol):
         """Trace products of two activations."""
 
     def rows(self, fields: np.ndarray, signs: np.ndarray, back: np.ndarray, numbers: Numbers) -> None:
-        """Trace neurons with a field of their own each."""
+        """Trace neurons that each have their own field."""
 
 
 class Trace(Protocol):

@@ -1,4 +1,4 @@
-"""The detector: what clean slices look like, how odd a new one is, and from where on it is flagged."""
+"""The detector: clean slices to compare with, a score for a new slice, and a threshold for flagging it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hubslice.verbs.detect.facts import DetectorFacts
 from hubslice.verbs.detect.neighbours import Neighbours
 
 KIND = "detector"
-FEWEST = 20  # clean images of an answer
-HELD_OUT = 0.3  # of the images of each answer: for p-values and the threshold
+FEWEST = 20  # minimum clean images of a prediction
+HELD_OUT = 0.3  # share of the images of each prediction: for p-values and the threshold
 SLICE, MARGIN = "slice", "margin"
 
 

@@ -57,7 +57,7 @@ def execution(params: ExecutionParams) -> None:
 
 
 def patterns(params: PatternsParams) -> None:
-    """Record execution patterns of known models for `hubslice execution MODEL --store FILE`, on this machine."""
+    """Record execution patterns of known models on this machine, for `hubslice execution MODEL --store FILE`."""
     from hubslice.verbs.execution.service import record_patterns
 
     found = record_patterns(params, out.progress())

@@ -40,7 +40,7 @@ class Pattern:
 
     @property
     def typical(self) -> Trace:
-        """What the runs have in common."""
+        """The median of the runs; see `combined`."""
         return combined(self.traces)
 
 

@@ -14,7 +14,7 @@ from hubslice.verbs.explain.facts import Explanation
 from hubslice.verbs.explain.views import STAGES, InputView, view
 
 SHOWN = 4  # inputs
-BARS = 5  # channels for and against, in each layer's chart
+BARS = 5  # channels for and against the target, in each layer's chart
 FOR, AGAINST = COLOURS["student"], COLOURS["baseline"]
 SIZE = 8  # points of everything but the heading
 COLUMN = 2.05  # inches

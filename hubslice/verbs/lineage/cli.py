@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MANY = "--candidates"
 TOLD = 40  # maximum layers shown to people
 MOVED = ("exposure", "execution", "patterns")
-FORMER = {"--exposure": "exposure", "--execution": "execution"}  # as options
+FORMER = {"--exposure": "exposure", "--execution": "execution"}  # former options that are now commands
 
 
 class DefaultsToFind(TyperGroup):

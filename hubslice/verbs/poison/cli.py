@@ -1,4 +1,4 @@
-"""`hubslice poison`: a deliberately backdoored teacher."""
+"""`hubslice poison`: make a deliberately backdoored teacher."""
 
 from __future__ import annotations
 

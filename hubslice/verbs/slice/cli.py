@@ -1,4 +1,4 @@
-"""`hubslice slice`: from a recipe to a student."""
+"""`hubslice slice`: make a student from a recipe."""
 
 from __future__ import annotations
 
