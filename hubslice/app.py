@@ -157,7 +157,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if out.traceback:
             out.trace(traceback.format_exc())
-        return _tell(received() or error, arguments)  # a worker that was asked to end as well may report its end first
+        return _tell(received() or error, arguments)  # workers get the signal too, and their loss may be noticed first
     finally:
         with suppress(OSError):  # the terminal was closed
             out.close()

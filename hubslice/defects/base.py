@@ -41,11 +41,11 @@ class Defect(ABC):
 
     @abstractmethod
     def variants(self) -> tuple[Variant, ...]:
-        """The attacks to run, exactly one of them the headline."""
+        """Return the attacks to run, exactly one of them the headline."""
 
     @abstractmethod
     def threat_model(self) -> tuple[str, ...]:
-        """What the attacker knows, can do and wants: one sentence each."""
+        """Return what the attacker knows, can do and wants: one sentence each."""
 
     def sources(self, teacher: Model, unrelated: Model | None) -> tuple[Source, ...]:
         """Return the sources of attacked images: "teacher" first, then the controls."""

@@ -95,12 +95,12 @@ class RunFolder:
 
     @property
     def manifest(self) -> RunManifest:
-        """Return origin and base folder of the run's recipe."""
+        """Origin and base folder of the run's recipe."""
         return RunManifest.load(self.path / MANIFEST)
 
     @property
     def recipe_text(self) -> str:
-        """Return the run's recipe as the user gave it, including overrides.
+        """The run's recipe as the user gave it, including overrides.
 
         Raises:
             RunError: the recipe is missing or damaged.

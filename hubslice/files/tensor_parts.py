@@ -22,7 +22,7 @@ class Part(Protocol):
 
     @property
     def read(self) -> int:
-        """Return the number of bytes read so far."""
+        """The number of bytes read so far."""
 
     def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return the bytes of each range; the ranges are in ascending order."""

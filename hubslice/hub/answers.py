@@ -67,7 +67,7 @@ def unasked(request: Any, encoding: str) -> Unending:
 
 
 def first_of_redirect(response: Any) -> None:
-    """A response hook that truncates the body of a redirect, which nobody reads."""
+    """Response hook: truncate the body of a redirect, which nobody reads."""
     if response.has_redirect_location:
         response.headers.pop("Content-Encoding", None)
         response.stream = _First(response.stream)

@@ -76,7 +76,7 @@ class Library(ABC):
 
     @abstractmethod
     def adapter(self) -> Adapter:
-        """The adapter that creates its models; accessing it imports the library."""
+        """Return the adapter that creates its models; this imports the library."""
 
     @abstractmethod
     def stock(self, folder: Path) -> nn.Module:

@@ -72,11 +72,11 @@ class Method(Section):
         return None
 
     def words(self) -> str:
-        """What is removed, in a few words."""
+        """Return what is removed, in a few words."""
         return "none"
 
     def told(self) -> str | None:
-        """How weights were chosen, in a sentence for the card; None if title and reference suffice."""
+        """Return how weights were chosen, in a sentence for the card; None if title and reference suffice."""
         return None
 
     def cost(self, work: Workload) -> Cost:
@@ -205,7 +205,7 @@ class Traced(ChannelSlicing):
 
     @property
     def tracing(self) -> Self:
-        """Return the same with defaults for all that only affects the ranking, such as the ratio."""
+        """The same with defaults for all that only affects the ranking, such as the ratio."""
         decides = {"method", *(Traced.model_fields.keys() - ChannelSlicing.model_fields.keys())}
         others = {name: field for name, field in type(self).model_fields.items() if name not in decides}
         defaults = {

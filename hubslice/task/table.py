@@ -119,7 +119,7 @@ class Table:
         return {name for row in rows if (name := names[int(row)]) is not None}
 
     def alone(self) -> int:
-        """Number of rows without a group, if others have one."""
+        """Return the number of rows without a group, if others have one."""
         return 0 if self.params.group is None else self._grouped().count(None)
 
     def _grouped(self) -> list[str | None]:

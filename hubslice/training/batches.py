@@ -79,7 +79,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
     @property
     def least(self) -> int:
-        """Return the number of samples in the smallest share of a batch of any process."""
+        """The number of samples in the smallest share of a batch of any process."""
         return min(self.size(step) for step in range(self.steps)) // self.world
 
     def __len__(self) -> int:

@@ -42,17 +42,17 @@ class Stopwatch(Silent, Bar):
 
     @property
     def first(self) -> float:
-        """Return the seconds until the first unit was done."""
+        """The seconds until the first unit was done."""
         return self._advances[0]
 
     @property
     def between(self) -> list[float]:
-        """Return the seconds from each unit to the next."""
+        """The seconds from each unit to the next."""
         return [later - earlier for earlier, later in pairwise(self._advances)]
 
     @property
     def last(self) -> float:
-        """Return the seconds from the last report to the end."""
+        """The seconds from the last report to the end."""
         return self._ended - self._moments[-1][1]
 
 

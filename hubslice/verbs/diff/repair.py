@@ -70,7 +70,7 @@ class Searched:
 
     @property
     def standing(self) -> Standing:
-        """Return the results as numbers."""
+        """The results as numbers."""
         facts = facts_of(self.pair, self.models, self.seeds, self.search, self.outcomes, self.device)
         return Standing(found=facts.found, median_queries=facts.median_queries, disagreed=facts.disagreed)
 
