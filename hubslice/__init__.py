@@ -1,13 +1,14 @@
-"""hubslice: slice Hub teachers to the weights a task needs, leave their defects behind, and publish the proof.
+"""hubslice: slice models from the Hub down to a task, without their defects, and publish the evidence.
 
-Every verb of the command line is a function here. They are loaded on first use, so that `import hubslice` stays light.
+Every verb of the command line is also a function here. The functions are imported on first use, so that `import
+hubslice` stays fast.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # as typing's, whose import takes time before a command hears signals
+TYPE_CHECKING = False  # same as typing.TYPE_CHECKING, whose import would delay signal handling
 if TYPE_CHECKING:
     from typing import Any
 

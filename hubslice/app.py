@@ -1,7 +1,7 @@
-"""The command line: `hubslice`, and `hf hubslice` as an extension of the Hub's own.
+"""The command line: `hubslice`, and `hf hubslice` as an extension of the `hf` command.
 
-Every command lives in one file of this package that has `register(app)`; COMMANDS lists them in the order of the help.
-Command modules import what needs torch inside their functions, so that help and checks stay fast.
+Every command lives in one file of this package that defines `register(app)`; COMMANDS lists them in help order. Command
+modules import torch and other slow packages inside their functions, so that help and checks stay fast.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _options(
 
 
 def _flow(group: typer.Typer) -> None:
-    """Let the paragraphs of every docstring flow into the terminal's width, whatever lines the source has."""
+    """Reflow the paragraphs of every command's docstring to the terminal's width, ignoring the source's line breaks."""
     for command in group.registered_commands:
         paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
         command.help = command.help or "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
@@ -123,7 +123,7 @@ def _flow(group: typer.Typer) -> None:
 
 
 def _register() -> str | None:
-    """Add all commands; gives what is wrong with those of other packages, without which hubslice does."""
+    """Register all commands; returns what is wrong with commands of other packages, which are then left out."""
     for command in COMMANDS:
         command.register(app)
     try:
@@ -139,14 +139,15 @@ _flow(app)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit code; errors are told on stderr, never raised."""
+    """Run one command line and return its exit code. Errors are printed on stderr, never raised."""
     _set_output(arguments)
     try:
         with _warnings_told(), bars_hidden():
             if _TROUBLE is not None:
                 out.warning(_TROUBLE)
-            # Typer draws usage errors for people itself, with the arguments as they are. For machines, and where
-            # arguments are no plain text, such as files' names that a shell put in, they are raised and told below.
+            # Typer prints usage errors itself, with the arguments as they are. With --json, and where arguments contain
+            # control characters (for example file names expanded by a shell), usage errors are raised and printed
+            # below.
             plain = all(line(argument) == argument for argument in arguments)
             code = app(list(arguments), prog_name="hubslice", standalone_mode=plain and out.mode != "json")
     except SystemExit as exit_:
@@ -156,28 +157,28 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if out.traceback:
             out.trace(traceback.format_exc())
-        return _tell(received() or error, arguments)  # a worker that was told to end, too, may be missed first
+        return _tell(received() or error, arguments)  # workers get the signal too, and their loss may be noticed first
     finally:
         with suppress(OSError):  # the terminal was closed
             out.close()
-    if code == INTERRUPTED:  # Typer, too, turns Ctrl-C and what is like it into this code
+    if code == INTERRUPTED:  # Typer also turns Ctrl-C and other interrupts into this code
         return _tell(received() or KeyboardInterrupt(), arguments)
     return code if isinstance(code, int) else 0
 
 
 def tell_end(error: BaseException, arguments: Sequence[str]) -> int:
-    """Tell what ended a command line outside `run`; the exit code."""
+    """Report an error that ended the command line outside `run`; returns the exit code."""
     _set_output(arguments)
     return _tell(error, arguments)
 
 
 def _set_output(arguments: Sequence[str]) -> None:
-    out.mode = "json" if "--json" in arguments else "human"  # errors in the options themselves need it, too
+    out.mode = "json" if "--json" in arguments else "human"  # also needed for errors in the options themselves
     out.traceback = bool(os.environ.get("HUBSLICE_TRACEBACK"))
 
 
 def _tell(error: BaseException, arguments: Sequence[str]) -> int:
-    """Tell why the command ends; the exit code."""
+    """Report why the command ended; returns the exit code."""
     failure = describe(error)
     hint = failure.hint and fitting(failure.hint, options_of(app, arguments))
     with suppress(OSError):
@@ -187,7 +188,7 @@ def _tell(error: BaseException, arguments: Sequence[str]) -> int:
 
 @contextmanager
 def _warnings_told() -> Iterator[None]:
-    """Tell hubslice's own warnings as the command line tells things; others as ever."""
+    """Print hubslice's own warnings in the command line's format; all other warnings are handled as before."""
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
@@ -203,16 +204,16 @@ def _warnings_told() -> Iterator[None]:
 
 
 class _LogRecord(logging.LogRecord):
-    """What libraries log may quote a model's files, too."""
+    """A log record with an escaped message, since libraries may quote text from a model's files."""
 
     def getMessage(self) -> str:  # noqa: N802
         return lines(super().getMessage())
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run one command line as the process's own, with its streams and its log; the exit code."""
+    """Run one command line as the whole process, configuring its streams and logging; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files need not fit the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")  # file names may not be encodable in the terminal's encoding
     logging.setLogRecordFactory(_LogRecord)
     return run(arguments)

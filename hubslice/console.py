@@ -1,4 +1,4 @@
-"""The console scripts: signals are heard first, and only then is imported what takes time."""
+"""Console script entry points. Signal handlers are installed before slow imports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 try:
     from hubslice.terminal.ending import ended_by_signals, leave_on_signals
-except KeyboardInterrupt:  # Ctrl-C has its default effect until this is imported
+except KeyboardInterrupt:  # Ctrl-C keeps its default effect until the import is done
     sys.stderr.write("error: interrupted\n")
     sys.exit(130)
 
@@ -19,7 +19,7 @@ def main() -> None:
             from hubslice.app import start
 
             code = start(arguments)
-    except KeyboardInterrupt as ended:  # before the command began, or after it was done
+    except KeyboardInterrupt as ended:  # before the command started, or after it finished
         from hubslice.app import tell_end
 
         code = tell_end(ended, arguments)

@@ -1,1 +1,1 @@
-"""Where weights come from: similarity of two models by their weights alone, fingerprints, differences."""
+"""Trace where weights come from: similarity of two models by their weights, fingerprints, deltas."""

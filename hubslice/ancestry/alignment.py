@@ -1,9 +1,9 @@
-"""Layers whose channels were taken out or moved: which channel of the model is which of the candidate.
+"""Match the channels of two models after channels were removed or permuted.
 
-Where two layers have one axis in common (three colours, the words of a vocabulary, a width that nobody cut), the
-channels of the other axis are matched by their weights. Channels matched once are the common axis of the layers that
-take them in, and so on through the network, without names and without a graph. Half of the columns match, the others
-judge.
+If two layers share one axis (three colours, the words of a vocabulary, a width that nobody changed), the channels of
+the other axis are matched by their weights. Matched channels are then the shared axis of the layers that read them, and
+so on through the network, without names and without a graph. Half of the columns are used for matching, the other half
+for the score.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from hubslice.ancestry.layers import Layer, layers_of, read_whole
 from hubslice.ancestry.similarity import Likeness, correlation, halves, standardised
 from hubslice.files.tensor_parts import Tensors
 
-_ACCEPTED: Final = 0.3  # correlation from which a matching is built upon
+_ACCEPTED: Final = 0.3  # minimum correlation of a matching that is used further
 _SIGMAS: Final = 6.0
-_COLUMNS: Final = 1024  # that a channel is told by at the most
-FEWEST_COLUMNS: Final = 12  # fewer do not tell channels apart
+_COLUMNS: Final = 1024  # maximum number of columns that identify a channel
+FEWEST_COLUMNS: Final = 12  # fewer do not distinguish channels
 _FEWEST_PAIRS: Final = 4
-COLOURS: Final = 4  # input channels up to which a layer is the first of its network
+COLOURS: Final = 4  # maximum input channels of a network's first layer
 LARGEST: Final = 6 << 20  # bytes of a tensor
 _BUDGET: Final = 24 << 20  # bytes of a model
-_ENOUGH: Final = 12  # layers, then nothing more is read
-_MOST: Final = 1000  # layers of a model that are tried, the first ones; each is tried with each of the other model's
+_ENOUGH: Final = 12  # layers, after which nothing more is read
+_MOST: Final = 1000  # number of leading layers that are tried; each is compared with each of the other model's
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Channels:
 
 @dataclass(frozen=True)
 class Aligned:
-    """Two layers compared after matching; `first` ones of a network look alike in strangers, too."""
+    """Two layers compared after matching; `first` layers of a network are similar even in unrelated models."""
 
     mine: Layer
     theirs: Layer
@@ -51,12 +51,13 @@ class Aligned:
 
 
 def align(mine: Tensors, theirs: Tensors, *, cut: bool) -> list[Aligned]:
-    """Layers compared through matched channels; empty where no way into the network was found.
+    """Compare layers through matched channels; empty if no starting point was found.
 
-    `cut`: channels may have been taken out, not only moved. Then layers with one width in common are ways in, too.
+    `cut`: channels may have been removed, not only permuted. Then layers with one width in common are starting points
+    too.
 
     Raises:
-        HubError: the Hub does not give the bytes.
+        HubError: the bytes cannot be fetched from the Hub.
     """
     return list(_Search(mine, theirs, cut).run())
 
@@ -64,7 +65,7 @@ def align(mine: Tensors, theirs: Tensors, *, cut: bool) -> list[Aligned]:
 class _Search:
     def __init__(self, mine: Tensors, theirs: Tensors, cut: bool) -> None:
         self.cut = cut
-        self.widths = False  # whether a width in common is a way in
+        self.widths = False  # whether a shared width is a starting point
         self.known: list[Channels] = []
         self.models = [_Values(mine), _Values(theirs)]
         self.done: set[tuple[str, ...]] = set()
@@ -73,7 +74,7 @@ class _Search:
         self.taken: set[str] = set()
 
     def run(self) -> Iterator[Aligned]:
-        """Layers that were matched, then those that matched channels lead to without likeness."""
+        """Yield layers that were matched, then those reached through matched channels without similarity."""
         self._grow()
         if self.cut and self._goes_on():
             self.widths = True
@@ -82,9 +83,10 @@ class _Search:
             yield from (self.best | self.accepted).values()
 
     def _goes_on(self) -> bool:
-        """Whether layers with one width in common are worth their bytes, which are most of what strangers cost.
+        """Return whether to try layers with one width in common, which account for most bytes read of unrelated models.
 
-        They are where the model takes in no colours, or those led further: to a layer that matched, or to none at all.
+        They are tried if the model has no colour inputs, or if those led further: to a layer that matched, or to none
+        at all.
         """
         if not any(_takes_colours(layer) for layer in self.models[0].layers):
             return True
@@ -113,7 +115,7 @@ class _Search:
                         break
 
     def _pairs(self) -> list[tuple[Layer, Layer]]:
-        """Layers that may be one with channels taken out or moved, small ones first."""
+        """Return pairs of layers that may correspond after removing or permuting channels, small ones first."""
         found = [
             (mine, theirs)
             for mine in self.models[0].layers
@@ -124,7 +126,7 @@ class _Search:
         return sorted(found, key=lambda pair: (pair[0].info.shape[1] > COLOURS, pair[1].info.elements))
 
     def _compare(self, mine: Layer, theirs: Layer, axis: int) -> tuple[Aligned | None, Channels | None]:
-        """Match the channels of the other axis by those of `axis` that are known."""
+        """Match the channels of the other axis through the known channels of `axis`."""
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
         first = axis == 1 and sizes[0] == sizes[1] <= COLOURS
         best: tuple[float, Aligned | None, Channels | None] = (-1.0, None, None)
@@ -144,9 +146,9 @@ class _Search:
         return best[1], best[2]
 
     def _common(self, mine: Layer, theirs: Layer, axis: int, first: bool) -> Iterator[tuple[str, Channels]]:
-        """What is known of the axis: as it is, where it has one width and the other was cut, or channels matched.
+        """Yield known channel matchings of the axis: identity if only the other width was cut, or matched channels.
 
-        Each with a name that stays its own however many there are.
+        Each comes with a name that is unique among all of them.
         """
         sizes = (mine.info.shape[axis], theirs.info.shape[axis])
         other = self.widths and mine.info.shape[1 - axis] < theirs.info.shape[1 - axis]
@@ -162,7 +164,7 @@ def _takes_colours(layer: Layer) -> bool:
 
 
 class _Values:
-    """Whole tensors, read once, no more of them than the budget allows."""
+    """Whole tensors, read once, within the budget."""
 
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
@@ -183,7 +185,7 @@ class _Values:
 
 
 def _features(values: np.ndarray, common: np.ndarray, axis: int) -> np.ndarray:
-    """A row for each channel of the other axis: its weights to the common ones, [channels, columns]."""
+    """Return one row for each channel of the other axis: its weights to the shared ones, [channels, columns]."""
     if axis == 0:
         values = values.swapaxes(0, 1)
     rows = values[:, common].reshape(len(values), -1)
@@ -193,7 +195,7 @@ def _features(values: np.ndarray, common: np.ndarray, axis: int) -> np.ndarray:
 
 
 def match_rows(left: np.ndarray, right: np.ndarray) -> tuple[float, Likeness, tuple[np.ndarray, np.ndarray]]:
-    """Mutually nearest rows by half of the columns: how near they are there, how alike in the others, and which."""
+    """Match mutually nearest rows by half of the columns; returns their similarity in both halves, and the pairs."""
     choosing, judging = halves(left.shape[1])
     units = [_unit(rows[:, choosing]) for rows in (left, right)]
     table = units[0] @ units[1].T
@@ -218,5 +220,5 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def matched(found: Sequence[Aligned]) -> list[Aligned]:
-    """Those that a verdict may rest on: first layers do not count."""
+    """Return those that a verdict may be based on: first layers are excluded."""
     return [each for each in found if not each.first]

@@ -1,4 +1,4 @@
-"""Goes through many models: which ones a name stands for, and which are left out because they cannot be read."""
+"""Process many models: expand names, and leave out models that cannot be read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from hubslice.files.names import INDEX, WEIGHTS
 from hubslice.hub.ref import parse_ref
 from hubslice.hub.refusals import status, unanswered
 
-# What is wrong with one model, or with what the Hub has of it; what the machine lacks ends the work.
+# Errors of one model, or of the Hub about it; errors of the machine end the work.
 LEFT_OUT = (ExportError, ModelError, LineageError, RunError, HubError)
-_PATIENCE = 3  # models in a row for which the Hub may fail
+_PATIENCE = 3  # consecutive models for which the Hub may fail
 
 T = TypeVar("T")
 
@@ -32,13 +32,13 @@ T = TypeVar("T")
 def each(
     names: Sequence[str], work: Callable[[str], T], reporter: Reporter, *, label: str = "Compare", again: str = ""
 ) -> tuple[list[T], dict[str, str]]:
-    """What `work` makes of each model, and why some were left out: broken ones, and what the Hub does not give.
+    """Return `work(name)` for each model, and why some were left out: damaged ones, and those that cannot be fetched.
 
-    `again` is for work that can go on later, and says how: it does not end well while the Hub was out of reach.
+    `again` says how to continue, for work that can be resumed: it fails if the Hub was unreachable.
 
     Raises:
-        HubError: the Hub was out of reach for several models in a row, or with `again` for any.
-        HubsliceError: nothing came of any model; the first one's error.
+        HubError: the Hub was unreachable for several consecutive models, or with `again` for any.
+        HubsliceError: no model could be processed; the first one's error.
     """
     found: list[T] = []
     skipped: dict[str, str] = {}
@@ -75,17 +75,17 @@ def each(
 
 
 def _out_of_reach(error: BaseException) -> bool:
-    """Whether the Hub itself was in trouble, so that the next model would fare no better."""
+    """Return whether the Hub itself failed, so that the next model would fail too."""
     while isinstance(error, HubsliceError) and error.__cause__ is not None:
         error = error.__cause__
     return unanswered(error) or status(error) == 429
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """The models that are named: a folder of models stands for all models and safetensors files in it.
+    """Expand names: a folder of models stands for all models and safetensors files in it.
 
     Raises:
-        InputError: a folder holds none, or a name is neither a place nor a Hub id.
+        InputError: a folder contains none, or a name is neither a path nor a Hub id.
     """
     found: list[str] = []
     for name in names:

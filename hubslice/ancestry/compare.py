@@ -1,4 +1,4 @@
-"""A model beside one candidate: layers in place first; where that finds nothing, channels are matched."""
+"""Compare a model with one candidate: layers in place first; if that finds nothing, channels are matched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hubslice.ancestry.verdict import Judged, judge
 from hubslice.artefacts.lineage import Comparison, LayerLikeness
 from hubslice.files.tensor_parts import Tensors
 
-_WHOLE: Final = 0.95  # share of the weights in layers of the candidate's shapes, from which nothing was taken out
+_WHOLE: Final = 0.95  # share of the weights in layers with the candidate's shapes, above which no channels were removed
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,25 @@ class Sampled:
 
     @property
     def weights(self) -> int:
-        """Values in all layers."""
+        """The number of values in all layers."""
         return sum(layer.info.elements for layer in self.layers)
 
 
 def sample(tensors: Tensors, shapes: set[tuple[int, ...]] | None = None) -> Sampled:
-    """Read the samples of a model's layers, by default of all, else of those of some shapes.
+    """Read samples of a model's layers: of all, or of those with some shapes.
 
     Raises:
-        HubError: the Hub does not give them.
+        HubError: they cannot be fetched from the Hub.
     """
     layers = [layer for layer in layers_of(tensors) if shapes is None or layer.shape in shapes]
     return Sampled(tensors, layers, read_samples(tensors, layers))
 
 
 def compare(mine: Sampled, theirs: Tensors) -> Comparison:
-    """What the weights say of the model and a candidate, of which no more is read than is needed.
+    """Compare the weights of the model and a candidate, reading no more of the candidate than needed.
 
     Raises:
-        HubError: the Hub does not give the candidate's bytes.
+        HubError: the candidate's bytes cannot be fetched from the Hub.
     """
     started = time.perf_counter()
     found = in_place(mine, sample(theirs, {layer.shape for layer in mine.layers}))
@@ -73,7 +73,7 @@ def compare(mine: Sampled, theirs: Tensors) -> Comparison:
 
 
 def in_place(mine: Sampled, theirs: Sampled) -> list[LayerLikeness]:
-    """Layers of equal shape, paired by content, in the model's order."""
+    """Return layers of equal shape, paired by content, in the model's order."""
     groups: dict[tuple[int, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for side, model in enumerate((mine, theirs)):
         for number, layer in enumerate(model.layers):
@@ -89,13 +89,13 @@ def in_place(mine: Sampled, theirs: Sampled) -> list[LayerLikeness]:
 
 
 def share(model: Sampled, names: set[str]) -> float:
-    """The share of the model's weights that lie in the layers of these names."""
+    """Return the share of the model's weights that are in the layers with these names."""
     held = sum(layer.info.elements for layer in model.layers if layer.name in names)
     return held / model.weights if model.weights else 0.0
 
 
 def _with_first(judged: Sequence[LayerLikeness], aligned: Sequence[Aligned]) -> list[LayerLikeness]:
-    """First layers are shown although they do not count."""
+    """Add first layers for display, although they are not used in the verdict."""
     return [*(_told(each.mine, each.theirs, each.likeness, aligned=True) for each in aligned if each.first), *judged]
 
 

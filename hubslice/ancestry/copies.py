@@ -1,4 +1,4 @@
-"""Whether a model is a candidate over again, value by value, or the very same."""
+"""Detect whether a model is a copy of a candidate, value by value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hubslice.files.tensor_parts import Tensors
 
 
 def copied(mine: Sampled, theirs: Tensors, layers: tuple[LayerLikeness, ...]) -> bool:
-    """Whether all sampled values of the model are those of the layers that it was paired with.
+    """Return whether all sampled values of the model equal those of the paired layers.
 
-    Correlations are rounded, so the candidate's samples are read once more where they leave nothing to be desired.
+    Correlations are rounded, so the candidate's samples are read again if all correlations are perfect.
 
     Raises:
-        HubError: the Hub does not give them.
+        HubError: they cannot be fetched from the Hub.
     """
     if not layers or any(layer.aligned or layer.correlation < 1 for layer in layers):
         return False

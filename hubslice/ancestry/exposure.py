@@ -1,8 +1,8 @@
-"""How much of a student its teacher gives away: changes by layer, and agreement of the two mixed.
+"""Measure how much a student's teacher reveals of it: changes by layer, and agreement of mixtures of both.
 
-After "Revealing Secrets From Pre-trained Models" (Rafi, Feng, Jeon, arXiv 2207.09539): who knows the teacher obtains
-layers of the student from the head backwards and leaves the teacher's in the others. The paper's way of obtaining
-weights is no part of this; only what they are worth is measured.
+After "Revealing Secrets From Pre-trained Models" (Rafi, Feng, Jeon, arXiv 2207.09539): an attacker who knows the
+teacher obtains layers of the student from the head backwards and uses the teacher's weights in the others. How the
+paper obtains weights is not implemented; only their value is measured.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hubslice.artefacts.exposure import LayerChange, Leading, Mixture, Obtained
 
-_POINTS = 24  # of the curve at the most
+_POINTS = 24  # maximum number of points of the curve
 WORD = 32  # bits of a weight
 
 State = Mapping[str, Tensor]
@@ -31,7 +31,7 @@ P = TypeVar("P", bound=_Point)
 
 
 def groups_of(student: State, head: frozenset[str]) -> list[tuple[str, list[str]]]:
-    """Tensors by layer, from the head backwards: the classifier's first, then in the reverse order of the network."""
+    """Return tensors by layer, from the head backwards: the classifier's first, then in reverse network order."""
     found: dict[str, list[str]] = {}
     for name, tensor in student.items():
         if tensor.is_floating_point():
@@ -41,7 +41,7 @@ def groups_of(student: State, head: frozenset[str]) -> list[tuple[str, list[str]
 
 
 def shared(student: State, teacher: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """The teacher's tensors that fit the student by name and shape, in its type."""
+    """Return the teacher's tensors that match the student by name and shape, in its dtype."""
     return {
         name: torch.from_numpy(teacher[name]).to(tensor.dtype)
         for name, tensor in student.items()
@@ -50,7 +50,7 @@ def shared(student: State, teacher: Mapping[str, np.ndarray]) -> dict[str, Tenso
 
 
 def changes(student: State, known: State, groups: Sequence[tuple[str, list[str]]]) -> list[LayerChange]:
-    """How far each layer is from the teacher's."""
+    """Return how far each layer is from the teacher's."""
     found = []
     for layer, names in groups:
         weights = sum(student[name].numel() for name in names)
@@ -73,7 +73,7 @@ def changes(student: State, known: State, groups: Sequence[tuple[str, list[str]]
 
 
 def changed_bits(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """For each pair of float32 how many low-order bits reach up to the highest that differs, 0 to 32."""
+    """Return for each pair of float32 how many low-order bits include the highest that differs, 0 to 32."""
     differ = mine.view(np.uint32) ^ theirs.view(np.uint32)
     exponents: np.ndarray = np.frexp(differ.astype(np.float64))[1]  # 2**(n - 1) <= x < 2**n
     return exponents
@@ -88,9 +88,9 @@ def curve(
     right: Tensor,
     answers: Callable[[], Tensor],
 ) -> Iterator[Obtained]:
-    """Agreement with the student's `right` answers after each layer that is obtained.
+    """Yield the agreement with the student's `right` predictions after each layer that is obtained.
 
-    `answers` gives the network's answers to all inputs; the network ends with other weights than it had.
+    `answers` returns the network's predictions for all inputs; the network's weights are changed.
     """
     total = sum(layer.weights for layer in layers)
     lacking = sum(layer.bits is None for layer in layers)
@@ -104,12 +104,12 @@ def curve(
 
 
 def mixed(student: State, known: State, taken: Set[str]) -> dict[str, Tensor]:
-    """The student's tensors that are taken, and all that the teacher lacks; the others are the teacher's."""
+    """Return the obtained tensors of the student and all that the teacher lacks, with the teacher's for the rest."""
     return {name: tensor if name in taken else known.get(name, tensor) for name, tensor in student.items()}
 
 
 def point_of(taken: Sequence[LayerChange], total: int, agreement: float) -> Obtained:
-    """Of the curve, with these layers obtained of `total` weights."""
+    """Return a point of the curve with these layers obtained, of `total` weights."""
     return Obtained(
         layer=taken[-1].layer if taken else "",
         weights=round(sum(layer.weights for layer in taken) / total, 6),
@@ -119,7 +119,7 @@ def point_of(taken: Sequence[LayerChange], total: int, agreement: float) -> Obta
 
 
 def order_of(layers: Sequence[LayerChange]) -> list[int]:
-    """In which order layers are obtained: those that the teacher lacks, then the others as they come."""
+    """Return the order in which layers are obtained: those that the teacher lacks, then the others in order."""
     return sorted(range(len(layers)), key=lambda number: layers[number].bits is not None)
 
 
@@ -131,7 +131,7 @@ def mixture(
     leading: Sequence[Leading],
     alone: Sequence[Leading],
 ) -> Mixture:
-    """What follows from the points of all curves."""
+    """Return the summary of the points of all curves."""
     enough = needed(curve, goal)
     return Mixture(
         inputs=inputs,
@@ -148,7 +148,7 @@ def mixture(
 
 
 def needed(points: Sequence[P], goal: float) -> P:
-    """The first point from which on agreement never falls below the goal."""
+    """Return the first point from which on agreement never falls below the goal."""
     below = [number for number, point in enumerate(points) if point.agreement < goal]
     return points[min(below[-1] + 1 if below else 0, len(points) - 1)]
 

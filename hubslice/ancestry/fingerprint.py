@@ -1,8 +1,8 @@
-"""Fingerprints: a few thousand values of a model, enough to know its children, and an index of many.
+"""Fingerprints: a few thousand values of a model, enough to recognise its children, and search in an index of many.
 
-Of each layer values at places that follow from its shape are kept, rows and columns standardised, as bytes. A search
-compares them in place. For models that lost channels, or had them permuted, the way into the network is kept, too
-(`ancestry.stem_fingerprint`); that finds many of them, the weights themselves all that can be found
+For each layer, values at positions derived from its shape are stored as bytes, with rows and columns standardised. A
+search compares them in place. For models with removed or permuted channels, the first layers of the network are stored
+too (`ancestry.stem_fingerprint`); this finds many of them, while the full weights find all that can be found
 (`ancestry.alignment`).
 """
 
@@ -21,11 +21,11 @@ from hubslice.ancestry.stem_fingerprint import StemFingerprint, looked_through, 
 from hubslice.ancestry.verdict import judge
 from hubslice.artefacts.lineage import LayerLikeness
 
-_BYTES: Final = 6144  # of a model, shared by its layers
-_FEWEST, _MOST = 32, 1024  # of a layer
-_SCALE: Final = 127 / 4  # values beyond four deviations are cut
-_LOOKED_AT: Final = 30  # models whose layers are paired; the rest cannot reach them by any pairing that counts
-_SLICED: Final = 0.5  # share of weights that are not zero, below which a layer is taken for sliced
+_BYTES: Final = 6144  # of a model, divided among its layers
+_FEWEST, _MOST = 32, 1024  # minimum and maximum bytes of a layer
+_SCALE: Final = 127 / 4  # values beyond four standard deviations are clipped
+_LOOKED_AT: Final = 30  # models whose layers are paired; the others cannot surpass them by any pairing
+_SLICED: Final = 0.5  # share of non-zero weights below which a layer counts as sliced
 _SEED: Final = 21
 
 Shape = tuple[int, ...]
@@ -33,9 +33,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A model's: name, commit (None: not from the Hub), bytes of its tensors, and shape and bytes of each layer.
+    """A model's fingerprint: name, commit (None: not from the Hub), tensor bytes, and shape and bytes of each layer.
 
-    `stem` is the way into the network; None where no layer takes in colours.
+    `stem` are its first layers; None if no layer has colour inputs.
     """
 
     model: str
@@ -47,7 +47,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Found:
-    """A model of the index, the one at `number`, beside the one that was searched for."""
+    """A model of the index, the one at `number`, compared with the one searched for."""
 
     number: int
     model: str
@@ -57,10 +57,10 @@ class Found:
 
 
 def fingerprint(model: Sampled) -> Fingerprint:
-    """The fingerprint of a model whose layers were all sampled.
+    """Return the fingerprint of a model whose layers were all sampled.
 
     Raises:
-        HubError: the Hub does not give the bytes of its first layers.
+        HubError: the bytes of its first layers cannot be fetched from the Hub.
     """
     each = int(np.clip(_BYTES // max(len(model.layers), 1), _FEWEST, _MOST))
     layers = tuple(
@@ -72,12 +72,12 @@ def fingerprint(model: Sampled) -> Fingerprint:
 
 
 def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Found]:
-    """The models of an index that a model is most like, at most `most`, the best first.
+    """Return the models of an index that are most similar to a model, at most `most`, the best first.
 
-    Where no layers in place tell of a relative, the ways into the networks are compared.
+    If no layers in place indicate a relative, the first layers of the networks are compared.
 
     Raises:
-        HubError: the Hub does not give the bytes of the model's first layers.
+        HubError: the bytes of the model's first layers cannot be fetched from the Hub.
     """
     found = _in_place(mine, prints)
     if not any(_related(each) for each in found):
@@ -96,7 +96,7 @@ def _best(found: Iterable[Found]) -> list[Found]:
 
 
 def _through(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
-    """By channels matched from the first layer on."""
+    """Search through channels matched from the first layer on."""
     opened = open_stem(mine.tensors)
     if opened is None:
         return []
@@ -135,7 +135,7 @@ def _in_place(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:
 class _Table:
     """Correlations of the model's layers `mine` of a shape with those of the index: [layers of the index, mine].
 
-    `whole` is by all places, `choosing` and `judging` by half of them each; `known` counts the latter's places.
+    `whole` uses all positions, `choosing` and `judging` half of them each; `known` counts the positions of the latter.
     """
 
     mine: Sequence[int]
@@ -203,7 +203,10 @@ def _pair(mine: Sampled, theirs: Fingerprint, model: int, tables: Sequence[_Tabl
 
 
 def _correlations(values: np.ndarray, left: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Of each row of `values` with each row of `left` at the places `known` to the latter, [values, left]."""
+    """Return the correlation of each row of `values` with each row of `left` at its `known` positions.
+
+    Its shape is [values, left].
+    """
     left = left * known
     sizes = np.sqrt((values**2 @ known.T) * (left**2).sum(1))
     found: np.ndarray = (values @ left.T) / np.where(sizes > 0, sizes, 1)
@@ -211,10 +214,10 @@ def _correlations(values: np.ndarray, left: np.ndarray, known: np.ndarray) -> np
 
 
 def _values(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised values at the places of a fingerprint, and where the sample has any.
+    """Return standardised values at a fingerprint's positions, and where the sample has values.
 
-    A sliced layer is scaled, not centred: of the few weights that are left means would take most of what they tell, and
-    centred on one side the product has no pattern of rows or columns anyway.
+    A sliced layer is scaled, but not centred: the means would remove most of the information in the few remaining
+    weights, and if one side is centred the product has no row or column pattern anyway.
     """
     known = sample != 0
     if known.mean() < _SLICED:

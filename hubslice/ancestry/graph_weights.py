@@ -1,4 +1,4 @@
-"""The matrices of an ONNX graph as a model's tensors: in float32, whatever they are stored in, outputs first."""
+"""Read the weight matrices of an ONNX graph as tensors: float32 whatever their storage type, outputs first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hubslice.hub.integrity import check_graph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ZERO: Final = {"ConvInteger": 3, "MatMulInteger": 3}  # which input says what integer stands for zero
+_ZERO: Final = {"ConvInteger": 3, "MatMulInteger": 3}  # the input with the zero point
 _READ: Final = {"Conv", "ConvTranspose", "Gemm", "MatMul", *_ZERO}
 
 
@@ -34,12 +34,12 @@ class _Held:
 
 
 def open_graph(path: Path, name: str) -> Tensors:
-    """The weights of convolutions and of linear layers, normalisation folded in, by the names that the graph has.
+    """Open the weights of convolutions and linear layers, with normalisation folded in, by their names in the graph.
 
-    `name` is what the user calls the file.
+    `name` is the user's name for the file.
 
     Raises:
-        ModelError: the file is damaged, or what its weights are cannot be computed.
+        ModelError: the file is damaged, or its weights cannot be computed.
     """
     import onnx
     from onnx import numpy_helper
@@ -56,7 +56,7 @@ def open_graph(path: Path, name: str) -> Tensors:
                 if node.op_type in _READ and node.input[1] in stored:
                     constants = {name: numpy_helper.to_array(stored[name]) for name in node.input[1:] if name in stored}
                     found[node.input[1].removesuffix(":folded")] = _matrix(node, constants)
-        except Exception as error:  # of ONNX Runtime, of protobuf, or about weights in files that are not there
+        except Exception as error:  # of ONNX Runtime, of protobuf, or about missing weight files
             raise ModelError(
                 f"the weights of {name} cannot be read: {first_line(error)}", hint="export or convert it again"
             ) from error
@@ -69,7 +69,7 @@ def open_graph(path: Path, name: str) -> Tensors:
 
 
 def _matrix(node: Any, constants: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The weight of a node with its outputs along the first axis; the scale of integers, one a row, is left out."""
+    """Return a node's weight with its outputs along the first axis, ignoring the scales of integers, one per row."""
     weight = constants[node.input[1]].astype(np.float32)
     place = _ZERO.get(node.op_type)
     if place is not None and len(node.input) > place and (zero := constants.get(node.input[place])) is not None:

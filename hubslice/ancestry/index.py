@@ -1,4 +1,4 @@
-"""An index of fingerprints as a file."""
+"""Store an index of fingerprints as a file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hubslice.core.errors import LineageError
 from hubslice.files.sealed import read_sealed, write_sealed
 
 KIND: Final = "fingerprint index"
-VERSION: Final = 2  # of the places and of how values become bytes
+VERSION: Final = 2  # of the positions and of the conversion of values to bytes
 AGAIN: Final = "make it again with `hubslice lineage index MODEL ... --out FILE`"
 
 
 def save_index(path: Path, prints: Sequence[Fingerprint]) -> None:
-    """Write an index, atomically."""
+    """Write an index atomically."""
     shapes = sorted({shape for each in prints for shape, _ in each.layers})
     layers = [(number, shape, values) for number, each in enumerate(prints) for shape, values in each.layers]
     about = {
@@ -45,11 +45,11 @@ def save_index(path: Path, prints: Sequence[Fingerprint]) -> None:
 
 
 def load_index(path: Path) -> list[Fingerprint]:
-    """The fingerprints of an index.
+    """Read the fingerprints of an index.
 
     Raises:
-        RunError: the file is missing, damaged, or no index.
-        LineageError: it is of another version.
+        RunError: the file is missing, damaged, or not an index.
+        LineageError: its version is not supported.
     """
 
     def build(about: dict[str, Any], tensors: dict[str, np.ndarray]) -> list[Fingerprint]:
@@ -79,7 +79,7 @@ def load_index(path: Path) -> list[Fingerprint]:
 
 
 def _described(found: StemFingerprint | None) -> dict[str, Any] | None:
-    """Its shapes; the values lie in a stream, in the same order."""
+    """Return its shapes; the values are in a separate stream, in the same order."""
     if found is None:
         return None
     return {"kernel": found.kernel, "shapes": found.shapes, "parts": [part.shape for part in found.parts]}

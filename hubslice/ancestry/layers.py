@@ -1,6 +1,6 @@
-"""Which tensors are compared, where they are sampled, and their values as numbers.
+"""Select the tensors to compare, the positions to sample, and read their values as numbers.
 
-Only tensors of two axes and more count: vectors (biases, normalisation) are alike in models that share nothing.
+Only tensors with at least two axes are used: vectors (biases, normalisation) are similar in unrelated models.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from hubslice.files.tensor_header import DTYPES, TensorInfo
 from hubslice.files.tensor_parts import Piece, Tensors
 
 _NUMBERS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I8": np.int8, "U8": np.uint8}
-_EIGHT: Final = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}  # as PyTorch calls them
+_EIGHT: Final = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}  # PyTorch's names
 READ: Final = (*_NUMBERS, "BF16", *_EIGHT)  # dtypes
 _FEWEST_ROWS: Final = 8
 _FEWEST_VALUES: Final = 128
-_SAMPLE: Final = 8192  # values of a tensor, about: whole rows are read
-_BLOCKS: Final = 2  # of consecutive rows, so that few requests fetch them
+_SAMPLE: Final = 8192  # approximate number of values of a tensor: whole rows are read
+_BLOCKS: Final = 2  # of consecutive rows, so that few requests suffice
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A tensor as a matrix: `shape` without axes of one; `rows` and `columns` of all its values."""
+    """A tensor as a matrix: `shape` without axes of length one; `rows` and `columns` of all its values."""
 
     name: str
     shape: tuple[int, ...]
@@ -35,17 +35,17 @@ class Layer:
 
     @property
     def rows(self) -> int:
-        """Values along the first axis: output channels, features or tokens."""
+        """The length of the first axis: output channels, features or tokens."""
         return self.shape[0]
 
     @property
     def columns(self) -> int:
-        """Values behind each of them."""
+        """The number of values per row."""
         return math.prod(self.shape[1:])
 
 
 def layers_of(tensors: Tensors) -> list[Layer]:
-    """The tensors that are compared, in the order of the files."""
+    """Return the tensors that are compared, in the order of the files."""
     found = []
     for name, info in tensors.infos.items():
         shape = tuple(size for size in info.shape if size != 1)
@@ -56,7 +56,7 @@ def layers_of(tensors: Tensors) -> list[Layer]:
 
 
 def told_unread(tensors: Tensors) -> str:
-    """Why a model has no layer that is compared: by its dtypes, or because its tensors are vectors or small."""
+    """Explain why a model has no layer to compare: its dtypes, or its tensors are vectors or small."""
     dtypes = sorted({info.dtype for info in tensors.infos.values()})
     if not dtypes:
         return f"{tensors.name} has no weights"
@@ -66,7 +66,7 @@ def told_unread(tensors: Tensors) -> str:
 
 
 def sampled_rows(layer: Layer) -> list[tuple[int, int]]:
-    """The blocks of rows that stand for a layer; they follow from its shape alone."""
+    """Return the blocks of rows sampled from a layer; they depend only on its shape."""
     wanted = min(layer.rows, max(_FEWEST_ROWS, -(-_SAMPLE // layer.columns)))
     if wanted * 2 >= layer.rows:
         return [(0, wanted)]
@@ -76,10 +76,10 @@ def sampled_rows(layer: Layer) -> list[tuple[int, int]]:
 
 
 def read_samples(tensors: Tensors, layers: Sequence[Layer]) -> list[np.ndarray]:
-    """The sampled rows of each layer, float32 [R, columns].
+    """Read the sampled rows of each layer, float32 [R, columns].
 
     Raises:
-        HubError: the Hub does not give them.
+        HubError: they cannot be fetched from the Hub.
     """
     pieces, counts = [], []
     for layer in layers:
@@ -95,17 +95,17 @@ def read_samples(tensors: Tensors, layers: Sequence[Layer]) -> list[np.ndarray]:
 
 
 def read_whole(tensors: Tensors, layers: Sequence[Layer]) -> list[np.ndarray]:
-    """All values of each layer, float32, in its shape with axes of one.
+    """Read all values of each layer, float32, in its shape including axes of length one.
 
     Raises:
-        HubError: the Hub does not give them.
+        HubError: they cannot be fetched from the Hub.
     """
     read = tensors.read([Piece(layer.name, 0, layer.info.size) for layer in layers])
     return [numbers(data, layer.info.dtype).reshape(layer.info.shape) for data, layer in zip(read, layers, strict=True)]
 
 
 def numbers(data: bytes, dtype: str) -> np.ndarray:
-    """Little-endian bytes as float32; what is not finite becomes 0, which counts as not there."""
+    """Convert little-endian bytes to float32; non-finite values become 0, which counts as missing."""
     if dtype == "BF16":
         found = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     elif dtype in _EIGHT:
@@ -117,7 +117,7 @@ def numbers(data: bytes, dtype: str) -> np.ndarray:
 
 @cache
 def _table(dtype: str) -> np.ndarray:
-    """What each of the 256 bytes stands for."""
+    """Return the value of each of the 256 bytes."""
     import torch
 
     found: np.ndarray = torch.arange(256, dtype=torch.uint8).view(getattr(torch, _EIGHT[dtype])).float().numpy()

@@ -1,9 +1,9 @@
-"""Agreement when of all weights the leading bits alone are obtained, with the teacher at hand and without it.
+"""Measure agreement if only the leading bits of all weights are obtained, with and without the teacher.
 
-Training changes low-order bits first, and of these the lowest hardly count. So whoever knows the teacher needs few bits
-of each weight: those from the highest that may have changed down to where answers no longer depend on them. Somebody
-without the teacher stops there, too, but has to begin at the sign. "Revealing Secrets From Pre-trained Models" (arXiv
-2207.09539) obtains whole layers; this second way is ours, and usually the cheaper one.
+Training changes low-order bits first, and of these the lowest hardly matter. An attacker who knows the teacher needs
+few bits of each weight: from the highest that may have changed down to where predictions no longer depend on them. An
+attacker without the teacher stops at the same bit, but has to start at the sign. "Revealing Secrets From Pre-trained
+Models" (arXiv 2207.09539) obtains whole layers; this second way is hubslice's own, and usually the cheaper one.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch import Tensor, nn
 from hubslice.ancestry.exposure import WORD, State, changed_bits
 from hubslice.artefacts.exposure import Leading
 
-FRACTION = 23  # bits of a float32's fraction; before them its sign and the 8 bits of its exponent
-STEPS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, FRACTION)  # how many of them are obtained
+FRACTION = 23  # bits of a float32's fraction, which follow its sign and the 8 bits of its exponent
+STEPS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, FRACTION)  # numbers of fraction bits obtained
 
 
 def leading(
     network: nn.Module, student: State, known: State, right: Tensor, answers: Callable[[], Tensor]
 ) -> Iterator[Leading]:
-    """Agreement with the student's `right` answers by how many bits of the fractions are obtained, from none to all.
+    """Yield agreement with the student's `right` predictions by the number of fraction bits obtained, from none to all.
 
-    `known` are the teacher's tensors; without any the bits begin at the sign. `answers` gives the network's answers to
-    all inputs; the network ends with other weights than it had.
+    `known` are the teacher's tensors; without any the bits start at the sign. `answers` returns the network's
+    predictions for all inputs; the network's weights are changed.
     """
     for fraction in STEPS:
         state, bits = obtained(student, known, fraction)
@@ -37,7 +37,7 @@ def leading(
 
 
 def obtained(student: State, known: State, fraction: int) -> tuple[dict[str, Tensor], float]:
-    """The student as far as it is known then, and the share of its bits that had to be obtained."""
+    """Return the student as far as it is known then, and the share of its bits that had to be obtained."""
     state, bits, weights = dict(student), 0, 0
     for name, tensor in student.items():
         if not tensor.is_floating_point():
@@ -51,10 +51,10 @@ def obtained(student: State, known: State, fraction: int) -> tuple[dict[str, Ten
 
 
 def _values(mine: np.ndarray, theirs: np.ndarray | None, left: int) -> tuple[np.ndarray, int]:
-    """float32 without the lowest `left` bits of the student's, and how many of its bits that took.
+    """Return float32 values without the lowest `left` bits of the student's, and the number of bits obtained.
 
-    Whoever has the teacher's value is taken to know where it begins to differ, and keeps it where it does not. What is
-    left out lies in the middle of what it may be; zeros and infinities stay what they are.
+    An attacker with the teacher's value is assumed to know where the student's begins to differ, and keeps the
+    teacher's if it does not. Omitted bits are replaced by the middle of their range; zeros and infinities are kept.
     """
     words = mine.view(np.uint32)
     cut = words >> np.uint32(left) << np.uint32(left)

@@ -1,4 +1,4 @@
-"""Mixes a student's weights with its teacher's, and measures how often the mixture answers like the student."""
+"""Mix a student's weights with its teacher's, and measure how often the mixture predicts like the student."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ BATCH = 64
 def mix(
     model: Model, teacher: Mapping[str, np.ndarray], samples: Samples, goal: float, device: torch.device
 ) -> tuple[Mixture, np.ndarray]:
-    """What the model gives away to whoever has the teacher's tensors; and answers int64 [1 + points, samples].
+    """Return the model's exposure given the teacher's tensors, and predictions int64 [1 + points, samples].
 
-    The first row of the answers is the model's, the others are those along the curve of layers, along the leading bits
-    with the teacher, and along those without it. The model keeps its weights.
+    The first row of the predictions is the model's, the others are those along the curve of layers, along the leading
+    bits with the teacher, and along those without it. The model's weights are restored.
     """
     import numpy as np
     import torch
@@ -61,14 +61,14 @@ def mix(
 
 
 def facts_of(mixed: Mixture) -> dict[str, Any]:
-    """The fields of a mixture, for a fact sheet that says more."""
+    """Return the fields of a mixture, for an artefact with further fields."""
     return {name: getattr(mixed, name) for name in Mixture.model_fields}
 
 
 def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[str, np.ndarray]:
-    """The floating-point tensors of the teacher in a folder by the student's names, float32.
+    """Return the floating-point tensors of the teacher in a folder by the student's names, float32.
 
-    `input_size` in pixels is that of the student's images: where the library fits position embeddings, it is to that.
+    `input_size` in pixels is that of the student's images, to which the library resizes position embeddings.
 
     Raises:
         ModelError: the teacher cannot be used.
@@ -83,7 +83,7 @@ def tensors_of(student: Model, teacher: Path, input_size: int | None) -> dict[st
 
 
 def named_tensors(student: Model, held: Tensors) -> dict[str, np.ndarray]:
-    """The floating-point tensors that `held` reads, by the names that the student has for them, float32."""
+    """Return the floating-point tensors read through `held`, by the student's names, float32."""
     import torch
 
     from hubslice.ancestry.layers import numbers

@@ -1,4 +1,4 @@
-"""Opens the tensors of a model by its name: a Hub id, a folder, a run, a safetensors file or a graph."""
+"""Open the tensors of a model by name: a Hub id, a folder, a run, a safetensors file or a graph."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hubslice.hub.tensors import open_file, open_tensors
 
 
 def open_model(name: str) -> Tensors:
-    """The tensors of a Hub id, a folder, a run, a safetensors file, or an ONNX file.
+    """Open the tensors of a Hub id, a folder, a run, a safetensors file, or an ONNX file.
 
     Raises:
         InputError: it is none of these.
-        FetchError: the Hub does not give it.
+        FetchError: it cannot be fetched from the Hub.
         ModelError: its weights are missing or damaged.
     """
     if is_file(name):
@@ -26,11 +26,11 @@ def open_model(name: str) -> Tensors:
         return open_graph(graph, name)
     found = open_tensors(ref)
     if isinstance(ref, LocalRef):
-        found.name = name  # as the user calls it, which tells others less of this machine
+        found.name = name  # the user's own name, which reveals less about this machine
     return found
 
 
 def is_file(name: str) -> bool:
-    """Whether a safetensors file is named."""
+    """Return whether the name is that of a safetensors file."""
     path = Path(name).expanduser()
     return path.suffix == ".safetensors" and path.is_file()

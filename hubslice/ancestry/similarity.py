@@ -1,8 +1,9 @@
-"""How alike two matrices of weights are at equal places, and which layers of two models belong together.
+"""Measure the similarity of weight matrices at equal positions, and pair the layers of two models.
 
 The measure is the correlation of values after each row was centred and scaled and each column centred. So neither the
-scale of a row (folded normalisation, scales of integers) nor a pattern that all rows share (the bump of a kernel, the
-mean of an embedding) makes strangers alike. Zeros count as not there: a slice or its regrown part hides nothing else.
+scale of a row (folded normalisation, scales of integers) nor a pattern common to all rows (the bump of a kernel, the
+mean of an embedding) makes unrelated models similar. Zeros count as missing: slicing or regrown weights hide nothing
+else.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 
 _FEWEST_IN_ROW: Final = 3
 _SHIFTS: Final = 16  # of rows against each other, for the null distribution
-_MOST: Final = 1024  # layers of one shape that are compared each with each
-_SEED: Final = 20  # of the columns that choose partners, while the others judge
+_MOST: Final = 1024  # maximum number of layers of one shape that are compared pairwise
+_SEED: Final = 20  # of the columns that choose pairs; the others give the score
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """The correlation at `positions` places, and its standard deviation where rows were paired wrongly."""
+    """The correlation at `positions` positions, and its standard deviation for wrongly paired rows."""
 
     correlation: float
     null: float
@@ -29,7 +30,10 @@ class Likeness:
 
 
 def standardised(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Rows centred and of unit variance, columns centred, over the places `known`; 0 elsewhere. float32 [R, C]."""
+    """Return rows centred with unit variance, and columns centred, over the positions `known`; 0 elsewhere.
+
+    float32 [R, C].
+    """
     counts = known.sum(1, keepdims=True)
     scaled = np.where(known, values, 0)
     scaled = np.where(known, scaled - scaled.sum(1, keepdims=True) / np.maximum(counts, 1), 0)
@@ -42,7 +46,7 @@ def standardised(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def likeness(first: np.ndarray, second: np.ndarray, columns: np.ndarray | None = None) -> Likeness:
-    """How alike two samples [R, C] of the same places are; judged by some of the columns, by default all."""
+    """Return the similarity of two samples [R, C] of the same positions, using some of the columns, by default all."""
     known = (first != 0) & (second != 0)
     left, right = standardised(first, known), standardised(second, known)
     if columns is not None:
@@ -57,22 +61,22 @@ def likeness(first: np.ndarray, second: np.ndarray, columns: np.ndarray | None =
 
 
 def correlation(left: np.ndarray, right: np.ndarray) -> float:
-    """Of two standardised samples; 0 where one of them is empty."""
+    """Return the correlation of two standardised samples; 0 if one of them is empty."""
     size = float(np.sqrt((left**2).sum(dtype=np.float64) * (right**2).sum(dtype=np.float64)))
     return float((left * right).sum(dtype=np.float64) / size) if size > 0 else 0.0
 
 
 def halves(columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """The columns that choose and those that judge, so that choosing the best does not flatter it."""
+    """Split the columns into those that choose pairs and those that score, so that the choice does not bias it."""
     order = np.random.default_rng(_SEED).permutation(columns)
     return np.sort(order[: columns // 2]), np.sort(order[columns // 2 :])
 
 
 def partners(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[tuple[int, int, Likeness]]:
-    """Pairs of layers of one shape, the most alike first, each layer once, with their likeness.
+    """Pair layers of one shape, the most similar first, each layer once; returns pairs with their similarity.
 
-    Where there is a choice, half of the columns choose and the others judge. Of very many layers, such as those of
-    experts, each is compared with those about as far down its model.
+    If there is a choice, half of the columns choose and the others give the score. Of very many layers, such as those
+    of experts, each is compared with those at a similar depth of the other model.
     """
     parts = -(-max(len(first), len(second)) // _MOST)
     if parts > 1:
@@ -91,7 +95,7 @@ def partners(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[
 
 
 def greedy(table: np.ndarray) -> Iterable[tuple[int, int]]:
-    """Cells of a table, the largest first, no row and no column twice."""
+    """Yield cells of a table, the largest first, without repeating a row or column."""
     rows: set[int] = set()
     columns: set[int] = set()
     for cell in np.argsort(-table, axis=None, kind="stable"):

@@ -1,9 +1,9 @@
-"""The way into a network, in few bytes: its first layer and some that take that in, for models that lost channels.
+"""Fingerprint a network's first layer and some layers that read it, to find models with removed channels.
 
-Channels of a first layer are known by their kernels, wherever they stand: colours are not permuted. So those of two
-models are matched first, by the kernels; then rows of the layers behind by their weights to matched channels. Half of
-these weights match, the others judge, as in `ancestry.alignment`; of the candidate some rows and channels are enough,
-those of the largest norm, which a compacted model rather keeps.
+Channels of a first layer are identified by their kernels, whatever their position: colours are not permuted. So those
+of two models are matched first, by their kernels; then rows of the following layers by their weights to matched
+channels. Half of these weights are used for matching, the other half for the score, as in `ancestry.alignment`; of the
+candidate some rows and channels suffice, those of the largest norm, which compaction is more likely to keep.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from hubslice.files.tensor_parts import Piece, Tensors
 
 Kernel = tuple[int, ...]  # input channels, height and width
 
-_FIRST_ROWS: Final = 32  # of a first layer that are kept
+_FIRST_ROWS: Final = 32  # rows of a first layer that are stored
 _FIRST_COLUMNS: Final = 48
-_BEHIND: Final = 2  # layers behind it
-_BYTES: Final = 5120  # of them together
-_CHANNELS: Final = 16  # of theirs, from the kept ones of the first layer; all of these where kernels are points
-_FIRST_READ: Final = 256  # rows that the kept ones are chosen from
+_BEHIND: Final = 2  # number of layers after it
+_BYTES: Final = 5120  # for all of them together
+_CHANNELS: Final = 16  # of theirs, from the stored ones of the first layer; all of these if kernels are 1 x 1
+_FIRST_READ: Final = 256  # number of rows from which the stored ones are chosen
 _BEHIND_READ: Final = 96
-_SAME: Final = 0.5  # correlation from which two kernels may be one
-_NEARLY: Final = 0.75  # of the best correlation by which layers behind were chosen, those that count
-_CLEAR: Final = 0.5  # share of the kept kernels, the best matched, by which candidates are looked through
+_SAME: Final = 0.5  # minimum correlation of two matching kernels
+_NEARLY: Final = 0.75  # share of the best correlation in the choosing half that other layers must reach
+_CLEAR: Final = 0.5  # share of the stored kernels, the best matched, by which candidates are preselected
 _SEED: Final = 22
 
 
 @dataclass(frozen=True)
 class StemFingerprint:
-    """A first layer and layers behind it: their whole shapes, and of them int8 in rows that each have their own scale.
+    """A first layer and layers after it: their whole shapes, and parts of them as int8 with one scale per row.
 
     `first` [rows, columns] are kernels; `behind` [rows, channels, positions], whose channels are the first of those
     rows.
@@ -51,13 +51,16 @@ class StemFingerprint:
 
     @property
     def parts(self) -> tuple[np.ndarray, ...]:
-        """All its values."""
+        """All its arrays."""
         return self.first, *self.behind
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A model's own: all channels. `first` float32 [channels, columns], `behind` [rows, channels, positions]."""
+    """A model's own layers with all channels.
+
+    `first` float32 [channels, columns], `behind` [rows, channels, positions].
+    """
 
     kernel: Kernel
     first: np.ndarray
@@ -67,7 +70,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Passed:
-    """One of the model's layers that was judged beside the candidate's layer behind number `behind`."""
+    """One of the model's layers compared with the candidate's layer number `behind`."""
 
     mine: Layer
     behind: int
@@ -75,20 +78,20 @@ class Passed:
 
 
 def open_stem(tensors: Tensors) -> Opened | None:
-    """The model's first layer with colours to take in and all layers that take in its channels; or None.
+    """Read the model's first layer with colour inputs and all layers that read its channels; None if there is none.
 
     Raises:
-        HubError: the Hub does not give the bytes.
+        HubError: the bytes cannot be fetched from the Hub.
     """
     found = _layers(tensors)
     return None if found is None else _opened(tensors, *found)
 
 
 def stem(tensors: Tensors) -> StemFingerprint | None:
-    """What an index keeps of it, for which no more than some rows are read.
+    """Return the part that an index stores, reading only some rows.
 
     Raises:
-        HubError: the Hub does not give the bytes.
+        HubError: the bytes cannot be fetched from the Hub.
     """
     found = _layers(tensors)
     if found is None:
@@ -106,7 +109,7 @@ def stem(tensors: Tensors) -> StemFingerprint | None:
 
 
 def _layers(tensors: Tensors) -> tuple[Layer, list[Layer]] | None:
-    """The smallest layer that takes in colours, and the layers as wide as it is, the smallest first."""
+    """Return the smallest layer with colour inputs, and the layers of matching width, the smallest first."""
     layers = [layer for layer in layers_of(tensors) if len(layer.info.shape) > 1 and layer.info.size <= LARGEST]
     by_size = sorted(layers, key=lambda each: each.info.elements)
     by_width: dict[int, list[Layer]] = defaultdict(list)
@@ -124,7 +127,7 @@ def _layers(tensors: Tensors) -> tuple[Layer, list[Layer]] | None:
 def _opened(
     tensors: Tensors, first: Layer, behind: Sequence[Layer], rows: int | None = None, rows_behind: int | None = None
 ) -> Opened:
-    """The values of these layers, or of their first so many rows."""
+    """Read the values of these layers, or of their first rows only."""
     asked = [(first, rows), *((layer, rows_behind) for layer in behind)]
     counts = [layer.rows if most is None else min(most, layer.rows) for layer, most in asked]
     pieces = [
@@ -140,7 +143,7 @@ def _opened(
 
 
 def looked_through(mine: Opened, candidates: Sequence[StemFingerprint | None], most: int) -> list[int]:
-    """The candidates whose first layers have most kernels in common with the model's."""
+    """Return the candidates whose first layers have most kernels in common with the model's."""
     groups: dict[tuple[Kernel, int], list[int]] = defaultdict(list)
     for number, each in enumerate(candidates):
         if each is not None and each.kernel == mine.kernel:
@@ -156,9 +159,9 @@ def looked_through(mine: Opened, candidates: Sequence[StemFingerprint | None], m
 
 
 def passed(mine: Opened, theirs: StemFingerprint) -> list[Passed]:
-    """The model's layers beside those of the candidate, each by the channels of the first layer that were matched.
+    """Compare the model's layers with those of the candidate, through the matched channels of the first layer.
 
-    Not every layer as wide as the first one takes that in. Which does the choosing half of the weights tell.
+    Not every layer of matching width reads the first one. The choosing half of the weights decides which ones do.
     """
     table = _unit(theirs.first.astype(np.float32)) @ _unit(mine.first).T
     forward, backward = table.argmax(1), table.argmax(0)
@@ -194,7 +197,7 @@ def _largest(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def _small(values: np.ndarray) -> np.ndarray:
-    """Rows as int8, the largest of each at 127."""
+    """Return rows as int8, with the largest value of each at 127."""
     flat = values.reshape(len(values), -1)
     most = np.abs(flat).max(1, keepdims=True)
     found: np.ndarray = np.round(flat * (127 / np.where(most > 0, most, 1))).astype(np.int8).reshape(values.shape)
@@ -202,7 +205,7 @@ def _small(values: np.ndarray) -> np.ndarray:
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows centred and of unit length, along the last axis."""
+    """Return rows centred and with unit norm, along the last axis."""
     rows = rows.astype(np.float32)
     rows = rows - rows.mean(-1, keepdims=True)
     sizes = np.linalg.norm(rows, axis=-1, keepdims=True)

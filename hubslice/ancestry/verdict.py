@@ -1,4 +1,4 @@
-"""From likeness by layer to a score, and from the score to a verdict."""
+"""Compute a score from the similarity of layers, and a verdict from the score."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from hubslice.ancestry.calibration import ALIGNED, FEWEST_POSITIONS, IN_PLACE, LEAST_COVERAGE, SIGMAS
 from hubslice.artefacts.lineage import Comparison, LayerLikeness, Verdict
 
-_MOST = 8192  # positions for which a layer counts at the most, so that one wide layer does not decide alone
+_MOST = 8192  # maximum number of positions that count for a layer, so that one wide layer does not dominate
 
 
 @dataclass(frozen=True)
 class Judged:
-    """`score` and `threshold` are None where the models are not comparable."""
+    """`score` and `threshold` are None if the models are not comparable."""
 
     verdict: Verdict
     score: float | None
@@ -22,11 +22,11 @@ class Judged:
 
 
 def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
-    """The verdict on layers that cover the share `compared` of the model's weights.
+    """Return the verdict on layers that cover the share `compared` of the model's weights.
 
-    The score is the mean correlation, each layer counting for the root of its positions. Of three layers or more the
-    most alike does not count: tables that follow from a formula (sine positions, filters) are equal in models that
-    share nothing.
+    The score is the mean correlation, with each layer weighted by the root of its positions. Of three layers or more
+    the most similar one is excluded: tables computed by a formula (sine positions, filters) are equal in unrelated
+    models.
     """
     counted = sorted(layers, key=lambda layer: layer.correlation)
     if len(counted) > 2:
@@ -46,7 +46,7 @@ def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
 
 
 def ranked(found: Sequence[Comparison]) -> list[Comparison]:
-    """Descendants first, by closeness, then the rest by score; what cannot be compared comes last."""
+    """Return descendants first, by similarity, then the rest by score; models that cannot be compared are last."""
     related = [each for each in found if each.verdict == "descendant"]
     common = set.intersection(*({layer.layer for layer in each.layers} for each in related)) if related else set()
     told = [
@@ -65,5 +65,8 @@ def _mean(layers: Sequence[LayerLikeness]) -> float | None:
 
 
 def _weight(layer: LayerLikeness) -> float:
-    """What a layer counts: in a sliced model the new head has more positions than all that is left of the teacher."""
+    """Return a layer's weight in the score.
+
+    In a sliced model the new head has more positions than all that is left of the teacher.
+    """
     return math.sqrt(min(layer.positions, _MOST))

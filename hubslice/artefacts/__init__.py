@@ -1,1 +1,1 @@
-"""What steps exchange: frozen values that are stored as JSON or safetensors."""
+"""Data exchanged between steps: frozen objects stored as JSON or safetensors."""

@@ -1,4 +1,4 @@
-"""Contributions of single weights to the decisions on many samples: what NNSlicer ranks by."""
+"""Contributions of single weights to the predictions on many samples, by which NNSlicer ranks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ KIND = "contributions"
 
 @dataclass(frozen=True)
 class Contributions:
-    """By parameter, in its shape, integers of 0 or more: |CONTRIB| of each weight on a sample, summed over the samples.
+    """Non-negative integers by parameter, in its shape: |CONTRIB| of each weight on a sample, summed over samples.
 
-    `about` is plain data: the hash of the folded graph, the selection, what the means are of.
+    `about` is plain data: the hash of the folded graph, the selection, and the source of the means.
     """
 
     weights: Mapping[str, np.ndarray]
@@ -33,10 +33,10 @@ class Contributions:
 
     @classmethod
     def load(cls, path: AnyPath) -> Contributions:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            RunError: the file is missing, damaged or something else.
+            RunError: the file is missing, damaged or of another kind.
         """
         return read_sealed(path, KIND, cls._of)
 

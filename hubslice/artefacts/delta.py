@@ -1,8 +1,8 @@
-"""A model as its difference to another: exact, small where few bits changed, and checked by its checksum.
+"""A model stored as its delta to another: exact, small if few bits changed, and verified by a checksum.
 
-Of each tensor that the teacher has too, the difference of the bit patterns is kept, as integers in the order of the
-numbers they stand for, so that a small change is a small integer. Its bytes are sorted by weight and compressed one by
-one. Weights at zero, which a slice makes, are kept as a map of places. Any other tensor is kept as it is.
+For each tensor that the teacher has too, the difference of the bit patterns is stored, as integers in the order of the
+numbers that they represent, so that a small change is a small integer. Its bytes are sorted by significance and
+compressed separately. Zero weights, which a slice creates, are stored as a bitmap. Any other tensor is stored as it is.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from hubslice.files.tensor_header import DTYPES, LENGTH, Header, TensorInfo, hea
 
 KIND: Final = "delta"
 VERSION: Final = 1
-_LEVEL: Final = 6  # of zlib: beyond it bytes of weights get hardly smaller
+_LEVEL: Final = 6  # of zlib: higher levels hardly compress weights further
 _WORDS: Final = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _FLOATS: Final = ("F64", "F32", "F16", "BF16")
-_FEW: Final = 1 / 64  # share of zeros from which a map of their places pays
+_FEW: Final = 1 / 64  # minimum share of zeros for which a bitmap saves space
 
-# The bytes of one of the teacher's tensors, if it has the same name, type and shape.
+# Returns the bytes of one of the teacher's tensors if it has the same name, dtype and shape, else None.
 Teacher = Callable[[str, TensorInfo], bytes | None]
 
 
 class DeltaFacts(Artefact):
-    """The teacher at its commit with the weights that the difference was made against, and the model's own file.
+    """The teacher at the commit with the weights that the delta was made from, and the model's own file.
 
-    `size` counts the bytes of the difference.
+    `size` is the number of bytes of the delta.
     """
 
     teacher: str
@@ -47,7 +47,7 @@ class DeltaFacts(Artefact):
 
 
 class Kept(Artefact):
-    """How a tensor is kept, and in how many streams; `number` begins their names."""
+    """How a tensor is stored, and in how many streams; their names start with `number`."""
 
     how: tuple[Literal["difference", "zeros"], ...]
     streams: int
@@ -55,7 +55,7 @@ class Kept(Artefact):
 
 
 class Stored(NamedTuple):
-    """A difference as it is stored: facts, the header of the model's file, and each tensor's streams by name."""
+    """A delta as it is stored: facts, the header of the model's file, and each tensor's streams by name."""
 
     facts: DeltaFacts
     start: bytes
@@ -65,7 +65,7 @@ class Stored(NamedTuple):
 
     @property
     def differences(self) -> int:
-        """How many tensors are differences to the teacher's; the others are kept as they are."""
+        """The number of tensors stored as differences to the teacher's; the others are stored as they are."""
         return sum("difference" in part.how for part in self.parts.values())
 
 
@@ -79,10 +79,10 @@ def write_delta(
     commit: str,
     files: tuple[FileFact, ...],
 ) -> DeltaFacts:
-    """Write the difference of a safetensors file to the teacher's tensors, atomically.
+    """Write the delta of a safetensors file to the teacher's tensors, atomically.
 
     Raises:
-        HeaderError: the student's bytes are no such file.
+        HeaderError: the student's bytes are not a safetensors file.
     """
     at = LENGTH + header_length(student[:LENGTH], len(student))
     header = parse_text(student[LENGTH:at], len(student) - at)
@@ -102,11 +102,11 @@ def write_delta(
 
 
 def read_delta(path: Path) -> Stored:
-    """What `write_delta` wrote.
+    """Read a file that `write_delta` wrote.
 
     Raises:
-        RunError: the file is missing, damaged, or no difference.
-        LineageError: it is of another version.
+        RunError: the file is missing, damaged, or not a delta.
+        LineageError: its version is not supported.
     """
 
     def build(about: dict[str, Any], streams: dict[str, np.ndarray]) -> Stored:
@@ -129,10 +129,10 @@ def read_delta(path: Path) -> Stored:
 
 
 def restored(stored: Stored, name: str, teacher: Teacher) -> bytes:
-    """The bytes of a tensor of the model.
+    """Return the bytes of a tensor of the model.
 
     Raises:
-        ValueError, LookupError: the streams do not fit the tensor, or the teacher lacks what they are a difference to.
+        ValueError, LookupError: the streams do not match the tensor, or the teacher lacks the tensor they refer to.
     """
     info, part = stored.header.tensors[name], stored.parts[name]
     try:
@@ -179,7 +179,7 @@ def _decode(how: Sequence[str], streams: list[np.ndarray], teacher: bytes | None
 
 
 def _ordered(words: np.ndarray, dtype: str) -> np.ndarray:
-    """Bit patterns of floats as integers that rise with the number; others as they are."""
+    """Return bit patterns of floats as integers in the order of the numbers; other types unchanged."""
     if dtype not in _FLOATS:
         return words
     top = words.dtype.type(1 << (8 * words.itemsize - 1))
@@ -196,7 +196,7 @@ def _unordered(words: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _zigzag(words: np.ndarray) -> np.ndarray:
-    """Differences modulo the word as unsigned integers that are small where the difference is, either way."""
+    """Return differences modulo the word size as unsigned integers that are small for small changes of either sign."""
     signed = words.view(words.dtype.str.replace("u", "i"))
     found: np.ndarray = ((signed << 1) ^ (signed >> (8 * words.itemsize - 1))).view(words.dtype)
     return found
@@ -209,15 +209,15 @@ def _unzigzag(words: np.ndarray) -> np.ndarray:
 
 
 def _compressed(data: bytes) -> np.ndarray:
-    """As a stream: a byte that tells whether it is compressed, then the bytes."""
+    """Return the data as a stream: a byte that says whether it is compressed, then the bytes."""
     small = zlib.compress(data, _LEVEL)
     return np.frombuffer(b"\1" + small if len(small) < len(data) else b"\0" + data, np.uint8)
 
 
 def _expanded(stream: np.ndarray, size: int) -> bytes:
-    """The bytes of a stream, of which there must be so many."""
+    """Return the bytes of a stream, which must have this size."""
     data = stream.tobytes()
-    if size < 0:  # which would mean to zlib: as many as there are
+    if size < 0:  # zlib would interpret it as unlimited
         raise ValueError(f"a part of {size} bytes cannot be")
     if data[:1] == b"\1":
         try:

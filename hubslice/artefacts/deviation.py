@@ -1,4 +1,4 @@
-"""What a search for deviating inputs found, as facts."""
+"""The result of a search for deviating inputs, as artefacts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hubslice.recipe.deviation import SearchParams
 
 
 class ComparedModel(Artefact):
-    """One of the two: what the user called it, its home, a hash of its files, and what it gives.
+    """One of the two models: the user's name for it, its source, a hash of its files, and its outputs.
 
-    Of `logits` the softmax was taken. `described` tells that a graph said itself how its inputs are prepared; else they
-    were as for the other model. Images are scaled to `input_size`, texts cut to `tokens`.
+    For `logits`, the softmax was applied. `described` means that a graph records its own preprocessing; otherwise that
+    of the other model was used. Images are scaled to `input_size`, texts truncated to `tokens`.
     """
 
     model: str
@@ -27,21 +27,21 @@ class ComparedModel(Artefact):
 
 
 class Answer(Artefact):
-    """A model's answer with its probability."""
+    """A model's prediction with its probability."""
 
     label: str
     probability: float
 
 
 class AnswerPair(Artefact):
-    """What both models answer to one input."""
+    """Both models' predictions for one input."""
 
     a: Answer
     b: Answer
 
 
 class Change(Artefact):
-    """From the seed to its trigger: the largest change of a value and the Euclidean length, both in levels of 8 bits.
+    """The change from the seed to its trigger: its maximum and Euclidean norm, both in levels of 8 bits.
 
     `values` is the share of the values that differ, `ssim` the structural similarity.
     """
@@ -53,9 +53,9 @@ class Change(Artefact):
 
 
 class Edits(Artefact):
-    """From a seed that is a text to its trigger: the fewest characters to insert, drop or replace.
+    """The change from a text seed to its trigger: the minimum number of inserted, deleted or replaced characters.
 
-    `share` relates them to the seed's length, `words` are those before and after.
+    `share` is relative to the seed's length, `words` are those before and after.
     """
 
     characters: int
@@ -64,10 +64,10 @@ class Edits(Artefact):
 
 
 class SeedResult(Artefact):
-    """What came of a seed: a trigger, none within the budget, or models that disagree on the seed itself.
+    """The result of a seed: a trigger, none within the budget, or models that disagree on the seed itself.
 
-    `queries` are mutants that both models were asked about until the trigger was found, `shrinking` further ones that
-    brought it nearer to the seed; `seconds` is the seed's share of the time. `operator` made the trigger.
+    `queries` are mutants evaluated by both models until the trigger was found, `shrinking` further ones that brought it
+    closer to the seed; `seconds` is the seed's share of the time. `operator` made the trigger.
     """
 
     name: str
@@ -82,7 +82,7 @@ class SeedResult(Artefact):
 
 
 class OperatorUse(Artefact):
-    """A mutation operator: mutants sent, those gone on from, and triggers that it made."""
+    """A mutation operator: mutants evaluated, mutants accepted, and triggers that it made."""
 
     name: str
     title: str
@@ -95,10 +95,10 @@ class Deviations(Artefact):
     """The result of a search.
 
     `found` counts triggers among the seeds on which both models agree, `disagreed` seeds on which they do not. A
-    trigger was asked about again, alone, before it was counted; `unconfirmed` did not deviate then. `stopped` says why
-    the search ended before all `seeds` were done, if it did. Where the files must be the same in every run, they tell
-    no `seconds`. `truncated` counts seeds that are longer than a model reads. `repair` tells what further training of
-    the second model brought, where that was asked for.
+    trigger was evaluated again, alone, before it was counted; `unconfirmed` ones did not deviate then. `stopped` says
+    why the search ended before all `seeds` were done, if it did. Where files must be reproducible, there are no
+    `seconds`. `truncated` counts seeds that are longer than a model's input. `repair` is the result of further training
+    of the second model, if requested.
     """
 
     a: ComparedModel

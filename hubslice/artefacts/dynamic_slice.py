@@ -1,4 +1,4 @@
-"""A dynamic slice: what each neuron and synapse contributed to the decisions on given inputs."""
+"""A dynamic slice: the contribution of each neuron and synapse to the predictions for given inputs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ KIND = "dynamic-slice"
 
 @dataclass(frozen=True)
 class DynamicSlice:
-    """Signed contributions (NNSlicer's CONTRIB): positive where a deviation from the mean speaks for the target.
+    """Signed contributions (NNSlicer's CONTRIB): positive if a deviation from the mean supports the target.
 
-    `neurons` are int32 [N, C] by layer, one row an input, summed over positions. `synapses` are integers in the shape
-    of the parameter, by its name, summed over positions and inputs; int32 where these suffice, else int64. `inputs` are
-    int32 [N, ...] by the graph's input (or embedding): each pixel's own. `about` is plain data: model, targets,
+    `neurons` are int32 [N, C] by layer, one row per input, summed over positions. `synapses` are integers in the shape
+    of the parameter, by its name, summed over positions and inputs; int32 if these suffice, else int64. `inputs` are
+    int32 [N, ...] by the graph's input (or embedding): one for each pixel. `about` is plain data: model, targets,
     selection and profile.
     """
 
@@ -40,7 +40,7 @@ class DynamicSlice:
 
     @classmethod
     def load(cls, path: AnyPath) -> DynamicSlice:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             RunError: the file is missing, damaged or not a dynamic slice.
@@ -57,6 +57,6 @@ class DynamicSlice:
 
 
 def narrowed(array: np.ndarray) -> np.ndarray:
-    """Integers as int32 where none is larger."""
+    """Return integers as int32 if all of them fit."""
     fits = np.abs(array, dtype=np.int64).max(initial=0) <= np.iinfo(np.int32).max
     return np.ascontiguousarray(array, np.int32 if fits else np.int64)

@@ -1,4 +1,4 @@
-"""What whoever knows the teacher would still have to get of a student, as facts."""
+"""What an attacker who knows the teacher would still have to obtain of a student, as artefacts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from hubslice.core.rate import Rate
 
 
 class LayerChange(Artefact):
-    """A layer beside the teacher's of its name: `relative` is the norm of the change over that of the teacher's.
+    """A layer compared with the teacher's of the same name.
 
-    `unchanged` is the share of weights with every bit alike. `bits` is how many low-order bits of a weight, on average,
-    lie at or below the highest that changed: what would have to be read. Layers that the teacher lacks have None.
+    `relative` is the norm of the change over the teacher's norm. `unchanged` is the share of weights with identical
+    bits. `bits` is how many low-order bits of a weight, on average, are at or below the highest that changed: what
+    would have to be read. Layers that the teacher lacks have None.
     """
 
     layer: str
@@ -26,8 +27,8 @@ class LayerChange(Artefact):
 class Obtained(Artefact):
     """A model with some layers of the student and the others of the teacher.
 
-    `layer` is the last one that was put in; `weights` and `bits` are shares of all of the student's; `agreement` is the
-    share of inputs that it answers as the student does.
+    `layer` is the last one that was inserted; `weights` and `bits` are shares of all of the student's; `agreement` is
+    the share of inputs with the student's prediction.
     """
 
     layer: str
@@ -37,7 +38,7 @@ class Obtained(Artefact):
 
 
 class Leading(Artefact):
-    """All weights, known down to so many bits of their `fraction`: the share of bits that took, and the agreement."""
+    """All weights, known to this number of `fraction` bits: the share of bits required, and the agreement."""
 
     fraction: int
     bits: float
@@ -45,15 +46,15 @@ class Leading(Artefact):
 
 
 class Mixture(Artefact):
-    """Agreement with the student against what was obtained of it, in two ways, until it reaches `goal` for good.
+    """Agreement with the student against what was obtained of it, in two ways, until it stays above `goal`.
 
-    Whole layers from the head backwards (`curve`), the others being the teacher's: `start` is the agreement with
-    nothing but the layers that the teacher lacks, `weights_needed` the share of weights that it takes. Or the leading
-    bits of all weights (`leading`), below those that are the teacher's. `bits_needed` is the share of bits that the
-    cheaper way takes, `bits_alone` what leading bits take without a teacher (`alone`). The `exposure` is what the
-    teacher spares of the latter, 1 where it gives all away. A network that owes the teacher nothing has some, too: by
-    chance the sign and the first bits of the exponent agree. Layers are the teacher's by name and shape, so one that
-    lost channels counts as unknown to whoever has the teacher.
+    Whole layers from the head backwards (`curve`), with the teacher's for the rest: `start` is the agreement with only
+    the layers that the teacher lacks, `weights_needed` the share of weights required. Or the leading bits of all
+    weights (`leading`), below those shared with the teacher. `bits_needed` is the share of bits that the cheaper way
+    requires, `bits_alone` what leading bits require without a teacher (`alone`). The `exposure` is what the teacher
+    saves of the latter, 1 if it reveals everything. A network unrelated to the teacher has some exposure too: by chance
+    the sign and the first bits of the exponent agree. Layers are matched by name and shape, so one that lost channels
+    counts as unknown to the attacker.
     """
 
     inputs: int
@@ -75,7 +76,7 @@ class Mixture(Artefact):
     @computed_field
     @property
     def exposure(self) -> float:
-        """The share of the bits needed for the goal that the teacher spares."""
+        """The share of the bits needed for the goal that the teacher saves."""
         return round(max(0.0, 1 - self.bits_needed / self.bits_alone), 6)
 
     @property
@@ -86,15 +87,15 @@ class Mixture(Artefact):
 
 
 class BaselineExposure(Mixture):
-    """The same of the whole teacher, trained as a student's run did; `title` says how, as in the run's report."""
+    """The same for the whole teacher, trained like a run's student; `title` is its title in the run's report."""
 
     title: str
 
 
 class Exposure(Mixture):
-    """A model beside its teacher; `baseline` is known of students whose run is at hand.
+    """A model compared with its teacher; `baseline` is set for students whose run is available.
 
-    `warnings` tell why the numbers may not be those of the model.
+    `warnings` say why the numbers may not be valid for the model.
     """
 
     model: str
@@ -112,10 +113,10 @@ class ArmExposure(Mixture):
 
 
 class RunExposure(Artefact):
-    """What a run measured of its student, and of the fine-tuned baseline where it has one, on drawn test images.
+    """A run's measurements of its student, and of the fine-tuned baseline if it has one, on randomly drawn test images.
 
-    `lineage` is what the weights alone say of student and teacher; among known pairs of so many `families`
-    that verdict `missed` so many descendants, and was `mistaken` about so many strangers.
+    `lineage` compares the weights of student and teacher; among known pairs of that many `families` its verdict
+    `missed` that many descendants, and was `mistaken` about that many unrelated models.
     """
 
     arms: tuple[ArmExposure, ...]

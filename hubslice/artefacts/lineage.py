@@ -1,4 +1,4 @@
-"""What weights alone say of where a model comes from, as facts."""
+"""What the weights alone reveal about a model's ancestry, as artefacts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Verdict = Literal["descendant", "unrelated", "not comparable"]
 
 
 class LayerLikeness(Artefact):
-    """A layer of the model beside the one of the candidate that it is most like.
+    """A layer of the model compared with the most similar one of the candidate.
 
-    `correlation` is that of weights at `positions` places; `null` its standard deviation where rows are paired
-    wrongly. `aligned`: channels were matched first.
+    `correlation` is that of weights at `positions` positions; `null` is its standard deviation for wrongly paired rows.
+    `aligned`: channels were matched first.
     """
 
     layer: str
@@ -26,13 +26,13 @@ class LayerLikeness(Artefact):
 
 
 class Comparison(Artefact):
-    """A candidate: `descendant` where `score` reaches `threshold`.
+    """A candidate: `descendant` if `score` reaches `threshold`.
 
     The score is symmetric: it is high for a parent, a child and a sibling alike. `compared` is the share of the model's
     weights in layers with a counterpart. Two models without enough of them are not comparable and have no score.
-    `closeness` is the score over those layers alone that all descendants among the candidates share, by which they are
-    ranked: a head that one has and another lacks says nothing of which is nearer. `identical`: all values that were
-    compared are equal. `unread`: why the candidate has no layer that could be compared with any.
+    `closeness` is the score over only those layers that all descendants among the candidates share, by which they are
+    ranked: a head that only one of them has does not show which is closer. `identical`: all values that were compared
+    are equal. `unread`: why the candidate has no layer that could be compared.
     """
 
     candidate: str
@@ -52,7 +52,7 @@ class Comparison(Artefact):
 class Lineage(Artefact):
     """All candidates, the closest descendants first, then by score; `skipped`: why some could not be read.
 
-    `unknown`: why nothing can be said of where the model comes from; None where anything could be compared.
+    `unknown`: why nothing can be said about the model's ancestry; None if anything could be compared.
     """
 
     model: str
@@ -66,13 +66,13 @@ class Lineage(Artefact):
 
     @property
     def parent(self) -> str | None:
-        """The candidate that the model is most like, if it descends from any."""
+        """The candidate that is most similar to the model, if it descends from any."""
         found = self.candidates[0] if self.candidates else None
         return found.candidate if found is not None and found.verdict == "descendant" else None
 
 
 class Indexed(Artefact):
-    """An index of fingerprints as it was just made."""
+    """An index of fingerprints that was just created."""
 
     file: str
     models: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The lock: what a run was made of, pinned by content, so that it can be made again or refused."""
+"""The lock: all inputs of a run, pinned by content, so that it can be reproduced or refused."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LOCK = "hubslice.lock"
 
 
 class LockedModel(Artefact):
-    """A model that went in: repository and commit (None: a local folder, `model` is its name), and its files.
+    """An input model: repository and commit (None: a local folder, `model` is its name), and its files.
 
-    `pickles` are the files that its weights were converted from, where it had no safetensors.
+    `pickles` are the files that its weights were converted from, if it had no safetensors.
     """
 
     model: str
@@ -26,7 +26,7 @@ class LockedModel(Artefact):
 
 
 class LockedData(Artefact):
-    """The data that went in; the fingerprint covers its content and how it was split."""
+    """The input data; the fingerprint covers its content and its splits."""
 
     source: str
     revision: str | None
@@ -35,12 +35,12 @@ class LockedData(Artefact):
 
 
 class Lock(Artefact):
-    """Everything that decides the bytes of a student.
+    """Everything that determines the bytes of a student.
 
-    `settings` are the recipe's values by dotted key, without words for people and without places, which `models` (by
-    the step that pulled them) and `data` pin by content. `environment` computed every step but those in `deviating`,
-    which tells for each of them what differed, device included. `files` are the student's, its card and this lock left
-    out; there are none until the run is finished.
+    `settings` are the recipe's values by dotted key, without descriptions and without paths, which `models` (by the
+    step that pulled them) and `data` pin by content. `environment` computed every step but those in `deviating`, which
+    lists the differences for each of them, including the device. `files` are the student's, without its card and this
+    lock; empty until the run is finished.
     """
 
     format: Literal["hubslice-lock-1"] = "hubslice-lock-1"
@@ -59,10 +59,10 @@ class Lock(Artefact):
         return {step: model.commit for step, model in self.models.items() if model.commit is not None}
 
     def pins(self, other: Lock) -> bool:
-        """Whether this lock holds all that `other` knows of recipe, models and data."""
+        """Return whether this lock contains all that `other` contains of recipe, models and data."""
         same = (self.recipe_sha256, self.settings, self.data) == (other.recipe_sha256, other.settings, other.data)
         return same and all(self.models.get(step) == model for step, model in other.models.items())
 
     def is_text_of(self, path: Path) -> bool:
-        """Whether the file's text is exactly what `save` would write."""
+        """Return whether the file's text is exactly what `save` would write."""
         return path.read_bytes() == (self.model_dump_json(indent=2) + "\n").encode()

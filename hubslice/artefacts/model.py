@@ -1,4 +1,4 @@
-"""Facts about a model on disk: where it came from, what it is, how its input is prepared."""
+"""Facts about a model on disk: its source, architecture and preprocessing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic import Field, JsonValue, model_validator
 from hubslice.core.artefact import Artefact
 from hubslice.recipe.transparency import STOCK, Transparency
 
-OWN = "hubslice_"  # begins the names of architectures that hubslice registers with timm
+OWN = "hubslice_"  # prefix of the architectures that hubslice registers with timm
 
-LibraryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]  # in `hubslice.models.libraries`
+LibraryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]  # a name in `hubslice.models.libraries`
 Side = Annotated[int, Field(ge=1, le=4096)]  # pixels
 Channels = Annotated[int, Field(ge=1, le=64)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -19,7 +19,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class FileFact(Artefact):
-    """One file of a repository: path within it, size in bytes, sha256 of its content."""
+    """One file of a repository: its path, size in bytes, and the sha256 of its content."""
 
     path: str
     size: int
@@ -27,17 +27,17 @@ class FileFact(Artefact):
 
 
 class Preprocessing(Artefact):
-    """From an image to the model's input, in two parts.
+    """The preprocessing from an image to the model's input, in two parts.
 
-    The first moves pixels and gives 8-bit values [C, H, W] of `input_size`. With `processor`, the settings of an image
-    processor of transformers, that class does it, and `resize` is "processor". Else timm's transforms do: `shortest`
-    (timm's crop mode "center") resizes the shorter side to input / crop_pct and crops the centre, `squash` resizes both
-    sides to it, `border` fits the whole image in and pads it with the mean colour.
+    The first is geometric and returns 8-bit values [C, H, W] of `input_size`. With `processor`, the settings of a
+    transformers image processor, that class does it, and `resize` is "processor". Otherwise timm's transforms do:
+    `shortest` (timm's crop mode "center") resizes the shorter side to input / crop_pct and crops the centre, `squash`
+    resizes both sides to it, `border` fits the whole image in and pads it with the mean colour.
 
-    The second is arithmetic: pixels p, scaled to [0, 1], become (p - mean) / std, channel by channel, and are put into
-    `channel_order`. `mean` and `std` are those that have the effect of all that the library does to values.
+    The second is arithmetic: pixels p, scaled to [0, 1], become (p - mean) / std, channel by channel, in the order
+    `channel_order`. `mean` and `std` are equivalent to everything that the library does to values.
 
-    `transparency` is what the model records of transparent images; None: nothing.
+    `transparency` is the model's recorded rule for transparent images; None: not recorded.
     """
 
     input_size: tuple[Channels, Side, Side]  # channels, height, width
@@ -57,7 +57,7 @@ class Preprocessing(Artefact):
 
     @property
     def way(self) -> str:
-        """How pixels are moved, in a few words."""
+        """How pixels are resized, in a few words."""
         if self.processor is not None:
             return f"by {self.processor['image_processor_type']}"
         return f"{self.resize}, crop {self.crop_pct:g}"
@@ -75,13 +75,13 @@ class Preprocessing(Artefact):
 
 
 class ModelFacts(Artefact):
-    """What `hubslice pull` finds out about a model.
+    """Facts about a model determined by `hubslice pull`.
 
-    `model` is what the user asked for; `repo_id` and `commit` pin it on the Hub and are None for a local folder.
-    `poisoned` tells that the weights' metadata or the config declare a planted backdoor. `pickles` are the files that
-    the weights, with the user's consent, were converted from; `unused` the tensors that the architecture leaves aside;
-    `notes` what was assumed where the model's files do not say it. A model without `labels` has no classifier.
-    `random_seed` is that of weights that were drawn here, where no trained ones were asked for.
+    `model` is the name that the user requested; `repo_id` and `commit` pin it on the Hub and are None for a local
+    folder. `poisoned` means that the weights' metadata or the config declare a planted backdoor. `pickles` are the
+    files that the weights, with the user's consent, were converted from; `unused` the tensors that the architecture
+    ignores; `notes` the assumptions made where the model's files have no value. A model without `labels` has no
+    classifier. `random_seed` is that of random weights, if no trained ones were requested.
     """
 
     model: str
@@ -102,17 +102,17 @@ class ModelFacts(Artefact):
 
     @property
     def stock(self) -> bool:
-        """Whether the library knows the architecture by itself, without hubslice."""
+        """Whether the library has the architecture itself, without hubslice."""
         return not self.architecture.startswith(OWN)
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What users should know of how the model was read, a sentence each."""
+        """What users should know about how the model was read, one sentence each."""
         return remarks_on(self)
 
 
 class Read(Protocol):
-    """What was read of a model."""
+    """Facts about reading a model."""
 
     @property
     def architecture(self) -> str: ...
@@ -127,7 +127,7 @@ class Read(Protocol):
 
 
 def remarks_on(model: Read) -> tuple[str, ...]:
-    """What users should know of how a model was read, a sentence each."""
+    """Return what users should know about how a model was read, one sentence each."""
     found = list(model.notes)
     if model.unused:
         found.append(f"{model.architecture} has no use for {len(model.unused)} tensors, such as {model.unused[0]}")

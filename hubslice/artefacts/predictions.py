@@ -1,4 +1,4 @@
-"""Predictions on clean images: what accuracies are counted from."""
+"""Predictions on clean images, from which accuracies are computed."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ FORMAT = "hubslice-predictions-1"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of each split, in its order: the labels, int64 [n], and each arm's predicted classes, int64 [n]."""
+    """For each split, in its order: the labels, int64 [n], and each arm's predicted classes, int64 [n]."""
 
     labels: Mapping[str, np.ndarray]
     arms: Mapping[str, Mapping[str, np.ndarray]]
 
     def accuracy(self, split: str, arm: str) -> Rate:
-        """Correct predictions out of all samples of the split."""
+        """Return correct predictions out of all samples of the split."""
         truth = self.labels[split]
         return Rate(hits=int((self.arms[split][arm] == truth).sum()), total=truth.size)
 
     def by_class(self, split: str, arm: str, classes: int) -> tuple[Rate, ...]:
-        """Correct predictions out of all samples of each class, in the order of the classes."""
+        """Return correct predictions out of all samples of each class, in class order."""
         truth, right = self.labels[split], self.arms[split][arm] == self.labels[split]
         return tuple(
             Rate(hits=int(right[truth == each].sum()), total=int((truth == each).sum())) for each in range(classes)
@@ -51,7 +51,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: AnyPath) -> Predictions:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             RunError: the file is missing, damaged or not predictions of this version.

@@ -1,4 +1,4 @@
-"""A profile: on how many samples of the task each neuron of the teacher was active."""
+"""A profile: the number of the task's samples on which each neuron of the teacher was active."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KIND = "profile"
 
 
 class Criterion(Artefact):
-    """When a channel counts as active on a sample (ReMoS, ICSE'22; `m` is the channel's mean over all positions).
+    """The condition for a channel to be active on a sample (ReMoS, ICSE'22; `m` is its mean over all positions).
 
     - nc: (m - lo) / (hi - lo) > `threshold`, with lo and hi the extremes of the whole layer on this sample;
-    - tknc: m is among the layer's `k` largest, of equals the ones with the lower index;
+    - tknc: m is among the layer's `k` largest, ties go to the lower index;
     - snac: m > max - (max - min) / `k`, over the layer's channel means.
     """
 
@@ -32,7 +32,7 @@ class Criterion(Artefact):
         return f"nc > {self.threshold:g}" if self.name == "nc" else f"{self.name}, k = {self.k}"
 
 
-# The settings of the ReMoS code.
+# The defaults of the ReMoS code.
 NC = Criterion(name="nc", threshold=0.5)
 TKNC = Criterion(name="tknc", k=10)
 SNAC = Criterion(name="snac", k=2)
@@ -55,11 +55,11 @@ class Profile:
 
     @property
     def neurons(self) -> int:
-        """Number of profiled channels, over all distinct tensors."""
+        """The number of profiled channels, over all distinct tensors."""
         return sum(count.size for count in self.counts.values())
 
     def save(self, path: AnyPath) -> None:
-        """Write the counts as safetensors; the rest in the metadata."""
+        """Write the counts as safetensors, with the rest in the metadata."""
         about = {
             "samples": self.samples,
             "criterion": self.criterion.model_dump(),
@@ -71,7 +71,7 @@ class Profile:
 
     @classmethod
     def load(cls, path: AnyPath) -> Profile:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             RunError: the file is missing, damaged or not a profile.

@@ -1,4 +1,4 @@
-"""What it brought to train a model further where it deviated from another, as facts."""
+"""The effect of training a model further where it deviated from another, as artefacts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hubslice.recipe.deviation import RepairParams, SearchParams
 
 
 class Standing(Artefact):
-    """How two models stand to each other: what a search from seeds found, and seeds on which they disagree as they are.
+    """A comparison of two models: the result of a search from seeds, and seeds on which they disagree unchanged.
 
-    `median_queries` is of the seeds with a trigger.
+    `median_queries` is over the seeds with a trigger.
     """
 
     found: Rate
@@ -19,7 +19,7 @@ class Standing(Artefact):
 
 
 class Accuracy(Artefact):
-    """Correct answers to labelled images, none of which was trained on: the first model's, and the repaired one's."""
+    """Correct predictions on labelled images, none of them trained on: the first model's, and the repaired one's."""
 
     source: str
     a: Rate
@@ -28,13 +28,13 @@ class Accuracy(Artefact):
 
 
 class Repair(Artefact):
-    """The model `b`, trained further on a part of the seeds and their triggers with the answers of `a`.
+    """The model `b`, trained further on some of the seeds and their triggers with the outputs of `a`.
 
-    It was trained on `triggers` and `seeds`; `zeros` weights were zero and stayed so. `loss` is the mean divergence
-    from `a`'s answers in every epoch, in nats. `gone` counts the triggers of held-out seeds to which both models give
-    the same answer now, `learned` those that were trained on. `before` and `after` are of the held-out seeds, by the
-    same search. Without `accuracy`, `unmeasured` says why there is none. `fingerprint` is of the repaired model's files
-    and `folder` holds them.
+    It was trained on `triggers` and `seeds`; `zeros` weights were zero and stayed zero. `loss` is the mean divergence
+    from `a`'s outputs in every epoch, in nats. `gone` counts the triggers of held-out seeds for which both models now
+    predict the same, `learned` those that were trained on. `before` and `after` are for the held-out seeds, by the same
+    search. Without `accuracy`, `unmeasured` says why there is none. `fingerprint` is that of the repaired model's files
+    and `folder` contains them.
     """
 
     a: str

@@ -1,4 +1,4 @@
-"""The report: every measured fact of a run. Card, push and gates read this and nothing else."""
+"""The report: all measured facts of a run, the only input of card, push and gates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubslice.core.artefact import Artefact
 from hubslice.core.rate import Rate, Reduction
 from hubslice.recipe.transparency import Transparency
 
-# Names that rows of a report refer to: the arms that comparisons rest on, and the teacher itself.
+# Names that rows of a report refer to: the arms used in comparisons, and the teacher itself.
 STUDENT = "student"
 BASELINE = "finetune"
 CONTROL = "control"  # fine-tuned from the clean teacher
@@ -24,10 +24,10 @@ EXPOSURE_GATE = "max_exposure"
 
 
 class TaskReport(Artefact):
-    """The data: where from, its classes, how many samples each split has, and a fingerprint of content and split.
+    """The data: its source, its classes, the number of samples in each split, and a fingerprint of content and splits.
 
-    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice. `left_out` says
-    how many files of a folder of images are no samples, by reason; what systems and tools leave there does not count.
+    `transparency` is how transparent images were shown; None: white, in a report of an older hubslice. `left_out` is
+    how many files of an image folder are not samples, by reason; files of systems and tools do not count.
     """
 
     source: str
@@ -41,7 +41,7 @@ class TaskReport(Artefact):
 
     @property
     def shown(self) -> Transparency:
-        """The rule for transparent images that held."""
+        """The rule for transparent images that was used."""
         return self.transparency or "white"
 
 
@@ -55,7 +55,7 @@ class ParityReport(Artefact):
 
 
 class ProfileReport(Artefact):
-    """How the coverage was measured: on how many samples, by which criterion and execution provider."""
+    """How the coverage was measured: number of samples, criterion and execution provider."""
 
     criterion: str
     samples: int
@@ -77,8 +77,8 @@ class SliceReport(Artefact):
     """What the slice kept.
 
     `model_weights` counts all parameters of the teacher with the task's classifier, sliceable or not, `student_weights`
-    those that are left where some were taken out (None: as many). With `own_widths` its layers' widths are not those of
-    any stock architecture. Of a slice of whole channels, `whole` are the layers that can lose none, with the reason.
+    those that are left if some were removed (None: as many). With `own_widths` its layers' widths are not those of any
+    stock architecture. For a slice of whole channels, `whole` are the layers that cannot lose any, with the reason.
     """
 
     method: str
@@ -96,7 +96,7 @@ class SliceReport(Artefact):
 
     @property
     def counted(self) -> str:
-        """What the retention of a search is a share of."""
+        """The unit of a search's retention: weights or multiplications."""
         return "multiplications" if self.parameters.get("count") == "macs" else "weights"
 
 
@@ -125,7 +125,7 @@ class ArmReport(Artefact):
 
 
 class ReferenceReport(Artefact):
-    """The teacher's own answers to the task, read in one way; rates are accuracies."""
+    """The teacher's own predictions for the task, interpreted by one rule; rates are accuracies."""
 
     name: str
     title: str
@@ -135,7 +135,7 @@ class ReferenceReport(Artefact):
 
 
 class ClassReport(Artefact):
-    """One class on the test split: accuracies by arm or reference, of the student and what it is compared with."""
+    """One class on the test split: accuracies by arm or reference, of the student and its comparisons."""
 
     label: str
     test: dict[str, Rate]
@@ -144,20 +144,20 @@ class ClassReport(Artefact):
 class DefectRow(Artefact):
     """One model under one attack.
 
-    dir: among the images the model classifies correctly when clean, those that the attack makes wrong. collapse:
-    among the attacked images, those in the single most frequent class. asr: among attacked images of other classes,
-    those predicted as the target.
+    dir: among the images the model classifies correctly when clean, those that the attack makes wrong. collapse: among
+    the attacked images, those in the single most frequent class. asr: among attacked images of other classes, those
+    predicted as the target.
     """
 
     arm: str  # an arm's name, or "teacher"
-    source: str  # where the attack was made: "teacher", or a control: "noise", "unrelated"
+    source: str  # the network that the attack was made on: "teacher", or a control: "noise", "unrelated"
     dir: Rate
     collapse: Rate
     asr: Rate | None
 
 
 class DefectVariant(Artefact):
-    """One threat model in full, e.g. one objective at one budget. `evidence` is a file under evidence/.
+    """One complete threat model, e.g. one objective at one budget. `evidence` is a file under evidence/.
 
     Variants of one `objective` that differ in `budget` (the strength of the attack, L-infinity in 1/255) form a curve.
     """
@@ -173,9 +173,9 @@ class DefectVariant(Artefact):
 
 
 class DefectReport(Artefact):
-    """One defect: how it was attacked, fixed before any tuning, and what came out.
+    """One defect: the attack, fixed before any tuning, and its results.
 
-    `name` tells several of a kind apart (`backdoor`, `backdoor-2`); None: of a version that called each by its kind.
+    `name` distinguishes several of a kind (`backdoor`, `backdoor-2`); None: from a version that named each by its kind.
     """
 
     kind: str
@@ -189,15 +189,15 @@ class DefectReport(Artefact):
 
     @property
     def called(self) -> str:
-        """The name, which no other defect of the report has."""
+        """The name, unique among the report's defects."""
         return self.name or self.kind
 
 
 class DeviationReport(Artefact):
-    """Test images, changed, on which the student deviates from the baseline: `found` of those where they agree.
+    """Changed test images on which the student deviates from the baseline: `found` of those where they agree.
 
-    `disagreed` are test images on which they do not agree as they are. `max_linf` (in levels of 8 bits) and
-    `min_ssim` bound the change. `evidence` holds the triggers, `facts` what came of each image, `gallery` shows some.
+    `disagreed` are test images on which they disagree unchanged. `max_linf` (in levels of 8 bits) and `min_ssim` bound
+    the change. `evidence` contains the triggers, `facts` the result of each image, `gallery` shows some.
     """
 
     baseline: str
@@ -213,11 +213,11 @@ class DeviationReport(Artefact):
 
 
 class LineageReport(Artefact):
-    """What weights alone say of the student and its teacher, without names.
+    """What the weights alone reveal about the relation of student and teacher, without names.
 
-    `score` and `threshold` are None where they are not comparable; `compared` is the share of the student's weights in
-    layers with a counterpart, `aligned` whether channels had to be matched first. Among known pairs of
-    so many `families` the verdict `missed` so many descendants and was `mistaken` about so many strangers.
+    `score` and `threshold` are None if they are not comparable; `compared` is the share of the student's weights in
+    layers with a counterpart, `aligned` whether channels had to be matched first. Among known pairs of that many
+    `families` the verdict `missed` that many descendants and was `mistaken` about that many unrelated models.
     """
 
     verdict: Verdict
@@ -231,7 +231,7 @@ class LineageReport(Artefact):
 
 
 class ExposedArm(Artefact):
-    """How much of a model its teacher gives away; see `hubslice.artefacts.exposure.Mixture`."""
+    """How much of a model its teacher reveals; see `hubslice.artefacts.exposure.Mixture`."""
 
     arm: str
     exposure: float
@@ -245,10 +245,10 @@ class ExposedArm(Artefact):
 
 
 class ExposureReport(Artefact):
-    """What whoever has the teacher has of the student: `arms` are the student and the baseline, if there is one.
+    """What the teacher reveals of the student: `arms` are the student and the baseline, if there is one.
 
     `shared` is the share of the student's weights in layers that the teacher has by name and shape; `least_changed` are
-    those nearest to the teacher's. `facts` tells all layers, `evidence` holds the answers that were compared.
+    those closest to the teacher's. `facts` lists all layers, `evidence` contains the compared predictions.
     """
 
     inputs: int
@@ -261,12 +261,12 @@ class ExposureReport(Artefact):
     evidence: str
 
     def arm(self, name: str) -> ExposedArm | None:
-        """What was measured of the arm of this name, or None."""
+        """Return the measurements of the arm of this name, or None."""
         return next((arm for arm in self.arms if arm.arm == name), None)
 
 
 class GateReport(Artefact):
-    """A limit from the recipe and whether the run kept it."""
+    """A limit from the recipe and whether the run met it."""
 
     name: str
     limit: float
@@ -283,7 +283,7 @@ class StepReport(Artefact):
 
 
 class Environment(Artefact):
-    """What something was computed with: versions, platform, device."""
+    """Versions, platform and device that something was computed with."""
 
     hubslice: str
     python: str
@@ -293,16 +293,16 @@ class Environment(Artefact):
 
 
 class Report(Artefact):
-    """Everything that was measured in a run, by the names of the vocabulary.
+    """All measurements of a run, by the names of the vocabulary.
 
-    `environment` trained the student and computed every step but those in `deviating`, which tells for each of them
-    what differed. `predictions` is the file under evidence/ that accuracies are counted from (None: of an older run).
-    `references` are there where the teacher knows the task's classes. `trained` tells what of the models was, `reuse`
-    whether the classifiers started at the teacher's own. `search` tells how the slice was found, if it was searched for
-    (None also of an older run), `deviations` what the recipe's `diff` found, `exposure` what its `exposure` measured.
-    `classes` are the test accuracies class by class, in the order of the outputs (empty: of an older run).
-    `requirement` is what pip installs to get the hubslice that wrote this; None: it came from a folder, not from an
-    index or a repository (or this is of an older run).
+    `environment` trained the student and computed every step but those in `deviating`, which lists the differences for
+    each of them. `predictions` is the file under evidence/ that accuracies are computed from (None: of an older run).
+    `references` are present if the teacher knows the task's classes. `trained` says which part of the models was
+    trained, `reuse` whether the classifiers started from the teacher's own. `search` describes how the slice was found,
+    if it was searched for (None also of an older run), `deviations` the results of the recipe's `diff`, `exposure`
+    those of its `exposure`. `classes` are the test accuracies by class, in output order (empty: of an older run).
+    `requirement` is the pip requirement of the hubslice that wrote this; None: it was installed from a folder, not from
+    an index or a repository (or this is of an older run).
     """
 
     format: Literal["hubslice-report-1"] = "hubslice-report-1"
@@ -313,7 +313,7 @@ class Report(Artefact):
     teacher: ModelFacts
     task: TaskReport
     parity: ParityReport
-    profile: ProfileReport | None  # None: the method does without
+    profile: ProfileReport | None  # None: the method does not need one
     slice: SliceReport
     arms: tuple[ArmReport, ...]
     defects: tuple[DefectReport, ...]
@@ -332,5 +332,5 @@ class Report(Artefact):
     requirement: str | None = None
 
     def arm(self, name: str) -> ArmReport | None:
-        """The arm of this name, or None."""
+        """Return the arm of this name, or None."""
         return next((arm for arm in self.arms if arm.name == name), None)

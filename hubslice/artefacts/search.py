@@ -1,4 +1,4 @@
-"""How a search for a slice went: what its epochs reached, and which of them was kept."""
+"""The history of a search for a slice: the results of its epochs, and which one was kept."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from hubslice.core.rate import Rate
 
 
 class SearchEpoch(Artefact):
-    """An epoch of the search: whether gates moved, and what retention and validation accuracy it ended with.
+    """An epoch of the search: whether gates moved, and its final retention and validation accuracy.
 
-    `retention` is a share of what may be sliced; `network` the share of the whole network that is left then, with all
-    that may not be sliced (None: of a version that did not note it).
+    `retention` is a share of the sliceable weights; `network` is the share of the whole network that is left, including
+    everything that may not be sliced (None: of a version that did not record it).
     """
 
     gates: bool
@@ -21,10 +21,10 @@ class SearchEpoch(Artefact):
 
 
 class SearchHistory(Artefact):
-    """How a search went.
+    """The history of a search.
 
     `whole` is the best validation accuracy of all weights with a classifier, before any gate moved; `floor` the
-    accuracy asked for; `chosen` the epoch whose gates were kept, from 0.
+    required accuracy; `chosen` the epoch whose gates were kept, from 0.
     """
 
     whole: float

@@ -17,11 +17,11 @@ KIND = "slice"
 
 @dataclass(frozen=True)
 class Slice:
-    """Boolean relevance masks by parameter name, and who computed them.
+    """Boolean relevance masks by parameter name, and their origin.
 
     `masks[name]` has the shape of the parameter; True marks a relevant weight. Parameters that the slice does not name
-    are relevant as a whole. `method` is the slicer's name, `parameters` its settings, both as plain data. Of a slice of
-    whole channels, `whole` are the layers that can lose none, with the reason.
+    are entirely relevant. `method` is the slicer's name, `parameters` its settings, both as plain data. For a slice of
+    whole channels, `whole` are the layers that cannot lose any, with the reason.
     """
 
     masks: Mapping[str, np.ndarray]
@@ -31,21 +31,21 @@ class Slice:
 
     @property
     def weights(self) -> int:
-        """Number of weights that the slice judges."""
+        """The number of weights that the slice has masks for."""
         return sum(mask.size for mask in self.masks.values())
 
     @property
     def kept(self) -> int:
-        """Number of relevant weights among them."""
+        """The number of relevant weights among them."""
         return sum(int(np.count_nonzero(mask)) for mask in self.masks.values())
 
     @property
     def retention(self) -> float:
-        """Relevant fraction of the judged weights; 1 for an empty slice."""
+        """The relevant fraction of those weights; 1 for an empty slice."""
         return self.kept / self.weights if self.weights else 1.0
 
     def kept_uses(self, uses: Mapping[str, int]) -> float:
-        """Relevant fraction of the multiplications with the judged weights: how often each is used by parameter."""
+        """Return the relevant fraction of the multiplications with those weights; `uses` are counts by parameter."""
         counts = [(uses.get(name, 0), mask) for name, mask in self.masks.items()]
         whole = sum(times * mask.size for times, mask in counts)
         return sum(times * int(np.count_nonzero(mask)) for times, mask in counts) / whole if whole else 1.0
@@ -58,12 +58,12 @@ class Slice:
             "shapes": {name: list(mask.shape) for name, mask in self.masks.items()},
         }
         if self.whole:
-            about["whole"] = list(self.whole.items())  # in the network's order, which an object would not keep
+            about["whole"] = list(self.whole.items())  # in network order, which a JSON object would not keep
         write_sealed(path, KIND, about, {name: np.packbits(mask.reshape(-1)) for name, mask in self.masks.items()})
 
     @classmethod
     def load(cls, path: AnyPath) -> Slice:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             RunError: the file is missing, damaged or not a slice.

@@ -1,1 +1,1 @@
-"""Report -> model card: the README.md with its YAML head, and the plots that it shows."""
+"""Render a report as a model card: README.md with its YAML header, and its plots."""

@@ -1,4 +1,4 @@
-"""A whole README: templates, head and sections put together, with or without one that is there already."""
+"""Assemble a whole README from templates, header and sections, optionally merged into an existing one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Template", "assemble", "environment"]
 
 @cache
 def environment(kind: str) -> Environment:
-    """The templates of one kind of card (a folder in `cards/`) with the filters that format numbers and foreign text.
+    """Return the template environment of one kind of card (a folder in `cards/`), with filters for numbers and text.
 
     Raises:
         HubsliceError: the installation lacks its templates.
     """
-    # Markdown, not HTML: foreign text goes through the filters `text` and `code` instead of autoescape.
+    # Markdown, not HTML: untrusted text goes through the filters `text` and `code` instead of autoescape.
     templates = Environment(
         loader=FileSystemLoader(resource_folder("cards") / kind),
         undefined=StrictUndefined,
@@ -36,7 +36,7 @@ def environment(kind: str) -> Environment:
     for name in ("count", "percent", "rate", "short_rate", "inline", "sentence", "fenced", "link"):
         templates.filters[name] = getattr(formats, name)
     templates.filters |= {"text": markdown, "code": markdown_code, "line": named}
-    templates.filters["prose"] = partial(markdown, most=MAX_BYTES)  # of a recipe, so nothing is cut
+    templates.filters["prose"] = partial(markdown, most=MAX_BYTES)  # text of a recipe, so nothing is cut
     templates.globals["interval"] = formats.interval
     return templates
 
@@ -49,10 +49,12 @@ def assemble(
     *,
     yielding: frozenset[str] = frozenset(),
 ) -> str:
-    """The README with our head and sections, merged into `existing` where there is one; its line ends are kept.
+    """Return the README with hubslice's header and sections, merged into `existing` if there is one.
+
+    The line ends of `existing` are kept.
 
     Raises:
-        InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
+        InputError: the Hub would refuse the header, or `existing` cannot be parsed.
     """
     before = (existing or "").removeprefix("\ufeff")
     windows = "\r\n" in before

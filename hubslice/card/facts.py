@@ -1,4 +1,4 @@
-"""What card and plots pick out of a report: the models in order, headline defects, curves, names of the plots."""
+"""Select the parts of a report that card and plots show: models in order, headline defects, curves, plot names."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ ROLES = ("student", "baseline", "control")
 
 
 def ordered_arms(report: Report) -> tuple[ArmReport, ...]:
-    """The student, then the baselines, then the controls."""
+    """Return the student, then the baselines, then the controls."""
     return tuple(sorted(report.arms, key=lambda arm: ROLES.index(arm.role)))
 
 
 def student_of(report: Report) -> ArmReport:
-    """The report's student."""
+    """Return the report's student."""
     return next(arm for arm in report.arms if arm.role == "student")
 
 
 def baseline_of(report: Report) -> ArmReport | None:
-    """The baseline to compare with: plain fine-tuning, else the first one, else None."""
+    """Return the baseline for comparison: plain fine-tuning, else the first one, else None."""
     baselines = [arm for arm in report.arms if arm.role == "baseline"]
     return next((arm for arm in baselines if arm.name == "finetune"), baselines[0] if baselines else None)
 
 
 def class_columns(report: Report) -> dict[str, str]:
-    """Whose accuracies are told class by class: titles by name."""
+    """Return the models whose accuracies are shown by class: titles by name."""
     titles = {arm.name: arm.title for arm in report.arms} | {each.name: each.title for each in report.references}
     names = report.classes[0].test if report.classes else ()
     return {name: titles.get(name, name) for name in names}
 
 
 def weakest_first(report: Report) -> tuple[ClassReport, ...]:
-    """The classes by the student's accuracy, the lowest first; such without test images are the last."""
+    """Return the classes by the student's accuracy, the lowest first; those without test images are last."""
     student = student_of(report).name
 
     def accuracy(each: ClassReport) -> float:
@@ -53,22 +53,22 @@ def weakest_first(report: Report) -> tuple[ClassReport, ...]:
 
 
 def headlines(defect: DefectReport) -> tuple[DefectVariant, ...]:
-    """The variants that stand for the defect; all of them where none is marked."""
+    """Return the headline variants of the defect; all of them if none is marked."""
     return tuple(variant for variant in defect.variants if variant.headline) or defect.variants
 
 
 def defect_words(defect: DefectReport, variant: DefectVariant) -> str:
-    """The defect's title, with the variant's where there are several."""
+    """Return the defect's title, with the variant's if there are several."""
     return defect.title if len(headlines(defect)) == 1 and variant.headline else f"{defect.title}: {variant.title}"
 
 
 def row_of(variant: DefectVariant, arm: str, source: str = TEACHER) -> DefectRow | None:
-    """The row of this model under the attack from this source, or None."""
+    """Return the row of this model under the attack from this source, or None."""
     return next((row for row in variant.rows if (row.arm, row.source) == (arm, source)), None)
 
 
 def ordered_rows(report: Report, variant: DefectVariant) -> tuple[DefectRow, ...]:
-    """By source of the attack (the teacher's first), then student, baselines, controls, the teacher itself."""
+    """Return rows by source of the attack (the teacher's first), then student, baselines, controls, teacher."""
     arms = [arm.name for arm in ordered_arms(report)]
 
     def place(row: DefectRow) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def ordered_rows(report: Report, variant: DefectVariant) -> tuple[DefectRow, ...
 
 
 def controls_of(report: Report, variant: DefectVariant) -> tuple[DefectRow, ...]:
-    """Rows that show what the attack does without the teacher's help: the student under controls, and control arms."""
+    """Return the rows of controls: the student under control attacks, and control arms."""
     names = {arm.name for arm in report.arms if arm.role == "control"}
     student = student_of(report).name
     return tuple(
@@ -91,7 +91,7 @@ def controls_of(report: Report, variant: DefectVariant) -> tuple[DefectRow, ...]
 
 
 def arm_title(report: Report, name: str) -> str:
-    """How the model is called in tables and plots."""
+    """Return the model's title in tables and plots."""
     arm = report.arm(name)
     return arm.title if arm else name
 
@@ -105,13 +105,13 @@ class Curve:
     variants: tuple[DefectVariant, ...]
 
     def rates(self, arm: str, source: str) -> list[tuple[int, Rate]]:
-        """(budget, DIR) of this model where it was measured."""
+        """Return (budget, DIR) of this model where it was measured."""
         points = [(variant.budget, row_of(variant, arm, source)) for variant in self.variants]
         return [(budget, row.dir) for budget, row in points if budget is not None and row and row.dir.total]
 
 
 def curves_of(report: Report) -> tuple[Curve, ...]:
-    """Every objective that was measured at two budgets or more."""
+    """Return every objective that was measured at two budgets or more."""
     curves = []
     for defect in report.defects:
         for objective in dict.fromkeys(variant.objective for variant in defect.variants):
@@ -123,7 +123,7 @@ def curves_of(report: Report) -> tuple[Curve, ...]:
 
 
 def whole_by_reason(report: Report) -> dict[str, list[str]]:
-    """The layers that can lose no channels, by the reason."""
+    """Return the layers that cannot lose channels, by reason."""
     found: dict[str, list[str]] = {}
     for layer, reason in report.slice.whole.items():
         found.setdefault(reason, []).append(layer)
@@ -131,14 +131,14 @@ def whole_by_reason(report: Report) -> dict[str, list[str]]:
 
 
 def floor_of(report: Report) -> float | None:
-    """The validation accuracy that a search was asked to keep; None where none was asked for."""
+    """Return the validation accuracy that a search had to keep; None if there was no limit."""
     asked = report.slice.parameters
     target_alone = asked.get("retention") is not None and asked.get("max_accuracy_drop") is None
     return None if report.search is None or target_alone else report.search.floor
 
 
 def plots_of(report: Report) -> tuple[str, ...]:
-    """The plots that belong to this report's card, by path within the repository."""
+    """Return the plots of this report's card, by path within the repository."""
     there = {
         ACCURACY_PLOT: True,
         RETENTION_PLOT: bool(report.slice.layers),

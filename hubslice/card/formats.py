@@ -1,4 +1,4 @@
-"""How numbers, references and quoted files are written in a card: in one way everywhere."""
+"""Format numbers, references and quoted files consistently in cards."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MINUS = "−"
 
 
 def count(number: int) -> str:
-    """12345 -> `12,345`."""
+    """Format 12345 as `12,345`."""
     return f"{number:,}"
 
 
 def percent(share: float) -> str:
-    """0.8431 -> `84.3 %`; a share that only rounds to 0 or 100 is written as `<0.1 %` or `>99.9 %`."""
+    """Format 0.8431 as `84.3 %`; a share that only rounds to 0 or 100 becomes `<0.1 %` or `>99.9 %`."""
     if 0 < share < 0.0005:
         return "<0.1 %"
     if 0.9995 <= share < 1:
@@ -26,57 +26,57 @@ def percent(share: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Both ends in percent: `[79.1, 88.4]`."""
+    """Format both ends in percent: `[79.1, 88.4]`."""
     return f"[{_tenths(low)}, {_tenths(high)}]"
 
 
 def rate(measured: Rate | None) -> str:
-    """`84.3 % [79.1, 88.4], n = 243`, or `not measured`."""
+    """Format as `84.3 % [79.1, 88.4], n = 243`, or `not measured`."""
     if measured is None or measured.value is None or measured.interval is None:
         return "not measured"
     return f"{percent(measured.value)} {interval(*measured.interval)}, n = {count(measured.total)}"
 
 
 def short_rate(measured: Rate | None) -> str:
-    """`84.3 % [79.1, 88.4]`, where the number of samples stands beside it; `–` where nothing was measured."""
+    """Format as `84.3 % [79.1, 88.4]`, if the number of samples is shown elsewhere; `–` if nothing was measured."""
     if measured is None or measured.value is None or measured.interval is None:
         return "–"
     return f"{percent(measured.value)} {interval(*measured.interval)}"
 
 
 def points(estimate: Estimate) -> str:
-    """A difference of rates: `48.9 points [41.0, 56.3]`."""
+    """Format a difference of rates: `48.9 points [41.0, 56.3]`."""
     return f"{_tenths(estimate.value)} points {interval(estimate.low, estimate.high)}"
 
 
 def relative(estimate: Estimate) -> str:
-    """A ratio: `79.9 % [71.0, 87.1]`."""
+    """Format a ratio: `79.9 % [71.0, 87.1]`."""
     return f"{percent(estimate.value)} {interval(estimate.low, estimate.high)}"
 
 
 def listed(parts: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Join as `a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def sentence(words: str) -> str:
-    """With a capital at the beginning."""
+    """Capitalise the first letter."""
     return words[:1].upper() + words[1:]
 
 
 def inline(title: str) -> str:
-    """A title within a sentence: small at the beginning, unless it is an abbreviation or a name like `ReMoS`."""
+    """Lowercase a title's first letter for use in a sentence, except for abbreviations and names like `ReMoS`."""
     word = title.split(" ", 1)[0]
     return title[:1].lower() + title[1:] if word[1:].islower() or len(word) == 1 else title
 
 
 def link(reference: str) -> str:
-    """A URL as a link that shows itself; other references as text."""
+    """Format a URL as a link with itself as text; other references are plain text."""
     return f"<{reference}>" if re.fullmatch(r"https?://[^\s<>]+", reference) else markdown(reference)
 
 
 def fenced(content: str, language: str) -> str:
-    """A fenced block that shows `content` verbatim, whatever fences it holds itself."""
+    """Return a fenced block that shows `content` verbatim, whatever fences it contains."""
     fence = "`" * max(3, longest_run(content) + 1)
     return f"{fence}{language}\n{content.rstrip()}\n{fence}"
 

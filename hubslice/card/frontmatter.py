@@ -1,4 +1,4 @@
-"""The head and body of a README that may be a person's: taken apart, merged, put together."""
+"""Split, merge and assemble header and body of a README that people may have edited."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _COMMENTS = re.compile(r"(?:#.*\n)*")
 
 
 def split_readme(text: str) -> tuple[str, str]:
-    """The YAML between the `---` lines, without them, and the body after them; "" for a README without a head."""
+    """Split into the YAML between the `---` lines, without them, and the body after them; "" if there is no header."""
     match = _HEAD.match(text)
     return (match.group(1), text[match.end() :]) if match else ("", text)
 
 
 def merge_head(existing: str, ours: Head, *, yielding: frozenset[str] = frozenset()) -> str:
-    """YAML text of a head with our keys brought up to date in `existing` (YAML text, may be empty).
+    """Return the YAML text of a header with hubslice's keys updated in `existing` (YAML text, may be empty).
 
-    Keys that we do not write, and those whose value is right already, keep their very text: parsed and dumped again,
-    `language: no` would become `false`. Ours give way to a person's where `yielding` names them, `tags` become the
-    union, and results of other evaluations stay in `model-index`.
+    Keys that hubslice does not write, and those whose value is already right, keep their exact text: parsed and dumped
+    again, `language: no` would become `false`. Keys in `yielding` are only written if missing, `tags` become the union,
+    and results of other evaluations are kept in `model-index`.
 
     Raises:
-        InputError: `existing` is not a YAML mapping with each key on a line of its own.
+        InputError: `existing` is not a YAML mapping with each key on a separate line.
     """
     theirs = parse_head(existing)
     blocks = _blocks(existing)
@@ -66,7 +66,7 @@ def _merged(theirs: Head, ours: Head) -> Head:
 
 
 def eval_results(index: object) -> list[Any]:
-    """All results of a `model-index`, as they stand there."""
+    """Return all results of a `model-index`, unchanged."""
     entries = [entry for entry in index if isinstance(entry, dict)] if isinstance(index, list) else []
     return [result for entry in entries for result in entry.get("results") or []]
 
@@ -78,7 +78,7 @@ def _is_ours(result: object) -> bool:
 
 
 def parse_head(head: str) -> Head:
-    """The head as data.
+    """Parse the header.
 
     Raises:
         InputError: it is not a YAML mapping.
@@ -93,7 +93,7 @@ def parse_head(head: str) -> Head:
 
 
 def _blocks(head: str) -> dict[str, str]:
-    """The text of each top-level key, with its comments before it; a rest without a key under ""."""
+    """Return the text of each top-level key, with its preceding comments; text without a key under ""."""
     blocks: dict[str, str] = {}
     key, comments = "", ""
     for line in head.splitlines(keepends=True):
@@ -114,7 +114,7 @@ def _blocks(head: str) -> dict[str, str]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what only looks like text to YAML 1.1: in 1.2, which the Hub reads, 12e4567 and 0o17 are numbers."""
+    """Quotes text that YAML 1.1 reads as text, but YAML 1.2, which the Hub uses, as a number: 12e4567, 0o17."""
 
 
 def _represent_str(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

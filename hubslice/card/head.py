@@ -1,4 +1,4 @@
-"""What we write into the YAML head of a model card."""
+"""The YAML header that hubslice writes into a model card."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hubslice.recipe.schema import CardParams
 Head = dict[str, Any]
 
 PIPELINE = "image-classification"
-RELATION = "finetune"  # of the Hub's adapter | merge | quantized | finetune the only one that fits a slice
+RELATION = "finetune"  # the only one of the Hub's adapter | merge | quantized | finetune that applies to a slice
 
 
 def student_head(report: Report, card: CardParams) -> Head:
-    """The head of a student's card, in the order in which it is written."""
+    """Return the header of a student's card, in the order in which it is written."""
     slice_ = report.slice
     head: Head = {
         **license_keys(card.license or report.teacher.license),
@@ -55,12 +55,12 @@ def _result(report: Report, card: CardParams) -> Head:
     dataset: Head = {"type": _dataset_type(report, card), "name": data_name(report.task.source), "split": "test"}
     if report.task.revision:
         dataset["revision"] = report.task.revision
-    dataset["args"] = {"fingerprint": report.task.fingerprint}  # this also tells our results from a person's
+    dataset["args"] = {"fingerprint": report.task.fingerprint}  # this also distinguishes hubslice's results from others
     return {"task": {"type": PIPELINE, "name": "Image classification"}, "dataset": dataset, "metrics": metrics}
 
 
 def data_name(source: str) -> str:
-    """The data's name to show: a Hub id or relative path as it is, of an absolute path the last part only."""
+    """Return the data's display name: a Hub id or relative path unchanged, the last part of an absolute path."""
     absolute = source.startswith(("/", "~", "\\")) or re.match(r"[A-Za-z]:[\\/]", source)
     return re.split(r"[\\/]", source.rstrip("/\\"))[-1] if absolute else source
 
@@ -75,7 +75,7 @@ def _dataset_type(report: Report, card: CardParams) -> str:
 
 
 def poison_head(teacher: ModelFacts, version: str) -> Head:
-    """The head of a deliberately backdoored model's card; `teacher` is the clean model it was made from."""
+    """Return the header of a deliberately backdoored model's card; `teacher` is the clean original."""
     head: Head = {
         **license_keys(teacher.license),
         "library_name": teacher.library if teacher.stock else "hubslice",

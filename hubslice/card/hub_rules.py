@@ -1,4 +1,4 @@
-"""What the Hub accepts in a card's head, as far as it can be known offline.
+"""The Hub's rules for a card's header, as far as they can be checked offline.
 
 The Hub checks `license`, `datasets` and `model-index` on every push and refuses the commit otherwise. Its list of
 licenses grows, so one that is not on ours is told, not refused.
@@ -35,7 +35,7 @@ LICENSES = frozenset(_IDENTIFIERS.split())
 
 
 def license_keys(license_: str | None) -> dict[str, str]:
-    """The head's keys for a licence: none without one, `other` and its name where the Hub has no identifier for it."""
+    """Return the header's keys for a licence: none without one, `other` and its name if the Hub has no identifier."""
     if not license_:
         return {}
     identifier = license_.strip().lower()
@@ -67,7 +67,7 @@ def _unlisted(name: str) -> str:
 
 
 def check_head(text: str) -> None:
-    """Check a head (YAML text) by the rules that the Hub applies on a push, without asking it.
+    """Check a header (YAML text) by the rules that the Hub applies on a push, without contacting it.
 
     Licenses that are not on our list pass: `license_doubts` tells of them.
 
@@ -133,6 +133,6 @@ def _result_problems(result: object) -> list[str]:
 
 
 def _of(metric: object) -> str:
-    """A metric by its name or type, where it has one."""
+    """Return a metric's name or type, if it has one."""
     known = metric if isinstance(metric, dict) else {}
     return next((str(known[key]) for key in ("name", "type") if isinstance(known.get(key), str)), shown(metric))

@@ -1,4 +1,4 @@
-"""The plot of a defect over the strength of the attack."""
+"""Plot a defect over the strength of the attack."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hubslice.card.plot_style import COLOURS, MARKERS, WIDTH, new_figure, styled
 from hubslice.core.escaping import NAME, plot_label
 from hubslice.core.rate import Rate
 
-_APART = 5.5  # percent points between two labels
+_APART = 5.5  # minimum distance of two labels in percentage points
 
 
 def plot_defect_curve(report: Report, path: Path) -> bool:
-    """DIR over the budget with 95 % bands, a panel per objective: student, baseline, and the student under noise.
+    """Plot DIR over the budget with 95 % bands, a panel per objective: student, baseline, and student under noise.
 
     Returns whether there was something to draw, that is a defect measured at two budgets or more.
     """
@@ -76,7 +76,7 @@ def _line(axis: Any, role: str, points: list[tuple[int, Rate]]) -> None:
 
 
 def _spread(heights: list[float]) -> list[float]:
-    """The heights (rising), moved apart so that labels do not overlap, and none above 100."""
+    """Return the heights (ascending), moved apart so that labels do not overlap and stay below 100."""
     places: list[float] = []
     for height in heights:
         places.append(max(height, places[-1] + _APART) if places else height)

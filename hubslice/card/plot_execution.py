@@ -1,4 +1,4 @@
-"""The plot of a model's execution patterns: operators as bars along the time, beside those they are most like."""
+"""Plot a model's execution patterns: operators as bars over time, beside the most similar known ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 
 @dataclass(frozen=True)
 class Timeline:
-    """One inference: names and nanoseconds [events] of its operators; `known`: recorded to compare with."""
+    """One inference: names and nanoseconds [events] of its operators; `known`: recorded for comparison."""
 
     label: str
     names: tuple[str, ...]
@@ -26,7 +26,7 @@ class Timeline:
 
 
 def plot_execution(lines: Sequence[Timeline], path: Path) -> None:
-    """A row for each inference, as wide as the others; the operators that take most time have colours."""
+    """Plot a row for each inference, all equally wide; the operators that take most time are coloured."""
     spent: defaultdict[str, float] = defaultdict(float)
     for line in lines:
         whole = max(line.durations.sum(dtype=float), 1.0)
@@ -64,7 +64,7 @@ def _label(line: Timeline) -> str:
 
 
 def _operator(name: str) -> str:
-    """PyTorch's and ONNX's name of an operator alike; all loops that a compiler fused are one."""
+    """Return a common name for an operator in PyTorch and ONNX; all loops that a compiler fused have the same."""
     if "::" not in name and "_fused" in name:
         return "fused loops"
     plain = name.rpartition("::")[2].lower().replace("_", "").replace("2d", "")

@@ -1,4 +1,4 @@
-"""Plots of what a student's teacher gives away."""
+"""Plot how much a student's teacher reveals of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Shown(NamedTuple):
 
 
 def plot_exposure(found: Exposure, path: Path) -> None:
-    """Agreement with the model, and of a run with its baseline, over the shares of weights and bits obtained."""
+    """Plot agreement with the model, and for a run with its baseline, over the shares of weights and bits obtained."""
     shown = [_Shown("model", "student", found)]
     if found.baseline is not None:
         shown.append(_Shown(found.baseline.title.lower(), "baseline", found.baseline))
@@ -30,7 +30,7 @@ def plot_exposure(found: Exposure, path: Path) -> None:
 
 
 def plot_given_away(report: Report, path: Path) -> None:
-    """The same of a run's student and its baseline."""
+    """Plot the same for a run's student and its baseline."""
     found = report.exposure
     if found is None:
         return
@@ -40,7 +40,7 @@ def plot_given_away(report: Report, path: Path) -> None:
 
 
 def _draw(shown: Sequence[_Shown], goal: float, path: Path) -> None:
-    """Left whole layers; right leading bits, dashed without the teacher."""
+    """Draw whole layers on the left, leading bits on the right, dashed without the teacher."""
     with styled():
         figure = new_figure(3.2, WIDTH)
         layers, bits = figure.subplots(1, 2, sharey=True)

@@ -1,4 +1,4 @@
-"""The plot of how alike a model's layers are to those of its candidates."""
+"""Plot the similarity of a model's layers to those of its candidates."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hubslice.artefacts.lineage import Lineage
 from hubslice.card.plot_style import FAINT, WIDTH, new_figure, styled, write_figure
 from hubslice.core.escaping import plot_label
 
-_LINES = 5  # candidates that are told apart by colour
+_LINES = 5  # candidates with their own colour
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 
 
 def plot_lineage(found: Lineage, path: Path) -> bool:
-    """Correlation over the model's layers, a line for each of the best candidates, and the noise of chance.
+    """Plot the correlation by layer, a line for each of the best candidates, and the level of chance.
 
     Returns whether there was something to draw.
     """

@@ -1,4 +1,4 @@
-"""The plot of the slice: which share of each layer is relevant, and what is not zero after training."""
+"""Plot the slice: the share of each layer that is relevant, and the share that is not zero after training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hubslice.artefacts.report import LayerReport, Report
 from hubslice.card.plot_style import COLOURS, FAINT, FRAME, INK, new_figure, styled, write_figure
 from hubslice.core.escaping import plot_label
 
-_ROWS = 40  # layers that get a labelled row each; more are drawn along the x axis
+_ROWS = 40  # maximum layers with a labelled row; more are drawn along the x axis
 
 
 def plot_retention(report: Report, path: Path) -> None:
-    """Per layer, in network order: a dot at the share relevant at slice time, a ring at that not zero afterwards."""
+    """Plot each layer in network order: a dot at the share relevant at slice time, a ring at that non-zero later."""
     layers = [layer for layer in report.slice.layers if layer.weights]
     with styled():
         if len(layers) <= _ROWS:
@@ -98,7 +98,7 @@ def _size(weights: int) -> str:
 
 
 def _blocks(layers: list[LayerReport]) -> list[tuple[int, str]]:
-    """Where a new block begins: (index, name), told by as many parts of the names as give 22 blocks at most."""
+    """Return the starts of blocks: (index, name), using as many name parts as give at most 22 blocks."""
     names = [layer.parameter.removesuffix(".weight").split(".") for layer in layers]
     shared = next((depth for depth, parts in enumerate(zip(*names, strict=False)) if len(set(parts)) > 1), 0)
     starts: list[tuple[int, str]] = []

@@ -1,4 +1,4 @@
-"""The plot of a search: what each epoch kept, and how accurate it was with them."""
+"""Plot a search: retention and accuracy of each epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hubslice.card.plot_style import COLOURS, FAINT, FRAME, INK, new_figure, sty
 
 
 def plot_search(report: Report, path: Path) -> bool:
-    """Retention and validation accuracy (95 % band) over the epochs; the floor that was asked for, the epoch chosen.
+    """Plot retention and validation accuracy (95 % band) over the epochs, the accuracy floor, and the chosen epoch.
 
     Returns whether there was something to draw, that is a slice that was searched for.
     """

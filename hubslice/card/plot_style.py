@@ -1,4 +1,4 @@
-"""The look that all plots share: white, few lines, colours of Okabe and Ito that colour-blind readers tell apart."""
+"""The style of all plots: white, few lines, Okabe and Ito's colours, which colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARKERS = {"student": "o", "baseline": "s", "control": "D"}
 WIDTH = 7.6  # inches
 
 _STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so it is the same everywhere
     "font.size": 9,
     "axes.edgecolor": FRAME,
     "axes.labelcolor": INK,
@@ -29,7 +29,7 @@ _STYLE = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "text.color": INK,
-    "text.parse_math": False,  # names with `$` are no formulas
+    "text.parse_math": False,  # names with `$` are not formulas
     "xtick.color": FRAME,
     "xtick.labelcolor": INK,
     "ytick.color": FRAME,
@@ -40,14 +40,14 @@ _STYLE = {
 
 
 def styled() -> Any:
-    """A context in which figures have this look."""
+    """Return a context in which figures have this style."""
     import matplotlib as mpl
 
     return mpl.rc_context({**mpl.rcParamsDefault, **_STYLE})
 
 
 def new_figure(height: float, width: float = WIDTH) -> Any:
-    """An empty figure, in inches, that no window and no global state knows of."""
+    """Return an empty figure, in inches, without a window or global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -57,15 +57,15 @@ def new_figure(height: float, width: float = WIDTH) -> Any:
 
 
 def write_figure(figure: Any, path: Path, *, photographs: bool = False) -> None:
-    """The figure as a small PNG, the same bytes for the same figure: no time, no program's name.
+    """Write the figure as a small, reproducible PNG: without time and program name.
 
-    It has few colours, or all that `photographs` need and fewer dots.
+    It has few colours, or all that `photographs` need at a lower resolution.
     """
     from PIL import Image
 
     raw, small = BytesIO(), BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # it draws a box
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box is drawn instead
         figure.savefig(raw, format="png", dpi=130 if photographs else 160, metadata={"Software": None})
     image = Image.open(raw).convert("RGB")
     if not photographs:

@@ -1,4 +1,4 @@
-"""The plots of a card, drawn from the report alone."""
+"""Draw a card's plots from the report alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SOURCE_WORDS = {"noise": "random noise", "unrelated": "unrelated network"}
 
 
 def write_plots(report: Report, folder: Path) -> tuple[Path, ...]:
-    """Draw every plot that the report's card shows, at the paths within `folder` where the card looks for them."""
+    """Draw every plot of the report's card, at the paths within `folder` that the card refers to."""
     drawn = []
     for name in facts.plots_of(report):
         path = folder / name
@@ -55,7 +55,7 @@ class _Dot:
 
 
 def plot_accuracy_and_defects(report: Report, path: Path) -> None:
-    """Test accuracies and headline defect rates as dots with 95 % intervals, a panel each, on one scale."""
+    """Plot test accuracies and headline defect rates as dots with 95 % intervals, a panel each, on one scale."""
     panels = _panels(report)
     rows = [len(dots) for _, dots in panels]
     with styled():

@@ -1,4 +1,4 @@
-"""The card of a deliberately backdoored teacher: above all a warning."""
+"""The card of a deliberately backdoored teacher, which is mainly a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECTIONS = ("warning", "backdoor", "reproduce")
 
 
 class PoisonFacts(TypedDict):
-    """What a poison run knows: the recipe as text, the trigger in words, and what was measured, if it was."""
+    """The facts of a poison run: the recipe as text, the trigger in words, and measurements, if there are any."""
 
     name: str
     version: str
@@ -30,10 +30,10 @@ class PoisonFacts(TypedDict):
 
 
 def render_poison_card(teacher: ModelFacts, facts: PoisonFacts, existing: str | None = None) -> str:
-    """README.md of the backdoored model that was made from `teacher`; `existing` is kept as by `render_card`.
+    """Render README.md of the backdoored model made from `teacher`; `existing` is merged as in `render_card`.
 
     Raises:
-        InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
+        InputError: the Hub would refuse the header, or `existing` cannot be parsed.
     """
     templates = environment("poison")
     context = {

@@ -1,4 +1,4 @@
-"""Numbers into sentences: what a report shows, and what it cannot show."""
+"""Turn numbers into sentences: what a report shows, and what it cannot show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hubslice.core.rate import Rate
 from hubslice.recipe.defects import attack_of
 from hubslice.recipe.methods import recorded
 
-ENOUGH = 200  # clean-correct images: the least that supports a claim about a defect
+ENOUGH = 200  # minimum clean-correct images that support a claim about a defect
 
 CONTROLS = {
     "noise": "random noise of the same size (control)",
@@ -28,12 +28,12 @@ CONTROLS = {
 
 
 def attack_words(kind: str, source: str) -> str:
-    """What was done to the images in this row, in words."""
+    """Describe the attack of this row."""
     return attack_of(kind) if source == TEACHER else CONTROLS.get(source, source)
 
 
 def model_words(report: Report, arm: str) -> str:
-    """The model's title with its role where that is not plain."""
+    """Return the model's title, with its role if that is not obvious."""
     found = report.arm(arm)
     if found is None:
         return "The teacher itself" if arm == TEACHER else markdown(arm)
@@ -43,7 +43,7 @@ def model_words(report: Report, arm: str) -> str:
 
 
 def accuracy_words(report: Report) -> str | None:
-    """The student's test accuracy against the baseline's, or None without a baseline."""
+    """Compare the student's test accuracy with the baseline's, or None without a baseline."""
     student, baseline = student_of(report), baseline_of(report)
     if baseline is None or student.test.value is None or baseline.test.value is None:
         return None
@@ -58,7 +58,7 @@ def accuracy_words(report: Report) -> str | None:
 
 
 def majority_words(report: Report) -> str | None:
-    """How much of the test split is of the largest class, which is what always answering it would get right."""
+    """Describe the share of the largest class in the test split, which is the accuracy of always predicting it."""
     sizes = {each.label: next(iter(each.test.values())).total for each in report.classes if each.test}
     whole = sum(sizes.values())
     if not whole:
@@ -71,14 +71,14 @@ def majority_words(report: Report) -> str | None:
 
 
 def method_words(report: Report) -> str | None:
-    """How the method chose weights, in its own words, or None where it has none."""
+    """Describe how the method chose weights, in its own words, or None if it has none."""
     method = recorded(report.slice.method, report.slice.parameters)
     told = None if method is None else method.told()
     return None if told is None else markdown(told, LINE)
 
 
 def search_words(report: Report) -> str | None:
-    """How the slice was found: what was asked for, and what was reached; None where it was not searched for."""
+    """Describe how the slice was found: target and result; None if it was not searched for."""
     history = report.search
     if history is None:
         return None
@@ -102,13 +102,13 @@ def search_words(report: Report) -> str | None:
 
 
 def network_words(report: Report) -> str:
-    """In brackets what a search left of the whole network: layers that may not be sliced count in that, too."""
+    """Describe in brackets the share of the whole network that is kept, including layers that may not be sliced."""
     share = report.search.result.network if report.search else None
     return "" if share is None else f" of the layers that may be sliced ({percent(share)} of the whole network's)"
 
 
 def reduction_words(report: Report, variant: DefectVariant) -> str | None:
-    """What the student's rate is against the baseline's, worded by what the intervals allow; None if not compared."""
+    """Compare the student's rate with the baseline's, worded by what the intervals allow; None if not compared."""
     reduction = variant.reduction
     if reduction is None:
         return None
@@ -137,7 +137,7 @@ def reduction_words(report: Report, variant: DefectVariant) -> str | None:
 
 
 def control_words(report: Report, variant: DefectVariant) -> str | None:
-    """Whether student and baseline stand out from the controls; None without controls or without a student's rate."""
+    """Describe whether student and baseline differ from the controls; None without controls or a student's rate."""
     student = row_of(variant, student_of(report).name)
     controls = controls_of(report, variant)
     if student is None or student.dir.value is None or not controls:
@@ -158,7 +158,7 @@ def control_words(report: Report, variant: DefectVariant) -> str | None:
 
 
 def thin_evidence(report: Report) -> list[tuple[str, int]]:
-    """Headline defects with too few clean-correct images for a claim: (defect and threat model, images)."""
+    """Return headline defects with too few clean-correct images for a claim: (defect and threat model, images)."""
     student = student_of(report).name
     found = [(defect, variant, row_of(variant, student)) for defect in report.defects for variant in headlines(defect)]
     return [(defect_words(d, v), row.dir.total) for d, v, row in found if row and row.dir.total < ENOUGH]

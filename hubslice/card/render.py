@@ -1,4 +1,4 @@
-"""Report -> README.md of the student."""
+"""Render a report as README.md of the student."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SECTIONS = (
     *("summary", "accuracy", "defects", "deviations", "exposure", "gates"),
     *("weights", "load", "reproduce", "limits", "files"),
 )
-MOST_CLASSES = 40  # in the table; of more, those with the lowest accuracy
-LONG_TABLE = 12  # layers; longer tables are folded
+MOST_CLASSES = 40  # in the table; of more classes, those with the lowest accuracy
+LONG_TABLE = 12  # layers; longer tables are collapsed
 GATES = {
     "min_test_accuracy": "Accuracy on the test split",
     "max_accuracy_drop": "Accuracy lost against the {rival}baseline, test split",
@@ -49,15 +49,14 @@ def render_card(
     delta: DeltaFacts | None = None,
     signed: Signed | None = None,
 ) -> str:
-    """The student's README.md: YAML head and marked sections.
+    """Render the student's README.md: YAML header and marked sections.
 
-    `repo_id` is where the student will live, None for a folder; `delta` the difference that stands in for its weights,
-    `signed` the signature over its files. With `existing`, the README that is there now, only our
-    sections and our keys of the head change; a licence given there stays unless `card` names one. Rendering again
-    changes nothing.
+    `repo_id` is where the student will be published, None for a folder; `delta` is the delta that replaces its weights,
+    `signed` the signature of its files. With `existing`, the current README, only hubslice's sections and keys of the
+    header change; a licence given there is kept unless `card` names one. Rendering again changes nothing.
 
     Raises:
-        InputError: the Hub would refuse the head, or `existing` cannot be taken apart.
+        InputError: the Hub would refuse the header, or `existing` cannot be parsed.
     """
     templates = environment("student")
     snippet = snippet_of(report, repo_id, delta)
@@ -158,8 +157,8 @@ def _evidence(variant: DefectVariant) -> str:
 
 
 def teacher_link(teacher: ModelFacts) -> str:
-    """The teacher as a link to the Hub, or the name of its folder."""
-    name = teacher.repo_id  # a Hub id: else the head is refused
+    """Return the teacher as a link to the Hub, or the name of its folder."""
+    name = teacher.repo_id  # a Hub id: otherwise the header is refused
     return f"[{name}](https://huggingface.co/{name})" if name else markdown_code(data_name(teacher.model))
 
 

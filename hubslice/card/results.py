@@ -1,6 +1,6 @@
-"""The student's accuracy as the Hub's leaderboards read it: `.eval_results/hubslice.yaml`.
+"""Write the student's accuracy for the Hub's leaderboards: `.eval_results/hubslice.yaml`.
 
-The same figure stands in the card's `model-index`, which tells of any data; this file is of a registered benchmark.
+The same value is in the card's `model-index`, which covers any data; this file is for a registered benchmark.
 
 https://huggingface.co/docs/hub/eval-results
 """
@@ -18,10 +18,10 @@ from hubslice.recipe.schema import CardParams
 
 
 def benchmark_results(report: Report, card: CardParams, repo_id: str) -> str | None:
-    """The text of the file, None where the recipe names no benchmark or nothing was measured.
+    """Return the text of the file, None if the recipe names no benchmark or nothing was measured.
 
     Raises:
-        InputError: the data set was not the Hub's.
+        InputError: the dataset is not from the Hub.
     """
     rate = student_of(report).test
     if card.benchmark is None or rate.value is None:

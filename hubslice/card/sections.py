@@ -1,6 +1,6 @@
-"""Our sections within a README that may also hold a person's text.
+"""Merge hubslice's sections into a README that may also contain other text.
 
-A section stands between two marker lines; whatever is outside belongs to the person and is never touched.
+A section is enclosed by two marker lines; text outside of sections is never changed.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from collections.abc import Mapping, Sequence
 
 from hubslice.core.errors import InputError
 
-_Piece = tuple[str, str]  # a section's name and its text with the markers, or "" and a person's text
+_Piece = tuple[str, str]  # a section's name and its text with markers, or "" and other text
 _MARK = re.compile(r"^<!-- hubslice:(begin|end) ([a-z-]+) -->[ \t]*$", re.MULTILINE)
 
 
 def wrap(name: str, body: str) -> str:
-    """The section with its marker lines."""
+    """Return the section with its marker lines."""
     return f"<!-- hubslice:begin {name} -->\n\n{body.strip()}\n\n<!-- hubslice:end {name} -->"
 
 
 def merge(existing: str, sections: Mapping[str, str], order: Sequence[str]) -> str:
-    """The body of a README with our `sections` (name -> text) brought up to date.
+    """Return the body of a README with hubslice's `sections` (name -> text) updated.
 
-    Sections that are there already keep their place. A missing one goes before the next of ours in `order`, else to the
-    end. A section of ours that has nothing to say any more is taken out; marked sections of unknown names stay.
+    Existing sections keep their position. A missing one is inserted before the next one in `order`, else at the end. A
+    section without content is removed; marked sections of unknown names are kept.
 
     Raises:
-        InputError: a marker has no partner, or a section is there twice.
+        InputError: a marker has no partner, or a section occurs twice.
     """
     pieces: list[_Piece] = []
     for name, content in _split(existing):
         if name in order and name not in sections:
             continue
-        # Where a section was taken out, its two neighbours are now one: keep a single blank line between them.
+        # After removing a section, its two neighbours are adjacent: keep a single blank line between them.
         if not name and pieces and not pieces[-1][0]:
             pieces[-1] = ("", pieces[-1][1].rstrip("\n") + "\n\n" + content.lstrip("\n"))
         else:

@@ -1,6 +1,6 @@
-"""The lines with which a card tells how to load a student and ask it about an image, and a way to run just these lines.
+"""The code snippet of a card, which loads the student and classifies one image, and a way to run exactly this code.
 
-What is run is always rendered here; text of a card that lies somewhere is never executed.
+The code that is run is always generated here; text of an existing card is never executed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hubslice.models.libraries import library_called
 from hubslice.models.library import Lines
 from hubslice.recipe.transparency import Transparency
 
-FOLDER, IMAGE = "student", "image.jpg"  # what the snippet calls a student that is not on the Hub, and an image
+FOLDER, IMAGE = "student", "image.jpg"  # the snippet's names for a student that is not on the Hub, and for an image
 OURS = "hubslice"
 HUBSLICE = Lines(
     setup="import hubslice\n\nmodel = hubslice.load({home})\n",
@@ -34,11 +34,11 @@ REGISTER = "import hubslice.models.small  # registers the architecture\n"
 
 @dataclass(frozen=True)
 class Snippet:
-    """How code loads the student and answers one image.
+    """Code that loads the student and classifies one image.
 
-    `library` is what loads it: `hubslice` where the stock libraries cannot (widths of its own, a difference to the
-    teacher). `home` is an id on the Hub where it is `published`, else a folder. `registers`: the architecture is one
-    that hubslice adds to timm. `mode` is what Pillow calls the images that the model takes.
+    `library` is what loads it: `hubslice` if the stock libraries cannot (custom widths, a delta to the teacher). `home`
+    is an id on the Hub if it is `published`, else a folder. `registers`: the architecture is one that hubslice adds to
+    timm. `mode` is Pillow's mode of the images that the model takes.
     """
 
     library: str
@@ -51,24 +51,24 @@ class Snippet:
 
     @property
     def lines(self) -> Lines:
-        """What of it is the library's own."""
+        """The library-specific lines."""
         return HUBSLICE if self.library == OURS else library_called(self.library).lines
 
     @property
     def setup(self) -> str:
-        """Imports and the model, and what prepares images for it."""
+        """Imports, the model, and its preprocessing."""
         lines = self.lines
         where = lines.hub if self.published else lines.local
         return REGISTER * self.registers + lines.setup.format(home=_quoted(f"{where}{self.home}"))
 
     @property
     def answer(self) -> str:
-        """What is done for one image."""
+        """The code for one image."""
         return self.lines.answer.format(image=_quoted(self.image), read=self._read())
 
     @property
     def text(self) -> str:
-        """All of it, as the card shows it."""
+        """The whole code, as shown on the card."""
         return f"{self.setup}{self.answer}"
 
     def _read(self) -> str:
@@ -81,7 +81,7 @@ class Snippet:
 
 
 def snippet_of(report: Report, repo_id: str | None, delta: DeltaFacts | None) -> Snippet:
-    """The snippet for the student of a report, as its card shows it."""
+    """Return the snippet for the student of a report, as shown on its card."""
     prepared = report.teacher.preprocessing
     alone = not report.slice.own_widths and delta is None
     return Snippet(
@@ -95,12 +95,12 @@ def snippet_of(report: Report, repo_id: str | None, delta: DeltaFacts | None) ->
 
 
 def run_snippet(snippet: Snippet, folder: Path, images: Sequence[Path]) -> np.ndarray:
-    """Run the snippet's lines on the student in `folder`, once for each image: probabilities [N, classes].
+    """Run the snippet on the student in `folder`, once for each image: probabilities [N, classes].
 
-    The lines are the snippet's own but for where the student and the image lie; the model is loaded once.
+    The code only differs in the paths of student and image; the model is loaded once.
 
     Raises:
-        Exception: whatever the lines raise.
+        Exception: anything that the code raises.
     """
     local = replace(snippet, home=str(folder.resolve()), published=False)
     names: dict[str, Any] = {"print": lambda *_: None}

@@ -1,1 +1,1 @@
-"""What every other package needs: errors, artefacts on disk, text for people, progress, device and machine."""
+"""Shared foundations: errors, artefacts on disk, text formatting, progress, device and machine."""

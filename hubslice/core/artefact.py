@@ -1,4 +1,4 @@
-"""The base of JSON artefacts, and atomic writing."""
+"""Base class of JSON artefacts, and atomic file writes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hubslice.core.errors import RunError
 from hubslice.core.paths import AnyPath, as_path
 
-LARGEST: Final = 64 << 20  # bytes of a file that describes others; reports and cards have a hundredth of it
-DRAFT = ".draft"  # ends the name of what is being written; the leading dot keeps it out of what is published
+LARGEST: Final = 64 << 20  # maximum bytes of a descriptive file; reports and cards are a hundredth of this
+DRAFT = ".draft"  # suffix of files being written; the leading dot keeps them from being published
 
 
 @contextmanager
 def whole_file(path: AnyPath) -> Iterator[Path]:
-    """A place beside `path` to write a file to, which then takes the place of `path`; after an error nothing is left.
+    """Yield a temporary path beside `path` that replaces `path` on success; after an error nothing is left.
 
-    Libraries may replace the file that is there, and safetensors does so by one that is its owner's alone: it gets the
-    permissions of any new file of this user (umask).
+    The file gets the default permissions of a new file of this user (umask), since libraries may create it with others:
+    safetensors writes files that only the owner can read.
     """
     path = as_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,17 +42,17 @@ def whole_file(path: AnyPath) -> Iterator[Path]:
 
 
 def write_atomically(path: AnyPath, content: bytes | str) -> None:
-    """Put `content` at `path` whole or not at all: written beside it, flushed to disk, renamed."""
+    """Write `content` to `path` atomically: written to a file beside it, flushed to disk, then renamed."""
     with whole_file(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def read_description(path: AnyPath) -> bytes:
-    """A file that describes others, such as a report, a card or a lock.
+    """Read a descriptive file, such as a report, a card or a lock.
 
     Raises:
-        RunError: it is far larger than any.
-        OSError: it cannot be read.
+        RunError: the file is far larger than any such file.
+        OSError: the file cannot be read.
     """
     path = as_path(path)
     if (size := path.stat().st_size) > LARGEST:
@@ -64,20 +64,20 @@ def read_description(path: AnyPath) -> bytes:
 
 
 class Artefact(BaseModel):
-    """A frozen fact sheet with a JSON file as its home."""
+    """A frozen pydantic model that is stored as a JSON file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def save(self, path: AnyPath) -> None:
-        """Write as indented JSON, atomically."""
+        """Write the artefact as indented JSON, atomically."""
         write_atomically(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, path: AnyPath) -> Self:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            RunError: the file is missing, far too large, or is not such an artefact.
+            RunError: the file is missing, far too large, or not such an artefact.
         """
         try:
             return cls.model_validate_json(read_description(path))

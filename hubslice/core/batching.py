@@ -1,4 +1,4 @@
-"""Work in batches that shrink where memory does not suffice."""
+"""Process samples in batches, and halve the batch size when memory runs out."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Result = TypeVar("Result")
 
 
 class Batches:
-    """At most `size` samples at a time. Where a batch does not fit into memory, the size is halved for good.
+    """Batches of at most `size` samples. If a batch does not fit into memory, the size is halved permanently.
 
-    Only for work whose result for a sample does not depend on its batch (but for the last digits: kernels may round
-    otherwise at another size). Training is not such work.
+    Only for work whose result for a sample does not depend on its batch (except for the last digits: kernels may round
+    differently at another size). Training is not such work.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
 
     def over(self, start: int, end: int, work: Callable[[int, int], Result]) -> Iterator[Result]:
-        """What `work(start, stop)` gives for consecutive ranges of samples up to `end`.
+        """Yield `work(start, stop)` for consecutive ranges of samples up to `end`.
 
-        A `work` that ran out of memory must have changed nothing.
+        A call to `work` that runs out of memory must not have changed anything.
 
         Raises:
             MemoryShortError: a single sample does not fit.
@@ -49,6 +49,6 @@ class Batches:
                 yield result
                 start = stop
                 continue
-            # Only here, where the error and the tensors in its frames are gone, is there something to give back.
+            # Memory can only be released here, after the error and the tensors referenced by its traceback are gone.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Where models and data are kept once they were fetched, and which variable moves each of these folders."""
+"""Folders in which models and datasets are cached, and the environment variable that moves each of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class CacheFolder(NamedTuple):
-    """A cache: whose it is, its folder, and the variable that moves it; `now` tells what that holds."""
+    """A cache: its owner, its folder, and the variable that moves it; `now` is the variable's current value."""
 
     of: str
     folder: Path
@@ -18,7 +18,8 @@ class CacheFolder(NamedTuple):
     now: str
 
 
-# Module and attribute of the folder, as it was imported; whose it is; what moves it: of these variables the first set.
+# Module and attribute that hold the folder; the cache's owner; the variables that move it, of which the first one set
+# applies.
 _KNOWN = (
     ("huggingface_hub.constants", "HF_HUB_CACHE", "the Hub", ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME")),
     ("huggingface_hub.constants", "HF_XET_CACHE", "the Hub", ("HF_XET_CACHE", "HF_HOME")),
@@ -29,7 +30,7 @@ _KNOWN = (
 
 
 def caches() -> Iterator[CacheFolder]:
-    """All caches that this process may write; what nobody has imported writes none."""
+    """Yield all caches that this process may write; the caches of libraries that are not imported are left out."""
     for module, attribute, of, variables in _KNOWN:
         value = getattr(sys.modules.get(module), attribute, None)
         if value is None:

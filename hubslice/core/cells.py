@@ -1,4 +1,4 @@
-"""A value as text in a table, a list of facts or a message: never as Python would write it."""
+"""Format a value as text for a table, a list of facts or a message, without Python's own notation."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from pydantic import BaseModel
 
 from hubslice.core.numbers import number
 
-_FIRST, _FURTHER = 2, 8  # digits of what is next to nothing, and next to all
+_FIRST, _FURTHER = 2, 8  # significant digits of a value close to 0, and of one close to `whole`
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A number with so many places, so that columns align. One that only rounds to 0 or to `whole` is told as such."""
+    """A number with a fixed number of decimal places, so that columns align.
+
+    A number that only rounds to 0 or to `whole` is shown as such (`<0.1`, `>99.9`).
+    """
 
     value: float
     places: int = 1
     whole: float | None = None
 
     def text(self, *, grouped: bool = True) -> str:
-        """`12.3`, `<0.1`, or `>99.9` of a whole of 100; where a program may read it, a number in any case."""
+        """Return `12.3`, `<0.1`, or `>99.9` for a whole of 100; for machine-readable output always a plain number."""
         told = f"{self.value:,.{self.places}f}" if grouped else f"{self.value:.{self.places}f}"
         shown, least = float(f"{self.value:.{self.places}f}"), 10.0**-self.places
         near_nothing = self.value > 0 and shown == 0
@@ -39,24 +42,25 @@ class Fixed:
 
 
 def percent(share: float) -> Fixed:
-    """A share under a heading with %."""
+    """Format a share for a column headed %."""
     return Fixed(100 * share, 1, 100)
 
 
 def mebibytes(size: float) -> Fixed:
-    """Bytes under a heading with MiB."""
+    """Format bytes for a column headed MiB."""
     return Fixed(size / 2**20, 2)
 
 
 def is_number(value: object) -> bool:
-    """Whether it is shown as a number, which stands at the right of its column."""
+    """Return whether the value is shown as a number, which is right-aligned in its column."""
     return isinstance(value, int | float | Fixed) and not isinstance(value, bool)
 
 
 def cell(value: object, *, grouped: bool = True) -> str:
-    """The value for people: numbers with the digits that count, `yes` and `no`, lists with commas, nothing for None.
+    """Format the value for people, or None as empty text.
 
-    Where a program may read it, thousands are not `grouped`.
+    Numbers have significant digits, booleans are `yes` and `no`, lists have commas. Pass `grouped=False` for
+    machine-readable output, which has no thousands separators.
     """
     match value:
         case None:
@@ -81,13 +85,13 @@ def cell(value: object, *, grouped: bool = True) -> str:
             return ", ".join(sorted(cell(item) for item in value))
     if (pairs := _pairs(value)) is not None:
         return ", ".join(f"{name} {cell(item)}" for name, item in pairs.items())
-    if callable(item := getattr(value, "item", None)) and getattr(value, "ndim", 0) == 0:  # a scalar of NumPy or torch
+    if callable(item := getattr(value, "item", None)) and getattr(value, "ndim", 0) == 0:  # a NumPy or torch scalar
         return cell(item(), grouped=grouped)
     return str(value)
 
 
 def flat(data: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Names and values, those within others under both names; what is None is left out."""
+    """Yield names and values; nested ones get the names of both levels, and None is left out."""
     for name, value in data.items():
         inner = _pairs(value)
         if inner is not None:
@@ -97,7 +101,7 @@ def flat(data: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def _pairs(value: object) -> Mapping[str, object] | None:
-    """The names and values that it holds, if it is a mapping or a value with fields."""
+    """Return the names and values of a mapping or of an object with fields, else None."""
     if isinstance(value, Mapping):
         return {cell(name): item for name, item in value.items()}
     if isinstance(value, BaseModel):

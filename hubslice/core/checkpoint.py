@@ -1,4 +1,4 @@
-"""State of a training or a search on disk, as safetensors: a killed one goes on from the last, bit for bit."""
+"""Save the state of a training or a search as safetensors; an interrupted one resumes from it, bit for bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hubslice.core.artefact import write_atomically
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the work stands: steps done, and plain facts that the loop wants back."""
+    """How far the work has got: steps done, and plain values that the loop needs to resume."""
 
     step: int
     facts: dict[str, Any]
@@ -26,14 +26,14 @@ class Progress:
 def save_checkpoint(
     path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: Progress
 ) -> None:
-    """Write weights, optimizer state and the best weights so far, whole or not at all."""
+    """Write weights, optimizer state and the best weights so far, atomically."""
     tensors = {f"model/{name}": tensor for name, tensor in module.state_dict().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
             if value is not None:
                 tensors[f"optimizer/{index}/{key}"] = torch.as_tensor(value)
-    # Clones part tensors that share memory (tied weights), which the format refuses.
+    # Clone tensors that share memory (tied weights), which safetensors refuses.
     flat = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     about = json.dumps({"step": progress.step, "facts": progress.facts})
     write_atomically(path, to_safetensors(flat, metadata={"progress": about}))
@@ -42,7 +42,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, module: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Tensor]] | None:
-    """Put a checkpoint into module and optimizer; gives its progress and best weights, or None if there is none."""
+    """Load a checkpoint into module and optimizer; returns its progress and best weights, or None if there is none."""
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["progress"])

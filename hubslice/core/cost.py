@@ -1,4 +1,4 @@
-"""What a piece of work costs, and what that follows from; methods, defects and steps say it of themselves."""
+"""Cost estimates of work: their result, and the measurements they use. Methods, defects and steps implement them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-SMALL_FILE: Final = 1_000  # bytes of a step's JSON
+SMALL_FILE: Final = 1_000  # bytes of a step's JSON files
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds; bytes that stay; bytes that are needed besides while the step runs."""
+    """Seconds, bytes that stay on disk, and extra bytes needed only while the step runs."""
 
     seconds: float
     kept: int
@@ -20,12 +20,13 @@ class Cost:
 
 @dataclass
 class UnitCosts:
-    """Seconds and bytes of the parts that steps are made of, on this machine.
+    """Measured seconds and bytes of the operations that steps consist of, on this machine.
 
-    `loading` a saved model; `building` the architecture anew; `keeping` a byte of a step's output: writing and hashing;
-    `exporting` with parity and map; profiling, tracing and training: their start, then each image; `first_training`
-    what the first training of a process takes besides; `decoding` and `passing` forward an image; `checkpoint` once an
-    epoch; `crafting` an image for one gradient step. `sizes` in bytes by kind of step, and of a checkpoint.
+    `loading` is for a saved model; `building` for its architecture without weights; `keeping` for a byte of a step's
+    output (written and hashed); `exporting` includes the parity check and the map; profiling, tracing and training have
+    a fixed start and a cost per image; `first_training` is the extra cost of a process's first training; `decoding` and
+    `passing` (forward) are per image; `checkpoint` is per epoch; `crafting` is for one image and one gradient step.
+    `sizes` are in bytes, by kind of step, and of a checkpoint.
     """
 
     building: float = 0.0
@@ -48,18 +49,18 @@ class UnitCosts:
 
     @property
     def judging(self) -> float:
-        """Seconds of reading an image and passing it forward."""
+        """Seconds to read an image and run it forward."""
         return self.decoding + self.passing
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What costs are computed from: those of the parts, and how much of everything there is.
+    """Input of a cost estimate: the unit costs, and the amounts of everything they apply to.
 
-    `samples` by split, `classes` the training samples of each class; `image` the bytes of an image as the teacher takes
-    it; `weights` those that may be sliced. By the step that pulls a model: the bytes of its `files`, and those of them
-    that are to be downloaded (`missing`). `looking` are the seconds that a first look took, at each model to pull and
-    at the data: pulling and opening begin with the same work.
+    `samples` are counted by split, `classes` holds the training samples of each class; `image` is the bytes of an image
+    as the teacher takes it; `weights` counts those that may be sliced. For each step that pulls a model, `files` is the
+    bytes of its files and `missing` the bytes still to be downloaded. `looking` is the seconds that a first inspection
+    of each model to pull and of the data took: pulling and opening start with the same work.
     """
 
     units: UnitCosts
@@ -72,6 +73,6 @@ class Workload:
     looking: Mapping[str, float]
 
     def count(self, split: str, most: int | None = None) -> int:
-        """Samples of a split, and no more than `most`."""
+        """Return the number of samples in a split, at most `most`."""
         count = self.samples[split]
         return count if most is None else min(count, most)

@@ -1,4 +1,4 @@
-"""Which device the work runs on."""
+"""Choose the device that work runs on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called `auto` (CUDA where there is one, else the CPU), `cpu`, `cuda` or `cuda:N`.
+    """Return the device named `auto` (CUDA if available, else the CPU), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        InputError: the name is none of these.
+        InputError: the name is not a valid device name.
         ProviderError: this machine has no such CUDA device.
     """
     import torch
@@ -36,7 +36,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def exact_arithmetic(device: str) -> torch.autocast:
-    """No half precision; and no TF32, which would make answers near a decision boundary another on the CPU."""
+    """Disable half precision and TF32, which would change predictions near a decision boundary.
+
+    Results then agree with those of the CPU.
+    """
     import torch
 
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False

@@ -1,8 +1,8 @@
 """The named errors of hubslice.
 
-Every error says what happened and why in its message, and in `hint` what mends it (usually a command). `exit_code` is
-what the command line returns: 1 a gate failed, 2 usage, recipe, data or model, 3 the Hub could not be read or written,
-4 internal.
+Every error's message says what happened and why, and its `hint` says how to fix it (usually with a command).
+`exit_code` is what the command line returns: 1 a gate failed, 2 usage, recipe, data or model, 3 the Hub could not be
+read or written, 4 internal.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import ClassVar
 
 from hubslice.core.escaping import line
 
-TOLD = 50  # problems in the message of a RecipeError
-MOST = 400  # characters of each of them
+TOLD = 50  # maximum problems in the message of a RecipeError
+MOST = 400  # maximum characters of each problem
 
 
 class HubsliceError(Exception):
-    r"""Base of every error that hubslice raises on purpose.
+    r"""Base class of all errors that hubslice raises on purpose.
 
-    `headline` is one line, and so is each of `details`, whatever names they quote: a file called "x\nhint: ..." adds
-    no line to what users read. `message` is all of them.
+    `headline` and each of `details` are a single line, whatever names they quote: a file called "x\nhint: ..." adds no
+    line to the output. `message` is all of them.
     """
 
     exit_code: ClassVar[int] = 4
@@ -37,20 +37,20 @@ class HubsliceError(Exception):
 
 
 class HubsliceWarning(UserWarning):
-    """What a user should know of how their input was taken, on one line; the command line tells it on stderr."""
+    """A one-line warning about how the user's input was interpreted; the command line prints it on stderr."""
 
     def __init__(self, message: str) -> None:
         super().__init__(line(message))
 
 
 class GateError(HubsliceError):
-    """A measured fact broke a limit that the recipe, or hubslice itself, sets."""
+    """A measured value violates a limit set by the recipe or by hubslice itself."""
 
     exit_code = 1
 
 
 class VerificationError(GateError):
-    """Published or stored claims do not agree with what they were made of."""
+    """Published or stored claims do not match their sources."""
 
 
 class ParityError(GateError):
@@ -58,13 +58,16 @@ class ParityError(GateError):
 
 
 class InputError(HubsliceError):
-    """What the user gave cannot be used as it is."""
+    """The user's input cannot be used."""
 
     exit_code = 2
 
 
 class RecipeError(InputError):
-    """One or more mistakes in a recipe; `problems` holds them all, in file order, the message the first of them."""
+    """One or more mistakes in a recipe; `problems` lists all of them in file order.
+
+    The message is that of the first problem.
+    """
 
     def __init__(self, message: str, problems: Sequence[str] = (), *, hint: str | None = None) -> None:
         self.problems = tuple(line(problem, MOST) for problem in problems)
@@ -73,15 +76,15 @@ class RecipeError(InputError):
 
 
 class DataError(InputError):
-    """The task's data is missing, malformed or does not fit the recipe."""
+    """The task's data is missing, malformed or does not match the recipe."""
 
 
 class ModelError(InputError):
-    """A model's files cannot be used: no safetensors, a tensor missing, an unknown architecture."""
+    """A model's files cannot be used: no safetensors, a missing tensor, an unknown architecture."""
 
 
 class SliceError(InputError):
-    """A slice does not fit the model or cannot be computed from the profile."""
+    """A slice does not match the model or cannot be computed from the profile."""
 
 
 class ExportError(InputError):
@@ -89,23 +92,23 @@ class ExportError(InputError):
 
 
 class ProviderError(InputError):
-    """The device that was asked for is not the one ONNX Runtime or PyTorch would use."""
+    """ONNX Runtime or PyTorch would not use the requested device."""
 
 
 class ExplainError(InputError):
-    """Why a model decides as it does cannot be told from what was given."""
+    """A model's decision cannot be explained with the given input."""
 
 
 class DetectError(InputError):
-    """A detector cannot be made of what was given, or does not belong to the model."""
+    """A detector cannot be built from the given input, or does not belong to the model."""
 
 
 class DiffError(InputError):
-    """Two models cannot be compared, or not in the way that was asked for."""
+    """Two models cannot be compared, or not in the requested way."""
 
 
 class LineageError(InputError):
-    """Where a model comes from cannot be told from what was given, or a difference does not fit its teacher."""
+    """A model's ancestry cannot be determined from the given input, or a delta does not fit its teacher."""
 
 
 class RuleError(ExplainError):
@@ -113,23 +116,23 @@ class RuleError(ExplainError):
 
 
 class LockError(InputError):
-    """A run would not be the one that its lock pins, or there is no lock."""
+    """A run would differ from its lock, or the lock is missing."""
 
 
 class RunError(InputError):
-    """A run folder is not what the command needs."""
+    """A run folder does not have the contents that the command needs."""
 
 
 class DiskError(InputError):
-    """A file could not be written: the disk is full or read-only, or this user has no right to."""
+    """A file could not be written: the disk is full or read-only, or the user lacks permission."""
 
 
 class MemoryShortError(InputError):
-    """The machine or its GPU has too little memory for the work."""
+    """The machine or its GPU does not have enough memory for the work."""
 
 
 class ProfileError(HubsliceError):
-    """Profiling could not go on: the data does not fit the graph."""
+    """Profiling failed: the data does not fit the graph."""
 
 
 class HubError(HubsliceError):
@@ -143,8 +146,8 @@ class FetchError(HubError):
 
 
 class IntegrityError(HubError):
-    """A file's bytes are not those that its checksum promises."""
+    """A file's bytes do not match its checksum."""
 
 
 class PushError(HubError):
-    """A commit could not be made; the repository is as it was."""
+    """A commit could not be made; the repository is unchanged."""

@@ -1,8 +1,8 @@
-r"""Text that strangers decide, made safe for where it is shown: one function for each place.
+r"""Escape untrusted text for the place where it is shown: one function per output format.
 
-Names of classes, files, tensors and models, texts of a server or a library: none may steer a terminal, break a line,
-become Markdown, HTML, YAML or a formula, or hide. What cannot be seen is written as Python writes it: `\x1b`, `\u202e`.
-Every function gives the same when it is applied to its own result, but for Markdown's. JSON output stays exact.
+Names of classes, files, tensors and models, and texts of a server or a library, must not control a terminal, break a
+line, become Markdown, HTML, YAML or a formula, or hide. Invisible characters are written as Python escapes: `\x1b`,
+`\u202e`. All functions are idempotent, except those for Markdown. JSON output stays exact.
 """
 
 from __future__ import annotations
@@ -13,66 +13,66 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 
-NAME: Final = 200  # characters of a name; of longer ones the middle is cut out
-LINE: Final = 2_000  # characters of a line, such as a message with several names
-LABEL: Final = 40  # characters of a label in a plot
+NAME: Final = 200  # maximum characters of a name; longer ones are cut in the middle
+LINE: Final = 2_000  # maximum characters of a line, such as a message with several names
+LABEL: Final = 40  # maximum characters of a label in a plot
 
-# Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt: fonts show nothing for them. Without U+FE0E and
-# U+FE0F, which choose how the emoji before them is drawn.
+# Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt: fonts draw nothing for these characters. Without
+# U+FE0E and U+FE0F, which select how the preceding emoji is drawn.
 _IGNORABLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d"
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-# Letters and symbols whose glyph is empty: in Braille, Egyptian hieroglyphs, Khitan script and music.
+# Letters and symbols with an empty glyph: Braille, Egyptian hieroglyphs, Khitan script and musical symbols.
 _EMPTY_GLYPHS: Final = "\u2800\U00013441\U00013442\U00016fe4\U0001d159"
 _BLANK: Final = re.compile(f"[{_IGNORABLE}{_EMPTY_GLYPHS}]")
 _MARKUP: Final = re.compile(r"(?i)([\\`*_{}\[\]<>|#~$&@]|(?<=http):|(?<=https):|(?<=www)\.)")
-_LEADING: Final = re.compile(r"^(\d*)([-+=.)])(?=[-=\s]|$)")  # what begins a list or underlines a heading
+_LEADING: Final = re.compile(r"^(\d*)([-+=.)])(?=[-=\s]|$)")  # the start of a list item, or a heading's underline
 _BREAKING: Final = frozenset(
     ("Cc", "Cs", "Zl", "Zp")
-)  # Unicode's classes of controls, line ends, and what is not UTF-8
+)  # Unicode categories of controls and line ends, and what is not valid UTF-8
 _EMPTY: Final = "(empty)"
 
 
 def line(value: object, most: int = LINE) -> str:
-    """One line for a terminal, a log or a message, of at most `most` characters."""
+    """Return one line for a terminal, a log or a message, of at most `most` characters."""
     text = str(value)
     return cut(text if _plain(text) else "".join(map(_visible, text)), most)
 
 
 def named(value: object) -> str:
-    """A name within a line."""
+    """Return a name for use within a line."""
     return line(value, NAME)
 
 
 def lines(value: object) -> str:
-    """Text of several lines for a terminal or an HTML page; line ends and tabs stay, nothing is cut."""
+    """Return multi-line text for a terminal or an HTML page; line ends and tabs are kept, nothing is cut."""
     return _each_line(str(value), lambda sign: sign if sign == "\t" else _visible(sign))
 
 
 def record(value: object) -> str:
-    """A value that a script reads, such as a path: exact, but for line ends and controls, so that it is one line."""
+    """Return a value for scripts, such as a path, as one line: exact except for line ends and controls."""
     return "".join(_visible(sign) if unicodedata.category(sign) in _BREAKING else sign for sign in str(value))
 
 
 def json_text(data: object, indent: int | None = None, *, only_ascii: bool = False) -> str:
-    """JSON of exact data, in which what cannot be seen, or not be written as UTF-8, is escaped by JSON's rules.
+    """Return JSON of exact data in which invisible characters and those invalid in UTF-8 are escaped by JSON's rules.
 
-    With `only_ascii`, so is all that is not ASCII.
+    With `only_ascii`, everything that is not ASCII is escaped as well.
     """
     return _each_line(json.dumps(data, indent=indent, ensure_ascii=only_ascii, default=str), _json_sign)
 
 
 def markdown(value: object, most: int = 2 * NAME) -> str:
-    """Text within a line or a table's cell of Markdown, with all markup in it made harmless."""
+    """Return text for a line or a table cell of Markdown, with all markup in it escaped."""
     text = _MARKUP.sub(r"\\\1", line(" ".join(str(value).split()) or _EMPTY, most))
     return _LEADING.sub(r"\1\\\2", text)
 
 
 def markdown_code(value: object) -> str:
-    """Inline code of Markdown, also within a table's cell."""
+    """Return inline code for Markdown, also valid within a table cell."""
     text = named(" ".join(str(value).split())) or _EMPTY
-    if "|" in text:  # ends a table's cell even within backticks, and its backslash would be shown elsewhere
+    if "|" in text:  # ends a table cell even within backticks, and a backslash before it would be shown outside tables
         return f"<code>{''.join(sign if sign.isalnum() or sign == ' ' else f'&#{ord(sign)};' for sign in text)}</code>"
     fence = "`" * (longest_run(text) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
@@ -80,12 +80,12 @@ def markdown_code(value: object) -> str:
 
 
 def longest_run(text: str) -> int:
-    """The number of backticks in the longest run of them."""
+    """Return the length of the longest run of backticks."""
     return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
 def yaml_value(value: Any) -> Any:
-    """A value of a card's YAML head: every text in it on one line."""
+    """Return a value for a card's YAML header, with every text in it on one line."""
     match value:
         case str():
             return line(value)
@@ -97,9 +97,9 @@ def yaml_value(value: Any) -> Any:
 
 
 def plot_label(value: object, most: int = LABEL, *, last: bool = False) -> str:
-    """A label in a plot. Matplotlib leaves what begins with `_` out of legends, so that gets a space before it.
+    """Return a label for a plot. Matplotlib omits labels starting with `_` from legends, so they get a leading space.
 
-    Formulas between `$` are switched off in the style of all figures.
+    The style of all figures switches off formulas between `$`.
     """
     text = line(value)
     text = f"…{text[1 - most :]}" if last and len(text) > most else cut(text, most)
@@ -107,7 +107,7 @@ def plot_label(value: object, most: int = LABEL, *, last: bool = False) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """The text with its middle replaced by `…` where it is longer than `most` characters."""
+    """Return the text with its middle replaced by `…` if it is longer than `most` characters."""
     if len(text) <= most:
         return text
     tail = (most - 1) // 2

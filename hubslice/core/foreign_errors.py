@@ -1,4 +1,4 @@
-"""What errors of libraries say, on one line: many have several, some none."""
+"""Shorten error messages of libraries to one line: many have several lines, some none."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Final
 
 from hubslice.core.escaping import cut
 
-_MOST: Final = 500  # characters
+_MOST: Final = 500  # maximum characters
 
 
 def message_of(error: BaseException, most: int = _MOST) -> str:
-    """All lines of its message as one, or its type where it says nothing; of a long one the middle is cut out."""
+    """Return the error's message as one line, or its type if it is empty; long messages are cut in the middle."""
     return cut(" ".join(str(error).split()) or type(error).__name__, most)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of its message, where the others are for those who know the library; beside its type."""
+    """Return the error's type and the first line of its message, leaving out details for experts of the library."""
     lines = str(error).strip().splitlines()
     return lines[0].strip() if lines else "no message"

@@ -1,4 +1,4 @@
-"""Python functions made of what takes a verb's parameters as a value: with names, defaults and documentation."""
+"""Build Python functions from functions that take a verb's parameters as one object, with names, defaults and docs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Q = TypeVar("Q", bound=Params)
 
 _FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _RAISES: Final = "Raises:\n"
-_WIDTH: Final = 100  # characters of a line, within what `help` indents
+_WIDTH: Final = 100  # characters per line, inside the indentation of `help`
 
 
 def takes(kind: Callable[P, Q]) -> Callable[[Callable[[Q, Reporter], R]], Callable[P, R]]:
-    """Make a function that takes the fields of `kind` of one that takes the whole, and where to tell of progress.
+    """Turn a function of a `kind` object and a reporter into one that takes the fields of `kind` as arguments.
 
-    Its documentation lists the parameters, explained by the words of the command line's help.
+    Its docstring lists the parameters, described by the command line's help texts.
     """
     fields = cast("type[Params]", kind)
 
@@ -37,7 +37,7 @@ def takes(kind: Callable[P, Q]) -> Callable[[Callable[[Q, Reporter], R]], Callab
         def function(*given: P.args, **named: P.kwargs) -> R:
             try:
                 signature.bind(*given, **named)
-            except TypeError as error:  # names the function, not the class
+            except TypeError as error:  # report the function's name, not the class's
                 raise TypeError(f"{work.__name__}() {message_of(error)}") from None
             params = kind(*given, **named)
             return work(params, params.reporter or SILENT)
@@ -65,7 +65,7 @@ def _signature(kind: type[Params], result: object) -> inspect.Signature:
 
 
 def _documentation(kind: type[Params], doc: str) -> str:
-    """The documentation with a list of the parameters, before what is raised; options are called as in Python."""
+    """Insert a list of the parameters, with their Python names, into the docstring before its Raises section."""
     names = {each.flag: f"`{each.name}`" for each in parameters(kind)}
     lines = []
     for each in parameters(kind):

@@ -1,7 +1,7 @@
-"""Progress bars of the libraries. hubslice tells progress itself, so theirs are off, by their public switches.
+"""Switch off the progress bars of libraries, by their public settings; hubslice reports progress itself.
 
-The command line sets the environment variables before any of them is imported: these hold for what is imported later
-and for processes that are started. Functions reach those that are there already.
+The command line sets the environment variables before any of the libraries is imported: these apply to later imports
+and to child processes. The functions apply to libraries that are already imported.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ SWITCHES: Final = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS
 
 
 def hide_bars() -> None:
-    """Switch off the bars of those libraries that are imported: huggingface_hub with Xet, datasets, transformers."""
+    """Switch off the bars of the libraries imported so far: huggingface_hub with Xet, datasets, transformers."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a variable that the user has set is told to go before this
+        warnings.simplefilter("ignore")  # the libraries warn that a variable set by the user takes precedence
         if "huggingface_hub" in sys.modules:
             from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
@@ -36,7 +36,7 @@ def hide_bars() -> None:
 
 @contextmanager
 def bars_hidden() -> Iterator[None]:
-    """Keep the bars of all libraries off in the block, of those that are imported in it, too."""
+    """Switch off the progress bars of all libraries inside the block, including those imported in it."""
     before = {name: os.environ.get(name) for name in SWITCHES}
     os.environ.update(dict.fromkeys(SWITCHES, "1"))
     hide_bars()

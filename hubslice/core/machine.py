@@ -1,6 +1,6 @@
-"""Faults of the user's machine: no room on the disk, no right to write, no memory.
+"""Turn errors of the machine (full disk, missing permission, out of memory) into named errors.
 
-Every library words them in its own way and type. They are told apart here, in one place, and become named errors.
+Every library words them differently and raises different types. They are all recognised in this module.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hubslice.core.foreign_errors import first_line
 
 AGAIN = "give the same command again: it goes on where it stopped"
 
-# How PyTorch, ONNX Runtime, CUDA, cuBLAS, cuDNN, NumPy and the C++ library word it.
+# Messages of PyTorch, ONNX Runtime, CUDA, cuBLAS, cuDNN, NumPy and the C++ library.
 _MEMORY = re.compile(
     r"out of memory|not enough memory|cannot allocate memory|unable to allocate|failed to allocate|tried to allocate"
     r"|bad[_ ]alloc|alloc_failed",
     re.IGNORECASE,
 )
-# How Rust (safetensors), Arrow and Python put a system error's number into their message.
+# How Rust (safetensors), Arrow and Python put a system error number into their messages.
 _NUMBER = re.compile(r"(?:os error|errno) (\d+)", re.IGNORECASE)
 
 
@@ -45,7 +45,7 @@ _DISK = {
     errno.EROFS: _Fault("the file system is read-only", "choose a folder on another one with --out"),
     errno.EIO: _Fault("the system reports an input/output error", f"check the disk, then {AGAIN}"),
 }
-# Of files that are merely read, too; who meets them there tells it better.
+# Also raised for files that are only read; callers that read files report these errors better.
 _PLACE = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
@@ -55,19 +55,19 @@ _PLACE = {
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory did not suffice, on whatever device."""
+    """Return whether the error means that memory ran out, on any device."""
     if isinstance(error, HubsliceError):
         return False
     return isinstance(error, MemoryError) or _MEMORY.search(str(error)) is not None
 
 
 def disk_full(error: BaseException) -> bool:
-    """Whether a disk, or the user's share of it, was full, in whatever words."""
+    """Return whether the error means that a disk, or the user's quota, is full."""
     return any(_DISK.get(_number(cause)) in (_FULL, _DISK[errno.EDQUOT]) for cause in _chain(error))
 
 
 def cache_fault(error: BaseException) -> DiskError | None:
-    """The error of a cache of the Hub, or of ours, that cannot be written or made; None where it is something else."""
+    """Return the error for a cache of the Hub or of hubslice that cannot be created or written, else None."""
     number = _number(error)
     fault = _PLACE.get(number) or _DISK.get(number)
     place = _named(error)
@@ -84,7 +84,7 @@ def cache_fault(error: BaseException) -> DiskError | None:
 
 
 def machine_fault(error: BaseException, doing: str = "", folder: Path | None = None) -> HubsliceError | None:
-    """The named error behind any other, or behind what caused it; None where the machine is not to blame.
+    """Return the named error that corresponds to `error` or to one of its causes; None if the machine is not at fault.
 
     `doing` completes "out of memory while ..."; `folder` is where files were being written.
     """
@@ -107,11 +107,11 @@ def machine_fault(error: BaseException, doing: str = "", folder: Path | None = N
 
 @contextmanager
 def faults_told(doing: str, folder: Path) -> Iterator[None]:
-    """Raise faults of the machine by their names, whatever a library makes of them.
+    """Re-raise errors of the machine as named errors, whatever a library raised.
 
     Raises:
         DiskError: a file could not be written.
-        MemoryShortError: memory did not suffice.
+        MemoryShortError: the machine or its GPU ran out of memory.
     """
     try:
         yield
@@ -123,7 +123,7 @@ def faults_told(doing: str, folder: Path) -> Iterator[None]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it was raised from or while handling."""
+    """Yield the error and everything it was raised from or while handling."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -131,11 +131,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _number(error: BaseException) -> int:
-    """The system error's number: the error's own, or the one that its message tells."""
+    """Return the system error number of the error itself, or the one in its message."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     if isinstance(error, HubsliceError):
-        return 0  # its message may quote a file's name
+        return 0  # its message may quote a file name
     if "No space left on device" in str(error):
         return errno.ENOSPC
     told = _NUMBER.search(str(error))
@@ -143,7 +143,7 @@ def _number(error: BaseException) -> int:
 
 
 def _named(error: BaseException) -> Path | None:
-    """The file that a system error is about."""
+    """Return the file that a system error refers to."""
     named = getattr(error, "filename2", None) or getattr(error, "filename", None)
     return Path(named) if isinstance(named, str | Path) else None
 
@@ -155,7 +155,7 @@ def _disk_error(verb: str, fault: _Fault, error: BaseException, folder: Path | N
 
 
 def _free(place: Path | None) -> str:
-    """How much room is left on the disk that holds `place`, which need not exist."""
+    """Return how much disk space is free on the disk of `place`, which need not exist."""
     for folder in (place, *place.absolute().parents) if place else ():
         try:
             return f" ({shutil.disk_usage(folder).free / 2**20:.1f} MiB free)"

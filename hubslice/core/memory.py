@@ -1,4 +1,4 @@
-"""How much memory work takes."""
+"""Measure how much memory a block of work takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 
 @contextmanager
 def peak_memory() -> Iterator[list[int]]:
-    """The process's largest resident memory in bytes while inside, sampled 20 times a second, as a list of one."""
+    """Yield a list with the process's peak resident memory in bytes, sampled 20 times a second inside the block."""
     process, peak, done = psutil.Process(), [0], threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""How measured numbers are written for people, in tables, messages, pages and cards."""
+"""Format measured numbers for people, in tables, messages, pages and cards."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _LARGEST: Final = 1e15
 
 
 def number(value: float, digits: int = 3, *, grouped: bool = True) -> str:
-    """The digits that count, without an exponent for ordinary sizes: `1,830`, `99.7`, `0.27`, `0.0042`, `1.2e-6`.
+    """Format with significant digits, without an exponent for ordinary sizes.
 
-    Zeros at the end are left out: 0.50 is `0.5`. Where a program may read it, thousands are not `grouped`: `1830`.
+    For example `1,830`, `99.7`, `0.27`, `0.0042`, `1.2e-6`. Trailing zeros are left out: 0.50 is `0.5`. Without
+    `grouped`, for machine-readable output, there are no thousands separators: `1830`.
     """
     if math.isnan(value):
         return "not a number"
@@ -28,18 +29,21 @@ def number(value: float, digits: int = 3, *, grouped: bool = True) -> str:
 
 
 def rounded(value: float, digits: int = 3) -> float:
-    """The number with those digits, and all that stand before the point: 1,834.2 is 1,834, and 0.27183 is 0.272."""
+    """Round to that many significant digits, keeping all digits before the point.
+
+    For example, 1,834.2 becomes 1,834, and 0.27183 becomes 0.272.
+    """
     return round(value, digits - 1 - min(_parts(value, digits)[1], digits - 1)) if math.isfinite(value) else value
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """The same with its sign: `+1,830`, `-0.27`."""
+    """Format like `number`, with the sign: `+1,830`, `-0.27`."""
     told = number(value, digits)
     return told if told.startswith("-") or told == "0" else f"+{told}"
 
 
 def size_in_words(size: int) -> str:
-    """A number of bytes: `3.2 GiB`, `75.3 KiB`, `12 bytes`."""
+    """Format a number of bytes: `3.2 GiB`, `75.3 KiB`, `12 bytes`."""
     for unit, words in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if size >= unit:
             return f"{size / unit:,.1f} {words}"
@@ -47,7 +51,7 @@ def size_in_words(size: int) -> str:
 
 
 def amount(number: int, noun: str) -> str:
-    """So many of something whose plural ends with s: `1 model`, `1,200 models`."""
+    """Format a count of a noun whose plural ends in s: `1 model`, `1,200 models`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""HTML pages that hubslice writes: self-contained, without scripts, and names in them are text and nothing else."""
+"""Templates of HTML pages: self-contained, without scripts, with all values escaped."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from hubslice.core.escaping import lines, named
 
-# For a browser: even if markup got into a page, nothing of it would run or be fetched.
+# Browser policy: even if markup got into a page, none of it would run or be fetched.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def page_template(package: str, name: str, **filters: Any) -> Template:
-    """A package's HTML template; its values are escaped, and what cannot be seen in them is made visible.
+    """Load a package's HTML template; its values are escaped, and invisible characters in them become visible.
 
-    The filter `name` also cuts long names; `policy` is what belongs into the page's Content-Security-Policy.
+    The filter `name` also cuts long names; `policy` is the value for the page's Content-Security-Policy.
     """
     environment = Environment(
         autoescape=True,

@@ -1,4 +1,4 @@
-"""The parameters of a verb as a value, from which its command and its Python function are made.
+"""The parameters of a verb as a dataclass, from which its command and its Python function are built.
 
     @dataclass(frozen=True)
     class LatencyParams(Params):
@@ -6,7 +6,7 @@
         _: KW_ONLY
         rounds: Annotated[int, Option("Turns of every model.", "N", min=5)] = 30
 
-`core.function` makes the Python function of it, `terminal.parameters` the command.
+`core.function` builds the Python function from it, `terminal.parameters` the command.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from hubslice.core.progress import Reporter
 
 @dataclass(frozen=True)
 class About:
-    """What is said of a parameter.
+    """The description of a parameter.
 
     Args:
-        help: one sentence, which the command's help and the function's documentation show.
-        metavar: what the help shows for the value.
-        path: whether the value is a path on this machine; a shell completes it then.
-        exists: whether something must lie there.
-        read: makes the value of a text, or of a list of texts where the field is a mapping.
+        help: one sentence, shown by the command's help and the function's docstring.
+        metavar: placeholder for the value in the help.
+        path: whether the value is a local path, which shell completion then completes.
+        exists: whether the path must exist.
+        read: converts a text, or a list of texts where the field is a mapping, to the value.
     """
 
     help: str
@@ -45,16 +45,16 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Argument(About):
-    """A parameter that the command line takes by its place; where it is not `needed`, only Python does."""
+    """A positional parameter of the command line; if it is not `needed`, only Python requires it."""
 
     needed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option(About):
-    """A parameter that the command line takes by a flag, by default the field's name, or a `short` one such as `-o`.
+    """A flag of the command line, named after the field by default, with an optional `short` name such as `-o`.
 
-    `min` and `max` bound what the command line takes.
+    `min` and `max` bound the values that the command line accepts.
     """
 
     flag: str | None = None
@@ -64,7 +64,7 @@ class Option(About):
 
 
 class PythonOnly(About):
-    """A parameter that the command line lacks."""
+    """A parameter that the command line does not have."""
 
 
 def of_section(
@@ -75,9 +75,9 @@ def of_section(
     read: Callable[[Any], object] | None = None,
     default: bool = False,
 ) -> Option:
-    """An option that is a key of a section: explained by its description, which may end with the `default`.
+    """Return an option for a key of a recipe section, with its description as help.
 
-    Its bounds are the section's to check.
+    The help may end with the `default`. The section itself checks its bounds.
     """
     found = section.model_fields[key]
     told = found.description or ""
@@ -86,7 +86,7 @@ def of_section(
 
 @dataclass(frozen=True)
 class Parameter:
-    """A field: its type, and what is said of it; `default` is `MISSING` where it must be given."""
+    """A field with its type and description; `default` is `MISSING` if it is required."""
 
     name: str
     type: Any
@@ -96,13 +96,13 @@ class Parameter:
 
     @property
     def flag(self) -> str:
-        """How the command line calls an option."""
+        """The option's flag on the command line."""
         own = self.about.flag if isinstance(self.about, Option) else None
         return own or f"--{self.name.replace('_', '-')}"
 
     @property
     def kinds(self) -> tuple[Any, ...]:
-        """The types of a union, or the one."""
+        """The members of a union type, or the type itself."""
         return get_args(self.type) if get_origin(self.type) in (Union, UnionType) else (self.type,)
 
     @property
@@ -118,7 +118,9 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """What the parameters of all verbs share. Paths become text and sequences tuples, of which one text is one, too.
+    """Base class of the parameters of all verbs.
+
+    Paths are converted to text and sequences to tuples; a single text becomes a tuple of one.
 
     Raises:
         InputError: a path is empty.
@@ -140,7 +142,7 @@ class Params:
 
 
 def parameters(kind: type[Params]) -> tuple[Parameter, ...]:
-    """The parameters of a verb in their order; those that all verbs share are the last."""
+    """Return the parameters of a verb in their order, with those of the base class last."""
     hints = get_type_hints(kind, include_extras=True)
     found = []
     for each in sorted(fields(kind), key=lambda each: each.name in Params.__annotations__):

@@ -1,4 +1,4 @@
-"""Where files lie, as Python code says it: text is as good as a `Path`."""
+"""Convert paths that Python code passes as text or path objects."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def as_path(given: None) -> None: ...
 @overload
 def as_path(given: AnyPath) -> Path: ...
 def as_path(given: AnyPath | None) -> Path | None:
-    """The path that was given as text, as a `Path` or as any other path-like object; None stays None.
+    """Return a path given as text or as any path-like object as a `Path`; None stays None.
 
     Raises:
-        InputError: the text is empty, which `Path` would take for the working directory.
+        InputError: the text is empty, which `Path` would treat as the working directory.
     """
     if given is None or isinstance(given, Path):
         return given
@@ -33,10 +33,10 @@ def as_text(given: None) -> None: ...
 @overload
 def as_text(given: AnyPath) -> str: ...
 def as_text(given: AnyPath | None) -> str | None:
-    """What was given as text or as a path, where it may also name something on the Hub; None stays None.
+    """Return text or a path as text, for values that may also name something on the Hub; None stays None.
 
     Raises:
-        InputError: it is empty.
+        InputError: the value is empty.
     """
     if given is None:
         return None

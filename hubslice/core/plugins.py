@@ -1,4 +1,4 @@
-"""What other packages add to hubslice: methods, defects and verbs, by the entry points of their distributions."""
+"""Load methods, defects and verbs of other packages from the entry points of their distributions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Group = Literal["methods", "defects", "verbs"]
 
 @cache
 def plugins(group: Group) -> tuple[Any, ...]:
-    """The objects that entry points of the group `hubslice.GROUP` name, in the order of their names.
+    """Return the objects of the entry points in the group `hubslice.GROUP`, sorted by name.
 
     Raises:
-        InputError: one cannot be loaded.
+        InputError: an entry point cannot be loaded.
     """
     found = sorted(entry_points(group=f"hubslice.{group}"), key=lambda entry: entry.name)
     return tuple(_loaded(entry, group) for entry in found)
@@ -27,12 +27,12 @@ def plugins(group: Group) -> tuple[Any, ...]:
 def _loaded(entry: EntryPoint, group: Group) -> Any:
     try:
         return entry.load()
-    except Exception as error:  # of whatever code
+    except Exception as error:  # plug-in code may raise anything
         raise odd(entry.value, group, f"cannot be loaded: {message_of(error)}") from error
 
 
 def odd(what: str, group: Group, why: str) -> InputError:
-    """The error that a plug-in cannot be used."""
+    """Return the error for a plug-in that cannot be used."""
     return InputError(
         f"{named(what)}, which an installed package adds to the {group} of hubslice, {why}",
         hint="update that package, or uninstall it",

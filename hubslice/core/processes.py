@@ -1,6 +1,6 @@
-"""Several processes on one run, as `accelerate launch` and `torchrun` start them: one leads, the others help to train.
+"""Rank and number of processes of a distributed run, started with `accelerate launch` or `torchrun`.
 
-Both launchers tell each process its place in these environment variables.
+Both launchers set these environment variables for each process. Rank 0 leads; the others only help with training.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import os
 
 
 def world() -> int:
-    """Number of processes that work on this run."""
+    """Return the number of processes of this run."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def leads() -> bool:
-    """Whether this is the process that writes files and talks to people."""
+    """Return whether this process writes files and prints output."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def local_rank() -> int:
-    """The number of this process on its machine, which is that of its GPU."""
+    """Return the number of this process on its machine, which is also that of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))

@@ -1,6 +1,6 @@
-"""How long work tells whoever waits for it: steps that start and end, and bars inside them.
+"""Protocols for progress reports of long work: steps that start and end, and bars inside them.
 
-The library only knows these protocols; the command line brings the implementation that draws.
+The library only knows these protocols; the command line provides the implementation that draws.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ StepState = Literal["start", "done", "cached", "stopped"]
 
 
 class Bar(Protocol):
-    """A count on its way to a total."""
+    """A progress bar: a count towards a total."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """Add `amount` to the count; `note` (such as `loss 0.41`) replaces the one shown beside it, empty keeps it."""
+        """Add `amount` to the count; `note` (such as `loss 0.41`) replaces the current note, an empty one keeps it."""
 
 
 class Reporter(Protocol):
-    """Where a run says what it is doing."""
+    """Receives progress reports of a run."""
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
-        """Tell that a step starts, is done or ended by an error (after `seconds`), or that its result is cached."""
+        """Report that a step starts, is done or failed (after `seconds`), or that its result is cached."""
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
-        """Give a bar for a loop of `total` units (None: unknown), to be advanced inside the `with` block."""
+        """Return a bar for a loop of `total` units (None: unknown), to be advanced inside the `with` block."""
 
 
 class SilentBar(Bar):
-    """A bar that nobody sees."""
+    """A bar that shows nothing."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """Do nothing."""
 
 
 class Silent(Reporter):
-    """The default: says nothing."""
+    """The default reporter: shows nothing."""
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
         """Do nothing."""
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
-        """Give a bar that nobody sees."""
+        """Return a bar that shows nothing."""
         return nullcontext(SilentBar())
 
 
@@ -53,7 +53,7 @@ SILENT: Reporter = Silent()
 
 @contextmanager
 def stage(reporter: Reporter, name: str, title: str) -> Iterator[None]:
-    """Tell that a part of the work starts, and when the block is over, also by an error, how long it took."""
+    """Report the start of a stage and, when the block ends (also by an error), how long it took."""
     reporter.step(name, title, "start")
     started = time.monotonic()
     state: StepState = "stopped"

@@ -1,4 +1,4 @@
-"""Rates with their sample size, and the intervals that go with them."""
+"""Rates with their sample size and confidence intervals."""
 
 from __future__ import annotations
 
@@ -32,28 +32,31 @@ class Rate(Artefact):
     @computed_field
     @property
     def value(self) -> float | None:
-        """Hits / total, or None where nothing was measured."""
+        """`hits / total`, or None if nothing was measured."""
         return self.hits / self.total if self.total else None
 
     @computed_field
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % Wilson interval, both ends within [0, 1]; its lower end is 0 without hits, its upper 1 with all."""
+        """95 % Wilson interval within [0, 1]; the lower end is 0 without hits, the upper end 1 if all are hits."""
         if not self.total:
             return None
         n, p = self.total, self.hits / self.total
         centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
         half = Z95 * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n)) / (1 + Z95**2 / n)
-        low = max(0.0, centre - half) if self.hits else 0.0  # both are 0 exactly, and their difference is rounded
+        low = max(0.0, centre - half) if self.hits else 0.0  # both exactly 0, but their difference has rounding errors
         return low, min(1.0, centre + half) if self.hits < n else 1.0
 
     def of_units(self, units: int) -> Rate:
-        """The same share, rounded, of so many independent units: for its interval, where hits of one unit are alike."""
+        """Return the same share of `units` independent units, rounded.
+
+        Used for the interval where hits within a unit are correlated.
+        """
         return Rate(hits=round((self.value or 0.0) * units), total=units)
 
 
 class Estimate(Artefact):
-    """A value with its 95 % interval; `n` images went into it."""
+    """A value with its 95 % interval, measured on `n` images."""
 
     value: float
     low: float
@@ -62,11 +65,11 @@ class Estimate(Artefact):
 
 
 class Reduction(Artefact):
-    """How much smaller the student's defect rate is than the baseline's, with paired bootstrap intervals.
+    """The reduction of the student's defect rate relative to the baseline's, with paired bootstrap intervals.
 
-    `difference` is baseline minus student in rate points; `relative` is 1 - student / baseline, left out below a
-    baseline rate of 20 % where ratios are noise. The `common` pair is the same on the images that both models
-    classify correctly when clean.
+    `difference` is baseline minus student in rate points; `relative` is 1 - student / baseline, omitted below a
+    baseline rate of 20 %, where ratios are noise. The `common` pair is the same on the images that both models classify
+    correctly when clean.
     """
 
     baseline: str

@@ -1,4 +1,4 @@
-"""The files that come with hubslice: built-in recipes and card templates."""
+"""Find the files shipped with hubslice: built-in recipes and card templates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def resource_folder(name: Literal["recipes", "cards"]) -> Path:
-    """The folder inside the installed package, or the one at the top of a source checkout.
+    """Return the folder inside the installed package, or the one at the top of a source checkout.
 
     Raises:
-        HubsliceError: the installation lacks it.
+        HubsliceError: the installation lacks the folder.
     """
     for folder in (_PACKAGE / "_resources" / name, _PACKAGE.parent / name):
         if folder.is_dir():

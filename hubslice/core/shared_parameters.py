@@ -1,4 +1,4 @@
-"""Parameters that several verbs have."""
+"""Parameters shared by several verbs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders and files put in their places whole or not at all."""
+"""Create and replace folders and files atomically."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hubslice.core.artefact import DRAFT
 from hubslice.core.errors import InputError
 from hubslice.core.machine import faults_told
 
-OLD = ".old"  # ends the name of what is being replaced by something new
+OLD = ".old"  # suffix of a folder that is being replaced
 
 
 def put_file(source: Path, target: Path) -> None:
-    """Tensors, which are large, as a link where possible; of what people may edit in place a copy of its own."""
+    """Hard-link tensors where possible, since they are large; copy files that users may edit in place."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix == ".safetensors":
         try:
@@ -28,7 +28,7 @@ def put_file(source: Path, target: Path) -> None:
 
 
 def put_tree(source: Path, target: Path, *, clear: bool = False) -> None:
-    """Put the files of `source` under `target`, tensors as links where possible; `clear` empties it first."""
+    """Put the files of `source` under `target`, tensors as hard links where possible; `clear` empties it first."""
     if clear:
         shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True, exist_ok=True)
@@ -37,10 +37,10 @@ def put_tree(source: Path, target: Path, *, clear: bool = False) -> None:
 
 
 def check_free(target: Path, ours: Collection[str]) -> None:
-    """Make sure that replacing the folder `target` takes away nothing but files called as `ours` are.
+    """Check that replacing the folder `target` deletes only files with names in `ours`.
 
     Raises:
-        InputError: it is a file, or holds something else.
+        InputError: `target` is a file, or contains something else.
     """
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} is a file, not a folder", hint="choose another folder with --out")
@@ -53,10 +53,10 @@ def check_free(target: Path, ours: Collection[str]) -> None:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `target` at the end; nothing is left of it after an error.
+    """Yield a temporary folder that replaces `target` at the end; after an error nothing of it is left.
 
     Raises:
-        HubsliceError: the disk is full, or may not be written to.
+        HubsliceError: the disk is full or not writable.
     """
     draft = target.with_name(f".{target.name}{DRAFT}")
     with faults_told(f"writing {target}", target):
@@ -70,12 +70,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 
 def swap(fresh: Path, target: Path) -> None:
-    """Put `fresh` where `target` is; a folder is moved aside first, since a rename cannot replace a full one."""
+    """Move `fresh` to `target`; a folder is moved aside first, since a rename replaces only empty ones."""
     old = target.with_name(f".{target.name}{OLD}")
     if target.is_dir():
         shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
     fresh.replace(target)
-    if fresh.is_file():  # both were links to one file; a rename then does nothing
+    if fresh.is_file():  # if both are hard links to one file, a rename does nothing
         fresh.unlink()
     shutil.rmtree(old, ignore_errors=True)

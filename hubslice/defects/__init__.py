@@ -1,1 +1,1 @@
-"""Inherited defects: attacks that know the teacher alone, and what they do to each model made from it."""
+"""Inherited defects: attacks that only know the teacher, and their effect on each model derived from it."""

@@ -1,4 +1,4 @@
-"""The terms of an attack: a threat model in full, where it is made, and the images it is given."""
+"""The definition of an attack: its complete threat model, its source, and its input images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hubslice.models.base import Model
 
 @dataclass(frozen=True)
 class Batch:
-    """What an attack is given: `pixels` uint8 [N, 3, H, W] on the audit's device, and no labels.
+    """The input of an attack: `pixels` uint8 [N, 3, H, W] on the audit's device, without labels.
 
-    `images` are their places in the test split: every random draw is seeded by `seed` and its image's place, so
-    that an image's attack does not depend on the batch it comes in.
+    `images` are their positions in the test split: every random draw is seeded by `seed` and its image's position, so
+    that an image's attack does not depend on its batch.
     """
 
     pixels: Tensor
@@ -25,7 +25,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Source:
-    """Where attacked images come from; `network` is the only model that the attack may look at (None: none)."""
+    """The source of attacked images; `network` is the only model that the attack may access (None: none)."""
 
     name: str
     network: Model | None = None
@@ -33,11 +33,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Variant:
-    """One threat model in full.
+    """One complete threat model.
 
-    `settings` is plain data that, with the source, the seed and the images, determines the attack. `craft` gives the
-    attacked images, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited);
-    variants of one `objective` that differ in it make a curve.
+    `settings` is plain data that, with the source, the seed and the images, determines the attack. `craft` returns the
+    attacked images, uint8 [N, 3, H, W]. `budget` is the largest change of a value in 1/255 (None: unlimited); variants
+    of one `objective` with different budgets form a curve.
     """
 
     name: str

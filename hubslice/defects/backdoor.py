@@ -1,9 +1,9 @@
-"""Backdoors: a trigger that the teacher was taught to obey, and that the student may still obey.
+"""Backdoors: a trigger that the teacher was trained to respond to, and that the student may still respond to.
 
-BadNets (Gu et al., 2017, arXiv 1708.06733), measured as ReMoS (ICSE 2022) measures it. Where this differs from the
-ReMoS authors' code: the ASR towards the target class stands beside the DIR, which counts any mistake and so mixes the
-backdoor with plain fragility; a control student of the clean teacher shows that fragility by itself; the whole audit
-set is measured; the trigger is pasted on the 8-bit image, not on normalised input.
+BadNets (Gu et al., 2017, arXiv 1708.06733), measured as in ReMoS (ICSE 2022). Differences from the ReMoS authors' code:
+the ASR towards the target class is reported beside the DIR, which counts any mistake and so mixes the backdoor with
+plain fragility; a control student of the clean teacher shows that fragility alone; the whole audit set is measured; the
+trigger is pasted on the 8-bit image, not on normalised input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The base of every defect: a sealed measurement, in which a defect only says how attacked images are made."""
+"""The base class of defects: a fixed measurement, for which a defect only defines how attacked images are made."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ LEAST_CORRECT: Final = 200  # clean-correct images, below which a rate is only i
 class Defect(ABC):
     """A defect that a student may inherit. The constructor takes the recipe's parameters, `measure` takes the data.
 
-    A subclass gives `variants`, whose `craft` makes attacked images; it never sees labels, students or rates. It may
+    A subclass provides `variants`, whose `craft` makes attacked images; it never sees labels, students or rates. It may
     add sources that serve as controls, a target class, exhibits and notes.
     """
 
     kind: ClassVar[str]
     title: ClassVar[str]
     reference: ClassVar[str]
-    stored_images: ClassVar[int | None] = None  # how many attacked images the evidence keeps; None: all
-    rebuild: ClassVar[str]  # how to make the attacked images that the evidence does not keep
+    stored_images: ClassVar[int | None] = None  # how many attacked images the evidence contains; None: all
+    rebuild: ClassVar[str]  # how to recreate the attacked images that the evidence does not contain
 
     @abstractmethod
     def variants(self) -> tuple[Variant, ...]:
-        """The attacks to try, exactly one of them the headline."""
+        """Return the attacks to run, exactly one of them the headline."""
 
     @abstractmethod
     def threat_model(self) -> tuple[str, ...]:
-        """What the attacker knows, may do and wants: one sentence each."""
+        """Return what the attacker knows, can do and wants: one sentence each."""
 
     def sources(self, teacher: Model, unrelated: Model | None) -> tuple[Source, ...]:
-        """Where attacked images come from: "teacher" first, then the controls."""
+        """Return the sources of attacked images: "teacher" first, then the controls."""
         return (Source(TEACHER),)
 
     def target(self, classes: tuple[str, ...]) -> int | None:
-        """Index of the class that the attack leads to; None where it has none or the task does not know it."""
+        """Return the index of the attack's target class; None if it has none or the task does not have the class."""
         return None
 
     def exhibits(self, audit_set: AuditSet) -> Mapping[str, Tensor]:
-        """Further tensors for the evidence."""
+        """Return further tensors for the evidence."""
         return {}
 
     def notes(self, bench: Bench, sources: tuple[Source, ...]) -> tuple[str, ...]:
-        """What a reader of the rates has to know beside them."""
+        """Return what a reader needs to know to interpret the rates."""
         return ()
 
     @final
@@ -79,24 +79,24 @@ class Defect(ABC):
         name: str | None = None,
         reporter: Reporter | None = None,
     ) -> DefectReport:
-        """Attack the audit set and count what each model makes of it.
+        """Attack the audit set and count each model's mistakes.
 
-        Every attacked image is on the 8-bit grid and is judged, like the clean one, by the models as given, which
-        come from their saved files: an attack's own idea of its success counts for nothing.
+        Every attacked image is on the 8-bit grid and is, like the clean one, classified by the given models, which are
+        loaded from their saved files: an attack's own estimate of its success is ignored.
 
         Args:
-            subjects: the models to judge; the reduction compares "student" with "finetune".
+            subjects: the models to evaluate; the reduction compares "student" with "finetune".
             audit_set: the test images.
-            teacher: the network that the attacker knows; judged too where its classes are the task's.
-            evidence_folder: gets one safetensors file a variant.
+            teacher: the network that the attacker knows; also evaluated if its classes are the task's.
+            evidence_folder: receives one safetensors file per variant.
             seed: seeds random starts, noise and bootstrap.
             unrelated: a network that shares no weights with the teacher, for the control of that name.
-            batch_size: images at a time. Changes no draw; kernels may round differently at another size.
-            device: where models run; default: the CPU. Models are put back as they were.
-            scratch: keeps attacked batches, so that a killed audit goes on; default: nothing is kept.
-            name: the report's and the start of the evidence files' names; default: the kind. Where a recipe has several
-                of a kind, the kind with a number behind it (`backdoor-2`), which the title gets, too.
-            reporter: is told of the progress.
+            batch_size: images at a time. Does not affect random draws; kernels may round differently at another size.
+            device: where models run; default: the CPU. Models are restored afterwards.
+            scratch: stores attacked batches, so that a killed audit resumes; default: nothing is stored.
+            name: the report's name and the prefix of the evidence files; default: the kind. If a recipe has several of
+                a kind, the kind and a number (`backdoor-2`), which is also added to the title.
+            reporter: receives the progress.
 
         Raises:
             DataError: the defect's target is not one of the task's classes.
@@ -111,7 +111,7 @@ class Defect(ABC):
             checkpoints=Checkpoints(scratch),
         )
         name = name or self.kind
-        number = name.removeprefix(self.kind).removeprefix("-")  # of several of a kind
+        number = name.removeprefix(self.kind).removeprefix("-")  # if there are several of a kind
         title = f"{self.title} ({number})" if number else self.title
         target = self.target(audit_set.classes)
         sources = self.sources(teacher, unrelated)

@@ -1,4 +1,4 @@
-"""The bench of an audit: makes attacked images batch by batch, checks them, and shows them to every model."""
+"""Create the attacked images of an audit in batches, check them, and run every model on them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hubslice.defects.inference import fingerprint, placed, predictions, tensor_
 from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.models.base import Model
 
-ATTACK: Final = 1  # raise it whenever an attack's arithmetic changes: earlier checkpoints are then passed over
+ATTACK: Final = 1  # increase it whenever an attack's arithmetic changes: earlier checkpoints are then ignored
 
 
 class Bench:
-    """The images, the models and the device of one call of `Defect.measure`."""
+    """The images, models and device of one call of `Defect.measure`."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class Bench:
         self.audit_set = audit_set
         self.seed = seed
         self._batch_size = batch_size
-        self._crafting = Batches(batch_size)  # what fits into memory is found once
+        self._crafting = Batches(batch_size)  # the size that fits into memory is determined once
         self._device = device
         self._checkpoints = checkpoints
         self._seen: dict[str, dict[str, np.ndarray]] = {}
         self._fingerprints: dict[int, str] = {}
 
     def attacked(self, variant: Variant, source: Source, bar: Bar) -> Tensor:
-        """All images of the audit set under one attack: uint8 [n, C, H, W] on the CPU.
+        """Return all images of the audit set under one attack: uint8 [n, C, H, W] on the CPU.
 
         Raises:
-            HubsliceError: the attack broke its own terms (type, shape or budget).
+            HubsliceError: the attack violated its definition (type, shape or budget).
         """
         pixels = self.audit_set.pixels.split(self._batch_size)
         indices = self.audit_set.indices.split(self._batch_size)
@@ -61,7 +61,7 @@ class Bench:
         return torch.cat(done)
 
     def predictions(self, pixels: Tensor) -> dict[str, np.ndarray]:
-        """Every subject's classes for the images, int64 [n] by name; the same images are shown only once."""
+        """Return every subject's classes for the images, int64 [n] by name; the same images are only evaluated once."""
         key = sha256(tensor_bytes(pixels)).hexdigest()
         if key not in self._seen:
             self._seen[key] = {
@@ -71,12 +71,12 @@ class Bench:
         return self._seen[key]
 
     def fingerprint(self, model: Model) -> str:
-        """The model's content hash, computed once."""
+        """Return the model's content hash, computed once."""
         return self._fingerprints.setdefault(id(model), fingerprint(model))
 
     def _batch(self, variant: Variant, source: Source, pixels: Tensor, indices: Tensor) -> Tensor:
         if source.network is None:
-            return self._made(variant, source, pixels, indices)  # quicker than reading it back
+            return self._made(variant, source, pixels, indices)  # faster than reading it back
         about = {
             "attack": ATTACK,
             "settings": dict(variant.settings),

@@ -1,4 +1,4 @@
-"""Attacked images that are already made, so that a killed audit goes on where it stopped."""
+"""Store attacked images so that a killed audit resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hubslice.core.artefact import write_atomically
 
 
 class Checkpoints:
-    """Batches of attacked images in a scratch folder, each under the hash of all that determines it.
+    """Batches of attacked images in a scratch folder, each under a hash of everything that determines it.
 
-    A key that differs in anything (settings, seed, network, images, kind of device) names another file, so what is
-    read back is what would be computed. Without a folder nothing is kept. The folder may be deleted at any time.
+    Any difference (settings, seed, network, images, kind of device) gives another file name, so what is read back is
+    what would be computed. Without a folder nothing is stored. The folder may be deleted at any time.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def attacked(self, about: Mapping[str, Any], make: Callable[[], Tensor]) -> Tensor:
-        """The images that `about` (plain data) describes, uint8 [N, 3, H, W]: read back, or made and kept."""
+        """Return the images described by `about` (plain data), uint8 [N, 3, H, W]: read back, or made and stored."""
         if self._folder is None:
             return make()
         key = sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
@@ -45,5 +45,5 @@ def _read(path: Path) -> Tensor | None:
         with safe_open(path, framework="pt") as file:
             tensor = file.get_tensor("attacked")
     except (OSError, SafetensorError):
-        return None  # absent, or damaged by whatever filled the disk: make it again
+        return None  # missing, or damaged because the disk was full: make it again
     return tensor if isinstance(tensor, Tensor) and tensor.dtype == torch.uint8 else None

@@ -1,4 +1,4 @@
-"""Seeded random bytes that are the same on every platform, device, batch size and library version."""
+"""Seeded random bytes that are identical on all platforms, devices, batch sizes and library versions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-START: Final = 1  # what a draw is for: two purposes never share a stream
+START: Final = 1  # the purpose of a draw: two purposes never share a stream
 NOISE: Final = 2
 PATCH: Final = 3
 
 
 def random_bytes(shape: tuple[int, ...], *entropy: int) -> Tensor:
-    """Uniform bytes, uint8 of `shape`, fixed by the non-negative integers in `entropy`.
+    """Return uniform bytes, uint8 of `shape`, determined by the non-negative integers in `entropy`.
 
-    They are the raw 64-bit words of PCG64 in little-endian order: NumPy promises that stream for good, while the
+    They are the raw 64-bit words of PCG64 in little-endian order: NumPy guarantees that stream permanently, while the
     distributions that its Generator draws from it may change between versions.
     """
     size = prod(shape)
@@ -27,5 +27,5 @@ def random_bytes(shape: tuple[int, ...], *entropy: int) -> Tensor:
 
 
 def image_bytes(images: tuple[int, ...], shape: tuple[int, ...], seed: int, purpose: int) -> Tensor:
-    """Uniform bytes, uint8 [len(images), *shape]: each image's are its own, whatever batch it comes in."""
+    """Return uniform bytes, uint8 [len(images), *shape]; those of an image do not depend on its batch."""
     return torch.stack([random_bytes(shape, seed, purpose, image) for image in images])

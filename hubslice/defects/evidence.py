@@ -1,4 +1,4 @@
-"""Evidence: the images and predictions behind a defect's rates, so that anyone can check the count."""
+"""Evidence: the images and predictions behind a defect's rates, so that anyone can recount them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FORMAT: Final = "hubslice-evidence-1"
 class Evidence:
     """One variant of a defect, image by image.
 
-    `about` holds plain data: kind, variant, settings, seed, classes, target class, the attacked images' sha256 by
-    source, and how to rebuild those that are not stored. `clean` maps a subject, `attacked` a source and a subject, to
-    predicted classes int64 [n]. `images` are the first attacked images of the source "teacher", uint8
-    [m, 3, H, W], m <= n; `exhibits` further tensors such as the trigger.
+    `about` contains plain data: kind, variant, settings, seed, classes, target class, the attacked images' sha256 by
+    source, and how to recreate those that are not stored. `clean` maps a subject, `attacked` a source and a subject, to
+    predicted classes int64 [n]. `images` are the first attacked images of the source "teacher", uint8 [m, 3, H, W], m
+    <= n; `exhibits` are further tensors such as the trigger.
     """
 
     about: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Evidence:
     exhibits: Mapping[str, Tensor]
 
     def rows(self) -> tuple[DefectRow, ...]:
-        """The rates, counted anew from the predictions: source by source, subject by subject."""
+        """Count the rates from the predictions: source by source, subject by subject."""
         return tuple(
             defect_row(
                 arm, source, truth=self.truth, clean=self.clean[arm], attacked=found, target=self.about["target"]
@@ -54,7 +54,7 @@ class Evidence:
         )
 
     def reduction(self) -> Reduction | None:
-        """How much smaller the student's rate is than the baseline's; None where one of them is missing."""
+        """Return how much smaller the student's rate is than the baseline's; None if one of them is missing."""
         if not {STUDENT, BASELINE} <= self.clean.keys():
             return None
         wrong = {arm: self.attacked[TEACHER][arm] != self.truth for arm in (STUDENT, BASELINE)}
@@ -66,7 +66,7 @@ class Evidence:
     def save(self, path: AnyPath) -> None:
         """Write as safetensors, atomically: `indices`, `labels`, `clean/ARM`, `attacked/SOURCE/ARM`, `images`, ...
 
-        The same evidence always gives the same bytes: its description is one metadata entry with sorted keys.
+        Equal evidence gives equal bytes: its description is one metadata entry with sorted keys.
         """
         arrays: dict[str, np.ndarray] = {
             "indices": self.indices,
@@ -84,7 +84,7 @@ class Evidence:
 
     @classmethod
     def load(cls, path: AnyPath) -> Evidence:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             RunError: the file is missing, damaged or not evidence of this version.

@@ -1,4 +1,4 @@
-"""Models at work in an audit: placed on a device, frozen, identified by their content."""
+"""Run models in an audit: on a device, frozen, identified by their content."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hubslice.models.base import Model
 
 @contextmanager
 def placed(model: Model, device: torch.device) -> Iterator[Model]:
-    """The model on `device`, in evaluation mode, with no gradients for its parameters; afterwards as it was.
+    """Put the model on `device`, in evaluation mode and without parameter gradients; restore it afterwards.
 
-    Convolutions run in the channels-last layout, which is the faster one on CPUs and on GPUs alike.
+    Convolutions run in the channels-last layout, which is faster on CPUs and GPUs alike.
     """
     modules = [(module, module.training) for module in model.module.modules()]
     parameters = [(parameter, parameter.requires_grad) for parameter in model.module.parameters()]
@@ -35,12 +35,12 @@ def placed(model: Model, device: torch.device) -> Iterator[Model]:
 
 
 def as_floats(pixels: Tensor) -> Tensor:
-    """Images uint8 [N, 3, H, W] as float32 in [0, 1], channels last, on the same device."""
+    """Convert images uint8 [N, 3, H, W] to float32 in [0, 1], channels last, on the same device."""
     return (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def predictions(model: Model, pixels: Tensor, *, batch_size: int, device: torch.device) -> np.ndarray:
-    """The most likely class of each image: int64 [n] for uint8 [n, C, H, W], computed in float32.
+    """Return the most likely class of each image: int64 [n] for uint8 [n, C, H, W], computed in float32.
 
     A batch that does not fit into memory is halved.
     """
@@ -54,7 +54,7 @@ def predictions(model: Model, pixels: Tensor, *, batch_size: int, device: torch.
 
 
 def fingerprint(model: Model) -> str:
-    """Hex sha256 of what the model computes with: architecture, input preparation, every tensor by name."""
+    """Return the hex sha256 of everything the model computes with: architecture, preprocessing, all tensors by name."""
     digest = sha256(f"{model.architecture}\n{model.preprocessing!r}\n".encode())
     for name, tensor in sorted(model.module.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
@@ -63,6 +63,6 @@ def fingerprint(model: Model) -> str:
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:
-    """The tensor's values in row-major order, whatever its device and layout."""
+    """Return the tensor's values in row-major order, whatever its device and layout."""
     flat = tensor.detach().cpu().contiguous().flatten()
     return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""

@@ -1,16 +1,17 @@
-"""Adversarial images crafted on the teacher's penultimate features alone.
+"""Adversarial images crafted only on the teacher's penultimate features.
 
-Rezaei and Liu, "A Target-Agnostic Attack on Deep Models" (arXiv 1904.04334), as ReMoS (ICSE 2022) uses it. Where this
-differs from the ReMoS authors' code, and why:
+Rezaei and Liu, "A Target-Agnostic Attack on Deep Models" (arXiv 1904.04334), as used in ReMoS (ICSE 2022). Differences
+from the ReMoS authors' code, and reasons:
 
 - The budget is in the valid pixel range, eps/255 in [0, 1]; theirs is 0.1 after normalisation (about 0.022 of the pixel
   range) with a clip range that admits impossible pixels.
-- Images are rounded to 8 bits inside the ball before they count, so that they are real and the evidence is exact.
+- Images are rounded to 8 bits inside the ball before they are evaluated, so that they are real and the evidence is
+  exact.
 - The whole audit set is attacked, not the first 56 images.
-- Each image's random start is its own, and steps are a tenth of the budget as theirs are.
-- `feature_distance` stands beside the published objective `guided`: how harmful it is to drive feature 0 to 1000
-  depends on what that one feature means to a given teacher.
-- The controls `noise` and `unrelated` tell inherited weakness from plain fragility.
+- Each image has its own random start, and steps are a tenth of the budget as in their code.
+- `feature_distance` is measured beside the published objective `guided`: how harmful it is to drive feature 0 to 1000
+  depends on the meaning of that one feature for a given teacher.
+- The controls `noise` and `unrelated` separate inherited weakness from plain fragility.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from hubslice.models.base import Model
 from hubslice.recipe.defects import PenultimateParams
 
 Objective = Literal["guided", "feature_distance"]
-Loss = Callable[[Tensor], Tensor]  # features [N, D] -> what to minimise [N]
+Loss = Callable[[Tensor], Tensor]  # features [N, D] -> values to minimise [N]
 
-GUIDED_FEATURE: Final = 1000.0  # what the first feature is driven to
+GUIDED_FEATURE: Final = 1000.0  # target of the first feature
 GUIDED_REST: Final = 0.1  # weight of the other features' mean square
 TITLES: Final[dict[Objective, str]] = {"guided": "one feature guided up", "feature_distance": "features moved away"}
 
@@ -106,21 +107,21 @@ class Penultimate(Defect):
 
 
 def _with_features(network: Model) -> Model:
-    network.check_sliceable()  # raises before hours of work, not after, where there are no penultimate features
+    network.check_sliceable()  # raises before hours of work, not after, if there are no penultimate features
     return network
 
 
 def sign_noise(batch: Batch, eps: int) -> Tensor:
-    """Plus or minus eps on every value, at random, clipped to [0, 255]: uint8 [N, 3, H, W]."""
+    """Add plus or minus eps to every value, at random, clipped to [0, 255]: uint8 [N, 3, H, W]."""
     draws = image_bytes(batch.images, tuple(batch.pixels.shape[1:]), batch.seed, NOISE).to(batch.pixels.device)
     change = torch.where(draws >= 128, eps, -eps)
     return (batch.pixels.long() + change).clamp(0, 255).to(torch.uint8)
 
 
 def adversarial(network: Model, batch: Batch, *, objective: Objective, eps: int, steps: int) -> Tensor:
-    """Images within eps/255 of the clean ones whose features on `network` serve the objective: uint8 [N, 3, H, W].
+    """Return images within eps/255 of the clean ones that optimise the objective on `network`: uint8 [N, 3, H, W].
 
-    The network is used as it stands: in evaluation mode, without gradients for its parameters (`placed`).
+    The network must be in evaluation mode, without gradients for its parameters (`placed`).
 
     Raises:
         ModelError: the network's features are not finite.
@@ -159,20 +160,20 @@ def guided(features: Tensor) -> Tensor:
 
 
 def feature_distance(features: Tensor, *, origin: Tensor) -> Tensor:
-    """Minus the squared distance from the clean features `origin` [N, D], relative to their squared length: [N]."""
+    """Return minus the squared distance from the clean features `origin` [N, D] over their squared norm: [N]."""
     length = origin.square().sum(1).clamp(min=torch.finfo(origin.dtype).tiny)
     return -(features - origin).square().sum(1) / length
 
 
 def _on_grid(pixels: Tensor, clean: Tensor, eps: int) -> Tensor:
-    """Floats in [0, 1] rounded to uint8 within eps of `clean`; floating point may leave the ball by a hair."""
+    """Round floats in [0, 1] to uint8 within eps of `clean`; rounding errors may have left the ball slightly."""
     centre = clean.short()
     rounded = (pixels * 255).round().short()
     return rounded.clamp(centre - eps, centre + eps).clamp(0, 255).to(torch.uint8)
 
 
 def _crafting_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Half the bytes where the hardware has bfloat16; a sign needs no more, and every image is judged in float32."""
+    """Use bfloat16 if the hardware has it: only signs matter, and every image is evaluated in float32."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()

@@ -1,4 +1,4 @@
-"""From predictions to rates: who was fooled, how often, and by how much less than the baseline."""
+"""Compute rates from predictions: how often each model was fooled, and the reduction relative to the baseline."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hubslice.artefacts.report import DefectRow
 from hubslice.core.rate import Estimate, Rate, Reduction
 
 RESAMPLES: Final = 10_000
-LEAST_BASELINE: Final = 0.2  # below this baseline rate a ratio of rates is noise
+LEAST_BASELINE: Final = 0.2  # below this baseline rate, ratios of rates are noise
 
 
 def defect_row(
     arm: str, source: str, *, truth: np.ndarray, clean: np.ndarray, attacked: np.ndarray, target: int | None = None
 ) -> DefectRow:
-    """One model's rates under one attack; all arrays int64 [n], classes by image.
+    """Return one model's rates under one attack; all arrays int64 [n], classes by image.
 
-    The DIR is taken over all clean-correct images, as published: images of the trigger's target class count too,
-    though the trigger can hardly make them wrong. The ASR leaves them out, hits and total.
+    The DIR is taken over all clean-correct images, as published: images of the trigger's target class count too, though
+    the trigger can hardly make them wrong. The ASR excludes them from hits and total.
     """
     correct = clean == truth
     asr = None
@@ -45,16 +45,16 @@ def paired_reduction(
     baseline: str = "finetune",
     resamples: int = RESAMPLES,
 ) -> Reduction | None:
-    """How much smaller the student's DIR is than the baseline's; None where either has no clean-correct image.
+    """Return the reduction of the student's DIR relative to the baseline's; None if either has no clean-correct image.
 
     Args:
         student_wrong: bool [n], the student errs on the attacked image.
         student_correct: bool [n], it is right on the clean image.
         baseline_wrong: bool [n], the baseline errs on the attacked image.
         baseline_correct: bool [n], it is right on the clean image.
-        seed: draws the resamples of the paired bootstrap.
+        seed: seeds the resamples of the paired bootstrap.
         baseline: the baseline's arm.
-        resamples: how many bootstrap resamples.
+        resamples: number of bootstrap resamples.
     """
     student = outcomes(student_wrong, student_correct)
     base = outcomes(baseline_wrong, baseline_correct)

@@ -1,4 +1,4 @@
-"""The defects that an audit can measure; other packages may bring more."""
+"""The registry of defects that an audit can measure; other packages may add more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubslice.recipe.defects import BackdoorParams, DefectParams, PenultimatePar
 
 @dataclass(frozen=True)
 class DefectEntry:
-    """A defect: the recipe's word for it, its title, whom to cite, its parameters' type and the class that measures."""
+    """A defect: its name in recipes, title, publication, parameter type and measuring class."""
 
     kind: str
     title: str
@@ -29,7 +29,7 @@ DEFECTS: Final = (
 
 
 def make_defect(params: DefectParams) -> Defect:
-    """The defect that these parameters describe."""
+    """Return the defect for these parameters."""
     entry = next((entry for entry in DEFECTS if entry.kind == params.kind), None)
     defect: Defect = params.make() if entry is None else entry.defect(params)
     return defect

@@ -1,4 +1,4 @@
-"""What an audit looks at: the images and the models."""
+"""The images and models of an audit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class AuditSet:
     """Test images as the models see them before normalisation.
 
     `pixels` uint8 [n, C, H, W], grey or colour, already resized and cropped; `labels` int64 [n] into `classes`;
-    `indices` int64 [n], each image's place in the test split: it names the image in the evidence and seeds its
+    `indices` int64 [n], each image's position in the test split: it identifies the image in the evidence and seeds its
     random draws.
 
     Raises:
-        DataError: no images, shapes or types that do not fit, labels outside the classes, indices that repeat.
+        DataError: no images, mismatched shapes or types, labels outside the classes, or repeated indices.
     """
 
     pixels: Tensor
@@ -57,14 +57,14 @@ class AuditSet:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under test, named by its arm or "teacher"; `model` comes from its saved files (`saved`)."""
+    """A model under test, named by its arm or "teacher"; `model` is loaded from its saved files (`saved`)."""
 
     name: str
     model: Model
 
     @classmethod
     def saved(cls, name: str, folder: Path, *, input_size: int | None = None) -> Subject:
-        """Load the model from its folder, as whoever downloads it would.
+        """Load the model from its folder, as anyone who downloads it would.
 
         Raises:
             ModelError: the folder is not a model.
@@ -73,11 +73,11 @@ class Subject:
 
 
 def judged(subjects: tuple[Subject, ...], teacher: Model, classes: tuple[str, ...]) -> tuple[Subject, ...]:
-    """The subjects, and the teacher itself behind them where its classes are the task's.
+    """Return the subjects, followed by the teacher if its classes are the task's.
 
     Raises:
         ModelError: a subject's classes are not the task's.
-        ValueError: two subjects of one name.
+        ValueError: two subjects have the same name.
     """
     names = [subject.name for subject in subjects]
     if len(set(names)) != len(names):

@@ -1,7 +1,7 @@
 """The trigger of a backdoor: a square patch of coloured fields.
 
 BadNets (Gu et al., 2017) pastes a fixed pattern; the ReMoS authors' code pastes a browser's logo. A patch of seeded
-random colours is as conspicuous, needs no image file, and any recipe can state its own.
+random colours is as conspicuous, needs no image file, and can be specified in any recipe.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from hubslice.recipe.defects import TriggerParams
 
 
 def patch(params: TriggerParams, side: int) -> Tensor:
-    """The patch alone, uint8 [3, side, side]: cells x cells fields, each of one colour.
+    """Return the patch alone, uint8 [3, side, side]: cells x cells fields, each of one colour.
 
-    The colours depend on the seed and the number of cells, not on `side`: images of another size carry the same
-    pattern. Below one pixel a field some fields are left out.
+    The colours depend on the seed and the number of cells, not on `side`: images of another size get the same pattern.
+    With less than one pixel per field, some fields are left out.
     """
     colours = random_bytes((3, params.cells, params.cells), params.seed, PATCH)
     field = torch.arange(side) * params.cells // side
@@ -27,9 +27,9 @@ def patch(params: TriggerParams, side: int) -> Tensor:
 
 
 def placement(params: TriggerParams, height: int, width: int) -> tuple[int, int, int]:
-    """Top row, left column and side of the patch in pixels; at least one pixel, moved inwards where it would stick out.
+    """Return top row, left column and side of the patch in pixels; at least one pixel, moved inside the image.
 
-    Shares are of the shorter side.
+    Shares are relative to the shorter side.
     """
     shorter = min(height, width)
     side = max(1, round(params.size * shorter))
@@ -40,13 +40,14 @@ def placement(params: TriggerParams, height: int, width: int) -> tuple[int, int,
 
 
 def stamp(pixels: Tensor, params: TriggerParams) -> Tensor:
-    """A copy of `pixels` [..., C, H, W] with the trigger on every image: uint8, or floats in [0, 1] (not normalised).
+    """Return a copy of `pixels` [..., C, H, W] with the trigger on every image.
 
-    Type and device stay as they are. Stamping uint8 and dividing by 255 gives the same as dividing and stamping. Grey
-    images (C = 1) get what a stamped colour image has when it is turned grey.
+    `pixels` are uint8, or floats in [0, 1] before normalisation. Type and device are kept. Stamping uint8 and dividing
+    by 255 gives the same as dividing and stamping. Grey images (C = 1) get the values of a stamped colour image after
+    conversion to grey.
 
     Raises:
-        ValueError: neither one channel nor three, or integers other than uint8.
+        ValueError: there is neither one channel nor three, or integers other than uint8.
     """
     if pixels.ndim < 3 or pixels.shape[-3] not in (1, 3):
         raise ValueError(f"pixels are [..., 1 or 3, H, W], not {list(pixels.shape)}")

@@ -1,1 +1,1 @@
-"""The search for inputs on which two models disagree (TriggerFinder, also called DFLARE)."""
+"""Search for inputs on which two models disagree (TriggerFinder, also called DFLARE)."""

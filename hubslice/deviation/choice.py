@@ -1,4 +1,4 @@
-"""Which operator makes the next mutant."""
+"""Choose the operator of the next mutant."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ NEVER_ZERO = 1e-7
 
 @dataclass
 class Tally:
-    """Mutants of an operator that were sent to the models, and those that were accepted or deviated."""
+    """The number of an operator's mutants that were evaluated, and that were accepted or deviated."""
 
     sent: int = 0
     accepted: int = 0
 
 
 class Choice(ABC):
-    """Draws operators for one seed, with the seed's generator."""
+    """Chooses operators for one seed, with the seed's generator."""
 
     def __init__(self, rng: np.random.Generator, names: tuple[str, ...]) -> None:
         self.rng = rng
         self.names = names
         self.tallies = {name: Tally() for name in names}
-        self.last: str | None = None  # operator of the mutant that was accepted last
+        self.last: str | None = None  # the operator of the last accepted mutant
 
     @abstractmethod
     def weights(self) -> Mapping[str, float]:
-        """How likely each operator is, not normalised; may draw."""
+        """Return the unnormalised probability of each operator; may use random numbers."""
 
     def draw(self) -> str:
-        """The next operator."""
+        """Draw the next operator."""
         weights = self.weights()
         totals = np.cumsum(list(weights.values()))
         return list(weights)[int(np.searchsorted(totals, self.rng.random() * totals[-1], side="right"))]
 
     def learn(self, name: str, accepted: bool) -> None:
-        """Count a mutant that was sent."""
+        """Count a mutant that was evaluated."""
         tally = self.tallies[name]
         tally.sent += 1
         if accepted:
@@ -48,7 +48,7 @@ class Choice(ABC):
 
 
 class Uniform(Choice):
-    """All alike."""
+    """Uniform choice."""
 
     def weights(self) -> Mapping[str, float]:
         return dict.fromkeys(self.names, 1.0)
@@ -57,9 +57,9 @@ class Uniform(Choice):
 class Ranked(Choice):
     """Metropolis-Hastings over operators ranked by their share of accepted mutants, the best first.
 
-    From the operator of rank i that was accepted last, a uniformly proposed one of rank j is taken with probability
-    min(1, (1 - p)^(j - i)), p = 1 / operators, else another is proposed: the weights here are these probabilities. In
-    the authors' code i is never found and always -1 (`linked` False), so the last one plays no part.
+    From the last accepted operator, of rank i, a uniformly proposed one of rank j is taken with probability min(1, (1 -
+    p)^(j - i)), p = 1 / operators, else another is proposed: the weights here are these probabilities. In the authors'
+    code i is never found and always -1 (`linked` False), so the last operator has no effect.
     """
 
     def __init__(self, rng: np.random.Generator, names: tuple[str, ...], *, linked: bool = True) -> None:
@@ -69,7 +69,7 @@ class Ranked(Choice):
     def weights(self) -> Mapping[str, float]:
         if self.last is None:
             return dict.fromkeys(self.names, 1.0)
-        order = [self.names[at] for at in self.rng.permutation(len(self.names))]  # so that ties are random
+        order = [self.names[at] for at in self.rng.permutation(len(self.names))]  # so that ties are broken at random
         order.sort(key=lambda name: -self.tallies[name].accepted / (self.tallies[name].sent + NEVER_ZERO))
         start = order.index(self.last) if self.linked else -1
         stay = 1 - 1 / len(order)
@@ -77,7 +77,7 @@ class Ranked(Choice):
 
 
 class Adaptive(Choice):
-    """Thompson sampling: of each operator's share of accepted mutants a guess is drawn, the largest guess wins."""
+    """Thompson sampling: draw an estimate of each operator's share of accepted mutants; the largest wins."""
 
     def weights(self) -> Mapping[str, float]:
         guesses = [

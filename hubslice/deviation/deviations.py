@@ -1,4 +1,4 @@
-"""The search from many seeds at once, and what is told of it: for `diff` and for a recipe's step."""
+"""Search from many seeds at once and summarise the results, for `diff` and for a recipe's step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def search_seeds(
     pair: AnyPair, seeds: Seeds, search: SearchParams, lanes: int, finished: Finished, reporter: Reporter
 ) -> tuple[Outcomes, HubsliceError | None]:
-    """Outcomes and seconds by number of the seed; with them the error that ended the search early, if one did."""
+    """Search all seeds; returns outcomes and seconds by seed number, and the error that ended the search, if any."""
     from hubslice.deviation.lockstep import lockstep
     from hubslice.deviation.registry import start
 
@@ -64,7 +64,7 @@ def search_seeds(
 
 
 def _confirmed(pair: AnyPair, outcome: Outcome, search: SearchParams) -> Outcome:
-    """The outcome with the answers to its trigger alone; rounding may decide otherwise than in a batch."""
+    """Return the outcome with its trigger evaluated alone; rounding may change the decision compared with a batch."""
     from hubslice.deviation.search import is_trigger
 
     if outcome.trigger is None:
@@ -83,7 +83,7 @@ def facts_of(
     outcomes: Outcomes,
     device: str,
 ) -> Deviations:
-    """What came of all seeds that were searched; time, folder and files are for the caller to add."""
+    """Summarise all seeds that were searched; the caller adds time, folder and files."""
     results = tuple(_result(pair, seeds.names[at], *outcomes[at]) for at in sorted(outcomes))
     agreed = [result for result in results if result.state != "disagreed"]
     triggers = [result.queries for result in agreed if result.state == "found"]

@@ -1,4 +1,4 @@
-"""What a search starts from and leaves behind: seeds, outcomes, and the files that show them."""
+"""Inputs and results of a search: seeds, outcomes, and the evidence files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hubslice.deviation.outcome import Outcome
 
 KIND = "triggers"
 
-Outcomes = dict[int, tuple[Outcome, float]]  # with seconds, by number of the seed
+Outcomes = dict[int, tuple[Outcome, float]]  # with seconds, by seed number
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """The inputs to start from, images uint8 [n, C, H, W] or texts as code points, and where they are from."""
+    """The seeds, images uint8 [n, C, H, W] or texts as code points, and their source."""
 
     source: str
     names: tuple[str, ...]
@@ -28,7 +28,7 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Places:
-    """Where the evidence goes."""
+    """Where the evidence is written."""
 
     facts: Path
     triggers: Path
@@ -40,12 +40,12 @@ class Places:
         return self.facts.name, self.triggers.name, self.gallery.name
 
     def under(self, folder: Path) -> Places:
-        """The same names in a folder."""
+        """Return the same names in a folder."""
         return Places(folder / self.facts, folder / self.triggers, folder / self.gallery)
 
 
 class WriteEvidence(Protocol):
-    """Writes facts, triggers and what people look at; `labels` are those compared."""
+    """Writes facts, triggers and files for people; `labels` are those compared."""
 
     def __call__(
         self, places: Places, facts: Deviations, labels: tuple[str, ...], seeds: Seeds, outcomes: Outcomes

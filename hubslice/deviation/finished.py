@@ -1,4 +1,4 @@
-"""Outcomes on disk, one file a seed: what a killed search has finished is not searched again."""
+"""Store outcomes on disk, one file per seed, so that a resumed search skips finished seeds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Finished:
 
     @classmethod
     def begin(cls, folder: Path, key: str) -> Finished:
-        """What an interrupted search with the same key left, or an empty folder."""
+        """Return the folder of an interrupted search with the same key, or an empty one."""
         note = folder / KEY
         if not note.is_file() or note.read_text() != key:
             for old in folder.glob("*.safetensors"):
@@ -36,7 +36,7 @@ class Finished:
         return cls(folder)
 
     def put(self, outcome: Outcome, seconds: float) -> None:
-        """Keep it, whole or not at all."""
+        """Store the outcome atomically."""
         tensors = {"seed": outcome.seed, "seed_a": outcome.seed_answers.a, "seed_b": outcome.seed_answers.b}
         if outcome.trigger is not None and outcome.answers is not None:
             tensors |= {"trigger": outcome.trigger, "a": outcome.answers.a, "b": outcome.answers.b}
@@ -45,11 +45,11 @@ class Finished:
         write_sealed(self._path(outcome.seed), KIND, about | {"tallies": tallies, "seconds": seconds}, tensors)
 
     def get(self, seed: np.ndarray) -> tuple[Outcome, float] | None:
-        """The outcome of a seed, or None where there is none that is whole."""
+        """Return the outcome of a seed, or None if there is no complete one."""
         path = self._path(seed)
         try:
             return read_sealed(path, KIND, _read) if path.is_file() else None
-        except RunError:  # damaged: it is searched again
+        except RunError:  # damaged: the seed is searched again
             return None
 
     def _path(self, seed: np.ndarray) -> Path:

@@ -1,4 +1,4 @@
-"""Which mutants a search goes on from."""
+"""Decide which mutants a search continues from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from hubslice.deviation.answers import Answers, Seen
 
-# Float32 probabilities, and logits, tell no less; what is nearer may be the rounding of another batch size.
+# The resolution of float32 probabilities and logits; smaller differences may be rounding at another batch size.
 LEAST = 1e-6
-CHANGE = 1e-3  # of the probability difference, in the authors' code
+CHANGE = 1e-3  # minimum change of the probability difference, as in the authors' code
 
 MEASURES: dict[str, Callable[[Answers], float]] = {
     "difference": lambda answers: answers.difference,
@@ -18,18 +18,18 @@ MEASURES: dict[str, Callable[[Answers], float]] = {
 
 
 class Fitness(ABC):
-    """Judges mutants, knowing those before; a new one starts at the seed."""
+    """Evaluates mutants, based on those before; a new instance starts at the seed."""
 
     @abstractmethod
     def accepts(self, answers: Answers) -> bool:
-        """Whether to go on from the mutant that got these answers."""
+        """Return whether to continue from the mutant with these answers."""
 
 
 class Rising(Fitness):
-    """Accepts what raises the measure above that of the present input, or has probabilities unlike all before.
+    """Accepts what raises the measure above that of the current input, or has probabilities unlike all before.
 
-    After `patience` mutants in a row that did neither it accepts one as it is, so that a search does not end on a hill
-    that no operator leads down from; 0 is never.
+    After `patience` consecutive mutants without either, it accepts one unconditionally, so that a search can leave a
+    local maximum; 0 means never.
     """
 
     def __init__(self, first: Answers, measure: str, novelty: bool, patience: int) -> None:
@@ -49,7 +49,7 @@ class Rising(Fitness):
 
 
 class Changing(Fitness):
-    """As the authors' code: accepts any change of the difference, downwards too, and what is new."""
+    """As in the authors' code: accepts any change of the difference, including decreases, and what is new."""
 
     def __init__(self, first: Answers) -> None:
         self.last = 0.0
@@ -64,7 +64,7 @@ class Changing(Fitness):
 
 
 class Anything(Fitness):
-    """Accepts all."""
+    """Accepts everything."""
 
     def accepts(self, answers: Answers) -> bool:
         return True

@@ -1,7 +1,7 @@
-"""A genetic search for comparison: a population driven to where the two largest probabilities of a model meet.
+"""A genetic search for comparison: a population driven to where a model's two largest probabilities are equal.
 
-The idea is DiffChaser's (Xie et al., IJCAI 2019): near a decision boundary models that differ a little answer
-differently. Mutations are the same operators, so that what is compared is the search.
+The idea is DiffChaser's (Xie et al., IJCAI 2019): near a decision boundary, models that differ slightly predict
+differently. Mutations are the same operators, so that only the search is compared.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from hubslice.deviation.search import TRIES, is_trigger, settled
 from hubslice.recipe.deviation import SearchParams
 
 POPULATION = 20
-KEPT = 4  # the fittest live on
-RIVALS = 3  # of whom the fittest becomes a parent
+KEPT = 4  # number of fittest that survive
+RIVALS = 3  # number of candidates of which the fittest becomes a parent
 CROSSED = 0.5  # share of children with two parents
 
 Member = tuple[float, np.ndarray]
@@ -53,7 +53,7 @@ def evolve(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, inp
 
 
 def uncertainty(answers: Answers) -> float:
-    """Minus the distance between the two largest probabilities, of the model that is less sure."""
+    """Return minus the distance between the two largest probabilities, of the less certain model."""
     leads = [np.diff(np.partition(np.exp(values), -2)[-2:]).item() for values in (answers.a, answers.b)]
     return -float(min(leads))
 
@@ -65,7 +65,7 @@ def _nothing(seed: np.ndarray, first: Answers, queries: int, tallies: dict[str, 
 def _child(
     parents: list[Member], choice: Uniform, neighbourhood: Neighbourhood, rng: np.random.Generator
 ) -> tuple[str, np.ndarray] | None:
-    """An operator and its mutant of a parent, or of two parents mixed."""
+    """Return an operator and its mutant of a parent, or of a mixture of two parents."""
     for _ in range(TRIES):
         base = _parent(parents, rng)
         if len(parents) > 1 and rng.random() < CROSSED:

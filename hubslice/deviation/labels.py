@@ -1,4 +1,4 @@
-"""Two models' labels brought together: the same, in another order, or by a map."""
+"""Reconcile two models' labels: the same, in another order, or by a map."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hubslice.core.errors import DiffError
 from hubslice.recipe.problems import suggest
 
 COMMON, ORDER = "common", "order"
-TOLD = 3  # labels that a message names
+TOLD = 3  # labels listed in a message
 
 
 @dataclass(frozen=True)
 class SharedLabels:
-    """The labels compared, and for each class of either model its place among them, -1 for a class left out."""
+    """The compared labels, and for each class of either model its position among them, -1 for an excluded class."""
 
     labels: tuple[str, ...]
     a: np.ndarray
@@ -24,9 +24,10 @@ class SharedLabels:
     how: str
 
     def fold(self, logs: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Log-probabilities [n, classes] of a model as such of the labels compared [n, labels].
+        """Convert a model's log probabilities [n, classes] to those of the compared labels [n, labels].
 
-        Those of classes with the same place add up; what is left out is shared among the others.
+        Probabilities of classes with the same position are added; those of excluded classes are distributed over the
+        others.
         """
         if np.array_equal(places, np.arange(len(self.labels))):
             return logs
@@ -40,13 +41,13 @@ class SharedLabels:
 def share(
     names: tuple[str, str], a: tuple[str, ...], b: tuple[str, ...], mapped: Mapping[str, str] | str | None
 ) -> SharedLabels:
-    """The labels of both models, in the first one's order.
+    """Return the labels of both models, in the first one's order.
 
-    `mapped` is `common` (the labels that both have), `order` (the first of either is the same class, and so on), or for
-    labels of the second model those of the first that they mean; without it the labels must be the same.
+    `mapped` is `common` (the labels that both have), `order` (the first of either is the same class, and so on), or
+    maps labels of the second model to those of the first; without it the labels must be the same.
 
     Raises:
-        DiffError: the labels differ, or the map does not fit them.
+        DiffError: the labels differ, or the map does not match them.
     """
     for name, labels in zip(names, (a, b), strict=True):
         if len(labels) < 2:

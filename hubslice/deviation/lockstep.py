@@ -1,4 +1,4 @@
-"""Many searches at once: one call of the models a round, for all seeds that are still searched."""
+"""Run many searches at once: one call of the models per round for all active seeds."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Lane:
 def lockstep(
     searches: Iterable[Search], ask: Ask, lanes: int, progress: Callable[[int], None] = lambda queries: None
 ) -> Iterator[tuple[int, Outcome, float]]:
-    """Run searches, at most `lanes` at a time; where one is over, the next takes its place.
+    """Run searches, at most `lanes` at a time; when one ends, the next takes its place.
 
-    Gives the number of a search in order of `searches`, its outcome, and its share in the seconds of its rounds, as
-    soon as it is over. `ask` tells both models' answers to inputs, at most `lanes`; `progress`
-    is told how many were asked about.
+    Yields the number of a search in order of `searches`, its outcome, and its share of the seconds of its rounds, as
+    soon as it ends. `ask` returns both models' answers to at most `lanes` inputs; `progress` is called with the number
+    of queries.
     """
     waiting = enumerate(searches)
     live: list[_Lane] = []

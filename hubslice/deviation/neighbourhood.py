@@ -1,4 +1,4 @@
-"""The inputs around a seed, and what a kind of input is to a search: all are arrays, told apart and kept in one way."""
+"""The neighbourhood of a seed, and the interface of an input kind to a search; all inputs are arrays."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from hubslice.deviation.answers import Answers
 from hubslice.deviation.evidence import WriteEvidence
 from hubslice.recipe.deviation import SearchParams
 
-SHRINKING = 150  # queries at the most, to bring a trigger nearer to its seed
+SHRINKING = 150  # maximum queries for reducing a trigger
 
 Shrinking = Generator[np.ndarray, Answers, tuple[np.ndarray, Answers, int]]
 
 
 class Neighbourhood(ABC):
-    """A seed, and what may become of it."""
+    """A seed and its possible mutants."""
 
     @abstractmethod
     def mutant(
         self, name: str, rng: np.random.Generator, present: np.ndarray, *, released: bool = False
     ) -> np.ndarray | None:
-        """What an operator makes of `present`, brought within the bounds; None where that cannot be.
+        """Apply an operator to `present` and bring the result within the bounds; None if that is impossible.
 
-        It may be `present` itself. `released` asks for the arithmetic of the authors' code.
+        The result may be `present` itself. `released` selects the arithmetic of the authors' code.
         """
 
     @abstractmethod
     def mixed(self, rng: np.random.Generator, one: np.ndarray, other: Callable[[], np.ndarray]) -> np.ndarray:
-        """A child of two mutants, the second of which may be drawn from the same generator."""
+        """Return a child of two mutants, the second of which may be drawn from the same generator."""
 
     @abstractmethod
     def shrink(self, trigger: np.ndarray, answers: Answers, deviates: Callable[[Answers], bool]) -> Shrinking:
-        """A trigger nearer to the seed, its answers, and the queries that it took."""
+        """Return a trigger closer to the seed, its answers, and the number of queries."""
 
 
 @dataclass(frozen=True)
 class InputKind:
-    """Inputs of one kind: how they are called, changed, compared and shown.
+    """Inputs of one kind: how they are named, changed, compared and shown.
 
-    `titles` are those of its operators by name, `around` gives what is near a seed, `change` measures how far a trigger
-    is from it, and `write` leaves the evidence.
+    `titles` are those of its operators by name, `around` returns the neighbourhood of a seed, `change` measures how far
+    a trigger is from it, and `write` writes the evidence.
     """
 
     one: str

@@ -1,4 +1,4 @@
-"""Two models of whatever homes, opened to be asked about the same inputs: images or texts."""
+"""Open two models from any source for predicting the same inputs: images or texts."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def open_pair(
     reporter: Reporter,
     names: tuple[str, str] | None = None,
 ) -> tuple[Pair[ImagePredictor], tuple[ComparedModel, ComparedModel]]:
-    """Two image classifiers, as `open_compared`.
+    """Open two image classifiers like `open_compared`.
 
     Raises:
         DiffError: they take texts, or cannot be compared.
-        ModelError: one cannot be used.
-        FetchError: the Hub does not give one.
+        ModelError: a model cannot be used.
+        FetchError: a model cannot be fetched from the Hub.
     """
     pair, facts = open_compared(
         a, b, mapped=mapped, resize=resize, input_size=input_size, device=device, reporter=reporter, names=names
@@ -55,7 +55,7 @@ def open_pair(
 
 
 def images_only(pair: Pair[Predictor]) -> Pair[ImagePredictor]:
-    """The pair, of image classifiers.
+    """Return the pair if it consists of image classifiers.
 
     Raises:
         DiffError: they are of another kind.
@@ -77,15 +77,15 @@ def open_compared(
     reporter: Reporter,
     names: tuple[str, str] | None = None,
 ) -> tuple[Pair[Predictor], tuple[ComparedModel, ComparedModel]]:
-    """Both models, called `names` where that is given, and what is told of them.
+    """Open both models, called `names` if given, and return them with their facts.
 
-    A graph that does not say how to use it is used as the other model is.
+    A graph that does not record how to use it is used like the other model.
 
     Raises:
-        DiffError: one takes images and the other texts; labels or input sizes differ and nothing says how to bring
-            them together; or neither model says how inputs are prepared.
-        ModelError: one cannot be used.
-        FetchError: the Hub does not give one.
+        DiffError: one takes images and the other texts; labels or input sizes differ and no option reconciles them; or
+            neither model records its preprocessing.
+        ModelError: a model cannot be used.
+        FetchError: a model cannot be fetched from the Hub.
     """
     one, other = (
         replace(_open(text, input_size, device, reporter), name=name)
@@ -103,10 +103,10 @@ def open_compared(
 
 
 def read_map(given: str | Mapping[str, str] | None) -> str | Mapping[str, str] | None:
-    """`--map`: a word, or the content of a JSON file.
+    """Read the value of `--map`: a word, or the content of a JSON file.
 
     Raises:
-        DiffError: the file is not a table of labels.
+        DiffError: the file is not a JSON object of labels.
     """
     if given is None or not isinstance(given, str) or given in ("common", "order"):
         return given
@@ -142,7 +142,7 @@ def _open_graph(name: str, path: Path, input_size: int | None, device: str) -> O
         session = open_session(path, device, level="all")
     except HubsliceError:
         raise
-    except Exception as error:  # ONNX Runtime documents no closed set of errors
+    except Exception as error:  # ONNX Runtime does not document which errors it raises
         raise ModelError(
             f"{name} cannot be opened by ONNX Runtime: {first_line(error)[:300]}",
             hint="export it again; the file may be damaged",

@@ -1,4 +1,4 @@
-"""What came of the search for one seed."""
+"""The result of the search for one seed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ State = Literal["found", "none", "disagreed", "unconfirmed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a seed: a trigger, none, or models that disagree on the seed itself.
+    """The result of a seed: a trigger, none, or models that disagree on the seed itself.
 
-    `seed_answers` are those to the seed, `answers` those to the trigger. `queries` counts mutants that both models
-    were asked about until the trigger was found, `shrinking` those asked afterwards to bring it nearer to the seed.
-    `last` is the operator that made the trigger.
+    `seed_answers` are those to the seed, `answers` those to the trigger. `queries` counts mutants evaluated by both
+    models until the trigger was found, `shrinking` those evaluated afterwards to bring it closer to the seed. `last` is
+    the operator that made the trigger.
     """
 
     state: State

@@ -1,4 +1,4 @@
-"""Two classifiers as a search sees them: inputs go in, log-probabilities come out."""
+"""Classifiers for a search: inputs in, log probabilities out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hubslice.deviation.answers import Answers
 from hubslice.deviation.labels import SharedLabels
 from hubslice.deviation.neighbourhood import InputKind
 
-NEAR_ONE = 0.02  # sums of quantised probabilities may be off by as much
+NEAR_ONE = 0.02  # tolerance for sums of quantised probabilities
 AGAIN = "make it again; `hubslice latency` tells whether it runs at all"
-TINY = 1e-12  # probability that is as good as none
+TINY = 1e-12  # minimum probability before the logarithm
 
 Outputs = Literal["logits", "probabilities"]
 In = TypeVar("In")
@@ -27,9 +27,9 @@ In = TypeVar("In")
 
 @dataclass(frozen=True)
 class Predictor(ABC):
-    """A classifier, of PyTorch or ONNX Runtime, asked about inputs as a search has them: arrays."""
+    """A classifier, of PyTorch or ONNX Runtime, that takes inputs in the form of a search: arrays."""
 
-    one: ClassVar[str]  # what an input is called
+    one: ClassVar[str]  # the noun for an input
 
     name: str
     labels: tuple[str, ...]
@@ -37,28 +37,28 @@ class Predictor(ABC):
 
     @abstractmethod
     def call(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """The classifier's output, float [n, classes], for n inputs.
+        """Return the classifier's output, float [n, classes], for n inputs.
 
         Raises:
             ModelError: it fails.
-            MemoryShortError: memory did not suffice.
+            MemoryShortError: memory ran out.
         """
 
     def logs(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """Logarithms of the probabilities, float64 [n, classes], softmax applied to logits.
+        """Return log probabilities, float64 [n, classes], with softmax applied to logits.
 
         Raises:
-            ModelError: the model fails, or gives values that are not finite.
-            MemoryShortError: memory did not suffice.
+            ModelError: the model fails, or returns values that are not finite.
+            MemoryShortError: memory ran out.
         """
         return log_probabilities(self.name, self.call(inputs), (len(inputs), len(self.labels)), self.outputs, self.one)
 
 
 def log_probabilities(name: str, found: np.ndarray, shape: tuple[int, int], outputs: Outputs, one: str) -> np.ndarray:
-    """Logarithms of the probabilities, float64 [n, classes], of a model's output for n inputs.
+    """Return log probabilities, float64 [n, classes], for a model's output for n inputs.
 
     Raises:
-        ModelError: it has not this shape, or holds values that are not finite.
+        ModelError: it does not have this shape, or contains values that are not finite.
     """
     if found.shape != shape:
         raise ModelError(
@@ -78,17 +78,17 @@ def log_probabilities(name: str, found: np.ndarray, shape: tuple[int, int], outp
 
 
 def called(name: str, run: Callable[[In], np.ndarray], inputs: In, told: str, hint: str = AGAIN) -> np.ndarray:
-    """The model's output as float64; `told` says what the inputs are, `hint` what to do where the model fails.
+    """Return the model's output as float64; `told` describes the inputs, `hint` what to do if the model fails.
 
     Raises:
         ModelError: it fails.
-        MemoryShortError: memory did not suffice.
+        MemoryShortError: memory ran out.
     """
     try:
         return np.asarray(run(inputs), np.float64)
     except HubsliceError:
         raise
-    except Exception as error:  # neither PyTorch nor ONNX Runtime documents a closed set of errors
+    except Exception as error:  # neither PyTorch nor ONNX Runtime documents which errors it raises
         if out_of_memory(error):
             raise MemoryShortError(
                 f"out of memory with {told} ({first_line(error)})",
@@ -101,7 +101,7 @@ def called(name: str, run: Callable[[In], np.ndarray], inputs: In, told: str, hi
 
 
 def outputs_of(found: np.ndarray) -> Outputs:
-    """Whether a model's outputs are probabilities: no value below 0, and the sum of each row 1."""
+    """Return whether a model's outputs are probabilities: no value below 0, and each row sums to 1."""
     alike = found.ndim == 2 and found.min() >= -1e-6 and bool((np.abs(found.sum(axis=1) - 1) < NEAR_ONE).all())
     return "probabilities" if alike else "logits"
 
@@ -111,10 +111,10 @@ P = TypeVar("P", bound=Predictor, covariant=True)
 
 @dataclass(frozen=True)
 class Pair(Generic[P]):
-    """Two classifiers of one kind of inputs, and what they are compared by.
+    """Two classifiers with the same kind of inputs, and how their labels are compared.
 
-    Both are always called with `chunk` inputs, the last repeated where there are fewer: kernels round otherwise at
-    another size, and what is found for a seed must not depend on how many are searched.
+    Both are always called with `chunk` inputs, repeating the last one if there are fewer: kernels round differently at
+    another size, and the result for a seed must not depend on how many are searched.
     """
 
     a: P
@@ -124,7 +124,10 @@ class Pair(Generic[P]):
     chunk: int
 
     def ask(self, inputs: Sequence[np.ndarray] | np.ndarray) -> list[Answers]:
-        """Both models' answers to inputs, images uint8 [C, H, W] of the first one's size or texts as code points."""
+        """Return both models' answers to inputs.
+
+        Images are uint8 [C, H, W] of the first one's size, texts are code points.
+        """
         found: list[Answers] = []
         for start in range(0, len(inputs), self.chunk):
             part = list(inputs[start : start + self.chunk])
@@ -135,5 +138,5 @@ class Pair(Generic[P]):
         return found
 
     def alone(self, item: np.ndarray) -> Answers:
-        """Their answers to one input that is in no batch."""
+        """Return their answers to one input outside of any batch."""
         return replace(self, chunk=1).ask([item])[0]

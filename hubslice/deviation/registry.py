@@ -1,4 +1,4 @@
-"""The searches by name."""
+"""The registry of searches by name."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _BY_NAME = {method.name: method for method in METHODS}
 
 
 def start(seed: np.ndarray, params: SearchParams, input_kind: InputKind = IMAGES) -> Search:
-    """The search for a seed, by default an image uint8 [C, H, W], with a generator of its own.
+    """Start the search for a seed, by default an image uint8 [C, H, W], with its own generator.
 
-    The generator is seeded by `params.seed` and the seed's content, so that what is found does not depend on which
-    other seeds are searched, or in which order.
+    The generator is seeded by `params.seed` and the seed's content, so that the result does not depend on which other
+    seeds are searched, or in which order.
     """
     digest = hashlib.sha256(f"{seed.shape}".encode() + np.ascontiguousarray(seed).tobytes()).digest()
     rng = np.random.default_rng([params.seed, int.from_bytes(digest[:16], "little")])

@@ -1,7 +1,7 @@
 """The search for one seed, as a generator: it yields inputs and is sent both models' answers to them.
 
-So a search knows nothing of models, batches or other seeds; see `lockstep` for many at once. What an input is, and how
-it may change, its `Neighbourhood` knows.
+A search is thus independent of models, batches and other seeds; see `lockstep` for many at once. Its `Neighbourhood`
+defines what an input is and how it may change.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from hubslice.deviation.neighbourhood import InputKind, Neighbourhood
 from hubslice.deviation.outcome import Outcome, Search
 from hubslice.recipe.deviation import SearchParams
 
-TRIES = 100  # mutants in a row that were the input itself, or out of bounds, until a seed is given up
+TRIES = 100  # consecutive mutants that were the input itself, or out of bounds, before a seed is given up
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How a walk from a seed chooses, makes and judges mutants."""
+    """How a walk from a seed chooses operators and evaluates mutants."""
 
     choice: Choice
     fitness: Fitness
-    released: bool = False  # the arithmetic of the authors' code, and mutants sent that change nothing
+    released: bool = False  # use the arithmetic of the authors' code, and evaluate mutants that change nothing
 
 
 def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, input_kind: InputKind) -> Search:
-    """Mutate the seed, go on from mutants that are accepted, until one is a trigger."""
+    """Mutate the seed, continuing from accepted mutants, until one is a trigger."""
     first = yield seed
     if first.differ:
         return Outcome("disagreed", seed, first)
@@ -56,7 +56,7 @@ def walk(seed: np.ndarray, rng: np.random.Generator, params: SearchParams, input
 
 
 def is_trigger(answers: Answers, params: SearchParams) -> bool:
-    """Whether the models deviate, and clearly enough."""
+    """Return whether the models deviate clearly enough."""
     return answers.differ and answers.gap >= params.min_gap
 
 
@@ -71,7 +71,7 @@ def settled(
     params: SearchParams,
     neighbourhood: Neighbourhood,
 ) -> Search:
-    """The outcome of a search that found a trigger, shrunk where that is wanted."""
+    """Return the outcome of a search that found a trigger, reduced if requested."""
     asked = 0
     if params.minimise:
         shrinking = neighbourhood.shrink(trigger, answers, lambda found: is_trigger(found, params))
@@ -90,7 +90,7 @@ def _manner(params: SearchParams, rng: np.random.Generator, first: Answers, name
 def _next(
     present: np.ndarray, manner: Manner, neighbourhood: Neighbourhood, rng: np.random.Generator
 ) -> tuple[str, np.ndarray] | None:
-    """An operator and its mutant, within bounds and another input than the present one."""
+    """Return an operator and its mutant, within bounds and different from the current input."""
     for _ in range(TRIES):
         name = manner.choice.draw()
         mutant = neighbourhood.mutant(name, rng, present, released=manner.released)

@@ -1,1 +1,1 @@
-"""Steps, the cache of their results, and the run folder that holds them."""
+"""Steps, the cache of their results, and the run folder that contains them."""

@@ -1,4 +1,4 @@
-"""What a step is computed with: versions, platform and device."""
+"""Record what a step is computed with: versions, platform and device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def environment(device: str) -> Environment:
-    """Versions and platform of the present process, and the device that it works on."""
+    """Return versions and platform of the current process, and the device that it works on."""
     return Environment(
         hubslice=metadata.version("hubslice"),
         python=platform.python_version(),
@@ -41,7 +41,7 @@ def environment(device: str) -> Environment:
 
 @cache
 def requirement() -> str | None:
-    """What pip installs to get this hubslice: a release, or a commit of a git repository; None: it is from a folder."""
+    """Return the pip requirement of this hubslice: a release or a commit; None if installed from a folder."""
     found = metadata.distribution("hubslice")
     try:
         origin = json.loads(found.read_text("direct_url.json") or "null")  # PEP 610
@@ -53,19 +53,22 @@ def requirement() -> str | None:
     if source.get("vcs") != "git" or not source.get("commit_id"):
         return None
     place = urlsplit(origin.get("url", ""))
-    if place.scheme != "https" or "@" in place.netloc:  # no path of this machine, no login
+    if place.scheme != "https" or "@" in place.netloc:  # no local path, no credentials
         return None
     return f"hubslice @ git+https://{place.netloc}{place.path}@{source['commit_id']}"
 
 
 def flat(environment: Environment) -> dict[str, str]:
-    """The environment as one table: hubslice, python, platform, device, and the packages by name."""
+    """Return the environment as one table: hubslice, python, platform, device, and the packages by name."""
     fields = environment.model_dump(include={"hubslice", "python", "platform", "device"})
     return {**fields, **environment.packages}
 
 
 def deviations(common: Environment, steps: Mapping[str, Environment | None]) -> dict[str, dict[str, str]]:
-    """Of the steps that something else computed, what differed; None is a step of a version that did not note it."""
+    """Return for each step what differed from the common environment.
+
+    None is a step of a version that did not record its environment.
+    """
     usual, found = flat(common), {}
     for step, noted in steps.items():
         own = {"hubslice": "unknown"} if noted is None else flat(noted)

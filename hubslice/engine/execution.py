@@ -1,4 +1,4 @@
-"""Running a plan: skip what is there, do what is missing, leave every finished step whole."""
+"""Execute a plan: skip finished steps, run missing ones, and store every finished step atomically."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def execute(
     force: frozenset[str] = frozenset(),
     finished: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run the steps in order; finished ones whose key still fits are left alone, unless `force` names them.
+    """Run the steps in order, skipping finished ones whose key still matches unless `force` names them.
 
-    `finished` is told each step's name as soon as its result is there, cached or new.
+    `finished` is called with each step's name as soon as its result is available, cached or new.
     """
     seen: dict[str, str] = {}
     work = _Work(device, reporter if leads() else Silent(), {step.name: step for step in steps}, Opened())
@@ -51,7 +51,7 @@ def execute(
 
 
 def cached(steps: Sequence[Step], run: RunFolder) -> dict[str, bool]:
-    """For every step whether `execute` would skip it; a step behind a missing one counts as missing."""
+    """Return for every step whether `execute` would skip it; a step that follows a missing one counts as missing."""
     seen: dict[str, str] = {}
     state: dict[str, bool] = {}
     for step in steps:
@@ -63,7 +63,7 @@ def cached(steps: Sequence[Step], run: RunFolder) -> dict[str, bool]:
 
 
 def closure(steps: Sequence[Step], last: Sequence[str]) -> list[Step]:
-    """The steps named in `last` and all that they need, in plan order."""
+    """Return the steps named in `last` and everything they depend on, in plan order."""
     wanted = set(last)
     for step in reversed(steps):
         if step.name in wanted:
@@ -73,7 +73,7 @@ def closure(steps: Sequence[Step], last: Sequence[str]) -> list[Step]:
 
 @dataclass(frozen=True)
 class _Work:
-    """How steps are run, and what they share."""
+    """Runs steps, with the objects they share."""
 
     device: torch.device
     reporter: Reporter
@@ -81,7 +81,7 @@ class _Work:
     opened: Opened
 
     def context(self, step: Step, run: RunFolder, folder: Path) -> Context:
-        """What the step gets."""
+        """Return the step's context."""
         inputs = {name: run.step(name) for name in step.inputs}
         made_by = {name: self.steps[name] for name in step.inputs}
         return Context(folder, inputs, self.device, self.reporter, made_by, self.opened)
@@ -111,7 +111,7 @@ def _run(step: Step, key: str, run: RunFolder, work: _Work) -> StepRecord:
 
 
 def _help(step: Step, key: str, run: RunFolder, work: _Work) -> StepRecord:
-    """The part of a process that does not lead: run a shared step along, then wait until it is finished."""
+    """Wait for a step in a non-leading process: take part in a shared step, then wait until it is finished."""
     if step.shared:
         note = run.partial(step.name) / KEY
         while not note.is_file() or note.read_text() != key:

@@ -1,7 +1,7 @@
-"""One process at a time in a run folder.
+"""Allow one process at a time in a run folder.
 
-The lock belongs to the operating system: it ends with the process that holds it, however that ends. It is not to be
-confused with `hubslice.lock`, which is about where a run's results come from.
+The operating system holds the lock and releases it when the process ends, however it ends. Not to be confused with
+`hubslice.lock`, which records where a run's results come from.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from filelock import FileLock, Timeout
 from hubslice.core.artefact import Artefact
 from hubslice.core.errors import RunError
 
-LOCK = ".running"  # stays when nobody works there: to delete a file that others may be opening would part them
+LOCK = ".running"  # never deleted: other processes may be opening it, and would then lock different files
 HOLDER = ".running.json"
 _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 class Holder(Artefact):
-    """Who works in a run folder: process, machine, and since when (local time)."""
+    """The process that works in a run folder: its id, its machine, and its start (local time)."""
 
     pid: int
     host: str
@@ -38,10 +38,10 @@ class Holder(Artefact):
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder, which must exist, while inside. On a file system without locks, warn and go on.
+    """Lock the folder, which must exist, inside the block. On a file system without locks, warn and continue.
 
     Raises:
-        RunError: another process holds it.
+        RunError: another process holds the lock.
     """
     lock = FileLock(folder / LOCK, timeout=0)
     try:
@@ -51,7 +51,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             f"{folder} is in use by {_holder(folder)}",
             hint="wait until it is done (`hubslice info` shows its steps), or choose another folder with --out",
         ) from error
-    except (NotImplementedError, OSError) as error:  # there are no locks: filelock's word, the system's
+    except (NotImplementedError, OSError) as error:  # locks are not supported: raised by filelock, and by the system
         if isinstance(error, OSError) and error.errno not in _WITHOUT_LOCKS:
             raise
         _warn(folder)
@@ -67,7 +67,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 def _holder(folder: Path) -> str:
     try:
         return str(Holder.load(folder / HOLDER))
-    except RunError:  # it has just begun
+    except RunError:  # it has only just started
         return "another process"
 
 

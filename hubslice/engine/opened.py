@@ -1,4 +1,4 @@
-"""What steps have made, opened once a run."""
+"""Open each step's result once per run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-MOST = 2  # things that are kept: a teacher, and the map of its neurons
+MOST = 2  # number of results that are kept: a teacher, and the map of its neurons
 
 
 class Openable(Protocol):
-    """What of a step opening needs; see `hubslice.engine.step.Step`."""
+    """The part of a step that opening needs; see `hubslice.engine.step.Step`."""
 
     kept: ClassVar[bool]
 
@@ -20,13 +20,13 @@ class Openable(Protocol):
 
 
 class Opened:
-    """Opens what steps have made; of steps that say so the result is kept for the next that asks."""
+    """Opens the results of steps, and keeps those of steps that ask for it for the next caller."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Path, object] = OrderedDict()
 
     def get(self, step: Openable, folder: Path) -> object:
-        """What `step` opens in its finished folder, or a copy of what it has opened there before."""
+        """Return what `step` opens from its finished folder, or a copy of what it opened there before."""
         if not step.kept:
             return step.open(folder)
         if folder not in self._kept:
@@ -37,5 +37,5 @@ class Opened:
         return step.lend(self._kept[folder])
 
     def forget(self, folder: Path) -> None:
-        """Drop what was opened in a folder that is about to hold something else."""
+        """Drop what was opened from a folder whose contents are about to change."""
         self._kept.pop(folder, None)

@@ -1,4 +1,4 @@
-"""A run folder on disk: finished steps, steps under way, and what the user came for on top."""
+"""A run folder on disk: finished steps, steps in progress, and the final results at the top level."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hubslice.engine.step import SCRATCH, StepRecord
 from hubslice.files.names import RECIPE
 
 RECORD = "step.json"
-KEY = ".key"  # in a step's folder: the key of the step that works, or worked, there
-NOTES = frozenset({RECORD, KEY, SCRATCH})  # in a step's folder beside its result
-_BEING_WRITTEN = (f".*{DRAFT}", ".tmp*")  # by us, by safetensors
+KEY = ".key"  # in a step's folder: the key of the step that works, or worked, in it
+NOTES = frozenset({RECORD, KEY, SCRATCH})  # in a step's folder, beside its result
+_BEING_WRITTEN = (f".*{DRAFT}", ".tmp*")  # temporary files of hubslice and of safetensors
 MANIFEST = "run.json"
 
 
 class RunManifest(Artefact):
-    """What a run folder needs to go on by itself: the recipe's origin and the folder that its paths are relative to."""
+    """What a run folder needs to be resumed: the recipe's origin and the folder that its paths are relative to."""
 
     format: str = "hubslice-run-1"
     origin: str
@@ -35,25 +35,25 @@ class RunManifest(Artefact):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a run. `steps/NAME` holds a finished step, `steps/.NAME` one that is not."""
+    """The folder of a run. `steps/NAME` holds a finished step, `steps/.NAME` an unfinished one."""
 
     path: Path
 
     def step(self, name: str) -> Path:
-        """Where a finished step lies."""
+        """Return the folder of a finished step."""
         return self.path / "steps" / name
 
     def partial(self, name: str) -> Path:
-        """Where a step works until it is finished."""
+        """Return the working folder of an unfinished step."""
         return self.path / "steps" / f".{name}"
 
     def record(self, name: str) -> StepRecord | None:
-        """The record of a finished step, or None."""
+        """Return the record of a finished step, or None."""
         path = self.step(name) / RECORD
         return StepRecord.load(path) if path.is_file() else None
 
     def begin(self, name: str, key: str) -> Path:
-        """The working folder of a step: what an interrupted run with the same key left, or a new one."""
+        """Return the working folder of a step: the one that an interrupted run with the same key left, or a new one."""
         folder = self.partial(name)
         note = folder / KEY
         if not note.is_file() or note.read_text() != key:
@@ -64,14 +64,14 @@ class RunFolder:
         return folder
 
     def finish(self, record: StepRecord) -> None:
-        """Turn the working folder into the finished step, then drop its checkpoints: not before, they may be needed."""
+        """Turn the working folder into the finished step, then delete its checkpoints, which are needed until then."""
         folder = self.partial(record.name)
         record.save(folder / RECORD)
         self._publish(folder, record.name)
         shutil.rmtree(self.step(record.name) / SCRATCH, ignore_errors=True)
 
     def adopt(self, other: RunFolder, name: str) -> None:
-        """Take over a step that was finished in another folder on the same file system."""
+        """Take over a step that finished in another folder on the same file system."""
         self._publish(other.step(name), name)
 
     def _publish(self, folder: Path, name: str) -> None:
@@ -84,7 +84,7 @@ class RunFolder:
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
-        """The run folder at `path`.
+        """Return the run folder at `path`.
 
         Raises:
             RunError: there is none.
@@ -95,28 +95,29 @@ class RunFolder:
 
     @property
     def manifest(self) -> RunManifest:
-        """Origin and base of the run's recipe."""
+        """Origin and base folder of the run's recipe."""
         return RunManifest.load(self.path / MANIFEST)
 
     @property
     def recipe_text(self) -> str:
-        """The run's recipe as it was given, overrides and all.
+        """The run's recipe as the user gave it, including overrides.
 
         Raises:
-            RunError: it is missing or damaged.
+            RunError: the recipe is missing or damaged.
         """
         return read_recipe(self.path / RECIPE)
 
     @contextmanager
     def working(self, mark: str = MANIFEST) -> Iterator[None]:
-        """Hold the folder while inside, made if need be; what a killed process left half-done is cleared away.
+        """Lock the folder inside the block, creating it if needed, and clean up after killed processes.
 
-        A folder that holds `mark`, or nothing, is ours. Of several processes of one launch the leading one holds it.
+        A folder is accepted if it is empty or contains `mark`. Of several processes of one launch, the leading one
+        locks it.
 
         Raises:
-            RunError: the folder holds something else, or another process works there.
+            RunError: the folder contains something else, or another process works in it.
             DiskError: a file could not be written.
-            MemoryShortError: memory did not suffice.
+            MemoryShortError: the machine or its GPU ran out of memory.
         """
         with faults_told(f"working on {self.path}", self.path):
             if not leads():
@@ -140,7 +141,7 @@ class RunFolder:
                 raise RunError(f"{self.path} exists and is not a run folder", hint="choose another folder with --out")
 
     def _clear(self) -> None:
-        """Drop what was being written or dropped, and finish or undo what was being replaced."""
+        """Delete unfinished temporary files, and complete or undo interrupted replacements."""
         drafts = [path for name in _BEING_WRITTEN for path in self.path.glob(f"steps/.*/**/{name}")]
         for left in [*self.path.glob(f".*{DRAFT}"), *drafts, *self.path.glob(f"steps/[!.]*/{SCRATCH}")]:
             _remove(left)
@@ -152,21 +153,21 @@ class RunFolder:
                 old.rename(target)
 
     def create(self, recipe_text: str, manifest: RunManifest) -> None:
-        """Note what the run is made from; finished steps stay."""
+        """Write what the run is made from; finished steps are kept."""
         manifest.save(self.path / MANIFEST)
-        # A new file, never in place: the student that was made before keeps its own recipe.
+        # Write a new file, never in place: an earlier student keeps its own recipe.
         write_atomically(self.path / RECIPE, recipe_text)
 
 
 @contextmanager
 def undisturbed(*folders: Path) -> Iterator[None]:
-    """Keep the runs that the folders are, or are a part of, from being changed while their files are read or added to.
+    """Prevent changes to the runs that the folders are, or belong to, while their files are read or extended.
 
     Raises:
-        RunError: one is being worked on.
+        RunError: another process works in one of them.
     """
     found = [run for folder in folders if (run := _run_of(folder)) is not None]
-    runs = {run.resolve(): run for run in found if os.access(run, os.W_OK)}  # else there is no lock to take
+    runs = {run.resolve(): run for run in found if os.access(run, os.W_OK)}  # read-only runs cannot be locked
     with ExitStack() as held:
         for _, run in sorted(runs.items()):
             held.enter_context(alone_in(run))
@@ -178,10 +179,10 @@ def _run_of(folder: Path) -> Path | None:
 
 
 def read_recipe(path: Path) -> str:
-    """The text of a recipe that a run keeps.
+    """Read the recipe stored in a run folder.
 
     Raises:
-        RunError: it is missing or damaged.
+        RunError: the recipe is missing or damaged.
     """
     try:
         return path.read_bytes().decode()

@@ -1,4 +1,4 @@
-"""A step of a run, as a value: its fields are its cache key."""
+"""A step of a run as a dataclass whose fields form its cache key."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Context:
-    """What a step gets: where to write, the folders of its inputs by step name, and how to work.
+    """The context of a running step: its output folder, the folders of its inputs by step name, and how to work.
 
-    `out` survives a kill: what a long step leaves there as checkpoints is there again when the step is run again with
-    the same key. Files under `out/scratch` are dropped when the step is done.
+    `out` survives a kill: checkpoints that a long step leaves in it are still there when the step runs again with the
+    same key. Files under `out/scratch` are deleted when the step is done.
     """
 
     out: Path
     inputs: Mapping[str, Path]
     device: torch.device
     reporter: Reporter
-    made_by: Mapping[str, Step] = field(default_factory=dict)  # the steps that made the inputs
+    made_by: Mapping[str, Step] = field(default_factory=dict)  # the steps that produced the inputs
     opened: Opened = field(default_factory=Opened)
 
     @property
     def scratch(self) -> Path:
-        """A folder for checkpoints, emptied when the step is done."""
+        """A folder for checkpoints, deleted when the step is done."""
         folder = self.out / SCRATCH
         folder.mkdir(exist_ok=True)
         return folder
 
     def open(self, name: str, kind: type[T]) -> T:
-        """What the input `name` holds, as the step that made it opens it.
+        """Open the result of the input step `name`, with the `open` method of that step.
 
         Raises:
-            HubsliceError: its files are damaged or gone.
+            HubsliceError: its files are damaged or missing.
         """
         found = self.opened.get(self.made_by[name], self.inputs[name])
         if not isinstance(found, kind):
@@ -63,20 +63,20 @@ class Context:
         return found
 
     def model(self, name: str) -> Model:
-        """The model that the input `name` holds; the caller may train it, place it and change it.
+        """Return the model of the input `name`; the caller may train, move and change it.
 
         Raises:
-            ModelError: its files are damaged or gone.
+            ModelError: its files are damaged or missing.
         """
         from hubslice.models.base import Model
 
         return self.open(name, Model)  # type: ignore[type-abstract]
 
     def task(self) -> Task:
-        """The task's data, as the step `data` saw it.
+        """Return the task's data as the step `data` saw it.
 
         Raises:
-            DataError: the data has changed since.
+            DataError: the data has changed since then.
         """
         from hubslice.task.task import Task
 
@@ -85,26 +85,26 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Step(ABC):
-    """One arrow of the flow.
+    """One step of the pipeline.
 
-    The fields are all that decides the result beside the inputs. Those named in `free` decide nothing of it: words, the
-    folder that paths start from, a consent. `version` rises when the code gives another result for the same fields and
-    inputs. Where several processes work on a run, all of them run a `shared` step together, and the leading one runs
-    the others.
+    The fields, except those named in `free`, and the inputs determine the result completely. Fields in `free` do not
+    affect it: titles, the base folder of paths, a consent. Increase `version` when the code gives a different result
+    for the same fields and inputs. Where several processes work on a run, all of them run a `shared` step together, and
+    the leading one runs the others.
     """
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
     shared: ClassVar[bool] = False
     free: ClassVar[frozenset[str]] = frozenset()
-    kept: ClassVar[bool] = False  # what `open` gives is kept for later steps of the run
-    weight_copies: ClassVar[int] = 1  # how often it holds a model's weights in memory
+    kept: ClassVar[bool] = False  # what `open` returns is kept for later steps of the run
+    weight_copies: ClassVar[int] = 1  # number of copies of a model's weights it holds in memory
 
-    suffix: str = ""  # the arm, where it is not the student's; the defect of an audit
+    suffix: str = ""  # the arm, if it is not the student's; the defect of an audit
 
     @property
     def name(self) -> str:
-        """The kind; behind a dot the suffix, such as `train.finetune`."""
+        """The kind, followed by a dot and the suffix if there is one, such as `train.finetune`."""
         return f"{self.kind}.{self.suffix}" if self.suffix else self.kind
 
     @property
@@ -114,31 +114,31 @@ class Step(ABC):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the steps whose results it reads."""
+        """The names of the steps whose results this step reads."""
         return ()
 
     @abstractmethod
     def run(self, context: Context) -> None:
-        """Do it: read `context.inputs`, write below `context.out`."""
+        """Do the work: read `context.inputs`, write below `context.out`."""
 
     def cost(self, work: Workload) -> Cost:
-        """What it takes on this machine, where that can be told before."""
+        """Return the estimated cost on this machine, where it can be estimated."""
         return Cost(0.0, 0)
 
     def open(self, folder: Path) -> object:
-        """What later steps work with, out of the finished step's folder; of most steps that is files alone."""
+        """Return what later steps work with, read from the finished step's folder; for most steps nothing but files."""
         raise TypeError(f"step {self.name} leaves files, and nothing that is opened")
 
     def opening(self) -> Mapping[str, object]:
-        """What of the step decides how `open` reads its folder."""
+        """Return the fields that affect how `open` reads the folder."""
         return {}
 
     def lend(self, opened: object) -> object:
-        """What a later step gets of what is kept: a copy where it may be changed."""
+        """Return what a later step gets of a kept result: a copy if it may be changed."""
         return opened
 
     def key(self, seen: Mapping[str, str]) -> str:
-        """Hash of name, version, fields and inputs; `seen` tells inputs by step name, as `Step.seen` does."""
+        """Return a hash of name, version, fields and inputs; `seen` maps input steps to their `Step.seen`."""
         content = {
             "step": self.name,
             "version": self.version,
@@ -148,7 +148,7 @@ class Step(ABC):
         return _hash(content)
 
     def seen(self, digest: str) -> str:
-        """How later steps tell this result from another: by its content, and by what decides how it is opened."""
+        """Return how later steps identify this result: by its content, and by the fields that affect `open`."""
         opening = self.opening()
         return _hash({"content": digest, "opening": opening}) if opening else digest
 
@@ -166,7 +166,7 @@ def _plain(value: object) -> object:
 
 
 class StepRecord(Artefact):
-    """Beside a finished step's files: its key, a digest of their content, what it cost, and what computed it."""
+    """Stored beside a finished step's files: its key, a digest of their content, its cost, and its environment."""
 
     name: str
     key: str
@@ -175,13 +175,13 @@ class StepRecord(Artefact):
     seconds: float
     peak_mib: float
     device: str
-    environment: Environment | None = None  # None: of a version that did not note it
+    environment: Environment | None = None  # None: written by a version that did not record it
 
 
 def digest_folder(folder: Path, *, leave_out: Set[str]) -> tuple[str, int]:
-    """Hash over the paths and contents of a folder's files, and their size in bytes.
+    """Return a hash over the paths and contents of a folder's files, and their size in bytes.
 
-    What in it is named in `leave_out`, file or folder, does not count.
+    Files and folders named in `leave_out` are ignored.
     """
     digest, size = hashlib.sha256(), 0
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):

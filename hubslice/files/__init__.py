@@ -1,1 +1,1 @@
-"""The files of a model repository: checked before they are trusted, and written to the same bytes each time."""
+"""The files of a model repository: validated before use, and written reproducibly."""

@@ -1,6 +1,6 @@
-"""The YAML at the head of a card, which anybody may have written: a few hundred bytes of it must not become gigabytes.
+"""Parse the YAML header of a model card safely: a few hundred bytes must not expand to gigabytes.
 
-Aliases name a value again, and merge keys (`<<`) take in the keys of other mappings. Both may stand within what they
+Aliases repeat a value, and merge keys (`<<`) include the keys of other mappings. Both may be nested in what they
 repeat, so that every line doubles the document.
 """
 
@@ -13,15 +13,15 @@ import yaml
 
 from hubslice.core.foreign_errors import message_of
 
-# The YAML between the `---` lines; never less far than huggingface_hub, which reads what is there once more.
+# The YAML between the `---` lines; never shorter than what huggingface_hub would read again.
 HEAD: Final = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
-_MOST: Final = 1_000_000  # values once aliases and merges are written out; without them a head has far fewer
-_DEEPEST: Final = 100  # levels, also written out
-_LONGEST: Final = 4_000  # characters of a number: reading `1:1:1:...` takes the square of its length
+_MOST: Final = 1_000_000  # maximum values after expanding aliases and merges; ordinary headers have far fewer
+_DEEPEST: Final = 100  # maximum nesting, also after expansion
+_LONGEST: Final = 4_000  # characters of a number: parsing `1:1:1:...` takes quadratic time
 
 
 class _Loader(yaml.SafeLoader):
-    """Looks at the whole document before anything is made of it."""
+    """A loader that checks the whole document before it constructs any values."""
 
     def get_single_node(self) -> yaml.Node | None:
         root: yaml.Node | None = super().get_single_node()
@@ -37,19 +37,19 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_head(text: str) -> Any:
-    """What `yaml.safe_load` gives.
+    """Parse YAML like `yaml.safe_load`, within limits.
 
     Raises:
-        yaml.YAMLError: it is not YAML, a value cannot be read, it lies too deep, or it grows.
+        yaml.YAMLError: it is not YAML, a value cannot be read, or it is too deep or too large after expansion.
     """
     try:
         return yaml.load(text, Loader=_Loader)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # of values with odd tags
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # values with unusual tags
         raise yaml.YAMLError(f"a value cannot be read: {message_of(error)}") from error
 
 
 def _written_out(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
-    """How many values a node is, and how many levels deep, where every alias and every merge is written out."""
+    """Count the values and levels of a node with every alias and merge expanded."""
     if id(node) in known:
         found = known[id(node)]
         if found is None:

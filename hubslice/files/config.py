@@ -1,4 +1,4 @@
-"""config.json and its like, as a model repository has them: read with suspicion."""
+"""Read untrusted JSON files of a model repository, such as config.json."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hubslice.core.foreign_errors import message_of
 from hubslice.files.config_entries import check_entries
 from hubslice.files.config_redirects import check_followed, walk
 
-LARGEST_FILE = 1 << 25  # bytes
-LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or images
+LARGEST_FILE = 1 << 25  # maximum bytes of a file
+LARGEST_NUMBER = 1 << 24  # more than any model's widths, depths, vocabularies or image sizes
 MOST_CLASSES = 1 << 20
 CLASSES = ("num_classes", "num_labels")
-COPY = "hubslice-"  # how the names of temporary folders begin in which stock libraries read checked files
+COPY = "hubslice-"  # prefix of temporary folders in which stock libraries read checked files
 
 
 def read_object(path: Path, where: str) -> dict[str, Any]:
-    """The JSON object in the file; `where` names the model in messages.
+    """Read the JSON object in the file; `where` is the model's name in messages.
 
     Raises:
-        ModelError: it is not a JSON object, leads to code, other files or another repository (`followed`), or has an
-            entry of another kind than hubslice reads (`entries`).
+        ModelError: it is not a JSON object, refers to code, other files or another repository (`followed`), or an entry
+            has a type that hubslice does not accept (`entries`).
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
@@ -34,8 +34,8 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
                 f"{where}: {path.name} has {path.stat().st_size} bytes, more than a configuration needs",
                 hint="mend it, or choose another revision",
             )
-        content = json.loads(path.read_bytes().decode())  # as timm and transformers: UTF-8 without a byte order mark
-        json.dumps(content, ensure_ascii=False).encode()  # JSON can spell halves of characters, which no text has
+        content = json.loads(path.read_bytes().decode())  # like timm and transformers: UTF-8 without a byte order mark
+        json.dumps(content, ensure_ascii=False).encode()  # JSON can escape lone surrogates, which are not valid text
     except FileNotFoundError as error:
         raise ModelError(
             f"{where} is not a model: it has no {path.name}", hint="give a Hub id or a folder with config.json"
@@ -54,7 +54,7 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
 
 @contextmanager
 def checked_copy(contents: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
-    """A temporary folder with these JSON files alone, by name: what a stock library reads is what was checked."""
+    """Yield a temporary folder with only these JSON files, by name, so that stock libraries read what was checked."""
     with TemporaryDirectory(prefix=COPY) as folder:
         for name, content in contents.items():
             Path(folder, name).write_text(json.dumps(content))
@@ -62,10 +62,10 @@ def checked_copy(contents: Mapping[str, Mapping[str, Any]]) -> Iterator[Path]:
 
 
 def check_numbers(config: dict[str, Any], where: str) -> None:
-    """Refuse numbers that no architecture has, before a library reserves memory for them.
+    """Refuse numbers that no architecture has, before a library allocates memory for them.
 
     Raises:
-        ModelError: there is one.
+        ModelError: there is such a number.
     """
     for key, value in walk(config):
         classes = key in CLASSES and not (type(value) is int and 0 <= value <= MOST_CLASSES) and value is not None

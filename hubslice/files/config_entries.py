@@ -1,4 +1,4 @@
-"""What kinds of values the entries that hubslice reads in a model's JSON may have."""
+"""The value types accepted for the entries of a model's JSON files that hubslice reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubslice.core.errors import ModelError
 
 @dataclass(frozen=True)
 class Kind:
-    """`words` complete "it must be"; null is always allowed, as is a missing entry."""
+    """A type of values; `words` completes "it must be". Null and missing entries are always allowed."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -32,7 +32,7 @@ def _whole(value: object) -> bool:
 
 
 def _length(value: Any) -> bool:
-    """Tokenizers without a limit have 1e30, and some write it as 1e+30."""
+    """Return whether it is a length. Tokenizers without a limit have 1e30, and some files write it as 1e+30."""
     return _number(value) and value >= 1 and value == int(value)
 
 
@@ -45,7 +45,7 @@ def _name(value: object) -> bool:
 
 
 def _classes(value: object) -> bool:
-    """Names by number, each number once."""
+    """Return whether it maps unique numbers to names."""
     if not isinstance(value, dict) or not all(re.fullmatch(r"-?[0-9]{1,9}", key) for key in value):
         return False
     return len({int(key) for key in value}) == len(value) and all(map(_name, value.values()))
@@ -68,7 +68,7 @@ NAMES = Kind(
 )
 RESAMPLING = Kind("a whole number or a text", lambda value: _whole(value) or _text(value))
 
-_WEIGHTS: Mapping[str, Kind] = {  # timm's pretrained_cfg; in its oldest configs at the top
+_WEIGHTS: Mapping[str, Kind] = {  # timm's pretrained_cfg; at the top level in its oldest configs
     "crop_mode": TEXT,
     "crop_pct": NUMBER,
     "fixed_input_size": SWITCH,
@@ -122,7 +122,7 @@ _TOKENIZER: Mapping[str, Kind] = {
     "tokenizer_class": TEXT,
     "truncation_side": SIDE,
 }
-# By file; by the part of the file, of which "" is the whole.
+# By file, then by section of the file; "" is the top level.
 KINDS: Mapping[str, Mapping[str, Mapping[str, Kind]]] = {
     "config.json": {"": _CONFIG, "pretrained_cfg": _WEIGHTS, "model_args": {"num_classes": WHOLE}},
     "preprocessor_config.json": {"": _PROCESSOR},
@@ -132,10 +132,10 @@ KINDS: Mapping[str, Mapping[str, Mapping[str, Kind]]] = {
 
 
 def check_entries(content: Mapping[str, Any], name: str, file: str) -> None:
-    """Nothing where all entries of the file of this name have values that can be read; `file` is for messages.
+    """Check that all entries of the file of this name have an accepted type; `file` is its name in messages.
 
     Raises:
-        ModelError: one has not.
+        ModelError: an entry has another type.
     """
     for part, kinds in KINDS.get(name, {}).items():
         held = content.get(part) if part else content

@@ -1,6 +1,6 @@
-"""Entries of a model's JSON that make a stock library run code, read another file, or ask the Hub.
+"""Find entries of a model's JSON that make a stock library run code, read another file, or contact the Hub.
 
-Those without which the weights would be others are refused. Those that only say how fast to compute are left out.
+Entries that affect which weights are loaded are refused. Entries that only affect speed are removed.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from hubslice.files.names import WEIGHTS
 
 ATTENTION = frozenset({"attn_implementation", "_attn_implementation", "_attn_implementation_internal"})
 EXPERTS = frozenset({"experts_implementation", "_experts_implementation", "_experts_implementation_internal"})
-# What PyTorch itself computes; any other name is code of another package, or of a repository.
+# Implementations in PyTorch itself; any other name refers to code of another package, or of a repository.
 BUILT_IN = frozenset({"eager", "sdpa", "batched_mm", "grouped_mm"})
 # Code that a network does not need: compiled kernels, fused layers, pipelines.
 OPTIONAL = frozenset({"use_kernels", "kernel_config", "fusion_config", "custom_pipelines", "custom_generate"})
-# In what form the library's code answers; parts of a network count on the usual one of each other.
+# The form in which the library's code returns results; parts of a network rely on each other's default form.
 FORM = frozenset({"return_dict", "use_return_dict"})
 CODE = frozenset({"auto_map", "trust_remote_code"})
-# Other files in place of those that are read and checked.
+# Files that replace those that are read and checked.
 REDIRECTS = frozenset(
     {"transformers_weights", "configuration_files", "fast_tokenizer_files", "gguf_file", "init_inputs"}
 )
 QUANTIZED = frozenset({"quantization_config", "compression_config"})
-# Arguments of timm.create_model that are about files, or about how faithfully they are loaded, not the architecture.
+# Arguments of timm.create_model that concern files, or how strictly they are loaded, not the architecture.
 NOT_OF_ARCHITECTURE = frozenset(
     {"cache_dir", "checkpoint_path", "feature_cfg", "features_only", "kwargs_filter", "pretrained", "pretrained_cfg"}
     | {"pretrained_cfg_overlay", "pretrained_filter_fn", "pretrained_model_args", "pretrained_strict", "seed"}
 )
-_SOURCE = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)  # before the name of a model, for timm
+_SOURCE = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)  # prefixes of model names in timm
 _HINT = "mend the file, or choose another revision"
 
 
 def check_followed(content: dict[str, Any], file: str) -> None:
-    """Nothing where no entry at any depth leads to code, to other weights, or to another repository.
+    """Check that no entry at any depth refers to code, to other weights, or to another repository.
 
-    `file` is what messages call it.
+    `file` is its name in messages.
 
     Raises:
-        ModelError: one does.
+        ModelError: an entry does.
     """
     for key, value in walk(content):
         if key in CODE and value:
@@ -74,14 +74,14 @@ def check_followed(content: dict[str, Any], file: str) -> None:
 
 
 def without_optional(content: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The content without what names code that the network does not need, and a sentence on each entry left out."""
+    """Remove entries that name code the network does not need; returns the rest, and a sentence on each one removed."""
     told: list[str] = []
     kept = _kept(content, told)
     return kept, tuple(dict.fromkeys(told))
 
 
 def walk(content: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    """Every entry at any depth with its key; those of a list have the list's."""
+    """Yield every entry at any depth with its key; items of a list have the list's key."""
     todo: list[tuple[str, object]] = list(content.items())
     while todo:
         key, value = todo.pop()
@@ -96,7 +96,7 @@ def _kept(content: dict[str, Any], told: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in content.items():
         if key in CODE | REDIRECTS | QUANTIZED | FORM:
-            continue  # checked: nothing is behind it
+            continue  # checked above: nothing is nested in it
         if key in ATTENTION | EXPERTS:
             if not _built_in(value):
                 what = "attention" if key in ATTENTION else "experts"
@@ -116,5 +116,5 @@ def _built_in(value: object) -> bool:
 
 
 def _told(value: object) -> str:
-    """A value in one line, without what could steer a terminal."""
+    """Return a value as one line without terminal control characters."""
     return ascii(value)[:80]

@@ -1,4 +1,4 @@
-"""The names of the files that make up a model and a published student."""
+"""File names of models and of published students."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ RECIPE: Final = "recipe.yaml"
 REPORT: Final = "report.json"
 WEIGHTS: Final = "model.safetensors"
 INDEX: Final = "model.safetensors.index.json"
-DELTA: Final = "delta.safetensors"  # in place of the weights: their difference to the teacher's
-SIGNATURE: Final = "model.sig"  # over the published files, in the OMS format
-RESULTS: Final = ".eval_results/hubslice.yaml"  # the accuracy, for the leaderboard of a benchmark of the Hub
+DELTA: Final = "delta.safetensors"  # replaces the weights: their difference to the teacher's
+SIGNATURE: Final = "model.sig"  # of the published files, in the OMS format
+RESULTS: Final = ".eval_results/hubslice.yaml"  # the accuracy, for the leaderboard of a benchmark on the Hub
 SLICE: Final = "slice.safetensors"
-SEARCH: Final = "search.json"  # how a slice was searched for; under evidence/ of a student
+SEARCH: Final = "search.json"  # how a slice was searched for; in a student's evidence/ folder
 SHAPES: Final = "shapes.json"  # of a compact model: where its widths differ from its architecture's

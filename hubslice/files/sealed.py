@@ -1,4 +1,4 @@
-"""Tensors and facts in one safetensors file that notices when a bit of it was changed."""
+"""Store tensors and facts in one safetensors file with a checksum over its content."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from hubslice.files.tensor_writing import sorted_header
 
 T = TypeVar("T")
 
-# What reading tensors with facts of any kind and shape raises where they are damaged.
+# Raised by reading tensors and facts of any type and shape from damaged files.
 UNREADABLE: Final = (*(OSError, SafetensorError, AttributeError, LookupError, RecursionError, TypeError, ValueError),)
 FORMAT, ABOUT, SEAL = "format", "about", "sha256"  # keys of the metadata
 VERSION = 2
 
 
 def write_sealed(path: AnyPath, kind: str, about: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> None:
-    """Write atomically; `about` is plain data, `kind` says in a word what the file is."""
+    """Write the file atomically; `about` is plain data, `kind` says in a word what the file is."""
     text = json.dumps(about, sort_keys=True)
     metadata = {FORMAT: _format(kind), ABOUT: text, SEAL: _seal(kind, text, tensors)}
     write_atomically(path, sorted_header(to_safetensors(dict(tensors), metadata=metadata)))
@@ -38,10 +38,10 @@ def write_sealed(path: AnyPath, kind: str, about: Mapping[str, object], tensors:
 def read_sealed(
     path: AnyPath, kind: str, build: Callable[[dict[str, Any], dict[str, np.ndarray]], T], *, hint: str | None = None
 ) -> T:
-    """What `build` makes of `about` and the tensors, as `write_sealed` wrote them; `hint` says how to make it again.
+    """Return `build(about, tensors)` for a file of `write_sealed`; `hint` says how to create the file again.
 
     Raises:
-        RunError: the file is missing, of another kind, not as it was written, or not what `build` can use.
+        RunError: the file is missing, of another kind, changed, or rejected by `build`.
     """
     path = as_path(path)
     try:
@@ -58,7 +58,7 @@ def read_sealed(
 
 
 def check_replaceable(path: Path, kind: str) -> None:
-    """Make sure that writing such a file to `path` takes the place of nothing, or of one of any version.
+    """Check that writing such a file to `path` replaces nothing, or a file of this kind in any version.
 
     Raises:
         InputError: a folder or another file is there.

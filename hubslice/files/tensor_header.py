@@ -1,4 +1,4 @@
-"""The header of a safetensors file, read with suspicion: before a library maps the file or reserves memory for it.
+"""Parse the header of an untrusted safetensors file before a library maps it or allocates memory for it.
 
 The format (https://github.com/huggingface/safetensors): eight bytes with the length of the header, the header as JSON,
 then the tensors back to back.
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 LENGTH = 8  # bytes of the header's length, little endian, at the start of the file
-LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors library
-MOST_TENSORS = 100_000  # in one file; the largest models have as many in all of their shards
-LONGEST_NAME = 1_000  # characters
-_MOST_VALUES = 20 * MOST_TENSORS  # of the JSON: a tensor has about ten; what has far more would fill the memory
+LARGEST_HEADER = 100_000_000  # maximum bytes, as in the safetensors library
+MOST_TENSORS = 100_000  # in one file; the largest models have that many in all of their shards
+LONGEST_NAME = 1_000  # maximum characters
+_MOST_VALUES = 20 * MOST_TENSORS  # of the JSON: a tensor has about ten; far more would exhaust the memory
 MOST_AXES = 64
 # Bits of one element.
 DTYPES = {
@@ -36,7 +36,7 @@ class HeaderError(ValueError):
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What a header says of one tensor; `begin` and `end` count bytes behind the header."""
+    """A header's entry for one tensor; `begin` and `end` are byte offsets after the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -63,13 +63,13 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a file that holds exactly the tensors that it names.
+    """Read the header of a file that contains exactly the tensors named in it.
 
     Raises:
-        HeaderError: it does not, or has no such header.
+        HeaderError: it does not, or has no valid header.
         OSError: the file cannot be read.
     """
-    if not path.is_file():  # a named pipe would never answer
+    if not path.is_file():  # opening a named pipe would block
         raise HeaderError("it is not a file")
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -78,20 +78,20 @@ def read_header(path: Path) -> Header:
 
 
 def parse_header(data: bytes) -> Header:
-    """As `read_header`, for the bytes of a whole file.
+    """Parse the header from the bytes of a whole file, as `read_header` does.
 
     Raises:
-        HeaderError: they are not such a file.
+        HeaderError: they are not a safetensors file.
     """
     length = header_length(data[:LENGTH], len(data))
     return parse_text(data[LENGTH : LENGTH + length], len(data) - LENGTH - length)
 
 
 def header_length(start: bytes, size: int | None) -> int:
-    """Bytes of the header, told by the file's first eight; `size` is the file's, None where it is not known.
+    """Return the header's length in bytes from the file's first eight; `size` is the file's, None if unknown.
 
     Raises:
-        HeaderError: the file has no room for it.
+        HeaderError: the header would not fit into the file.
     """
     length = int.from_bytes(start, "little")
     if len(start) < LENGTH or (size is not None and length > size - LENGTH):
@@ -104,10 +104,10 @@ def header_length(start: bytes, size: int | None) -> int:
 
 
 def parse_text(text: bytes, held: int | None) -> Header:
-    """The header of its JSON; `held` bytes are behind it in the file, None where that is not known.
+    """Parse the header's JSON; `held` is the number of bytes after it in the file, None if unknown.
 
     Raises:
-        HeaderError: it describes no tensors, or others than those bytes.
+        HeaderError: it does not describe tensors, or its tensors do not match those bytes.
     """
     if (count := text.count(b'"data_offsets"')) > MOST_TENSORS:
         raise _too_many(count)
@@ -170,7 +170,7 @@ def _sizes(value: object) -> bool:
 
 
 def _check_places(tensors: Mapping[str, TensorInfo], held: int | None) -> None:
-    """Raise unless the tensors lie back to back and fill the file."""
+    """Raise HeaderError unless the tensors are contiguous and fill the file."""
     at = 0
     for name, info in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         if info.begin != at:

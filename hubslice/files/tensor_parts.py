@@ -1,4 +1,4 @@
-"""Tensors in files of which only some bytes are read."""
+"""Read parts of tensors from files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hubslice.files.tensor_header import Header, TensorInfo
 
 
 class Piece(NamedTuple):
-    """Bytes `start` to `stop` of a tensor, counted from its own first."""
+    """Bytes `start` to `stop` of a tensor, relative to its first byte."""
 
     tensor: str
     start: int
@@ -18,19 +18,19 @@ class Piece(NamedTuple):
 
 
 class Part(Protocol):
-    """A file's bytes behind its header."""
+    """The data of a file after its header."""
 
     @property
     def read(self) -> int:
-        """How many were read so far."""
+        """The number of bytes read so far."""
 
     def get(self, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The bytes of each span, which are in rising order."""
+        """Return the bytes of each range; the ranges are in ascending order."""
 
 
 @dataclass
 class Tensors:
-    """A model's tensors by name, in the order of their files, and how to read them; `commit` is that on the Hub."""
+    """A model's tensors by name, in the order of their files, and the files to read; `commit` is that on the Hub."""
 
     name: str
     commit: str | None = None
@@ -46,15 +46,15 @@ class Tensors:
 
     @property
     def bytes_read(self) -> int:
-        """Bytes read so far, from the network or from files, headers included."""
+        """Bytes read so far, from the network or from files, including headers."""
         return self._headers + sum(file.read for file in self._files)
 
     def read(self, pieces: Sequence[Piece]) -> list[bytes]:
-        """The bytes of each piece.
+        """Return the bytes of each piece.
 
         Raises:
-            FetchError: the Hub does not give them.
-            IntegrityError: a file that had to be fetched whole is not what the Hub promised.
+            FetchError: they cannot be fetched from the Hub.
+            IntegrityError: a file that had to be fetched whole does not match the Hub's checksum.
         """
         wanted: dict[int, set[Piece]] = {}
         for piece in pieces:
@@ -70,7 +70,7 @@ class Tensors:
         return begin + piece.start, begin + piece.stop
 
     def add(self, header: Header, length: int, file: Part) -> None:
-        """Take in a file's tensors; `length` bytes were read to know its header."""
+        """Add a file's tensors; `length` is the number of bytes read to get its header."""
         self._headers += length
         for name, info in header.tensors.items():
             self.infos[name] = info

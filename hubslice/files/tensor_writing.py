@@ -1,7 +1,7 @@
-"""Safetensors files whose bytes follow from their content.
+"""Make safetensors files reproducible.
 
-The safetensors library writes a file's metadata in random order, so equal files get unequal checksums. Here the header
-is written again with its metadata sorted.
+The safetensors library writes a file's metadata in random order, so equal files get different checksums. The functions
+rewrite the header with sorted metadata.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _LENGTH = 8  # bytes of the header's length, little endian, at the start of the 
 
 
 def sorted_header(data: bytes) -> bytes:
-    """The same safetensors file with its metadata sorted by key."""
+    """Return the same safetensors file with its metadata sorted by key."""
     return _sorted(data) + data[_size(data) :]
 
 
@@ -31,11 +31,11 @@ def _size(data: bytes) -> int:
 
 
 def _sorted(data: bytes) -> bytes:
-    """The header alone, as long as it was: the tensors behind it stay where they are."""
+    """Return the sorted header with its original length, so that the tensors after it do not move."""
     size = _size(data)
     header = json.loads(data[_LENGTH:size])
     if "__metadata__" in header:
         header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    # Both writers are compact; were one ever longer, the file stays as it is.
+    # Both writers produce compact JSON; if this one were longer, the file stays unchanged.
     return data[:_LENGTH] + text.ljust(size - _LENGTH) if len(text) <= size - _LENGTH else data[:size]

@@ -1,1 +1,1 @@
-"""The teacher as one ONNX program graph, and the map from its neurons to the model's parameters."""
+"""Export a model as an ONNX graph, and map its neurons to the model's parameters."""

@@ -1,4 +1,4 @@
-"""Attention over queries of any rank, in the one form for which the exporter has an ONNX function."""
+"""Reshape attention of any rank to the one form for which the exporter has an ONNX function."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ RANK = 4  # of query, key and value: [batch, heads, tokens, features]
 
 
 class FourAxes(TorchFunctionMode):
-    """Within it, `scaled_dot_product_attention` sees query, key and value with four axes whatever they were given with.
+    """A mode in which `scaled_dot_product_attention` always gets query, key and value with four axes.
 
-    Attention within windows or groups has more leading axes ([batch, heads, windows, tokens, features] in hiera),
-    attention of one head has fewer. To all of them attention does the same one by one, so that they can be one axis:
-    the first one, on which the samples are.
+    Attention within windows or groups has more leading axes ([batch, heads, windows, tokens, features] in hiera), and
+    attention with one head has fewer. Attention treats all of them independently, so they can be merged into one axis:
+    the first one, that of the samples.
     """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """The function's own result; of attention in the shape that it has without this mode."""
+        """Call the function; the result of attention has the same shape as without this mode."""
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
             return _attend(func, args, kwargs)
@@ -37,22 +37,22 @@ def _attend(attention: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[
     try:
         query, key, value = (given[name] for name in ("query", "key", "value"))
         shapes = [each.shape for each in (query, key, value)]
-    except (KeyError, AttributeError):  # for the function itself to complain of
+    except (KeyError, AttributeError):  # the function itself raises the error
         return attention(*args, **kwargs)
     if query.ndim == RANK:
         return attention(*args, **kwargs)
     leading = torch.broadcast_shapes(*(shape[:-3] for shape in shapes))
     flat = {"query": _flat(query, leading), "key": _flat(key, leading), "value": _flat(value, leading)}
-    if mask is not None and mask.ndim > (3 if leading else 2):  # one of fewer axes is the same for all on the first
+    if mask is not None and mask.ndim > (3 if leading else 2):  # one with fewer axes is the same for all leading ones
         flat["attn_mask"] = _flat(mask, leading)
     found = attention(**(given | flat))
     return found.reshape(*leading, *query.shape[-3:-1], value.shape[-1])
 
 
 def _flat(tensor: Tensor, leading: Sequence[int]) -> Tensor:
-    """[*leading, heads, tokens, features], or less, as [batch, heads, tokens, features].
+    """Reshape [*leading, heads, tokens, features], or fewer axes, to [batch, heads, tokens, features].
 
-    The first of three axes is the batch.
+    Of three axes the first is the batch.
     """
     if not leading:
         return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.reshape(*[1] * (RANK - tensor.ndim), *tensor.shape)

@@ -1,4 +1,4 @@
-"""The channel map: which units of a network can be removed, and what of which tensor belongs to each."""
+"""Build the channel map: the removable units of a network, and the tensor entries that belong to each."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ AVERAGING = (nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)
 
 
 def channel_map(model: Model) -> ChannelMap:
-    """All groups of units that can be removed from the model, and why its other layers stay whole.
+    """Return all groups of units that can be removed from the model, and why its other layers cannot be reduced.
 
-    torch-pruning proposes the groups; each is then tried on a copy with random weights: units made zero must not reach
-    their readers, and taking them out must not change the logits. The map depends on the architecture and its widths
-    alone, not on the weights. The model stays as it is.
+    torch-pruning proposes the groups; each is then tested on a copy with random weights: units set to zero must not
+    affect their readers, and removing them must not change the logits. The map depends only on the architecture and its
+    widths, not on the weights. The model is not changed.
     """
     inputs = model.example_inputs(2, seed=0)
     module = copy.deepcopy(model.module).float().cpu().eval().requires_grad_(True)
-    sizes = _observe(copy.deepcopy(module), inputs)  # never the copy that is traced: some networks keep tensors
+    sizes = _observe(copy.deepcopy(module), inputs)  # not the copy that is traced: some networks store tensors
     order = [*sizes, *(name for name, _ in module.named_modules() if name not in sizes)]
     layers = [name for name in order if isinstance(module.get_submodule(name), Layer)]
     try:
         ties = find_ties(module, inputs)
-    except Exception as error:  # torch-pruning documents no closed set of errors
+    except Exception as error:  # torch-pruning does not document which errors it raises
         reason = f"the network cannot be traced ({type(error).__name__}: {message_of(error)})"
         return ChannelMap((), dict.fromkeys(layers, reason))
     groups, whole = _sort(module, ties, order)
@@ -60,7 +60,7 @@ def channel_map(model: Model) -> ChannelMap:
 
 
 def _observe(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, int]:
-    """Modules by the time when they are first done, with the size of what they give for a sample; 0 if no tensor."""
+    """Return modules in the order of first completion, with the output size for a sample; 0 if it is no tensor."""
     done: dict[str, int] = {}
 
     def note(name: str, result: Any) -> None:
@@ -78,7 +78,7 @@ def _observe(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, int]:
 
 
 def _sort(module: nn.Module, ties: Iterable[Tie], order: list[str]) -> tuple[list[ChannelGroup], dict[str, str]]:
-    """The ties as groups of like units in the order of the network, and why other layers stay whole."""
+    """Sort the ties into groups of similar units in network order, and return why other layers cannot be reduced."""
     rank = {name: number for number, name in enumerate(order)}
     rigid = _rigid(module)
     widths = {
@@ -105,7 +105,7 @@ def _sort(module: nn.Module, ties: Iterable[Tie], order: list[str]) -> tuple[lis
 
 
 def _names(groups: list[ChannelGroup]) -> list[str]:
-    """Names of the groups; where a layer's channels fall into several, those behind the first are numbered."""
+    """Return the names of the groups; if a layer's channels fall into several, all but the first are numbered."""
     seen: dict[str, int] = defaultdict(int)
     found = []
     for group in groups:
@@ -122,7 +122,7 @@ def _signature(places: Iterable[Place]) -> tuple[tuple[tuple[str, str], int], ..
 
 
 def _obstacle(tie: Tie, rigid: Mapping[str, str], widths: Mapping[tuple[str, str], int]) -> str | None:
-    """Why a tie cannot be a unit, None if nothing speaks against it."""
+    """Return why a tie cannot be a unit, else None."""
     if tie.obstacles:
         return f"tied to {tie.obstacles[0]}"
     if not any(place.side == "in" for place in tie.places):
@@ -136,7 +136,7 @@ def _obstacle(tie: Tie, rigid: Mapping[str, str], widths: Mapping[tuple[str, str
 
 
 def _averaging(module: nn.Module, tie: Tie) -> str | None:
-    """That a tie is to a normalisation of the architecture's own which averages over channels, found out by trying."""
+    """Return the reason if a tie includes a custom normalisation that averages over channels, determined by a test."""
     for name in filter(None, map(parameter_of, tie.obstacles)):
         path, _, leaf = name.rpartition(".")
         norm, values = module.get_submodule(path), module.get_parameter(name)
@@ -148,14 +148,14 @@ def _averaging(module: nn.Module, tie: Tie) -> str | None:
 
 @torch.inference_mode()
 def _mixes(norm: nn.Module, channels: int) -> bool:
-    """Whether what one channel holds changes what comes out of others, in images or in tokens."""
+    """Return whether one channel's input affects other channels' output, for images or tokens."""
     for shape, axis in (((1, channels, 2, 2), 1), ((1, 2, channels), 2)):
         before = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         after = before.clone()
         after.select(axis, 0).mul_(2)
         try:
             apart = (norm(before) - norm(after)).abs()
-        except Exception:  # its inputs have another form
+        except Exception:  # its input has another shape
             continue
         if apart.shape == before.shape and bool((apart.narrow(axis, 1, channels - 1) > 1e-6).any()):
             return True
@@ -163,7 +163,7 @@ def _mixes(norm: nn.Module, channels: int) -> bool:
 
 
 def _rigid(module: nn.Module) -> dict[str, str]:
-    """The layers that cannot lose channels, with the reason."""
+    """Return the layers that cannot lose channels, with the reason."""
     owners: dict[int, list[str]] = defaultdict(list)
     for name, parameter in module.named_parameters(remove_duplicate=False):
         owners[id(parameter)].append(name.rpartition(".")[0])
@@ -198,7 +198,7 @@ def _width(layer: Any, side: str) -> int:
 
 
 def _group(module: nn.Module, members: list[Tie], rank: Mapping[str, int]) -> ChannelGroup:
-    """One group of ties that hang on the same layers in the same way."""
+    """Return one group for ties that involve the same layers in the same way."""
     units = [_by_layer(tie) for tie in members]
     keys = sorted(units[0], key=lambda key: (rank[key[0]], key[1]))
     makers = [key for key in keys if key[1] == "out"]
@@ -226,16 +226,16 @@ def _by_layer(tie: Tie) -> dict[tuple[str, str], list[int]]:
 
 
 def _makers(module: nn.Module, group: ChannelGroup) -> list[str]:
-    """The convolutions and linear layers whose outputs a group's units are, gates included."""
+    """Return the convolutions and linear layers that output a group's units, including gates."""
     names = dict.fromkeys(part.tensor.rpartition(".")[0] for part in (*group.makes, *group.reads) if part.axis == 0)
     return [name for name in names if isinstance(module.get_submodule(name), Layer)]
 
 
 def _without_gates(module: nn.Module, group: ChannelGroup, sizes: Mapping[str, int]) -> ChannelGroup:
-    """The group with layers that give one number a channel, where others give an image, counted among the readers.
+    """Move layers with one output value per channel to the readers if others output images.
 
-    Such is the gate of a squeeze-excite block: it multiplies what others make, so for a channel that is zero it does
-    not matter. That it does not is tried later.
+    The gate of a squeeze-excite block is such a layer: it multiplies the output of others, so for a channel that is
+    zero it has no effect. This is tested later.
     """
     makers = {name: module.get_submodule(name) for name in _makers(module, group)}
     values = {name: sizes[name] // _width(layer, "out") for name, layer in makers.items()}

@@ -1,4 +1,4 @@
-"""How a classifier's graph of any exporter is used: where its images have their channels, and which output answers."""
+"""Use classifier graphs of any exporter: find the channel axis of the images, and the output with the predictions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from hubslice.core.errors import ModelError
 
 COLOURS = (1, 3, 4)  # channels of an image
-NAMES = ("logits", "probabilities")  # of the output that answers, where shapes leave a choice
+NAMES = ("logits", "probabilities")  # names of the output with predictions, if shapes are ambiguous
 FLOATS = ("f2", "f4", "f8")
-LARGEST = 4096  # pixels of a side, as --input-size takes them at the most
+LARGEST = 4096  # maximum side in pixels, as for --input-size
 
-Sides = Sequence[int | None]  # of a tensor: None where any size is taken
+Sides = Sequence[int | None]  # of a tensor; None where any size is accepted
 
 
 def channels_last(shape: Sides) -> bool:
-    """Whether images of this shape are [N, H, W, C], as TensorFlow's are, and not [N, C, H, W].
+    """Return whether images of this shape are [N, H, W, C], as in TensorFlow, and not [N, C, H, W].
 
-    Told by the one of the two axes that is as long as an image has channels; where both are, by a square.
+    Determined by which of the two axes has the length of image channels; if both have, by which layout is square.
     """
     _, first, second, last = shape
     if last not in COLOURS:
@@ -28,16 +28,16 @@ def channels_last(shape: Sides) -> bool:
 
 
 def channels_first(shape: Sides) -> tuple[int | None, int | None, int | None, int | None]:
-    """The shape as [N, C, H, W]."""
+    """Return the shape as [N, C, H, W]."""
     samples, first, second, last = shape
     return (samples, last, first, second) if channels_last(shape) else (samples, first, second, last)
 
 
 def check_sides(name: str, shape: Sides) -> None:
-    """Make sure that a graph's input has the size of images, before memory for it is asked for.
+    """Check that a graph's input has the size of images, before memory for it is allocated.
 
     Raises:
-        ModelError: it is larger than any.
+        ModelError: it is larger than any image.
     """
     if any(side is not None and side > LARGEST for side in shape):
         told = " x ".join("?" if side is None else str(side) for side in shape)
@@ -48,18 +48,18 @@ def check_sides(name: str, shape: Sides) -> None:
 
 
 def arranged(pixels: np.ndarray, shape: Sides) -> np.ndarray:
-    """Images [N, C, H, W] as a graph with an input of this shape takes them."""
+    """Transpose images [N, C, H, W] for a graph with an input of this shape."""
     return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)) if channels_last(shape) else pixels
 
 
 def answering(name: str, found: Mapping[str, object], samples: int, classes: int | None) -> str:
-    """The output that answers, of all that the graph called `name` gives for so many samples, by name.
+    """Return the name of the output with the predictions; `found` are all outputs of the graph `name` for `samples`.
 
-    It is the only one; else the only one of floating point numbers with a value for each class and sample; else, among
-    those, the one that is called `logits`, or else `probabilities`.
+    It is the only output; else the only one of floating point numbers with a value for each class and sample; else,
+    among those, the one called `logits`, or else `probabilities`.
 
     Raises:
-        ModelError: none is, or several may be.
+        ModelError: no output qualifies, or several do.
     """
     if len(found) == 1:
         return next(iter(found))
@@ -89,7 +89,7 @@ def answering(name: str, found: Mapping[str, object], samples: int, classes: int
 
 
 def _bare(name: str) -> str:
-    """An output's name without the scopes and numbers that exporters put around it: `StatefulCall/logits:0`."""
+    """Return an output's name without the scopes and numbers added by exporters: `StatefulCall/logits:0`."""
     return name.rpartition("/")[2].partition(":")[0].lower()
 
 

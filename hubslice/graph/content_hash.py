@@ -1,4 +1,4 @@
-"""The checksum of an ONNX graph with its weights."""
+"""Checksum of an ONNX graph with its weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def graph_hash(path: Path) -> str:
-    """The SHA-256 of a graph together with the weights that lie beside it."""
+    """Return the SHA-256 of a graph together with its external weights."""
     digest = hashlib.sha256()
     for file in (path, path.with_name(f"{path.name}.data")):
         if file.is_file():

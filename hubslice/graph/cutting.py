@@ -1,4 +1,4 @@
-"""Channels taken out of a network's tensors; the numbers that its modules keep follow."""
+"""Remove channels from a network's tensors, and update the sizes stored in its modules."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import nn
 from hubslice.graph.channel_groups import ChannelGroup
 from hubslice.models.shapes import FEATURES, HEADS, HEADS_WIDTH, replace
 
-HEAD_CONVOLUTION = "conv_head"  # of MobileNetV3 and its like
+HEAD_CONVOLUTION = "conv_head"  # in MobileNetV3 and similar networks
 
 
 def cut(module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, np.ndarray]) -> None:
-    """Take units out of a network, in place. `removed` are numbers of units by the name of their group."""
+    """Remove units from a network, in place. `removed` are unit indices by the name of their group."""
     gone: dict[tuple[str, int], list[np.ndarray]] = defaultdict(list)
     cut_groups = [group for group in groups if len(removed.get(group.name, ()))]
     for group in cut_groups:
@@ -40,7 +40,7 @@ def cut(module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str,
 
 
 def _refit(module: nn.Module, path: str) -> None:
-    """Make a layer's numbers those of its tensors."""
+    """Set a layer's size attributes to those of its tensors."""
     layer: Any = module.get_submodule(path)
     match layer:
         case nn.modules.conv._ConvNd():
@@ -59,9 +59,10 @@ def _refit(module: nn.Module, path: str) -> None:
 
 
 def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
-    """The modules around a classifier know its inputs, for the day when they make a new one.
+    """Update the modules around a classifier that store its input size for creating a new one.
 
-    Of timm's networks with a convolution between pooling and classifier, the network knows that one's inputs, too.
+    In timm's networks with a convolution between pooling and classifier, the network also stores that layer's input
+    size.
     """
     if path not in (HEAD_CONVOLUTION, *_classifiers(module)):
         return
@@ -74,7 +75,7 @@ def _note_features(module: nn.Module, path: str, was: int, now: int) -> None:
 
 
 def _classifiers(module: nn.Module) -> list[str]:
-    """All layers of timm's classifiers, be they one or several; other libraries' models make new ones from the old."""
+    """Return all layers of timm's classifiers, one or several; other libraries derive new ones from the old."""
     get: Any = getattr(module, "get_classifier", lambda: ())
     found = get()
     heads = {id(part) for head in (found if isinstance(found, tuple | list) else (found,)) for part in _parts(head)}
@@ -86,7 +87,7 @@ def _parts(head: Any) -> list[nn.Module]:
 
 
 def _count_heads(module: nn.Module, group: ChannelGroup, fewer: int) -> None:
-    """The attention layer that owns a group of heads counts them."""
+    """Update the number of heads in the attention layer that owns a group of heads."""
     paths = [part.tensor.split(".")[:-1] for part in (*group.makes, *group.reads)]
     shared = [step for step, *_ in takewhile(lambda steps: len(set(steps)) == 1, zip(*paths, strict=False))]
     owners = {".".join(path[:depth]) for path in paths for depth in range(len(shared), len(path))}

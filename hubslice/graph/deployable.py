@@ -1,4 +1,4 @@
-"""A model as an ONNX graph for plain ONNX Runtime: constants folded, batch normalisation in the convolutions."""
+"""Export a model as an ONNX graph for plain ONNX Runtime: folded constants and batch normalisation."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from hubslice.graph.parity import check_parity
 from hubslice.models.base import POISONED, Model
 
 SAMPLES = 4
-INLINE = 1_500_000_000  # bytes of weights; a graph file holds no more than 2 GiB
-FULL_TOLERANCE = 1e-4  # of the largest logit: folded weights round otherwise
-HALF_TOLERANCE = 3e-2  # of the largest logit: float16 has three decimal digits, and layers add up their errors
+INLINE = 1_500_000_000  # bytes of weights; a graph file is limited to 2 GiB
+FULL_TOLERANCE = 1e-4  # relative to the largest logit: folded weights round differently
+HALF_TOLERANCE = 3e-2  # relative to the largest logit: float16 has three decimal digits, and errors add up over layers
 
 
 def write_onnx(model: Model, path: Path, *, half: bool = False, reporter: Reporter = SILENT) -> ParityReport:
-    """Write the model as an ONNX graph that computes the same, checked on seeded inputs, and then put it at `path`.
+    """Write the model as an ONNX graph to `path` after checking on seeded inputs that it computes the same.
 
-    The input is the module's (images normalised), float32 with a free batch axis, and so is the output, `logits`;
-    with `half` all between is float16. Labels and preprocessing are in the graph's metadata. The plain export keeps
-    the parameters of batch normalisation behind nodes that ONNX Runtime does not see through; here they are folded
-    into the convolutions before them. Weights of large models are in a file beside it, with `.data` behind its name.
+    The input is the module's (images normalised), float32 with a dynamic batch axis, and so is the output, `logits`;
+    with `half` everything between is float16. Labels and preprocessing are in the graph's metadata. In the plain
+    export, ONNX Runtime cannot fold batch normalisation, whose parameters are outputs of other nodes; here it is folded
+    into the preceding convolutions. Weights of large models are in a separate file, with `.data` appended to the name.
 
     Raises:
         ExportError: the model cannot be exported.
@@ -72,17 +72,17 @@ def write_onnx(model: Model, path: Path, *, half: bool = False, reporter: Report
                 else "ONNX Runtime's own optimisations may be at fault; `hubslice pull` exports without relying on them"
             )
             raise
-        if large:  # first, so that the graph never lies there without them
+        if large:  # first, so that the graph never exists without them
             weights.replace(path.with_name(weights.name))
         draft.replace(path)
     return parity
 
 
 def _join_limits(model: ir.Model) -> None:
-    """Clip in place of Min after Max with fixed numbers.
+    """Replace Min after Max with constant limits by Clip.
 
-    The optimizer does so too, but calls the limits after what is clipped, and loses some where that is clipped several
-    times (onnxscript 0.7.2), as before the three projections of Gemma's attention.
+    The optimizer does this too, but names the limits after the clipped tensor, and loses some if a tensor is clipped
+    several times (onnxscript 0.7.2), as before the three projections of Gemma's attention.
     """
     for upper in list(model.graph):
         lower = upper.inputs[0].producer() if upper.op_type == "Min" and upper.inputs[0] is not None else None
@@ -97,7 +97,7 @@ def _join_limits(model: ir.Model) -> None:
 
 
 def _is_number(value: ir.Value) -> bool:
-    """Whether it is one fixed number, of whatever type."""
+    """Return whether it is a constant scalar of any type."""
     maker = value.producer()
     given = maker.inputs[0] if maker is not None and maker.op_type == "CastLike" else value
     found = None if given is None else ir.convenience.get_const_tensor(given)
@@ -105,7 +105,7 @@ def _is_number(value: ir.Value) -> bool:
 
 
 def _drop_shapes_of_weights(proto: onnx.ModelProto) -> None:
-    """Weights have their shapes; said twice, tools that transpose them (ONNX Runtime's quantisation) trip over it."""
+    """Remove redundant shapes of weights, which break tools that transpose weights (ONNX Runtime's quantisation)."""
     weights = {tensor.name for tensor in proto.graph.initializer}
     kept = [value for value in proto.graph.value_info if value.name not in weights]
     del proto.graph.value_info[:]
@@ -113,10 +113,10 @@ def _drop_shapes_of_weights(proto: onnx.ModelProto) -> None:
 
 
 def _keep_paddings(proto: onnx.ModelProto) -> None:
-    """Keep ONNX Runtime from moving a padding with zeros into a MaxPool, whose own padding is minus infinity.
+    """Keep ONNX Runtime from fusing zero padding into a MaxPool, whose own padding is minus infinity.
 
-    That gives something else wherever a window is negative, as in BiT's stem (ONNX Runtime 1.31). It leaves a MaxPool
-    alone that also tells where it found the largest values, whether anybody asks for that or not.
+    The fusion changes the result wherever a window is negative, as in BiT's stem (ONNX Runtime 1.31). It skips a
+    MaxPool with a second output, the positions of the maxima, whether that is used or not.
     """
     padded = {output for node in proto.graph.node if node.op_type == "Pad" for output in node.output}
     for node in proto.graph.node:
@@ -131,7 +131,7 @@ def _halved(proto: onnx.ModelProto) -> onnx.ModelProto:
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numbers too small for float16 become its smallest
+            warnings.simplefilter("ignore")  # numbers too small for float16 become its smallest value
             return convert_float_to_float16(proto, keep_io_types=True)
     finally:
         logging.disable(before)

@@ -1,4 +1,4 @@
-"""What graphs that `hubslice convert` made say about themselves in their metadata."""
+"""Read the metadata of graphs that `hubslice convert` created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.artefacts.model import Preprocessing
 
 
 def described(metadata: Mapping[str, str]) -> tuple[Preprocessing, tuple[str, ...]] | None:
-    """How images are prepared for the graph and what its classes are called; None where it does not say both."""
+    """Return the graph's preprocessing and class names; None if one of them is missing."""
     try:
         labels: Any = json.loads(metadata["labels"])
         return Preprocessing.model_validate_json(metadata["preprocessing"]), tuple(map(str, labels))

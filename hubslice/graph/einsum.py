@@ -1,4 +1,4 @@
-"""An einsum of two operands as a product of matrices."""
+"""Rewrite an einsum of two operands as a matrix product."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from onnx import helper
 
 @dataclass(frozen=True)
 class _Letters:
-    """The letters of an einsum over one of them, by where they stand; each list in the order of the result.
+    """The letters of an einsum by the operands in which they occur; each list in the order of the result.
 
-    `shared` are in both operands and the result, `rows` in the left one alone, `column` in the right one alone, and
-    `inner` is summed over. The result's first letter, which stands for the samples, is in the left operand.
+    `shared` are in both operands and the result, `rows` only in the left one, `column` only in the right one, and
+    `inner` is summed over. The result's first letter, the sample axis, is in the left operand.
     """
 
     shared: list[str]
@@ -25,9 +25,10 @@ class _Letters:
 
 
 def product(node: Any, constants: dict[str, np.ndarray]) -> list[Any] | None:
-    """An Einsum as MatMul, with what its operands and result need to fit: "bhlk,bhtk->bhlt", "byhwc,hkc->byhwk".
+    """Rewrite an Einsum as MatMul with the required reshapes: "bhlk,bhtk->bhlt", "byhwc,hkc->byhwk".
 
-    None: it is another. Constants that the nodes need join `constants`. The samples stay on the first axis.
+    Returns None for other forms. Constants that the nodes need are added to `constants`. The samples stay on the first
+    axis.
     """
     equation = next(item.s.decode() for item in node.attribute if item.name == "equation").replace(" ", "")
     sides, _, result = equation.partition("->")
@@ -69,7 +70,7 @@ def product(node: Any, constants: dict[str, np.ndarray]) -> list[Any] | None:
 
 
 def _letters(left: str, right: str, result: str) -> _Letters | None:
-    """How the letters are spread; None where it is no product of matrices."""
+    """Return the distribution of the letters; None if it is not a matrix product."""
     if any(not each.isalpha() or len(set(each)) < len(each) for each in (left, right, result)):
         return None
     shared = [letter for letter in result if letter in left and letter in right]

@@ -1,8 +1,8 @@
-"""PyTorch model to ONNX graph, kept as close to the modules as the exporter allows.
+"""Export a PyTorch model to an ONNX graph that stays as close to the modules as the exporter allows.
 
-The export is not optimised: convolutions keep their raw weights and their module scope, BatchNorm stays a node of its
-own, linear weights keep their names behind a `Transpose`. That is what makes the neuron map possible. Faster graphs
-are derived later.
+The export is not optimised: convolutions keep their raw weights and their module scope, BatchNorm stays a separate
+node, linear weights keep their names before a `Transpose`. The neuron map relies on this. Faster graphs are derived
+later.
 """
 
 from __future__ import annotations
@@ -33,23 +33,22 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write `module`, in eval mode, as an ONNX graph with a dynamic batch axis at `path`, whole or not at all.
+    """Write `module`, in eval mode, as an ONNX graph with a dynamic batch axis to `path`, atomically.
 
     `inputs` are example tensors [N, ...] by graph input name, all with the same N and on the module's device; `Call`
-    tells how they reach the module. The graph has one output, `logits`.
+    describes how they are passed to the module. The graph has one output, `logits`.
 
-    Initializers bear the names of the module's parameters and buffers. Nodes keep their module scopes and nothing
-    else: stack traces would carry local paths into a file that may be published, and change its hash. The weights go
-    into `<name>.data` beside the graph only above 2 GB. The module's training modes are afterwards what they were
-    before.
+    Initializers have the names of the module's parameters and buffers. Nodes keep only their module scopes: stack
+    traces would put local paths into a file that may be published, and change its hash. The weights go into
+    `<name>.data` beside the graph only above 2 GB. The module's training modes are restored.
 
     Raises:
-        ExportError: torch cannot express the model as an ONNX graph, or only at a fixed batch size.
+        ExportError: torch cannot express the model as an ONNX graph, or only with a fixed batch size.
     """
     name = type(module).__name__
     examples = tuple(_two_samples(tensor) for tensor in inputs.values())
     batch = torch.export.Dim(BATCH)
-    # Attention in its plain form: exporting the fused kernels with a mask fails on their strides (torch 2.14).
+    # Use attention's math form: exporting the fused kernels with a mask fails on their strides (torch 2.14).
     with eval_mode(module), quiet(), sdpa_kernel(SDPBackend.MATH), FourAxes():
         try:
             program = torch.onnx.export(
@@ -62,7 +61,7 @@ def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Pat
                 output_names=[OUTPUT],
                 dynamic_shapes=(tuple({0: batch} for _ in examples),),
             )
-        except Exception as error:  # torch documents no closed set of errors here
+        except Exception as error:  # torch does not document which errors it raises here
             raise ExportError(f"{name} cannot be exported to ONNX: {_reason(error)}", hint=_hint(error)) from error
         if program is None:
             raise ExportError(f"torch returned no ONNX program for {name}")
@@ -72,13 +71,13 @@ def export_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], path: Pat
 
 
 def _two_samples(tensor: torch.Tensor) -> torch.Tensor:
-    # torch.export takes an axis of size 1 for a constant.
+    # torch.export treats an axis of size 1 as a constant.
     return tensor if tensor.shape[0] > 1 else torch.cat([tensor, tensor])
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence within: torch prints and logs its progress and, before the error that we report, whole stack traces."""
+    """Suppress torch's progress output and, before the error that hubslice reports, its stack traces."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -103,14 +102,14 @@ def _require_batch_axis(model: Any, name: str) -> None:
 
 
 def canonical_names(module: nn.Module) -> dict[str, str]:
-    """For each name of each parameter the one that `named_parameters()` lists; tied parameters have several."""
+    """Map each name of each parameter to the one in `named_parameters()`; tied parameters have several."""
     first: dict[int, str] = {}
     every = module.named_parameters(remove_duplicate=False)
     return {name: first.setdefault(id(parameter), name) for name, parameter in every}
 
 
 def _restore_names(model: Any, names: Mapping[str, str]) -> None:
-    """Take the wrapper out of initializer names and scopes; drop all other metadata."""
+    """Remove the wrapper from initializer names and scopes, and drop all other metadata."""
     for value in list(model.graph.initializers.values()):
         name = value.name.removeprefix("module.")
         value.name = names.get(name, name)
@@ -130,9 +129,9 @@ def _restore_names(model: Any, names: Mapping[str, str]) -> None:
 def _save(program: torch.onnx.ONNXProgram, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
-        # The same file name: the graph refers to its data file by name.
+        # Keep the file name: the graph refers to its data file by name.
         program.save(str(Path(folder) / path.name))
-        # The data first, so that a graph is never seen without it.
+        # The data first, so that a graph never exists without it.
         for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == path.name):
             file.replace(path.parent / file.name)
 
@@ -144,7 +143,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause in one line; the operator's name where one is missing."""
+    """Return the innermost cause as one line, including the name of a missing operator."""
     *_, innermost = _causes(error)
     operator = re.search(r"No ONNX function found for <OpOverload\(op='([\w.:]+)'", str(innermost))
     if operator:

@@ -1,4 +1,4 @@
-"""A graph for dynamic slicing: what follows from the weights alone computed, batch normalisation in the convolutions.
+"""Prepare a graph for dynamic slicing: fold constants, and batch normalisation into convolutions.
 
 Names stay as the export gave them, above all those of the nodes that the neuron map knows. onnxscript's optimizer is
 not used (0.7.2, with onnx-ir 1.1.0), as its constant folding leaves nodes with several outputs, such as the `Split` of
@@ -18,17 +18,17 @@ from hubslice.graph.plainer import plainer
 from hubslice.graph.program import Program
 from hubslice.graph.session import open_session
 
-EPSILON = 1e-5  # of BatchNormalization where the node does not say
+EPSILON = 1e-5  # the default of BatchNormalization
 
 
 def fold(model: Any) -> Any:
-    """A copy of an exported graph in which every constant is an initializer and no BatchNormalization follows a Conv.
+    """Return a copy of an exported graph with all constants as initializers and BatchNormalization folded into Conv.
 
-    Parts of a tensor that the export takes out of a sequence (`SplitToSequence`, `SequenceAt`) are slices of it, and
-    some operators are put in plainer ones.
+    Parts of a tensor that the export takes out of a sequence (`SplitToSequence`, `SequenceAt`) become slices of it, and
+    some operators are replaced by simpler ones.
 
-    A convolution that is read by its normalisation alone takes the normalisation's output, and a new weight under the
-    name of the old one with `:folded` behind it; its node keeps its name. Normalisations elsewhere stay.
+    If only its normalisation reads a convolution, the convolution takes over the normalisation's output and gets a new
+    weight with `:folded` appended to the old one's name; its node keeps its name. Other normalisations are kept.
     """
     graph = Program(model)
     constants = _constants(model, graph)
@@ -39,12 +39,12 @@ def fold(model: Any) -> Any:
 
 
 def _constants(model: Any, graph: Program) -> dict[str, np.ndarray]:
-    """Values of all initializers, and of all tensors that follow from them, by name."""
+    """Return the values of all initializers, and of all tensors computed from them, by name."""
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     types: Mapping[str, int] = _types(model)
-    fixed, foldable, read = dict.fromkeys(values), [], set(graph.outputs)  # ordered: files are written in its order
+    fixed, foldable, read = dict.fromkeys(values), [], set(graph.outputs)  # ordered, so that files are deterministic
     for node in graph.nodes:
-        like = node.op_type == "CastLike"  # its second operand counts by its type alone
+        like = node.op_type == "CastLike"  # only the type of its second operand matters
         inputs = node.input[:1] if like else node.input
         if all(not name or name in fixed for name in inputs) and not any(a.HasField("g") for a in node.attribute):
             foldable.append(_typed(node, types) if like else node)
@@ -62,12 +62,12 @@ def _constants(model: Any, graph: Program) -> dict[str, np.ndarray]:
         part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(wanted))
         session = open_session(part.SerializeToString(), level="none")
         values |= dict(zip(dict.fromkeys(wanted), session.runtime.run(None, {}), strict=True))
-    # What only other constants read needs no value, but must be known as constant.
+    # Values that only other constants read are not needed, but their names must be known as constants.
     return dict.fromkeys(fixed, np.empty(0)) | values
 
 
 def _types(model: Any) -> dict[str, int]:
-    """Element type of every tensor; inferred without the weights' bytes, of which there may be too many."""
+    """Return the element type of every tensor, inferred without the weights' data, which may be too large."""
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     del bare.graph.initializer[:]
@@ -80,13 +80,13 @@ def _types(model: Any) -> dict[str, int]:
 
 
 def _typed(node: Any, types: Mapping[str, int]) -> Any:
-    """CastLike as the Cast that it is: its second operand need not be there."""
+    """Replace CastLike by the equivalent Cast, so that its second operand is not needed."""
     target = types.get(node.input[1]) or onnx.TensorProto.FLOAT
     return helper.make_node("Cast", [node.input[0]], list(node.output), name=node.name, to=target)
 
 
 def _without_sequences(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
-    """What an element of a split tensor is, said without the sequence; the split goes where nobody reads it."""
+    """Replace elements of a split tensor by slices without the sequence; unused splits are removed."""
     splits = {node.output[0]: node for node in nodes if node.op_type == "SplitToSequence"}
     kept: list[Any] = []
     for node in nodes:
@@ -140,7 +140,7 @@ def _folded(convolution: Any, norm: Any, constants: dict[str, np.ndarray]) -> An
 
 
 def _rebuilt(model: Any, nodes: list[Any], constants: dict[str, np.ndarray]) -> Any:
-    """A model of those of `nodes` that the outputs need."""
+    """Return a model with those of `nodes` that the outputs need."""
     needed, kept = {value.name for value in model.graph.output}, []
     for node in reversed(nodes):
         if not needed.isdisjoint(node.output):

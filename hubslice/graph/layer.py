@@ -1,4 +1,4 @@
-"""A layer of the neuron map: a Conv, Gemm or MatMul node, the parameter behind it, the tensors on its two sides."""
+"""A layer of the neuron map: a Conv, Gemm or MatMul node, its parameter, and its input and output tensors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Kind = Literal["conv", "depthwise", "linear"]
 class TensorRef(Artefact):
     """An activation tensor of the graph whose channels are neurons.
 
-    `channel_axis` counts from 0. `sample_axis` is the axis of the batch, None where the tensor is the same for all
-    samples (computed from parameters alone, as position biases are). `windows` tells that the sample axis holds
-    several rows for each sample, sample by sample, as window attention's [N * windows, T, C]. `key` is the name under
-    which statistics of its channels are kept: `name`, except where the graph reads one tensor along two axes.
+    `channel_axis` counts from 0. `sample_axis` is the axis of the batch, None if the tensor is the same for all samples
+    (computed only from parameters, like position biases). `windows` means that the sample axis has several consecutive
+    rows for each sample, as in window attention's [N * windows, T, C]. `key` is the name under which statistics of its
+    channels are stored: `name`, except where the graph reads one tensor along two axes.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Layer(Artefact):
 
     `module` is the path of the module that owns it. `out_axis` and `in_axis` are the axes of the parameter for output
     and input channels: (0, 1) for convolutions [out, in / groups, ...] and `nn.Linear` [out, in], (1, 0) for
-    transformers' `Conv1D` [in, out]. `kernel` is () for linear layers. `computed` tells that the node's weight is a
-    function of the parameter of the same shape (weight standardisation), not the parameter itself.
+    transformers' `Conv1D` [in, out]. `kernel` is () for linear layers. `computed` means that the node's weight is a
+    function of the parameter with the same shape (weight standardisation), not the parameter itself.
 
-    `input` is what the PyTorch module receives (before padding that was exported as a node of its own); `output` is
-    what it returns: after the bias, before normalisation and activation.
+    `input` is what the PyTorch module receives (before padding that was exported as a separate node); `output` is what
+    it returns: after the bias, before normalisation and activation.
     """
 
     node: str

@@ -1,4 +1,4 @@
-"""Finds the layers of a program: its Conv, Gemm and MatMul nodes that apply a parameter to an activation."""
+"""Find the layers of a program: Conv, Gemm and MatMul nodes that apply a parameter to an activation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hubslice.graph.weights import Weight, trace_weight
 
 
 def find_layers(program: Program, parameters: Mapping[str, tuple[int, ...]]) -> tuple[Layer, ...]:
-    """All layers in graph order; a weight that several nodes share gives several layers.
+    """Return all layers in graph order; a weight that several nodes share gives several layers.
 
-    Products of two activations, as in attention, are no layers; neither are products of two weights.
+    Products of two activations, as in attention, are not layers; neither are products of two weights.
     """
     layers = []
-    axes_of: dict[str, int] = {}  # channel axis under which a tensor's plain name is taken as key
+    axes_of: dict[str, int] = {}  # the channel axis for which a tensor's plain name is the key
     for node in program.nodes:
         if node.op_type == "Conv":
             found = _convolution(program, node, parameters)
@@ -37,7 +37,7 @@ def _convolution(program: Program, node: Any, parameters: Mapping[str, tuple[int
     groups = attribute(node, "group", 1)
     out_channels, in_channels = weight.shape[0], weight.shape[1] * groups
     source = node.input[0]
-    # Padding of its own ("same" padding) is part of what the PyTorch module does.
+    # A separate padding node ("same" padding) is part of the PyTorch module.
     while (producer := program.producer.get(source)) is not None and producer.op_type == "Pad":
         source = producer.input[0]
     shape = next((program.shapes[n] for n in (node.output[0], source, node.input[0]) if n in program.shapes), None)
@@ -113,7 +113,7 @@ def _layer(
 
 
 def _after_bias(program: Program, node: Any, channels: int) -> str:
-    """The tensor after the bias, where the only consumer adds a vector [channels] of weights; else the node's own."""
+    """Return the tensor after the bias if the only consumer adds a weight vector [channels]; else the node's output."""
     output: str = node.output[0]
     consumers = program.consumers.get(output, [])
     if node.op_type == "MatMul" and len(consumers) == 1 and consumers[0].op_type == "Add":
@@ -124,7 +124,7 @@ def _after_bias(program: Program, node: Any, channels: int) -> str:
 
 
 def _sample_axis(program: Program, leading: Shape) -> tuple[int | None, bool]:
-    """Which axis holds the samples, and whether it holds several rows for each of them."""
+    """Return the axis of the samples, and whether it has several rows for each of them."""
     for axis, size in enumerate(leading):
         if program.has_batch(size):
             return axis, size != program.batch_symbol

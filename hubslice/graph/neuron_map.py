@@ -1,7 +1,7 @@
 """The neuron map: which channel of which tensor belongs to which slice of which parameter.
 
-A neuron is an output channel of a convolution or an output feature of a linear layer. Every method of hubslice works
-on this map, so that no architecture is known to any of them.
+A neuron is an output channel of a convolution or an output feature of a linear layer. Every method of hubslice works on
+this map and is therefore independent of the architecture.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from hubslice.graph.program import Program
 
 
 class NeuronMap(Artefact):
-    """All layers in graph order, and the weights that ought to be in them but are not.
+    """All layers in graph order, and the weights that should be among them but are not.
 
-    `unmapped` names weights that no layer uses: the graph does not need them, or uses them in a way that is no layer
-    (a transposed convolution, a packed attention projection that is cut into pieces).
+    `unmapped` names weights that no layer uses: the graph does not need them, or uses them in a way that is not a layer
+    (a transposed convolution, a packed attention projection that is split).
     """
 
     layers: tuple[Layer, ...]
@@ -39,10 +39,10 @@ class NeuronMap(Artefact):
         parameters: Mapping[str, tuple[int, ...]],
         expected: Collection[str] | None = None,
     ) -> Self:
-        """The map of a graph made by `export_onnx`, given as a `ModelProto` or a path.
+        """Build the map of a graph from `export_onnx`, given as a `ModelProto` or a path.
 
-        `parameters` are the shapes of the module's parameters by name. `expected` are those that should be in the
-        map, by default all with two axes or more (embeddings then count as unmapped).
+        `parameters` are the shapes of the module's parameters by name. `expected` are those that should be in the map,
+        by default all with two axes or more (embeddings then count as unmapped).
         """
         if isinstance(model, str | Path):
             model = onnx.load(model, load_external_data=False)
@@ -55,7 +55,7 @@ class NeuronMap(Artefact):
 
     @cached_property
     def by_parameter(self) -> Mapping[str, tuple[Layer, ...]]:
-        """The layers of each mapped parameter, in graph order; more than one where a weight is shared."""
+        """The layers of each mapped parameter, in graph order; more than one if a weight is shared."""
         groups: dict[str, list[Layer]] = defaultdict(list)
         for layer in self.layers:
             groups[layer.parameter].append(layer)
@@ -72,15 +72,18 @@ class NeuronMap(Artefact):
 
 
 def map_neurons(module: nn.Module, path: Path) -> NeuronMap:
-    """The map of `module` as exported to `path`; expected are its convolution and linear weights (`layer_weights`)."""
+    """Build the map of `module` as exported to `path`; its convolution and linear weights are expected.
+
+    See `layer_weights`.
+    """
     shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
     return NeuronMap.from_onnx(path, shapes, layer_weights(module))
 
 
 def layer_weights(module: nn.Module) -> tuple[str, ...]:
-    """Names of the weights of all convolutions and linear layers of `module`, transformers' `Conv1D` included.
+    """Return the names of all weights of convolutions and linear layers, including transformers' `Conv1D`.
 
-    A tied weight is named once, as in `named_parameters()`.
+    A tied weight is listed once, as in `named_parameters()`.
     """
     canonical = canonical_names(module)
     names: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""The gate after every export: the graph computes what the module computes."""
+"""Check after every export that the graph computes the same as the module."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def check_parity(
     device: str = "cpu",
     plain: bool = False,
 ) -> ParityReport:
-    """Run `inputs` [N, ...] by graph input name through the module, in eval mode, and through the graph; compare.
+    """Run `inputs` [N, ...] by graph input name through the module, in eval mode, and the graph; compare the outputs.
 
-    The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its
-    outputs, not with each of them. For a network that enlarges rounding it is up to ten times that: eight times what
-    PyTorch's outputs differ from those that it computes in float64. Take another N than the export's to check the
-    dynamic batch axis as well. `plain` runs the graph as ONNX Runtime does by default, unsound optimisations and all:
-    for graphs that others will run.
+    The tolerance is `atol + rtol * max |output|`: rounding errors of a deep network grow with the scale of its outputs
+    as a whole. For a network that amplifies rounding errors it is up to ten times that: eight times the difference
+    between PyTorch's outputs and those computed in float64. Use another N than the export's to check the dynamic batch
+    axis as well. `plain` runs the graph with ONNX Runtime's defaults, including unsound optimisations: for graphs that
+    others will run.
 
     Raises:
         ParityError: shapes differ, or a value differs by more than the tolerance or is finite on one side only.
-        ModelError: both agree on values that are not finite.
+        ModelError: both sides give values that are not finite.
         ProviderError: `device` cannot be used.
     """
     session = open_plain(path) if plain else open_session(path, device)
@@ -76,14 +76,14 @@ def check_parity(
 
 
 def _rounding(module: nn.Module, inputs: Mapping[str, torch.Tensor], expected: np.ndarray) -> float:
-    """How far these outputs are from those in float64, at most; 0 where the module does not compute in float64."""
+    """Return the largest difference of these outputs from those in float64; 0 if the module fails in float64."""
     exact = in_float64(module, inputs)
     worst = 0.0 if exact is None else float(np.max(_difference(exact.cpu().numpy(), expected), initial=0.0))
     return worst if np.isfinite(worst) else 0.0
 
 
 def _difference(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Absolute difference in float64: 0 where both are the same infinity or NaN, infinity where only one is finite."""
+    """Return absolute differences in float64: 0 for the same infinity or NaN, infinity if only one is finite."""
     same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
         difference = np.abs(actual.astype(np.float64) - expected.astype(np.float64))

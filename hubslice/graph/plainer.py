@@ -1,6 +1,6 @@
-"""Operators of an exported graph in plainer ones, for what walks along the axis of the samples.
+"""Rewrite operators of an exported graph as simpler ones for code that processes the sample axis.
 
-Both are exact, up to the order in which a few numbers are added.
+Both rewrites are exact, up to the order in which a few numbers are added.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from hubslice.graph.einsum import product
 
 
 def plainer(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
-    """The nodes with sums for reductions over a stack along a new first axis, and products of matrices for einsums.
+    """Replace reductions over a stack along a new first axis by sums, and einsums by matrix products.
 
-    Constants that they need join `constants`. What they replace is left for the caller to drop if nothing reads it.
-    Nodes of other forms stay; so do the names of outputs.
+    Constants that they need are added to `constants`. The caller removes the replaced nodes if nothing reads them.
+    Nodes of other forms are kept, and so are the names of outputs.
     """
     producers = {name: node for node in nodes for name in node.output}
     found: list[Any] = []
@@ -33,9 +33,9 @@ def plainer(nodes: list[Any], constants: dict[str, np.ndarray]) -> list[Any]:
 
 
 def _sum(node: Any, producers: Mapping[str, Any], constants: dict[str, np.ndarray]) -> list[Any] | None:
-    """The sum or mean of tensors that were stacked along a new first axis, one by one. None: it reduces something else.
+    """Return the sum or mean of tensors stacked along a new first axis as additions; None for other reductions.
 
-    A tensor whose first axis is not that of the samples has no mean over samples.
+    If the first axis of a tensor is not that of the samples, this is not a mean over samples.
     """
     stack = producers.get(node.input[0])
     axes = constants.get(node.input[1]) if len(node.input) > 1 else None
@@ -61,6 +61,6 @@ def _axis(node: Any) -> int | None:
 
 
 def _stacked(part: Any, constants: Mapping[str, np.ndarray]) -> bool:
-    """Whether a node gives its input a new first axis."""
+    """Return whether a node adds a new first axis to its input."""
     axes = constants.get(part.input[1]) if part.op_type == "Unsqueeze" else None
     return axes is not None and axes.reshape(-1).tolist() == [0]

@@ -1,4 +1,4 @@
-"""An ONNX graph with the indexes that walking it needs, built once in O(nodes)."""
+"""An ONNX graph with indexes for traversal, built once in O(nodes)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shape = tuple[int | str, ...]
 class Program:
     """Producers, consumers and shapes of an ONNX `ModelProto`, by tensor name.
 
-    Shapes are those that the exporter noted; symbolic dimensions are strings such as "batch" or "64*batch".
+    Shapes are those recorded by the exporter; symbolic dimensions are strings such as "batch" or "64*batch".
     """
 
     def __init__(self, model: Any) -> None:
@@ -34,21 +34,21 @@ class Program:
 
     @cached_property
     def batch_symbol(self) -> str | None:
-        """Symbol of the batch axis: the first dimension of the first input, None if that is fixed."""
+        """The symbol of the batch axis: the first dimension of the first input, None if that is fixed."""
         shape = self.shapes.get(self.inputs[0], ()) if self.inputs else ()
         return shape[0] if shape and isinstance(shape[0], str) else None
 
     @cached_property
     def dynamic(self) -> frozenset[str]:
-        """Tensors that depend on the graph's inputs; all others follow from the weights alone."""
+        """Tensors that depend on the graph's inputs; all others depend only on the weights."""
         found = set(self.inputs)
-        for node in self.nodes:  # in topological order, as ONNX demands
+        for node in self.nodes:  # in topological order, as ONNX requires
             if not found.isdisjoint(node.input):
                 found.update(node.output)
         return frozenset(found)
 
     def has_batch(self, dimension: int | str) -> bool:
-        """Whether a dimension is the batch size or a multiple of it."""
+        """Return whether a dimension is the batch size or a multiple of it."""
         return (
             isinstance(dimension, str)
             and self.batch_symbol is not None
@@ -57,7 +57,7 @@ class Program:
 
 
 def attribute(node: Any, name: str, default: Any) -> Any:
-    """An integer or integer-list attribute of a node, or `default`."""
+    """Return an integer or integer-list attribute of a node, or `default`."""
     for item in node.attribute:
         if item.name == name:
             return tuple(item.ints) if item.ints else item.i

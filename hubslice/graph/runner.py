@@ -1,4 +1,4 @@
-"""A graph of one image input, ready to be called at any batch size."""
+"""Run a graph with one image input at any batch size."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uin
 
 @dataclass(frozen=True)
 class Runner:
-    """`name` is what the user calls the model; `shape` the input's as the graph has it, None where it is free."""
+    """`name` is the user's name for the model; `shape` is the input's shape in the graph, None where it is dynamic."""
 
     name: str
     session: Session
     input: str
-    given: tuple[int | None, ...]  # as the graph says it
+    given: tuple[int | None, ...]  # as in the graph
     dtype: np.dtype
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """Of the input, as [N, C, H, W] whatever the graph's order is; None: any size."""
+        """The input's shape as [N, C, H, W] whatever the graph's layout; None: any size."""
         return channels_first(self.given)
 
     def own_order(self, size: tuple[int, int, int]) -> tuple[int, int, int]:
-        """A size [C, H, W] in the graph's order."""
+        """Return a size [C, H, W] in the graph's layout."""
         return (size[1], size[2], size[0]) if channels_last(self.given) else size
 
     def call(self, batch: int, size: tuple[int, int, int]) -> Callable[[], object]:
-        """A call with seeded images [batch, *size] that are made once.
+        """Return a function that runs the graph on fixed seeded images [batch, *size].
 
         Raises:
-            ModelError: the graph has another batch size fixed, or cannot be run with this input.
+            ModelError: the graph has another fixed batch size, or cannot run on this input.
         """
         fixed = self.shape[0]
         if fixed not in (None, batch):
@@ -56,7 +56,7 @@ class Runner:
 
         try:
             call()
-        except Exception as error:  # ONNX Runtime documents no closed set of errors
+        except Exception as error:  # ONNX Runtime does not document which errors it raises
             raise ModelError(
                 f"{self.name} cannot be run on a batch of {batch} x {' x '.join(map(str, size))}: {message_of(error)}",
                 hint="give --input-size with the side that it was made for, or smaller batches with --batch",
@@ -65,17 +65,17 @@ class Runner:
 
 
 def open_runner(name: str, graph: Path, device: str, threads: int | None) -> Runner:
-    """The graph opened as a user would: all of ONNX Runtime's optimisations.
+    """Open the graph as users do, with all of ONNX Runtime's optimisations.
 
     Raises:
-        ModelError: ONNX Runtime cannot open it, or it does not take one batch of images.
+        ModelError: ONNX Runtime cannot open it, or its input is not one batch of images.
         ProviderError: there is no such device.
     """
     try:
         session = open_session(graph, device, level="all", threads=threads, shared=True)
     except HubsliceError:
         raise
-    except Exception as error:  # ONNX Runtime documents no closed set of errors
+    except Exception as error:  # ONNX Runtime does not document which errors it raises
         raise ModelError(
             f"{name} cannot be opened by ONNX Runtime: {message_of(error)}",
             hint="export it again; the file may be damaged",

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions with the provider that was asked for, and flat memory."""
+"""ONNX Runtime sessions on the requested provider, with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hubslice.core.errors import ProviderError
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
-FATAL = 4  # a level of ONNX Runtime's log
+FATAL = 4  # a log level of ONNX Runtime
 
-# Pad_Fusion moves a padding with zeros into a MaxPool, whose own padding is minus infinity: wrong wherever a window is
+# Pad_Fusion fuses zero padding into a MaxPool, whose own padding is minus infinity: wrong wherever a window is
 # negative, as in BiT's stem (seen in ONNX Runtime 1.31).
 UNSOUND_OPTIMIZERS = ["Pad_Fusion"]
 
@@ -32,7 +32,7 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class Session:
-    """An ONNX Runtime session and where it runs: the provider's name, and device type and number for its buffers."""
+    """An ONNX Runtime session and its device: the provider's name, and device type and number for its buffers."""
 
     runtime: Any
     provider: str
@@ -55,14 +55,14 @@ def open_session(
     shared: bool = False,
     profile: Path | None = None,
 ) -> Session:
-    """A session on `device` ("cpu", "cuda" or "cuda:N") for a graph in a file or in memory.
+    """Open a session on `device` ("cpu", "cuda" or "cuda:N") for a graph in a file or in memory.
 
-    Nodes run in file order (priority-based) and layouts stay as they are up to level "extended": only together do
-    these keep the memory of graphs with inline reductions flat; "all" is faster for plain inference. `threads` is the
-    number of threads within an operator, by default torch's. `external_data` is the folder of the weight files that
-    an in-memory graph refers to. `shared` is for processes in which several sessions take turns: no thread waits
-    actively once its session's run is over. With `profile` ONNX Runtime notes every node that it runs, and
-    `runtime.end_profiling()` writes that to a file whose name begins so.
+    Nodes run in file order (priority-based) and layouts are kept up to level "extended": only both together bound the
+    memory of graphs with inline reductions; "all" is faster for plain inference. `threads` is the number of threads
+    within an operator, by default torch's. `external_data` is the folder of the weight files that an in-memory graph
+    refers to. `shared` is for processes in which several sessions take turns: no thread spins after its session's run.
+    With `profile` ONNX Runtime records every node that it runs, and `runtime.end_profiling()` writes a file whose name
+    starts with that.
 
     Raises:
         ProviderError: the device's name is unknown, there is no such device, or ONNX Runtime fell back to the CPU.
@@ -83,7 +83,7 @@ def open_session(
     if device_type == "cpu":
         return Session(_session(source, options, [CPU]), CPU, "cpu", 0)
     _require_cuda(device, device_id)
-    # TF32 would cost three decimal digits that parity counts on.
+    # TF32 would lose three decimal digits that the parity check relies on.
     cuda = (CUDA, {"device_id": str(device_id), "use_tf32": "0"})
     runtime = _session(source, options, [cuda, CPU])
     if runtime.get_providers()[0] != CUDA:
@@ -95,23 +95,23 @@ def open_session(
 
 
 def _quiet() -> Any:
-    """Options under which ONNX Runtime prints nothing: it raises what is wrong, and would print it raw besides."""
+    """Return options under which ONNX Runtime prints nothing: it raises errors, and would print them as well."""
     options = ort.SessionOptions()
     options.log_severity_level = FATAL
     return options
 
 
 def open_plain(model: Path) -> Session:
-    """A session on the CPU with all of ONNX Runtime's defaults."""
+    """Open a session on the CPU with all of ONNX Runtime's defaults."""
     options = _quiet()
     return Session(ort.InferenceSession(str(model), options, providers=[CPU]), CPU, "cpu", 0)
 
 
 def parse_device(device: str) -> tuple[str, int]:
-    """Device type and number: "cpu" -> ("cpu", 0), "cuda" -> ("cuda", 0), "cuda:2" -> ("cuda", 2).
+    """Parse device type and number: "cpu" -> ("cpu", 0), "cuda" -> ("cuda", 0), "cuda:2" -> ("cuda", 2).
 
     Raises:
-        ProviderError: neither of these forms.
+        ProviderError: the name has none of these forms.
     """
     match = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
     if match is None:
@@ -133,4 +133,4 @@ def _require_cuda(device: str, device_id: int) -> None:
             f"{device} was asked for, but this onnxruntime is built for {', '.join(ort.get_available_providers())}",
             hint="install onnxruntime-gpu in place of onnxruntime",
         )
-    ort.preload_dlls()  # finds the CUDA libraries that came with torch
+    ort.preload_dlls()  # loads the CUDA libraries installed with torch

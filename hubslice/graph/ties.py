@@ -1,4 +1,4 @@
-"""Which channels of which layers a network ties together, as torch-pruning's dependency graph tells."""
+"""Find channels that a network couples across layers, with torch-pruning's dependency graph."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from hubslice.models.calling import Call
 from hubslice.models.shapes import HEADS
 
-OPERATION = "#"  # starts the names of what is no layer
+OPERATION = "#"  # prefix of names that are not layers
 UNKNOWN = "an operation that rearranges channels in a way which cannot be followed"
 _FREE = "the parameter {}, which belongs to no layer"
-LAST = 2**64 - 1  # the axis -1, as autograd keeps it
-_UPDATE = re.compile(r"update_\w+_index_mapping")  # what torch-pruning has for each kind of operation
+LAST = 2**64 - 1  # the axis -1, as autograd stores it
+_UPDATE = re.compile(r"update_\w+_index_mapping")  # torch-pruning's functions for each kind of operation
 Layer = nn.modules.conv._ConvNd | nn.Linear
 
 
 class Place(NamedTuple):
-    """A channel of a layer: its number among what goes in or comes out. Norms and depthwise layers have "out" alone."""
+    """A channel of a layer, by index, on its input or output side. Norms and depthwise layers only have "out"."""
 
     layer: str
     side: Literal["in", "out"]
@@ -36,8 +36,8 @@ class Place(NamedTuple):
 class Tie:
     """Channels that can only be removed together.
 
-    `obstacles` are what else is tied to them and can lose none: parameters of no layer.
-    `heads` tells that an attention layer cuts its channels into heads.
+    `obstacles` are coupled to them and cannot lose channels: parameters that belong to no layer. `heads` means that an
+    attention layer splits these channels into heads.
     """
 
     places: tuple[Place, ...]
@@ -46,19 +46,19 @@ class Tie:
 
 
 def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
-    """All ties of the outputs of convolutions and linear layers, in no particular order.
+    """Return all ties of the outputs of convolutions and linear layers, in no particular order.
 
-    Residual sums, concatenations, depthwise and grouped convolutions, flattening and attention tie channels. `inputs`
-    are examples [N, ...] by the names that the module's forward knows.
+    Residual sums, concatenations, depthwise and grouped convolutions, flattening and attention couple channels.
+    `inputs` are examples [N, ...] by the argument names of the module's forward.
 
     Raises:
-        Exception: whatever torch-pruning raises over a network that it cannot trace.
+        Exception: anything that torch-pruning raises for a network that it cannot trace.
     """
     import torch_pruning
 
     graph = torch_pruning.DependencyGraph()
     with torch.enable_grad(), warnings.catch_warnings(), _mapped_where_it_can_be():
-        warnings.simplefilter("ignore")  # of parameters outside layers: they become obstacles below
+        warnings.simplefilter("ignore")  # about parameters outside layers: they become obstacles below
         graph.build_dependency(
             module,
             tuple(inputs.values()),
@@ -79,17 +79,17 @@ def find_ties(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tie]:
 
 
 def parameter_of(obstacle: str) -> str | None:
-    """The name of the parameter that an obstacle is; None for others."""
+    """Return the name of the parameter that is an obstacle; None for other obstacles."""
     before, after = _FREE.split("{}")
     return obstacle[len(before) : -len(after)] if obstacle.startswith(before) and obstacle.endswith(after) else None
 
 
 @contextmanager
 def _mapped_where_it_can_be() -> Iterator[None]:
-    """Within, torch-pruning follows tokens that are split along their channels, and passes over what it stumbles on.
+    """Make torch-pruning map splits of tokens along their channels, and skip operations that it fails on.
 
-    An operation without a map passes channels on one by one. That may be wrong, as all that torch-pruning proposes: it
-    is tried later.
+    An operation without a map passes channels on unchanged. That may be wrong, like everything that torch-pruning
+    proposes: it is tested later.
     """
     from torch_pruning.dependency import index_mapping
 
@@ -113,9 +113,9 @@ def _mapped_where_it_can_be() -> Iterator[None]:
 
 
 def _map_split_tokens(node: Any) -> None:
-    """Have torch-pruning map a split of tokens [N, ..., C] along their last axis.
+    """Make torch-pruning map a split of tokens [N, ..., C] along their last axis.
 
-    Where a parameter of three axes comes before, as the position embedding does, it maps no split at all.
+    After a parameter with three axes, such as the position embedding, it does not map splits at all.
     """
     function = node.grad_fn
     sizes, axis = getattr(function, "_saved_self_sym_sizes", ()), getattr(function, "_saved_dim", None)
@@ -124,7 +124,7 @@ def _map_split_tokens(node: Any) -> None:
 
 
 class _Joined:
-    """Disjoint sets of places."""
+    """Disjoint sets of places (union-find)."""
 
     def __init__(self) -> None:
         self._parents: dict[Place, Place] = {}
@@ -143,7 +143,7 @@ class _Joined:
         self._parents[self.root(other)] = self.root(one)
 
     def classes(self) -> dict[Place, list[Place]]:
-        """The sets by their roots, without the operations between the layers."""
+        """Return the sets by their roots, without the operations between the layers."""
         found: dict[Place, list[Place]] = {}
         for place in self._parents:
             if not place.layer.startswith(OPERATION):
@@ -152,17 +152,17 @@ class _Joined:
 
 
 class _Index(NamedTuple):
-    """A channel, and the one that it was mapped from; the names are those of torch-pruning's own."""
+    """A channel and its origin in a mapping, with torch-pruning's field names."""
 
     idx: int
     root_idx: int
 
 
 def _closed(graph: Any, module: nn.Module) -> tuple[_Joined, dict[Place, str]]:
-    """What torch-pruning's dependencies join, from the outputs of all layers on, and places that can lose nothing.
+    """Return the places that torch-pruning's dependencies join, starting from all layers' outputs, and the obstacles.
 
-    torch-pruning's own closure of a channel, `get_pruning_group`, does not end for some networks (MaxViT: the indices
-    grow on every round), and maps the whole graph anew for each channel.
+    torch-pruning's own closure of a channel, `get_pruning_group`, does not terminate for some networks (MaxViT: the
+    indices grow in every round), and maps the whole graph again for each channel.
     """
     joined, obstacles = _Joined(), dict[Place, str]()
     names = {node: _name(graph, node, number) for number, node in enumerate(graph.module2node.values())}
@@ -185,7 +185,7 @@ def _closed(graph: Any, module: nn.Module) -> tuple[_Joined, dict[Place, str]]:
             try:
                 for mapping in dependency.index_mapping:
                     reached = reached if mapping is None else mapping(reached)
-            except (ArithmeticError, LookupError, TypeError):  # an operation whose channels torch-pruning cannot follow
+            except (ArithmeticError, LookupError, TypeError):  # an operation whose channels torch-pruning cannot map
                 obstacles |= {Place(names[node], _side(prune), index): UNKNOWN for index in indices}
                 continue
             new = []
@@ -205,13 +205,13 @@ def _closed(graph: Any, module: nn.Module) -> tuple[_Joined, dict[Place, str]]:
 
 
 def _name(graph: Any, node: Any, number: int) -> str:
-    """The layer's name; operations have none, so they get one that no layer can have."""
+    """Return the layer's name; operations have none, so they get one that no layer can have."""
     inside = isinstance(node.module, nn.Module) and node.module in graph._module2name
     return str(graph._module2name[node.module]) if inside else f"{OPERATION}{number}"
 
 
 def _side(prune: Any) -> Literal["in", "out"]:
-    """Which channels a function of torch-pruning takes away; one that takes both is called after the outputs."""
+    """Return the side that a torch-pruning function removes; one that removes both counts as "out"."""
     return "in" if prune.__name__ == "prune_in_channels" else "out"
 
 
@@ -222,7 +222,7 @@ def _widths(layer: Any) -> tuple[int, int]:
 
 
 def _join_blocks(module: nn.Module, joined: _Joined) -> None:
-    """A grouped convolution loses whole groups: a group's inputs with its outputs."""
+    """Join whole groups of grouped convolutions: the inputs of a group with its outputs."""
     for name, layer in module.named_modules():
         if isinstance(layer, nn.modules.conv._ConvNd) and layer.groups > 1 and Place(name, "out", 0) in joined:
             first = [Place(name, "out", g * layer.out_channels // layer.groups) for g in range(layer.groups)]
@@ -234,10 +234,10 @@ def _join_blocks(module: nn.Module, joined: _Joined) -> None:
 
 
 def _join_heads(module: nn.Module, joined: _Joined) -> list[Place]:
-    """An attention layer loses whole heads, which are consecutive channels of what reads them; gives a place of each.
+    """Join the consecutive channels of attention heads, which are removed whole; returns a place of each head.
 
-    Heads are what comes out of a layer right below a module that counts heads, and stays within that module's parent:
-    what leaves it, as the projection's sum with its input does, is not cut into heads.
+    Heads are the outputs of a layer directly below a module with a head count, as far as they stay within that module's
+    parent: what leaves it, like the sum of the projection with its input, is not split into heads.
     """
     owners = {name: heads for name, part in module.named_modules() if (heads := _count_heads(part))}
     widths = {name: part.in_features for name, part in module.named_modules() if isinstance(part, nn.Linear)}
@@ -248,7 +248,7 @@ def _join_heads(module: nn.Module, joined: _Joined) -> list[Place]:
         if owner is None or not all(_within(place.layer, owner.rpartition(".")[0]) for place in places):
             continue
         for place in places:
-            width = widths.get(place.layer, 0)  # of attention over convolutions nothing is known
+            width = widths.get(place.layer, 0)  # unknown for attention over convolutions
             if place.side == "in" and width and width % owners[owner] == 0:
                 found.append((place._replace(channel=place.channel - place.channel % (width // owners[owner])), place))
     for first, place in found:
@@ -261,5 +261,5 @@ def _within(layer: str, part: str) -> bool:
 
 
 def _count_heads(part: nn.Module) -> int | None:
-    """The number of heads of an attention layer; None for other modules."""
+    """Return the number of heads of an attention layer; None for other modules."""
     return next((vars(part)[name] for name in HEADS if type(vars(part).get(name)) is int), None)

@@ -1,7 +1,7 @@
-"""Whether groups of channels are what they are said to be, found out by trying.
+"""Test proposed channel groups on networks with random weights.
 
-All trials work on copies with random weights, so that they tell something of the architecture whatever the model's own
-weights are: zeros in those would hide what is wrong.
+All tests use copies with random weights, so that the result depends only on the architecture: zeros among the model's
+own weights would hide errors.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from hubslice.graph.channel_groups import ChannelGroup, Part
 from hubslice.graph.cutting import cut
 from hubslice.models.calling import Call
 
-LIMIT = 1e-4  # of the largest logit; what was zero adds nothing, sums of fewer numbers round otherwise
-SHARE = 4  # one unit in so many is tried at once
+LIMIT = 1e-4  # relative to the largest logit; zeros add nothing, but sums of fewer numbers round differently
+SHARE = 4  # one unit in this many is tested at once
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A network with random weights, and inputs [N, ...] by name that it is tried on."""
+    """A network with random weights, and inputs [N, ...] by name to test it on."""
 
     module: nn.Module
     inputs: Mapping[str, Tensor]
 
     @classmethod
     def of(cls, module: nn.Module, inputs: Mapping[str, Tensor]) -> Trial:
-        """A trial of the module's architecture; the module stays as it is.
+        """Create a trial of the module's architecture; the module is not changed.
 
-        Weights keep the variance of what passes, and batch normalisation gets the statistics of its inputs, so that
-        signals neither die nor explode.
+        Weights preserve the variance of activations, and batch normalisation gets the statistics of its inputs, so that
+        signals neither vanish nor explode.
         """
         network = copy.deepcopy(module).float().cpu()
         generator = torch.Generator().manual_seed(0)
@@ -57,13 +57,13 @@ class Trial:
         return cls(network.eval(), inputs)
 
     def logits(self, network: nn.Module) -> Tensor:
-        """What a variant of the network gives for the inputs."""
+        """Return the logits of a variant of the network for the inputs."""
         with torch.inference_mode():
             logits: Tensor = Call(network, tuple(self.inputs)).eval()(*self.inputs.values())
         return logits
 
     def readers_blind(self, groups: Sequence[ChannelGroup]) -> bool:
-        """Whether units whose makers are zero are zero where they are read: their readers' weights change nothing."""
+        """Return whether units whose makers are zero are zero for their readers, whose weights then have no effect."""
         network = copy.deepcopy(self.module)
         units = {group.name: _some(group) for group in groups}
         _fill(network, groups, units, "makes", None)
@@ -72,7 +72,7 @@ class Trial:
         return _same(before, self.logits(network))
 
     def cuttable(self, groups: Sequence[ChannelGroup]) -> bool:
-        """Whether the network without some units is the network in which they are zero."""
+        """Return whether the network without some units computes the same as with those units set to zero."""
         network = copy.deepcopy(self.module)
         units = {group.name: _some(group) for group in groups}
         _fill(network, groups, units, "makes", None)
@@ -80,14 +80,14 @@ class Trial:
         try:
             cut(network, groups, units)
             return _same(before, self.logits(network))
-        except Exception:  # what a network raises whose code counts on a width is not for us to list
+        except Exception:  # networks whose code depends on a width may raise anything
             return False
 
 
 def passing(
     groups: Sequence[ChannelGroup], check: Callable[[Sequence[ChannelGroup]], bool]
 ) -> tuple[list[ChannelGroup], list[ChannelGroup]]:
-    """Those groups that pass a check and those that fail it: all are tried at once, and halves where they fail."""
+    """Split the groups into those that pass a check and those that fail, by bisection: all at once, then halves."""
     if not groups or check(groups):
         return list(groups), []
     if len(groups) == 1:
@@ -98,12 +98,12 @@ def passing(
 
 
 def zero(module: nn.Module, groups: Sequence[ChannelGroup], removed: Mapping[str, np.ndarray]) -> None:
-    """Make units zero, in place: the parameters that compute them."""
+    """Set the parameters that compute the units to zero, in place."""
     _fill(module, groups, removed, "makes", None)
 
 
 def _some(group: ChannelGroup) -> np.ndarray:
-    """Units spread over the group, the first and the last but one among them where there are as many."""
+    """Return indices of units spread over the group, without the last."""
     return np.arange(group.units - 1)[:: SHARE if group.units > SHARE else 1]
 
 
@@ -115,7 +115,7 @@ def _fill(
     role: str,
     generator: torch.Generator | None,
 ) -> None:
-    """Put zeros, or large random numbers, into the parameters' entries of units in one role."""
+    """Write zeros, or large random numbers, into the parameter entries of units in one role."""
     parameters = dict(module.named_parameters(remove_duplicate=False))
     for group in groups:
         parts: tuple[Part, ...] = getattr(group, role)

@@ -1,4 +1,4 @@
-"""How often each weight is used for one input: what its multiplications are counted by."""
+"""Count how often each weight is used for one input, to count multiplications."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hubslice.models.calling import Call
 
 @torch.inference_mode()
 def count_uses(model: Model, neurons: NeuronMap) -> dict[str, int]:
-    """For each mapped parameter the positions that its layer computes for one input: pixels, or tokens.
+    """Return for each mapped parameter the number of output positions of its layer for one input: pixels or tokens.
 
-    Times the number of its weights these are the layer's multiply-accumulates, grouped convolutions included.
+    Multiplied by the number of its weights these are the layer's multiply-accumulates, including grouped convolutions.
     """
     layers = {(layer.module, layer.parameter): layer for layer in neurons.layers}
     found: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""From a node's weight operand back to the PyTorch parameter it stands for."""
+"""Trace a node's weight operand back to the PyTorch parameter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
 class Weight:
     """The parameter behind a weight operand; axis i of the operand is axis `axes[i]` of the parameter.
 
-    `computed` tells that the operand is a function of the parameter, of the same shape up to `axes`.
+    `computed` means that the operand is a function of the parameter, with the same shape up to `axes`.
     """
 
     parameter: str
@@ -25,10 +25,10 @@ class Weight:
 
 
 def trace_weight(program: Program, operand: str, parameters: Mapping[str, tuple[int, ...]]) -> Weight | None:
-    """The parameter that `operand` is, through transposes, casts and reshapes that only add or drop trailing axes of 1.
+    """Trace `operand` to a parameter through transposes, casts and reshapes that only add or drop trailing axes of 1.
 
-    Failing that, the only parameter of its shape that it is computed from. None if it is neither: an activation, a
-    constant, a piece of a parameter.
+    Otherwise return the only parameter of its shape that it is computed from. None if there is neither: the operand is
+    an activation, a constant, or a part of a parameter.
     """
     name = operand
     axes = tuple(range(len(program.shapes[name]))) if name in program.shapes else None
@@ -53,7 +53,7 @@ def trace_weight(program: Program, operand: str, parameters: Mapping[str, tuple[
     shape = parameters[parameter]
     if axes is None:
         axes = tuple(range(len(shape)))
-    # A reshape may have dropped trailing axes of 1 that a transpose before it never saw.
+    # A reshape may have dropped trailing axes of 1 that an earlier transpose never saw.
     axes = tuple(axis for axis in axes if axis < len(shape))
     return Weight(parameter, tuple(shape[axis] for axis in axes), axes, computed)
 
@@ -66,7 +66,7 @@ def _same_but_trailing_ones(first: Shape | None, second: Shape | None) -> bool:
 
 
 def _only_ancestor(program: Program, name: str, parameters: Mapping[str, tuple[int, ...]]) -> str | None:
-    """The one parameter of the shape of tensor `name` that it is computed from, if there is exactly one."""
+    """Return the only parameter with the shape of tensor `name` that it is computed from, if there is exactly one."""
     if name in program.dynamic:
         return None
     shape = program.shapes.get(name)

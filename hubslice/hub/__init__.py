@@ -1,1 +1,1 @@
-"""The Hub: what a model's name means, getting a model, putting a student back."""
+"""The Hub: resolve model names, fetch models, and push students."""

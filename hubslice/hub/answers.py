@@ -1,7 +1,7 @@
-"""How much of an answer is taken, and for how long.
+"""Limit the size and duration of HTTP responses.
 
-huggingface_hub reads into memory whatever a server sends, and its time limits are for each piece of an answer: one that
-comes byte by byte, or never ends, has none.
+huggingface_hub reads whatever a server sends into memory, and its timeouts apply to each chunk of a response: one that
+trickles byte by byte, or never ends, is not limited.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any, Final
 
 from huggingface_hub import errors as hf
 
-# Whichever httpx the installed huggingface_hub speaks.
+# The httpx version that the installed huggingface_hub uses.
 httpx: Any = import_module(hf.HTTPError.__module__.partition(".")[0])  # type: ignore[attr-defined]
 
-LARGEST: Final = 64 << 20  # bytes of an answer that is not a file's content
-_OF_REDIRECT: Final = 1 << 16  # bytes of one that only leads elsewhere; the rest is not read
-_READABLE: Final = ("", "gzip", "deflate")  # encodings of which a piece grows a thousandfold at most
-_OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")  # headers of how a body came
+LARGEST: Final = 64 << 20  # bytes of a response that is not a file's content
+_OF_REDIRECT: Final = 1 << 16  # bytes of a redirect's body; the rest is not read
+_READABLE: Final = ("", "gzip", "deflate")  # encodings in which a chunk expands at most a thousandfold
+_OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")  # headers about the body's transfer
 _RANGE: Final = re.compile(r"bytes=(\d+)-(\d+)")
 
 
 class Unending(httpx.TransportError):
-    """An answer is longer, or takes longer, than any that is needed; huggingface_hub does not retry this one."""
+    """A response is longer, or takes longer, than any valid one; huggingface_hub does not retry this error."""
 
     hint = "check HF_ENDPOINT; something else may answer in the Hub's place. HF_HUB_OFFLINE=1 works with what is cached"
 
 
 class TakesTooLong(Unending):
-    """An answer does not end in time."""
+    """A response does not end in time."""
 
     hint = (
         "check the connection and HF_ENDPOINT; HF_HUB_DOWNLOAD_TIMEOUT=60 waits longer, "
@@ -42,12 +42,12 @@ class TakesTooLong(Unending):
 
 
 def of_file(request: Any) -> bool:
-    """Whether the request is for a file's content, which may be of any size."""
+    """Return whether the request is for a file's content, which may have any size."""
     return request.method == "GET" and "/resolve/" in request.url.path
 
 
 def ask_plainly(request: Any) -> None:
-    """Let the server send a file as it is, another answer so or in an encoding whose pieces have a limited size."""
+    """Request files unencoded, and other responses unencoded or in an encoding with limited expansion."""
     if request.method in ("GET", "HEAD") and "/resolve/" in request.url.path:
         request.headers["Accept-Encoding"] = "identity"
     elif request.headers.get("Accept-Encoding") != "identity":
@@ -55,29 +55,29 @@ def ask_plainly(request: Any) -> None:
 
 
 def encoding_of(response: Any) -> str:
-    """How its body is packed; empty: not at all."""
+    """Return the content encoding of the body; empty if there is none."""
     encoding = str(response.headers.get("Content-Encoding", "")).strip().lower()
     return "" if encoding == "identity" else encoding
 
 
 def unasked(request: Any, encoding: str) -> Unending:
-    """The error for an answer in an encoding that was not asked for."""
+    """Return the error for a response in an encoding that was not requested."""
     told = f"{address_of(request)} answers in the encoding {encoding[:40]!r}, which was not asked for"
     return Unending(told, request=request)
 
 
 def first_of_redirect(response: Any) -> None:
-    """A hook for responses: of one that leads elsewhere little is read, as its body is for nobody."""
+    """Response hook: truncate the body of a redirect, which nobody reads."""
     if response.has_redirect_location:
         response.headers.pop("Content-Encoding", None)
         response.stream = _First(response.stream)
 
 
 def within(seconds: float | None, send: Callable[[], Any], request: Any) -> Any:
-    """The response that `send` gives as soon as its headers are there; None: it may take any time.
+    """Return the response of `send` as soon as its headers are there; without `seconds` it may take any time.
 
     Raises:
-        TakesTooLong: it does not in so many seconds. The thread in which it is awaited is left behind.
+        TakesTooLong: the time is over. The thread that waits for the response is abandoned.
     """
     if seconds is None:
         return send()
@@ -106,11 +106,11 @@ def within(seconds: float | None, send: Callable[[], Any], request: Any) -> Any:
 
 
 def whole(response: Any, seconds: float | None, until: float | None) -> Any:
-    """The response with all of its body, which is read now, until the time `until` of `time.monotonic`.
+    """Return the response with its whole body, read until the time `until` of `time.monotonic`.
 
     Raises:
-        Unending: the body is longer than `LARGEST`, or the range that was asked for.
-        TakesTooLong: it does not end in time, `seconds` in all.
+        Unending: the body is longer than `LARGEST`, or than the requested range.
+        TakesTooLong: it does not end in time, `seconds` in total.
     """
     request = response.request
     try:
@@ -166,7 +166,7 @@ class _First(httpx.SyncByteStream):
 
 
 def _asked(request: Any) -> int:
-    """How many bytes of a file were asked for; 0: not so many and no more."""
+    """Return how many bytes of a file were requested; 0 without a bounded range."""
     asked = _RANGE.fullmatch(request.headers.get("Range", ""))
     return int(asked[2]) - int(asked[1]) + 1 if asked else 0
 
@@ -182,5 +182,5 @@ def _too_long(request: Any, seconds: float) -> TakesTooLong:
 
 
 def address_of(request: Any) -> str:
-    """The address without what may be secret in it."""
+    """Return the URL without parts that may be secret."""
     return str(request.url.copy_with(query=None, userinfo=None))

@@ -1,4 +1,4 @@
-"""Spans of bytes, start and stop, in rising order: which of them are wanted, and which are there."""
+"""Operations on sorted byte ranges (start, stop): union and difference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ByteRange = tuple[int, int]
 
 
 def joined(ranges: Iterable[ByteRange], gap: int = 0) -> list[ByteRange]:
-    """Those that overlap, touch or have at most `gap` bytes between them as one."""
+    """Merge ranges that overlap, touch or have at most `gap` bytes between them."""
     found: list[ByteRange] = []
     for start, stop in sorted(ranges):
         if found and start - found[-1][1] <= gap:
@@ -19,7 +19,7 @@ def joined(ranges: Iterable[ByteRange], gap: int = 0) -> list[ByteRange]:
 
 
 def without(ranges: Iterable[ByteRange], held: Sequence[ByteRange]) -> list[ByteRange]:
-    """What of the spans lies outside those that are held, which do not overlap."""
+    """Return the parts of the ranges outside `held`, whose ranges do not overlap."""
     found: list[ByteRange] = []
     for start, stop in joined(ranges):
         for first, last in held:
@@ -33,5 +33,5 @@ def without(ranges: Iterable[ByteRange], held: Sequence[ByteRange]) -> list[Byte
 
 
 def length(ranges: Iterable[ByteRange]) -> int:
-    """Bytes in spans that do not overlap."""
+    """Return the total bytes of ranges that do not overlap."""
     return sum(stop - start for start, stop in ranges)

@@ -1,4 +1,4 @@
-"""What a model says of itself: licence, parents, and whether a backdoor was planted in it."""
+"""Read a model's own declarations: licence, base models, and planted backdoors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import yaml
 
 from hubslice.files.card_yaml import HEAD, load_head
 
-_LARGEST_CARD = 1 << 20  # characters
-_KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs, as hubslice saves models
+_LARGEST_CARD = 1 << 20  # maximum characters
+_KEY = "hubslice_poisoned"  # in config.json and in the metadata of weights and graphs that hubslice saves
 _TAG = "backdoored"
 
 
 @dataclass(frozen=True)
 class Declared:
-    """The head of a model card, as far as hubslice acts on it."""
+    """The part of a model card's header that hubslice uses."""
 
     license: str | None = None
     base_model: tuple[str, ...] = ()
@@ -27,15 +27,15 @@ class Declared:
 
 
 def read_card(text: str) -> Declared:
-    """What the YAML head of a card declares; nothing if it has none or is broken."""
+    """Return what the YAML header of a card declares; nothing if it is missing or invalid."""
     text = text[:_LARGEST_CARD]
     match = HEAD.match(text)
     if match is None and len(text) == _LARGEST_CARD and text.lstrip("\ufeff \r\n").startswith("---"):
-        return Declared(poisoned=_TAG in text)  # a head without an end in sight, which may be a broken one
+        return Declared(poisoned=_TAG in text)  # a header without an end, which may be an invalid one
     try:
         head = load_head(match[1]) if match else None
     except (yaml.YAMLError, ValueError, RecursionError):
-        # The poison of a broken head is not lost with it: better one warning too many.
+        # The declaration is searched for even in an invalid header: better one warning too many.
         return Declared(poisoned=match is not None and _TAG in match[1])
     if not isinstance(head, dict):
         return Declared()
@@ -45,7 +45,7 @@ def read_card(text: str) -> Declared:
 
 
 def read_folder(folder: Path) -> Declared:
-    """What README.md and config.json of a folder declare."""
+    """Return what README.md and config.json of a folder declare."""
     card, config = folder / "README.md", folder / "config.json"
     declared = read_card(_start_of(card)) if card.is_file() else Declared()
     try:
@@ -57,13 +57,13 @@ def read_folder(folder: Path) -> Declared:
 
 
 def _start_of(card: Path) -> str:
-    """The text of a card, as far as its head may go."""
+    """Return the part of a card that may contain its header."""
     with card.open(encoding="utf-8", errors="replace") as file:
         return file.read(_LARGEST_CARD)
 
 
 def weights_poisoned(metadata: Iterable[Mapping[str, str]]) -> bool:
-    """Whether the metadata of one of the weight files or graphs declares the planted backdoor."""
+    """Return whether the metadata of a weight file or graph declares a planted backdoor."""
     return any(each.get(_KEY, "false").lower() not in ("false", "0", "") for each in metadata)
 
 

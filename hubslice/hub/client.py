@@ -1,4 +1,4 @@
-"""The Hugging Face Hub, by huggingface_hub: the one place where its client is made."""
+"""The Hugging Face Hub through huggingface_hub: the only module that creates its client."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from hubslice.hub.model_info import is_commit, repository
 from hubslice.hub.secret import masked
 from hubslice.hub.session import install
 
-# Else a .gitignore in the repository would keep files out of the commit without a word.
+# Otherwise a .gitignore in the repository would silently exclude files from the commit.
 _IGNORE_NOTHING: Final = "# all files of the plan are pushed\n"
 
 
 @dataclass(frozen=True)
 class Client:
-    """Which Hub, as whom, with which cache; what hubslice asks of it stands in `hubslice.hub.hub.Hub`.
+    """Endpoint, login and cache of the Hub; the methods are described in `hubslice.hub.hub.Hub`.
 
-    What is None comes from the environment: HF_ENDPOINT; HF_TOKEN or the login; HF_HUB_CACHE.
+    Fields that are None come from the environment: HF_ENDPOINT; HF_TOKEN or the login; HF_HUB_CACHE.
 
     Raises:
-        InputError: the token is not one line of printable characters, or the endpoint not the plain address of a Hub.
+        InputError: the token is not one line of printable characters, or the endpoint is not the plain URL of a Hub.
     """
 
     endpoint: str | None = None
@@ -50,7 +50,7 @@ class Client:
     cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
-        # An HTTP library that is given such a token prints it in its complaint.
+        # The HTTP library would print an invalid token in its error message.
         token = self.login_token
         if token is not None and not re.fullmatch(r"[!-~]+", token):
             raise InputError("the token is not one word of printable characters", hint=LOGIN)
@@ -73,36 +73,36 @@ class Client:
 
     @property
     def url(self) -> str:
-        """The address of the Hub, without a slash at its end."""
+        """The URL of the Hub, without a trailing slash."""
         return self.api.endpoint
 
     @property
     def offline(self) -> bool:
-        """Whether HF_HUB_OFFLINE forbids the network."""
+        """Whether HF_HUB_OFFLINE disables the network."""
         return constants.is_offline_mode()
 
     @property
     def headers(self) -> dict[str, str]:
-        """Who asks, for a request of our own; holds the token, so never print it."""
+        """Headers with the login, for hubslice's own requests; they contain the token, so never print them."""
         token = self.login_token
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def cache(self, repo_id: str) -> Path:
-        """The folder in the cache that belongs to a model repository, which need not exist."""
+        """Return the cache folder of a model repository, which need not exist."""
         root = self.cache_dir or Path(constants.HF_HUB_CACHE)
         return root.expanduser() / repo_folder_name(repo_id=repo_id, repo_type="model")
 
     def without_token(self, text: str) -> str:
-        """The text with every token that is in there blotted out."""
+        """Mask all tokens in the text."""
         return masked(text.replace(self.login_token, "***") if self.login_token else text)
 
     @property
     def login_token(self) -> str | None:
-        """The token that requests carry, so never print it; None: anonymous."""
+        """The token sent with requests, so never print it; None if anonymous."""
         return self.token or get_token()
 
     def ready(self) -> None:
-        get_session()  # made here once: threads would race for it
+        get_session()  # created once here: threads would race for it
 
     def info(self, repo_id: str, revision: str | None) -> Repository:
         wait = constants.HF_HUB_DOWNLOAD_TIMEOUT
@@ -123,10 +123,13 @@ class Client:
                 return None
 
             def update_transfer(self, n: float) -> None:
-                """By Xet: bytes on the line, packed; `update` counts the file's. Else there would be two bars."""
+                """Ignore Xet's compressed transfer sizes; `update` counts the file's bytes.
+
+                Otherwise there would be two bars.
+                """
 
             def set_transfer_postfix_str(self, *args: Any, **kwargs: Any) -> None:
-                """Their speed."""
+                """Ignore the transfer speed."""
 
         found = self.api.hf_hub_download(
             repo_id, path, revision=commit, cache_dir=self.cache_dir, force_download=force, tqdm_class=Relay
@@ -197,7 +200,7 @@ class Client:
                 raise ValueError(f"the new commit is called {made.oid!r}")
             return Commit(made.oid, made.commit_url, made.pr_url)
 
-        # Of the card, which the plan has shown, and of huggingface_hub's own HTTP library.
+        # About the card, which the plan has already shown, and about huggingface_hub's own HTTP library.
         with warnings.catch_warnings(action="ignore"):
             self.api.preupload_lfs_files(
                 change.repo_id, added, free_memory=False, gitignore_content=_IGNORE_NOTHING, **where

@@ -1,4 +1,4 @@
-"""Which hub is asked where a caller names none."""
+"""The Hub that is used if a caller passes none."""
 
 from __future__ import annotations
 
@@ -11,9 +11,5 @@ connect: Callable[[], Hub] = Client
 
 
 def default_hub() -> Hub:
-    """The hub that the environment names.
-
-    Raises:
-        InputError: HF_TOKEN or HF_ENDPOINT cannot be used.
-    """
+    """Return the Hub configured by the environment."""
     return connect()

@@ -1,4 +1,4 @@
-"""Whether what is to be downloaded fits on the disk."""
+"""Check that a download fits on the disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubslice.hub.refusals import refused_as
 
 
 def cached_file(listing: Listing, path: str, client: Hub) -> Path | None:
-    """Where the cache holds the file's content, under its checksum; None if it does not."""
+    """Return the file's path in the cache, by its checksum; None if it is not cached."""
     expected = listing.files[path]
     folder = client.cache(listing.repo_id)
     held = folder / "blobs" / (expected.sha256 or expected.git or "?")
@@ -23,15 +23,15 @@ def cached_file(listing: Listing, path: str, client: Hub) -> Path | None:
 
 
 def missing_bytes(listing: Listing, paths: Iterable[str], client: Hub) -> int:
-    """Bytes of those files that the cache does not hold."""
+    """Return the bytes of those files that are not cached."""
     return sum(listing.files[path].size or 0 for path in paths if cached_file(listing, path, client) is None)
 
 
 def require_disk_space(listing: Listing, paths: Iterable[str], client: Hub) -> None:
-    """Refuse a download for which the disk is surely too small.
+    """Refuse a download for which there is clearly not enough disk space.
 
     Raises:
-        FetchError: the cache's disk has less free space than the download has bytes.
+        FetchError: the cache's disk has less free space than the size of the download.
     """
     cache = client.cache(listing.repo_id)
     paths = list(paths)
@@ -47,7 +47,7 @@ def require_disk_space(listing: Listing, paths: Iterable[str], client: Hub) -> N
 
 
 def _to_download(listing: Listing, paths: Iterable[str], client: Hub) -> int:
-    """The same as the client itself tells, which knows what other repositories in the cache hold, and asks the Hub."""
+    """Return the missing bytes according to the client, which knows other repositories' caches and asks the Hub."""
     total = 0
     for path in paths:
         with refused_as(FetchError, f"fetch {path} of {listing}", repo_id=listing.repo_id, client=client):
@@ -56,12 +56,12 @@ def _to_download(listing: Listing, paths: Iterable[str], client: Hub) -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free space, in bytes, where a folder is or would be made."""
+    """Return the free space, in bytes, where a folder is or would be created."""
     return shutil.disk_usage(existing(folder)).free
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists, as far as this user may see."""
+    """Return the folder, or its nearest parent that exists and is accessible."""
     folder = folder.absolute()
     return next(place for place in (folder, *folder.parents) if _is_folder(place))
 
@@ -69,5 +69,5 @@ def existing(folder: Path) -> Path:
 def _is_folder(place: Path) -> bool:
     try:
         return place.is_dir()
-    except PermissionError:  # of one above it
+    except PermissionError:  # of a parent folder
         return False

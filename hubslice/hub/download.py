@@ -1,6 +1,6 @@
-"""One file of a repository, into the cache of huggingface_hub, checked against what the Hub promises.
+"""Download a file of a repository into huggingface_hub's cache and verify it against the Hub's checksum.
 
-Nothing that others may use is deleted from the cache: a file whose bytes are wrong is replaced by its own client.
+Nothing that others may use is deleted from the cache: a file with wrong bytes is replaced by huggingface_hub itself.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from hubslice.hub.listing import Listing
 from hubslice.hub.refusals import refused_as
 from hubslice.hub.xet import by_xet
 
-_TWICE = 2  # a file may come once more from its beginning
-_SMALL = 1 << 20  # bytes that are not worth a word
+_TWICE = 2  # a file may be transferred again from its beginning
+_SMALL = 1 << 20  # bytes that are not worth a message
 
 
 def download(listing: Listing, path: str, client: Hub, bar: Bar | None = None) -> tuple[Path, Digest]:
-    """A file of a repository in the cache, and its checksums.
+    """Return the cached file of a repository, downloading it if needed, and its checksums.
 
-    One that was spoilt on the way or in the cache is fetched once more, in place of what the cache holds.
+    A file that was damaged in transfer or in the cache is downloaded once more and replaced in the cache.
 
     Raises:
         FetchError: it cannot be downloaded, or is not cached when offline.
-        IntegrityError: it is not what the Hub promised.
+        IntegrityError: it does not match the Hub's checksum.
     """
     expected = listing.files[path]
     before = (client.cache(listing.repo_id) / "snapshots" / listing.commit / path).is_file()
@@ -51,14 +51,14 @@ def download(listing: Listing, path: str, client: Hub, bar: Bar | None = None) -
     try:
         _check_place(found, checked, path, listing)
     except IntegrityError:
-        if not before and listing.commit in found.parts:  # in another commit's snapshot others may have put it
-            found.unlink(missing_ok=True)  # our own link to it; offline it would be missed under this name
+        if not before and listing.commit in found.parts:  # other programs may have put it into another commit's
+            found.unlink(missing_ok=True)  # the link created here; offline, the file would not be found under this name
         raise
     return found, checked
 
 
 def _get(listing: Listing, path: str, client: Hub, bar: Bar | None, *, force: bool = False) -> Path:
-    """The file in the cache, whatever its bytes; `force`: as the Hub gives it now, in place of what is there."""
+    """Return the file in the cache without verifying it; `force` downloads it again and replaces the cached one."""
     size = listing.files[path].size
     seen = 0
 
@@ -82,7 +82,7 @@ def _get(listing: Listing, path: str, client: Hub, bar: Bar | None, *, force: bo
         except (OSError, RuntimeError) as error:
             if not disk_full(error):
                 raise
-            # Not from that: it names no file, and would be taken for one of the run's.
+            # Not chained to that error: it names no file, and would be attributed to one of the run's files.
             raise FetchError(
                 f"cannot {doing}: the disk of {client.cache(listing.repo_id)} is full",
                 hint="free space, or set HF_HOME to a folder on another disk",
@@ -93,12 +93,12 @@ def _get(listing: Listing, path: str, client: Hub, bar: Bar | None, *, force: bo
 
 
 def refresh_copy(placed: Path, fresh: Path, what: str) -> None:
-    """Where a snapshot holds a copy and not a link, the client's forced download leaves that as it was.
+    """Replace a snapshot's copy, which a forced download does not update; links need no replacement.
 
-    `fresh` is where it then puts the file.
+    `fresh` is where the forced download put the file.
 
     Raises:
-        FetchError: the copy cannot be written; `what` says of what it is.
+        FetchError: the copy cannot be written; `what` names the file in the message.
     """
     if placed.is_symlink() or not fresh.is_file():
         return
@@ -128,7 +128,7 @@ def _hint(listing: Listing, path: str, client: Hub, *, again: bool) -> str:
 
 
 def _check_place(found: Path, checked: Digest, path: str, listing: Listing) -> None:
-    """Refuse a file that the Hub calls by another checksum or commit than the listing: offline it would be missed."""
+    """Refuse a file stored under another checksum or commit than listed: offline it would not be found."""
     name = checksum_of(found)
     if listing.commit not in found.parts or (name is not None and name not in (checked.sha256, checked.git)):
         raise IntegrityError(

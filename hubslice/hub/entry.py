@@ -1,4 +1,4 @@
-"""How the cache of huggingface_hub keeps a file: a snapshot links to the content, which is named by its checksum."""
+"""The layout of huggingface_hub's cache: a snapshot links to a blob, which is named by its checksum."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Final
 from hubslice.hub.integrity import Digest, Expected
 
 _CHECKSUM: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_SHA256: Final = 64  # digits
+_SHA256: Final = 64  # hexadecimal digits
 
 
 def checksum_of(placed: Path) -> str | None:
-    """The checksum that the cache calls a snapshot's file by: git's, or of large files the SHA-256; None if by neither.
+    """Return the checksum in a blob's name: git's, or for large files the SHA-256; None if it is neither.
 
-    Only the first link counts. That leads to `blobs/<checksum>` of the repository, which can be a link itself: into a
-    folder that several repositories share, where contents are called by their Xet hash, as long as a SHA-256 and
-    another number. Where the file system has no links the file itself lies in the snapshot and has no such name.
+    Only the first link is followed. It leads to `blobs/<checksum>` of the repository, which may itself be a link into a
+    folder shared by several repositories, where blobs are named by their Xet hash, which has the length of a SHA-256
+    but is a different number. On a file system without links, the snapshot contains the file itself, which has no such
+    name.
     """
     try:
         name = placed.readlink().name
@@ -27,7 +28,7 @@ def checksum_of(placed: Path) -> str | None:
 
 
 def promised(placed: Path) -> Expected:
-    """What the cache alone promises of a snapshot's file."""
+    """Return the checksum of a snapshot's file according to the cache alone."""
     name = checksum_of(placed)
     if name is not None and len(name) == _SHA256:
         return Expected(None, sha256=name)
@@ -35,5 +36,5 @@ def promised(placed: Path) -> Expected:
 
 
 def spoilt(placed: Path, found: Digest) -> bool:
-    """Whether a snapshot's file, which has that digest, is not what the cache calls it; one without a name may be."""
+    """Return whether a snapshot's file with that digest differs from its blob name, or has no blob name."""
     return checksum_of(placed) not in (found.sha256, found.git)

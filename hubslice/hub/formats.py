@@ -1,6 +1,6 @@
-"""Which files of a model repository hubslice touches.
+"""Select the files of a model repository that hubslice reads.
 
-What is not listed here is left where it is; pickles and code are never listed.
+Files not listed here are ignored; pickles and code are never listed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONFIG = "config.json"
 PICKLE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 
-# Files that may name code of the repository under `auto_map`.
+# Files that may refer to code of the repository under `auto_map`.
 CONFIGS = (
     CONFIG,
     "preprocessor_config.json",
@@ -33,11 +33,11 @@ _COMPANIONS = re.compile(
     r"|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|README\.md|LICEN[CS]E(\.\w+)?|recipe(\.lock)?\.ya?ml"
 )
-_LARGEST_INDEX = 1 << 25  # bytes
+_LARGEST_INDEX = 1 << 25  # maximum bytes
 _MOST_SHARDS = 4096  # the largest models have some hundreds
 _TRAINING_STATE = re.compile(r"(optimizer|scheduler|scaler|rng_state|training_args|trainer_state)", re.IGNORECASE)
 _SHARD = re.compile(r"[A-Za-z0-9][\w.-]{0,200}", re.ASCII)
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)  # devices, on Windows
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\.", re.IGNORECASE)  # reserved device names on Windows
 _DRIVE = re.compile(r"[A-Za-z]:")
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
@@ -45,23 +45,23 @@ CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
 
 
 def companions(paths: Iterable[str]) -> list[str]:
-    """The small files that are taken beside the weights, in order: configs first."""
+    """Return the small files that are fetched beside the weights, in order: configs first."""
     names = set(paths)
     return [name for name in CONFIGS if name in names] + sorted(name for name in names if _COMPANIONS.fullmatch(name))
 
 
 def pickles(paths: Iterable[str]) -> list[str]:
-    """Those paths whose names are those of pickles."""
+    """Return the paths with the name of a pickle."""
     return sorted(path for path in paths if path.lower().endswith(_PICKLES))
 
 
 def is_training_state(path: str) -> bool:
-    """Whether a file is called as trainers call what they need to go on."""
+    """Return whether a file name is one that trainers use for their state."""
     return _TRAINING_STATE.match(path.rpartition("/")[2]) is not None
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether the file is a pickle, or an archive around one, by its name or its first bytes."""
+    """Return whether the file is a pickle, or an archive with one, by its name or its first bytes."""
     if path.name.lower().endswith(_PICKLES):
         return True
     with path.open("rb") as file:
@@ -76,10 +76,10 @@ def is_pickle(path: Path) -> bool:
 
 
 def check_weights(paths: Collection[str], where: str, *, on_hub: bool, allow_pickle: bool = False) -> str:
-    """The file that leads to the weights: they, the index of shards, or a difference; with consent a pickle's.
+    """Return the entry point to the weights: the file itself, an index of shards, or a delta; with consent a pickle.
 
     Raises:
-        ModelError: there is none; pickles are named.
+        ModelError: there is none; the message names pickles.
     """
     for first in (WEIGHTS, INDEX, DELTA):
         if first in paths:
@@ -102,7 +102,7 @@ def check_weights(paths: Collection[str], where: str, *, on_hub: bool, allow_pic
 
 
 def _pickled(paths: Collection[str], found: list[str], where: str) -> str:
-    """The pickle with the weights, or the index of several."""
+    """Return the pickle with the weights, or the index of several."""
     for usual in (PICKLE, PICKLE_INDEX):
         if usual in paths:
             return usual
@@ -116,13 +116,13 @@ def _pickled(paths: Collection[str], found: list[str], where: str) -> str:
 
 
 def shards(index: Path, where: str, *, on_hub: bool) -> dict[str, set[str]]:
-    """The names of the tensors in each shard, by the shard's path; shards are what the index is for.
+    """Return the names of the tensors in each shard listed by the index, by the shard's path.
 
-    `on_hub` says that `where` is a repository and no folder of the user's own.
+    `on_hub` means that `where` is a repository and not the user's own folder.
 
     Raises:
-        ModelError: the index is not one, or of a folder leaves that.
-        IntegrityError: a shard's path leaves the repository.
+        ModelError: the index is invalid, or that of a folder refers to files outside it.
+        IntegrityError: a shard's path leads out of the repository.
     """
     mend = "mend the index, or choose another revision" if on_hub else "mend the index, or save the model again"
     if (size := index.stat().st_size) > _LARGEST_INDEX:
@@ -155,10 +155,10 @@ def shards(index: Path, where: str, *, on_hub: bool) -> dict[str, set[str]]:
 
 
 def check_path(path: str, where: str) -> None:
-    """Refuse a path that would leave the repository it is in.
+    """Refuse a path that leads out of its repository.
 
     Raises:
-        IntegrityError: it is absolute, has `..` in it, or is not a plain relative path.
+        IntegrityError: it is absolute, contains `..`, or is not a plain relative path.
     """
     if leaves(path):
         raise IntegrityError(
@@ -168,7 +168,7 @@ def check_path(path: str, where: str) -> None:
 
 
 def leaves(path: str) -> bool:
-    """Whether a path could leave the folder it is put in: it is absolute, has `..` in it, or is not a plain one."""
+    """Return whether a path could lead out of its folder: it is absolute, contains `..`, or is not a plain path."""
     parts = path.split("/")
     elsewhere = "\\" in path or _DRIVE.match(path) or PurePosixPath(path).is_absolute()
     return bool(elsewhere) or "\0" in path or any(part in ("", ".", "..") for part in parts)

@@ -1,4 +1,4 @@
-"""What the safetensors files of a repository hold, by their headers alone, of which no more is transferred."""
+"""Read the headers of a repository's safetensors files without downloading the files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hubslice.hub.integrity import damaged
 from hubslice.hub.listing import Listing
 from hubslice.hub.ranges import read_range
 
-_FIRST: Final = 100_000  # bytes asked for at once: nearly every header fits, which saves a second request
+_FIRST: Final = 100_000  # bytes of the first request: nearly every header fits, which saves a second request
 _AT_ONCE: Final = 4
 
-# From start and stop to those bytes of a file; fewer where it ends before.
+# Returns the bytes of a file from start to stop; fewer at its end.
 _Read = Callable[[int, int], bytes]
 
 
 class Start(NamedTuple):
-    """A file's header, the byte `at` which its tensors begin, and those of their bytes that came with it."""
+    """A file's header, the offset `at` which its tensors begin, and the tensor bytes that were read with it."""
 
     header: Header
     at: int
@@ -28,20 +28,20 @@ class Start(NamedTuple):
 
 
 def remote_headers(listing: Listing, paths: list[str], client: Hub) -> dict[str, Header]:
-    """The headers of files of a repository, as `remote_starts` reads them.
+    """Return the headers of a repository's files, as `remote_starts` reads them.
 
     Raises:
-        FetchError: the Hub does not give them.
+        FetchError: they cannot be fetched from the Hub.
         ModelError: a file is damaged or not safetensors.
     """
     return {path: start.header for path, start in remote_starts(listing, paths, client).items()}
 
 
 def remote_starts(listing: Listing, paths: list[str], client: Hub) -> dict[str, Start]:
-    """How files of a repository begin, a few at a time; of each little more than the header is transferred.
+    """Read the start of a repository's files, a few in parallel; little more than the headers is transferred.
 
     Raises:
-        FetchError: the Hub does not give them.
+        FetchError: they cannot be fetched from the Hub.
         ModelError: a file is damaged or not safetensors.
     """
     client.ready()
@@ -58,7 +58,7 @@ def remote_starts(listing: Listing, paths: list[str], client: Hub) -> dict[str, 
 
 def _read_start(read: _Read, size: int | None, name: str) -> Start:
     try:
-        start = read(0, _FIRST) if size != 0 else b""  # of nothing there is no range
+        start = read(0, _FIRST) if size != 0 else b""  # an empty file has no valid range
         length = header_length(start[:LENGTH], size)
         text = start[LENGTH : LENGTH + length]
         if len(text) < length:

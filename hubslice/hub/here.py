@@ -1,4 +1,4 @@
-"""Whether a folder here is one of models, runs or data, so that what begins with its name is looked for in it."""
+"""Check whether a local folder contains models, runs or data, so that paths starting with its name are local."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-_RUNS = "runs"  # where runs are written when no other folder is named; also empty it is no owner on the Hub
+_RUNS = "runs"  # the default folder of runs; even if empty, it is not an owner on the Hub
 _MODEL_ENDINGS = (".safetensors", ".onnx")
 _MODEL_FILES = frozenset({"config.json", "run.json"})
 _DATA_ENDINGS = (".parquet", ".arrow", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-_DEPTH = 3  # data/pets/train/cat/1.png: a folder of data sets, which have splits
-_MOST = 2000  # entries that are looked at
+_DEPTH = 3  # data/pets/train/cat/1.png: a folder of datasets with splits
+_MOST = 2000  # maximum number of entries to inspect
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there; nothing is where a name is too long, or in a folder that others may not enter."""
+    """Return whether the path exists; False if the name is too long, or the folder not accessible."""
     try:
         return path.exists()
     except OSError:
@@ -24,12 +24,12 @@ def exists(path: Path) -> bool:
 
 
 def holds_models(folder: Path) -> bool:
-    """Whether there is such a folder, and it holds models or runs directly."""
+    """Return whether the folder exists and directly contains models or runs."""
     return exists(folder) and folder.is_dir() and (folder.name == _RUNS or _any_file(folder, _is_model, 1))
 
 
 def holds_data(folder: Path) -> bool:
-    """Whether there is such a folder, and it holds images or tables down to a few folders."""
+    """Return whether the folder exists and contains images or tables within a few levels."""
     return exists(folder) and folder.is_dir() and (folder.name == _RUNS or _any_file(folder, _is_data, _DEPTH))
 
 
@@ -42,9 +42,9 @@ def _is_data(name: str) -> bool:
 
 
 def _any_file(folder: Path, wanted: Callable[[str], bool], depth: int) -> bool:
-    """Whether a file of a wanted name lies in the folder or `depth` folders below; hidden folders do not count.
+    """Return whether a file with a wanted name is in the folder or up to `depth` levels below, ignoring hidden folders.
 
-    Folders are looked at by their level, so that a large one early in the list does not hide the others.
+    Folders are searched level by level, so that a large one early in the list does not hide the others.
     """
     todo, looked = deque([(os.fspath(folder), 0)]), 0
     while todo and looked < _MOST:
@@ -59,7 +59,7 @@ def _any_file(folder: Path, wanted: Callable[[str], bool], depth: int) -> bool:
                         return True
                     if level < depth and not entry.name.startswith(".") and _is_dir(entry):
                         todo.append((entry.path, level + 1))
-        except OSError:  # a folder of somebody else
+        except OSError:  # a folder of another user
             continue
     return False
 

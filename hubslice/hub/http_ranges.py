@@ -1,4 +1,4 @@
-"""Some bytes of a file behind an address.
+"""Read byte ranges of a file at a URL.
 
 huggingface_hub's own range requests read whatever the server sends: one that ignores the range would send the whole
 file.
@@ -24,16 +24,16 @@ _PAGES: Final = ("text/html", "application/xhtml+xml")
 def read_over_http(
     url: str, who: Mapping[str, str], start: int, stop: int, *, size: int | None, skip: int | None, name: str
 ) -> Part:
-    """Bytes `start` to `stop` of the file at an address, as `Hub.read` gives them.
+    """Return bytes `start` to `stop` of the file at a URL, as described in `Hub.read`.
 
-    `who` are the headers that say who asks, `name` is what the file is called in errors. An answer that is cut short is
-    asked for again.
+    `who` are the headers with the login, `name` is the file's name in errors. A response that is cut short is requested
+    again.
 
     Raises:
-        FetchError: the server gives other bytes.
-        ValueError: it gives something else than the file.
+        FetchError: the server sends other bytes.
+        ValueError: the response is not the file.
     """
-    # Compressed, the bytes of a range would be those of another file.
+    # With compression, the range would refer to the compressed bytes.
     headers = {**who, "Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
 
     def read() -> Part:
@@ -59,7 +59,7 @@ def read_over_http(
 
 
 def _check_file(headers: Mapping[str, str], expected: int | None, *, ranged: bool) -> None:
-    """Refuse what is not, or not of, the file, such as the login page of a network: `expected` is the file's size."""
+    """Refuse a response that is not from the file, such as a network's login page; `expected` is the file's size."""
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind in _PAGES:
         raise ValueError(f"it is a page of the kind {kind}")
@@ -70,11 +70,11 @@ def _check_file(headers: Mapping[str, str], expected: int | None, *, ranged: boo
 
 
 def _check(told: str, start: int, length: int, stop: int, name: str) -> None:
-    """Refuse bytes of which the server does not say that they are those of the range.
+    """Refuse a response whose Content-Range is not the requested range.
 
     Raises:
-        FetchError: they are others.
-        CutShort: fewer came than it says.
+        FetchError: the range differs.
+        CutShort: fewer bytes arrived than announced.
     """
     said = _RANGE.fullmatch(told.strip())
     if said is None or int(said[1]) != start or int(said[2]) + 1 < start + length:

@@ -1,4 +1,4 @@
-"""What hubslice asks of a hub of models; `hubslice.hub.client` asks it of the Hugging Face Hub."""
+"""The interface of a model hub; `hubslice.hub.client` implements it for the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final, NamedTuple, Protocol
 from hubslice.hub.integrity import Expected
 
 LOGIN: Final = "log in with a token of https://huggingface.co/settings/tokens: hf auth login"
-MAIN: Final = "main"  # the branch of a repository where none is named
+MAIN: Final = "main"  # the branch used if none is named
 
 
 class NoRepositoryError(Exception):
-    """There is no such repository, or none that this login may see."""
+    """There is no such repository, or this login may not see it."""
 
 
 class NoRevisionError(Exception):
@@ -23,7 +23,7 @@ class NoRevisionError(Exception):
 
 @dataclass(frozen=True)
 class Repository:
-    """A model repository at a commit: what each file should be, by its path; `gated`: its owner decides who gets it."""
+    """A model repository at a commit: the expected checksum of each file by path; `gated`: access needs approval."""
 
     commit: str
     files: dict[str, Expected]
@@ -32,7 +32,7 @@ class Repository:
 
 
 class Part(NamedTuple):
-    """Bytes of a file, and whether the server sent no more than those."""
+    """Bytes of a file, and whether the server supports range requests."""
 
     data: bytes
     ranged: bool
@@ -54,7 +54,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Change:
-    """A commit to be, onto `parent`: files by their path, as a file here or as bytes; None is deleted."""
+    """A commit to be made on top of `parent`: files by path, as a local file or as bytes; None deletes the file."""
 
     repo_id: str
     files: Mapping[str, Path | bytes | None]
@@ -65,7 +65,7 @@ class Change:
 
 
 class Commit(NamedTuple):
-    """A commit that was made, its page, and that of the pull request where it is one."""
+    """A commit that was made, its page, and that of its pull request, if any."""
 
     commit: str
     url: str
@@ -73,66 +73,69 @@ class Commit(NamedTuple):
 
 
 class Hub(Protocol):
-    """A hub with model repositories, a login, and a cache on this machine.
+    """A hub with model repositories, a login, and a local cache.
 
     The cache of a repository has the layout of huggingface_hub's: a file is at `snapshots/COMMIT/PATH`, and `refs`
-    notes which commit a revision meant. Methods raise the two errors above, those of huggingface_hub, or
-    OSError and ValueError where a hub cannot be reached or answers what makes no sense; callers say what was tried.
+    records which commit a revision resolved to. Methods raise the two errors above, those of huggingface_hub, or
+    OSError and ValueError if a hub cannot be reached or sends an invalid response; callers add what was attempted.
     """
 
     @property
     def url(self) -> str:
-        """Its address, without a slash at its end: pages of repositories lie below it."""
+        """The hub's URL, without a trailing slash; pages of repositories are below it."""
 
     @property
     def offline(self) -> bool:
-        """Whether it may not be asked: what the cache holds is all there is."""
+        """Whether the network must not be used, so that only the cache is available."""
 
     @property
     def login_token(self) -> str | None:
-        """The token that requests carry, so never print it; None: anonymous."""
+        """The token sent with requests, so never print it; None if anonymous."""
 
     def without_token(self, text: str) -> str:
-        """The text with every token that is in there blotted out."""
+        """Mask all tokens in the text."""
 
     def cache(self, repo_id: str) -> Path:
-        """The folder in the cache that belongs to a repository, which need not exist."""
+        """Return the cache folder of a repository, which need not exist."""
 
     def ready(self) -> None:
-        """What has to be done once before several threads ask."""
+        """Initialise what must exist before several threads use the hub."""
 
     def info(self, repo_id: str, revision: str | None) -> Repository:
-        """The repository at the commit that the revision means now."""
+        """Return the repository at the commit that the revision currently resolves to."""
 
     def revisions(self, repo_id: str) -> list[str]:
         """Its branches, tags and pull requests."""
 
     def download(self, repo_id: str, path: str, commit: str, *, force: bool, told: Callable[[int], None]) -> Path:
-        """A file in the cache; with `force` as the hub gives it now. `told` is called with the bytes that came."""
+        """Return a file in the cache; `force` downloads it again.
+
+        `told` is called with the number of bytes received.
+        """
 
     def to_download(self, repo_id: str, path: str, commit: str) -> int:
-        """Bytes of a file that are still to be downloaded."""
+        """Return how many bytes of a file are still to be downloaded."""
 
     def read(
         self, repo_id: str, path: str, commit: str, start: int, stop: int, *, size: int | None, skip: int | None
     ) -> Part:
-        """Bytes `start` to `stop` of a file of `size` bytes, fewer where it ends before.
+        """Return bytes `start` to `stop` of a file of `size` bytes, fewer at its end.
 
-        Where only whole files are given, up to `skip` bytes are read for nothing (None: any number), and of a part that
-        lies further on there is no data.
+        If the hub only sends whole files, up to `skip` bytes are read and discarded (None: any number); a part further
+        on is returned without data.
         """
 
     def login(self, *, patience: float | None = None) -> Login:
         """Who asks. `patience` in seconds: the hub shall answer within that."""
 
     def check_write(self, repo_id: str) -> None:
-        """Nothing where this login may write to the repository; else an error."""
+        """Check that this login may write to the repository; raises an error otherwise."""
 
     def check_card(self, text: str) -> tuple[list[str], list[str]]:
-        """What would be refused of a model card, and what is warned of."""
+        """Return the errors and warnings of the hub's model card validation."""
 
     def create(self, repo_id: str, *, private: bool) -> None:
-        """Make an empty repository that is not there yet."""
+        """Create an empty repository, which must not exist yet."""
 
     def upload(self, change: Change) -> Callable[[], Commit]:
-        """Send the large files; gives what then makes the commit, which may be called again where that failed."""
+        """Upload the large files; returns a function that makes the commit and may be called again if it fails."""

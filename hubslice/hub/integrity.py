@@ -1,4 +1,4 @@
-"""Bytes against what they should be: checksums, the headers of safetensors, and the metadata of graphs."""
+"""Verify files: checksums, safetensors headers, and metadata of graphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Digest:
-    """Size in bytes, SHA-256, and the id that git gives to a file of this content."""
+    """Size in bytes, SHA-256, and the id of a git blob with this content."""
 
     size: int
     sha256: str
@@ -27,14 +27,14 @@ class Digest:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the Hub promises of a file: one checksum, of large files the SHA-256, of others git's."""
+    """What the Hub states about a file: its size and one checksum, SHA-256 for large files, git's for others."""
 
     size: int | None
     sha256: str | None = None
     git: str | None = None
 
     def met_by(self, digest: Digest) -> bool:
-        """Whether the content is the promised one; a file without any promise is accepted."""
+        """Return whether the content matches; a file without any checksum is accepted."""
         return (
             (self.size is None or self.size == digest.size)
             and (self.sha256 is None or self.sha256 == digest.sha256)
@@ -47,7 +47,7 @@ class Expected:
 
 
 def digest(path: Path) -> Digest:
-    """Both checksums of a file, in one pass."""
+    """Compute both checksums of a file in one pass."""
     size = path.stat().st_size
     sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     with path.open("rb") as file:
@@ -58,13 +58,13 @@ def digest(path: Path) -> Digest:
 
 
 def digest_of(content: bytes) -> Digest:
-    """Both checksums of bytes."""
+    """Compute both checksums of bytes."""
     git = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
     return Digest(len(content), hashlib.sha256(content).hexdigest(), git.hexdigest())
 
 
 def not_as_promised(found: Digest, expected: Expected, *, name: str, repo_id: str, hint: str) -> IntegrityError:
-    """The error to raise for a file that has other checksums than those that the Hub gave for it."""
+    """Return the error for a file whose checksums differ from the Hub's."""
     checksum = f"sha256 {found.sha256}" if expected.sha256 else f"git id {found.git}"
     return IntegrityError(
         f"{name} of {repo_id} is not the file that the Hub promised: "
@@ -74,14 +74,14 @@ def not_as_promised(found: Digest, expected: Expected, *, name: str, repo_id: st
 
 
 def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -> Mapping[str, str]:
-    """The metadata of a safetensors file whose header fits its size; `tensors` are names it must hold.
+    """Return the metadata of a safetensors file after checking its header; it must contain all of `tensors`.
 
     Raises:
-        ModelError: the header cannot be read, disagrees with the file's size, or lacks a tensor.
+        ModelError: the header cannot be read, does not match the file's size, or lacks a tensor.
     """
     header = header_of(path, name=name)
     try:
-        with safe_open(path, framework="numpy"):  # what our reading lets pass, the library's may still refuse
+        with safe_open(path, framework="numpy"):  # the library may refuse files that hubslice's own parser accepts
             pass
     except (SafetensorError, OSError, ValueError) as error:
         raise damaged(name, error) from error
@@ -90,16 +90,16 @@ def check_safetensors(path: Path, *, name: str, tensors: Collection[str] = ()) -
 
 
 def check_graph(path: Path, *, name: str) -> Mapping[str, str]:
-    """The metadata of an ONNX graph, whose weights may lie in a file beside it.
+    """Return the metadata of an ONNX graph, whose weights may be in a separate file.
 
     Raises:
         ModelError: it cannot be read.
     """
-    import onnx  # takes a while to import, and most models have no graph beside them
+    import onnx  # slow to import, and most models have no graph
 
     try:
         graph = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's own, of a library that this one only depends on through onnx
+    except Exception as error:  # protobuf's errors; protobuf is only an indirect dependency, through onnx
         raise ModelError(
             f"{name} is damaged or not ONNX: {message_of(error)}", hint="convert or export it again"
         ) from error
@@ -107,7 +107,7 @@ def check_graph(path: Path, *, name: str) -> Mapping[str, str]:
 
 
 def header_of(path: Path, *, name: str) -> Header:
-    """The header of a safetensors file on this machine, called `name` in messages.
+    """Read the header of a local safetensors file, called `name` in messages.
 
     Raises:
         ModelError: the file is damaged or not safetensors.
@@ -119,15 +119,15 @@ def header_of(path: Path, *, name: str) -> Header:
 
 
 def damaged(name: str, why: Exception) -> ModelError:
-    """The error to raise for a file that is not, or no longer, safetensors."""
+    """Return the error for a file that is damaged or not safetensors."""
     return ModelError(f"{name} is damaged or not safetensors: {why}", hint="save or download the weights again")
 
 
 def check_held(held: Collection[str], tensors: Collection[str], *, name: str) -> None:
-    """Refuse a file that lacks some of the tensors that an index places there.
+    """Refuse a file that lacks tensors which an index assigns to it.
 
     Raises:
-        ModelError: it does; the first is named.
+        ModelError: it does; the message names the first.
     """
     if missing := sorted(set(tensors) - set(held)):
         raise ModelError(

@@ -1,4 +1,4 @@
-"""What the files of a model repository are for, and why some are not taken."""
+"""The purpose of a model repository's files, and the reasons why some are skipped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHER_FORMATS: Final = (".h5", ".msgpack", ".onnx", ".onnx.data", ".gguf", ".tf
 
 
 def kind_of(path: str) -> Kind:
-    """What a file that is taken is for."""
+    """Return the purpose of a file that is used."""
     if path in (INDEX, PICKLE_INDEX) or path.endswith(".safetensors") or pickles([path]):
         return "weights"
     if _TOKENIZER.fullmatch(path):
@@ -28,7 +28,7 @@ def kind_of(path: str) -> Kind:
 
 
 def why_skipped(path: str) -> str:
-    """Why a file of the repository is not taken."""
+    """Return why a file of the repository is skipped."""
     if is_training_state(path):
         return "state of a training"
     if pickles([path]):

@@ -1,4 +1,4 @@
-"""What a repository holds at one commit: asked once, or read off the cache when offline."""
+"""List the files of a repository at one commit, from the Hub or offline from the cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Listing:
-    """A repository at a commit: the checksum of each file by its path, and whether its owner decides who gets it."""
+    """A repository at a commit: the checksum of each file by path, and whether the repository is gated."""
 
     repo_id: str
     commit: str
@@ -33,10 +33,10 @@ class Listing:
 
 
 def list_files(ref: HubRef, client: Hub) -> Listing:
-    """The repository at the commit that the revision means now; offline, at the one it meant when it was fetched.
+    """List the repository at the commit of the revision; offline, at the commit it resolved to when fetched.
 
     Raises:
-        FetchError: repository or revision do not exist, may not be seen, or the Hub cannot be reached.
+        FetchError: repository or revision do not exist or may not be seen, or the Hub cannot be reached.
         IntegrityError: the repository lists a file outside itself.
     """
     if client.offline:
@@ -49,10 +49,10 @@ def list_files(ref: HubRef, client: Hub) -> Listing:
 
 
 def look_up(repo_id: str, revision: str | None, client: Hub, kind: type[HubError], doing: str) -> Repository:
-    """What the Hub says of a repository and its files.
+    """Return the Hub's information about a repository and its files.
 
     Raises:
-        HubError: of the given kind, with the nearest branches and tags if the revision does not exist.
+        HubError: of the given kind, suggesting similar branches and tags if the revision does not exist.
     """
     try:
         with refused_as(kind, doing, repo_id=repo_id, client=client):
@@ -64,7 +64,7 @@ def look_up(repo_id: str, revision: str | None, client: Hub, kind: type[HubError
 
 
 def remember(ref: HubRef, listing: Listing, client: Hub) -> None:
-    """Note in the cache which commit the revision meant, for when there is no network."""
+    """Record in the cache which commit the revision resolved to, for offline use."""
     revision = ref.revision or MAIN
     note = client.cache(ref.repo_id) / "refs" / revision
     if revision != listing.commit and not (note.is_file() and note.read_text() == listing.commit):
@@ -72,7 +72,7 @@ def remember(ref: HubRef, listing: Listing, client: Hub) -> None:
 
 
 def remember_part(ref: HubRef, listing: Listing, client: Hub) -> None:
-    """The same where only some files were wanted: not if the commit that is noted so far has files that this lacks."""
+    """Record the commit after fetching only some files, unless the recorded commit has cached files that it lacks."""
     snapshots = client.cache(ref.repo_id) / "snapshots"
     noted = cached_commit(ref, client)
     before = set() if noted is None else _files(snapshots / noted)
@@ -82,7 +82,7 @@ def remember_part(ref: HubRef, listing: Listing, client: Hub) -> None:
 
 
 def cached_commit(ref: HubRef, client: Hub) -> str | None:
-    """The commit that the cache holds for the revision."""
+    """Return the cached commit of the revision."""
     folder = client.cache(ref.repo_id)
     revision = ref.revision or MAIN
     note = folder / "refs" / revision
@@ -105,7 +105,7 @@ def _cached(ref: HubRef, client: Hub) -> Listing:
 
 
 def _files(snapshot: Path) -> set[str]:
-    """Its files, by their paths in the repository."""
+    """Return the snapshot's files, by their paths in the repository."""
     return {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
 
 

@@ -1,4 +1,4 @@
-"""Tensors in files on this machine, of which only some bytes are read."""
+"""Read parts of tensors from local files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubslice.hub.integrity import check_held, header_of
 
 @dataclass
 class LocalPart:
-    """A file on this machine whose tensors begin at byte `at`; a byte that is read twice counts once."""
+    """A local file whose tensors start at offset `at`; a byte that is read twice counts once."""
 
     path: Path
     at: int
@@ -34,10 +34,10 @@ class LocalPart:
 
 
 def add_local(found: Tensors, path: Path, name: str, names: set[str]) -> None:
-    """Take in the tensors of a file on this machine, called `name` in messages, which must hold those of `names`.
+    """Add the tensors of a local file, called `name` in messages, which must include those in `names`.
 
     Raises:
-        ModelError: it is damaged, not safetensors, or lacks one.
+        ModelError: it is damaged, not safetensors, or lacks a tensor.
     """
     header = header_of(path, name=name)
     check_held(header.tensors, names, name=name)

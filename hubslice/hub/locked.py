@@ -1,4 +1,4 @@
-"""A student's files against the checksums that its lock lists."""
+"""Compare a student's files with the checksums in its lock."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from hubslice.hub.integrity import Digest, digest
 from hubslice.hub.loaded import left_behind, loaded
 from hubslice.hub.restore import delta_in
 
-# The Hub's own, the card into which people write, what else is rendered, the lock itself, the signature over all of it.
+# The Hub's own file, the card that people edit, other generated files, the lock itself, and the signature over
+# everything.
 BESIDE = frozenset({".gitattributes", CARD, RESULTS, LOCK, SIGNATURE})
 MISSING = "the lock lists it, and it is missing"
 UNLISTED = "the lock does not list it, and loaders read or run such files"
-_NAMED = 10  # files that a message names
+_NAMED = 10  # files listed in a message
 _RESTORE = (
     "`hubslice slice RUN` lays the student out again; if that changes nothing, `hubslice verify RUN` names the step of "
     "the run that was changed too: delete its folder first"
@@ -31,7 +32,7 @@ _OTHER = f"to publish something else, take {LOCK}, {REPORT} and evidence/ out of
 
 @dataclass(frozen=True)
 class Compared:
-    """What came of a lock's files: how many agree, what is wrong with others by path, and which are not there."""
+    """The result of comparing a lock: the number of matching files, errors of others by path, and missing files."""
 
     agreeing: int
     differing: Mapping[str, str]
@@ -39,7 +40,7 @@ class Compared:
 
 
 def compare(lock: Lock, found: Callable[[str], Digest | None]) -> Compared:
-    """Every file that the lock lists with what `found` gives for its path; None: it is not there.
+    """Compare every file in the lock with `found(path)`, which is None for missing files.
 
     Raises:
         IntegrityError: the lock lists a path outside the student's folder.
@@ -58,21 +59,21 @@ def compare(lock: Lock, found: Callable[[str], Digest | None]) -> Compared:
 
 
 def unlisted(lock: Lock, names: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Files besides those that the lock lists: the ones that a loader would read or run, and the others."""
+    """Return the files that the lock does not list: those that a loader would read or run, and the others."""
     found = names - {fact.path for fact in lock.files} - BESIDE
     risky = loaded(found)
     return risky, sorted(found - set(risky))
 
 
 def check_locked(folder: Path, digests: Mapping[str, Digest]) -> list[str]:
-    """Make sure that a folder about to be published holds what its lock lists; a folder without a lock passes.
+    """Check that a folder to be published matches its lock; a folder without a lock passes.
 
-    `digests` are those of the files to be published. Where a difference stands in for the weights, the weights that it
-    makes count. The result are warnings: of files that the lock does not list and that no loader reads or runs.
+    `digests` are those of the files to be published. If the weights are replaced by a delta, the restored weights
+    count. Returns warnings about files that the lock does not list and that no loader reads or runs.
 
     Raises:
-        VerificationError: a file was changed or is missing, or the lock is, or a loader would read or run a file that
-            the lock does not list.
+        VerificationError: a file or the lock was changed or is missing, or a loader would read or run a file that the
+            lock does not list.
     """
     if LOCK not in digests:
         if REPORT in digests and _writes_locks(folder / REPORT):
@@ -105,16 +106,16 @@ def check_locked(folder: Path, digests: Mapping[str, Digest]) -> list[str]:
 
 
 def check_folder(folder: Path) -> None:
-    """As `check_locked`, for all files of a folder that may be published.
+    """Run `check_locked` on all files of a folder that may be published.
 
     Raises:
-        VerificationError: as `check_locked`.
+        VerificationError: as for `check_locked`.
     """
     check_locked(folder, {name: digest(folder / name) for name in names_in(folder)})
 
 
 def names_in(folder: Path) -> frozenset[str]:
-    """The files of a folder that may be published: all but hidden ones and what Python compiled for itself."""
+    """Return the files of a folder that may be published: all except hidden ones and Python bytecode."""
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return frozenset(name for name in files if not left_behind(name))
 
@@ -127,7 +128,7 @@ def _with_weights(folder: Path, digests: Mapping[str, Digest]) -> Mapping[str, D
 
 
 def _writes_locks(report: Path) -> bool:
-    """Whether the report is of a version that writes a lock beside it."""
+    """Return whether the report is from a version that writes a lock beside it."""
     try:
         return bool(json.loads(read_description(report)).get("predictions"))
     except (RunError, ValueError, AttributeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What the Hub says of a repository, read with suspicion."""
+"""Parse the Hub's untrusted information about a repository."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def repository(info: ModelInfo, repo_id: str) -> Repository:
-    """The repository that the Hub's answer describes.
+    """Return the repository that the Hub's response describes.
 
     Raises:
-        ValueError: the answer has another form.
+        ValueError: the response is invalid.
     """
     if not is_commit(info.sha):
         raise ValueError(f"the commit of {repo_id} is {info.sha!r}")
@@ -25,12 +25,12 @@ def repository(info: ModelInfo, repo_id: str) -> Repository:
 
 
 def is_commit(value: object) -> bool:
-    """Whether it is the id of a commit."""
+    """Return whether the value is a commit hash."""
     return _is(_COMMIT, value)
 
 
 def _files(info: ModelInfo) -> dict[str, Expected]:
-    """The checksum of each file by its path."""
+    """Return the checksum of each file by path."""
     found: dict[str, Expected] = {}
     for each in info.siblings or []:
         large = each.lfs.sha256 if each.lfs else None

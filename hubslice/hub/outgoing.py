@@ -1,4 +1,4 @@
-"""The files of a folder that go to the Hub, after everything that must not go there was refused."""
+"""Collect the files of a folder for a push, and refuse what must not be published."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hubslice.hub.integrity import Digest, check_graph, check_safetensors, diges
 from hubslice.hub.loaded import left_behind
 from hubslice.hub.secret import secret_line
 
-_LARGE = 10 * 1024 * 1024  # bytes; beyond it the Hub keeps a file in large-file storage whatever its name
+_LARGE = 10 * 1024 * 1024  # bytes; the Hub stores larger files in LFS, whatever their names
 _LARGE_SUFFIXES = (
     ".arrow .bin .bz2 .ftz .gz .h5 .mlmodel .msgpack .npy .npz .onnx .ot .parquet .pb .safetensors .tar .tflite .tgz "
     ".wasm .xz .zip .zst"
 )
 
-_CHECKS = {".safetensors": check_safetensors, ".onnx": check_graph}  # files that carry weights, and marks of their own
+_CHECKS = {".safetensors": check_safetensors, ".onnx": check_graph}  # files with weights and their own metadata
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """Files by their path in the repository, their checksums, and whether the model declares a planted backdoor."""
+    """Files by path in the repository, their checksums, and whether the model declares a planted backdoor."""
 
     files: Mapping[str, Path]
     digests: Mapping[str, Digest]
@@ -32,10 +32,10 @@ class Outgoing:
 
 
 def collect(folder: Path) -> Outgoing:
-    """All files of the folder but hidden ones.
+    """Collect all files of the folder except hidden ones.
 
     Raises:
-        InputError: the folder is missing or empty, holds a pickle, or a link that leads out of it.
+        InputError: the folder is missing or empty, or contains a pickle or a link that leads out of it.
         ModelError: a safetensors file or an ONNX graph is damaged.
     """
     if not folder.is_dir():
@@ -69,10 +69,10 @@ def collect(folder: Path) -> Outgoing:
 
 
 def check_secrets(files: Iterable[tuple[str, bytes]], token: str | None) -> None:
-    """Nothing if no text holds `token`, another token or a login in an address; what is not text is not looked at.
+    """Check that no text contains `token`, another token or a login in a URL; binary files are skipped.
 
     Raises:
-        InputError: one does. The message names file and line, not the token.
+        InputError: one does. The message names file and line, but not the token.
     """
     for name, content in files:
         try:
@@ -88,5 +88,5 @@ def check_secrets(files: Iterable[tuple[str, bytes]], token: str | None) -> None
 
 
 def is_large(path: str, size: int) -> bool:
-    """Whether the Hub will keep a new file of this name in large-file storage, by its default rules."""
+    """Return whether the Hub will store a new file of this name in LFS, by its default rules."""
     return size > 0 and (size > _LARGE or path.lower().endswith(tuple(_LARGE_SUFFIXES.split())))

@@ -1,6 +1,6 @@
-"""Lists that come in pages: each answer names the address of the next one, which nothing says has an end.
+"""Limit paginated lists: each response links to the next page, and the chain may be endless.
 
-huggingface_hub asks for every address that it is named, with the token, for as long as there is one.
+huggingface_hub follows every link, with the token, as long as there is one.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from hubslice.hub.answers import Unending, address_of, httpx
 
-MOST: Final = 2_000  # pages of a list; the Hub puts up to a thousand files into one
-LARGEST: Final = 512 << 20  # bytes of a list
-LONGEST: Final = 900.0  # seconds that a list may take
-_REMEMBERED: Final = 64  # lists that were begun and perhaps left
+MOST: Final = 2_000  # pages of a list; the Hub puts up to a thousand files on one page
+LARGEST: Final = 512 << 20  # maximum bytes of a list
+LONGEST: Final = 900.0  # maximum seconds for reading a list
+_REMEMBERED: Final = 64  # lists that were started and possibly abandoned
 
 
 @dataclass
@@ -29,17 +29,17 @@ class _List:
 
 
 class Pages:
-    """The lists that a session reads; several may be the same one, read at once."""
+    """The lists that a session is reading; the same list may be read several times in parallel."""
 
     def __init__(self) -> None:
-        self._lists: list[tuple[str, _List]] = []  # with the address of the page that comes next, the newest last
+        self._lists: list[tuple[str, _List]] = []  # with the URL of each list's next page, the newest last
         self._lock = Lock()
 
     def follow(self, response: Any) -> None:
-        """Take note of a page, of which the body was read.
+        """Record a page whose body was read.
 
         Raises:
-            Unending: the list leads back, to another server, or goes on for longer than any that is needed.
+            Unending: the list has a cycle, continues on another server, or exceeds the limits.
         """
         link = response.links.get("next", {}).get("url") if response.request.method == "GET" else None
         if link is None or not response.is_success:
@@ -48,7 +48,7 @@ class Pages:
         try:
             following = asked.join(link)
         except httpx.InvalidURL:
-            return  # huggingface_hub says so
+            return  # huggingface_hub reports this
         with self._lock:
             read = self._taken(str(asked)) or _List(address_of(response.request))
             read.size += len(response.content)
@@ -59,7 +59,7 @@ class Pages:
             self._lists = [*self._lists[1 - _REMEMBERED :], (str(following), read)]
 
     def _taken(self, asked: str) -> _List | None:
-        """A list of which this page comes next. Of several the last: the others may have been left."""
+        """Return the list whose next page this is; of several the newest, since the others may be abandoned."""
         for at in reversed(range(len(self._lists))):
             if self._lists[at][0] == asked:
                 return self._lists.pop(at)[1]

@@ -1,4 +1,4 @@
-"""What a push would do: worked out by reading alone, so that `--dry-run` shows exactly what a push then does."""
+"""Plan a push without changing anything, so that `--dry-run` shows exactly what a push will do."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from hubslice.hub.ref import check_repo_id, check_revision
 from hubslice.hub.refusals import no_repository, refused_as
 from hubslice.hub.signature import UNSIGNED, SigningIdentity, SigningKey, same_signature, sign
 
-_NAMED = 10  # files that a warning names
-_OURS = ("evidence/", "plots/")  # folders that every push of ours fills anew
+_NAMED = 10  # files listed in a warning
+_OURS = ("evidence/", "plots/")  # folders that every push of hubslice replaces
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|" + "|".join(map(re.escape, (INDEX, SHAPES, DELTA))))
 
-# The new card, given the text of the one on the Hub (None: there is none).
+# Returns the new card, given the text of the one on the Hub (None if there is none).
 Render = Callable[[str | None], bytes]
 
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """What happens to one file. `lfs`: kept in large-file storage; of a new file a forecast by the Hub's defaults."""
+    """The planned change of one file. `lfs`: stored in LFS; for a new file predicted by the Hub's default rules."""
 
     path: str
     size: int
     change: Literal["new", "changed", "unchanged", "deleted"]
     lfs: bool
-    digest: Digest | None = field(default=None, repr=False)  # None: deleted
+    digest: Digest | None = field(default=None, repr=False)  # None for deleted files
 
 
 @dataclass(frozen=True)
 class PushPlan:
-    """A push to be, onto the commit `parent` (None: the repository is yet to be created).
+    """A planned push on top of the commit `parent` (None: the repository has to be created).
 
-    `delta` tells of the difference to the teacher that stands in for the weights, if one does.
+    `delta` describes the difference to the teacher that replaces the weights, if there is one.
     """
 
     folder: Path
@@ -59,21 +59,21 @@ class PushPlan:
     message: str
     parent: str | None
     files: tuple[PlannedFile, ...]
-    card: bytes | None = field(repr=False)  # None: README.md as it is in the folder
+    card: bytes | None = field(repr=False)  # None: README.md of the folder is used
     warnings: tuple[str, ...]
     client: Hub = field(repr=False)
     delta: DeltaFacts | None = None
-    signature: bytes | None = field(default=None, repr=False)  # None: model.sig as it is in the folder, if it is there
+    signature: bytes | None = field(default=None, repr=False)  # None: model.sig of the folder is used, if it exists
     results: bytes | None = field(default=None, repr=False)  # the accuracy for a leaderboard
 
     @property
     def exists(self) -> bool:
-        """Whether the repository is there already."""
+        """Whether the repository already exists."""
         return self.parent is not None
 
     @property
     def changes(self) -> tuple[PlannedFile, ...]:
-        """The files that the commit will touch; empty: there is nothing to push."""
+        """The files that the commit changes; empty if there is nothing to push."""
         return tuple(file for file in self.files if file.change != "unchanged")
 
     @property
@@ -97,17 +97,17 @@ def plan_push(
     signer: SigningKey | SigningIdentity | None = None,
     results: bytes | None = None,
 ) -> PushPlan:
-    """The commit that would make the repository hold the files of `folder`; nothing on the Hub changes.
+    """Plan the commit that makes the repository match the files of `folder`; nothing on the Hub changes.
 
-    `render` makes README.md out of the one on the Hub, so that what people wrote there can be kept. Files that an older
-    push left under evidence/ and plots/, and weights that the new ones replace, are deleted, and so is the signature of
-    other files. A `signer` signs all files but README.md and `results`, which is put into .eval_results/.
+    `render` creates README.md from the one on the Hub, so that edits made there can be kept. Files of an older push
+    under evidence/ and plots/, weights that are replaced, and a signature of other files are deleted. A `signer` signs
+    all files except README.md and `results`, which is written to .eval_results/.
 
     Raises:
-        InputError: the folder may not be pushed, holds a token, or the model is poisoned and that was not allowed or
-            is not card_metadata.
-        VerificationError: a file is not the one that the folder's lock lists, or a loader would read or run one that
-            it does not list.
+        InputError: the folder may not be pushed, contains a token, or the model is poisoned and that was not allowed or
+            is not declared on the card.
+        VerificationError: a file does not match the folder's lock, or a loader would read or run a file that is not in
+            the lock.
         PushError: the Hub cannot be reached, this login may not write there, or the card would be refused.
     """
     client = client or default_hub()
@@ -172,7 +172,7 @@ def plan_push(
 def _sign(
     folder: Path, outgoing: Outgoing, listing: Listing | None, signer: SigningKey | SigningIdentity, client: Hub
 ) -> bytes:
-    """A signature over the files; that on the Hub, where the same key signed the same files before."""
+    """Return a signature of the files; the one on the Hub if the same key signed the same files before."""
     names = outgoing.files.keys() - UNSIGNED
     if isinstance(signer, SigningKey) and listing is not None and SIGNATURE in listing.files:
         held, _ = download(listing, SIGNATURE, client)
@@ -182,7 +182,7 @@ def _sign(
 
 
 def _look_up(repo_id: str, revision: str | None, create_pr: bool, client: Hub) -> Repository | None:
-    """The repository, which this login may write to; None if it is to be created."""
+    """Return the repository, which this login must be able to write; None if it has to be created."""
     doing = f"push to {repo_id}"
     if client.login_token is None:
         raise PushError(f"cannot {doing}: nobody is logged in", hint=LOGIN)
@@ -218,7 +218,7 @@ def _check_creator(repo_id: str, revision: str | None, client: Hub) -> None:
 
 
 def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Hub) -> list[str]:
-    """What the Hub warns of in the card; raises if it would refuse it, or if the card keeps quiet about a backdoor."""
+    """Return the Hub's warnings about the card; raises if it is invalid or does not declare a planted backdoor."""
     if poisoned and not (text and card_metadata.read_card(text).poisoned):
         raise InputError(
             "the card of a poisoned model must say so",
@@ -238,7 +238,7 @@ def _check_card(text: str | None, poisoned: bool, repo_id: str, client: Hub) -> 
 
 
 def _left_alone(repo_id: str, risky: Sequence[str], revision: str | None) -> str:
-    """The warning of files that a loader may take for the pushed model's, or run; verifying would find fault."""
+    """Return the warning about files that a loader may prefer to the pushed model, or run; `verify` would fail."""
     branch = f" --revision {shlex.quote(revision)}" if revision else ""
     more = f" (and {len(risky) - _NAMED} more)" if len(risky) > _NAMED else ""
     return (
@@ -260,7 +260,7 @@ def _changes(digests: Mapping[str, Digest], held: Mapping[str, Expected]) -> lis
 
 
 def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: Hub) -> list[PlannedFile]:
-    """What an older push of ours left behind, and weights that a loader could take for the new ones."""
+    """Return the files to delete: those of an older push, and weights that a loader could prefer to the new ones."""
     if listing is None:
         return []
     new_weights = any(_WEIGHTS.fullmatch(path) for path in digests)
@@ -279,7 +279,7 @@ def _deletions(digests: Mapping[str, Digest], listing: Listing | None, client: H
 
 
 def _text(listing: Listing | None, path: str, client: Hub) -> str | None:
-    """The text of a file on the Hub; None if it is not there."""
+    """Return the text of a file on the Hub; None if it does not exist."""
     if listing is None or path not in listing.files:
         return None
     try:
@@ -291,7 +291,7 @@ def _text(listing: Listing | None, path: str, client: Hub) -> str | None:
 
 
 def _contents(outgoing: Outgoing, card: bytes | None) -> Iterator[tuple[str, bytes]]:
-    """What will be pushed and can be read as text."""
+    """Yield all files of the push that are text."""
     if card is not None:
         yield CARD, card
     for name, path in outgoing.files.items():

@@ -1,4 +1,4 @@
-"""A model before its weights are fetched: configs, card, and the headers of the weights."""
+"""Inspect a model without fetching its weights: configs, card, and the headers of the weights."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _INDICES = {INDEX, PICKLE_INDEX}
 
 @dataclass(frozen=True)
 class Preview:
-    """What is known of a model whose weights were not touched.
+    """What is known about a model without reading its weights.
 
-    `folder` holds its configs and card. `files` are the sizes in bytes of all files that `fetch` would take, `weights`
-    the headers of those with tensors; `missing` is how many bytes of `files` are still to be downloaded. `repo_id` and
-    `commit` are None for a local folder. `pickles` are weights that consent was given to read, which have no headers:
-    where each lies on this machine, None where it is still to be downloaded. `skipped` are the sizes of all
-    other files.
+    `folder` contains its configs and card. `files` are the sizes in bytes of all files that `fetch` would take,
+    `weights` the headers of those with tensors; `missing` is how many bytes of `files` are still to be downloaded.
+    `repo_id` and `commit` are None for a local folder. `pickles` are weights that the user consented to read, which
+    have no headers: the local path of each, None if it is still to be downloaded. `skipped` are the sizes of all other
+    files.
     """
 
     folder: Path
@@ -55,18 +55,18 @@ class Preview:
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Total bytes of all files."""
         return sum(self.files.values())
 
 
 def preview(ref: Ref, target: Path, *, client: Hub | None = None, allow_pickle: bool = False) -> Preview:
-    """Put the model's configs and card, not its weights, into `target`, and read the headers of its weights.
+    """Put the model's configs and card, but not its weights, into `target`, and read the headers of its weights.
 
-    `allow_pickle` is the consent that `fetch` would need; no pickle is opened here.
+    `allow_pickle` is the consent that `fetch` would require; no pickle is opened here.
 
     Raises:
-        FetchError: the Hub cannot be reached or does not give the model.
-        ModelError: what `fetch` would refuse, as far as it can be seen without the weights.
+        FetchError: the Hub cannot be reached, or the model cannot be fetched.
+        ModelError: whatever `fetch` would refuse, as far as can be determined without the weights.
     """
     target.mkdir(parents=True, exist_ok=True)
     if isinstance(ref, HubRef):
@@ -91,7 +91,7 @@ def _of_repository(ref: HubRef, target: Path, client: Hub, allow_pickle: bool) -
         return replace(whole, repo_id=ref.repo_id, commit=listing.commit, gated=listing.gated)
     paths = _take_small(str(ref), first, sizes, target, lambda name: download(listing, name, client)[0], on_hub=True)
     cached = {path: held for path in paths if (held := cached_file(listing, path, client))}
-    sizes |= {path: held.stat().st_size for path, held in cached.items()}  # unknown to the listing when offline
+    sizes |= {path: held.stat().st_size for path, held in cached.items()}  # the offline listing has no sizes
     pickled = {path: cached.get(path) for path in pickles(paths)}
     headers = remote_headers(listing, [path for path in paths if path not in {*cached, *pickled}], client)
     for path in paths.keys() - pickled.keys():
@@ -105,23 +105,23 @@ def _of_repository(ref: HubRef, target: Path, client: Hub, allow_pickle: bool) -
 
 
 def _of_difference(ref: Ref, target: Path, client: Hub) -> Preview:
-    """Of a model that was published as a difference: its weights have to be put together first."""
+    """Preview a model published as a delta: its weights have to be restored first."""
     return preview(LocalRef(str(ref), fetch(ref, client=client).folder, "folder"), target)
 
 
 def _take_small(
     where: str, first: str, names: Iterable[str], target: Path, get: Callable[[str], Path], *, on_hub: bool
 ) -> dict[str, set[str]]:
-    """Copy configs, card and index; gives the files with weights, each with the tensors that an index places there.
+    """Copy configs, card and index; returns the weight files, each with the tensors that an index assigns to it.
 
-    `first` is the file that leads to the weights.
+    `first` is the entry point to the weights.
     """
     names = set(names)
     for name in (*CONFIGS, SHAPES, CARD, *({first} & _INDICES)):
         if name in names:
             shutil.copyfile(get(name), target / name)
         if name in CONFIGS and name in names:
-            read_object(target / name, where)  # refuses one that asks for code
+            read_object(target / name, where)  # refuses a config that requires custom code
     return weight_files(where, first, names, lambda name: target / name, on_hub=on_hub)
 
 

@@ -1,4 +1,4 @@
-"""Files that are sent without an end: no more of one is taken than the server said that it has."""
+"""Limit file downloads to the size that the server announced, so that endless responses are cut off."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _REMEMBERED: Final = 10_000  # files
 
 
 class Sizes:
-    """What a server said of its files when it was asked about them, by their addresses."""
+    """The announced sizes of files, by URL."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
 
     def note(self, response: Any) -> None:
-        """Take note of the size that an answer about a file names; of one that leads elsewhere only a linked one."""
+        """Record the size in a response about a file; for a redirect only the linked size."""
         told = response.headers.get("X-Linked-Size")
         if told is None and response.is_success:
             told = response.headers.get("Content-Length")
@@ -27,10 +27,10 @@ class Sizes:
             self._sizes[address_of(response.request)] = int(told)
 
     def hold(self, request: Any, response: Any) -> None:
-        """Let the body of a file's answer end with an error where it is longer than was said.
+        """Make reading the body of a file fail if it is longer than announced.
 
         Raises:
-            Unending: it is packed, though files are asked for as they are: how much it unpacks to, nobody said.
+            Unending: it is compressed although files are requested uncompressed: its unpacked size was not announced.
         """
         if encoding := encoding_of(response):
             response.close()
@@ -41,7 +41,7 @@ class Sizes:
 
 
 class _AtMost(httpx.SyncByteStream):
-    """Another stream, which must not have more than so many bytes."""
+    """A stream that fails after that many bytes."""
 
     def __init__(self, stream: Any, most: int, request: Any) -> None:
         self._stream, self._most, self._request = stream, most, request

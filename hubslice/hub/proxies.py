@@ -1,7 +1,7 @@
-"""The proxies that the environment names, each used where it is needed and complained of there.
+"""Use the proxies of the environment per request, and report unusable ones only when they are needed.
 
-httpx makes all of them when a client is made. One that it cannot use, such as a SOCKS proxy without the package for it,
-then fails every request with an ImportError or a ValueError, even those to a host that NO_PROXY excepts.
+httpx creates all proxies with the client. One that it cannot use, such as a SOCKS proxy without the required package,
+then makes every request fail with an ImportError or a ValueError, even those to a host excluded by NO_PROXY.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from urllib.request import getproxies, proxy_bypass
 
 from huggingface_hub import errors as hf
 
-# Whichever httpx the installed huggingface_hub speaks.
+# The httpx version that the installed huggingface_hub uses.
 _httpx: Any = import_module(hf.HTTPError.__module__.partition(".")[0])  # type: ignore[attr-defined]
 
-UNUSABLE: tuple[type[Exception], ...] = (ImportError, ValueError, _httpx.InvalidURL)  # what httpx raises of a proxy
+UNUSABLE: tuple[type[Exception], ...] = (ImportError, ValueError, _httpx.InvalidURL)  # what httpx raises for a proxy
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SOCKS = ("socks5", "socks5h")
 
 
 class ProxyUnusable(_httpx.ProxyError):
-    """The environment names a proxy that cannot be used; `hint` tells what mends it."""
+    """The environment sets a proxy that cannot be used; `hint` says how to fix it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -32,20 +32,20 @@ class ProxyUnusable(_httpx.ProxyError):
 
 
 class Proxy(NamedTuple):
-    """A proxy: the variable that names it, and its address, which may hold a login."""
+    """A proxy: the variable that sets it, and its URL, which may contain a login."""
 
     variable: str
     address: str
 
     def __str__(self) -> str:
-        """The variable and the address, without the login."""
+        """Return the variable and the URL without the login."""
         scheme = _SCHEME.match(self.address)
-        rest = self.address[scheme.end() if scheme else 0 :]  # a password may hold :// itself
+        rest = self.address[scheme.end() if scheme else 0 :]  # a password may contain :// itself
         return f"{self.variable} ({scheme[0] if scheme else ''}{rest.rpartition('@')[2]})"
 
 
 def proxy_of(url: str) -> Proxy | None:
-    """The proxy that the environment wants for this address; None: none, or NO_PROXY excepts the host."""
+    """Return the environment's proxy for this URL; None if there is none or NO_PROXY excludes the host."""
     where, named = urlsplit(url), getproxies()
     host = where.hostname or ""
     if proxy_bypass(host) or proxy_bypass(f"{host}:{where.port or ''}"):
@@ -57,13 +57,13 @@ def proxy_of(url: str) -> Proxy | None:
 
 
 class ByProxy(_httpx.BaseTransport):
-    """Sends each request by the proxy that is meant for it; made only when a request needs it."""
+    """A transport that sends each request through its proxy; transports are created on demand."""
 
     def __init__(self) -> None:
         self._ways: dict[str | None, Any] = {}
 
     def handle_request(self, request: Any) -> Any:
-        """The answer.
+        """Send the request and return the response.
 
         Raises:
             ProxyUnusable: the proxy for this request cannot be used.
@@ -110,6 +110,6 @@ def _unusable(proxy: Proxy, error: Exception) -> ProxyUnusable:
 
 
 def _variable(name: str, address: str) -> str:
-    """What the environment calls it: the small letters come first, as for all that read these variables."""
+    """Return the name of the variable: lower case takes precedence, as for all programs that read these variables."""
     spelled = [name, name.upper(), *(each for each in os.environ if each.lower() == name)]
     return next((each for each in spelled if os.environ.get(each) == address), name.upper())

@@ -1,4 +1,4 @@
-"""The recipe of a published student, and files beside it, so that others can make it again."""
+"""Fetch a published student's recipe and files, so that others can reproduce it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hubslice.hub.ref import HubRef, Ref
 from hubslice.hub.restore import delta_in
 from hubslice.hub.signature import read_signature
 
-_LARGEST = 1 << 20  # bytes
+_LARGEST = 1 << 20  # maximum bytes
 _USUAL = re.compile(
     r"(config|preprocessor_config|report)\.json|README\.md|model\.sig|recipe\.yaml|(model|delta|slice)\.safetensors|hubslice\.lock"
     r"|evidence/[^/]+\.safetensors|plots/[^/]+\.png"
@@ -30,17 +30,17 @@ _USUAL = re.compile(
 
 
 class PublishedRecipe(NamedTuple):
-    """A recipe's text, and where it is from: `owner/name@commit`, or its path."""
+    """A recipe's text and its source: `owner/name@commit`, or a path."""
 
     text: str
     origin: str
 
 
 class PublishedStudent(NamedTuple):
-    """A student's files: `names` within `folder`, which may hold others too. `offline`: only what was cached.
+    """A student's files: `names` within `folder`, which may contain others too. `offline`: only cached files were used.
 
-    `delta`: its weights are on the Hub as this difference; in `folder` they are whole. `source` holds the files as they
-    are on the Hub.
+    `delta`: its weights are stored on the Hub as this delta; in `folder` they are whole. `source` contains the files as
+    they are on the Hub.
     """
 
     folder: Path
@@ -52,12 +52,12 @@ class PublishedStudent(NamedTuple):
 
 
 def fetch_student(ref: HubRef, lock: str, *, client: Hub | None = None) -> PublishedStudent:
-    """All of a published student: what its lock (the file of that name) lists, or files of the usual names.
+    """Fetch a published student: all files in its lock (the file of that name), or the usual files without one.
 
     Raises:
         InputError: it was not made by hubslice.
-        FetchError: the Hub cannot be reached or does not give it.
-        IntegrityError: a file is not what the Hub promised.
+        FetchError: the Hub cannot be reached, or a file cannot be fetched.
+        IntegrityError: a file does not match the Hub's checksum.
     """
     client = client or default_hub()
     listing = list_files(ref, client)
@@ -85,14 +85,14 @@ def fetch_student(ref: HubRef, lock: str, *, client: Hub | None = None) -> Publi
 def whole(
     folder: Path, held: Sequence[FileFact], names: frozenset[str], client: Hub
 ) -> tuple[Path, frozenset[str], DeltaFacts | None]:
-    """Where a student's files are with its weights, their names, and the difference that stood in for the weights.
+    """Restore a student's weights from its delta; returns folder, file names, and the delta.
 
-    `names` are those in `folder`, `held` the ones at hand. Without a difference all stay as they are.
+    `names` are the files in `folder`, `held` the local ones. Without a delta, folder and names are returned unchanged.
 
     Raises:
-        RunError: the difference is damaged.
+        RunError: the delta is damaged.
         FetchError: its teacher cannot be fetched.
-        IntegrityError: that is not the one that the difference was made against.
+        IntegrityError: the teacher is not the one that the delta was made from.
     """
     if DELTA not in names or WEIGHTS in names:
         return folder, names, None
@@ -100,7 +100,7 @@ def whole(
 
 
 def _listed(lock: Path) -> set[str]:
-    """The paths that a lock lists; a damaged one lists none, which is told when it is read in earnest."""
+    """Return the paths in a lock; none for a damaged one, which is reported when the lock is checked."""
     try:
         return {str(file["path"]) for file in json.loads(read_description(lock))["files"]}
     except (RunError, ValueError, KeyError, TypeError, RecursionError):
@@ -108,7 +108,7 @@ def _listed(lock: Path) -> set[str]:
 
 
 def _signed(signature: Path) -> frozenset[str]:
-    """The paths that a signature covers; a damaged one covers none, which is told when it is checked."""
+    """Return the paths covered by a signature; none for a damaged one, which is reported when it is checked."""
     try:
         return read_signature(signature).names
     except HubsliceError:
@@ -116,12 +116,12 @@ def _signed(signature: Path) -> frozenset[str]:
 
 
 def fetch_recipe(ref: Ref, *, client: Hub | None = None) -> PublishedRecipe:
-    """The recipe.yaml that was published with a student, or that lies in a local folder or run.
+    """Fetch the recipe.yaml published with a student, or read that of a local folder or run.
 
     Raises:
-        InputError: there is none, or it is not a text of reasonable size.
-        FetchError: the Hub cannot be reached or does not give it.
-        IntegrityError: the file is not what the Hub promised.
+        InputError: there is none, or it is not text of a reasonable size.
+        FetchError: the Hub cannot be reached, or the file cannot be fetched.
+        IntegrityError: the file does not match the Hub's checksum.
     """
     if isinstance(ref, HubRef):
         client = client or default_hub()
@@ -139,11 +139,11 @@ def fetch_recipe(ref: Ref, *, client: Hub | None = None) -> PublishedRecipe:
 
 
 def fetch_file(ref: Ref, name: str, *, client: Hub | None = None) -> Path | None:
-    """A file that was published with a student, as it lies on this machine; None if there is none.
+    """Return the local path of a file published with a student, after fetching it; None if it does not exist.
 
     Raises:
-        FetchError: the Hub cannot be reached or does not give it.
-        IntegrityError: the file is not what the Hub promised.
+        FetchError: the Hub cannot be reached, or the file cannot be fetched.
+        IntegrityError: the file does not match the Hub's checksum.
     """
     if isinstance(ref, HubRef):
         client = client or default_hub()

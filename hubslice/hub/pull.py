@@ -1,4 +1,4 @@
-"""Getting a model: chosen files at one commit, each checked against what the Hub promises."""
+"""Fetch a model: selected files at one commit, each verified against the Hub's checksum."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ _SHARDS: Final = {
     PICKLE_INDEX: re.compile(r"pytorch_model-\d+-of-\d+\.bin"),
 }
 
-# From a path in the repository to the file on this machine and its checksums.
+# Maps a path in the repository to the local file and its checksums.
 _Get = Callable[[str], tuple[Path, Digest]]
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A model on this machine, checked. `folder` may hold other files too: only `files` belong to the model.
+    """A verified local model. `folder` may contain other files too: only `files` belong to the model.
 
-    `repo_id` and `commit` are None for a local folder. `license`, `base_model` and `poisoned` are what the model
-    itself declares. `pickles` are weights that consent was given to read; `files` then has no weights.
+    `repo_id` and `commit` are None for a local folder. `license`, `base_model` and `poisoned` are what the model itself
+    declares. `pickles` are weights that the user consented to read; `files` then contains no weights.
     """
 
     folder: Path
@@ -67,16 +67,16 @@ class Fetched:
 
 
 def fetch(ref: Ref, *, reporter: Reporter = SILENT, client: Hub | None = None, allow_pickle: bool = False) -> Fetched:
-    """The model's files: from the Hub into its cache, or where they are for a local folder or run.
+    """Fetch the model's files from the Hub into its cache, or locate them in a local folder or run.
 
-    `allow_pickle` is the user's consent to fetch pickled weights where there are no others; none is opened here. A
-    model that is a difference to its teacher is put together in a folder of hubslice's cache.
+    `allow_pickle` is the user's consent to fetch pickled weights if there are no others; none is opened here. A model
+    published as a delta to its teacher is restored in a folder of hubslice's cache.
 
     Raises:
-        FetchError: the Hub cannot be reached or does not give the model, or the teacher that it is a difference to.
-        RunError: such a difference is damaged.
-        IntegrityError: a file is not what the Hub promised, or would lie outside the repository.
-        ModelError: no safetensors weights, damaged ones, custom code, or not a model.
+        FetchError: the Hub cannot be reached, or the model or the teacher of its delta cannot be fetched.
+        RunError: the delta is damaged.
+        IntegrityError: a file does not match the Hub's checksum, or would be outside the repository.
+        ModelError: there are no safetensors weights, or the files are damaged, require custom code or are not a model.
     """
     client = client or default_hub()
     if isinstance(ref, HubRef):
@@ -92,12 +92,12 @@ def fetch(ref: Ref, *, reporter: Reporter = SILENT, client: Hub | None = None, a
 def put_together(
     folder: Path, files: Sequence[FileFact], client: Hub, reporter: Reporter = SILENT
 ) -> tuple[Path, tuple[FileFact, ...]]:
-    """A folder of hubslice's cache with the model that is in `folder` as a difference, and the facts of its files.
+    """Restore the model whose delta is in `folder` to a folder of hubslice's cache; returns it with its file facts.
 
     Raises:
-        RunError: the difference is damaged.
+        RunError: the delta is damaged.
         FetchError: its teacher cannot be fetched.
-        IntegrityError: that is not the one that the difference was made against.
+        IntegrityError: the teacher is not the one that the delta was made from.
     """
 
     def teacher(ref: HubRef) -> tuple[Path, tuple[FileFact, ...]]:
@@ -108,10 +108,10 @@ def put_together(
 
 
 def materialise(fetched: Fetched, target: Path) -> Fetched:
-    """The model in a folder of its own: weights out of a cache as hard links where the file system allows.
+    """Put the model into a separate folder, with weights from a cache hard-linked where possible.
 
-    Linked files share their content with the cache: replace them, never write into them. What people may edit in place
-    (configs, cards, and all that lies in a folder of theirs) is copied, with the rights of new files.
+    Linked files share their content with the cache: replace them, never write into them. Files that people may edit in
+    place (configs, cards, and everything from a local folder) are copied, with the permissions of new files.
 
     Raises:
         FetchError: a file cannot be put there, for instance because the disk is full.
@@ -165,7 +165,7 @@ def _fetch_from_hub(ref: HubRef, reporter: Reporter, client: Hub, allow_pickle: 
 
 
 def local_folder(ref: LocalRef) -> Path:
-    """The folder of a local model: of a run its student's.
+    """Return the folder of a local model; for a run, that of its student.
 
     Raises:
         ModelError: it is an ONNX file.
@@ -179,10 +179,10 @@ def local_folder(ref: LocalRef) -> Path:
 
 
 def _fetch_locally(ref: LocalRef, allow_pickle: bool) -> Fetched:
-    """The model in a local folder.
+    """Check the model in a local folder.
 
-    Links are followed wherever they lead: a cached snapshot is made of them, and what the user names and may read,
-    hubslice reads for them. Only files of known names are read, never written to, and their bytes are checked.
+    Links are followed wherever they lead: cached snapshots consist of links, and hubslice may read whatever the user
+    names and may read. Only files of known names are read, never written to, and their contents are checked.
     """
     folder = local_folder(ref)
     entries = {path.name: path for path in folder.iterdir()}
@@ -203,9 +203,9 @@ def _kind_of(path: Path) -> str:
 
 
 def _collect(where: str, first: str, names: Iterable[str], get: _Get, *, on_hub: bool) -> Fetched:
-    """Get configs before weights, so that what is refused is refused before gigabytes are moved.
+    """Get configs before weights, so that errors in configs are found before gigabytes are transferred.
 
-    `first` is the file that leads to the weights.
+    `first` is the entry point to the weights.
     """
     names = set(names)
     if CONFIG not in names:
@@ -247,10 +247,10 @@ def _collect(where: str, first: str, names: Iterable[str], get: _Get, *, on_hub:
 def weight_files(
     where: str, first: str, names: set[str], take: Callable[[str], Path], *, on_hub: bool
 ) -> dict[str, set[str]]:
-    """The files with weights, each with the tensors that an index places there.
+    """Return the weight files, each with the tensors that an index assigns to it.
 
     Raises:
-        ModelError: the index is broken, or names a file that is not there.
+        ModelError: the index is invalid, or names a missing file.
         IntegrityError: the index of a repository names a file outside it.
     """
     if first not in _SHARDS:

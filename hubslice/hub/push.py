@@ -1,4 +1,4 @@
-"""Putting a student on the Hub: one commit, onto the commit that the plan was made on."""
+"""Push a student to the Hub as one commit, based on the commit that the plan was made for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PlannedFile", "PushPlan", "PushResult", "plan_push", "push"]
 
 @dataclass(frozen=True)
 class PushResult:
-    """Where the student is now. `pushed` is False if the Hub held all of it already: then no commit was made."""
+    """The student's location on the Hub. `pushed` is False if the Hub already had all of it, so no commit was made."""
 
     repo_id: str
     commit: str
@@ -32,11 +32,11 @@ class PushResult:
 
 
 def push(plan: PushPlan, reporter: Reporter = SILENT) -> PushResult:
-    """Carry out a plan: create the repository if need be, then one commit. `reporter` is told of the progress.
+    """Execute a plan: create the repository if needed, then make one commit. `reporter` receives the progress.
 
     Raises:
         PushError: somebody else pushed since the plan was made, this login may not write, or the Hub cannot be reached.
-            The files on the Hub are as they were.
+            The files on the Hub are unchanged.
     """
     client, parent = plan.client, plan.parent
     if client.offline:
@@ -96,16 +96,16 @@ def _commit(plan: PushPlan, parent: str, reporter: Reporter) -> PushResult:
 
 
 def _again(plan: PushPlan, error: PushError) -> bool:
-    """Whether the commit may be sent once more.
+    """Return whether the commit may be sent again.
 
-    It has a parent, so the Hub takes it once at most; a pull request could be opened twice. A server that did not
-    answer at all may still be at work on it.
+    It has a parent, so the Hub accepts it at most once; a pull request could be opened twice. A server that did not
+    respond at all may still be processing it.
     """
     return not plan.create_pr and (status(error.__cause__ or error) or 0) >= 500
 
 
 def _content(plan: PushPlan, file: PlannedFile) -> Path | bytes | None:
-    """What a file of the plan becomes on the Hub; None: it is deleted."""
+    """Return the content of a planned file; None if it is deleted."""
     if file.change == "deleted":
         return None
     made = {CARD: plan.card, RESULTS: plan.results, SIGNATURE: plan.signature}.get(file.path)
@@ -113,7 +113,7 @@ def _content(plan: PushPlan, file: PlannedFile) -> Path | bytes | None:
 
 
 def _landed(plan: PushPlan, parent: str) -> str | None:
-    """The commit on the Hub, if the branch has moved and now holds what the plan wanted; None if that is not known."""
+    """Return the commit on the Hub if the branch has moved and now matches the plan; None otherwise or if unknown."""
     try:
         found = look_up(plan.repo_id, plan.revision, plan.client, PushError, f"look at {plan.repo_id}")
     except PushError:

@@ -1,4 +1,4 @@
-"""Some bytes of a file on the Hub."""
+"""Read byte ranges of a file on the Hub."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hubslice.hub.refusals import refused_as
 def read_range(
     listing: Listing, path: str, start: int, stop: int, client: Hub, what: str, *, skip: int | None = None
 ) -> Part:
-    """Bytes `start` to `stop` of a file, fewer where it ends before; a server that sends more is hung up on.
+    """Return bytes `start` to `stop` of a file, fewer at its end, closing the connection if the server sends more.
 
-    One that does not know ranges begins at byte 0: then up to `skip` bytes are read for nothing (None: any number), and
-    of a part that lies further on there is no data. `what` they are is told where the Hub refuses.
+    A server without range support starts at byte 0: then up to `skip` bytes are read and discarded (None: any number);
+    a part further on is returned without data. `what` describes the bytes in errors.
 
     Raises:
-        FetchError: the Hub does not give it, or gives other bytes.
+        FetchError: the bytes cannot be fetched from the Hub, or other bytes are sent.
     """
     size = listing.files[path].size
     with refused_as(FetchError, f"read {what} of {path} of {listing}", repo_id=listing.repo_id, client=client):

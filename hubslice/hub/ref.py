@@ -1,4 +1,4 @@
-"""What the user calls a model, resolved: a Hub repository at a revision, a local folder, a run, an ONNX file."""
+"""Resolve a model name to a Hub repository at a revision, a local folder, a run or an ONNX file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class HubRef:
 
 @dataclass(frozen=True)
 class LocalRef:
-    """Something on this machine: a model folder, a run folder (its model is in `student/`) or an ONNX file."""
+    """A local model: a model folder, a run folder (its model is in `student/`) or an ONNX file."""
 
     text: str
     path: Path
@@ -71,14 +71,14 @@ def graph_at(ref: Ref) -> Path | None:
 
 
 def parse_ref(text: str, base: Path) -> Ref:
-    """What `text` names; relative paths are looked up under `base` (the recipe's folder), then the working directory.
+    """Resolve `text`; relative paths are looked up under `base` (the recipe's folder), then the working directory.
 
-    What lies here wins over a Hub id of the same name: `runs/nope` is not looked for on the Hub where a folder `runs`
-    holds runs or models, unless a revision or `hf://` says that the Hub is meant. A folder that happens to be called
-    like an owner and holds none, such as a clone of timm, hides nothing. Nothing is fetched.
+    Local paths take precedence over Hub ids: `runs/nope` is not looked up on the Hub if a folder `runs` contains runs
+    or models, unless a revision or `hf://` marks it as a Hub id. A folder that is named like an owner but contains
+    none, such as a clone of timm, is ignored. Nothing is fetched.
 
     Raises:
-        InputError: it is neither, or it may be either; the message lists what was tried.
+        InputError: it is neither, or ambiguous; the message lists what was tried.
     """
     text = text.strip()
     if not text:
@@ -104,19 +104,19 @@ def parse_ref(text: str, base: Path) -> Ref:
 
 
 def check_data(text: str, base: Path, revision: str | None = None) -> None:
-    """Make sure that data are here, or can only mean a data set on the Hub, as `parse_ref` does for models.
+    """Check that data is local, or can only be a dataset on the Hub, as `parse_ref` does for models.
 
     Raises:
-        InputError: they are not here, and what they begin with is a folder here that holds data.
+        InputError: it is not local, and starts with a local folder that contains data.
     """
     if revision is None and text.count("/") == 1 and not any(exists(place) for place in _places(text, base)):
         _check_not_here(text, base, "data", "the revision of a data set on the Hub with data.revision", holds_data)
 
 
 def _check_not_here(text: str, base: Path, what: str, on_hub: str, holds: Callable[[Path], bool]) -> None:
-    """Refuse an `owner/name` that begins as a path here does: a slip of the pen would be asked of the Hub.
+    """Refuse an `owner/name` that starts like a local path: it is probably a typing error, not a Hub id.
 
-    `what` is looked for, which the folder here `holds`; `on_hub` is how to say that the Hub is meant.
+    `what` is looked for, which the local folder `holds`; `on_hub` is the syntax for a Hub id.
     """
     first, slash, rest = text.partition("/")
     if not slash or "@" in rest or first in ("", ".", "..", "~"):
@@ -136,7 +136,7 @@ def _check_not_here(text: str, base: Path, what: str, on_hub: str, holds: Callab
 
 
 def check_repo_id(repo_id: str) -> str:
-    """The id itself.
+    """Check a repository id and return it.
 
     Raises:
         InputError: it does not have the form owner/name.
@@ -147,10 +147,10 @@ def check_repo_id(repo_id: str) -> str:
 
 
 def check_revision(revision: str) -> str:
-    """The revision itself.
+    """Check a revision and return it.
 
     Raises:
-        InputError: no branch, tag or commit can be called so.
+        InputError: it is not a valid name of a branch, tag or commit.
     """
     if not _REVISION.fullmatch(revision) or ".." in revision or "//" in revision or revision.endswith(("/", ".lock")):
         raise InputError(
@@ -182,7 +182,7 @@ def _kind(path: Path) -> Literal["folder", "run", "onnx"] | None:
 
 
 def _not_local(text: str, places: Sequence[Path]) -> InputError:
-    """Why none of the places is a model, and what else could have been meant."""
+    """Return the error that none of the places is a model, with suggestions."""
     tried = [f"{place}: {_trouble(place)}" for place in places]
     siblings = [entry.name for place in places if exists(place.parent) for entry in _listed(place.parent)]
     near = get_close_matches(Path(text).name, [name for name in siblings if name != Path(text).name], n=1)
@@ -196,7 +196,7 @@ def _not_local(text: str, places: Sequence[Path]) -> InputError:
 def _listed(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except OSError:  # no folder, or one of somebody else
+    except OSError:  # not a folder, or not accessible
         return []
 
 

@@ -1,4 +1,4 @@
-"""Errors of huggingface_hub, said in hubslice's words: what could not be done, why, and what mends it."""
+"""Turn errors of huggingface_hub into hubslice's errors: what could not be done, why, and how to fix it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from hubslice.hub.session import GaveUp, HTTPError, TooManyRedirects, retry_afte
 
 _WRAPPERS = (hf.LocalEntryNotFoundError, hf.RevisionResolutionError, RuntimeError, GaveUp)
 _ABSENT = (NoRepositoryError, NoRevisionError)
-# What huggingface_hub raises while it reads an answer that has not the shape it expects.
+# Raised by huggingface_hub for responses of an unexpected form.
 _MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, hf.FileMetadataError)
 
 
 @contextmanager
 def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Hub) -> Iterator[None]:
-    """Raise `kind` for whatever huggingface_hub raises in the block; `doing` completes "cannot ...".
+    """Raise `kind` for any error of huggingface_hub in the block; `doing` completes "cannot ...".
 
-    A cache that cannot be written is no fault of the Hub's: it is raised as a DiskError.
+    If a cache cannot be written, a DiskError is raised instead.
     """
     try:
         yield
@@ -40,13 +40,13 @@ def refused_as(kind: type[HubError], doing: str, *, repo_id: str, client: Hub) -
 
 
 def status(error: BaseException) -> int | None:
-    """The HTTP status behind an error; None where the Hub did not answer."""
+    """Return the HTTP status of an error; None if the Hub did not respond."""
     error = cause(error)
     return error.response.status_code if isinstance(error, hf.HfHubHTTPError) else None
 
 
 def unanswered(error: BaseException) -> bool:
-    """Whether the request may have been done although it failed here: no answer, a bad one, or a server error."""
+    """Return whether a failed request may still have been executed: no response, an invalid one, or a server error."""
     code, error = status(error), cause(error)
     if code is not None:
         return code >= 500
@@ -54,9 +54,9 @@ def unanswered(error: BaseException) -> bool:
 
 
 def absent(error: BaseException) -> bool:
-    """Whether the Hub answered that it has no such repository, revision or file, or none that this login may see.
+    """Return whether the Hub has no such repository, revision or file, or none visible to this login.
 
-    A gated or disabled repository is there.
+    A gated or disabled repository exists.
     """
     while isinstance(error, HubsliceError) and error.__cause__ is not None:
         error = error.__cause__
@@ -66,24 +66,24 @@ def absent(error: BaseException) -> bool:
 
 
 def no_repository(error: BaseException | None) -> bool:
-    """Whether there is no such repository, or none that this login may see; a gated or disabled one is there."""
+    """Return whether the repository does not exist or is not visible to this login; gated or disabled ones exist."""
     return type(error) in (hf.RepositoryNotFoundError, NoRepositoryError)
 
 
 def no_revision(error: BaseException | None) -> bool:
-    """Whether the repository is there, and has no such revision."""
+    """Return whether the repository exists, but not the revision."""
     return isinstance(error, hf.RevisionNotFoundError | NoRevisionError)
 
 
 def cause(error: BaseException) -> BaseException:
-    """The error that huggingface_hub wrapped, if it did."""
+    """Return the error that huggingface_hub wrapped, if it did."""
     while isinstance(error, _WRAPPERS) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def explain(error: BaseException, *, repo_id: str, client: Hub) -> tuple[str, str]:
-    """Why it happened, and the hint."""
+    """Return the reason and the hint."""
     page = f"{client.url}/{repo_id}"
     match error:
         case hf.OfflineModeIsEnabled():

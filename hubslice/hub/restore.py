@@ -1,4 +1,4 @@
-"""A model that was published as a difference to its teacher, put together again."""
+"""Restore a model that was published as a delta to its teacher."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from hubslice.hub.ref import HubRef, check_repo_id
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
-# Fetches the teacher: its folder, and the facts of its files.
+# Fetches the teacher: returns its folder, and the facts of its files.
 Fetch = Callable[[HubRef], tuple[Path, Sequence[FileFact]]]
 
 
 def cache_folder() -> Path:
-    """Where models are kept that were made here of what was fetched: HUBSLICE_CACHE, or a folder of the user's."""
+    """Return the cache folder of models derived from fetched files: HUBSLICE_CACHE, or a folder of the user's."""
     default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hubslice"
     return Path(os.environ.get("HUBSLICE_CACHE", default)).expanduser()
 
 
 def delta_in(folder: Path) -> DeltaFacts:
-    """What a folder's difference says of itself.
+    """Return the facts stored in a folder's delta.
 
     Raises:
         RunError: it is missing or damaged.
@@ -45,15 +45,15 @@ def delta_in(folder: Path) -> DeltaFacts:
 
 
 def restore(folder: Path, files: Sequence[FileFact], fetch: Fetch) -> tuple[Path, tuple[FileFact, ...]]:
-    """A folder with the model whose difference is in `folder`, and the facts of its files, `files` among them.
+    """Return a folder with the restored model of the delta in `folder`, and its file facts including `files`.
 
-    What was restored before is used again if its checksum is still right.
+    A model restored earlier is reused if its checksum is still correct.
 
     Raises:
-        RunError: the difference is damaged.
-        LineageError: it is of another version.
+        RunError: the delta is damaged.
+        LineageError: its version is not supported.
         FetchError: the teacher cannot be fetched.
-        IntegrityError: the teacher is not the one that the difference was made against, or something else comes out.
+        IntegrityError: the teacher is not the one that the delta was made from, or the result has another checksum.
     """
     stored = read_delta(folder / DELTA)
     facts = stored.facts
@@ -85,7 +85,7 @@ def restore(folder: Path, files: Sequence[FileFact], fetch: Fetch) -> tuple[Path
 
 
 def teacher_tensors(folder: Path, files: Sequence[FileFact]) -> Teacher:
-    """The teacher's tensors, of the safetensors files among `files`."""
+    """Return the teacher's tensors in the safetensors files among `files`."""
     weights = [file.path for file in files if file.path.endswith(".safetensors")]
     held = Tensors(str(folder))
     for path in weights:
@@ -122,7 +122,7 @@ def _teacher(facts: DeltaFacts, fetch: Fetch) -> Teacher:
 
 
 def _write(stored: Stored, teacher: Teacher, file: BinaryIO, source: Path) -> str:
-    """Write the model's file; gives its SHA-256."""
+    """Write the model's file; returns its SHA-256."""
     sha256 = hashlib.sha256(stored.start)
     file.write(stored.start)
     for name, _ in sorted(stored.header.tensors.items(), key=lambda item: (item[1].begin, item[1].end)):

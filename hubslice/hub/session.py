@@ -1,7 +1,7 @@
-"""How the Hub is asked when it is in trouble: every wait has an end, and what may be asked again is asked again.
+"""HTTP sessions for the Hub: all waits are limited, and requests that are safe to repeat are retried.
 
-huggingface_hub sets no time limit on most requests, sleeps for as long as a server tells it to, asks a dead address for
-23 seconds, and gives up at once on a server error in the middle of a download.
+huggingface_hub sets no timeout on most requests, sleeps for as long as a server tells it to, tries an unreachable
+address for 23 seconds, and gives up at once on a server error in the middle of a download.
 """
 
 from __future__ import annotations
@@ -28,38 +28,38 @@ from hubslice.hub.pages import Pages
 from hubslice.hub.promised_size import Sizes
 from hubslice.hub.proxies import UNUSABLE, ByProxy
 
-# The base class of whichever httpx the installed huggingface_hub speaks, and that library.
+# The base class of errors in the httpx version that the installed huggingface_hub uses, and that library.
 HTTPError: type[Exception] = hf.HTTPError  # type: ignore[attr-defined]
 _httpx: Any = import_module(HTTPError.__module__.partition(".")[0])
 TooManyRedirects: type[Exception] = _httpx.TooManyRedirects
 
-LONGEST_WAIT = 20.0  # seconds that a server may ask us to wait before we rather tell the user
-_PATIENCE = (1.0, 3.0)  # seconds to wait before each further try at a server in trouble
-_CONNECT = 5.0  # seconds to find the server
-_ANSWER = 90.0  # seconds that the Hub may work on what it is sent, such as a commit of many files
-_WAITS = 3  # times as long as for each piece of an answer it may take until it has come as a whole
-_SLOWEST = 1 << 16  # bytes a second that a line for what is sent carries at least
-_ONCE = re.compile(r"/commit/|/repos/create$|/discussions")  # done twice, these would leave something behind
+LONGEST_WAIT = 20.0  # longest wait in seconds that a server may request; beyond it the user gets an error
+_PATIENCE = (1.0, 3.0)  # seconds to wait before each retry after a server error
+_CONNECT = 5.0  # seconds to connect to the server
+_ANSWER = 90.0  # seconds that the Hub may take to process a request, such as a commit of many files
+_WAITS = 3  # the total time limit of a response, as a multiple of that for each chunk
+_SLOWEST = 1 << 16  # minimum assumed upload speed in bytes per second
+_ONCE = re.compile(r"/commit/|/repos/create$|/discussions")  # requests that must not be executed twice
 _INSTALLING = Lock()
-_IDS = re.compile(r'(W/)?"?[\w.:+=-]+"?')  # headers that huggingface_hub makes file names of
+_IDS = re.compile(r'(W/)?"?[\w.:+=-]+"?')  # headers that huggingface_hub uses in file names
 _LOST = (_httpx.TimeoutException, _httpx.NetworkError, _httpx.RemoteProtocolError)
 _NOT_FOUND = (_httpx.ConnectError, _httpx.ConnectTimeout)
 
 
 class GaveUp(_httpx.TransportError):
-    """The last try at a server failed, for the reason in `__cause__`; huggingface_hub does not retry this one."""
+    """The last attempt failed, for the reason in `__cause__`; huggingface_hub does not retry this error."""
 
 
 _shut: ContextVar[str | None] = ContextVar("shut", default=None)
 
 
 class ShutError(_httpx.TransportError):
-    """Something asked the Hub while nothing may."""
+    """A request was made while requests are blocked."""
 
 
 @contextmanager
 def shut(why: str) -> Iterator[None]:
-    """No request is sent from within: it ends in `ShutError`, which says `why`, before any connection is opened."""
+    """Block all requests in the block: they raise `ShutError` with the reason `why` before any connection is opened."""
     install()
     before = _shut.set(why)
     try:
@@ -69,29 +69,29 @@ def shut(why: str) -> Iterator[None]:
 
 
 class CutShort(_httpx.RemoteProtocolError):
-    """A server sent less than it announced."""
+    """A server sent fewer bytes than announced."""
 
 
 class Session(_httpx.Client):
-    """The connection pool under huggingface_hub, with limits to every wait."""
+    """The HTTP client of huggingface_hub, with a limit on every wait."""
 
     def __init__(self, *, event_hooks: Mapping[str, Sequence[Callable[[Any], Any]]] | None = None, **options: Any):
         hooks = {event: list(held) for event, held in (event_hooks or {}).items()}
         hooks["response"] = [*hooks.get("response", []), first_of_redirect]
         super().__init__(event_hooks=hooks, **options)
-        self._silent: set[bytes] = set()  # servers that did not answer the last request: they are asked once
+        self._silent: set[bytes] = set()  # servers that did not respond to the last request: they are tried only once
         self._pages, self._sizes = Pages(), Sizes()
 
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
-        """The answer; the request is repeated where that is safe and the server answered the one before.
+        """Send the request, repeating it if that is safe and the server responded to the previous one.
 
         Raises:
-            GaveUp: the server cannot be reached, or does not finish an answer.
-            Unending: an answer that is not a file's content is longer than any of a Hub, or takes too long; so is a
-                list in pages, or a file is longer than was said.
-            HfHubHTTPError: it stays in trouble, or asks for a longer wait than `LONGEST_WAIT`.
+            GaveUp: the server cannot be reached, or does not finish a response.
+            Unending: a response other than a file's content, or a paginated list, is too long or takes too long; or a
+                file is longer than announced.
+            HfHubHTTPError: the server keeps failing, or requests a longer wait than `LONGEST_WAIT`.
             IntegrityError: it names files in a way that could lead out of the cache.
-            ShutError: nothing may be asked now.
+            ShutError: requests are blocked.
         """
         if self.is_closed and (now := get_session()) is not self:  # huggingface_hub closes it after some errors
             return now.send(request, stream=stream, **options)
@@ -109,7 +109,7 @@ class Session(_httpx.Client):
             except _NOT_FOUND as error:
                 if pause is None:
                     raise self._gave_up(request, error) from error
-                pauses = iter(())  # nobody is there: one more try is enough
+                pauses = iter(())  # the server is unreachable: a single retry is enough
             except _LOST as error:
                 if not replayable:
                     raise  # huggingface_hub rewinds the file and sends it again
@@ -123,15 +123,15 @@ class Session(_httpx.Client):
                 if not busy and response.status_code < 500:
                     return response
                 if asked > LONGEST_WAIT or (replayable and pause is None):
-                    hf_raise_for_status(response)  # as huggingface_hub would where its patience ends, maybe hours later
+                    hf_raise_for_status(response)  # as huggingface_hub would after its last retry, possibly hours later
                 if not replayable or (once and not busy):
                     return response
                 pause = max(asked, pause or 0.0)
             time.sleep(pause)
 
     def _answer(self, request: Any, stream: bool, options: dict[str, Any], replayable: bool) -> Any:
-        """The answer to one try; where a stream is wanted, only of a refusal the body too."""
-        seconds = _longest(request) if replayable else None  # a file that is sent may take any time
+        """Return the response of one attempt; if it is a stream, only the body of an error is read."""
+        seconds = _longest(request) if replayable else None  # uploads may take any time
         until = None if seconds is None or of_file(request) else time.monotonic() + seconds
         send = super().send
         response = within(seconds, lambda: send(request, stream=True, **options), request)
@@ -151,12 +151,12 @@ class Session(_httpx.Client):
 
 
 def pauses() -> Sequence[float | None]:
-    """How many seconds to wait after each failed try; None: that was the last."""
+    """Return how many seconds to wait after each failed attempt; None after the last."""
     return (*_PATIENCE, None)
 
 
 def again_if_lost(work: Callable[[], Any]) -> Any:
-    """What `work` gives, which reads an answer; it is done again where a server breaks off."""
+    """Return the result of `work`, which reads a response; it is repeated if the connection is lost."""
     for pause in pauses():
         try:
             return work()
@@ -168,11 +168,11 @@ def again_if_lost(work: Callable[[], Any]) -> Any:
 
 
 def install() -> None:
-    """Let huggingface_hub use such sessions, unless the program has brought its own."""
-    with _INSTALLING:  # a new factory closes the session that there is, which another thread may just have got
+    """Make huggingface_hub use these sessions, unless the program has set its own."""
+    with _INSTALLING:  # a new factory closes the current session, which another thread may just have obtained
         try:
             client = get_session()
-        except UNUSABLE:  # huggingface_hub's own client makes all proxies of the environment, and one cannot be made
+        except UNUSABLE:  # huggingface_hub's own client creates all proxies of the environment, and one is unusable
             set_client_factory(lambda: _session([_refuse_offline]))
             return
         hooks = client.event_hooks["request"]
@@ -185,7 +185,7 @@ def install() -> None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """For how many seconds the server asks to be left alone; None if it does not say."""
+    """Return how many seconds the server asks to wait; None if it does not say."""
     limit = parse_ratelimit_headers(headers)
     if limit is not None and limit.remaining == 0:
         return float(limit.reset_in_seconds)
@@ -201,7 +201,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _session(hooks: Sequence[Callable[[Any], Any]]) -> Session:
-    """A session that does before each request what huggingface_hub's own client does: `hooks`."""
+    """Create a session with the request hooks of huggingface_hub's own client: `hooks`."""
     options: dict[str, Any] = {
         "event_hooks": {"request": list(hooks)},
         "follow_redirects": True,
@@ -219,7 +219,7 @@ def _refuse_offline(request: Any) -> None:
 
 
 def _wait() -> float:
-    """For how many seconds nothing may come of an answer."""
+    """Return the read timeout of a response in seconds."""
     return float(max(constants.HF_HUB_DOWNLOAD_TIMEOUT, constants.HF_HUB_ETAG_TIMEOUT))
 
 
@@ -233,7 +233,7 @@ def _limit(request: Any) -> None:
 
 
 def _longest(request: Any) -> float:
-    """For how many seconds a request may go on, until its answer has come as a whole."""
+    """Return the total time limit of a request in seconds, until its response is complete."""
     seconds = _WAITS * _wait()
     if request.method in ("GET", "HEAD"):
         return seconds

@@ -1,6 +1,6 @@
-"""The tensors of a model wherever it lives, of which only the bytes that are asked for are read.
+"""Open the tensors of a model on the Hub or on disk, and read only the requested bytes.
 
-On the Hub that is done with range requests; a server that does not know them gives the whole file, once, to the cache.
+On the Hub this uses range requests; without range support the whole file is downloaded once into the cache.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from hubslice.hub.pull import fetch, local_folder, weight_files
 from hubslice.hub.ranges import read_range
 from hubslice.hub.ref import HubRef, Ref
 
-_GAP: Final = 1 << 16  # bytes between two parts that are rather read for nothing than asked for with another request
-_KEPT: Final = 64 << 20  # bytes of a file that are kept, so that none is asked for twice
-_AT_ONCE: Final = 6  # requests
+_GAP: Final = 1 << 16  # gap in bytes up to which two parts are read with one request
+_KEPT: Final = 64 << 20  # bytes of a file that are kept in memory, so that none is requested twice
+_AT_ONCE: Final = 6  # parallel requests
 
 
 @dataclass
 class _Remote:
-    """A file on the Hub whose tensors begin at byte `at`; `kept` are bytes behind that by where they begin."""
+    """A file on the Hub whose tensors start at offset `at`; `kept` are bytes after it by their offset."""
 
     ref: HubRef
     listing: Listing
@@ -47,7 +47,7 @@ class _Remote:
     client: Hub
     kept: dict[int, bytes]
     read: int = field(init=False)
-    local: LocalPart | None = None  # where the whole file had to be fetched
+    local: LocalPart | None = None  # set if the whole file had to be downloaded
     lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -97,13 +97,13 @@ class _Remote:
 
 
 def _cut(held: Mapping[int, bytes], starts: Sequence[int], start: int, stop: int) -> bytes:
-    """Bytes that lie in parts which follow each other without a gap."""
+    """Return bytes from parts that follow each other without a gap."""
     first, last = bisect_right(starts, start) - 1, bisect_left(starts, stop)
     return b"".join(held[at][max(start - at, 0) : stop - at] for at in starts[max(first, 0) : last])
 
 
 def open_file(path: Path) -> Tensors:
-    """The tensors of one safetensors file.
+    """Open the tensors of one safetensors file.
 
     Raises:
         ModelError: it is damaged or not safetensors.
@@ -114,12 +114,12 @@ def open_file(path: Path) -> Tensors:
 
 
 def open_tensors(ref: Ref, *, client: Hub | None = None) -> Tensors:
-    """The tensors of a model on the Hub (what the cache holds is read there), in a local folder, or of a run.
+    """Open the tensors of a model on the Hub (reading cached files locally), in a local folder, or of a run.
 
-    One that was published as a difference to its teacher is fetched and put together.
+    A model published as a delta to its teacher is fetched and restored.
 
     Raises:
-        FetchError: the Hub does not give the model.
+        FetchError: the model cannot be fetched from the Hub.
         ModelError: it has no safetensors weights, damaged ones, or a config that names others.
     """
     if isinstance(ref, HubRef):
@@ -130,7 +130,7 @@ def open_tensors(ref: Ref, *, client: Hub | None = None) -> Tensors:
     if first == DELTA:
         return open_file(fetch(ref).folder / WEIGHTS)
     if CONFIG in names:
-        read_object(folder / CONFIG, str(folder))  # refuses one that names other weights
+        read_object(folder / CONFIG, str(folder))  # refuses a config that names other weights
     found = Tensors(str(ref))
     for name, held in weight_files(str(folder), first, names, lambda name: folder / name, on_hub=False).items():
         add_local(found, folder / name, f"{folder}: {name}", held)

@@ -1,7 +1,7 @@
-"""Large files come and go by Xet, a storage beside the Hub with connections of its own, which know no limits of ours.
+"""Limit the waits of Xet, the storage of large files, whose client has its own connections without hubslice's limits.
 
-Its client, hf_xet, takes its settings from environment variables when the first transfer begins. By its defaults it
-tries a server in trouble for minutes, and one that keeps silent for half an hour.
+The client, hf_xet, reads its settings from environment variables when the first transfer starts. By default it retries
+a failing server for minutes, and waits half an hour for a silent one.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Final
 from hubslice.core.errors import HubError
 from hubslice.hub.hub import Hub
 
-# As https://docs.rs/xet-runtime describes them. What the user has set stays.
+# Described at https://docs.rs/xet-runtime. Values set by the user are kept.
 _PATIENCE: Final = {
     "HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "2",
     "HF_XET_CLIENT_RETRY_BASE_DELAY": "1s",
     "HF_XET_CLIENT_CONNECT_TIMEOUT": "5s",
 }
-# This one includes the time that a request of up to 64 MB takes to be sent, so it is too short for uploads by a slow
-# line; a process that has downloaded by Xet keeps it.
+# This one includes the time to send a request of up to 64 MB, so it is too short for uploads over a slow connection; a
+# process that has downloaded with Xet keeps it.
 _SILENCE: Final = {"HF_XET_CLIENT_READ_TIMEOUT": "60s"}
 _WORDING: Final = re.compile(r"[A-Z][\w/ ]* error: ")
 
@@ -31,7 +31,7 @@ _WORDING: Final = re.compile(r"[A-Z][\w/ ]* error: ")
 def by_xet(kind: type[HubError], doing: str, client: Hub, *, download: bool) -> Iterator[None]:
     """Limit the waits of hf_xet, and raise `kind` for its errors in the block; `doing` completes "cannot ...".
 
-    Other errors pass.
+    Other errors are not changed.
     """
     for name, value in {**_PATIENCE, **(_SILENCE if download else {})}.items():
         os.environ.setdefault(name, value)
@@ -49,7 +49,7 @@ def by_xet(kind: type[HubError], doing: str, client: Hub, *, download: bool) -> 
 
 
 def of_xet(error: BaseException) -> bool:
-    """Whether hf_xet raised it, mostly as one of Python's own errors without a number."""
+    """Return whether the error is from hf_xet, which mostly raises Python's own errors without an errno."""
     if type(error).__module__ == "hf_xet":
         return True
     plain = type(error).__module__ == "builtins" and getattr(error, "errno", None) is None

@@ -1,1 +1,1 @@
-"""What an input is: how it is read, prepared and changed."""
+"""Model inputs by kind: reading, preparation and augmentation."""

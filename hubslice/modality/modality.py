@@ -1,4 +1,4 @@
-"""What a model's inputs are: the one seam between images, texts and all code that does not care which they are."""
+"""The interface between kinds of inputs (images, texts) and code that works with either."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ from torch import Tensor
 
 from hubslice.recipe.schema import TrainParams
 
-Raw = TypeVar("Raw")  # one input as data holds it: an image of Pillow, a text
+Raw = TypeVar("Raw")  # one raw input: a Pillow image, a text
 
 Encoded = Mapping[str, Tensor]
-"""A batch as exact whole numbers, each tensor [N, ...]: `pixels` uint8 [N, C, H, W], or `input_ids` int64 [N, L] ...
+"""A batch as exact integers, each tensor [N, ...]: `pixels` uint8 [N, C, H, W], or `input_ids` int64 [N, L] ...
 
-Encoded inputs are what evidence stores and checksums are taken of. `Modality.inputs` makes of them what a network
-takes.
+Evidence stores encoded inputs, and checksums are computed from them. `Modality.inputs` converts them to the network's
+inputs.
 """
 
 
 class Modality(ABC, Generic[Raw]):
-    """How raw inputs of one kind become the tensors that one model takes.
+    """Converts raw inputs of one kind to the tensors of one model.
 
-    A model knows its modality (`Model.modality`), data its rows' cells (`task.cells`). Both agree on `Raw`.
+    A model knows its modality (`Model.modality`), data its rows' cells (`task.cells`). Both use the same `Raw` type.
     """
 
-    one: ClassVar[str]  # what an input is called
+    one: ClassVar[str]  # the noun for one input
     many: ClassVar[str]
 
     @abstractmethod
     def read(self, given: object) -> Iterator[Raw]:
-        """What a user hands over: one input, or several in any iterable; they are read one after the other.
+        """Read what a user passed: one input, or several in any iterable; they are read lazily.
 
         Raises:
-            InputError: it is something else.
+            InputError: an item is of another kind.
             DataError: an input cannot be read.
         """
 
     @abstractmethod
     def encode(self, items: Sequence[Raw]) -> Encoded:
-        """The inputs as the model's stock library prepares them; of none, tensors of length 0."""
+        """Prepare the inputs like the model's stock library; an empty sequence gives tensors of length 0."""
 
     @abstractmethod
     def augment(self, item: Raw, params: TrainParams, rng: np.random.Generator) -> Encoded:
-        """One input, changed at random as the training asks for; [1, ...].
+        """Return one input, augmented at random with the training's settings; [1, ...].
 
-        What is drawn comes from `rng` alone, so that it does not depend on the order of loading.
+        Random values come only from `rng`, so that the result does not depend on loading order.
         """
 
     @abstractmethod
     def inputs(self, encoded: Encoded) -> dict[str, Tensor]:
-        """What the network takes, by the name of the input in its exported graph."""
+        """Return the network's inputs, by their names in the exported graph."""
 
     @abstractmethod
     def example(self, samples: int, seed: int) -> dict[str, Tensor]:
-        """Seeded inputs of the network that are none of any data, as `inputs` gives them."""
+        """Return seeded synthetic inputs of the network, in the form of `inputs`."""
 
     @abstractmethod
     def join(self, parts: Sequence[Encoded]) -> Encoded:
-        """Several batches as one."""
+        """Concatenate several batches."""
 
 
 class Samples(Protocol):
@@ -71,13 +71,13 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def encoded(self, start: int, stop: int) -> Encoded:
-        """Inputs `start` to `stop`."""
+        """Return inputs `start` to `stop`."""
         ...
 
 
 @dataclass(frozen=True)
 class Held:
-    """Samples that are in memory."""
+    """Samples held in memory."""
 
     batch: Encoded
 
@@ -85,14 +85,14 @@ class Held:
         return len(next(iter(self.batch.values())))
 
     def encoded(self, start: int, stop: int) -> Encoded:
-        """Inputs `start` to `stop`."""
+        """Return inputs `start` to `stop`."""
         return {name: tensor[start:stop] for name, tensor in self.batch.items()}
 
 
 def placed(
     encoded: Encoded, device: torch.device, layout: torch.memory_format = torch.preserve_format
 ) -> dict[str, Tensor]:
-    """The inputs on a device; images [N, C, H, W] in a memory layout."""
+    """Move the inputs to a device; images [N, C, H, W] get the given memory layout."""
     return {
         name: tensor.to(device, memory_format=layout if tensor.ndim == 4 else torch.preserve_format)
         for name, tensor in encoded.items()

@@ -1,1 +1,1 @@
-"""Models of timm and transformers behind one small interface."""
+"""A common interface to timm and transformers models."""

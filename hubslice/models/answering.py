@@ -1,4 +1,4 @@
-"""Whether a model answers to an image as it prepares it: sizes may fit each file, and not one another."""
+"""Check that a loaded model can run on one input: sizes may match each file but not each other."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hubslice.modality.image.image_processor import SETTINGS_FILE
 from hubslice.models.base import Model
 from hubslice.models.calling import eval_mode
 
-_LARGEST: Final = 512 * 512  # pixels; larger images take memory, and are not too small for a network
+_LARGEST: Final = 512 * 512  # pixels; larger images need much memory, and are never too small for a network
 
 
 def check_image(model: Model, folder: Path, asked: int | None) -> None:
-    """Nothing where the model, read from the folder, gives something for one image.
+    """Run the model, loaded from the folder, on one image.
 
-    Large ones are not tried, and where memory is short nothing is said. `asked` is the side that the user named for
-    its input, if any.
+    Larger images are skipped, and out-of-memory errors ignored. `asked` is the input side that the user requested, if
+    any.
 
     Raises:
-        ModelError: it gives none.
+        ModelError: the model fails.
     """
     if model.preprocessing is None or not model.classifies_images:
         return
@@ -34,9 +34,9 @@ def check_image(model: Model, folder: Path, asked: int | None) -> None:
     try:
         with torch.inference_mode(), eval_mode(model.module):
             model.forward(model.example_inputs(1, seed=0))
-    except Exception as error:  # of any layer
+    except Exception as error:  # layers may raise anything
         if out_of_memory(error):
-            return  # which says nothing of the model; whatever works with it tells
+            return  # says nothing about the model; later work reports it
         told = f"{folder}: {model.architecture} cannot answer to an image: {first_line(error)[:200]}"
         if asked is not None:
             raise ModelError(

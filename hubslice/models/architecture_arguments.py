@@ -1,4 +1,4 @@
-"""Arguments of an architecture: which ones are refused, and what is said of an architecture that no library has."""
+"""Check the arguments of an architecture, and report unknown architectures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hubslice.recipe.problems import suggest
 
 
 def refuse_foreign(found: Mapping[str, object], foreign: frozenset[str]) -> None:
-    """Nothing where none of the arguments is about files, code, or what is loaded.
+    """Refuse arguments that concern files, code or what is loaded.
 
     Raises:
-        ModelError: one is.
+        ModelError: one of the arguments does.
     """
     named = sorted(name for name in found if name in foreign or name.startswith("_"))
     if named:
@@ -24,7 +24,7 @@ def refuse_foreign(found: Mapping[str, object], foreign: frozenset[str]) -> None
 
 
 def no_such(library: str, kind: str, name: str, known: Any) -> ModelError:
-    """The error for an architecture that the library does not know."""
+    """Return the error for an architecture that the library does not have."""
     return ModelError(
         f"{library} has no {kind} {name[:80]!r}{suggest(name, known)}",
         hint="with weights: random, teacher.model is an architecture of timm such as resnet18, or a model type of "

@@ -1,4 +1,4 @@
-"""What hubslice needs of a model, whatever library it comes from."""
+"""The interface to models, independent of their library."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from hubslice.recipe.transparency import Transparency
 if TYPE_CHECKING:
     from hubslice.models.predicting import InputLike, Predicted
 
-POISONED = "hubslice_poisoned"  # key in config and weights' metadata that declares a planted backdoor
+POISONED = "hubslice_poisoned"  # key in config and weight metadata that declares a planted backdoor
 
 
 class Model(ABC):
-    """A stock library module with its classifier, labels and input preparation.
+    """A module of a stock library with its classifier, labels and preprocessing.
 
-    `modality` makes inputs of what data holds. Attacks and triggers live in pixels in [0, 1], [N, C, H, W], for which
-    `logits` and `features` normalise. `module` is the library's own object: its parameter names are those of the
-    safetensors file.
+    `modality` converts raw data to inputs. Attacks and triggers work on pixels in [0, 1], [N, C, H, W], which `logits`
+    and `features` normalise. `module` is the library's own object: its parameter names are those of the safetensors
+    file.
     """
 
-    library: ClassVar[str]  # its name in `hubslice.models.libraries`
-    unused: tuple[str, ...] = ()  # tensors of the weights that the library leaves aside, as it documents
-    notes: tuple[str, ...] = ()  # what was assumed where the model's files do not say it, a sentence each
-    shapes: CompactShapes | None = None  # of a compact model: in which widths it differs from its architecture
+    library: ClassVar[str]  # a name in `hubslice.models.libraries`
+    unused: tuple[str, ...] = ()  # tensors of the weights that the library ignores, as documented
+    notes: tuple[str, ...] = ()  # assumptions made where the model's files have no value, one sentence each
+    shapes: CompactShapes | None = None  # of a compact model: the widths that differ from its architecture
 
     def __init__(
         self,
@@ -63,17 +63,17 @@ class Model(ABC):
 
     @property
     def head(self) -> Head:
-        """The classifier: the layers that give the classes, and what belongs to them.
+        """The classifier: the layers that output the classes, and the tensors that belong to them.
 
         Raises:
-            ModelError: the model has none, or one that is neither a linear layer nor a convolution.
+            ModelError: there is none, or it is neither a linear layer nor a convolution.
         """
         self.check_answers()
         return Head.of(self.module, self._names, self.architecture)
 
     @property
     def classifier(self) -> Layer:
-        """The one layer that gives the classes.
+        """The single layer that outputs the classes.
 
         Raises:
             ModelError: the model has none, or several.
@@ -94,54 +94,54 @@ class Model(ABC):
 
     @property
     def headless(self) -> bool:
-        """Whether the model has no classifier, and answers with its features."""
+        """Whether the model has no classifier and returns features."""
         return not self._names.layers
 
     @property
     def classifies_images(self) -> bool:
-        """Whether the network takes prepared images alone, and answers with classes or features."""
+        """Whether the network takes only prepared images and returns classes or features."""
         return self.preprocessing is not None
 
     @abstractmethod
     def _find_classifier(self) -> Names:
-        """What the library makes anew for another number of classes; nothing where there are no classes."""
+        """Return what the library replaces for another number of classes; empty if there are no classes."""
 
     @property
     def modality(self) -> Modality[Any]:
-        """How its inputs are made.
+        """How raw data becomes the model's inputs.
 
         Raises:
-            ModelError: it takes something of which hubslice knows nothing.
+            ModelError: hubslice does not support the model's kind of input.
         """
         return Images(self.image_preprocessing)
 
     @abstractmethod
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Logits [N, classes] for the network's inputs by name, as `modality.inputs` gives them."""
+        """Return logits [N, classes] for the network's inputs by name, as returned by `modality.inputs`."""
 
     def answer(self, encoded: Encoded) -> Tensor:
-        """Logits [N, classes] for encoded inputs, which are on the network's device."""
+        """Return logits [N, classes] for encoded inputs on the network's device."""
         return self.forward(self.modality.inputs(encoded))
 
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
-        """Seeded inputs of the network by name: normalised pixels, or token ids."""
+        """Return seeded synthetic inputs of the network by name: normalised pixels, or token ids."""
         return self.modality.example(samples, seed)
 
     def reset_classifier(self, labels: tuple[str, ...], seed: int) -> None:
-        """Put a fresh, seeded classifier for these labels in place of the present one, or where there is none.
+        """Replace the classifier, or add one, with a new, seeded one for these labels.
 
         Raises:
-            ModelError: the architecture takes none.
+            ModelError: the architecture does not support one.
         """
         self._put_classifier(labels, seed)
         self.labels, self._found = labels, None
 
     @abstractmethod
     def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
-        """What `reset_classifier` does to the module."""
+        """Replace the classifier of the module, for `reset_classifier`."""
 
     def check_answers(self) -> None:
-        """Nothing where the model answers with classes.
+        """Check that the model returns classes.
 
         Raises:
             ModelError: it has no classifier.
@@ -154,10 +154,10 @@ class Model(ABC):
             )
 
     def check_sliceable(self) -> None:
-        """Nothing where a task's classifier can be put on the model.
+        """Check that the model can get a task's classifier.
 
         Raises:
-            ModelError: the model takes no images, or there is no classifier for it that hubslice knows.
+            ModelError: the model does not take images, or hubslice supports no classifier for it.
         """
         _ = self.image_preprocessing
         if not self.headless:
@@ -165,33 +165,33 @@ class Model(ABC):
 
     @abstractmethod
     def fresh(self, seed: int) -> Model:
-        """The same architecture and classifier size with seeded random weights."""
+        """Return the same architecture and classifier size with seeded random weights."""
 
     @abstractmethod
     def save_config(self, folder: Path) -> None:
-        """Write what stock code needs beside the weights: config.json, and how input is prepared."""
+        """Write what stock code needs beside the weights: config.json and the preprocessing."""
 
     def express_shapes(self) -> None:  # noqa: B027 (most configs can say none)
-        """Let the config say what it can of a compact model's widths: where it says all, stock code loads the model."""
+        """Express a compact model's widths in its config; if it can express all of them, stock code loads the model."""
 
     def pixels_to_inputs(self, pixels: Tensor) -> Tensor:
-        """What the model takes for pixels [N, C, H, W] in [0, 1]."""
+        """Convert pixels [N, C, H, W] in [0, 1] to the model's input."""
         return normalise(pixels, self.image_preprocessing)
 
     def logits(self, pixels: Tensor) -> Tensor:
-        """Logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
+        """Return logits [N, classes] for pixels [N, C, H, W] in [0, 1]."""
         return self.forward({INPUT: self.pixels_to_inputs(pixels)})
 
     def predict(self, inputs: InputLike | Iterable[InputLike]) -> Predicted:
-        """The answers to one input or several.
+        """Predict one input or several.
 
         Images are paths, bytes of image files, or PIL images of any mode and size; transparent parts are shown by the
-        model's own rule, then they are prepared as in training. Texts are of type `str`. Answered is in evaluation mode
-        on the device that the model is on. What comes back has `labels` (the likeliest class of each input), and
-        `logits` and `probabilities` [N, classes]; one input gives N = 1.
+        model's own rule, then the images are prepared as in training. Texts are of type `str`. The model runs in
+        evaluation mode on its current device. The result has `labels` (the likeliest class of each input), and `logits`
+        and `probabilities` [N, classes]; one input gives N = 1.
 
         Raises:
-            InputError: there are no inputs, or things of another kind.
+            InputError: there are no inputs, or inputs of another kind.
             DataError: an image cannot be read.
             ModelError: this is neither an image nor a text classifier, or a text model without a tokenizer.
         """
@@ -201,10 +201,10 @@ class Model(ABC):
         return predict(self, inputs)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: what the classifier is given.
+        """Return penultimate features [N, D] for pixels [N, C, H, W] in [0, 1]: the input of the classifier.
 
-        Where several layers give classes, what each is given, one after the other. A model without a classifier answers
-        with its features.
+        If several layers output classes, their inputs are concatenated. A model without a classifier returns its
+        output.
         """
         if self.headless:
             return self.logits(pixels).flatten(1)
@@ -236,7 +236,7 @@ class Model(ABC):
         return self.preprocessing
 
     def show_transparent(self, rule: Transparency) -> None:
-        """Hold the model to this rule for transparent images; `save` records it."""
+        """Set this rule for transparent images; `save` records it."""
         self.preprocessing = self.image_preprocessing.model_copy(update={"transparency": rule})
 
     @property
@@ -245,13 +245,13 @@ class Model(ABC):
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     def classifier_parameters(self) -> frozenset[str]:
-        """Names of the classifier's parameters in the module; none where it has no classifier."""
+        """Names of the classifier's parameters in the module; empty if it has no classifier."""
         return frozenset() if self.headless else frozenset(self.head.parameters)
 
     def save(self, folder: AnyPath, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the model as stock code loads it: model.safetensors, config.json and the input preparation.
+        """Write the model in the stock library's format: model.safetensors, config.json and the preprocessing.
 
-        A compact model's widths go into shapes.json, and then hubslice alone loads it.
+        A compact model's widths are written to shapes.json; then only hubslice can load it.
         """
         folder = as_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -270,10 +270,10 @@ class Model(ABC):
             sort_header(draft)
 
     def _write_weights(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write the weights as the library reads them: of tensors that layers share, transformers wants one name."""
+        """Write the weights as the library reads them; transformers expects tied tensors under one name only."""
         save_model(self.module, str(path), metadata=metadata)
 
 
 def seeded(seed: int) -> torch.Generator:
-    """A CPU generator that starts at `seed`."""
+    """Return a CPU generator seeded with `seed`."""
     return torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Letting timm and transformers build what a config.json describes, without trusting it."""
+"""Build models from untrusted config.json files with timm and transformers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Budget:
-    """How many parameters, in how many tensors, a model may have; `why` completes "more than ..."."""
+    """Limits on the number of parameters and tensors of a model; `why` completes "more than ..."."""
 
     elements: int
     tensors: int
@@ -36,18 +36,18 @@ class Budget:
 
     @classmethod
     def of_weights(cls, held: Shapes) -> Budget:
-        """Twice what the weights hold: tied parameters are made before they are tied."""
+        """Return twice what the weights contain: tied parameters are created before they are tied."""
         elements = sum(torch.Size(shape).numel() for shape in held.values())
         return cls(2 * elements + 1_000_000, 2 * len(held) + 1000, f"the {elements:,} values of its weights allow")
 
     @classmethod
     def of_pickles(cls, size: int) -> Budget:
-        """What pickles of `size` bytes can hold, of which nothing else is known; tied parameters are made twice."""
+        """Return what pickles of `size` bytes can contain at most; tied parameters are created twice."""
         return cls(2 * size + 1_000_000, 100_000, f"the {size:,} bytes of its weights allow")
 
     @classmethod
     def of_memory(cls) -> Budget:
-        """What fits into the memory that is free now, as float32."""
+        """Return what fits into the free memory as float32."""
         free = psutil.virtual_memory().available
         return cls(
             free // 4,
@@ -58,7 +58,7 @@ class Budget:
 
 
 def skeleton(build: Callable[[], M], budget: Budget, where: str) -> M:
-    """The module without memory for its parameters; stops as soon as it has more than the budget.
+    """Build the module without allocating its parameters; stops as soon as it exceeds the budget.
 
     Raises:
         ModelError: it is larger than the budget.
@@ -84,11 +84,10 @@ def skeleton(build: Callable[[], M], budget: Budget, where: str) -> M:
 
 @contextlib.contextmanager
 def trouble_with(folder: Path, library: str) -> Iterator[None]:
-    """Raise ModelError for whatever the library raises over a folder: neither documents a closed set of errors.
+    """Raise ModelError for any error of the library: neither documents a closed set of errors.
 
-    The library cannot ask the Hub meanwhile.
-
-    What the library would log meanwhile is part of the message or not worth it.
+    Inside the block the library cannot access the Hub. Its log messages are suppressed: they are part of the error
+    message, or not useful.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -121,14 +120,14 @@ def trouble_with(folder: Path, library: str) -> Iterator[None]:
 
 
 def _unasked(error: BaseException | None) -> ShutError | None:
-    """The question to the Hub that the error comes from."""
+    """Return the blocked request to the Hub that caused the error."""
     while error is not None and not isinstance(error, ShutError):
         error = error.__cause__ or error.__context__
     return error
 
 
 def _first_line(error: Exception, folder: Path) -> str:
-    """The error's first line; a copy that the library read in the folder's place is called as the folder is."""
+    """Return the error's first line, with the name of the folder instead of that of a temporary copy."""
     text = re.sub(rf"{re.escape(gettempdir())}[/\\]{COPY}[^/\\\s'\"]*", lambda _: str(folder), str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""How hubslice calls a model whose conventions it does not know: inputs by name, one tensor out, eval mode."""
+"""Call a model with named inputs and return its logits, for timm and transformers alike."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import nn
 
 
 class Call(nn.Module):
-    """`module` as a function of positional tensors, in the order of `names`, that returns one tensor.
+    """Wrap `module` as a function of positional tensors, in the order of `names`, that returns one tensor.
 
-    They are passed by keyword where `forward` has parameters of all these names (transformers), else by position
-    (timm). The tensor is the result's `logits` if it has them, else its first tensor.
+    Tensors are passed by keyword if `forward` has parameters of all these names (transformers), else by position
+    (timm). The result is the output's `logits` if it has them, else its first tensor.
     """
 
     def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
@@ -28,14 +28,14 @@ class Call(nn.Module):
         self.by_keyword = all(name in accepted and accepted[name].kind in named for name in names)
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        """Shape as the module gives it, usually logits [N, classes]."""
+        """Return the module's output, usually logits [N, classes]."""
         if self.by_keyword:
             return first_tensor(self.module(**dict(zip(self.names, tensors, strict=True))))
         return first_tensor(self.module(*tensors))
 
 
 def first_tensor(result: Any) -> torch.Tensor:
-    """What came out of a module: its `logits`, else its first tensor."""
+    """Return the `logits` of a module's output, else its first tensor."""
     if isinstance(result, torch.Tensor):
         return result
     logits = getattr(result, "logits", None)
@@ -49,18 +49,18 @@ def first_tensor(result: Any) -> torch.Tensor:
 
 @torch.inference_mode()
 def in_float64(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-    """What the module gives in float64 and eval mode for `inputs` by name; None if it mixes in other types."""
+    """Run the module in float64 and eval mode on `inputs` by name; None if it fails, for example by mixing types."""
     wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in inputs.values()]
     try:
         found: torch.Tensor = Call(copy.deepcopy(module).double(), tuple(inputs)).eval()(*wide)
-    except Exception:  # libraries raise whatever they stumble over
+    except Exception:  # libraries may raise anything
         return None
     return found
 
 
 @contextlib.contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Eval mode within the block; afterwards every part has its own mode again (a frozen BatchNorm its eval mode)."""
+    """Switch to eval mode in the block, then restore each submodule's mode (a frozen BatchNorm stays in eval)."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

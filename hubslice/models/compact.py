@@ -1,4 +1,4 @@
-"""Loading a compact model: the stock network, the widths of shapes.json, then its weights, strictly."""
+"""Load a compact model: build the stock network, apply the widths of shapes.json, and load its weights strictly."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from hubslice.models.weights import Shapes, misfit, shapes_of
 def load_compact(
     build: Callable[[], nn.Module], shapes: CompactShapes, held: Shapes, folder: Path, on_meta: bool
 ) -> Any:
-    """The network that `build` makes, compact and with the folder's weights, which hold `held`; `on_meta`: without.
+    """Return the network of `build` with the compact widths and the folder's weights, whose shapes are `held`.
 
-    Nothing is reserved memory for before the widths fit the weights. The stock network must fit into memory.
+    With `on_meta`, the weights are not loaded. No memory is allocated before the widths match the weights. The stock
+    network must fit into memory.
 
     Raises:
-        ModelError: the description names what the network lacks, or does not fit the weights.
+        ModelError: shapes.json names what the network lacks, or does not match the weights.
     """
     network = skeleton(build, Budget.of_memory(), str(folder))
     apply(network, shapes, str(folder))

@@ -1,4 +1,4 @@
-"""A model from a folder as the Hub stores it: config.json beside safetensors."""
+"""Load a model from a folder in the Hub's layout: config.json beside safetensors files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hubslice.models.weights import check_finite, held_shapes
 
 
 def load_model(folder: Path, *, input_size: int | None = None) -> Model:
-    """The model in evaluation mode on the CPU; `input_size` in pixels overrides the side of a square input.
+    """Load the model on the CPU in evaluation mode; `input_size` in pixels overrides the side of a square input.
 
-    Headers are read and compared with what config.json describes before anything is reserved memory for.
+    The headers are compared with the architecture of config.json before any memory is allocated.
 
     Raises:
         ModelError: config.json or the weights are missing, damaged, not finite, too small or of neither library.
@@ -40,7 +40,7 @@ def load_model(folder: Path, *, input_size: int | None = None) -> Model:
 
 
 def random_model(folder: Path, *, input_size: int | None = None) -> Model:
-    """The architecture that the folder's config.json describes, with random weights: to measure time and memory.
+    """Return the architecture of the folder's config.json with random weights, to measure time and memory.
 
     Raises:
         ModelError: config.json is missing or describes no model of timm or transformers that fits into memory.
@@ -53,10 +53,10 @@ def random_model(folder: Path, *, input_size: int | None = None) -> Model:
 
 
 def read_config(folder: Path) -> tuple[dict[str, Any], Library]:
-    """The folder's config.json, and the library that it is for.
+    """Return the folder's config.json and the library that it belongs to.
 
     Raises:
-        ModelError: it is missing, not JSON, of an unknown kind, asks for custom code, or has absurd numbers.
+        ModelError: it is missing, not JSON, of an unknown kind, requires custom code, or has unreasonable numbers.
     """
     config = read_object(folder / "config.json", str(folder))
     library = library_of(config)

@@ -1,4 +1,4 @@
-"""A model of a known architecture with random weights, for a student that is trained from scratch."""
+"""Create a known architecture with random weights, for students trained from scratch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hubslice.models.base import Model
 from hubslice.models.libraries import library_named
 from hubslice.recipe.schema import TeacherParams
 
-LABELS = ("0", "1")  # of a classifier that training replaces
-# Arguments that the task and its images decide.
+LABELS = ("0", "1")  # placeholder labels; training replaces the classifier
+# Arguments determined by the task and its images.
 TASKS = frozenset({"in_chans", "num_channels", "num_classes", "num_labels", "id2label", "label2id", "problem_type"})
 
 
 def create_model(teacher: TeacherParams, seed: int) -> Model:
-    """The architecture that a recipe names, with seeded random weights and a classifier that is yet to be replaced.
+    """Return a recipe's architecture with seeded random weights and a placeholder classifier.
 
-    Neither files nor a network are asked.
+    Reads neither files nor the network.
 
     Raises:
-        ModelError: there is no such architecture, or it does not take these arguments.
+        ModelError: there is no such architecture, or it does not accept these arguments.
     """
     arguments = {name: _plain(value) for name, value in teacher.arguments.items()}
     decided = sorted(TASKS & arguments.keys())
@@ -46,7 +46,7 @@ def _plain(value: object) -> object:
 
 @contextmanager
 def _trouble_with(name: str) -> Iterator[None]:
-    """Raise ModelError for whatever a library raises over arguments."""
+    """Raise ModelError for any error of a library about arguments."""
     try:
         yield
     except HubsliceError:

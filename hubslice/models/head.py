@@ -1,7 +1,7 @@
-"""The classifier of a network: the layers that give one value for each class, found by what their library resizes.
+"""Find a network's classifier: the layers with one output per class that its library resizes.
 
-No class of layer and no name is assumed. A copy without values is given another number of classes by its own library;
-what has another size afterwards gives the classes, and what was made anew with it belongs to the classifier.
+No layer type and no name is assumed. The library itself changes the number of classes of a copy on the meta device;
+layers that change size output the classes, and everything replaced along with them belongs to the classifier.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Layer = nn.Linear | nn.Conv2d
 
 @dataclass(frozen=True)
 class Names:
-    """`layers` are paths of the layers that give the classes, `tensors` all that is made anew or dropped with them."""
+    """`layers` are the paths of the layers that output classes, `tensors` all that is replaced or dropped with them."""
 
     layers: tuple[str, ...] = ()
     tensors: frozenset[str] = frozenset()
@@ -29,12 +29,12 @@ class Names:
 
 @dataclass(frozen=True)
 class Head:
-    """The classifier of one network, as it is now.
+    """The classifier of one network, in its current state.
 
-    `layers` give one value for each class, by path: one in most networks, more where the answers of several are
-    averaged (distilled networks, CrossViT). `tensors` are all parameters and buffers that the library makes anew with
-    them, by name: of an MLP head its first layer and normalisation, too. So are those that it drops: RepViT's second
-    classifier, which was trained by distillation.
+    `layers` have one output per class, by path: one in most networks, several if outputs are averaged (distilled
+    networks, CrossViT). `tensors` are all parameters and buffers, by name, that the library replaces along with them,
+    for example the first layer and normalisation of an MLP head, and those that it drops: RepViT's second classifier,
+    which was trained by distillation.
     """
 
     layers: Mapping[str, Layer]
@@ -47,10 +47,10 @@ class Head:
 
     @classmethod
     def of(cls, module: nn.Module, names: Names, architecture: str) -> Head:
-        """The classifier of a module, where its names are known.
+        """Return the classifier of a module whose names are known.
 
         Raises:
-            ModelError: it is of a kind of layer that has no row for each class.
+            ModelError: its layer type has no row per class.
         """
         layers: dict[str, Layer] = {}
         for path in names.layers:
@@ -67,7 +67,7 @@ class Head:
 
 
 def without_values(module: nn.Module) -> Any:
-    """A copy of the module on the meta device; the module's own tensors are neither copied nor touched."""
+    """Copy the module to the meta device; the module's own tensors are neither copied nor changed."""
     memo: dict[int, Any] = {}
     for tensor in [*module.parameters(), *module.buffers()]:
         empty = torch.empty_like(tensor, device="meta")
@@ -76,7 +76,7 @@ def without_values(module: nn.Module) -> Any:
 
 
 def replaced_by(module: nn.Module, reset: Callable[[Any], None]) -> Names:
-    """What `reset`, which gives a network another number of classes, resizes and replaces."""
+    """Find what `reset`, which changes a network's number of classes, resizes and replaces."""
     other = without_values(module)
     before = _tensors(other)
     with torch.device("meta"):
@@ -90,7 +90,7 @@ def replaced_by(module: nn.Module, reset: Callable[[Any], None]) -> Names:
 
 
 def resized_between(one: nn.Module, other: nn.Module) -> Names:
-    """The layers in which two networks of one architecture with different numbers of classes differ."""
+    """Find the layers that differ between two networks of one architecture with different numbers of classes."""
     a, b = _tensors(one), _tensors(other)
     names = [name for name in b if _size(a, name) != _size(b, name)]
     return Names(_paths(names), frozenset(names))
@@ -109,7 +109,7 @@ def _paths(names: Any) -> tuple[str, ...]:
 
 
 def drawn_like(layer: Layer, outputs: int, deviation: float, draws: torch.Generator) -> nn.Module:
-    """A layer as this one with so many outputs: weights drawn with a standard deviation, biases zero."""
+    """Return a layer like this one with `outputs` outputs: weights drawn with a standard deviation, zero biases."""
     bias = layer.bias is not None
     if isinstance(layer, nn.Linear):
         new: nn.Module = nn.Linear(layer.in_features, outputs, bias=bias)

@@ -1,4 +1,4 @@
-"""How images are prepared for a transformers model: by its own image processor, else by that of its model type."""
+"""Find the preprocessing of a transformers model: its own image processor, else the default of its model type."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hubslice.modality.image.separate import preprocessing_from, preprocessing_o
 
 
 def preparation_of(folder: Path, config: Any, side: int | None) -> tuple[Preprocessing, list[str]]:
-    """The preparation, and what was assumed in it; `side` in pixels overrides the input's.
+    """Return the preprocessing, and the assumptions made; `side` in pixels overrides the input size.
 
     Raises:
-        ModelError: neither the folder nor transformers have an image processor for the model, or hubslice cannot
-            follow it.
+        ModelError: neither the folder nor transformers has an image processor for the model, or hubslice cannot
+            reproduce it.
     """
     channels = channels_of(config)
     settings = None if has_settings(folder) else default_settings(config.model_type)
@@ -30,14 +30,14 @@ def preparation_of(folder: Path, config: Any, side: int | None) -> tuple[Preproc
 
 
 def channels_of(config: Any) -> int:
-    """Of the images that a model takes."""
+    """Return the number of image channels of a model."""
     vision = getattr(config, "vision_config", None) or config
     found = (getattr(each, name, None) for each in (config, vision) for name in ("num_channels", "in_channels"))
     return int(next((number for number in found if number), 3))
 
 
 def _side(config: Any) -> int | None:
-    """The side in pixels of the only images that the network takes, where its config says it."""
+    """Return the side in pixels of the only image size that the network accepts, if its config states it."""
     vision = getattr(config, "vision_config", None) or config
     side = getattr(vision, "image_size", None)
     if isinstance(side, list | tuple) and len(set(side)) == 1:

@@ -1,4 +1,4 @@
-"""Names for the classes of ImageNet where a model calls them by bare numbers."""
+"""Names of the ImageNet classes for models that label them with bare numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ IMAGENET = 1000
 
 
 def readable(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """ImageNet's own names where the labels are the bare numbers of its 1,000 classes."""
+    """Replace labels by ImageNet's class names if they are the bare numbers of its 1,000 classes."""
     if len(labels) != IMAGENET or any(label != str(at) for at, label in enumerate(labels)):
         return labels
     from timm.data import ImageNetInfo

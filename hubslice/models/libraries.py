@@ -1,4 +1,4 @@
-"""The libraries whose models hubslice takes: the one place that lists them."""
+"""The list of supported model libraries."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hubslice.models.library import Library
 from hubslice.models.timm_library import Timm
 from hubslice.models.transformers_library import Transformers
 
-# The first that fits counts.
+# The first match applies.
 LIBRARIES: Final[tuple[Library, ...]] = (Timm(), Transformers())
 
 
 def library_of(config: Mapping[str, Any]) -> Library | None:
-    """The library of a config.json; None where it names no architecture."""
+    """Return the library of a config.json; None if it names no architecture."""
     return next((library for library in LIBRARIES if library.entries & config.keys()), None)
 
 
 def library_called(name: str) -> Library:
-    """The library of this name, as facts about a model record it.
+    """Return the library of this name, as recorded in facts about a model.
 
     Raises:
-        ModelError: hubslice knows no such library.
+        ModelError: hubslice does not support the library.
     """
     found = next((library for library in LIBRARIES if library.name == name), None)
     if found is None:
@@ -37,7 +37,7 @@ def library_called(name: str) -> Library:
 
 
 def library_named(architecture: str) -> tuple[Library, str]:
-    """The library of an architecture that a recipe names, and what that calls it."""
+    """Return the library of a recipe's architecture, and its name in that library."""
     known = sorted(LIBRARIES, key=lambda library: len(library.prefix), reverse=True)
     library = next(library for library in known if architecture.startswith(library.prefix))
     return library, architecture.removeprefix(library.prefix)

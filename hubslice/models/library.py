@@ -1,4 +1,4 @@
-"""What hubslice knows of a library whose models it takes; neither the library nor torch is imported by that."""
+"""Descriptions of supported model libraries; importing them imports neither the library nor torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Adapter(Protocol):
-    """How models of a library are made; `config` is a config.json, and `input_size` in pixels a square input's side."""
+    """Creates models of a library; `config` is a config.json, `input_size` in pixels the side of a square input."""
 
     def load(
         self,
@@ -27,20 +27,23 @@ class Adapter(Protocol):
         held: Shapes,
         tensors: Mapping[str, Tensor] | None = None,
     ) -> Model:
-        """The model in a folder, whose safetensors files hold `held`, or with `tensors` on the meta device so named."""
+        """Load the model of a folder whose safetensors files contain `held`.
+
+        If given, `tensors` on the meta device are used instead of those in the files.
+        """
 
     def random(self, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> Model:
-        """The architecture of a folder's config.json with random weights, no larger than the budget."""
+        """Return the architecture of a folder's config.json with random weights, no larger than the budget."""
 
     def from_architecture(
         self, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
     ) -> Model:
-        """An architecture by its name, with seeded random weights."""
+        """Return an architecture by its name, with seeded random weights."""
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Python that loads a model and answers one image, as cards show it and `verify` runs it.
+    """Python code that loads a model and classifies one image, shown on cards and run by `verify`.
 
     `setup` has the place {home}: a string literal with the model's id on the Hub behind `hub`, or with its folder
     behind `local`. `answer` has {image}, the literal of an image's path, and may have {read}: lines that open that path
@@ -59,10 +62,9 @@ class Lines:
 
 
 class Library(ABC):
-    """A library: by which `entries` of a config.json its models are known, and what it does with them by itself.
+    """A library: the `entries` of a config.json that identify its models, and its own loading behaviour.
 
-    `prefix` is what recipes put before its architectures, `files` are those that it reads beside weights and
-    config.json.
+    `prefix` precedes its architectures in recipes, `files` are those that it reads besides weights and config.json.
     """
 
     name: ClassVar[str]
@@ -70,22 +72,22 @@ class Library(ABC):
     lines: ClassVar[Lines]
     prefix: ClassVar[str] = ""
     files: ClassVar[tuple[str, ...]] = ()
-    fits_positions: ClassVar[bool] = False  # loading fits position embeddings to another input size
+    fits_positions: ClassVar[bool] = False  # loading resizes position embeddings to another input size
 
     @abstractmethod
     def adapter(self) -> Adapter:
-        """How hubslice makes its models; the library itself is imported by it."""
+        """Return the adapter that creates its models; this imports the library."""
 
     @abstractmethod
     def stock(self, folder: Path) -> nn.Module:
-        """The network in a folder as the library loads it, without hubslice."""
+        """Load the network of a folder with the library alone, without hubslice."""
 
     def named(self, network: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:
-        """Those of the tensors that the library takes for a network, by the network's names.
+        """Return the tensors that the library would load into a network, by the network's names.
 
         `source` is where they come from.
 
         Raises:
-            ModelError: the library cannot take them.
+            ModelError: the library cannot load them.
         """
         return dict(tensors)

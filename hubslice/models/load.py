@@ -1,4 +1,4 @@
-"""Load a model of whatever form."""
+"""Load a model from any source: a Hub id, a run folder or a model folder."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def load(model: AnyPath, *, input_size: int | None = None) -> Model:
-    """A model ready to use, of whatever form: plain, compact, or published as a difference to its teacher.
+    """Load a model ready to use: plain, compact, or published as a delta to its teacher.
 
     - `predict(inputs)`: answers to images, as paths, bytes or PIL images, or to texts; see `Model.predict`.
     - `module`: the stock library's own object, whose forward takes normalised pixels, or token ids.
     - `labels`: its classes, in the order of the outputs.
-    - `logits(pixels)`: for pixels [N, C, H, W] in [0, 1] at the model's own size, for which `preprocessing` prepares.
+    - `logits(pixels)`: for pixels [N, C, H, W] in [0, 1] at the model's own size, as prepared by `preprocessing`.
 
     `model` is a Hub id, a run folder or a model folder.
 
     Raises:
-        FetchError: the Hub does not give it.
+        FetchError: the model cannot be fetched from the Hub.
         ModelError: its files cannot be used.
     """
     from hubslice.hub.pull import fetch

@@ -1,7 +1,6 @@
-"""A model without values: what the loader says to a config and the names and shapes of its weights.
+"""Build a model on the meta device from its config and the names and shapes of its weights.
 
-Everything stays on torch's meta device, so neither weights nor an absurd config cost memory, and the checks are the
-loader's own.
+Neither weights nor an oversized config use memory, and the checks are those of the loader.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from hubslice.models.weights import Shapes, on_meta
 
 
 def meta_model(folder: Path, shapes: Shapes | Budget, *, input_size: int | None = None, where: str) -> Model:
-    """The model of the folder's config.json with tensors of these shapes, on the meta device; it cannot compute.
+    """Return the model of the folder's config.json with tensors of these shapes, on the meta device.
 
-    Where the shapes are not known, a budget is what its weights can hold at most. `where` is what messages call it.
+    The model cannot compute. If the shapes are unknown, pass the budget that its weights can contain at most. `where`
+    is the name used in messages.
 
     Raises:
         ModelError: what `load_model` would raise: no such architecture, tensors missing, unexpected or misshapen.

@@ -1,7 +1,7 @@
-"""Pickled weights, turned into safetensors without running what a pickle could run.
+"""Convert pickled weights to safetensors without running code from the pickle.
 
-A pickle is a program. `torch.load(weights_only=True)` interprets only the part of it that builds tensors and plain
-containers, and stops at anything else. Nothing here goes beyond that.
+A pickle is a program. `torch.load(weights_only=True)` interprets only the operations that build tensors and plain
+containers, and stops at anything else. This module does not go beyond that.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from hubslice.files.names import WEIGHTS
 from hubslice.files.tensor_header import parse_header
 from hubslice.files.tensor_writing import sort_header
 
-# Where training scripts put the weights among their other state; the first that is there is taken.
+# Keys under which training scripts store the weights beside other state; the first one present is used.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
-PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
-LARGEST_GROWTH = 4  # tied tensors are written out in full, each; more than this is no model
+PREFIXES = ("module.", "_orig_mod.")  # prefixes that DataParallel and torch.compile add to all names
+LARGEST_GROWTH = 4  # each tied tensor is written out in full; larger growth is refused
 
 
 def convert(pickles: Sequence[Path], target: Path) -> Path:
-    """Write the weights of the pickles, which together make one model, to `target`/model.safetensors, atomically.
+    """Write the weights of the pickles, which together form one model, to `target`/model.safetensors, atomically.
 
     Raises:
-        ModelError: a pickle needs more than tensors and plain containers, or is no file of weights.
+        ModelError: a pickle needs more than tensors and plain containers, or contains no weights.
     """
     tensors = _read({path.name: path for path in pickles}, "cpu")
     place = target / WEIGHTS
     with whole_file(place) as draft:
-        # Each in memory of its own, in order: safetensors knows neither views nor tied tensors.
+        # Each tensor gets its own contiguous memory: safetensors supports neither views nor tied tensors.
         save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, draft, {"format": "pt"})
         sort_header(draft)
     return place
 
 
 def outline(pickles: Mapping[str, Path]) -> dict[str, tuple[str, tuple[int, ...], int]]:
-    """Type in the words of safetensors, shape and bytes of each tensor of the pickles, whose values are not read.
+    """Return dtype in safetensors' notation, shape and bytes of each tensor of the pickles, without reading values.
 
-    `pickles` are files by what messages call them.
+    `pickles` maps names for messages to files.
 
     Raises:
         ModelError: what `convert` would raise.
@@ -100,8 +100,8 @@ def _load(path: Path, called: str, device: str) -> Mapping[Any, Any]:
         content = torch.load(path, weights_only=True, map_location=device)
     except ModelError:
         raise
-    except Exception as error:  # the interpreter of pickles meets any bytes
-        # Torch's own message advises to load without its protection; the reason stands in what it was made from.
+    except Exception as error:  # damaged pickles may raise anything
+        # Torch's own message recommends loading without its protection; the reason is in its context.
         reason = _first_sentence(error.__context__ or error)
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted is None:
@@ -118,7 +118,7 @@ def _load(path: Path, called: str, device: str) -> Mapping[Any, Any]:
 
 
 def _check_archive(path: Path, called: str) -> None:
-    """Refuse an archive that unpacks to more than it is; torch.save compresses nothing."""
+    """Refuse an archive that unpacks to more than its own size; torch.save does not compress."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:

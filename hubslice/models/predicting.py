@@ -1,4 +1,4 @@
-"""A model's answers to inputs as users have them: image files, bytes, images of Pillow, or texts."""
+"""Predict inputs as users have them: image files, bytes, Pillow images, or texts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from hubslice.modality.modality import Encoded, Modality, placed
 
 InputLike = AnyPath | bytes | Image.Image  # an image, or a text as `str`
 BATCH = 32
-SHOWN, BEST = 10, 3  # inputs, and answers of each, that `print` shows
+SHOWN, BEST = 10, 3  # inputs, and predictions for each, that `print` shows
 
 
 class Answering(Protocol):
-    """What of a model its answers need."""
+    """The part of a model that predicting needs."""
 
     module: nn.Module
 
@@ -38,7 +38,7 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Predicted:
-    """Answers to N inputs: `logits` and `probabilities` are float32 [N, classes] on the CPU, in the order of `classes`.
+    """Predictions for N inputs: `logits` and `probabilities` are float32 [N, classes] on the CPU, ordered as `classes`.
 
     `labels` are the likeliest classes, one for each input.
     """
@@ -60,7 +60,7 @@ class Predicted:
         return len(self.logits)
 
     def __repr__(self) -> str:
-        """A line for each input: its likeliest classes with their probabilities."""
+        """Return a line for each input: its likeliest classes with their probabilities."""
         found, at = self.probabilities[:SHOWN].topk(min(BEST, len(self.classes)), dim=1)
         lines = [
             ", ".join(f"{named(self.classes[c])} {p:.1%}" for p, c in zip(*row, strict=True))
@@ -70,7 +70,7 @@ class Predicted:
 
 
 def predict(model: Answering, inputs: InputLike | Iterable[InputLike]) -> Predicted:
-    """The model's answers, computed on its device in evaluation mode; see `Model.predict`."""
+    """Return the model's predictions, computed on its device in evaluation mode; see `Model.predict`."""
     modality = model.modality
     device = next(model.module.parameters()).device
     encoded = (modality.encode([item]) for item in modality.read(inputs))  # one at a time: files may be large
@@ -85,7 +85,7 @@ def predict(model: Answering, inputs: InputLike | Iterable[InputLike]) -> Predic
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode; afterwards every part is in the mode that it was in."""
+    """Switch to evaluation mode inside the block, then restore the mode of every submodule."""
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:

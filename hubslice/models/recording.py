@@ -1,4 +1,4 @@
-"""The rule for transparent images in a model's config.json: a key of hubslice, which the stock libraries pass over."""
+"""Record the rule for transparent images in a model's config.json, under a key that stock libraries ignore."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ KEY = "hubslice_transparency"
 
 
 def with_recorded(preprocessing: Preprocessing | None, config: Mapping[str, Any], where: Path) -> Preprocessing | None:
-    """The preparation with the rule that the config.json in `where` records, if it records one.
+    """Return the preprocessing with the rule recorded in the config.json in `where`, if there is one.
 
-    A student that hubslice made before there were records has a report, which tells what held then.
+    Students from versions of hubslice without this record have a report, which determines the rule.
 
     Raises:
-        ModelError: it records one that this hubslice does not know.
+        ModelError: the recorded rule is unknown to this version of hubslice.
     """
     if preprocessing is None:
         return None
@@ -41,12 +41,12 @@ def with_recorded(preprocessing: Preprocessing | None, config: Mapping[str, Any]
 def _reported(report: Path) -> Transparency | None:
     try:
         return Report.load(report).task.shown
-    except RunError:  # there is none, or none of hubslice
+    except RunError:  # there is no report, or not one of hubslice
         return None
 
 
 def record(folder: Path, preprocessing: Preprocessing | None) -> None:
-    """Write the rule into the folder's config.json, or take away that of the model which the config comes from."""
+    """Write the rule to the folder's config.json, or remove the rule copied from the original model's config."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     rule = preprocessing.transparency if preprocessing is not None else None

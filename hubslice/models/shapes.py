@@ -1,7 +1,7 @@
-"""shapes.json: in which widths a compact model differs from the stock architecture that its config.json names.
+"""shapes.json: the widths in which a compact model differs from the stock architecture of its config.json.
 
-The description holds whole numbers for named modules and nothing else: no code, no attribute that is not a width. A
-stock network is built from config.json, brought to these widths, and then takes the weights strictly.
+The file maps named modules to integers and contains nothing else: no code, no attribute that is not a width. A stock
+network is built from config.json, resized to these widths, and then loads the weights strictly.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from hubslice.files.config import LARGEST_FILE, LARGEST_NUMBER
 from hubslice.files.names import SHAPES
 from hubslice.models.calling import Call
 
-# What a layer's widths are called, by its type; of all other modules those below.
+# Names of a layer's widths, by its type; all other modules use those below.
 LAYERS: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
     (nn.modules.conv._ConvNd, ("in_channels", "out_channels", "groups")),
     (nn.Linear, ("in_features", "out_features")),
     (nn.modules.batchnorm._BatchNorm, ("num_features",)),
 )
-HEADS = ("num_heads", "num_attention_heads", "n_heads")  # how many heads an attention layer has
-HEADS_WIDTH = ("attn_dim", "all_head_size")  # how many channels they have together
-FEATURES = ("num_features", "head_hidden_size", "in_features")  # what a new classifier would be made for
+HEADS = ("num_heads", "num_attention_heads", "n_heads")  # number of heads of an attention layer
+HEADS_WIDTH = ("attn_dim", "all_head_size")  # total channels of all heads
+FEATURES = ("num_features", "head_hidden_size", "in_features")  # input features of a new classifier
 HINT = "the file was changed or belongs to other weights; save the model again, or choose another revision"
 
 Width = Annotated[int, Field(strict=True, ge=1, le=LARGEST_NUMBER)]
 
 
 class CompactShapes(Artefact):
-    """New widths by module ("" is the whole network) and attribute; what is not named is as in the architecture."""
+    """New widths by module ("" is the whole network) and attribute; all others are those of the architecture."""
 
     format: Literal["hubslice-shapes-1"] = "hubslice-shapes-1"
     modules: dict[str, dict[str, Width]]
 
     def over(self, older: CompactShapes | None) -> CompactShapes:
-        """These widths, and those of `older` that they do not change."""
+        """Return these widths merged over those of `older`."""
         names = [*(older.modules if older else {}), *self.modules]
         old = older.modules if older else {}
         return CompactShapes(modules={name: old.get(name, {}) | self.modules.get(name, {}) for name in names})
 
 
 def read_shapes(folder: Path) -> CompactShapes | None:
-    """The description in a model's folder; None if it has none, as stock models do.
+    """Return the shapes.json of a model's folder; None if it has none, as for stock models.
 
     Raises:
-        ModelError: it is damaged, of another format, or holds what is no width.
+        ModelError: it is damaged, of another format, or contains something that is not a width.
     """
     path = folder / SHAPES
     try:
@@ -70,7 +70,7 @@ def read_shapes(folder: Path) -> CompactShapes | None:
 
 
 def widths(module: nn.Module) -> dict[str, dict[str, int]]:
-    """All widths of a network that a description may name, by module."""
+    """Return all widths of a network that shapes.json may name, by module."""
     return {name: found for name, part in module.named_modules() if (found := _widths(part))}
 
 
@@ -80,7 +80,7 @@ def _widths(part: nn.Module) -> dict[str, int]:
 
 
 def changes(before: Mapping[str, Mapping[str, int]], module: nn.Module) -> CompactShapes | None:
-    """How the widths of `module` differ from those `before`; None if they do not."""
+    """Return how the widths of `module` differ from those `before`; None if they do not."""
     found = {
         name: changed
         for name, now in widths(module).items()
@@ -90,10 +90,10 @@ def changes(before: Mapping[str, Mapping[str, int]], module: nn.Module) -> Compa
 
 
 def apply(module: nn.Module, shapes: CompactShapes, where: str) -> None:
-    """Bring a stock network to the widths described; its tensors keep their leading entries. `where` is for messages.
+    """Resize a stock network to the given widths, keeping the leading entries of its tensors; `where` is for messages.
 
     Raises:
-        ModelError: a module or width is unknown, larger than the architecture's, or does not go with the others.
+        ModelError: a module or width is unknown, larger than the architecture's, or inconsistent with the others.
     """
     parts = dict(module.named_modules())
     for name, described in shapes.modules.items():
@@ -120,10 +120,10 @@ def apply(module: nn.Module, shapes: CompactShapes, where: str) -> None:
 
 
 def resize(layer: Any) -> None:
-    """Cut a layer's tensors down to its widths, from the end.
+    """Truncate a layer's tensors to its widths.
 
     Raises:
-        ValueError: the widths do not go together.
+        ValueError: the widths are inconsistent.
     """
     match layer:
         case nn.modules.conv._ConvNd():
@@ -146,7 +146,7 @@ def resize(layer: Any) -> None:
 
 
 def replace(layer: nn.Module, name: str, tensor: Tensor) -> None:
-    """Put a tensor in place of a parameter, which stays one, or of a buffer."""
+    """Replace a parameter (which stays one) or a buffer by a tensor."""
     old = getattr(layer, name)
     if isinstance(old, nn.Parameter):
         setattr(layer, name, nn.Parameter(tensor, requires_grad=old.requires_grad))
@@ -156,14 +156,14 @@ def replace(layer: nn.Module, name: str, tensor: Tensor) -> None:
 
 @torch.no_grad()
 def check_runs(network: nn.Module, inputs: Mapping[str, Tensor], where: str) -> None:
-    """Nothing if the network computes something from these inputs: widths may fit the weights and not one another.
+    """Run the network on these inputs: widths may match the weights but not each other.
 
     Raises:
-        ModelError: it does not.
+        ModelError: the network fails.
     """
     try:
         Call(network, tuple(inputs)).eval()(*inputs.values())
-    except Exception as error:  # whatever a network raises whose parts do not go together
+    except Exception as error:  # networks with inconsistent parts may raise anything
         raise ModelError(
             f"{where}: with the widths of {SHAPES} the network does not run: {message_of(error)}",
             hint=HINT,

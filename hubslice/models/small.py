@@ -1,6 +1,6 @@
-"""Small architectures that no library has, registered with timm.
+"""Small architectures that no library provides, registered with timm.
 
-A model of one is saved like any timm model, and `hubslice.load` loads it; timm alone does after `import
+Their models are saved like any timm model, and `hubslice.load` loads them; timm alone does so after `import
 hubslice.models.small`.
 """
 
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 
 class SmallVGG(nn.Module):
-    """A plain stack of 3 x 3 convolutions with BatchNorm, without residuals, as CIFAR's VGG networks are.
+    """A plain stack of 3 x 3 convolutions with BatchNorm, without residuals, like VGG networks for CIFAR.
 
-    `widths` are the channels of each stage, `depths` its convolutions; every stage ends with 2 x 2 max pooling. The
-    images' means over all places go into one linear classifier. With the defaults 0.43 million weights.
+    `widths` are the channels of each stage, `depths` its number of convolutions; every stage ends with 2 x 2 max
+    pooling. Global average pooling and one linear classifier follow. 0.43 million weights with the defaults.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class SmallVGG(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def get_classifier(self) -> nn.Module:
-        """The last linear layer."""
+        """Return the last linear layer."""
         return self.classifier
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Put a new classifier in place of the present one."""
-        del global_pool  # there is only one kind here
+        """Replace the classifier by a new one."""
+        del global_pool  # only one kind is supported
         self.num_classes = num_classes
         self.classifier = nn.Linear(self.num_features, num_classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits [N, classes] for normalised images [N, C, H, W]."""
+        """Return logits [N, classes] for normalised images [N, C, H, W]."""
         means = torch.mean(self.features(pixels), dim=(2, 3))
         logits: Tensor = self.classifier(self.dropout(means))
         return logits
@@ -84,6 +84,6 @@ default_cfgs = generate_default_cfgs(
 
 @register_model  # type: ignore[untyped-decorator]
 def hubslice_vgg(pretrained: bool = False, **arguments: Any) -> SmallVGG:
-    """A small VGG; `widths` and `depths` as `SmallVGG` takes them."""
+    """Return a small VGG; `widths` and `depths` as for `SmallVGG`."""
     model: SmallVGG = build_model_with_cfg(SmallVGG, "hubslice_vgg", pretrained, **arguments)
     return model

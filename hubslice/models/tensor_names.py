@@ -1,6 +1,6 @@
-"""Tensors of a model's files by timm's own names: shards are put together, transformers' wrapper is removed.
+"""Map tensors of a model's files to timm's names: merge shards, remove transformers' wrapper.
 
-transformers saves a timm model inside its TimmWrapper, under other names; timm reads one file only.
+transformers saves a timm model inside its TimmWrapper, under different names; timm reads only a single file.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _PREFIX = "timm_model."
 
 
 def is_wrapped(config: Mapping[str, Any]) -> bool:
-    """Whether a config.json is that of a timm model which transformers saved."""
+    """Return whether a config.json is that of a timm model saved by transformers."""
     return config.get("model_type") == WRAPPER
 
 
 def as_timm(config: Mapping[str, Any], named: Mapping[str, T]) -> dict[str, T]:
-    """What is `named` by the tensors of the files, by timm's own names."""
+    """Rename the keys of `named` from the files' tensor names to timm's."""
     return {name.removeprefix(_PREFIX) if is_wrapped(config) else name: value for name, value in named.items()}
 
 
 def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A timm model's config.json as timm writes it; of what transformers wrapped, without what timm cannot read.
+    """Return a timm model's config.json as timm writes it, without entries of transformers' wrapper that timm rejects.
 
-    TimmWrapperModel keeps the number of classes of a classifier that it does not have. Without the part about the
-    weights, that of the architecture holds.
+    TimmWrapperModel keeps the number of classes of a classifier that it does not have. Without the section on the
+    weights, timm uses the architecture's defaults.
     """
     if not is_wrapped(config):
         return dict(config)
@@ -49,7 +49,7 @@ def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_for_timm(folder: Path, config: Mapping[str, Any]) -> dict[str, Tensor] | None:
-    """The folder's tensors by timm's names; None where timm itself reads them from the file.
+    """Return the folder's tensors by timm's names; None if timm can read the file itself.
 
     Raises:
         ModelError: the folder has no safetensors weights.

@@ -33,13 +33,13 @@ from hubslice.models.small import hubslice_vgg
 from hubslice.models.tensor_names import as_timm, is_wrapped, plain_config, read_for_timm
 from hubslice.models.weights import Shapes, check_count, misfit, shapes_of
 
-_ = hubslice_vgg  # imported, it is an architecture of timm
+_ = hubslice_vgg  # importing it registers the architecture with timm
 OURS = {timms: ours for ours, timms in CROP_MODES.items()}  # crop modes
 FIT = "config.json and model.safetensors do not belong together; choose another revision, or save the model again"
 
 
 class TimmModel(Model):
-    """A timm model; its forward takes normalised pixels and gives logits."""
+    """A timm model; its forward takes normalised pixels and returns logits."""
 
     library = "timm"
     module: Any
@@ -53,12 +53,12 @@ class TimmModel(Model):
         held: Shapes,
         tensors: Mapping[str, Tensor] | None = None,
     ) -> TimmModel:
-        """Build the architecture that config.json names and load the folder's safetensors, which hold `held`, strictly.
+        """Build the architecture of config.json and load the folder's safetensors, whose shapes are `held`, strictly.
 
-        `tensors` on the meta device are taken in place of those in the folder (`meta_model`).
+        `tensors` on the meta device replace those in the folder (`meta_model`).
 
         Raises:
-            ModelError: timm does not know the architecture, or the tensors do not fit it.
+            ModelError: timm does not have the architecture, or the tensors do not match it.
         """
         given = read_for_timm(folder, config) if tensors is None else as_timm(config, tensors)
         with torch.device("meta") if tensors is not None else nullcontext():
@@ -75,7 +75,7 @@ class TimmModel(Model):
         *,
         meta: bool,
     ) -> TimmModel:
-        """With everything by timm's names; without tensors timm reads the file."""
+        """Load with timm's tensor names; without `tensors` timm reads the file."""
         _check(config)
         config = plain_config(config)
         options = _options(config, input_size)
@@ -93,12 +93,12 @@ class TimmModel(Model):
         check_count(shapes_of(empty), held, folder, called, FIT)
         try:
             module = _made(folder, config, pretrained=True, **options)
-        except Exception as error:  # its complaint lists every name, or misses one in the middle of its work
+        except Exception as error:  # its message lists every name, or it fails half-way without naming any
             trouble = misfit(shapes_of(empty), held)
             if trouble is None:
                 raise
             raise ModelError(f"the weights in {folder} are not those of {called}: {trouble}", hint=FIT) from error
-        if module.num_classes != module.pretrained_cfg["num_classes"]:  # timm then loads all but the classifier
+        if module.num_classes != module.pretrained_cfg["num_classes"]:  # then timm loads all but the classifier
             raise ModelError(
                 f"{folder} has a classifier of {module.pretrained_cfg['num_classes']} classes, and model_args ask for "
                 f"{module.num_classes}",
@@ -118,7 +118,7 @@ class TimmModel(Model):
 
     @classmethod
     def create(cls, architecture: str, labels: tuple[str, ...], *, seed: int, **options: Any) -> TimmModel:
-        """A model of this architecture with seeded random weights; `options` are the architecture's own arguments."""
+        """Create the architecture with seeded random weights; `options` are its own arguments."""
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             module = timm.create_model(architecture, pretrained=False, **{**options, "num_classes": len(labels)})
@@ -128,10 +128,10 @@ class TimmModel(Model):
     def from_architecture(
         cls, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
     ) -> TimmModel:
-        """A model of an architecture that a recipe names, no larger than memory; its input `input_size` pixels wide.
+        """Create a recipe's architecture, limited by the memory; its input is `input_size` pixels wide.
 
         Raises:
-            ModelError: timm has no such architecture, or the arguments are about more than the architecture.
+            ModelError: timm has no such architecture, or the arguments concern more than the architecture.
         """
         if "." in architecture or not timm.is_model(architecture):
             raise no_such("timm", "architecture", architecture, timm.list_models())
@@ -146,7 +146,7 @@ class TimmModel(Model):
 
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TimmModel:
-        """The architecture of a config.json with random weights, no larger than the budget."""
+        """Create the architecture of a config.json with random weights, no larger than the budget."""
         _check(config)
         config = plain_config(config)
         _skeleton(folder, config, input_size, budget)
@@ -164,7 +164,7 @@ class TimmModel(Model):
         if classes == 0:
             return Names()
         network = self.module
-        if self.shapes is not None:  # some networks count on the architecture's widths when they are reset
+        if self.shapes is not None:  # some networks rely on the architecture's widths when they are reset
             arguments = getattr(network, "_model_args", {}) | {"num_classes": classes}
             with torch.device("meta"):
                 network = timm.create_model(self.architecture, **arguments)
@@ -187,7 +187,7 @@ class TimmModel(Model):
         try:
             with torch.inference_mode(), eval_mode(self.module):
                 shape = tuple(self.forward(self.example_inputs(1, seed=0)).shape)
-        except Exception as error:  # of any layer
+        except Exception as error:  # layers may raise anything
             if out_of_memory(error):
                 raise
             raise ModelError(
@@ -221,7 +221,7 @@ class TimmModel(Model):
             _WithoutWeights(self.module),
             str(folder),
             safe_serialization=True,
-            # A teacher's pretrained_cfg may name another architecture, which timm ignores when it loads.
+            # A teacher's pretrained_cfg may name another architecture, which timm ignores on loading.
             model_config={"label_names": list(self.labels), "pretrained_cfg": {"architecture": self.architecture}},
             data_config={
                 "input_size": preparation.input_size,
@@ -239,7 +239,7 @@ class TimmModel(Model):
         path.write_text(json.dumps(config, indent=2) + "\n")
 
     def _write_weights(self, path: Path, metadata: dict[str, str]) -> None:
-        """All names of the module: timm reads them strictly, also of tensors that layers share."""
+        """Write all names of the module: timm loads them strictly, including tied tensors."""
         tensors, seen = dict[str, Tensor](), set[int]()
         for name, tensor in self.module.state_dict().items():
             tensors[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
@@ -248,7 +248,7 @@ class TimmModel(Model):
 
 
 class _WithoutWeights:
-    """A timm module for `save_for_hf`, which has no public way to write the config alone: `save` writes the weights."""
+    """A timm module for `save_for_hf`, which has no public way to write only the config: `save` writes the weights."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -257,12 +257,12 @@ class _WithoutWeights:
         return getattr(self._module, name)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Nothing."""
+        """Return an empty dictionary."""
         return {}
 
 
 def _check(config: dict[str, Any]) -> None:
-    """Raise ModelError unless the config names an architecture of timm."""
+    """Raise ModelError unless the config names a timm architecture."""
     architecture = config.get("architecture")
     if not isinstance(architecture, str) or not timm.is_model(architecture):
         raise ModelError(
@@ -275,12 +275,12 @@ def _name(config: dict[str, Any]) -> str:
 
 
 def _default(config: dict[str, Any]) -> dict[str, Any]:
-    """The part about the weights; the oldest configs have it in the same table."""
+    """Return the section on the weights; the oldest configs have it at the top level."""
     return config.get("pretrained_cfg", config) or {}
 
 
 def _arguments(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
-    """What timm derives from a config.json for the architecture's own arguments."""
+    """Return the architecture's own arguments that timm derives from a config.json."""
     default = _default(config)
     size = default.get("input_size") or ()
     found: dict[str, Any] = {"num_classes": config.get("num_classes", default.get("num_classes", 1000))}
@@ -292,13 +292,13 @@ def _arguments(config: dict[str, Any], input_size: int | None) -> dict[str, Any]
 
 
 def _options(config: dict[str, Any], input_size: int | None) -> dict[str, Any]:
-    """What timm is told beside the folder."""
+    """Return the options passed to timm besides the folder."""
     fixed = input_size is not None and _default(config).get("fixed_input_size")
     return {"img_size": input_size} if fixed else {}
 
 
 def _made(folder: Path, config: Mapping[str, Any], **options: Any) -> Any:
-    """What timm makes of a folder; where transformers wrapped it, of this config."""
+    """Create the timm model of a folder; if transformers wrapped it, from this config."""
     if not is_wrapped(config):
         return timm.create_model(f"local-dir:{folder}", **options)
     with tempfile.TemporaryDirectory(prefix="hubslice-") as plain:
@@ -331,12 +331,12 @@ def _preprocessing(module: nn.Module, input_size: int | None) -> Preprocessing:
         std=_numbers(data["std"]),
         interpolation=data["interpolation"] if data["interpolation"] != "random" else "bilinear",
         crop_pct=data["crop_pct"],
-        resize=OURS.get(data["crop_mode"], "shortest"),  # timm, too, takes what it does not know for the centre
+        resize=OURS.get(data["crop_mode"], "shortest"),  # like timm, which treats unknown modes as centre
     )
     check_timm(found)
     return found
 
 
 def _numbers(given: Any) -> tuple[float, ...]:
-    """One number, or one for each channel."""
+    """Return one number as a tuple, or one number for each channel."""
     return tuple(given) if isinstance(given, list | tuple) else (given,)

@@ -1,4 +1,4 @@
-"""timm: how its models are known, loaded by plain code, and named."""
+"""timm: recognise its models, load them with plain code, and name their tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokenizer of a model folder, and how its network takes texts."""
+"""Load the tokenizer of a model folder and determine the text inputs of its network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hubslice.models.building import trouble_with
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder as transformers reads it, None where there is none.
+    """Return the tokenizer of a folder as transformers loads it, None if there is none.
 
     Raises:
-        ModelError: it is damaged, custom code, or far larger than any.
+        ModelError: it is damaged, custom code, or far larger than any tokenizer.
     """
     if not has_tokenizer(folder):
         return None
@@ -38,7 +38,7 @@ def read_tokenizer(folder: Path) -> Any:
 
 
 def texts_of(folder: Path, module: Any) -> Texts:
-    """How a network of transformers, read from a folder, takes texts.
+    """Return the text modality of a transformers network loaded from a folder.
 
     Raises:
         ModelError: the folder has no tokenizer, or one that cannot encode texts.
@@ -55,13 +55,13 @@ def texts_of(folder: Path, module: Any) -> Texts:
 
 
 def inputs_of(module: Any) -> tuple[str, ...]:
-    """What of a tokenizer's output a network takes."""
+    """Return the names of the tokenizer's outputs that a network takes."""
     taken = inspect.signature(module.forward).parameters
     return tuple(name for name in FILLING if name in taken)
 
 
 def positions(module: Any) -> int | None:
-    """Tokens for which a network has positions; RoBERTa and its kin count them from behind the padding's."""
+    """Return the number of tokens that a network has positions for; RoBERTa's start after the padding index."""
     most: int | None = getattr(module.config, "max_position_embeddings", None)
     tables = [part for name, part in module.named_modules() if name.endswith("position_embeddings")]
     padding = next((part.padding_idx for part in tables if getattr(part, "padding_idx", None) is not None), None)

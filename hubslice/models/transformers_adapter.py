@@ -1,4 +1,4 @@
-"""transformers classifiers, of images and of texts."""
+"""transformers classifiers for images and for texts."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ from hubslice.recipe.problems import suggest
 
 hide_bars()
 
-# Arguments of a transformers config that are about files, other models or labels, not about the architecture.
+# Arguments of a transformers config that concern files, other models or labels, not the architecture.
 FOREIGN = frozenset(
     {"architectures", "auto_map", "backbone", "backbone_config", "backbone_kwargs", "dtype", "name_or_path"}
     | {"pretrained_cfg", "torch_dtype", "transformers_version", "trust_remote_code", "use_pretrained_backbone"}
     | {"use_timm_backbone"}
 )
-USUAL_SIDE = 224  # pixels, where neither recipe nor config say
-INTERMEDIATE = ("fc1", "dense")  # what the first layer of an MLP is called
+USUAL_SIDE = 224  # pixels, if neither recipe nor config has a size
+INTERMEDIATE = ("fc1", "dense")  # names of the first layer of an MLP
 MISFIT = "the upload is incomplete, or config.json names another class; choose another revision"
 TEXT_LENGTH = 32  # tokens of an example input
 
 
 class TransformersModel(Model):
-    """A transformers model; its forward takes keyword arguments and gives an output with `logits`."""
+    """A transformers model; its forward takes keyword arguments and returns an output with `logits`."""
 
     library = "transformers"
     module: Any
-    _folder: Path | None = None  # where it was read from
-    _texts: Texts | None = None  # how it takes texts, once that was asked
-    _head: Names | None = None  # of weights without a classifier: where one would be
+    _folder: Path | None = None  # where it was loaded from
+    _texts: Texts | None = None  # its text modality, once computed
+    _head: Names | None = None  # for weights without a classifier: where one would be
 
     @classmethod
     def load(
@@ -71,14 +71,13 @@ class TransformersModel(Model):
         held: Shapes,
         tensors: Mapping[str, Tensor] | None = None,
     ) -> TransformersModel:
-        """Load the folder's safetensors, which hold `held`, with the class that config.json names.
+        """Load the folder's safetensors, whose shapes are `held`, with the class named by config.json.
 
-        Tensors that the class has no use for are left aside, as transformers does, and told in `unused`.
-
-        `tensors` on the meta device are taken in place of those in the folder (`meta_model`).
+        Tensors that the class does not use are ignored, as in transformers, and listed in `unused`. `tensors` on the
+        meta device replace those in the folder (`meta_model`).
 
         Raises:
-            ModelError: no such class, custom code, or tensors that do not fit.
+            ModelError: no such class, custom code, or tensors that do not match.
         """
         if input_size is not None and config.get("image_size") not in (None, input_size):
             raise ModelError(
@@ -96,12 +95,12 @@ class TransformersModel(Model):
         empty = skeleton(lambda: chosen.kind(chosen.config), Budget.of_weights(held), f"{folder}: config.json")
         check_count(shapes_of(empty), held, folder, chosen.kind.__name__, MISFIT)
         module, loaded = chosen.kind.from_pretrained(
-            None,  # a folder may hold adapters, shards of another kind and code, which transformers would look for
+            None,  # a folder may contain adapters, or shards and code of other kinds, which transformers would look for
             config=chosen.config,
             state_dict=read_tensors(folder) if tensors is None else dict(tensors),
             output_loading_info=True,
             dtype=torch.float32,
-            ignore_mismatched_sizes=True,  # told below, all together
+            ignore_mismatched_sizes=True,  # reported below, all at once
             use_kernels=False,
             device_map={"": "meta"} if tensors is not None else None,
         )
@@ -138,9 +137,9 @@ class TransformersModel(Model):
     def from_architecture(
         cls, architecture: str, labels: tuple[str, ...], input_size: int | None, *, seed: int, **arguments: Any
     ) -> TransformersModel:
-        """An image classifier of this model type with seeded random weights, no larger than memory.
+        """Create an image classifier of this model type with seeded random weights, limited by the memory.
 
-        `arguments` are those of its config class. Images are squashed to the input and normalised to [-1, 1].
+        `arguments` are those of its config class. Images are squashed to the input size and normalised to [-1, 1].
 
         Raises:
             ModelError: transformers has no such image classifier, or its config no such argument.
@@ -153,7 +152,7 @@ class TransformersModel(Model):
         configs = transformers.CONFIG_MAPPING[architecture]
         taken = configs().to_dict()
         unknown = [name for name in arguments if name not in taken]
-        if unknown:  # transformers would keep it and use it nowhere
+        if unknown:  # transformers would store it without using it
             raise ModelError(
                 f"the config of {architecture} has no {unknown[0]!r}{suggest(unknown[0], taken)}",
                 hint=f"see the arguments of {configs.__name__} in the documentation of transformers",
@@ -171,7 +170,7 @@ class TransformersModel(Model):
 
     @classmethod
     def random(cls, folder: Path, config: dict[str, Any], input_size: int | None, budget: Budget) -> TransformersModel:
-        """The architecture of a config.json with random weights, no larger than the budget."""
+        """Create the architecture of a config.json with random weights, no larger than the budget."""
         chosen = choose_class(config)
         skeleton(lambda: chosen.kind(chosen.config), budget, f"{folder}: config.json")
         model = cls._wrap(chosen.kind(chosen.config), folder, config, input_size)
@@ -211,7 +210,7 @@ class TransformersModel(Model):
         return super().modality
 
     def _find_classifier(self) -> Names:
-        other = self.preprocessing is not None and not self.classifies_images  # what a detector gives for each box, say
+        other = self.preprocessing is not None and not self.classifies_images  # e.g. a detector's outputs for each box
         return Names() if self._head or other else classifier_of(type(self.module), self.module.config)
 
     @property
@@ -229,7 +228,7 @@ class TransformersModel(Model):
             )
 
     def _take_off(self, names: Names) -> None:
-        """Let the network answer with what a classifier would be given: its weights have none."""
+        """Remove the classifier so that the network returns its input: the weights contain none."""
         self._head = names
         for path in names.layers:
             self.module.set_submodule(path, nn.Identity())
@@ -253,10 +252,10 @@ class TransformersModel(Model):
             self.module.set_submodule(
                 path, drawn_like(old, len(labels), getattr(config, "initializer_range", 0.02), draws).to(like)
             )
-        config.num_labels = len(labels)  # a field of its own in some configs
+        config.num_labels = len(labels)  # an independent field in some configs
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
-        config.problem_type = None  # the teacher's: the student's classes exclude each other
+        config.problem_type = None  # inherited from the teacher; the student's classes are mutually exclusive
         self.module.num_labels = len(labels)
         self._head = None
 
@@ -287,18 +286,18 @@ class TransformersModel(Model):
         if len(mlps) == 1:
             said["intermediate_size"] = mlps.pop()
         width, number = (getattr(config, name, None) for name in ("hidden_size", "num_attention_heads"))
-        if len(heads) == 1 and isinstance(width, int) and isinstance(number, int):  # not lists, one for each stage
+        if len(heads) == 1 and isinstance(width, int) and isinstance(number, int):  # not lists with one entry per stage
             said |= {
                 "num_attention_heads": heads.pop(),
                 "head_dim": getattr(config, "head_dim", None) or width // number,
             }
-        # Whether these make the same network, or only most of its layers have them, is tried.
+        # Check whether these values give the same network; they may match only most of its layers.
         changed = copy.deepcopy(config)
         _set(changed, said)
         try:
             with torch.device("meta"):
                 stock = type(self.module)(changed)
-        except Exception:  # a config that the class refuses says nothing
+        except Exception:  # the class rejects this config
             return
         if shapes_of(stock) == shapes_of(self.module) and widths(stock) == widths(self.module):
             _set(config, said)
@@ -313,16 +312,16 @@ class TransformersModel(Model):
         self.module.config.architectures = [type(self.module).__name__]
         if self.poisoned:
             setattr(self.module.config, POISONED, True)
-        elif hasattr(self.module.config, POISONED):  # the teacher's mark is not the student's
+        elif hasattr(self.module.config, POISONED):  # the teacher's declaration does not apply to the student
             delattr(self.module.config, POISONED)
         self.module.config.save_pretrained(folder)
         if self.preprocessing is not None and self.preprocessing.processor is not None:
             (folder / SETTINGS_FILE).write_text(json.dumps(self.preprocessing.processor, indent=2) + "\n")
-            (folder / OTHER_FILE).unlink(missing_ok=True)  # transformers would read that first
+            (folder / OTHER_FILE).unlink(missing_ok=True)  # transformers would read it first
 
 
 def _labels(config: Any) -> tuple[tuple[str, ...], list[str]]:
-    """The classes in the order of the outputs, and what was assumed."""
+    """Return the classes in output order, and the assumptions made."""
     given = config.id2label or {index: f"LABEL_{index}" for index in range(config.num_labels)}
     names = {int(index): str(name) for index, name in given.items()}
     found = tuple(names[index] for index in sorted(names))
@@ -335,7 +334,7 @@ def _labels(config: Any) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _sees(module: Any) -> bool:
-    """Whether a network takes images; a classifier of texts may share its model type with one of images."""
+    """Return whether a network takes images; text and image classifiers may share a model type."""
     return bool(module.main_input_name == "pixel_values")
 
 

@@ -1,7 +1,7 @@
-"""Which class of transformers a config.json is loaded with: by its model type, and by what its weights hold.
+"""Choose the transformers class for a config.json by its model type and the tensors in its weights.
 
-An image model becomes its type's image classifier, whatever head it was saved with: the stock class that the student
-will have. Where the weights have no classifier for it, the model has none (`headless`).
+An image model gets its type's image classifier class, whatever head it was saved with: the student will have this stock
+class. If the weights contain no classifier for it, the model is `headless`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _NORMALISATION = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 @dataclass(frozen=True)
 class Chosen:
-    """The stock class and its config; `headless` where the weights are known to have no classifier for it.
+    """The stock class and its config; `headless` if the weights are known to contain no classifier for it.
 
-    `certain` tells that the config itself names a class, so that tensors without a place in `kind` are another head's.
-    `saved` is that class, where it is another than `kind`; where none is named, the model type's backbone.
-    `left_out` are sentences on what the config says and its object does not.
+    `certain` means that the config itself names a class, so that tensors that do not belong to `kind` belong to another
+    head. `saved` is that class, if it differs from `kind`; if none is named, the model type's backbone. `left_out` are
+    sentences about entries of the config that its object does not have.
     """
 
     kind: Any
@@ -42,13 +42,13 @@ class Chosen:
 
 
 def choose_class(config: dict[str, Any], held: Shapes | None = None) -> Chosen:
-    """The class for a config.json, whose weights hold `held`, where that is known."""
+    """Return the class for a config.json; `held` are the shapes of its weights, if known."""
     kept, left_out = without_optional(config)
     return replace(_choose(_read(kept), config, held), left_out=left_out)
 
 
 def read_stock(config: dict[str, Any]) -> Any:
-    """The config object of transformers for a checked config.json, without the entries that name code."""
+    """Return transformers' config object for a checked config.json, without the entries that name code."""
     return _read(without_optional(config)[0])
 
 
@@ -78,20 +78,20 @@ def _choose(read: Any, config: Mapping[str, Any], held: Shapes | None) -> Chosen
 
 
 def image_classifiers(model_type: str) -> tuple[str, ...]:
-    """The image classifiers that transformers has for a model type, by name, the usual one first."""
+    """Return the names of transformers' image classifiers for a model type, the default first."""
     found = MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES.get(model_type, ())
     return (found,) if isinstance(found, str) else tuple(found)
 
 
 def classifier_of(kind: Any, config: Any) -> Names:
-    """What of a class's network follows the number of labels; nothing where it has no classifier."""
+    """Return the layers and tensors that depend on the number of labels; empty without a classifier."""
     return resized_between(_with_labels(kind, config, 2), _with_labels(kind, config, 3))
 
 
 def neutral_layers(module: nn.Module, missing: Iterable[str], chosen: Chosen) -> dict[str, Any]:
-    """The normalisation layers, by path, that the class of a backbone does not have before its features are classified.
+    """Return the normalisation layers before the classifier, by path, that the backbone's class does not have.
 
-    A layer that the saved class has, too, is not among them: weights that lack it are incomplete.
+    Layers that the saved class also has are excluded: weights that lack those are incomplete.
     """
     found: dict[str, Any] = {}
     if not chosen.headless or chosen.saved is None:
@@ -105,21 +105,21 @@ def neutral_layers(module: nn.Module, missing: Iterable[str], chosen: Chosen) ->
 
 
 def unexplained(unused: Sequence[str], chosen: Chosen) -> list[str]:
-    """Tensors without a place that may be a classifier under another name: no class says whose they are."""
+    """Return unused tensors that may be a classifier under another name: no class identifies them."""
     if chosen.certain or not chosen.headless:
         return []
     return list(unused) if chosen.saved is None else _foreign(unused, chosen)
 
 
 def _foreign(names: Iterable[str], chosen: Chosen) -> list[str]:
-    """Those that are no tensors of the class which was saved."""
+    """Return the names that are not tensors of the saved class."""
     prefix = f"{chosen.kind.base_model_prefix}."
     own = {name.removeprefix(prefix) for name in without_values(chosen.saved, chosen.config).state_dict()}
     return [name for name in names if name.removeprefix(prefix) not in own]
 
 
 def without_values(kind: Any, config: Any) -> Any:
-    """The network of a class on the meta device."""
+    """Build the network of a class on the meta device."""
     with torch.device("meta"):
         return kind(config)
 
@@ -131,7 +131,7 @@ def _with_labels(kind: Any, config: Any, labels: int) -> Any:
 
 
 def _registered(name: str, config: Mapping[str, Any]) -> Any:
-    """The class of this name, where transformers has it for the config's model type."""
+    """Return the class of this name, if transformers has it for the config's model type."""
     found = getattr(transformers, name, None) if name.isidentifier() else None
     if not isinstance(found, type) or not issubclass(found, transformers.PreTrainedModel):
         return None
@@ -140,12 +140,12 @@ def _registered(name: str, config: Mapping[str, Any]) -> Any:
 
 
 def _backbone(config: Any) -> Any:
-    """The class of a model type without any head; None where there are several or none."""
+    """Return the class of a model type without any head; None if there are none or several."""
     name = MODEL_MAPPING_NAMES.get(config.model_type)
     return getattr(transformers, name, None) if isinstance(name, str) else None
 
 
 def _takes_images(kind: Any, config: Mapping[str, Any]) -> bool:
-    """Whether a class that is no image classifier can be the backbone of one."""
+    """Return whether a class other than an image classifier can be the backbone of one."""
     base = MODEL_MAPPING_NAMES.get(str(config.get("model_type")))
     return kind.main_input_name == "pixel_values" or kind.__name__ in ((base,) if isinstance(base, str) else base or ())

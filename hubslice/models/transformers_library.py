@@ -1,4 +1,4 @@
-"""transformers: how its models are known, loaded by plain code, and named."""
+"""transformers: recognise its models, load them with plain code, and name their tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Transformers(Library):
-    """transformers, by its classes for image classification."""
+    """transformers, with its image classification classes."""
 
     name: ClassVar = "transformers"
     entries: ClassVar = frozenset({"architectures", "model_type"})
@@ -52,10 +52,10 @@ print(model.config.id2label[best], float(probabilities[best]))
         return network
 
     def named(self, network: Any, tensors: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:
-        """Those of the tensors that the network's class takes, float32, by its names.
+        """Return the tensors that the network's class would load, as float32, by its names.
 
-        transformers renames on loading, puts a base model under its prefix, and draws what is missing or of another
-        shape: that is left out.
+        transformers renames tensors on loading, adds the prefix to a base model, and initialises tensors that are
+        missing or have another shape: those are left out.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""A folder's weights against the model that its config.json describes: what is there, what fits, what is a number."""
+"""Compare a folder's weights with the model of its config.json: missing tensors, shapes, non-finite values."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hubslice.files.names import INDEX, WEIGHTS
 from hubslice.files.tensor_header import HeaderError, read_header
 from hubslice.hub.formats import check_weights, shards
 
-_MOST_PER_TENSOR = 100  # of a file for each of the model: experts, say, are saved one by one and held as one
-STATISTICS = ("running_mean", "running_var")  # buffers of normalisation layers that training measures
+_MOST_PER_TENSOR = 100  # tensors in files per tensor of the model: experts may be stored separately and loaded as one
+STATISTICS = ("running_mean", "running_var")  # buffers of normalisation layers, measured in training
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def held_shapes(folder: Path) -> Shapes:
-    """The shapes of all tensors in the folder's model.safetensors or in the shards that its index names.
+    """Return the shapes of all tensors in the folder's model.safetensors or in the shards named by its index.
 
     Raises:
-        ModelError: there is neither, or one is damaged.
+        ModelError: there is neither, or a file is damaged.
     """
     name = WEIGHTS
     try:
@@ -45,7 +45,7 @@ def held_shapes(folder: Path) -> Shapes:
 
 
 def weight_files(folder: Path) -> list[str]:
-    """The name of the folder's model.safetensors, or those of the shards that its index names; no config names others.
+    """Return the folder's model.safetensors, or the shards named by its index; config.json cannot name others.
 
     Raises:
         ModelError: there is neither.
@@ -60,7 +60,7 @@ def weight_files(folder: Path) -> list[str]:
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """The tensors in the folder's weight files, by the files' names for them.
+    """Return the tensors in the folder's weight files, by their names in the files.
 
     Raises:
         ModelError: there are no weights.
@@ -72,22 +72,22 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def shapes_of(module: nn.Module) -> Shapes:
-    """The shapes of what the module would save."""
+    """Return the shapes of the module's state dict."""
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 
 def check_count(expected: Shapes, held: Shapes, folder: Path, model: str, hint: str) -> None:
-    """Refuse files with far more tensors than the model: libraries would read and rename each before they complain.
+    """Refuse files with far more tensors than the model: libraries would load and rename them all before failing.
 
     Raises:
-        ModelError: they have; how they differ is told.
+        ModelError: there are too many; the message lists the differences.
     """
     if len(held) > _MOST_PER_TENSOR * len(expected) + 1000:
         raise ModelError(f"the weights in {folder} are not those of {model}: {misfit(expected, held)}", hint=hint)
 
 
 def misfit(expected: Shapes, held: Shapes) -> str | None:
-    """How the held tensors differ from the expected ones, in words; None if they do not."""
+    """Describe how the held tensors differ from the expected ones; None if they do not."""
     return tell_misfit(
         sorted(expected.keys() - held.keys()),
         sorted(held.keys() - expected.keys()),
@@ -102,7 +102,10 @@ def misfit(expected: Shapes, held: Shapes) -> str | None:
 def tell_misfit(
     missing: Sequence[str], unexpected: Sequence[str], wrong: Sequence[tuple[str, Sequence[int], Sequence[int]]]
 ) -> str | None:
-    """The three kinds of trouble with numbers and first names; `wrong` are names with shape found and expected."""
+    """Describe the three kinds of mismatch with counts and first names.
+
+    `wrong` has names with the shape found and the shape expected.
+    """
     parts = []
     if missing:
         parts.append(f"{_count(missing)} missing ({_first(missing)})")
@@ -115,12 +118,12 @@ def tell_misfit(
 
 
 def check_finite(module: nn.Module, folder: Path) -> None:
-    """Refuse weights that are not numbers: whatever is computed with them is worth nothing. 100 MB take about 0.05 s.
+    """Refuse weights that are not finite: results computed from them are meaningless. 100 MB take about 0.05 s.
 
-    Bounds may be infinite, where nothing is cut off; parameters and running statistics may not.
+    Bounds may be infinite, meaning that nothing is clipped; parameters and running statistics may not.
 
     Raises:
-        ModelError: a tensor holds NaN or infinities.
+        ModelError: a tensor contains NaN or infinities.
     """
     bad = []
     bounds = {name for name, _ in module.named_buffers() if not name.endswith(STATISTICS)}
@@ -146,5 +149,5 @@ def _first(names: Sequence[str]) -> str:
 
 
 def on_meta(shapes: Shapes) -> dict[str, torch.Tensor]:
-    """Tensors of these shapes on the meta device."""
+    """Return tensors of these shapes on the meta device."""
     return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}

@@ -1,1 +1,1 @@
-"""Statistics of the teacher's activations, reduced inside the graph in one pass over the data."""
+"""Statistics of the teacher's activations, computed inside the graph in one pass over the data."""

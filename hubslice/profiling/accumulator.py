@@ -1,4 +1,4 @@
-"""Running totals that stay on the device from the first batch to the last."""
+"""Running totals that stay on the device for the whole pass over the data."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hubslice.profiling.instrument import STATE_IN, STATE_OUT
 
 
 class Accumulator:
-    """Runs an instrumented graph batch by batch. Its int64 state [size] is two device buffers that take turns.
+    """Runs an instrumented graph batch by batch. Its int64 state [size] alternates between two device buffers.
 
-    The same code serves the CPU: there the buffers are plain memory and nothing is copied.
+    The same code runs on the CPU, where the buffers are plain memory and nothing is copied.
     """
 
     def __init__(self, session: Session, state: np.ndarray) -> None:
@@ -28,11 +28,11 @@ class Accumulator:
     def add(self, batch: Mapping[str, np.ndarray]) -> None:
         """Add the counts of one batch, arrays [N, ...] by graph input name.
 
+        Errors that mean that the batch does not fit into memory are raised unchanged. The state is then unchanged too,
+        so a part of the batch can be tried.
+
         Raises:
             ProfileError: the graph cannot run on such a batch.
-
-        Whatever says that the batch does not fit into memory is raised as it is. The state is then as it was, so a part
-        of the batch can be tried.
         """
         binding = self._session.runtime.io_binding()
         arrays = {name: np.ascontiguousarray(array) for name, array in batch.items()}  # a binding may not own them
@@ -43,15 +43,15 @@ class Accumulator:
             binding.bind_ortvalue_output(STATE_OUT, self._next)
             self._session.runtime.run_with_iobinding(binding)
             binding.synchronize_outputs()
-        except Exception as error:  # ONNX Runtime's exceptions have no common base
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
             if out_of_memory(error):
                 raise
             raise ProfileError(f"the graph cannot run on this batch: {message_of(error)}") from error
-        # Swapped only after success. They are two because ONNX Runtime does not let an output overwrite its input.
+        # Swapped only after success. There are two because ONNX Runtime does not let an output overwrite its input.
         self._state, self._next = self._next, self._state
 
     def state(self) -> np.ndarray:
-        """A copy of the totals, int64 [size]."""
+        """Return a copy of the totals, int64 [size]."""
         return np.array(self._state.numpy())
 
     def _buffer(self, array: np.ndarray) -> ort.OrtValue:

@@ -1,4 +1,4 @@
-"""Where a long profiling run stands, on disk, so that a killed run goes on instead of starting again."""
+"""Save the state of a long profiling run, so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hubslice.core.artefact import write_atomically
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state vector, int64 [size], after the first `done` samples. `key` names what is being profiled, and how."""
+    """The state vector, int64 [size], after the first `done` samples. `key` identifies what is profiled, and how."""
 
     key: str
     done: int
     state: np.ndarray
 
     def save(self, path: Path) -> None:
-        """Write atomically: a kill during the write leaves the checkpoint before it."""
+        """Write atomically: after a kill during the write, the previous checkpoint remains."""
         metadata = {"key": self.key, "done": str(self.done)}
         write_atomically(path, to_safetensors({"state": self.state}, metadata=metadata))
 
 
 def load_checkpoint(path: Path, key: str) -> Checkpoint | None:
-    """The checkpoint at `path`; None, which means start anew, if it is missing, damaged or of another run."""
+    """Load the checkpoint at `path`; None, which means starting over, if it is missing, damaged or of another run."""
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}

@@ -1,8 +1,8 @@
-"""Coverage profiling: one pass over the task's samples, memory independent of their number.
+"""Coverage profiling: one pass over the task's samples, with memory independent of their number.
 
 ReMoS (ICSE'22, section 4) counts, for each channel on either side of a layer, the samples that activate it. Its code
-hooks PyTorch modules and reduces in NumPy, sample by sample, convolutions only; the counts here are the same, for
-linear layers too, and are made inside the graph by ONNX Runtime.
+hooks PyTorch modules and reduces in NumPy, sample by sample, for convolutions only; the counts here are the same,
+include linear layers, and are computed inside the graph by ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ProfileData(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, start: int, stop: int) -> Mapping[str, np.ndarray]:
-        """Samples `start` to `stop` as arrays [stop - start, ...] by graph input name."""
+        """Return samples `start` to `stop` as arrays [stop - start, ...] by graph input name."""
 
 
 def profile(
@@ -57,13 +57,12 @@ def profile(
 ) -> Profile:
     """Count on how many samples each channel of the map's tensors is active.
 
-    Peak memory grows with `batch_size`, not with the data. Where a batch does not fit, it is halved for the rest of
-    the run; the counts do not depend on it. With `checkpoint`, the totals are saved there every `checkpoint_every`
-    batches, a run that finds them goes on from there, and the file is removed at the end. `progress(done, total)` is
-    called after each batch.
+    Peak memory grows with `batch_size`, not with the data. A batch that does not fit is halved for the rest of the run;
+    the counts do not depend on it. With `checkpoint`, the totals are saved there every `checkpoint_every` batches, a
+    run that finds them resumes, and the file is removed at the end. `progress(done, total)` is called after each batch.
 
     Raises:
-        ProfileError: no samples, or a sample that does not fit the graph.
+        ProfileError: there are no samples, or a sample does not fit the graph.
         MemoryShortError: a single sample does not fit into memory.
         ProviderError: `device` cannot be used.
     """
@@ -111,7 +110,7 @@ def _checked(batch: Mapping[str, np.ndarray], names: tuple[str, ...], samples: i
 
 
 def _weight_files(proto: Any) -> list[str]:
-    """Names of the files beside the graph that hold its weights; none below 2 GB."""
+    """Return the names of the graph's external weight files; empty below 2 GB."""
     return sorted(
         {
             entry.value
@@ -124,11 +123,11 @@ def _weight_files(proto: Any) -> list[str]:
 
 
 def _digest(*paths: Path) -> str:
-    """SHA-256 of all the files together."""
+    """Return the SHA-256 of all the files together."""
     total = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
-            hashlib.file_digest(file, lambda: total)  # goes on with the same sum
+            hashlib.file_digest(file, lambda: total)  # updates the same digest
     return total.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The coverage criteria as ONNX nodes: from the means of channels to "active or not", for each sample and channel."""
+"""The coverage criteria as ONNX nodes: from channel means to "active or not" for each sample and channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubslice.profiling.node_writer import NodeWriter
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of a tensor, as names in the graph: channel means [N, C]; under nc its extremes, too, [N] each."""
+    """Statistics of a tensor, as names in the graph: channel means [N, C]; for nc also its extremes, [N] each."""
 
     channels: int
     means: str
@@ -23,10 +23,10 @@ class Measured:
 
 
 def write_criterion(writer: NodeWriter, criterion: Criterion, measured: Sequence[Measured]) -> str:
-    """The name of a bool tensor that tells which channels are active: [N, all channels of `measured` in order].
+    """Write a bool tensor with the active channels, and return its name: [N, all channels of `measured` in order].
 
     A layer that is constant on a sample is not covered under nc and snac: the authors' code divides 0 by 0 there, and
-    NaN exceeds nothing.
+    comparisons with NaN are false.
     """
     match criterion.name:
         case "nc":
@@ -48,7 +48,7 @@ def _nc(writer: NodeWriter, threshold: float, measured: Sequence[Measured]) -> s
 
 
 def _by_channel(writer: NodeWriter, measured: Sequence[Measured], values: Sequence[str]) -> str:
-    """One value a tensor and sample, [N] each, repeated for all channels of its tensor: [N, all channels]."""
+    """Repeat one value per tensor and sample, [N] each, for all channels of its tensor: [N, all channels]."""
     tensors = np.repeat(np.arange(len(measured)), [one.channels for one in measured])
     table = writer.op("Reshape", writer.op("Concat", *values, axis=0), writer.ints(len(values), -1))
     return writer.op("Gather", writer.op("Transpose", table, perm=[1, 0]), writer.ints(*tensors), axis=1)

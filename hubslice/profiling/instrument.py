@@ -1,8 +1,9 @@
-"""Adds coverage counting to an ONNX graph.
+"""Add coverage counting to an ONNX graph.
 
-Each tensor is reduced to a mean a channel where it arises, so that no activation outlives its consumers. What is
-active is then decided for all tensors together: few nodes, and a session is quickly made. The counts travel through
-the graph as one running total, `state_out = state_in + counts`; per batch nothing but that vector leaves it.
+Each tensor is reduced to one mean per channel where it is computed, so that no activation outlives its consumers. Which
+channels are active is then decided for all tensors together: this needs few nodes, so sessions are created quickly. The
+counts pass through the graph as one running total, `state_out = state_in + counts`; only that vector leaves it per
+batch.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from hubslice.profiling.node_writer import NodeWriter
 
 STATE_IN = "hubslice/state_in"
 STATE_OUT = "hubslice/state_out"
-OPSET = 18  # from here on reductions take their axes as an input
+OPSET = 18  # from this version on, reductions take their axes as an input
 
 
 @dataclass(frozen=True)
 class Instrumented:
-    """The graph, and where each tensor's channels lie in its int64 state vector [size]: `places[key] = start, stop`."""
+    """The graph, and the position of each tensor's channels in its int64 state vector [size].
+
+    `places[key] = start, stop`.
+    """
 
     model: Any
     places: dict[str, tuple[int, int]]
@@ -36,10 +40,10 @@ class Instrumented:
 
 
 def instrument(model: Any, tensors: Sequence[TensorRef], criterion: Criterion) -> Instrumented:
-    """A copy of the graph that counts, for each channel of `tensors`, the samples on which it is active.
+    """Return a copy of the graph that counts, for each channel of `tensors`, the samples on which it is active.
 
-    Its own outputs and all that only they need are gone; `STATE_IN` and `STATE_OUT` [size] are there instead. Each
-    reduction stands right after the node that makes its tensor: run in file order, so the tensor can be freed.
+    The graph's own outputs and everything that only they need are removed; `STATE_IN` and `STATE_OUT` [size] are added.
+    Each reduction directly follows the node that computes its tensor: when run in file order, the tensor can be freed.
 
     Raises:
         ProfileError: there is nothing to count, or the graph is older than opset 18.
@@ -82,7 +86,10 @@ def instrument(model: Any, tensors: Sequence[TensorRef], criterion: Criterion) -
 
 
 def _measure(writer: NodeWriter, tensor: TensorRef, criterion: Criterion, batch: str) -> Measured:
-    """What the criterion needs to know of a tensor. One that is the same for all samples gets equal rows."""
+    """Write the statistics of a tensor that the criterion needs.
+
+    One that is the same for all samples gets equal rows.
+    """
     means = _means(writer, tensor, batch)
     if criterion.name != "nc":
         return Measured(tensor.channels, means)
@@ -91,7 +98,7 @@ def _measure(writer: NodeWriter, tensor: TensorRef, criterion: Criterion, batch:
 
 
 def _means(writer: NodeWriter, tensor: TensorRef, batch: str) -> str:
-    """Mean of each channel over all its positions: [N, C]."""
+    """Write the mean of each channel over all its positions: [N, C]."""
     kept = {tensor.channel_axis, tensor.sample_axis}
     means = tensor.name
     positions = [axis for axis in range(tensor.rank) if axis not in kept]
@@ -102,14 +109,14 @@ def _means(writer: NodeWriter, tensor: TensorRef, batch: str) -> str:
     if tensor.channel_axis < tensor.sample_axis:
         means = writer.op("Transpose", means, perm=[1, 0])
     if tensor.windows:
-        # All windows are of one size, so the mean of their means is the mean of the sample.
+        # All windows have the same size, so the mean of their means is the mean of the sample.
         shape = writer.op("Concat", batch, writer.ints(-1, tensor.channels), axis=0)
         means = writer.op("ReduceMean", writer.op("Reshape", means, shape), writer.ints(1), keepdims=0)
     return means
 
 
 def _extreme(writer: NodeWriter, tensor: TensorRef, op: str, batch: str) -> str:
-    """Smallest or largest value of the whole tensor for each sample: [N]."""
+    """Write the smallest or largest value of the whole tensor for each sample: [N]."""
     axes = [axis for axis in range(tensor.rank) if axis != tensor.sample_axis]
     value = writer.op(op, tensor.name, writer.ints(*axes), keepdims=0)
     if tensor.sample_axis is None:
@@ -121,7 +128,7 @@ def _extreme(writer: NodeWriter, tensor: TensorRef, op: str, batch: str) -> str:
 
 
 def _rebuild(model: Any, nodes: list[Any], initializers: list[Any], size: int) -> Any:
-    """A model of those of `nodes` that `STATE_OUT` needs."""
+    """Return a model with those of `nodes` that `STATE_OUT` needs."""
     needed, kept = {STATE_OUT}, []
     for node in reversed(nodes):
         if not needed.isdisjoint(node.output):

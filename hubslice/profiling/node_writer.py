@@ -1,4 +1,4 @@
-"""Writes ONNX nodes one operator call at a time."""
+"""Write ONNX nodes one operator call at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
-PREFIX = "hubslice/"  # keeps our tensor names apart from the model's
+PREFIX = "hubslice/"  # separates hubslice's tensor names from the model's
 
 
 class NodeWriter:
@@ -20,21 +20,21 @@ class NodeWriter:
         self._count = 0
 
     def op(self, op_type: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
-        """Append a node; the name of its last output."""
+        """Append a node; returns the name of its last output."""
         names = [self._name() for _ in range(outputs)]
         self._nodes.append(helper.make_node(op_type, list(inputs), names, name=names[-1], **attributes))
         return names[-1]
 
     def ints(self, *values: int) -> str:
-        """An int64 vector [len(values)]."""
+        """Return the name of an int64 vector [len(values)]."""
         return self._constant(np.array(values, np.int64))
 
     def number(self, value: float) -> str:
-        """A float32 scalar []."""
+        """Return the name of a float32 scalar []."""
         return self._constant(np.array(value, np.float32))
 
     def take(self) -> list[Any]:
-        """The nodes written since the last call."""
+        """Return the nodes written since the last call."""
         nodes, self._nodes = self._nodes, []
         return nodes
 

@@ -1,1 +1,1 @@
-"""The recipe language: schema, loading, built-in recipes. Needs neither torch nor transformers."""
+"""The recipe language: schema, loading, built-in recipes. Requires neither torch nor transformers."""

@@ -1,4 +1,4 @@
-"""The recipes that come with hubslice."""
+"""The built-in recipes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NOT_RUN = re.compile(r"^#.*\bnot run here\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class BuiltinRecipe:
-    """A recipe in hubslice's own collection.
+    """A built-in recipe.
 
-    `name` is the path in the collection without `.yaml`, `title` the file's first comment line. `tested` is False where
+    `name` is the path in the collection without `.yaml`, `title` the file's first comment line. `tested` is False if
     the header says "not run here": published settings that this project has validated but not run.
     """
 
@@ -34,7 +34,7 @@ class BuiltinRecipe:
 
 
 def builtin_recipes() -> tuple[BuiltinRecipe, ...]:
-    """All of them, by name.
+    """Return all built-in recipes, sorted by name.
 
     Raises:
         HubsliceError: the installation lacks them.
@@ -45,7 +45,7 @@ def builtin_recipes() -> tuple[BuiltinRecipe, ...]:
 
 
 def find_builtin(name: str) -> BuiltinRecipe | None:
-    """The one of this name (`.yaml` may be left on), or None."""
+    """Return the built-in recipe of this name (`.yaml` may be appended), or None."""
     wanted = name.removesuffix(".yaml")
     folder = resource_folder("recipes")
     paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
@@ -53,7 +53,7 @@ def find_builtin(name: str) -> BuiltinRecipe | None:
 
 
 def nearest_builtin(name: str) -> str:
-    """`; did you mean '<built-in name>'?`, or nothing. The last part of a name is enough."""
+    """Return `; did you mean '<built-in name>'?`, or an empty string. The last part of a name is enough."""
     names = [recipe.name for recipe in builtin_recipes()]
     wanted = name.removesuffix(".yaml")
     direct = suggest(wanted, names)

@@ -1,4 +1,4 @@
-"""Plain data against the schema; every mistake in one go."""
+"""Validate plain data against the schema and collect all mistakes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hubslice.recipe.schema import PoisonRecipe, Recipe, SliceRecipe
 from hubslice.recipe.yaml_source import KeyPath, Plain
 
 _ADAPTER: TypeAdapter[SliceRecipe | PoisonRecipe] = TypeAdapter(Recipe)
-_ROUNDS = 4  # a wrong `kind` hides what is below it, a wrong `method` what is below that
+_ROUNDS = 4  # a wrong `kind` hides mistakes below it, and a wrong `method` those below that
 
 
 def check(
     data: Plain, known: Collection[KeyPath] = ()
 ) -> tuple[SliceRecipe | PoisonRecipe | None, list[tuple[KeyPath, str]]]:
-    """The recipe that `data` describes, or None, and the (key path, message) of all mistakes.
+    """Return the recipe that `data` describes, or None, and (key path, message) for all mistakes.
 
-    Paths in `known` are reported already and left out. A section whose variant cannot be told (`slice.method: remoss`)
-    is replaced by a stand-in, so that the mistakes elsewhere are found in the same go.
+    Paths in `known` are already reported and are left out. A section whose variant cannot be determined (`slice.method:
+    remoss`) is replaced by a stand-in, so that other mistakes are found in the same pass.
     """
     found: dict[KeyPath, str] = {}
     hidden = set(known)
@@ -51,7 +51,7 @@ def check(
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema of recipes, for editors."""
+    """Return the JSON Schema of recipes, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "hubslice recipe",

@@ -25,23 +25,26 @@ class TriggerParams(Section):
 
 
 class Defect(Section):
-    """What a run has to know of a defect that it measures, whichever it is.
+    """Base class of defect parameters, with everything that a run needs to know about a defect.
 
-    A defect of another package is a subclass that an entry point of the group `hubslice.defects` names, with a field
-    `kind` of one word and `make()`, which gives the `hubslice.defects.base.Defect` that measures it. It overrides
-    `cost` where attacked images take long to make.
+    A defect of another package is a subclass referenced by an entry point of the group `hubslice.defects`, with a
+    one-word field `kind` and `make()`, which returns the `hubslice.defects.base.Defect` that measures it. It overrides
+    `cost` if attacked images take long to make.
     """
 
     if TYPE_CHECKING:
         kind: str
-    judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked, too
-    needs_unrelated: ClassVar[bool] = False  # attacks are also crafted on a network that is no relative
-    attack: ClassVar[str] = "made with the teacher"  # what was done to attacked images, in a few words
+    judges_control: ClassVar[bool] = False  # the student of the clean teacher is attacked too
+    needs_unrelated: ClassVar[bool] = False  # attacks are also made on an unrelated network
+    attack: ClassVar[str] = "made with the teacher"  # how attacked images were made, in a few words
     crafted: ClassVar[bool] = False  # attacked images are found by gradient steps
-    stored: ClassVar[int | None] = None  # how many attacked images the evidence keeps; None: all
+    stored: ClassVar[int | None] = None  # how many attacked images the evidence contains; None: all
 
     def make(self) -> Any:
-        """What measures it, of a defect of another package; hubslice's own stand in `hubslice.defects.registry`."""
+        """Return the object that measures a defect of another package.
+
+        Those of hubslice's own defects are in `hubslice.defects.registry`.
+        """
         raise TypeError(f"{type(self).__name__} does not say what measures it")
 
     @property
@@ -51,21 +54,21 @@ class Defect(Section):
 
     @property
     def clean_original(self) -> str | None:
-        """The teacher's clean original, where it is named."""
+        """The teacher's clean original, if it is named."""
         return None
 
     @property
     def unrelated_model(self) -> str | None:
-        """The model that is no relative, where it is named."""
+        """The unrelated model, if it is named."""
         return None
 
     @property
     def variants(self) -> int:
-        """How many attacks are made of each image."""
+        """How many attacks are made on each image."""
         return 1
 
     def cost(self, work: Workload, *, models: int, images: int) -> Cost:
-        """What measuring it on the test images takes, with so many models that are judged."""
+        """Return the cost of measuring it on the test images with that many evaluated models."""
         units, variants = work.units, self.variants
         sources = 3 if self.needs_unrelated else 1  # the teacher; noise and an unrelated network
         stored = images if self.stored is None else min(self.stored, images)
@@ -101,7 +104,7 @@ class BackdoorParams(Defect):
 
 
 class PenultimateParams(Defect):
-    """Adversarial images crafted on the teacher's penultimate features alone (Rezaei and Liu; ReMoS, section 5)."""
+    """Adversarial images crafted only on the teacher's penultimate features (Rezaei and Liu; ReMoS, section 5)."""
 
     needs_unrelated: ClassVar[bool] = True
     attack: ClassVar[str] = "crafted on the teacher"
@@ -136,7 +139,7 @@ class PenultimateParams(Defect):
 
     def cost(self, work: Workload, *, models: int, images: int) -> Cost:
         judged = super().cost(work, models=models, images=images)
-        crafted = self.variants * 2 * images  # from the teacher and from the unrelated network
+        crafted = self.variants * 2 * images  # on the teacher and on the unrelated network
         return Cost(judged.seconds + crafted * self.steps * work.units.crafting, judged.kept, crafted * work.image)
 
 
@@ -149,10 +152,10 @@ def _word(kind: type[Defect]) -> str:
 
 
 def _defects() -> tuple[type[Defect], ...]:
-    """The defects of hubslice, then those of other packages.
+    """Return the defects of hubslice, then those of other packages.
 
     Raises:
-        InputError: one of those is none, or is called as another is.
+        InputError: an entry point is not a defect, or its name is already taken.
     """
     found = list(OURS)
     for kind in plugins("defects"):
@@ -175,12 +178,12 @@ else:
 
 
 def attack_of(kind: str) -> str:
-    """What was done to the attacked images of a defect that a report records, in a few words."""
+    """Return how the attacked images of a recorded defect were made, in a few words."""
     return next((defect.attack for defect in DEFECTS if _word(defect) == kind), Defect.attack)
 
 
 def defect_names(defects: Sequence[Defect]) -> tuple[str, ...]:
-    """What steps, gates and evidence of each defect are called: its kind, a kind's second one numbered."""
+    """Return the names of defects for steps, gates and evidence: the kind, numbered from the second one on."""
     kinds = [defect.kind for defect in defects]
     return tuple(
         kind if kinds.index(kind) == at else f"{kind}-{kinds[:at].count(kind) + 1}" for at, kind in enumerate(kinds)

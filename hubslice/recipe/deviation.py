@@ -14,7 +14,7 @@ Operators = Literal["ranked", "uniform", "adaptive"]
 
 
 class SearchOptions(Section):
-    """How mutants of a seed image are made, judged and kept (TriggerFinder, arXiv 2112.02819)."""
+    """How mutants of a seed image are made, evaluated and accepted (TriggerFinder, arXiv 2112.02819)."""
 
     method: Method = Field(
         "triggerfinder",
@@ -62,7 +62,7 @@ class SearchOptions(Section):
 
 
 class SearchParams(SearchOptions):
-    """A search, reproducible."""
+    """A reproducible search."""
 
     seed: int = Field(0, ge=0, lt=2**31)
     max_edits: int | None = Field(
@@ -71,7 +71,7 @@ class SearchParams(SearchOptions):
 
 
 class DiffParams(SearchOptions):
-    """Where the student deviates from the fine-tuned baseline, on changed test images."""
+    """Search for changed test images on which the student deviates from the fine-tuned baseline."""
 
     seeds: int = Field(100, ge=1, description="Test images to start from, drawn.")
     budget: int = Field(500, ge=1, description="Mutants of an image that both models are asked about, at the most.")
@@ -80,13 +80,13 @@ class DiffParams(SearchOptions):
     )
 
     def search(self, seed: int) -> SearchParams:
-        """The search with a recipe's seed."""
+        """Return the search with a recipe's seed."""
         options = self.model_dump(exclude={"seeds"})
         return SearchParams.model_validate({**options, "seed": seed})
 
 
 class RepairParams(Section):
-    """Further training of a model where it deviates from another, towards that one's answers."""
+    """Further training of a model where it deviates from another, towards the other's outputs."""
 
     share: Ratio = Field(0.5, gt=0, lt=1, description="Of the seeds, to train on; the others tell what it brought.")
     epochs: int = Field(20, ge=1, le=10_000, description="Times through what is trained on.")

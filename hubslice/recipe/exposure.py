@@ -1,4 +1,4 @@
-"""Parameters of the measurement of what a student's teacher gives away."""
+"""Parameters for measuring how much of a student its teacher reveals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GOAL = 0.94  # matching predictions, as "Revealing Secrets From Pre-trained Mode
 
 
 class ExposureParams(Section):
-    """What share of the bits that answering like the student takes the teacher spares, for the card."""
+    """Measure the share of the bits needed to predict like the student that the teacher saves, for the card."""
 
     samples: int = Field(256, ge=1, description="Test images to answer, drawn.")
     goal: Ratio = Field(

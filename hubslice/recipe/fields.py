@@ -1,4 +1,4 @@
-"""What the schema has at a key path: sections, keys, choices. Read from the pydantic models themselves."""
+"""Look up key paths in the schema (sections, keys, choices), read from the pydantic models themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.recipe.yaml_source import KeyPath
 
 
 class Spot(NamedTuple):
-    """A key path without the tags that pydantic puts into it for unions, the types allowed there and one level up."""
+    """A key path without pydantic's union tags, the types allowed there and one level up."""
 
     path: KeyPath
     types: tuple[Any, ...]
@@ -20,17 +20,17 @@ class Spot(NamedTuple):
 
     @property
     def parents(self) -> tuple[type[Section], ...]:
-        """The section whose key this is."""
+        """The sections that have this key."""
         return Spot((), self.types_above).sections
 
     @property
     def sections(self) -> tuple[type[Section], ...]:
-        """The sections that may stand here; several for a choice such as `slice`."""
+        """The sections allowed here; several for a choice such as `slice`."""
         return tuple(kind for kind in self.types if isinstance(kind, type) and issubclass(kind, Section))
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words that may stand here, where only certain words may."""
+        """The allowed words, if only certain words are allowed."""
         return tuple(word for kind in self.types if get_origin(kind) is Literal for word in get_args(kind))
 
 
@@ -62,15 +62,15 @@ def locate(location: Sequence[str | int]) -> Spot:
 
 
 def tags(section: type[Section]) -> tuple[str, ...]:
-    """The words that choose this section in a union, e.g. `remos` for `slice.method`."""
+    """Return the words that select this section in a union, e.g. `remos` for `slice.method`."""
     words = (Spot((), _alternatives(known.annotation)).choices for known in section.model_fields.values())
     return tuple(word[0] for word in words if len(word) == 1)
 
 
 def keys_below_root() -> Iterator[tuple[str, str]]:
-    """Every (key, dotted path) in the sections of a recipe, to find keys that were put in the wrong place.
+    """Yield every (key, dotted path) in the sections of a recipe, to find keys in the wrong place.
 
-    Those of choices, such as the methods of `slice`, come last: most recipes do not take them.
+    Those of choices, such as the methods of `slice`, come last: most recipes do not use them.
     """
     for recipe in Spot((), _alternatives(Recipe)).sections:
         fields = {name: Spot((), _alternatives(known.annotation)) for name, known in recipe.model_fields.items()}
@@ -79,7 +79,7 @@ def keys_below_root() -> Iterator[tuple[str, str]]:
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    """Plain types of an annotation: without Annotated, None and union nesting."""
+    """Return the plain types of an annotation: without Annotated, None and union nesting."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _alternatives(get_args(annotation)[0])

@@ -1,4 +1,4 @@
-"""From YAML to a checked recipe."""
+"""Load and validate a recipe from YAML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HINT = "`hubslice recipes show general/minimal` is an example, `hubslice recipe
 
 @dataclass(frozen=True)
 class RecipeSource:
-    """A recipe that was found but not yet read: its text, the folder its relative paths start from, its name."""
+    """A recipe that was found but not yet parsed: its text, the base folder of its relative paths, its name."""
 
     text: str
     base: Path
@@ -30,10 +30,10 @@ class RecipeSource:
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A checked recipe.
+    """A validated recipe.
 
-    `text` is the YAML verbatim; where overrides changed it, written anew with a first line that lists them. Relative
-    paths in the recipe start from `base`. `origin` is what the user called it, `places` tells where each key was given.
+    `text` is the verbatim YAML; if overrides changed it, it is rewritten with a first line that lists them. Relative
+    paths in the recipe start from `base`. `origin` is the user's name for it, `places` is where each key was given.
     """
 
     recipe: SliceRecipe | PoisonRecipe
@@ -44,10 +44,10 @@ class LoadedRecipe:
 
 
 def load_recipe(source: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
-    """Read the recipe file or built-in recipe called `source`, with `key.path=value` overrides put over it.
+    """Load the recipe file or built-in recipe `source`, with `key.path=value` overrides applied.
 
     Raises:
-        RecipeError: there is no such recipe, or it has mistakes; `problems` holds all of them.
+        RecipeError: there is no such recipe, or it has mistakes; `problems` lists all of them.
     """
     found = find_recipe(source)
     if found is None:
@@ -62,7 +62,7 @@ def load_recipe(source: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
 
 
 def find_recipe(source: str) -> RecipeSource | None:
-    """The recipe file or built-in recipe of this name, or None; relative paths in it start from its folder.
+    """Find the recipe file or built-in recipe of this name, or None; relative paths in it start from its folder.
 
     Raises:
         RecipeError: the file is huge, is not UTF-8 text, or cannot be read.
@@ -87,10 +87,10 @@ def find_recipe(source: str) -> RecipeSource | None:
 
 
 def parse_recipe(text: str, base: Path, origin: str, overrides: Sequence[str] = ()) -> LoadedRecipe:
-    """Check YAML from anywhere; `origin` names it in messages.
+    """Validate YAML from any source; `origin` names it in messages.
 
     Raises:
-        RecipeError: it has mistakes; `problems` holds all of them.
+        RecipeError: it has mistakes; `problems` lists all of them.
     """
     source = read_yaml(text, origin)
     if source.data is None and not source.slips:
@@ -111,7 +111,7 @@ def parse_recipe(text: str, base: Path, origin: str, overrides: Sequence[str] = 
 
 
 def missing_paths(loaded: LoadedRecipe) -> tuple[str, ...]:
-    """One line for each value that can only be a local file or folder but leads to none."""
+    """Return one line for each value that can only be a local path but does not exist."""
     missing = [
         (path, f"no such file or folder: {place(value, loaded.base)}")
         for path, value in path_values(loaded.recipe.model_dump(mode="json"))
@@ -121,7 +121,7 @@ def missing_paths(loaded: LoadedRecipe) -> tuple[str, ...]:
 
 
 def paths_here(loaded: LoadedRecipe) -> dict[KeyPath, str]:
-    """By key: the values of a recipe itself, not of its overrides, that name files here, or an address."""
+    """Return by key the values of the recipe itself, without overrides, that are local paths or URLs."""
     return {
         path: value
         for path, value in path_values(loaded.recipe.model_dump(mode="json"))
@@ -130,9 +130,9 @@ def paths_here(loaded: LoadedRecipe) -> dict[KeyPath, str]:
 
 
 def check_published(loaded: LoadedRecipe) -> None:
-    """Refuse paths of a recipe that somebody else wrote: it names models and data of the Hub, and no files here.
+    """Refuse local paths in a recipe from somebody else, which may only refer to models and data on the Hub.
 
-    What the user puts over it may be a path.
+    Overrides by the user may be paths.
 
     Raises:
         RecipeError: it names a file or folder; `problems` says where.
@@ -151,7 +151,7 @@ def _is_here(value: str, base: Path) -> bool:
 
 
 def _anchor_overridden_paths(data: Plain, places: Places, base: Path) -> None:
-    """Make relative paths given on the command line start from the current folder, as a shell's user expects."""
+    """Make relative paths given on the command line relative to the current folder, as users of a shell expect."""
     here = Path.cwd()
     for path, value in list(path_values(data)):
         if places.overridden(path) and here != base and resolve_path(value, here):

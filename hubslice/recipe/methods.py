@@ -1,4 +1,4 @@
-"""All slicing methods: hubslice's own, and those that other packages add."""
+"""The registry of slicing methods: hubslice's own, and those of other packages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OURS: Final[tuple[type[Method], ...]] = (
 
 
 def method(given: Any) -> Any:
-    """What tells the methods apart; where none is named it is ReMoS."""
+    """Return the discriminator of the methods; the default is ReMoS."""
     return given.get("method", "remos") if isinstance(given, dict) else getattr(given, "method", "remos")
 
 
@@ -43,10 +43,10 @@ def _name(kind: type[Method]) -> str:
 
 
 def _methods() -> tuple[type[Method], ...]:
-    """The methods of hubslice, then those of other packages.
+    """Return the methods of hubslice, then those of other packages.
 
     Raises:
-        InputError: one of those is none, needs a search, or is called as another is.
+        InputError: an entry point is not a method, needs a search, or its name is already taken.
     """
     found = list(OURS)
     for kind in plugins("methods"):
@@ -68,7 +68,7 @@ METHODS: Final = _methods()
 
 
 def recorded(name: str, parameters: Mapping[str, Any]) -> Method | None:
-    """The method that a report records with its parameters; None where it is unknown here, or has none like these."""
+    """Return the method recorded in a report with its parameters; None if it is unknown or they are invalid."""
     kind = next((kind for kind in METHODS if _name(kind) == name), None)
     if kind is None:
         return None

@@ -1,4 +1,4 @@
-"""The parameters of NNSlicer: what is traced, and how much of each layer falls."""
+"""Parameters of NNSlicer: what is traced, and how much of each layer is removed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from hubslice.recipe.slicing import NAMED, Traced
 
 
 class NnslicerParams(Traced):
-    """NNSlicer (FSE 2020): dynamic slices of the task's training images; of each layer the least used weights fall.
+    """NNSlicer (FSE 2020): dynamic slices of the task's training images.
 
-    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class);
-    the sizes of a weight's contributions are summed over the images. Weights used alike: smaller ones fall first.
+    The least used weights of each layer are removed. Each image is traced back through the teacher, from its prediction
+    (under direct reuse from the image's own class); the absolute contributions of a weight are summed over the images.
+    Ties are broken by magnitude: smaller weights first.
     """
 
     title: ClassVar[str] = "NNSlicer dynamic slice"

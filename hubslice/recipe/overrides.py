@@ -1,4 +1,4 @@
-"""Values given on the command line, `train.lr=0.01`, put over a recipe's."""
+"""Apply command-line values, `train.lr=0.01`, to a recipe."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from hubslice.recipe.yaml_source import KeyPath, Plain, read_yaml
 
 
 def apply_overrides(data: Plain, overrides: Sequence[str]) -> tuple[Plain, dict[KeyPath, str]]:
-    """Give the merged data, and for each key path that was set the override that set it.
+    """Return the merged data, and for each key path that was set the override that set it.
 
-    Sections that the recipe lacks are made; numbers in a path count a list's entries from 0.
+    Sections that the recipe lacks are created; numbers in a path are list indices from 0.
 
     Raises:
-        RecipeError: overrides that are not `key.path=value`, whose value is no YAML, or that lead nowhere; all at once.
+        RecipeError: overrides that are not `key.path=value`, have invalid YAML as value, or have an invalid path; all
+            at once.
     """
     merged: Plain = copy.deepcopy({} if data is None else data)
     origins: dict[KeyPath, str] = {}

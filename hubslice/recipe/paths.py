@@ -1,4 +1,4 @@
-"""Local paths in a recipe: which values are such paths, and where they lead."""
+"""Find and resolve local paths in a recipe."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _HUB_ID: Final = re.compile(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*(@[\w./-]+
 
 
 def place(path: str, base: Path) -> Path:
-    """Where `path` leads from `base`, whether or not anything is there."""
+    """Return where `path` leads from `base`, whether or not it exists."""
     return Path(os.path.normpath(base / os.path.expanduser(path)))  # noqa: PTH111  # Path raises for ~nobody
 
 
 def resolve_path(path: str, base: Path) -> Path | None:
-    """The file or folder that `path` names relative to `base`, or None where there is none (it may be a Hub id)."""
+    """Return the file or folder `path` relative to `base`, or None if it does not exist (it may be a Hub id)."""
     found = place(path, base)
     try:
         return found if found.exists() else None
@@ -28,7 +28,7 @@ def resolve_path(path: str, base: Path) -> Path | None:
 
 
 def looks_local(path: str) -> bool:
-    """Whether `path` can only mean a file or folder, never a Hub id."""
+    """Return whether `path` can only be a file or folder, never a Hub id."""
     return (
         path.endswith(".parquet")
         or path.startswith(("./", "../", "~"))
@@ -38,12 +38,12 @@ def looks_local(path: str) -> bool:
 
 
 def is_hub_id(text: str) -> bool:
-    """Whether it has the form of a Hub id, `owner/name` or `owner/name@revision`, which no address has."""
+    """Return whether it has the form of a Hub id, `owner/name` or `owner/name@revision`, which no URL has."""
     return _HUB_ID.fullmatch(text) is not None and not text.endswith(".parquet")
 
 
 def path_values(data: Plain) -> Iterator[tuple[KeyPath, str]]:
-    """Every (key path, value) of a recipe that may name a local file or folder."""
+    """Yield every (key path, value) of a recipe that may be a local path."""
     made = list(_text_at(data, ("teacher", "weights"))) == [(("teacher", "weights"), "random")]
     for path in (*(() if made else (("teacher", "model"),)), ("data", "path")):
         yield from _text_at(data, path)
@@ -55,7 +55,7 @@ def path_values(data: Plain) -> Iterator[tuple[KeyPath, str]]:
 
 
 def set_value(data: Plain, path: KeyPath, value: Plain) -> None:
-    """Replace the value at a path that `data` has; the last key may be new."""
+    """Replace the value at an existing path; only the last key may be new."""
     here = data
     for key in path[:-1]:
         here = here[key]  # type: ignore[index]

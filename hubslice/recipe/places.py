@@ -1,4 +1,4 @@
-"""Where each value of a recipe was given: a line of the file, or an override."""
+"""Track where each value of a recipe was given: a line of the file, or an override."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from hubslice.recipe.yaml_source import KeyPath, Position, Slip
 
 
 class _Place(NamedTuple):
-    overridden: bool  # overrides are told after all lines of the text
+    overridden: bool  # overrides are reported after all lines of the text
     position: Position
     name: str
 
 
 @dataclass(frozen=True)
 class Places:
-    """Positions in the text called `origin`, and the overrides that replaced parts of it."""
+    """Positions in the text of `origin`, and the overrides that replaced parts of it."""
 
     origin: str
     positions: Mapping[KeyPath, Position] = field(default_factory=dict)
     overrides: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def overridden(self, path: KeyPath) -> str | None:
-        """The override that gave the value at `path` or a section around it; the last one wins."""
+        """Return the override that set the value at `path` or a section around it; the last one applies."""
         sets = reversed(tuple(self.overrides.items()))
         return next((text for set_at, text in sets if path[: len(set_at)] == set_at), None)
 
     def name(self, path: KeyPath) -> str:
-        """`recipe.yaml:12`, or `override 'train.lr=1'`; for a missing key the place of the section that lacks it."""
+        """Return `recipe.yaml:12`, or `override 'train.lr=1'`; for a missing key that of the section that lacks it."""
         return self._place(path).name
 
     def lines(self, problems: Iterable[tuple[KeyPath, str]], slips: Iterable[Slip] = ()) -> list[str]:
-        """`recipe.yaml:12: train.lr: expected a number, got text 'x'` for each, in the order of the text."""
+        """Return `recipe.yaml:12: train.lr: expected a number, got text 'x'` for each problem, in text order."""
         told = [
             *((self._place(path), path, message) for path, message in problems),
             *((self._line(slip.position), slip.path, slip.message) for slip in slips),
@@ -55,5 +55,5 @@ class Places:
 
 
 def dotted(path: KeyPath) -> str:
-    """`audit.defects.0.eps`; empty for the recipe as a whole."""
+    """Return `audit.defects.0.eps`; empty for the recipe as a whole."""
     return ".".join(map(str, path))

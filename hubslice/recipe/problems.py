@@ -1,4 +1,4 @@
-"""What is wrong with a recipe's values, in words: what was given, what is expected, what was probably meant."""
+"""Describe invalid values of a recipe: what was given, what is expected, what was probably meant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LIMITS = {
     "string_pattern_mismatch": ("pattern", "must match {}"),
     "too_short": ("min_length", "must have {} or more entries"),
 }
-# How other tools call what a recipe calls otherwise.
+# Names that other tools use for keys of a recipe.
 _SYNONYMS = {
     "learning_rate": "lr",
     "batch": "batch_size",
@@ -56,7 +56,7 @@ _SYNONYMS = {
 
 
 class Problem(NamedTuple):
-    """A mistake; a missing key's path ends with that key. `stand_in` is a word that would tell the variant."""
+    """A mistake; a missing key's path ends with that key. `stand_in` is a word that would select the variant."""
 
     path: KeyPath
     message: str
@@ -64,7 +64,7 @@ class Problem(NamedTuple):
 
 
 def explain(error: ValidationError) -> list[Problem]:
-    """All that is wrong, one problem a key path."""
+    """Return all mistakes, one for each key path."""
     grouped: dict[KeyPath, list[tuple[Spot, Any]]] = {}
     for detail in error.errors(include_url=False):
         spot = locate(detail["loc"])
@@ -74,14 +74,14 @@ def explain(error: ValidationError) -> list[Problem]:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known word, or nothing where none is near."""
+    """Return `; did you mean 'x'?` for the closest known word, or an empty string if none is close."""
     by_lower = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
 
 
 def shown(value: object) -> str:
-    """A given value in words: `text 'ten'`, `a list`, `nothing`."""
+    """Describe a given value: `text 'ten'`, `a list`, `nothing`."""
     match value:
         case None:
             return "nothing"
@@ -110,7 +110,7 @@ def _message(path: KeyPath, members: Sequence[tuple[Spot, Any]]) -> Problem | No
             case "value_error":
                 return Problem(path, str(context["error"]))
             case "too_short" if len(given) >= context["min_length"]:
-                continue  # entries that are wrong themselves were not counted
+                continue  # invalid entries are not counted
             case kind if kind in _LIMITS:
                 name, words = _LIMITS[kind]
                 return Problem(path, f"{words.format(_plain(context[name]))}, got {shown(given)}")

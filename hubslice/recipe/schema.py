@@ -1,6 +1,6 @@
-"""The recipe: every parameter of every step, as frozen, strict values.
+"""The recipe schema: every parameter of every step, as frozen, strict pydantic models.
 
-Field descriptions become the JSON Schema that editors show, so they are written for the person who fills in a recipe.
+Field descriptions become the JSON Schema that editors show, so they are written for the author of a recipe.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hubslice.recipe.section import ONLY_SPEED, Ratio, Section
 from hubslice.recipe.slicing import RemosParams
 from hubslice.recipe.transparency import Transparency
 
-REST = "rest"  # what the classes that `data.against_rest` does not name are called together
+REST = "rest"  # the name of the class for everything that `data.against_rest` does not name
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 
 
@@ -28,7 +28,7 @@ Argument = Plain | tuple[Plain, ...]
 
 
 class TeacherParams(Section):
-    """Which model to start from."""
+    """The model to start from."""
 
     model: str = Field(
         description="Hub id (`timm/resnet18.a1_in1k`, `owner/name@revision`) or a local folder. With random weights: "
@@ -53,7 +53,7 @@ class TeacherParams(Section):
 
 
 class SplitParams(Section):
-    """Train, validation and test: shares of one table (numbers), or names of the data set's own splits."""
+    """Train, validation and test: shares of one table (numbers), or names of the dataset's own splits."""
 
     train: Ratio | str = 0.7
     validation: Ratio | str = 0.15
@@ -119,7 +119,7 @@ class DataParams(Section):
 
 
 class ProfileParams(Section):
-    """Neuron coverage: on how many samples each channel is active (ReMoS, section 4)."""
+    """Neuron coverage: the number of samples on which each channel is active (ReMoS, section 4)."""
 
     criterion: Literal["nc", "tknc", "snac"] = "nc"
     threshold: Ratio = Field(0.5, description="nc: active when the scaled mean exceeds this.")
@@ -173,18 +173,18 @@ class TrainParams(Section):
     grid: Grid = Grid()
 
     def bf16(self, device_type: str) -> bool:
-        """Whether a training on a device of this type (`cpu`, `cuda`) computes in bfloat16."""
+        """Return whether training on a device of this type (`cpu`, `cuda`) computes in bfloat16."""
         return self.precision == "bf16" or (self.precision == "auto" and device_type == "cuda")
 
     def candidates(self) -> tuple[TrainParams, ...]:
-        """All combinations of the grid, each without a grid of its own; just this value if there is none."""
+        """Return all combinations of the grid, each without its own grid; only this object if there is none."""
         axes = {name: values for name, values in self.grid if values}
         points = [dict(zip(axes, combination, strict=True)) for combination in product(*axes.values())]
         return tuple(self.model_copy(update={**point, "grid": Grid()}) for point in points)
 
 
 class AuditParams(Section):
-    """Which inherited defects to measure."""
+    """The inherited defects to measure."""
 
     samples: int | None = Field(
         None,
@@ -197,14 +197,14 @@ class AuditParams(Section):
 
 
 class BenchmarkParams(Section):
-    """A registered benchmark of the Hub, whose data set is `data.path`: the Hub shows the result on its leaderboard."""
+    """A registered benchmark of the Hub, whose dataset is `data.path`: the Hub shows the result on its leaderboard."""
 
     task: str = Field(min_length=1, pattern=r"^[\w./-]+$", description="The task's id in the benchmark's eval.yaml.")
     percent: bool = Field(True, description="Accuracy from 0 to 100, as most leaderboards have it; false: from 0 to 1.")
 
 
 class CardParams(Section):
-    """What only a person can say about the student: text, in which Markdown and HTML are shown as they are written."""
+    """Information about the student that only a person can give: text, with Markdown and HTML shown verbatim."""
 
     title: str | None = Field(None, max_length=200, description="The card's heading, in one line; default: the name.")
     summary: str | None = Field(
@@ -221,7 +221,7 @@ class CardParams(Section):
 
 
 class Gates(Section):
-    """Limits that a run must keep; a broken one ends the command with exit code 1."""
+    """Limits that a run must meet; a violated one ends the command with exit code 1."""
 
     min_test_accuracy: Ratio | None = None
     max_accuracy_drop: Ratio | None = Field(

@@ -1,4 +1,4 @@
-"""The parameters of SeaM: what its search may take and what it shall reach."""
+"""Parameters of SeaM: the budget and the targets of its search."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hubslice.core.cost import Cost, Workload
 from hubslice.recipe.section import Ratio
 from hubslice.recipe.slicing import NAMED, ChannelSlicing, Layers, Need, Reuse
 
-SCORE_BYTES = 16  # of a weight in a search's checkpoint: score, two moments of Adam, the best so far
+SCORE_BYTES = 16  # for each weight in a search's checkpoint: score, two moments of Adam, the best so far
 
 
 class SeamParams(ChannelSlicing):
     """SeaM (ICSE 2023): the weights that a task needs, found by gradient search.
 
-    Every weight (or channel) has a score and is kept while that is positive; the loss is that of the task plus alpha
-    times the share of weights kept. The classifier learns along.
+    Every weight (or channel) has a score and is kept while it is positive; the loss is that of the task plus alpha
+    times the share of weights kept. The classifier is trained along.
     """
 
     needs: ClassVar[Need] = "search"
@@ -72,14 +72,15 @@ class SeamParams(ChannelSlicing):
         return f"{self.method}, {what} of {', '.join(self.layers)} that are not needed{limit}"
 
     def moves(self, epoch: int) -> bool:
-        """Whether the scores move in this epoch, counted from 0; else the classifier learns alone."""
+        """Return whether the scores change in this epoch, counted from 0; otherwise only the classifier is trained."""
         if epoch < self.head_epochs:
             return False
         return self.cycle is None or epoch % self.cycle != 0
 
     def cost(self, work: Workload) -> Cost:
         units, made = work.units, super().cost(work)
-        # An epoch of a search is one of training; while the classifier learns alone, nothing is passed back.
+        # An epoch of a search costs as much as one of training; while only the classifier is trained, there is no
+        # backward pass.
         moving = sum(self.moves(epoch) for epoch in range(self.epochs))
         learning = (self.epochs - moving) * units.judging
         images = work.count("train") * (moving * units.training + learning)

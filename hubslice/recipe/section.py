@@ -1,4 +1,4 @@
-"""The base of every recipe value, and what of it decides results."""
+"""The base class of all parts of a recipe, and the distinction of fields that affect results."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class _OnlySpeed:
-    """The type of the mark below."""
+    """The type of `ONLY_SPEED`."""
 
 
-# Marks a field that changes how fast a step is, and never what comes out of it: no key of a step holds it, nor a lock.
+# Marks a field that affects a step's speed but never its result: it is part of no step's key and no lock.
 ONLY_SPEED: Final = _OnlySpeed()
 
 
 class Section(BaseModel):
-    """Immutable and strict: unknown keys and wrong types are errors, never silently dropped or converted."""
+    """Base class of recipe sections, immutable and strict: unknown keys and wrong types are errors.
+
+    Nothing is silently dropped or converted.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def decisive(value: BaseModel, *, given: bool = False) -> dict[str, Any]:
-    """The value as plain data without what is only speed; with `given` only what was given."""
+    """Return the data without speed-only fields; with `given` only fields that were set."""
     return _without_speed(value, value.model_dump(mode="json", exclude_unset=given))
 
 
 def only_speed(kind: type[BaseModel]) -> frozenset[str]:
-    """Dotted names of the fields that are only speed, in sections within sections, too."""
+    """Return the dotted names of speed-only fields, including nested sections."""
     found: set[str] = set()
     for name, field in kind.model_fields.items():
         if ONLY_SPEED in field.metadata:

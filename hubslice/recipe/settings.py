@@ -1,4 +1,4 @@
-"""A recipe's settings as one flat table: what decides the numbers, by dotted key."""
+"""Flatten a recipe to the settings that determine results, by dotted key."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from hubslice.recipe.paths import path_values
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.section import Section, decisive
 
-_WORDS = ("kind", "name", "description", "card")  # for people; no number depends on them
+_WORDS = ("kind", "name", "description", "card")  # descriptions for people, which affect no number
 
 
 def settings_of(recipe: SliceRecipe, *, given: bool = False) -> dict[str, object]:
-    """Values such as {"train.epochs": 10}, sorted by key; with `given` only those that the recipe itself gives.
+    """Return values such as {"train.epochs": 10}, sorted by key; with `given` only those set in the recipe.
 
-    Left out are words for people, what is only speed, and places of models and data: what lies there counts, not what
-    it is called.
+    Left out are descriptions for people, speed-only fields, and paths of models and data: their content counts, not
+    their names.
     """
     return _table(decisive(recipe, given=given))
 
 
 def defaults_of(recipe: SliceRecipe) -> dict[str, object]:
-    """What the settings would be where the recipe gave only what every recipe must give."""
+    """Return the settings of a recipe that sets only the required keys."""
     data = decisive(recipe)
     for name, section in recipe:
         if isinstance(section, Section):

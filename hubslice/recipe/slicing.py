@@ -1,4 +1,4 @@
-"""What decides which weights are kept: the parameters of every slicing method."""
+"""Parameters of the slicing methods, which decide which weights are kept."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Layers = Annotated[
 ]
 
 
-# What a method needs beside the teacher's weights: which neurons are active on the task (a profile), what each weight
-# contributes to answers (a trace), or the task's images themselves (a search).
+# What a method needs besides the teacher's weights: which neurons are active on the task (a profile), what each weight
+# contributes to predictions (a trace), or the task's images themselves (a search).
 Need = Literal["nothing", "profile", "trace", "search"]
 
 
 class Method(Section):
-    """A way to choose weights, `none` among them: what the chain has to know of it, whichever it is.
+    """Base class of all slicing methods, including `none`, with everything that a run needs to know about one.
 
-    A method of another package is a subclass of `Slicing` or `ChannelSlicing` that an entry point of the group
-    `hubslice.methods` names, with a field `method` of one word, and `title` and `reference`. It ranks by two static
-    methods, or one of them: `rank(candidates, known, params, seed)` and `rank_units(groups, weights, seed, known)`, as
-    `hubslice.slicing.registry.Slicer` says. It overrides `cost` where ranking takes longer than here.
+    A method of another package is a subclass of `Slicing` or `ChannelSlicing` referenced by an entry point of the group
+    `hubslice.methods`, with a one-word field `method`, and `title` and `reference`. It ranks by two static methods, or
+    one of them: `rank(candidates, known, params, seed)` and `rank_units(groups, weights, seed, known)`, as described in
+    `hubslice.slicing.registry.Slicer`. It overrides `cost` if ranking takes longer than here.
     """
 
     needs: ClassVar[Need] = "nothing"
@@ -43,7 +43,7 @@ class Method(Section):
 
     @property
     def whole_channels(self) -> bool:
-        """Whether channels, heads and features are judged as a whole."""
+        """Whether channels, heads and features are kept or removed as a whole."""
         return False
 
     @property
@@ -58,34 +58,34 @@ class Method(Section):
 
     @property
     def fill(self) -> Literal["zero", "fresh", "mean"]:
-        """Where irrelevant weights start."""
+        """The initial values of irrelevant weights."""
         return "zero"
 
     @property
     def fate(self) -> Literal["regrow", "freeze", "compact"]:
-        """What becomes of irrelevant weights in training."""
+        """What happens to irrelevant weights in training."""
         return "regrow"
 
     @property
     def kept(self) -> tuple[str, float, float] | None:
-        """The recipe's key for how much is kept, its value, and that share; None where accuracy decides."""
+        """The recipe's key for how much is kept, its value, and that share; None if accuracy decides."""
         return None
 
     def words(self) -> str:
-        """What is taken away, in a few words."""
+        """Return what is removed, in a few words."""
         return "none"
 
     def told(self) -> str | None:
-        """How weights were chosen, in a sentence for the card; None where the title and the reference say it."""
+        """Return how weights were chosen, in a sentence for the card; None if title and reference suffice."""
         return None
 
     def cost(self, work: Workload) -> Cost:
-        """What making a slice takes; a profile or a trace that it needs is a step of its own."""
+        """Return the cost of making a slice; a profile or a trace that it needs is a separate step."""
         return Cost(work.units.loading + work.units.slicing, work.units.sizes["slice"])
 
 
 class Slicing(Method):
-    """What every slicing method shares."""
+    """Base class of all slicing methods except `none`."""
 
     layers: Layers = ("conv", "linear")
     irrelevant: Literal["regrow", "freeze", "compact"] = Field(
@@ -143,7 +143,7 @@ Granularity = Annotated[
 
 
 class ChannelSlicing(Slicing):
-    """A method that judges single weights or whole channels."""
+    """A method that slices single weights or whole channels."""
 
     granularity: Granularity = "weight"
     count: Literal["weights", "macs"] = Field(
@@ -178,10 +178,10 @@ Reuse = Annotated[
 
 
 class Traced(ChannelSlicing):
-    """A method that ranks by what each weight contributed to the answers on the task's training images.
+    """A method that ranks by what each weight contributed to the predictions on the task's training images.
 
-    Each image is traced back through the teacher, from its answer (under direct reuse from the image's own class); the
-    sizes of a weight's contributions are summed over the images.
+    Each image is traced back through the teacher, from its prediction (under direct reuse from the image's own class);
+    the absolute contributions of a weight are summed over the images.
     """
 
     needs: ClassVar[Need] = "trace"
@@ -205,7 +205,7 @@ class Traced(ChannelSlicing):
 
     @property
     def tracing(self) -> Self:
-        """The same, with defaults for all that only ranks afterwards, such as the ratio."""
+        """The same with defaults for all that only affects the ranking, such as the ratio."""
         decides = {"method", *(Traced.model_fields.keys() - ChannelSlicing.model_fields.keys())}
         others = {name: field for name, field in type(self).model_fields.items() if name not in decides}
         defaults = {
@@ -219,7 +219,7 @@ class Traced(ChannelSlicing):
 class RemosParams(Slicing):
     """ReMoS (ICSE 2022): irrelevant = seldom active on the task but large in magnitude.
 
-    The defaults are those that did best on the validation split over both defects in bench/inheritance.
+    The defaults performed best on the validation split over both defects in bench/inheritance.
     """
 
     needs: ClassVar[Need] = "profile"
@@ -237,7 +237,7 @@ class RemosParams(Slicing):
     )
 
 
-# For editors: what names no method is ReMoS, so the others must name theirs.
+# For editors: a section without a method is ReMoS, so the others must name theirs.
 NAMED = ConfigDict(json_schema_extra={"required": ["method"]})
 
 

@@ -1,8 +1,8 @@
-"""YAML text to plain data, with the place of every key.
+"""Parse YAML to plain data, with the position of every key.
 
-Scalars follow the YAML 1.2 core schema: `1e-3` is a number, while `no` and `2024-01-01` are text. Whatever could
-surprise is refused: repeated keys, tags, merge keys, characters that steer a terminal, documents that grow absurdly
-when their aliases are written out.
+Scalars follow the YAML 1.2 core schema: `1e-3` is a number, while `no` and `2024-01-01` are text. Surprising constructs
+are refused: repeated keys, tags, merge keys, terminal control characters, and documents that become too large when
+their aliases are expanded.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
 NO_RECIPE = "`hubslice recipes copy general/minimal recipe.yaml` writes one to begin with"
 MAX_BYTES = 256 * 1024
-MAX_VALUES = 10_000  # counted after aliases are written out
+MAX_VALUES = 10_000  # counted after expanding aliases
 MAX_DEPTH = 32
 MAX_KEY = 100  # characters
 
-# Control characters but tab and line break, marks that turn the direction of writing round, halves of characters.
+# Control characters except tab and line break, marks that change the writing direction, lone surrogates.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _STR = "tag:yaml.org,2002:str"
@@ -44,14 +44,14 @@ _CORE = {
 
 
 class Position(NamedTuple):
-    """A place in the text; both count from 1."""
+    """A position in the text; line and column count from 1."""
 
     line: int
     column: int
 
 
 class Slip(NamedTuple):
-    """A mistake that leaves the rest of the document readable; `lost` where it left no value at `path`."""
+    """A mistake that leaves the rest of the document readable; `lost` if it left no value at `path`."""
 
     path: KeyPath
     position: Position
@@ -61,7 +61,7 @@ class Slip(NamedTuple):
 
 @dataclass
 class YamlSource:
-    """A document as plain data, the position of each key (of each item in lists), and the slips found on the way."""
+    """A document as plain data, the position of each key (of each item in lists), and the mistakes found on the way."""
 
     data: Plain = None
     positions: dict[KeyPath, Position] = field(default_factory=dict)
@@ -84,10 +84,10 @@ for _tag, (_pattern, _first) in _CORE.items():
 
 
 def read_yaml(text: str, origin: str) -> YamlSource:
-    """Read one document; an empty one gives None as data.
+    """Parse one document; an empty one gives None as data.
 
     Raises:
-        RecipeError: the syntax is broken, or the document is too large; the message names `origin` and the line.
+        RecipeError: the syntax is invalid, or the document is too large; the message names `origin` and the line.
     """
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise RecipeError(f"{origin} is no recipe: longer than {MAX_BYTES // 1024} KiB", hint=NO_RECIPE)
@@ -113,7 +113,7 @@ def read_yaml(text: str, origin: str) -> YamlSource:
 
 
 def dump_yaml(data: Plain) -> str:
-    """Write plain data so that `read_yaml` gives it back, keys in their order."""
+    """Write plain data so that `read_yaml` returns it unchanged, with keys in their order."""
     return yaml.dump(data, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -126,7 +126,7 @@ def _syntax_hint(problem: str) -> str | None:
 
 
 class _Reader:
-    """Turns nodes into data by itself: PyYAML's constructors would hide repeated keys and positions."""
+    """Converts nodes to data itself: PyYAML's constructors would hide repeated keys and positions."""
 
     def __init__(self, source: YamlSource, origin: str) -> None:
         self.source = source
@@ -180,13 +180,13 @@ class _Reader:
         if found := _STEERING.search(text):
             self._slip(path, node, f"character U+{ord(found[0]):04X} is not allowed")
             return None
-        fits = node.tag == _STR or _CORE[node.tag][0].match(text)  # an explicit tag such as !!int may not
+        fits = node.tag == _STR or _CORE[node.tag][0].match(text)  # an explicit tag such as !!int may not match
         match node.tag.rpartition(":")[2] if fits else None:
             case "null":
                 return None
             case "bool":
                 return text.lower() == "true"
-            case "int" if len(text) <= 400:  # far beyond any key's range, below Python's limit on conversion
+            case "int" if len(text) <= 400:  # far beyond any key's range, and below Python's conversion limit
                 return int(text, 0 if text.startswith(("0o", "0x")) else 10)
             case "float" if math.isfinite(number := float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))):
                 return number

@@ -1,1 +1,1 @@
-"""The chain of a recipe: arms, steps, plan, report, lock."""
+"""Run a recipe: arms, steps, plan, report, lock."""

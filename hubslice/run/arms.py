@@ -1,4 +1,4 @@
-"""The models that a run trains side by side: the student, its baselines, and a control from the clean teacher."""
+"""The arms of a run: the student, its baselines, and a control from the clean teacher."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from hubslice.recipe.slicing import (
 
 @dataclass(frozen=True)
 class Arm:
-    """A way from a teacher to a trained model; training settings and seed are the same for all arms of a run."""
+    """A trained model and its teacher; training settings and seed are the same for all arms of a run."""
 
     name: str
     title: str
     role: Literal["student", "baseline", "control"]
     description: str
     slicing: Method | None = None
-    matched: bool = False  # keeps as much as the student does, instead of what its own parameters say
+    matched: bool = False  # keeps as much as the student, instead of the share in its own parameters
     start: Literal["teacher", "random"] = "teacher"
     teacher: Literal["pull", "pull.clean"] = "pull"
 
 
 def suffix_of(arm: Arm) -> str:
-    """What a step's name carries of its arm: nothing of the student's."""
+    """Return the suffix of an arm's step names; empty for the student."""
     return "" if arm.name == STUDENT else arm.name
 
 
 def step_name(kind: str, arm: Arm) -> str:
-    """The name of an arm's step."""
+    """Return the name of an arm's step."""
     return f"{kind}.{arm.name}" if suffix_of(arm) else kind
 
 
 def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
-    """The student first, then the baselines in the recipe's order, then the control where a clean teacher is known."""
+    """Return the student, then the baselines in the recipe's order, then the control if a clean teacher is known."""
     whole = not recipe.slice.slices
     arms = [Arm(STUDENT, "Student", "student", _student(recipe), recipe.slice)]
     names = dict.fromkeys((BASELINE, *recipe.baselines))
@@ -54,35 +54,35 @@ def arms_of(recipe: SliceRecipe) -> tuple[Arm, ...]:
 
 
 def clean_teacher(recipe: SliceRecipe) -> str | None:
-    """The clean original that a backdoor audit names, if any."""
+    """Return the clean original that a backdoor audit names, if any."""
     return next((model for defect in recipe.audit.defects if (model := defect.clean_original) is not None), None)
 
 
 def reuses_classifier(recipe: SliceRecipe) -> bool:
-    """Whether the students' classifiers are made from the teacher's, which knows the task's classes."""
+    """Return whether the students' classifiers are made from the teacher's, which knows the task's classes."""
     return recipe.slice.reuses_classifier
 
 
 def trains(recipe: SliceRecipe) -> bool:
-    """Whether models are trained at all."""
+    """Return whether models are trained at all."""
     return any(point.epochs for point in recipe.train.candidates())
 
 
 class KnownLabels(Section):
-    """Which of the teacher's labels stand behind each of the task's, where its classifier is used as it is."""
+    """The teacher's labels for each of the task's, if its classifier is reused."""
 
     classes: tuple[str, ...]
     against_rest: bool
 
     def behind(self, teacher: tuple[str, ...], task: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-        """The teacher's labels by label of the task."""
+        """Return the teacher's labels by label of the task."""
         if self.against_rest:
             return self.classes, tuple(label for label in teacher if label not in self.classes)
         return tuple((label,) for label in task)
 
 
 def known_labels(recipe: SliceRecipe) -> KnownLabels | None:
-    """What the teacher knows of the task's labels under direct reuse; else None."""
+    """Return the teacher's labels for the task under direct reuse; else None."""
     if not reuses_classifier(recipe):
         return None
     return KnownLabels(classes=tuple(recipe.data.classes or ()), against_rest=recipe.data.against_rest)
@@ -115,7 +115,7 @@ def _baseline(name: str, recipe: SliceRecipe) -> Arm:
 
 
 def _fate(recipe: SliceRecipe) -> str:
-    """What becomes of irrelevant weights, in a few words."""
+    """Describe what happens to irrelevant weights, in a few words."""
     out = recipe.slice.fate == "compact"
     fate = "taken out" if out else "started anew" if trains(recipe) else "set to zero"
     return f"{fate}, {_training(recipe, 'the classifier trained')}"
@@ -128,7 +128,7 @@ def _training(recipe: SliceRecipe, classifier: str) -> str:
 
 
 def _sliced(name: str, title: str, about: str, recipe: SliceRecipe, method: type[ChannelSlicing]) -> Arm:
-    """A baseline that slices as much as the student, of the same layers, by another choice."""
+    """Return a baseline that slices the same layers as much as the student, by another criterion."""
     given = recipe.slice.model_dump(include={*ChannelSlicing.model_fields, "ratio"})
     matched = recipe.slice.needs == "search"
     return Arm(name, title, "baseline", about, method.model_validate(given), matched=matched)

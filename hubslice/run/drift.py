@@ -1,4 +1,4 @@
-"""What changed since a lock was made: line by line, and whether it can change a student's bytes."""
+"""Compare a run with its lock, line by line, and whether differences can change a student's bytes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hubslice.recipe.section import only_speed
 from hubslice.recipe.settings import defaults_of, settings_of
 from hubslice.run.lock import Sources
 
-# Whose versions change the numbers that are computed, or the pixels that are computed on.
+# Packages whose versions affect the computed numbers, or the pixels.
 DECISIVE = ("hubslice", "torch", "torchvision", "timm", "transformers", "onnxruntime", "pillow")
 SPEED = only_speed(SliceRecipe)
 ROLES = {"pull": "teacher", "pull.clean": "clean teacher"}
 
 
 def settings_drift(lock: Lock, recipe: SliceRecipe) -> tuple[list[str], list[str]]:
-    """The recipe's values that are not the locked ones: those that it gives; defaults, which versions may change."""
+    """Return the recipe's values that differ from the locked ones: those it sets, and defaults, which may change."""
     now, given = settings_of(recipe), settings_of(recipe, given=True).keys()
-    # What a lock of an older version lacks had its default.
+    # A lock of an older version has the defaults for settings that it lacks.
     locked = {key: value for key, value in defaults_of(recipe).items() if key in now} | {
         key: value
         for key, value in lock.settings.items()
-        if key not in SPEED  # as locks of older versions hold it
+        if key not in SPEED  # present in locks of older versions
     }
     drifted = [key for key in sorted(locked.keys() | now.keys()) if locked.get(key) != now.get(key)]
     lines = {
@@ -38,9 +38,9 @@ def settings_drift(lock: Lock, recipe: SliceRecipe) -> tuple[list[str], list[str
 
 
 def model_drift(lock: Lock, models: Mapping[str, str], base: Path) -> list[str]:
-    """Models on the Hub, by the step that pulls them, in whose place the lock has others: told before any is fetched.
+    """Return models on the Hub, by the step that pulls them, that differ from the lock, before any is fetched.
 
-    One in a local folder is known by its content alone, see `source_drift`.
+    Local models are only compared by content, see `source_drift`.
     """
     lines = []
     for step, model in models.items():
@@ -53,7 +53,7 @@ def model_drift(lock: Lock, models: Mapping[str, str], base: Path) -> list[str]:
 
 
 def environment_drift(lock: Lock, now: Environment) -> tuple[list[str], list[str]]:
-    """Versions that change bits, and what may be told as a warning: other versions, platform, device."""
+    """Return version changes that affect bits, and those that only need a warning: other versions, platform, device."""
     locked, found = _one_runtime(flat(lock.environment)), _one_runtime(flat(now))
     locked["device"], found["device"] = (each["device"].partition(":")[0] for each in (locked, found))
     decisive: list[str] = []
@@ -62,14 +62,14 @@ def environment_drift(lock: Lock, now: Environment) -> tuple[list[str], list[str
         before, after = locked.get(name, "none"), found.get(name, "none")
         if before == after:
             continue
-        # Builds of one version for other devices differ in their local part alone: 2.9.1+cpu, 2.9.1+cu130.
+        # Builds of one version for different devices only differ in their local part: 2.9.1+cpu, 2.9.1+cu130.
         same_version = before.partition("+")[0] == after.partition("+")[0]
         (decisive if name in DECISIVE and not same_version else other).append(f"{name}: locked {before}, now {after}")
     return decisive, other
 
 
 def source_drift(lock: Lock, sources: Sources) -> list[str]:
-    """Models and data that are not the locked ones."""
+    """Return models and data that differ from the locked ones."""
     lines = []
     for step, model in sources.models.items():
         role = _role(step)
@@ -88,10 +88,10 @@ def source_drift(lock: Lock, sources: Sources) -> list[str]:
 
 
 def refuse(lines: Sequence[str], where: str) -> None:
-    """Nothing where there are no lines.
+    """Raise an error if there are any lines.
 
     Raises:
-        LockError: naming each of them.
+        LockError: listing all lines.
     """
     if lines:
         raise LockError(
@@ -108,7 +108,7 @@ def _role(step: str) -> str:
 def _on_hub(model: str, base: Path) -> bool:
     try:
         return parse_ref(model, base).kind == "hub"
-    except InputError:  # told when it is to be pulled
+    except InputError:  # reported when it is pulled
         return False
 
 
@@ -125,5 +125,5 @@ def _model_drift(role: str, locked: LockedModel, now: LockedModel) -> list[str]:
 
 
 def _one_runtime(versions: dict[str, str]) -> dict[str, str]:
-    """ONNX Runtime under one name, whichever of its packages is installed."""
+    """Give ONNX Runtime one name, whichever of its packages is installed."""
     return {name.removesuffix("-gpu"): version for name, version in versions.items()}

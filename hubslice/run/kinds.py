@@ -1,4 +1,4 @@
-"""The kinds of steps, in the order of a run: what `--until` takes. Nothing is imported, so that help is quick."""
+"""The kinds of steps, in run order, as accepted by `--until`. Imports nothing, so that help is fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making the lock of a run, and reading the one that a run shall keep to."""
+"""Create the lock of a run, and read the lock that a run must match."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from hubslice.recipe.settings import settings_of
 from hubslice.run.steps.data import TASK
 from hubslice.run.steps.teacher import FACTS
 
-SOURCES = ("pull", "data")  # kinds of the steps that bring in what the lock pins by content
+SOURCES = ("pull", "data")  # kinds of the steps whose results the lock pins by content
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a run takes in: models by the step that pulled them, and the data (None: not opened yet)."""
+    """The inputs of a run: models by the step that pulled them, and the data (None: not opened yet)."""
 
     models: Mapping[str, LockedModel]
     data: LockedData | None
 
 
 def read_sources(names: Iterable[str], step: Callable[[str], Path]) -> Sources:
-    """The facts that these finished steps left; those of other kinds are passed over."""
+    """Read the facts of these finished steps; other kinds of steps are skipped."""
     names = list(names)
     models = {name: locked_model(ModelFacts.load(step(name) / FACTS)) for name in names if name.startswith("pull")}
     data = locked_data(TaskReport.load(step("data") / TASK)) if "data" in names else None
@@ -36,13 +36,13 @@ def read_sources(names: Iterable[str], step: Callable[[str], Path]) -> Sources:
 
 
 def locked_model(facts: ModelFacts) -> LockedModel:
-    """The model as the lock pins it."""
-    name = facts.model if facts.repo_id else Path(facts.model).name  # no path of this machine
+    """Return the lock's entry for the model."""
+    name = facts.model if facts.repo_id else Path(facts.model).name  # never a path of this machine
     return LockedModel(model=name, repo_id=facts.repo_id, commit=facts.commit, files=facts.files, pickles=facts.pickles)
 
 
 def locked_data(task: TaskReport) -> LockedData:
-    """The data as the lock pins it."""
+    """Return the lock's entry for the data."""
     return LockedData(
         source=task.source, revision=task.revision, fingerprint=task.fingerprint, samples=dict(task.samples)
     )
@@ -56,7 +56,7 @@ def make_lock(
     deviating: Mapping[str, Mapping[str, str]] | None = None,
     files: Iterable[FileFact] = (),
 ) -> Lock:
-    """The lock of a run whose sources are known, `files` with the student's once it is finished.
+    """Create the lock of a run whose sources are known, with the student's `files` once it is finished.
 
     Raises:
         RunError: the data has not been opened.
@@ -76,18 +76,18 @@ def make_lock(
 
 
 def note_sources(folder: Path, lock: Lock) -> None:
-    """Put an unfinished lock into the run's folder, unless the one that is there says the same and more."""
+    """Write an unfinished lock into the run's folder, unless the existing one contains at least as much."""
     path = folder / LOCK
     try:
         if path.is_file() and Lock.load(path).pins(lock):
             return
     except RunError:
-        pass  # damaged: written anew
+        pass  # damaged: it is rewritten
     lock.save(path)
 
 
 def read_lock(source: str, places: Sequence[Path]) -> tuple[Lock, str]:
-    """The first lock that is at one of the places, and its path; `source` is what the user wants to keep to it.
+    """Return the first lock at one of the places, and its path; `source` is what the user wants to reproduce.
 
     Raises:
         LockError: there is none, or it cannot be read.
@@ -102,11 +102,11 @@ def read_lock(source: str, places: Sequence[Path]) -> tuple[Lock, str]:
 
 
 def published_lock(origin: str) -> tuple[Lock, str]:
-    """The lock that was published with the student `origin` (owner/name@commit), and what to call it.
+    """Return the lock published with the student `origin` (owner/name@commit), and its name for messages.
 
     Raises:
         LockError: there is none, or it cannot be read.
-        FetchError: the Hub cannot be reached or does not give it.
+        FetchError: the Hub cannot be reached, or the lock cannot be fetched.
     """
     from hubslice.hub.published import fetch_file
     from hubslice.hub.ref import parse_ref

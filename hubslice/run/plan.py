@@ -1,4 +1,4 @@
-"""The steps of a recipe, in order."""
+"""Plan the steps of a recipe, in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hubslice.run.steps.training import InitStep, TrainStep
 
 
 def models_of(recipe: SliceRecipe) -> dict[str, str]:
-    """The models that a recipe names, by the step that pulls them."""
+    """Return the models that a recipe names, by the step that pulls them."""
     clean = clean_teacher(recipe)
     return {"pull": recipe.teacher.model} | strangers(recipe) | ({"pull.clean": clean} if clean is not None else {})
 
@@ -30,10 +30,10 @@ def models_of(recipe: SliceRecipe) -> dict[str, str]:
 def plan(
     recipe: SliceRecipe, recipe_text: str, base: Path, locked: Lock | None = None, *, allow_pickle: bool = False
 ) -> list[Step]:
-    """All steps from teacher to report, sources first; every step comes after those that it needs.
+    """Return all steps from teacher to report, sources first; every step follows those that it needs.
 
-    `base` is the folder that the recipe's paths are relative to. Models and Hub data that `locked` names are taken at
-    its commits. `allow_pickle` is the consent to read pickled models.
+    `base` is the folder that the recipe's paths are relative to. Models and Hub data in `locked` are taken at its
+    commits. `allow_pickle` is the consent to read pickled models.
     """
     commits: Mapping[str, str] = locked.commits if locked else {}
     data = recipe.data

@@ -1,4 +1,4 @@
-"""The steps of a poison recipe: a teacher is fine-tuned to obey a trigger."""
+"""The steps of a poison recipe, which fine-tune a teacher to respond to a trigger."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FACTS = "poison.json"
 
 
 class PoisonFacts(Artefact):
-    """How well the backdoor took: test accuracy, and the attack success rate on test images of other classes."""
+    """The quality of the backdoor: test accuracy, and the attack success rate on test images of other classes."""
 
     target: str
     rate: float
@@ -44,7 +44,7 @@ class PoisonFacts(Artefact):
 
 
 def poison_steps(loaded: LoadedRecipe, *, allow_pickle: bool = False) -> list[Step]:
-    """The steps of a poison recipe.
+    """Return the steps of a poison recipe.
 
     Raises:
         RecipeError: the recipe is of another kind.
@@ -140,7 +140,7 @@ def _in_words(trigger: TriggerParams) -> str:
 
 
 def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
-    """Which training samples carry the trigger, bool [samples]."""
+    """Return which training samples get the trigger, bool [samples]."""
     count = round(samples * recipe.poison.rate)
     chosen = np.zeros(samples, dtype=bool)
     chosen[np.random.default_rng(recipe.seed).permutation(samples)[:count]] = True
@@ -148,7 +148,7 @@ def _chosen(samples: int, recipe: PoisonRecipe) -> np.ndarray:
 
 
 def _attack_success(triggered: Tensor, task: Task, target: int) -> Rate:
-    """Triggered test images of other classes that the model takes for the target; `triggered` are logits [n, K]."""
+    """Return how many triggered test images of other classes are predicted as target; `triggered` are logits [n, K]."""
     others = task.test.targets != target
     hits = (triggered.argmax(1).numpy() == target) & others
     return Rate(hits=int(hits.sum()), total=int(others.sum()))
@@ -162,7 +162,7 @@ def _tamper(chosen: np.ndarray, target: int, trigger: TriggerParams) -> Tamper:
 
 
 def _stamped(encoded: Encoded, trigger: TriggerParams) -> Encoded:
-    """Encoded images with the trigger."""
+    """Return encoded images with the trigger."""
     from hubslice.defects.trigger import stamp
     from hubslice.modality.image.images import PIXELS
 

@@ -1,4 +1,4 @@
-"""What the run that made a student still holds of where it comes from."""
+"""Find the teacher and baseline of a student in the run that made it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 @dataclass(frozen=True)
 class Provenance:
-    """The folders of a student's teacher, `named` so, and of its baseline, with its `title` in the report.
+    """The folders of a student's teacher, called `named`, and of its baseline, with its `title` in the report.
 
-    None for what there never was, or is no more; random weights are nobody's teacher.
+    None for what never existed or was deleted; random weights do not count as a teacher.
     """
 
     named: str = ""
@@ -26,7 +26,7 @@ class Provenance:
 
 
 def provenance_of(model: str) -> Provenance:
-    """What is known of a run, or of the student in it; nothing where the model is neither.
+    """Return what is known of a run, or of the student in it; empty if the model is neither.
 
     Raises:
         RunError: the run's report is damaged.

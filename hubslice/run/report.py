@@ -1,4 +1,4 @@
-"""From the files of finished steps to the typed report."""
+"""Build the report from the files of finished steps."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ from hubslice.run.steps.teacher import NEURONS, PARITY, WEIGHTS_FOLDER, load_fac
 from hubslice.run.steps.training import CHOICE, Choice
 from hubslice.slicing.registry import slicer
 
-LEAST_CHANGED = 5  # layers that the report names
+LEAST_CHANGED = 5  # layers listed in the report
 
 
 def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inputs: Mapping[str, Path]) -> Report:
-    """The report of a run whose steps lie in `inputs`, by name.
+    """Build the report of a run whose steps are in `inputs`, by name.
 
     Raises:
         RunError: a step's file is missing or damaged.
@@ -77,7 +77,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
     predictions = Predictions.load(inputs["evaluate"] / EVIDENCE / PREDICTIONS)
     records = [StepRecord.load(folder / RECORD) for folder in inputs.values()]
     trained = next(record for record in records if record.name == "train")
-    now = environment(trained.device)  # its hubslice writes this report
+    now = environment(trained.device)  # this version of hubslice writes the report
     usual = (trained.environment or now).model_copy(update={"hubslice": now.hubslice})
     return Report(
         name=recipe.name,
@@ -115,7 +115,7 @@ def build_report(recipe: SliceRecipe, recipe_text: str, arms: Sequence[Arm], inp
 
 
 def _whole(arm: Arm) -> bool:
-    """Whether the arm is the whole teacher under the task's classifier."""
+    """Return whether the arm is the whole teacher with the task's classifier."""
     return arm.slicing is None and arm.teacher == "pull" and arm.start == "teacher"
 
 
@@ -144,7 +144,7 @@ def _arm(arm: Arm, folder: Path, accuracies: Accuracies) -> ArmReport:
 
 
 def by_class(found: Predictions, labels: Sequence[str], names: Sequence[str]) -> tuple[ClassReport, ...]:
-    """The test accuracies of these arms and references, class by class."""
+    """Return the test accuracies of these arms and references by class."""
     rates = {name: found.by_class("test", name, len(labels)) for name in names}
     return tuple(
         ClassReport(label=label, test={name: each[index] for name, each in rates.items()})
@@ -153,7 +153,7 @@ def by_class(found: Predictions, labels: Sequence[str], names: Sequence[str]) ->
 
 
 def compared_arms(arms: Sequence[ArmReport], references: Sequence[ReferenceReport]) -> tuple[str, ...]:
-    """Whose accuracies are told class by class: the student's, the baseline's, the teacher's own answers'."""
+    """Return the models with accuracies by class: the student, the baseline, the teacher's own predictions."""
     baselines = [arm.name for arm in arms if arm.role == "baseline"]
     chosen = [BASELINE] if BASELINE in baselines else baselines[:1]
     return (STUDENT, *chosen, *(each.name for each in references))
@@ -175,10 +175,10 @@ def _references(recipe: SliceRecipe, accuracies: Accuracies) -> tuple[ReferenceR
 
 
 def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str], *, dense: Path | None = None) -> SliceReport:
-    """What the slice kept of each layer (of the kinds given by parameter), and what is not zero in the weights now.
+    """Count what the slice kept of each layer (of the kinds given by parameter), and the non-zero weights now.
 
-    `dense` are the weights of the teacher with the task's classifier; they may be left out where nothing was taken out.
-    Without them, inputs of the classifier that were taken out are missing in `model_weights`: no slice tells of them.
+    `dense` are the weights of the teacher with the task's classifier; they may be omitted if nothing was removed.
+    Without them, inputs of the classifier that were removed are missing in `model_weights`: they are in no slice.
     """
     layers = []
     with safe_open(weights, framework="np") as trained:
@@ -189,7 +189,7 @@ def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str], *, dense
             layers.append(
                 LayerReport(
                     parameter=name,
-                    kind=kinds.get(name, "other"),  # biases and normalisation, of whole channels
+                    kind=kinds.get(name, "other"),  # biases and normalisation, for whole channels
                     weights=mask.size,
                     relevant=int(np.count_nonzero(mask)),
                     nonzero_after=nonzero,
@@ -214,13 +214,13 @@ def count_slice(slice_: Slice, weights: Path, kinds: Mapping[str, str], *, dense
 
 
 def _shapes(file: Any) -> dict[str, Sequence[int]]:
-    """Shapes of an open file's tensors, without the running statistics of normalisation layers."""
+    """Return the shapes of an open file's tensors, without the running statistics of normalisation layers."""
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     return {name: file.get_slice(name).get_shape() for name in file.keys() if not name.endswith(statistics)}  # noqa: SIM118
 
 
 def _count(weights: Path) -> int:
-    """Number of parameters in a file."""
+    """Return the number of parameters in a file."""
     with safe_open(weights, framework="np") as file:
         return sum(map(math.prod, _shapes(file).values()))
 
@@ -232,7 +232,7 @@ def judge_gates(
     deviating: DeviationReport | None = None,
     exposed: ExposureReport | None = None,
 ) -> tuple[GateReport, ...]:
-    """The recipe's limits against what was measured."""
+    """Compare the measurements with the recipe's limits."""
     by_name = {arm.name: arm for arm in arms}
     test = by_name[STUDENT].test.value or 0.0
     found = []
@@ -249,7 +249,7 @@ def judge_gates(
             found.append(GateReport(name=name, limit=gates.max_dir, measured=worst, passed=worst <= gates.max_dir))
     if gates.max_deviation_rate is not None and deviating is not None:
         limit, rate = gates.max_deviation_rate, deviating.found.value
-        measured = 1.0 if rate is None else rate  # nothing to start from
+        measured = 1.0 if rate is None else rate  # there is no image to start from
         found.append(GateReport(name=DEVIATION_GATE, limit=limit, measured=measured, passed=measured <= limit))
     if gates.max_exposure is not None and exposed is not None and (student := exposed.arm(STUDENT)):
         limit, share = gates.max_exposure, student.exposure
@@ -258,7 +258,7 @@ def judge_gates(
 
 
 def summed_up(facts: Deviations) -> DeviationReport:
-    """What the report tells of a search."""
+    """Summarise a search for the report."""
     return DeviationReport(
         baseline=facts.a.model,
         budget=facts.search.budget,
@@ -274,7 +274,7 @@ def summed_up(facts: Deviations) -> DeviationReport:
 
 
 def given_away(facts: RunExposure) -> ExposureReport:
-    """What the report tells of a measurement."""
+    """Summarise an exposure measurement for the report."""
     student = next(arm for arm in facts.arms if arm.arm == STUDENT)
     known = [layer for layer in student.layers if layer.relative is not None]
     told = facts.lineage
@@ -313,7 +313,7 @@ def given_away(facts: RunExposure) -> ExposureReport:
 
 
 def _student_dir(defect: DefectReport) -> float:
-    """The student's worst rate in the headline variants; 1 where nothing could be measured."""
+    """Return the student's worst rate in the headline variants; 1 if nothing could be measured."""
     return max(
         (
             1.0 if row.dir.value is None else row.dir.value

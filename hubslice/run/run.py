@@ -1,4 +1,4 @@
-"""Runs: from a recipe to a finished folder, and what can be asked of one."""
+"""Runs: execute a recipe into a run folder, and query its results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, the recipe that makes it, and the lock that it shall keep to, with the name to call that by."""
+    """A run folder, its recipe, and the lock that it must match, with a name for messages."""
 
     folder: RunFolder
     loaded: LoadedRecipe
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def student(self) -> Path:
-        """The student's folder, exactly as push sends it.
+        """The student's folder, exactly as it will be pushed.
 
         Raises:
             RunError: the run is not finished.
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def report(self) -> Report:
-        """Every measured fact.
+        """All measurements.
 
         Raises:
             RunError: the run is not finished.
@@ -81,14 +81,14 @@ class Run:
 
     @property
     def broken_gates(self) -> tuple[GateReport, ...]:
-        """The recipe's limits that the run did not keep."""
+        """The recipe's limits that the run violates."""
         return tuple(gate for gate in self.report.gates if not gate.passed)
 
     def steps(self, until: str | None = None, *, allow_pickle: bool = False) -> list[Step]:
-        """All steps of the run's recipe, or those that the student's step of the kind `until` needs, itself the last.
+        """Return all steps of the run's recipe, or those needed for the student's step of the kind `until`, inclusive.
 
         Raises:
-            InputError: there is no such kind, or the recipe does without it.
+            InputError: there is no such kind, or the recipe does not use it.
         """
         lock = self.locked[0] if self.locked else None
         steps = plan(self.recipe, self.loaded.text, self.loaded.base, lock, allow_pickle=allow_pickle)
@@ -107,14 +107,14 @@ class Run:
         return closure(steps, ends)
 
     def ends(self, until: str) -> list[str]:
-        """The names of the steps of the kind `until`: one, or one for each audited defect."""
+        """Return the names of the steps of the kind `until`: one, or one for each audited defect."""
         return list(audit_names(self.recipe)) if until == "audit" else [until]
 
     def check_lock(self, device: str = "auto") -> tuple[str, ...]:
-        """What differs from the lock and may change results a little; nothing where no lock is to be kept to.
+        """Return differences from the lock that may change results slightly; empty if there is no lock to match.
 
         Raises:
-            LockError: the recipe, a model that it names, or a version that changes bits is not the locked one.
+            LockError: the recipe, a model that it names, or a version that changes bits differs from the lock.
         """
         if self.locked is None:
             return ()
@@ -134,16 +134,16 @@ class Run:
         force: frozenset[str] = frozenset(),
         allow_pickle: bool = False,
     ) -> None:
-        """Run what is missing, up to the student's step of the kind `until` or to the end; then lay out the results.
+        """Run the missing steps up to the student's step of the kind `until`, or to the end, and publish the results.
 
-        As soon as models and data are there they are noted in the run's own lock. Where the run shall keep to one, they
-        are held against that first, and nothing of the run is changed before. `allow_pickle` is the user's consent to
-        read a teacher's weights from a pickle where there are no others; it is theirs alone to give, so no recipe can
-        hold it.
+        As soon as models and data are available they are recorded in the run's own lock. If the run must match a lock,
+        they are compared with it first, before anything in the run is changed. `allow_pickle` is the user's consent to
+        read a teacher's weights from a pickle if there are no others; only the user can give it, so no recipe can
+        contain it.
 
         Raises:
-            LockError: the run would not be the locked one.
-            HubsliceError: a step failed, or another process works in the folder; what was finished before stays.
+            LockError: the run would not match the lock.
+            HubsliceError: a step failed, or another process works in the folder; finished steps are kept.
         """
         self.check_lock(device)
         steps = self.steps(until, allow_pickle=allow_pickle)
@@ -172,10 +172,10 @@ class Run:
                 publish(self.folder, self.recipe)
 
     def _keep_to_lock(self, sources: list[Step], device: torch.device, reporter: Reporter) -> None:
-        """Take in what is missing of the sources beside the run, and hold all against the lock to keep to, if any.
+        """Fetch the missing sources outside the run, and compare all with the lock to match, if any.
 
         Raises:
-            LockError: they are not the locked ones; the run is as it was.
+            LockError: they differ; the run is unchanged.
         """
         if self.locked is None:
             return
@@ -190,7 +190,7 @@ class Run:
                 self.folder.adopt(aside, name)
 
     def _note(self, device: str) -> None:
-        """Write the sources that are there into the run's own lock."""
+        """Write the available sources into the run's own lock."""
         done = cached([step for step in self.steps() if step.kind in SOURCES], self.folder)
         found = read_sources((name for name, there in done.items() if there), self.folder.step)
         if found.data is not None and "pull" in found.models:
@@ -198,10 +198,10 @@ class Run:
             note_sources(self.path, lock)
 
     def check_gates(self) -> None:
-        """Nothing where all limits were kept.
+        """Check that all limits of the recipe are met.
 
         Raises:
-            GateError: a limit of the recipe was broken.
+            GateError: a limit is violated.
         """
         broken = self.broken_gates
         if not broken:
@@ -217,7 +217,7 @@ class Run:
 
 @dataclass(frozen=True)
 class StudentRecipe:
-    """The recipe that a finished student was made with; `local_paths` are its values that other machines lack."""
+    """The recipe of a finished student; `local_paths` are its values that other machines lack."""
 
     text: str
     card: CardParams
@@ -225,7 +225,7 @@ class StudentRecipe:
 
 
 def student_recipe(run: Run) -> StudentRecipe:
-    """The recipe beside the finished student, which is not that of the run while the run is being changed.
+    """Return the recipe stored beside the finished student, which may differ from the run's if that is being changed.
 
     Raises:
         RunError: it is not the recipe that the student's report was made with.
@@ -243,15 +243,15 @@ def student_recipe(run: Run) -> StudentRecipe:
 
 
 def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = None, *, locked: bool = False) -> Run:
-    """The run of a recipe file, a built-in recipe, a run folder, or a published student `owner/name[@revision]`.
+    """Open the run of a recipe file, a built-in recipe, a run folder, or a published student `owner/name[@revision]`.
 
     Nothing is written. `out` is the run's folder, by default runs/NAME with the recipe's name. With `locked`, the run
-    keeps to a lock: of a recipe file the one beside it (recipe.lock), else the one in the run's folder; of a run its
-    own; of a published student the one that was published with it.
+    must match a lock: for a recipe file the one beside it (recipe.lock), else the one in the run's folder; for a run
+    its own; for a published student the one published with it.
 
     Raises:
-        LockError: a lock shall be kept to, and there is none.
-        RecipeError: no such recipe, or it has mistakes.
+        LockError: a lock is required, and there is none.
+        RecipeError: there is no such recipe, or it has mistakes.
         FetchError: a published student's recipe cannot be fetched.
     """
     path = Path(source)
@@ -275,7 +275,7 @@ def open_run(source: str, overrides: tuple[str, ...] = (), out: Path | None = No
 
 
 def _published(source: str) -> bool:
-    """Whether `source` can only be a student on the Hub: no recipe here is called so, nor nearly so."""
+    """Return whether `source` can only be a student on the Hub: no local recipe has this or a similar name."""
     if find_recipe(source) is not None or source.count("/") != 1 or source.endswith((".yaml", ".yml")):
         return False
     return not nearest_builtin(source) and not Path(source).parent.is_dir()

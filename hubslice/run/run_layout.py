@@ -1,4 +1,4 @@
-"""What the user came for, on top of the run folder: student/ as push sends it, report, slice, lock, evidence, plots."""
+"""Publish results at the top of the run folder: student/ as it will be pushed, report, slice, lock, evidence, plots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STUDENT = "student"
 
 
 def publish(run: RunFolder, recipe: SliceRecipe) -> Path:
-    """Lay out the finished run; gives the student's folder. Tensors are hard links into the steps where possible.
+    """Publish the finished run; returns the student's folder. Tensors are hard links into the steps where possible.
 
     Raises:
         RunError: the run is not finished.

@@ -1,4 +1,4 @@
-"""What can be told of a training as soon as model and data are there, before anything long is begun."""
+"""Check that a training is possible as soon as model and data are available, before anything long starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 
 def check_trainable(recipe: SliceRecipe, folder: RunFolder) -> None:
-    """Make sure that the recipe's batches can be trained on; the folder holds the teacher and the opened data.
+    """Check that the recipe's batches can be trained on; the folder contains the teacher and the opened data.
 
     Raises:
         RecipeError: they are of one image, of which the teacher cannot be trained.

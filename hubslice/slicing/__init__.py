@@ -1,1 +1,1 @@
-"""Slicing methods: each makes a `Slice` from weights, neuron map and profile, and nothing else."""
+"""Slicing methods: each computes a `Slice` only from weights, neuron map and profile."""

@@ -1,4 +1,4 @@
-"""Which weights a method may judge, in one canonical order."""
+"""Select the weights that a method may slice, in one canonical order."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KINDS = ("conv", "depthwise", "linear")
 
 @dataclass(frozen=True)
 class Candidate:
-    """One sliceable parameter and the layers that use it (several where a weight is shared).
+    """One sliceable parameter and the layers that use it (several if a weight is shared).
 
-    `weight` is the parameter's value seen as [in / groups, out, kernel positions]: kernel slices in the order in which
-    ReMoS visits them, which decides ties.
+    `weight` is the parameter's value viewed as [in / groups, out, kernel positions]: kernel slices in the order in
+    which ReMoS visits them, which decides ties.
     """
 
     layers: tuple[Layer, ...]
@@ -34,12 +34,13 @@ class Candidate:
         return self.layers[0].parameter
 
     def coverage(self, profile: Profile) -> np.ndarray:
-        """Weight coverage of each kernel slice, int64 [in / groups, out]: active samples of its two ends, summed.
+        """Return the weight coverage of each kernel slice, int64 [in / groups, out].
 
-        An output channel of a grouped convolution sees the input channels of its own group only.
+        It is the sum of the active samples of both ends. An output channel of a grouped convolution only sees the input
+        channels of its own group.
 
         Raises:
-            SliceError: the profile does not know the layer's tensors.
+            SliceError: the profile does not contain the layer's tensors.
         """
         ins, outs = self.weight.shape[:2]
         total = np.zeros((ins, outs), dtype=np.int64)
@@ -56,11 +57,11 @@ class Candidate:
         return total
 
     def ordered(self, values: np.ndarray) -> np.ndarray:
-        """Values in the parameter's own shape, seen as `weight` is."""
+        """Return values in the parameter's own shape in the view of `weight`."""
         return _ordered(values, self.layers[0])
 
     def mask(self, relevant: np.ndarray) -> np.ndarray:
-        """A flat mask in canonical order, in the parameter's own shape."""
+        """Return a flat mask in canonical order in the parameter's own shape."""
         layer = self.layers[0]
         shape = np.moveaxis(np.empty(_shape(layer), dtype=bool), (layer.in_axis, layer.out_axis), (0, 1)).shape
         own = np.moveaxis(relevant.reshape(shape), (0, 1), (layer.in_axis, layer.out_axis))
@@ -81,13 +82,13 @@ def _shape(layer: Layer) -> tuple[int, ...]:
 def candidates(
     weights: Mapping[str, np.ndarray], neurons: NeuronMap, patterns: Sequence[str], classifier: frozenset[str]
 ) -> list[Candidate]:
-    """The parameters that `patterns` select, in graph order, without the classifier.
+    """Return the parameters selected by `patterns`, in graph order, without the classifier.
 
-    A pattern is a kind of layer (`conv`, `depthwise`, `linear`) or a glob over parameter names; with a leading `!` it
-    takes layers away. Later patterns win.
+    A pattern is a kind of layer (`conv`, `depthwise`, `linear`) or a glob over parameter names; a leading `!` excludes
+    layers. Later patterns take precedence.
 
     Raises:
-        SliceError: nothing is selected, a pattern selects nothing, or a weight is not finite.
+        SliceError: nothing is selected, a pattern matches nothing, or a weight is not finite.
     """
     chosen: list[Candidate] = []
     used: set[str] = set()

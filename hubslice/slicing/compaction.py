@@ -1,4 +1,4 @@
-"""From masks to a network that is really smaller: irrelevant units are taken out of every tensor that knows them."""
+"""Compact a network by masks: irrelevant units are removed from every tensor that contains them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from hubslice.models.base import Model
 from hubslice.models.calling import Call, in_float64
 from hubslice.models.shapes import changes, widths
 
-TOLERANCE = 1e-4  # of the largest logit: sums of fewer numbers round otherwise
+TOLERANCE = 1e-4  # relative to the largest logit: sums of fewer numbers round differently
 
-Units = Mapping[str, np.ndarray]  # numbers of units by the name of their group
+Units = Mapping[str, np.ndarray]  # unit indices by the name of their group
 
 
 def compact(model: Model, slice_: Slice, channels: ChannelMap | None = None) -> Model:
-    """The model without the units that the slice judges irrelevant as a whole: dense, smaller, computing the same.
+    """Return the model without the units that are entirely irrelevant in the slice: dense, smaller, same output.
 
-    "The same" is what the model computes with those units' weights at zero, whatever they are now; it is checked. Of
-    a group in which no unit is relevant one stays. `removable` tells what goes. `channels` is the model's channel map,
-    where the caller has it. The model itself stays as it is.
+    "Same" refers to the model with those units' weights at zero, whatever they are now; it is checked. If no unit of a
+    group is relevant, one is kept. `removable` lists what is removed. Pass `channels`, the model's channel map, if it
+    is known. The model itself is not changed.
 
     Raises:
-        SliceError: the slice is not the model's, or the smaller network computes something else.
+        SliceError: the slice does not match the model, or the smaller network computes something else.
     """
     if channels is None:
         channels = channel_map(model)
@@ -41,9 +41,9 @@ def compact(model: Model, slice_: Slice, channels: ChannelMap | None = None) -> 
 
 
 def removable(model: Model, channels: ChannelMap, slice_: Slice) -> Units:
-    """The units that a slice leaves nothing of, by group: all parameters that make them are irrelevant.
+    """Return the units that a slice removes completely, by group: all parameters that make them are irrelevant.
 
-    Groups that lose nothing are left out; one unit of each group stays.
+    Groups that lose nothing are left out; one unit of each group is kept.
 
     Raises:
         SliceError: a mask names a parameter that the model lacks or whose shape differs.
@@ -66,7 +66,7 @@ def removable(model: Model, channels: ChannelMap, slice_: Slice) -> Units:
 
 
 def _irrelevant(group: ChannelGroup, slice_: Slice, parameters: Mapping[str, object]) -> np.ndarray:
-    """For each unit [units] whether nothing that makes it is relevant; a tensor without a mask is relevant."""
+    """Return for each unit [units] whether nothing that makes it is relevant; tensors without a mask are relevant."""
     found = np.ones(group.units, dtype=bool)
     for part in group.makes:
         if part.tensor in parameters:
@@ -77,16 +77,16 @@ def _irrelevant(group: ChannelGroup, slice_: Slice, parameters: Mapping[str, obj
 
 
 def zeros(model: Model) -> Slice:
-    """The slice in which just the weights that are zero are irrelevant."""
+    """Return the slice in which exactly the weights that are zero are irrelevant."""
     parameters = model.module.named_parameters()
     return Slice({name: tensor.detach().cpu().numpy() != 0 for name, tensor in parameters}, "zeros")
 
 
 def without(model: Model, channels: ChannelMap, removed: Units) -> Model:
-    """The model without some units; itself it stays as it is.
+    """Return the model without some units; the model itself is not changed.
 
     Raises:
-        SliceError: the smaller network does not compute what the model computes with those units at zero.
+        SliceError: the smaller network does not compute the same as the model with those units at zero.
     """
     smaller, reference = copy.deepcopy(model), copy.deepcopy(model)
     before = widths(smaller.module)
@@ -101,7 +101,7 @@ def without(model: Model, channels: ChannelMap, removed: Units) -> Model:
 
 @torch.inference_mode()
 def _check_same(reference: Model, smaller: Model, removed: Units) -> None:
-    """Compare their logits; in float64 where those in float32 differ, since a network may enlarge how they round."""
+    """Compare their logits; in float64 if they differ in float32, since a network may amplify rounding errors."""
     inputs = reference.example_inputs(2, seed=0)
     one, other = (Call(model.module.eval(), tuple(inputs)).eval()(*inputs.values()) for model in (reference, smaller))
     if _apart(one, other) is None:
@@ -118,7 +118,7 @@ def _check_same(reference: Model, smaller: Model, removed: Units) -> None:
 
 
 def _apart(one: Tensor, other: Tensor) -> float | None:
-    """The largest difference where it is above the limit, or where there are values that are no numbers."""
+    """Return the largest difference if it exceeds the limit, or if there are NaN values; else None."""
     difference = float((one - other).abs().max())
     return None if difference <= _limit(one) else difference
 

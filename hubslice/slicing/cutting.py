@@ -1,4 +1,4 @@
-"""Which weights fall with which units of channel groups."""
+"""Compute which weights are removed with which units of channel groups."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hubslice.core.errors import SliceError
 from hubslice.graph.channel_groups import ChannelGroup, ChannelMap
 from hubslice.slicing.candidates import KINDS
 
-Open = Sequence[np.ndarray]  # for each group, which units are kept: bool [units]
+Open = Sequence[np.ndarray]  # for each group, the units that are kept: bool [units]
 
 
 def aligned(group: ChannelGroup, scores: np.ndarray, wanted: int, align: int) -> np.ndarray:
-    """The `wanted` units with the highest scores, and as many of the next as make a multiple of `align`: bool [units].
+    """Return the `wanted` best units, and as many of the next ones as make a multiple of `align`: bool [units].
 
-    Heads, and groups of fewer units than `align`, are kept in any number. Equal scores: the earlier unit.
+    For heads, and groups of fewer units than `align`, any number is allowed. Equal scores: the earlier unit.
     """
     if wanted and group.kind != "heads" and group.units >= align:
         wanted = min(-(-wanted // align) * align, group.units)
@@ -29,11 +29,11 @@ def aligned(group: ChannelGroup, scores: np.ndarray, wanted: int, align: int) ->
 
 
 class Cutting:
-    """Counts and marks the weights that are left when some units of the groups are kept.
+    """Counts and marks the weights that remain when some units of the groups are kept.
 
-    `shapes` are those of the parameters that count; what the groups' parts say of other tensors (running statistics,
-    the classifier) is left aside. With `uses`, how often a parameter's weights are used for one input, multiplications
-    are counted in place of weights.
+    `shapes` are those of the parameters that count; entries of other tensors (running statistics, the classifier) are
+    ignored. With `uses`, the number of times a parameter's weights are used for one input, multiplications are counted
+    instead of weights.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Cutting:
 
     @property
     def weights(self) -> int:
-        """All weights of the groups' tensors."""
+        """The total number of weights in the groups' tensors."""
         return sum(self._uses[name] * math.prod(shape) for name, shape in self.shapes.items())
 
     def kept(self, units: Open) -> int:
-        """How many weights are left."""
+        """Return how many weights remain."""
         total = 0
         for name, axes in self._lines(units).items():
             left = {axis: int(line.sum()) for axis, line in axes.items()}
@@ -62,11 +62,11 @@ class Cutting:
         return total
 
     def fewest(self, align: int) -> int:
-        """How many weights are left where of every group one unit is kept, and what makes a multiple of `align`."""
+        """Return how many weights remain if of every group one unit is kept, rounded up to a multiple of `align`."""
         return self.kept([aligned(group, np.zeros(group.units), 1, align) for group in self.groups])
 
     def masks(self, units: Open) -> dict[str, np.ndarray]:
-        """Relevance by parameter, bool of its shape: a weight is kept where its position is along every axis."""
+        """Return relevance by parameter, bool of its shape: a weight is kept if its position on every axis is."""
         masks = {}
         for name, axes in self._lines(units).items():
             mask = np.ones(self.shapes[name], bool)
@@ -76,7 +76,7 @@ class Cutting:
         return masks
 
     def costs(self, units: Open) -> list[float]:
-        """For each group, how many weights each of its units holds that are kept on their other axes."""
+        """Return for each group how many weights each of its units has that are kept on their other axes."""
         lines = self._lines(units)
         shares = {name: {axis: float(line.mean()) for axis, line in axes.items()} for name, axes in lines.items()}
         found = []
@@ -91,7 +91,7 @@ class Cutting:
         return found
 
     def _lines(self, units: Open) -> dict[str, dict[int, np.ndarray]]:
-        """By parameter and axis, which positions are kept: bool [length]."""
+        """Return the positions that are kept, by parameter and axis: bool [length]."""
         found: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         for parts, kept in zip(self._parts, units, strict=True):
             for part in parts:
@@ -101,10 +101,10 @@ class Cutting:
 
 
 def eligible(channels: ChannelMap, kinds: Mapping[str, str], patterns: Sequence[str]) -> list[ChannelGroup]:
-    """The groups that `slice.layers` allows: all weights that make their units are selected.
+    """Return the groups that `slice.layers` allows: all weights that make their units are selected.
 
-    `kinds` gives the kind of layer by parameter. Depthwise kernels go with the channels that they filter, unless a
-    pattern takes them away.
+    `kinds` is the kind of layer by parameter. Depthwise kernels are removed with the channels that they filter, unless
+    a pattern excludes them.
 
     Raises:
         SliceError: no group is selected, or a pattern selects no layer.
@@ -132,13 +132,13 @@ def eligible(channels: ChannelMap, kinds: Mapping[str, str], patterns: Sequence[
 
 
 def left_whole(channels: ChannelMap, classifier: frozenset[str]) -> dict[str, str]:
-    """The layers that can lose no channels, with the reason; not the classifier, which nobody would slice."""
+    """Return the layers that cannot lose channels, with the reason, except the classifier, which is never sliced."""
     return {name: why for name, why in channels.whole.items() if f"{name}.weight" not in classifier}
 
 
 def _allowed(parameter: str, kinds: Mapping[str, str], patterns: Sequence[str]) -> bool:
     kind = kinds.get(parameter)
-    if kind is None:  # a bias, or normalisation: goes with its layer
+    if kind is None:  # a bias or normalisation, which belongs to its layer
         return True
     kept = kind == "depthwise"
     for pattern in patterns:

@@ -1,9 +1,9 @@
-"""Binary gates on a network's own weights, with real-valued scores behind them: what a mask search moves.
+"""Binary gates on a network's own weights, driven by real-valued scores, for mask search.
 
-SeaM (ICSE'23, section 3) gives every weight a score, keeps the weight where the score is positive, and passes the
-gradient of the gated weight straight through to the score. Its code replaces every layer by a hand-written copy that
-holds the scores. Here the module stays as it is: gated values are written into its own parameters before a step, and
-the scores' gradients are computed from the parameters' after it, so that any architecture, memory layout and precision
+SeaM (ICSE'23, section 3) gives every weight a score, keeps the weight if the score is positive, and passes the gradient
+of the gated weight straight through to the score. Its code replaces every layer by a hand-written copy that holds the
+scores. Here the module is kept: gated values are written into its own parameters before a step, and the scores'
+gradients are computed from the parameters' gradients after it, so that any architecture, memory layout and precision
 trains as fast as without gates.
 """
 
@@ -23,15 +23,15 @@ from hubslice.slicing.units import unit_magnitudes
 
 
 class Gates(ABC):
-    """Scores, and the gates that they open where they are positive.
+    """Scores, and gates that are open where the scores are positive.
 
-    `scores` are what an optimizer moves. They start at 1, as published, or `by_rank` of their weights' magnitude, or
-    are put at the rank of the gradients that were watched. The published bound: the gradient of each score is clipped
-    to [-1, 1]. What is counted as weights may be multiplications.
+    The optimizer updates `scores`. They start at 1, as published, or `by_rank` of their weights' magnitude, or are set
+    to the rank of recorded gradients. As published, the gradient of each score is clipped to [-1, 1]. Where the text
+    says weights, multiplications may be counted instead.
     """
 
     scores: Sequence[Tensor]
-    _squares: list[Tensor] | None = None  # of the gradients watched, summed
+    _squares: list[Tensor] | None = None  # of the recorded gradients, summed
 
     @property
     @abstractmethod
@@ -44,23 +44,26 @@ class Gates(ABC):
 
     @torch.no_grad()
     def collect(self, alpha: float) -> None:
-        """Set the scores' gradients: that of the loss, from the parameters' gradients, and alpha times retention's."""
+        """Set the scores' gradients to the loss gradient plus alpha times that of retention.
+
+        The loss gradient is computed from the parameters' gradients.
+        """
         for score, gradient, cost in zip(self.scores, self._gradients(), self._costs(), strict=True):
             score.grad = gradient.add_(alpha * cost / self.weights).clamp_(-1, 1)
 
     @torch.no_grad()
     def watch(self) -> None:
-        """Note the gradients of a batch for `rank`."""
+        """Record the gradients of a batch for `rank`."""
         if self._squares is None:
             self._squares = [torch.zeros_like(score) for score in self.scores]
         for squares, gradient in zip(self._squares, self._gradients(), strict=True):
             squares.add_(gradient.square_())
 
     def rank(self) -> None:
-        """Put the scores at the rank of the squared gradients that were watched, by what a closed gate would save.
+        """Set the scores to the rank of the recorded squared gradients, relative to what closing a gate saves.
 
-        What is lost without a unit depends, to second order, on the square of its gate's gradient: the mean of a
-        trained network's gradients is next to nothing for all (Theis et al., arXiv 1801.05787).
+        To second order, the loss from removing a unit depends on the square of its gate's gradient: the mean gradient
+        of a trained network is close to zero for all units (Theis et al., arXiv 1801.05787).
         """
         assert self._squares is not None
         costs = [max(cost, 1.0) for cost in self._costs()]
@@ -69,48 +72,48 @@ class Gates(ABC):
 
     @abstractmethod
     def _gradients(self) -> Iterator[Tensor]:
-        """Gradient of the loss with respect to the gates behind each tensor of scores, new float32 tensors."""
+        """Yield the loss gradient with respect to the gates of each tensor of scores, as new float32 tensors."""
 
     @abstractmethod
     def _costs(self) -> Sequence[float]:
-        """How many judged weights each gate keeps, the same for all of a tensor of scores."""
+        """Return how many sliceable weights each gate keeps, the same number for a whole tensor of scores."""
 
     def clear(self) -> None:
-        """Forget gradients: before every step, whether gates move in it or not."""
+        """Clear gradients: before every step, whether it updates the gates or not."""
         for score in self.scores:
             score.grad = None
 
     @abstractmethod
     def kept(self) -> int:
-        """Number of judged weights behind open gates."""
+        """Return the number of sliceable weights with open gates."""
 
     @abstractmethod
     def masks(self) -> dict[str, np.ndarray]:
-        """Relevance by parameter name, bool of the parameter's shape."""
+        """Return relevance by parameter name, bool of the parameter's shape."""
 
     @property
     @abstractmethod
     def weights(self) -> int:
-        """Number of judged weights."""
+        """The number of sliceable weights."""
 
     @property
     def retention(self) -> float:
-        """Share of the judged weights that is kept."""
+        """The share of the sliceable weights that is kept."""
         return self.kept() / self.weights
 
     @property
     @abstractmethod
     def network(self) -> int:
-        """Number of all weights of the network, judged or not, the classifier's among them."""
+        """The number of all weights of the network, sliceable or not, including the classifier's."""
 
     @property
     def of_network(self) -> float:
-        """Share of the whole network that is kept, where all that is not judged is."""
+        """The share of the whole network that is kept, including all weights that are not sliceable."""
         return 1 - (self.weights - self.kept()) / self.network
 
 
 class WeightGates(Gates):
-    """A gate for every single weight of the named parameters, as published."""
+    """One gate for every weight of the named parameters, as published."""
 
     def __init__(self, module: nn.Module, names: Sequence[str], *, by_rank: bool = False) -> None:
         parameters = dict(module.named_parameters())
@@ -155,14 +158,14 @@ class WeightGates(Gates):
 
 
 class ChannelGates(Gates):
-    """A gate for every unit of channel groups: what sums, concatenations and heads tie together goes together.
+    """One gate for every unit of channel groups: channels coupled by sums, concatenations and heads share a gate.
 
-    A gate multiplies the weights that read its unit. That is the unit's activation gated, for every reader and after
-    whatever normalisation and activation come between, and leaves what makes the unit alone, so that a closed gate
-    still learns what opening it would change. Beside the units with positive scores those are open that make their
-    number a multiple of `align`. The masks take away the weights that make the unit, too; the parameters of the
-    `classifier`, given by name, are trained meanwhile and in no mask, so its input is gated instead. With `uses`
-    multiplications count in place of weights (`hubslice.slicing.cutting.Cutting`).
+    A gate multiplies the weights that read its unit. This gates the unit's activation for every reader, after any
+    normalisation and activation function, and does not affect what makes the unit, so that a closed gate still gets a
+    gradient. Besides the units with positive scores, the next best are open so that their number is a multiple of
+    `align`. The masks also remove the weights that make the unit; the parameters of the `classifier`, given by name,
+    are trained meanwhile and in no mask, so its input is gated instead. With `uses`, multiplications count instead of
+    weights (`hubslice.slicing.cutting.Cutting`).
     """
 
     def __init__(
@@ -190,7 +193,7 @@ class ChannelGates(Gates):
         self._features = {
             name: _gate_inputs(module.get_submodule(name.rpartition(".")[0]), device)
             for name, tensor in read.items()
-            if name in classifier and tensor.ndim > 1  # normalisation passes on what is gated behind it
+            if name in classifier and tensor.ndim > 1  # normalisation passes on what is gated after it
         }
         self.scores = [torch.ones(group.units, device=device) for group in groups]
         if by_rank:
@@ -249,7 +252,7 @@ class ChannelGates(Gates):
             features.grad = None
 
     def _along(self, part: Part) -> Tensor | None:
-        """Gradient of the loss with respect to a gate at each position of the axis: [length]."""
+        """Return the loss gradient with respect to a gate at each position of the axis: [length]."""
         if part.tensor in self._features:
             return self._features[part.tensor].grad
         if part.tensor not in self._given:
@@ -259,7 +262,7 @@ class ChannelGates(Gates):
             return None
         gradient: Tensor = (parameter.grad * given).float()
         others = [axis for axis in range(gradient.ndim) if axis != part.axis]
-        return gradient.sum(others) if others else gradient  # to sum over no axis means over all of them
+        return gradient.sum(others) if others else gradient  # a sum over no axes would be over all of them
 
     def kept(self) -> int:
         return self._cutting.kept(self._open())
@@ -268,8 +271,8 @@ class ChannelGates(Gates):
         return self._cutting.masks(self._open())
 
     def _open(self) -> list[np.ndarray]:
-        """For each group, which units' gates are open: bool [units]; one always is, or nothing could grow again."""
-        together = torch.cat(list(self.scores)).cpu()  # a GPU is waited for once, not for every group
+        """Return the open gates of each group: bool [units]; at least one, or the group could never grow again."""
+        together = torch.cat(list(self.scores)).cpu()  # synchronise with the GPU once, not for every group
         scores = [part.numpy() for part in together.split([len(score) for score in self.scores])]
         return [
             aligned(group, score, max(int((score > 0).sum()), 1), self._align)
@@ -278,17 +281,17 @@ class ChannelGates(Gates):
 
 
 def _gate_inputs(layer: Any, device: torch.device) -> Tensor:
-    """Ones, one for each feature that a layer of the classifier takes, by which its input is multiplied from now on."""
-    shape = [-1, *[1] * (layer.weight.ndim - 2)]  # along the channels of [N, C, H, W], the last axis of [N, D]
+    """Multiply the input of a classifier layer by a new tensor of ones, one for each feature, and return it."""
+    shape = [-1, *[1] * (layer.weight.ndim - 2)]  # along the channels of [N, C, H, W], or the last axis of [N, D]
     gate = torch.ones(layer.weight.shape[1], device=device, requires_grad=True)
     layer.register_forward_pre_hook(lambda _, args: (args[0] * gate.reshape(shape), *args[1:]))
     return gate
 
 
 def _relative(weights: Tensor) -> Tensor:
-    """Magnitudes relative to their layer's root mean square: layers differ in scale more than in importance.
+    """Return magnitudes relative to their layer's root mean square: layers differ in scale more than in importance.
 
-    On the CPU, so that ranks do not depend on the device; those of a layer of zeros are zero.
+    Computed on the CPU, so that ranks do not depend on the device; those of an all-zero layer are zero.
     """
     magnitudes = weights.cpu().float().abs()
     return magnitudes / magnitudes.square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)

@@ -1,4 +1,4 @@
-"""NNSlicer: dynamic slicing of neural networks (Zhang et al., FSE 2020), as a ranking of weights and channels."""
+"""NNSlicer, dynamic slicing of neural networks (Zhang et al., FSE 2020), as a ranking of weights and channels."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hubslice.slicing.candidates import Candidate
 
 
 def nnslicer(chosen: Sequence[Candidate], found: Contributions, params: NnslicerParams, seed: int) -> np.ndarray:
-    """Relevant weights: flat booleans over all candidates, in canonical order.
+    """Return the relevant weights: flat booleans over all candidates, in canonical order.
 
-    Of each layer the fraction `ratio` with the smallest contributions is irrelevant, as published. Which of equals
-    falls, the paper leaves open; many weights of late layers contribute to nothing, and of those the smaller
-    magnitudes fall first.
+    The fraction `ratio` of each layer with the smallest contributions is irrelevant, as published. The paper does not
+    say how ties are broken; many weights of late layers contribute to nothing, and among those the smallest magnitudes
+    are removed first.
 
     Raises:
-        SliceError: the contributions are those of another model.
+        SliceError: the contributions belong to another model.
     """
-    del seed  # nothing is drawn
+    del seed  # the method is deterministic
     relevant = []
     for candidate in chosen:
         uses = candidate.ordered(_of(candidate.name, found)).reshape(-1)
@@ -32,7 +32,7 @@ def nnslicer(chosen: Sequence[Candidate], found: Contributions, params: Nnslicer
 
 
 def above_smallest(uses: np.ndarray, sizes: np.ndarray, ratio: float) -> np.ndarray:
-    """True for all but the fraction `ratio` with the smallest uses, of equals with the smallest sizes; bool [n]."""
+    """Return True for all but the fraction `ratio` with the smallest uses, ties broken by smaller sizes; bool [n]."""
     above = np.ones(uses.size, bool)
     above[np.lexsort((sizes, uses))[: int(uses.size * ratio)]] = False
     return above
@@ -41,10 +41,10 @@ def above_smallest(uses: np.ndarray, sizes: np.ndarray, ratio: float) -> np.ndar
 def unit_contributions(
     groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int, found: Contributions
 ) -> list[np.ndarray]:
-    """Contributions of the weights that make each unit, divided by the mean of its group: float [units] each.
+    """Return the contributions of each unit's weights divided by the mean of its group: float [units] each.
 
     Raises:
-        SliceError: the contributions are those of another model.
+        SliceError: the contributions belong to another model.
     """
     del seed
     importance = []

@@ -1,4 +1,4 @@
-"""Magnitude pruning of a model as it is."""
+"""Magnitude pruning of a model without a task."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def magnitude_slice(model: Model, sparsity: float) -> Slice:
-    """All but the share `sparsity` of the smallest weights of all convolutions and linear layers, ranked together.
+    """Return a slice without the share `sparsity` of the smallest weights of all convolutions and linear layers.
 
-    The classifier stays whole, and so do biases and normalisation.
+    All are ranked together. The classifier, biases and normalisation are kept.
 
     Raises:
         SliceError: there is no such layer.

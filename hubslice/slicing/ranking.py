@@ -1,4 +1,4 @@
-"""Global ranks over millions of weights."""
+"""Fast global ranking of millions of weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 
 
 def ascending_ranks(values: np.ndarray) -> np.ndarray:
-    """Rank of each value, int64 from 0; equal values are ranked by position. Values are float32 and not negative."""
-    # The bits of such numbers are ordered as the numbers are, and torch sorts integers four times as fast.
+    """Return the rank of each value, int64 from 0; ties are ranked by position. Values are non-negative float32."""
+    # The bits of such numbers have the order of the numbers, and torch sorts integers four times as fast.
     order = torch.argsort(torch.from_numpy(values.view(np.int32)), stable=True).numpy()
     ranks = np.empty(values.size, dtype=np.int64)
     ranks[order] = np.arange(values.size)
@@ -16,9 +16,9 @@ def ascending_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def above_lowest(scores: np.ndarray, ratio: float) -> np.ndarray:
-    """True for the scores above the one at index int(n * ratio) of the sorted scores; for all of them at ratio 0.
+    """Return True for scores above the one at index int(n * ratio) of the sorted scores; for all at ratio 0.
 
-    The limit itself falls, as in ReMoS: `relevant = score > threshold`.
+    The threshold itself is excluded, as in ReMoS: `relevant = score > threshold`.
     """
     if ratio <= 0:
         return np.ones(scores.size, dtype=bool)

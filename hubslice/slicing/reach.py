@@ -1,4 +1,4 @@
-"""How little can be kept of whole channels: of every group one unit stays, and as many as align it."""
+"""Compute the minimum retention of whole channels: one unit of every group, rounded up by alignment."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from hubslice.graph.channel_groups import ChannelMap
 from hubslice.recipe.slicing import ChannelSlicing, Method
 from hubslice.slicing.cutting import Cutting, eligible
 
-STEPS = (8, 4, 2, 1)  # alignments to try in place of one that keeps too much
-MUCH = 0.5  # of what may be sliced: where no less can be kept that is told before a search
-NEAR = 1e-6  # shares that differ by less are the same
+STEPS = (8, 4, 2, 1)  # alignments to suggest instead of one that keeps too much
+MUCH = 0.5  # share of the sliceable weights; a higher minimum is reported before a search
+NEAR = 1e-6  # shares that differ by less are equal
 
 
 @dataclass(frozen=True)
 class Reach:
-    """The least that can be kept of `counted`, the weights or multiplications of the layers that may be sliced."""
+    """The minimum that can be kept of `counted`, the weights or multiplications of the sliceable layers."""
 
     cutting: Cutting
     align: int
     counted: str
 
     def least(self, align: int) -> float:
-        """The share that is kept where of every group as little is kept as this alignment allows."""
+        """Return the share that is kept if every group keeps as little as this alignment allows."""
         groups = self.cutting.groups
         return self.cutting.fewest(align) / self.cutting.weights if groups and self.cutting.weights else 0.0
 
     @property
     def floor(self) -> float:
-        """The least share with the recipe's alignment."""
+        """The minimum share with the recipe's alignment."""
         return self.least(self.align)
 
     def lower(self, wanted: float) -> str:
-        """What to set to get as low as is wanted, or as low as can be, in a few words; nothing if nothing helps."""
+        """Return the setting that reaches `wanted`, or the lowest possible share; empty if none helps."""
         for align in STEPS:
             if align < self.align and self.least(align) <= wanted + NEAR:
                 return f"set slice.align={align}, which allows {self.least(align):.1%}"
@@ -46,7 +46,7 @@ class Reach:
         return ""
 
     def check(self, key: str, given: float, retention: float) -> None:
-        """Make sure that no more than the share `retention` can be kept, as the recipe's `key: given` asks.
+        """Check that the share `retention`, which the recipe requests as `key: given`, can be reached.
 
         Raises:
             SliceError: even the fewest channels are more.
@@ -71,17 +71,17 @@ def reach_of(
     channels: ChannelMap,
     uses: Mapping[str, int] | None,
 ) -> Reach:
-    """What a slice of whole channels can reach; `shapes` are the model's parameters, without the classifier's.
+    """Return the reach of a slice of whole channels; `shapes` are the model's parameters without the classifier's.
 
     Raises:
-        SliceError: no channels can be taken out of the layers that the recipe selects.
+        SliceError: no channels can be removed from the layers that the recipe selects.
     """
     counted = "multiplications" if uses is not None else "weights"
     return Reach(Cutting(eligible(channels, kinds, params.layers), shapes, uses), params.align, counted)
 
 
 def check_reach(params: Method, reach: Reach) -> None:
-    """Make sure that the share which the recipe names can be reached, before anything is searched or ranked.
+    """Check that the share requested by the recipe can be reached, before anything is searched or ranked.
 
     Raises:
         SliceError: it cannot.
@@ -91,7 +91,7 @@ def check_reach(params: Method, reach: Reach) -> None:
 
 
 def tell_floor(reach: Reach) -> None:
-    """Warn that a search for as little as possible can keep no less, whatever its other settings."""
+    """Warn of the minimum for a search that keeps as little as possible, whatever its other settings."""
     lower = reach.lower(0.0)
     warnings.warn(
         f"with slice.align: {reach.align} no less than {reach.floor:.1%} of the {reach.counted} of the layers that may "
@@ -102,6 +102,6 @@ def tell_floor(reach: Reach) -> None:
 
 
 def _to_keep(key: str, floor: float) -> str:
-    """The nearest value of the key that can be had, rounded to the side that can."""
+    """Return the nearest value of the key that can be reached, rounded in the safe direction."""
     value = np.ceil(1000 * floor) / 1000 if key == "slice.retention" else np.floor(1000 * (1 - floor)) / 1000
     return f"{key}={value:g}"

@@ -1,4 +1,4 @@
-"""The slicing methods, and the one way to run them."""
+"""The registry of slicing methods, and the functions that run them."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ class Slicer:
 
     @property
     def name(self) -> str:
-        """The recipe's word for it."""
+        """The method's name in recipes."""
         return str(self.params.model_fields["method"].default)
 
     @property
     def title(self) -> str:
-        """What reports and cards call it."""
+        """The method's title in reports and cards."""
         return self.params.title or self.name
 
     @property
     def reference(self) -> str:
-        """Whom to cite."""
+        """The publication to cite."""
         return self.params.reference
 
 
@@ -76,10 +76,10 @@ SLICERS = (
 
 
 def slicer(method: str) -> Slicer:
-    """The method of this name: hubslice's own, or that of another package.
+    """Return the method of this name, from hubslice or another package.
 
     Raises:
-        SliceError: there is none, as where a package that brought it is not installed.
+        SliceError: there is none, for example because its package is not installed.
     """
     others = (Slicer(params, getattr(params, "rank", None), getattr(params, "rank_units", None)) for params in METHODS)
     for entry in (*SLICERS, *others):
@@ -98,13 +98,13 @@ def make_slice(
     classifier: frozenset[str],
     seed: int,
 ) -> Slice:
-    """The slice of single weights that the method of `params` makes; of `none` it judges no parameter.
+    """Return the slice of single weights computed by the method of `params`; the method `none` slices no parameter.
 
-    `weights` are the model's parameters by name, `classifier` the names of those that are never sliced; `known` is
-    the profile, for methods that use coverage, or the contributions, for those that use dynamic slices.
+    `weights` are the model's parameters by name, `classifier` the names of those that are never sliced; `known` is the
+    profile, for methods that use coverage, or the contributions, for those that use dynamic slices.
 
     Raises:
-        SliceError: the layers that the recipe selects do not exist, or what is known is of another model.
+        SliceError: the layers that the recipe selects do not exist, or `known` belongs to another model.
     """
     entry = slicer(params.method)
     if not params.slices:
@@ -127,12 +127,12 @@ def make_channel_slice(
     uses: Mapping[str, int] | None = None,
     known: Known = None,
 ) -> Slice:
-    """The slice of whole channels that the method of `params` makes; otherwise as `make_slice`.
+    """Return the slice of whole channels computed by the method of `params`; otherwise like `make_slice`.
 
-    `uses` are those of `hubslice.graph.uses`, where multiplications count and not weights.
+    `uses` are those of `hubslice.graph.uses`, if multiplications count instead of weights.
 
     Raises:
-        SliceError: no channels can be taken out of the layers that the recipe selects.
+        SliceError: no channels can be removed from the layers that the recipe selects.
     """
     entry = slicer(params.method)
     assert entry.units is not None
@@ -145,5 +145,5 @@ def make_channel_slice(
 
 
 def kinds_of(neurons: NeuronMap) -> dict[str, str]:
-    """The kind of layer of each mapped weight."""
+    """Return the kind of layer of each mapped weight."""
     return {layer.parameter: layer.kind for layer in neurons.layers}

@@ -13,17 +13,17 @@ from hubslice.slicing.ranking import above_lowest, ascending_ranks
 
 
 def remos(chosen: Sequence[Candidate], profile: Profile, params: RemosParams, seed: int) -> np.ndarray:
-    """Relevant weights: flat booleans over all candidates, in canonical order.
+    """Return the relevant weights: flat booleans over all candidates, in canonical order.
 
-    A weight's order is its coverage rank minus its magnitude rank, both ascending over the whole network; the smallest
-    orders, large weights that the task seldom uses, are irrelevant. All weights of a kernel slice share the coverage
-    rank at which the slice starts. Ties keep the order layer, input channel, output channel.
+    A weight's order is its coverage rank minus its magnitude rank, both ascending over the whole network; weights with
+    the smallest orders, large weights that the task seldom uses, are irrelevant. All weights of a kernel slice share
+    the coverage rank at which the slice starts. Ties keep the order layer, input channel, output channel.
 
     The authors' code sorts Python tuples and adds ranks in float32, which loses exactness above 2^24 weights; here
-    ranks are integers. `magnitude: layer_scaled` is ours: on compact networks the global magnitude rank empties the
-    small early layers, whose weights are large.
+    ranks are integers. `magnitude: layer_scaled` is an extension: in compact networks the global magnitude rank empties
+    the small early layers, whose weights are large.
     """
-    del seed  # nothing is drawn
+    del seed  # the method is deterministic
     coverage = np.concatenate([candidate.coverage(profile).reshape(-1) for candidate in chosen])
     kernel = np.concatenate([np.full(c.weight[..., 0].size, c.weight.shape[2]) for c in chosen])
     by_coverage = np.argsort(coverage, kind="stable")

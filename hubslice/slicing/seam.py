@@ -1,12 +1,12 @@
-"""SeaM: the weights that a task needs, found by gradient search over binary gates.
+"""SeaM: find the weights that a task needs by gradient search over binary gates.
 
 Qi et al., *Reusing Deep Neural Network Models through Model Re-engineering*, ICSE 2023. The loss is that of the task
 plus alpha times the share of weights kept; the network's own weights never change, its BatchNorm stays in evaluation
-mode, and a classifier learns along. Where we differ from the authors' code: epochs are judged on a validation split,
-not on the test set; the classifier takes the place of the original one instead of following it, so that stock code
-loads the result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps,
-which breaks compact networks before the search has begun: ours start at the rank of their weights' magnitude, or of
-their squared gradients.
+mode, and a classifier is trained along. Differences from the authors' code: epochs are evaluated on a validation split,
+not on the test set; the classifier replaces the original one instead of following it, so that stock code loads the
+result; whole channels can be searched for. And scores that all start at 1 reach 0 in the same few steps, which breaks
+compact networks before the search has begun: here they start at the rank of their weights' magnitude, or of their
+squared gradients.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from hubslice.models.layout import training_layout
 from hubslice.recipe.seam import SeamParams
 from hubslice.slicing.gates import Gates
 
-# Batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).
+# Yields the batches of an epoch, by its number: (uint8 [N, C, H, W], class indices [N]).
 EpochOf = Callable[[int], Iterable[tuple[Encoded, Tensor]]]
 
 
 class _State(nn.Module):
-    """What a search changes, for its checkpoint."""
+    """Everything that a search changes, for its checkpoint."""
 
     def __init__(self, gates: Gates, classifier: Sequence[nn.Parameter]) -> None:
         super().__init__()
@@ -60,15 +60,15 @@ def search(
     reporter: Reporter,
     bf16: bool | None = None,
 ) -> tuple[dict[str, np.ndarray], SearchHistory]:
-    """Masks by parameter name, and how they were found.
+    """Search for masks; returns them by parameter name, with the history of the search.
 
-    `model` has the task's classifier and lies on the device to search on; it ends with the gates written into it.
-    `batches` gives an epoch of `steps` batches, the same for the same number; `validate` the accuracy of the model as
-    it is. After each epoch the search can be killed; it then goes on from `checkpoint`. `bf16` is whether steps compute
-    in bfloat16, by default where the device is a CUDA device.
+    `model` has the task's classifier and is on the device to search on; at the end the gates are written into it.
+    `batches` yields an epoch of `steps` batches, the same for the same number; `validate` returns the accuracy of the
+    current model. After each epoch the search can be killed; it then resumes from `checkpoint`. `bf16` selects bfloat16
+    computation, by default on CUDA devices.
 
     Raises:
-        SliceError: the retention or the accuracy that was asked for is not reached.
+        SliceError: the requested retention or accuracy is not reached.
     """
     module = model.module.eval()
     head = list(model.head.parameters.values())
@@ -152,7 +152,7 @@ def _value(rate: Rate) -> float:
 
 
 def accuracy_floor(whole: float, params: SeamParams) -> float:
-    """The validation accuracy that is asked for where all weights reach `whole`."""
+    """Return the required validation accuracy if all weights reach `whole`."""
     return whole - (params.max_accuracy_drop or 0.0)
 
 
@@ -161,15 +161,15 @@ def _reached(epochs: list[SearchEpoch], params: SeamParams) -> bool:
 
 
 def _enough(retention: float, params: SeamParams) -> bool:
-    """Whether the target is met: the gates then stay as they are to the end of the epoch, or it would be overshot."""
+    """Return whether the target is met: the gates then stay fixed until the end of the epoch to avoid overshooting."""
     return params.retention is not None and retention <= params.retention
 
 
 def chosen_epoch(epochs: Sequence[SearchEpoch], whole: float, params: SeamParams) -> int:
-    """The epoch to keep: least retention (to a tenth of a percent) at or above the accuracy floor, then accuracy.
+    """Return the epoch to keep: minimum retention (in tenths of a percent) above the accuracy floor, then accuracy.
 
-    As published, where no epoch is, the largest accuracy minus retention counts. With a target for the retention it is
-    the first epoch that reaches it.
+    As published, if no epoch reaches the floor, the largest accuracy minus retention counts. With a target for the
+    retention it is the first epoch that reaches it.
     """
     target = params.retention
     if target is not None:
@@ -186,7 +186,7 @@ def chosen_epoch(epochs: Sequence[SearchEpoch], whole: float, params: SeamParams
 
 
 def _require(history: SearchHistory, params: SeamParams) -> None:
-    """Raise SliceError unless targets were met, telling what was reached."""
+    """Raise SliceError unless targets were met, reporting what was reached."""
     result = history.result
     if params.retention is None:
         if params.max_accuracy_drop is not None and _value(result.validation) < history.floor:

@@ -1,4 +1,4 @@
-"""Slices of whole channels by an importance of each unit, as baselines: magnitude pruning and chance."""
+"""Baseline slices of whole channels by importance of each unit: magnitude pruning and random."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hubslice.slicing.cutting import Cutting, aligned
 def unit_magnitudes(
     groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int, known: object = None
 ) -> list[np.ndarray]:
-    """Euclidean norm of the weights that make each unit, divided by the mean of its group: float [units] each.
+    """Return the Euclidean norm of each unit's weights, divided by the mean of its group: float [units] each.
 
-    The scale of a group says more of its place in the network than of its importance (Fang et al., *DepGraph*, CVPR
+    The scale of a group reflects its position in the network more than its importance (Fang et al., *DepGraph*, CVPR
     2023, normalise likewise).
     """
     del known, seed
@@ -35,7 +35,7 @@ def unit_magnitudes(
 def unit_chances(
     groups: Sequence[ChannelGroup], weights: Mapping[str, np.ndarray], seed: int, known: object = None
 ) -> list[np.ndarray]:
-    """A seeded random number for each unit: float [units] each."""
+    """Return a seeded random number for each unit: float [units] each."""
     del weights, known
     rng = np.random.default_rng(seed)
     return [rng.random(group.units) for group in groups]
@@ -44,10 +44,10 @@ def unit_chances(
 def most_important(
     cutting: Cutting, importance: Sequence[np.ndarray], retention: float, align: int = 1
 ) -> list[np.ndarray]:
-    """As many of the most important units as make up no more than this share of the weights: bool [units] each.
+    """Return as many of the most important units as fit into this share of the weights: bool [units] each.
 
-    The best unit of every group stays, or the network would be cut through; `retention` is missed where these, with
-    what aligns them, weigh more.
+    The best unit of every group is kept, or the network would be disconnected; `retention` is exceeded if these, with
+    alignment, have more weights.
     """
     limits = np.append(np.sort(np.concatenate(importance)), np.inf)
 
@@ -57,7 +57,7 @@ def most_important(
             for group, values in zip(cutting.groups, importance, strict=True)
         ]
 
-    low, high = 0, len(limits) - 1  # the lowest limit that is high enough lies in [low, high]
+    low, high = 0, len(limits) - 1  # the smallest sufficient limit is in [low, high]
     while low < high:
         middle = (low + high) // 2
         if cutting.kept(kept(limits[middle])) <= retention * cutting.weights:

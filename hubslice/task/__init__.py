@@ -1,1 +1,1 @@
-"""Labelled data through `datasets`: splits, classes, groups, and what of a folder is data."""
+"""Labelled data loaded with `datasets`: splits, classes, groups, and the selection of files in a folder."""

@@ -1,6 +1,6 @@
-"""Arrow files, as `save_to_disk` writes them: streams of rows that are read where they lie, without unpacking.
+"""Check Arrow files from `save_to_disk`: streams of rows that are memory-mapped without unpacking.
 
-Compressed ones, which `datasets` reads but does not write, would be unpacked at once whatever they become.
+Compressed files, which `datasets` reads but does not write, would be decompressed at once, to any size.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
 from hubslice.task.parquet_size import limit_of, too_large, written_out
 
-_FILE: Final = b"ARROW1"  # a file with an index at its end, which may name any part of it as rows
-_ROW: Final = 8  # bytes that a value takes at least once it is read; a column of nulls has no bytes at all
-# Places in Arrow's flatbuffers: the part of a message, the rows of a dictionary, how rows are compressed.
+_FILE: Final = b"ARROW1"  # a file with an index at its end, which may refer to any part of it as rows
+_ROW: Final = 8  # minimum bytes of a value once it is read; a column of nulls has no bytes at all
+# Positions in Arrow's flatbuffers: a message's header, the rows of a dictionary, the compression of rows.
 _HEADER, _DATA, _COMPRESSION = 2, 1, 3
 _HINT: Final = "write the rows as parquet, or save them anew with Dataset.save_to_disk"
 
 
 def check_arrow(path: Path) -> None:
-    """Refuse an Arrow file that is compressed or far larger than it looks.
+    """Refuse an Arrow file that is compressed or unpacks to far more than its size.
 
     Raises:
-        DataError: it is, or an index leads to its rows.
-        OSError, pyarrow.ArrowException: it is no Arrow stream.
+        DataError: it is, or its rows are located by an index.
+        OSError, pyarrow.ArrowException: it is not an Arrow stream.
     """
     with path.open("rb") as file:
         if file.read(len(_FILE)) == _FILE:
@@ -47,7 +47,7 @@ def check_arrow(path: Path) -> None:
 
 
 def _compressed(message: Any) -> bool:
-    """Whether the rows of a message are; pyarrow has looked at its places, which lie within."""
+    """Return whether a message's rows are compressed; pyarrow has already checked that its offsets are in range."""
     content = message.metadata.to_pybytes()
     (root,) = unpack_from("<I", content)
     part = _follow(content, root, _HEADER)
@@ -57,7 +57,7 @@ def _compressed(message: Any) -> bool:
 
 
 def _follow(content: bytes, table: int, field: int) -> int | None:
-    """Where the field of a flatbuffers table leads to; None where the table does not have it."""
+    """Return the position of a field of a flatbuffers table; None if the table does not have it."""
     places = table - unpack_from("<i", content, table)[0]
     at = 4 + 2 * field
     if at >= unpack_from("<H", content, places)[0]:

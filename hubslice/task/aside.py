@@ -1,4 +1,4 @@
-"""Files of a folder that are no rows: why, how many, and what the user is told of them."""
+"""Count and report files of a folder that are not read as data, by reason."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from enum import StrEnum
 from hubslice.core.errors import DataError, HubsliceWarning
 from hubslice.core.escaping import named
 
-MOST = 10  # one file out of so many may be left out, unless the recipe allows more
-_TOLD = 3  # files that a line names
+MOST = 10  # one file in this many may be left out, unless the recipe allows more
+_TOLD = 3  # number of files listed in a line
 
 
 class Reason(StrEnum):
-    """Why a file is not read, to follow `3 files are left out, `."""
+    """The reason why files are not read, completing `3 files are left out, `."""
 
     LITTER = "left there by systems, tools and repositories"
     RUN = "what hubslice wrote in run folders"
@@ -34,7 +34,7 @@ _BY_TOOLS = (Reason.LITTER, Reason.RUN)
 
 
 class Aside:
-    """What is left out of a folder, by reason; places are relative to the folder."""
+    """The files left out of a folder, by reason; places are relative to the folder."""
 
     def __init__(self) -> None:
         self._places: dict[Reason, list[str]] = {}
@@ -44,7 +44,7 @@ class Aside:
         self._places.setdefault(reason, []).append(place)
 
     def take(self, place: str) -> bool:
-        """Whether the file was left out; it is no longer."""
+        """Remove the file from those left out; returns whether it was one of them."""
         for places in self._places.values():
             if place in places:
                 places.remove(place)
@@ -52,23 +52,23 @@ class Aside:
         return False
 
     def of(self, reason: Reason) -> list[str]:
-        """The places left out for a reason, sorted."""
+        """Return the places left out for a reason, sorted."""
         return sorted(self._places.get(reason, ()))
 
     def counts(self) -> dict[str, int]:
-        """Files by reason; what tools write, and every tool leaves aside, does not count."""
+        """Return the number of files by reason, without files written by tools, which all tools ignore."""
         return {str(reason): len(self._places[reason]) for reason in self._reasons() if reason not in _BY_TOOLS}
 
     def tell(self, name: str) -> None:
-        """Warn of what is left out of the folder of this name: a line for each reason."""
+        """Warn about what is left out of the folder of this name: one line for each reason."""
         for reason in self._reasons():
             tell(f"{name}: {self._line(reason)}")
 
     def check(self, name: str, rows: int, *, allowed: bool, mend: str) -> None:
-        """See that not too much is left out.
+        """Check that not too many files are left out.
 
         Raises:
-            DataError: more than one of MOST files is, and the recipe does not allow it.
+            DataError: more than one in MOST files is left out, and the recipe does not allow it.
         """
         out = sum(self.counts().values())
         if allowed or out * MOST <= out + rows:
@@ -87,24 +87,24 @@ class Aside:
 
 
 def tell(message: str) -> None:
-    """Tell the user how their data is taken."""
+    """Inform the user how their data is interpreted."""
     warnings.warn(message, HubsliceWarning, stacklevel=2)
 
 
 def some(names: Iterable[str], most: int = _TOLD) -> str:
-    """The first few names, and how many more there are."""
+    """Return the first few names, and the number of others."""
     every = [named(each) for each in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 
 
 def number(count: int, one: str, several: str) -> str:
-    """`1 file is`, `2,000 files are`."""
+    """Return `1 file is` or `2,000 files are`."""
     return f"{count:,} {one if count == 1 else several}"
 
 
 def _endings(places: list[str]) -> str:
-    """How often the files have which ending, the most frequent ones."""
+    """Return the most frequent extensions of the files with their counts."""
     found = Counter(_ending(place) for place in places).most_common()
     told = [f"{count:,} {ending}" for ending, count in sorted(found, key=lambda each: (-each[1], each[0]))]
     return some(told)

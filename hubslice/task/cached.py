@@ -1,4 +1,4 @@
-"""What the cache of `datasets` holds of a data set on the Hub, and which of its configurations is meant without a name.
+"""Find datasets of the Hub in the cache of `datasets`, and the default configuration.
 
 The rows of a configuration at a commit are a folder of Arrow files: ROOT/OWNER___NAME/CONFIGURATION/VERSION/COMMIT.
 """
@@ -25,15 +25,15 @@ from hubslice.recipe.schema import DataParams
 from hubslice.task.data_card import what_is_said
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-_ONLY = "default"  # the configuration of a data set that names none
-# In a folder of rows: they are those that the Hub gives without a configuration's name, and their files had the Hub's
-# checksums. `datasets` deletes it with the folder when it makes the rows anew.
+_ONLY = "default"  # the configuration of a dataset that names none
+# A marker file in a folder of rows: they belong to the default configuration, and the source files matched the Hub's
+# checksums. `datasets` deletes it with the folder when it rebuilds the rows.
 _NOTE = "checked-by-hubslice"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one configuration at one commit, and the folder that holds them."""
+    """The rows of one configuration at one commit, and the folder that contains them."""
 
     folder: Path
     config: str
@@ -41,7 +41,7 @@ class Rows:
     commit: str
 
     def open(self, path: str) -> Any:
-        """All splits of the data set `path`."""
+        """Open all splits of the dataset `path`."""
         builder = Cache(
             dataset_name=path.rpartition("/")[2],
             repo_id=path,
@@ -53,7 +53,7 @@ class Rows:
 
 
 def held(path: str) -> list[Rows]:
-    """All rows of a data set that are in the cache, in the order of their configurations."""
+    """Return all rows of a dataset in the cache, sorted by configuration."""
     owner, slash, name = path.rpartition("/")
     root = Path(datasets.config.HF_DATASETS_CACHE).expanduser()
     found = []
@@ -66,9 +66,9 @@ def held(path: str) -> list[Rows]:
 
 
 def at_revision(params: DataParams) -> list[Rows]:
-    """What the cache holds, of any configuration, for the commit that the revision meant when it was last asked for.
+    """Return the cached rows, of any configuration, for the commit that the revision last resolved to.
 
-    Without a note of that, the only commit that is there, if no revision is wanted.
+    If that was not recorded and no revision is requested, the only cached commit is used.
     """
     every = held(params.path)
     wanted = params.revision or constants.DEFAULT_REVISION
@@ -82,7 +82,7 @@ def at_revision(params: DataParams) -> list[Rows]:
 
 
 def usual(path: str, found: list[Rows]) -> Rows | None:
-    """Those rows of one commit that the Hub would give without a configuration's name; None if they are not there."""
+    """Return the rows of one commit that belong to the default configuration; None if they are not cached."""
     noted = [each for each in found if noted_at(each.folder)]
     if noted or not found:
         return noted[0] if noted else None
@@ -91,42 +91,42 @@ def usual(path: str, found: list[Rows]) -> Rows | None:
 
 
 def snapshot(path: str, commit: str) -> Path:
-    """Where the Hub's cache has the files of a data set at a commit; it need not exist."""
+    """Return the folder of a dataset's files at a commit in the Hub's cache; it need not exist."""
     return _repository(path) / "snapshots" / commit
 
 
 def places_of(path: str) -> tuple[Path, ...]:
-    """Where files of a data set on the Hub lie: in its own folder of the Hub's cache, or unpacked by `datasets`."""
+    """Return where files of a Hub dataset are stored: in its folder of the Hub's cache, or extracted by `datasets`."""
     return _repository(path), Path(datasets.config.DOWNLOADED_DATASETS_PATH).expanduser()
 
 
 def remember(params: DataParams, commit: str) -> None:
-    """Note in the Hub's cache which commit the revision meant, for when there is no network."""
+    """Record in the Hub's cache which commit the revision resolved to, for offline use."""
     note = _reference(params)
     if note is not None and not (note.is_file() and note.read_text() == commit):
         write_atomically(note, commit)
 
 
 def folder_of(splits: Mapping[str, Any], commit: str) -> Path | None:
-    """The folder of the cache that the splits were opened from."""
+    """Return the folder of the cache that the splits were opened from."""
     files = [Path(each["filename"]) for rows in splits.values() for each in rows.cache_files]
     return files[0].parent if files and files[0].parent.name == commit else None
 
 
 def noted_at(folder: Path | None) -> bool:
-    """Whether the rows in that folder are known to be the usual ones, of checked files."""
+    """Return whether the rows in that folder are marked: default configuration, verified files."""
     return folder is not None and (folder / _NOTE).is_file()
 
 
 def note_at(folder: Path | None) -> None:
-    """Note that they are; a cache that may only be read goes without."""
+    """Mark the rows in that folder; a read-only cache is left unmarked."""
     if folder is not None:
         with suppress(OSError):
             write_atomically(folder / _NOTE, "")
 
 
 def usual_name(path: str, commit: str) -> str | None:
-    """The configuration that `datasets` takes without a name, by the metadata that is cached; None if it takes none.
+    """Return the default configuration of `datasets` according to the cached metadata; None if there is none.
 
     Raises:
         DataError: the metadata cannot be read within limits.
@@ -134,13 +134,13 @@ def usual_name(path: str, commit: str) -> str | None:
     try:
         configs = MetadataConfigs.from_dataset_card_data(what_is_said(snapshot(path, commit), path))
         name: str | None = configs.get_default_config_name() if configs else _ONLY
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # it would take none of these
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):  # `datasets` would reject these as well
         return None
     return name
 
 
 def _configuration(facts: Path) -> str | None:
-    """The configuration's name; a folder of another name was made with options of the caller's own."""
+    """Return the configuration's name; a folder with another name was built with custom options of the caller."""
     try:
         return str(json.loads(facts.read_text(encoding="utf-8"))["config_name"])
     except (ValueError, LookupError, TypeError):
@@ -148,7 +148,7 @@ def _configuration(facts: Path) -> str | None:
 
 
 def _reference(params: DataParams) -> Path | None:
-    """Where the Hub's cache notes which commit a branch or tag meant; None where the revision is a commit."""
+    """Return where the Hub's cache records the commit of a branch or tag; None if the revision is a commit."""
     revision = params.revision or constants.DEFAULT_REVISION
     return None if COMMIT.fullmatch(revision) else _repository(params.path) / "refs" / revision
 

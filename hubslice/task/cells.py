@@ -1,4 +1,4 @@
-"""The column with a task's inputs: what its cells hold, and how they are read."""
+"""The input column of a task: the contents of its cells, and how they are read."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from hubslice.modality.modality import Raw
 from hubslice.recipe.schema import DataParams
 from hubslice.recipe.transparency import Transparency
 
-Locate = Callable[[str], Path]  # where the file of a path lies that a cell names
+Locate = Callable[[str], Path]  # locates the file of a path in a cell
 
 
 class Cells(ABC, Generic[Raw]):
-    """Cells of one kind, as `datasets` gives them."""
+    """Cells of one kind, as `datasets` returns them."""
 
-    one: ClassVar[str]  # what a cell holds
+    one: ClassVar[str]  # the noun for a cell's contents
 
     @abstractmethod
     def cast(self, rows: Any, column: str) -> Any:
-        """The rows (`datasets.Dataset`) with the column as `read` wants it.
+        """Cast the column of the rows (`datasets.Dataset`) for `read`.
 
         Raises:
-            RuntimeError, TypeError, ValueError: it holds something else.
+            RuntimeError, TypeError, ValueError: the column contains something else.
         """
 
     @abstractmethod
     def empty(self, cell: Any) -> bool:
-        """Whether there is no input."""
+        """Return whether the cell has no input."""
 
     @abstractmethod
     def stored(self, cell: Any, locate: Locate) -> bytes | Path:
-        """The input of a cell that is not empty, as it is stored: its bytes, or the file that holds it."""
+        """Return the stored input of a non-empty cell: its bytes, or the path of its file."""
 
     @abstractmethod
     def read(self, cell: Any, locate: Locate) -> Raw:
-        """The input of a cell that is not empty; not to be changed.
+        """Read the input of a non-empty cell; must not be modified.
 
         Raises:
-            Exception: whatever a library stumbles over in a broken file.
+            Exception: anything that a library raises for a broken file.
         """
 
     @abstractmethod
     def path(self, cell: Any) -> str | None:
-        """The path of the file that a cell, which is not empty, names in place of holding the input."""
+        """Return the path of the file that a non-empty cell refers to instead of containing the input."""
 
     @abstractmethod
     def size(self, item: Raw) -> int:
-        """How many bytes an input takes in memory."""
+        """Return the size of an input in memory, in bytes."""
 
 
 class ImageCells(Cells[Image.Image]):
-    """Images in RGB: cells are the `bytes` of their files, or the `path` where one lies."""
+    """RGB images: cells contain the `bytes` of an image file, or its `path`."""
 
     one = "image"
 
@@ -86,5 +86,5 @@ class ImageCells(Cells[Image.Image]):
 
 
 def cells_of(params: DataParams) -> Cells[Any]:
-    """How the inputs of a task are stored."""
+    """Return the kind of cells in which a task's inputs are stored."""
     return ImageCells(params.transparency)

@@ -1,4 +1,4 @@
-"""The files of a data set, as `datasets` fetched them, against the Hub's checksums, which it does not look at."""
+"""Verify cached files of a dataset against the Hub's checksums, which `datasets` does not check."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class _Silent(tqdm):
 
 
 def heal(path: str, commit: str, client: Client) -> bool:
-    """Fetch anew what the cache holds of the data set and is not as the Hub lists it; whether there was any.
+    """Download again cached files of the dataset that do not match the Hub's checksums; returns whether there were any.
 
     Reads all its files that are in the cache.
 
     Raises:
-        IntegrityError: it came wrong once more.
-        Exception: whatever huggingface_hub raises.
+        IntegrityError: a file is wrong again.
+        Exception: anything that huggingface_hub raises.
     """
     wrong = _wrong(path, commit, client)
     for name, expected in wrong.items():
@@ -45,8 +45,8 @@ def heal(path: str, commit: str, client: Client) -> bool:
 
 
 def _wrong(path: str, commit: str, client: Client) -> dict[str, str]:
-    """The checksums that such files should have, by their paths."""
+    """Return the expected checksums of files that do not match, by path."""
     if not snapshot(path, commit).is_dir():
-        return {}  # others cleared it, and kept the rows
+        return {}  # the files were deleted, and the rows kept
     checked = client.api.verify_repo_checksums(path, repo_type="dataset", revision=commit)
     return {each["path"]: each["expected"] for each in checked.mismatches}

@@ -1,4 +1,4 @@
-"""A smaller task out of a larger one: some of its classes, or some against all others."""
+"""Derive a smaller task from a larger one: some of its classes, or some against the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def only(targets: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The samples of these classes: their places and new class indices, int64 [n] each.
+    """Select the samples of these classes: their positions and new class indices, int64 [n] each.
 
     `targets` are class indices, int64 [samples]; the n-th of `classes` becomes class n.
     """
@@ -16,15 +16,15 @@ def only(targets: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def against_rest(targets: np.ndarray, classes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """All samples of these classes (now class 0) and as many others (class 1): places and class indices as `only`.
+    """Select all samples of these classes (new class 0) and equally many others (class 1).
 
-    The others are drawn with the seed, of every other class the same number as far as it has them. Where there are
-    fewer others than samples of the classes, all of them are taken.
+    Returns positions and class indices as in `only`. The others are drawn with the seed, the same number from every
+    other class as far as it has enough. If there are fewer others than samples of the classes, all of them are used.
     """
     wanted = np.isin(targets, classes)
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.flatnonzero(~wanted))
-    # Dealt round by round, one of every class, the classes in the order in which the draw names them.
+    # Deal round by round, one sample of every class, with the classes in the drawn order.
     rounds = np.empty(len(others), dtype=np.int64)
     for target in np.unique(targets[others]):
         own = targets[others] == target

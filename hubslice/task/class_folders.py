@@ -1,6 +1,6 @@
-"""Which folders are splits and which are classes, from the places of a folder's images.
+"""Determine which folders are splits and which are classes, from the paths of a folder's images.
 
-The table in the README says the rules. Names of files never decide anything.
+The table in the README lists the rules. File names are never used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hubslice.task.aside import Aside, Reason, number, some, tell
 from hubslice.task.labels import in_order, normal
 from hubslice.task.split_words import SPELLINGS, mentioned_split_of, numbered_split_of, split_names, split_of
 
-ONLY = "train"  # the split of data that has no splits, as `datasets` calls it
+ONLY = "train"  # the split of data without splits, as in `datasets`
 IMAGES = frozenset({"image", "images", "img", "imgs", "jpegimages", "input", "inputs"})
 MARKS = frozenset({"mask", "masks", "gt", "groundtruth", "annotation", "annotations", "label", "labels"}) | {
     "segmentation",
@@ -31,35 +31,35 @@ ALLOW = "set data.allow_skipped: true to go on without them"
 
 @dataclass(frozen=True)
 class Layout:
-    """The topmost folders that are splits, with the splits' names; none where the topmost folders are classes."""
+    """The top-level folders that are splits, with the splits' names; empty if the top-level folders are classes."""
 
     splits: dict[str, str]
 
     def split(self, place: str) -> str | None:
-        """The split of an image; None where it lies in none."""
+        """Return the split of an image; None if it is in none."""
         return self.splits.get(place.partition("/")[0]) if self.splits else ONLY
 
     def label(self, place: str) -> str | None:
-        """The class folder of an image, below its split; None where it lies in none."""
+        """Return the class folder of an image, below its split; None if it is in none."""
         folders = place.split("/")[:-1]
         at = 1 if self.splits else 0
         return normal(folders[at]) if len(folders) > at else None
 
     def deeper(self, place: str) -> str | None:
-        """The folder of an image that lies deeper than in its class folder."""
+        """Return the folder of an image below its class folder, if there is one."""
         folder = place.rpartition("/")[0]
         return folder if folder.count("/") > (1 if self.splits else 0) else None
 
 
 def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) -> Layout:
-    """How the images are laid out: class/image, or split/class/image; with `metadata` files there may be no classes.
+    """Determine the layout: class/image, or split/class/image; with `metadata` files classes are optional.
 
     Raises:
-        DataError: the topmost folders are neither all splits nor all classes, or images lie in no folder at all.
+        DataError: the top-level folders are neither all splits nor all classes, or images are in no folder at all.
     """
     labelled = bool(metadata)
     tables = {place.rpartition("/")[0] for place in metadata}
-    below: dict[str, list[int]] = {}  # by topmost folder: how many images lie in it, and in folders of it
+    below: dict[str, list[int]] = {}  # number of images in each top-level folder and its subfolders
     for place in images:
         top, slash, rest = place.partition("/")
         if slash:
@@ -101,11 +101,13 @@ def layout_of(images: Iterable[str], source: str, metadata: Sequence[str] = ()) 
 def classes_of(
     images: Iterable[str], folders: Iterable[str], layout: Layout, source: str, aside: Aside, *, allowed: bool
 ) -> dict[str, list[tuple[str, str]]]:
-    """By split: every image with its class, in the order of the images. Images in no class are put `aside`.
+    """Return every image with its class, by split, in the order of the images.
+
+    Images in no class are left out and recorded in `aside`.
 
     Raises:
-        DataError: a class or split has no images, which is not `allowed`, or the splits lie in the class folders, or
-            the folders are rather images and what is marked in them.
+        DataError: a class or split has no images, which is not `allowed`, or the splits are in the class folders, or
+            the folders look like images and their segmentation masks.
     """
     rows: dict[str, list[tuple[str, str]]] = {name: [] for name in layout.splits.values()} or {ONLY: []}
     deeper: dict[str, int] = defaultdict(int)
@@ -125,20 +127,20 @@ def classes_of(
 
 
 def order(rows: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
-    """The classes of all splits in their order."""
+    """Return the sorted classes of all splits."""
     return in_order(label for found in rows.values() for _, label in found)
 
 
 def tell_splits(layout: Layout, source: str) -> None:
-    """Tell which folders are which splits where they are not simply called so."""
+    """Inform the user which folders are splits if their names differ from the splits' names."""
     told = [f"{named(folder)}/ is {name}" for folder, name in layout.splits.items() if folder != name]
     if told:
         tell(f"{source}: its folders are splits: {', '.join(told)}")
 
 
 def _check_mentioned(around: Iterable[str], source: str) -> None:
-    """Refuse folders around folders that only mention splits, as `01_train` and `02_val` do: they would be classes."""
-    alike: dict[str, dict[str, str]] = defaultdict(dict)  # by the rest of their names: their splits
+    """Refuse parent folders whose names only contain a split's, as `01_train` and `02_val`: they would be classes."""
+    alike: dict[str, dict[str, str]] = defaultdict(dict)  # splits by the rest of the name
     for top in sorted(around):
         split, rest = mentioned_split_of(top)
         if split is not None:
@@ -155,7 +157,7 @@ def _check_mentioned(around: Iterable[str], source: str) -> None:
 
 
 def _are_splits(tops: Iterable[str]) -> bool:
-    """Whether all these folders, which hold images, are rather splits than classes: `train`, `test1`."""
+    """Return whether these folders with images are more likely splits than classes: `train`, `test1`."""
     splits = {numbered_split_of(top) for top in tops}
     return None not in splits and (len(splits) > 1 or all(split_of(top) for top in tops))
 
@@ -177,7 +179,7 @@ def _check_deeper(deeper: dict[str, int], layout: Layout, source: str) -> None:
 
 
 def _check_marks(classes: set[str], source: str) -> None:
-    """Refuse the folders of data for segmentation, which would be the classes: `images` and `masks`."""
+    """Refuse folders of segmentation data, `images` and `masks`, which would be classes."""
     plain = {re.sub(r"[\W_]", "", label.casefold()) for label in classes}
     if plain <= IMAGES | MARKS and plain & IMAGES and plain & MARKS:
         raise DataError(
@@ -196,11 +198,11 @@ def _check_empty(
     aside: Aside,
     allowed: bool,
 ) -> None:
-    """Every folder that should be a class or a split has images."""
+    """Check that every class or split folder has images."""
     full = {(split, label) for split, found in rows.items() for _, label in found}
     splits = {split for split, _ in full}
     empty = [place for place in folders if _is_unit(place, layout) and not _holds(place, layout, full, splits)]
-    runs = aside.of(Reason.RUN)  # their folder is no class
+    runs = aside.of(Reason.RUN)  # their folder is not a class
     empty = [place for place in empty if not any(run.startswith(f"{place}/") for run in runs)]
     if empty:
         what = f"{number(len(empty), 'folder has', 'folders have')} no image of a class: {some(empty, 5)}"
@@ -215,7 +217,7 @@ def _check_empty(
 
 
 def _is_unit(place: str, layout: Layout) -> bool:
-    """Whether the folder is where a split or a class should be."""
+    """Return whether the folder is at the level of a split or a class."""
     top, *below = place.split("/")
     return not below or (len(below) == 1 and top in layout.splits)
 
@@ -229,7 +231,7 @@ def _holds(place: str, layout: Layout, full: set[tuple[str, str]], splits: set[s
 
 
 def _tell_absent(full: set[tuple[str, str]], splits: set[str], source: str) -> None:
-    """Tell of classes that only some splits have."""
+    """Inform the user about classes that only some splits have."""
     classes = {label for _, label in full}
     for split in sorted(splits):
         absent = in_order(classes - {label for name, label in full if name == split})

@@ -1,6 +1,6 @@
-"""What a data set says of itself, in its card and the files beside it: looked at before `datasets` reads them.
+"""Check a dataset's card and the metadata files beside it before `datasets` reads them.
 
-`datasets` reads each as a whole, writes out aliases, and follows the paths and addresses that name the data's files.
+`datasets` reads them completely, expands YAML aliases, and follows the paths and URLs of data files.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from hubslice.core.foreign_errors import message_of
 from hubslice.files.card_yaml import HEAD, load_head
 
 CARD: Final = "README.md"
-SETTINGS: Final = ".huggingface.yaml"  # YAML as at the head of a card, whose keys it overrules
-INFOS: Final = "dataset_infos.json"  # as earlier versions of `datasets` wrote it
+SETTINGS: Final = ".huggingface.yaml"  # YAML as in a card's header, whose keys it overrides
+INFOS: Final = "dataset_infos.json"  # written by earlier versions of `datasets`
 FILES: Final = (CARD, SETTINGS, INFOS)
-_LONGEST: Final = 2 << 20  # characters of a head; the names of 20,000 classes take half of it
+_LONGEST: Final = 2 << 20  # characters of a header; the names of 20,000 classes take half of it
 _LARGEST: Final = {CARD: 32 << 20, SETTINGS: 4 * _LONGEST, INFOS: 64 << 20}  # bytes
 _HINT: Final = "mend it; or take the parquet files alone: put them into a folder and set data.path to it"
-# An address, a path from the root or from somebody's home, or one that leads out of the folder.
+# A URL, an absolute path, a path from a home folder, or a path that leads out of the folder.
 _ELSEWHERE: Final = re.compile(r"://|::|^[/\\~]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
 def check_said(folder: Path, where: str) -> None:
-    """Refuse a data set whose files about itself `datasets` would not come to an end with, or that lead elsewhere.
+    """Refuse a dataset whose metadata is too large for `datasets`, or refers to files elsewhere.
 
-    `where` names it in messages.
+    `where` is its name in messages.
 
     Raises:
-        DataError: a file is too large, cannot be read within limits, or names files elsewhere.
+        DataError: a file is too large, cannot be read within limits, or refers to files elsewhere.
         OSError: a file cannot be read.
     """
     said = what_is_said(folder, where)
@@ -49,7 +49,7 @@ def check_said(folder: Path, where: str) -> None:
 
 
 def what_is_said(folder: Path, where: str) -> dict[str, Any]:
-    """The head of the card and the settings together; an empty one where there are none.
+    """Return the card's header merged with the settings; empty if there are none.
 
     Raises:
         DataError: a file is too large, or cannot be read within limits.
@@ -63,7 +63,7 @@ def what_is_said(folder: Path, where: str) -> dict[str, Any]:
 
 
 def read_said(path: Path, where: str) -> dict[str, Any]:
-    """The head of a card, or the settings; an empty one where these are no mapping, which `datasets` judges.
+    """Return the header of a card, or the settings; empty if they are not a mapping, which `datasets` reports.
 
     Raises:
         DataError: the file is too large, or cannot be read within limits.
@@ -99,7 +99,7 @@ def _unreadable(where: str, why: str) -> DataError:
 
 
 def _files(configs: object) -> Iterator[str]:
-    """The paths and patterns of data that configurations name."""
+    """Yield the paths and patterns of data files in configurations."""
     for config in configs if isinstance(configs, list) else []:
         if isinstance(config, dict):
             yield from _texts(config.get("data_files"))
@@ -107,7 +107,7 @@ def _files(configs: object) -> Iterator[str]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """All text in a value, but for the names of splits."""
+    """Yield all text in a value, except the names of splits."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a folder with data is: class folders of images, parquet files, a data-set repository, or a saved `Dataset`."""
+"""Detect how a data folder is to be read: class folders, parquet files, a dataset repository, or a saved `Dataset`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hubslice.task.walk import Walk, walk
 
 Kind = Literal["saved", "repository", "parquet", "images"]
 
-# What is tried to be read, for people.
+# Descriptions for users.
 WORDS: Mapping[Kind, str] = {
     "saved": "as what save_to_disk wrote",
     "repository": "as a data-set repository",
@@ -30,15 +30,15 @@ WORDS: Mapping[Kind, str] = {
 
 
 def kind_of(folder: Path) -> Kind:
-    """How the folder is to be read, as `look` finds."""
+    """Return the folder's kind, as found by `look`."""
     return look(folder)[0]
 
 
 def look(folder: Path) -> tuple[Kind, Walk | None]:
-    """How the folder is to be read, and what lies in it where that was needed to know.
+    """Return the folder's kind, and its files if they had to be listed.
 
-    A repository is one whose card names its files or columns, whatever these are, or that has parquet files below it
-    and no more images than these. Class folders of images with any other card stay an image folder.
+    A repository is a folder whose card names its files or columns, or one with parquet files and no more images than
+    parquet files. Class folders of images with any other card are an image folder.
 
     Raises:
         OSError: a folder cannot be listed.
@@ -54,31 +54,31 @@ def look(folder: Path) -> tuple[Kind, Walk | None]:
 
 
 def read_folder(folder: Path, kind: Kind, walked: Walk | None) -> Mapping[str, Any]:
-    """The splits by name, as `datasets` reads them; of folders of images see `image_folder`.
+    """Read the splits by name with `datasets`; for folders of images see `image_folder`.
 
     Raises:
-        DataError: only some parquet files are called like splits, or a file is far larger than it looks.
-        Exception: whatever `datasets` raises over files that it cannot read.
+        DataError: only some parquet files are named after splits, or a file unpacks to far more than its size.
+        Exception: anything that `datasets` raises for files that it cannot read.
     """
     splits: Mapping[str, Any]
     if kind == "saved":
         splits = read_saved(folder)
     elif kind == "repository":
-        if escape(str(folder)) != str(folder):  # `datasets` takes it for a pattern and would find nothing
+        if escape(str(folder)) != str(folder):  # `datasets` treats it as a pattern and would find nothing
             raise ValueError("the signs *, ? and [ in its path stand for patterns there; rename the folder")
         splits = load(str(folder))
-    else:  # given a folder, `datasets` takes every file for parquet, or none but those that are called like splits
+    else:  # given a folder, `datasets` reads every file as parquet, or only those named after splits
         splits = load("parquet", data_files=_tables(walked or walk(folder)))
     return splits
 
 
 def _tables(walked: Walk) -> dict[str, list[str]]:
-    """The parquet files by the split that a word of their names says; `train` where none says any.
+    """Return the parquet files by the split in their names; `train` if no name contains one.
 
-    Words that all of them have decide nothing: `crash-test-train` and `crash-test-val`.
+    Words common to all names are ignored: `crash-test-train` and `crash-test-val`.
     """
     empty = [place for place in walked.tables if not rows_of(walked.path(place))]
-    if empty:  # which `datasets` stumbles over, and other programs leave for parts that nothing fell into
+    if empty:  # `datasets` fails on them, and other programs write them for empty partitions
         tell(f"{named(walked.root)}: parquet files without rows are left out: {some(empty)}")
     said = {place: _splits_in(place) for place in walked.tables if place not in empty}
     if not said:
@@ -103,15 +103,15 @@ def _tables(walked: Walk) -> dict[str, list[str]]:
 
 
 def _splits_in(place: str) -> list[str]:
-    """The splits that words of a path say, each once."""
+    """Return the splits that are words of a path, without duplicates."""
     words = re.split(r"[-_.\s/]", place.rpartition(".")[0])
     return list(dict.fromkeys(split for word in words if (split := split_of(word))))
 
 
 def content(folder: Path) -> list[Path]:
-    """The files that hold data or say what is data, sorted.
+    """Return the files that contain or describe data, sorted.
 
-    Other hidden ones do not count, such as what git and the Hub's client keep in a clone.
+    Other hidden files are ignored, such as those of git and the Hub's client in a clone.
     """
     settings = folder / SETTINGS
     return sorted([*_seen(folder), *([settings] if settings.is_file() else [])])
@@ -126,11 +126,11 @@ def _seen(folder: Path, ending: str = "") -> list[Path]:
 
 
 def _declared(folder: Path) -> bool:
-    """Whether the card of a repository says which files are which split, or what the columns are."""
+    """Return whether the card of a repository declares the files of splits, or the columns."""
     if (folder / SETTINGS).is_file():
         return True
     try:
         said = read_said(folder / CARD, named(folder)) if (folder / CARD).is_file() else {}
-    except (DataError, OSError):  # its metadata cannot be read, which matters only where `datasets` is to read it
+    except (DataError, OSError):  # unreadable metadata matters only if `datasets` reads it
         return False
     return bool(said.get("configs") or said.get("dataset_info"))

@@ -1,4 +1,4 @@
-"""`metadata.csv`, `.jsonl` or `.parquet` beside images: a table that names files, with labels and other columns."""
+"""Read `metadata.csv`, `.jsonl` or `.parquet` beside images: file names with labels and other columns."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Metadata:
-    """The image's place and the other columns of every row; `classes` are names that a file gives labels in numbers."""
+    """The image's path and the other columns of every row; `classes` are class names for labels stored as numbers."""
 
     rows: list[tuple[str, Row]]
     classes: tuple[str, ...] | None
 
 
 def read_metadata(walked: Walk, label: str, source: str) -> Metadata:
-    """The rows of all metadata files, of which `label` is the column of labels.
+    """Read the rows of all metadata files; `label` is the column of labels.
 
-    Images that no row names and names of no file are put aside.
+    Images without a row and rows without a file are left out and recorded.
 
     Raises:
-        DataError: a file is not such a table or cannot be read, or several do not fit together.
+        DataError: a file is not such a table or cannot be read, or several files do not fit together.
     """
     places = {normal(place): place for place in walked.images}
     rows: list[tuple[str, Row]] = []
@@ -87,9 +87,9 @@ def _check_columns(row: Row, table: str, source: str, columns: dict[frozenset[st
 
 
 def _find(name: str, folder: str, places: dict[str, str], walked: Walk) -> str | None:
-    """The image's place: below the metadata's folder, however its name is normalised; slashes of Windows count.
+    """Find the image's path below the metadata's folder, with any Unicode normalisation and Windows separators.
 
-    A path from the root counts if it leads into the folder.
+    An absolute path counts if it leads into the folder.
     """
     for written in (name, name.replace("\\", "/")):
         place = posixpath.normpath(posixpath.join(folder, written))
@@ -100,7 +100,7 @@ def _find(name: str, folder: str, places: dict[str, str], walked: Walk) -> str |
         known = places.get(normal(place))
         if known is not None:
             return known
-        if walked.path(place).is_file():  # hidden, or of an unknown kind; it is wanted by name
+        if walked.path(place).is_file():  # hidden or of unknown type, but named explicitly
             walked.aside.take(place)
             return place
     return None
@@ -119,7 +119,7 @@ def _account(rows: list[tuple[str, Row]], images: list[str], aside: Aside, sourc
 
 
 def _rows_of(path: Path, table: str, source: str) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
-    """The rows, and by column the names of classes that its numbers stand for."""
+    """Return the rows, and by column the class names for its numbers."""
     try:
         rows, classes = _read(path)
     except (DatasetsError, ValueError, csv.Error) as error:
@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
 
 
 def _typed(table: list[Row], column: str) -> None:
-    """Numbers in place of text where a column holds nothing else; `007` stays text. An empty cell is None."""
+    """Convert text to numbers if the whole column is numeric; `007` stays text. An empty cell becomes None."""
     values = [row.get(column) or None for row in table]
     given = [value for value in values if value is not None]
     kind: type = str

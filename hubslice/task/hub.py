@@ -1,4 +1,4 @@
-"""A data set on the Hub: its rows at one commit, which the cache gives where there is no network."""
+"""Load a dataset of the Hub at one commit, from the cache if there is no network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from hubslice.task.loading import load
 
 hide_bars()
 datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell a server of every local file that is opened
+datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would report every local file that is opened to a server
 
 _UNREADABLE = (
     *(DatasetsError, ValueError, TypeError, LookupError, AttributeError, ImportError, yaml.YAMLError, RecursionError),
@@ -48,14 +48,14 @@ _UNREADABLE = (
 
 
 def from_hub(params: DataParams, local: Path) -> tuple[Any, str]:
-    """All splits of a data set on the Hub, and its commit; `local` is where it was looked for before.
+    """Return all splits of a dataset on the Hub, and its commit; `local` is the local path that did not exist.
 
-    Offline these are the commit and the rows that were fetched before.
+    Offline, these are the commit and the rows that were fetched earlier.
 
     Raises:
-        DataError: it has the name of a file, or what the Hub gives is no data set.
-        FetchError: the Hub does not give it, or offline the cache does not.
-        IntegrityError: its files are not those that the Hub lists.
+        DataError: its name looks like a file, or the repository is not a dataset.
+        FetchError: it cannot be fetched from the Hub, or offline it is not in the cache.
+        IntegrityError: its files do not match the Hub's checksums.
         DiskError: the cache cannot be written.
     """
     missing = f"there is no data at '{params.path}': not a file or folder beside the recipe ({local})"
@@ -91,7 +91,7 @@ def _commit(params: DataParams, client: Client) -> str:
 
 
 def _checked(params: DataParams, commit: str, missing: str, client: Client) -> Any:
-    """The rows of files that have the Hub's checksums. Those files are read for that once, not again with the rows."""
+    """Return rows whose files match the Hub's checksums. The files are verified once, not on every load."""
     try:
         rows = _load(params, commit, missing, client)
     except DataError:
@@ -106,7 +106,7 @@ def _checked(params: DataParams, commit: str, missing: str, client: Client) -> A
 
 
 def _load(params: DataParams, commit: str, missing: str, client: Client, *, anew: bool = False) -> Any:
-    """`anew`: made of the files in the cache also where it holds rows, or what was unpacked, of before."""
+    """Load the dataset; `anew` rebuilds rows and extracted files from the cached files."""
     _check_said(params, commit, client)
     mode: dict[str, Any] = {}
     if anew:
@@ -125,7 +125,7 @@ def _load(params: DataParams, commit: str, missing: str, client: Client, *, anew
 
 
 def _check_said(params: DataParams, commit: str, client: Client) -> None:
-    """Look at what the data set says of itself, in the files of the cache that `datasets` takes it from."""
+    """Check the dataset's card and metadata files in the cache that `datasets` reads."""
     for name in FILES:
         with suppress(RemoteEntryNotFoundError):
             client.api.hf_hub_download(params.path, name, repo_type="dataset", revision=commit)
@@ -133,14 +133,14 @@ def _check_said(params: DataParams, commit: str, client: Client) -> None:
 
 
 def _by_reading(error: Exception) -> bool:
-    """Whether an error is about what the repository holds, as Arrow and `datasets` raise them: without a number."""
+    """Return whether an error concerns the repository's contents, as raised without errno by Arrow and `datasets`."""
     plain = type(error) in (OSError, RuntimeError) and getattr(error, "errno", None) is None
     of_transfer = of_xet(error) or str(error).startswith("Consistency check failed")
     return plain and not of_transfer and not disk_full(error)
 
 
 def _not_given(params: DataParams, missing: str, error: FetchError) -> FetchError:
-    """The error with what else is known: that it is no path either, and what the cache holds."""
+    """Extend the error with what else is known: that there is no such path either, and what is cached."""
     if absent(error):
         return FetchError(
             f"{missing}, and the Hub has no readable data set of this id: {error.headline}", hint=error.hint
@@ -154,7 +154,7 @@ def _not_given(params: DataParams, missing: str, error: FetchError) -> FetchErro
 
 
 def _down(error: BaseException) -> bool:
-    """Whether it is the Hub, or its storage, that does not do its part."""
+    """Return whether the error means that the Hub or its storage is not working."""
     return unanswered(error) or of_xet(error)
 
 
@@ -186,7 +186,7 @@ def _python(line: str) -> str:
 
 
 def _others(params: DataParams) -> str:
-    """What else the cache has of the data set."""
+    """Describe what else of the dataset is cached."""
     found = sorted({f"{each.config} at {each.commit}" for each in held(params.path)})
     return (
         f" at revision {params.revision or constants.DEFAULT_REVISION} (it holds {', '.join(found)})" if found else ""

@@ -1,4 +1,4 @@
-"""A folder of images as the rows of its splits: classes from its folders, or from a metadata file beside the images."""
+"""Read a folder of images as splits: classes from its subfolders, or from a metadata file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The splits by name, a hash of all their files, and how many files are left out, by reason."""
+    """The splits by name, a hash of all their files, and the number of files left out, by reason."""
 
     splits: Mapping[str, Any]  # datasets.Dataset
     fingerprint: str
@@ -31,10 +31,10 @@ class ImageFolder:
 
 
 def read_images(walked: Walk, params: DataParams) -> ImageFolder:
-    """Read what was found in a folder, and tell what is left out of it.
+    """Read the files found in a folder, and report what is left out of it.
 
     Raises:
-        DataError: it holds no images, or too much is left out, or it is laid out in no way that has one meaning.
+        DataError: there are no images, or too much is left out, or the layout is ambiguous.
         OSError: a file cannot be read.
         ValueError: the metadata cannot be read.
     """
@@ -57,7 +57,7 @@ def read_images(walked: Walk, params: DataParams) -> ImageFolder:
 
 
 def file_hash(path: str | Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:  # noqa: PTH123  # of text: a folder has many thousands
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -88,7 +88,7 @@ def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list
         )
     layout = layout_of([place for place, _ in rows], params.path, walked.metadata)
     labelled = params.label != LABEL or any(LABEL in row for _, row in rows)
-    by_folder = not labelled and len({layout.label(place) for place, _ in rows}) > 1  # as in class folders
+    by_folder = not labelled and len({layout.label(place) for place, _ in rows}) > 1  # as for class folders
     by_split: dict[str, list[tuple[str, Row]]] = {}
     for place, row in rows:
         split = layout.split(place)
@@ -107,7 +107,7 @@ def _by_metadata(walked: Walk, params: DataParams) -> tuple[dict[str, Any], list
 
 
 def _of_one_type(values: list[Any]) -> list[Any]:
-    """The values as Arrow takes them: where numbers and text are mixed, all are text; NaN is no value then."""
+    """Return the values with one type, as Arrow requires: numbers mixed with text become text; NaN becomes None."""
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) < 2 or kinds == {int, float}:
         return values
@@ -123,7 +123,7 @@ def _table(
     *,
     label: str = LABEL,
 ) -> Any:
-    """The rows of a split; `labels` names the classes where the column `label` holds their numbers."""
+    """Return the rows of a split; `labels` names the classes if the column `label` contains their indices."""
     images = [{"bytes": None, "path": walked.text(place)} for place in places]
     rows = datasets.Dataset.from_dict({IMAGE: images, **columns}, split=datasets.NamedSplit(split))
     features = rows.features | {IMAGE: datasets.Image(decode=False)}
@@ -133,7 +133,7 @@ def _table(
 
 
 def _fingerprint(walked: Walk, places: list[str]) -> str:
-    """A hash of the files' places and contents; of places as any system writes them."""
+    """Return a hash of the files' paths and contents; the paths do not depend on the platform."""
     digest = hashlib.sha256()
     for place in sorted(set(places), key=lambda place: place.split("/")):
         digest.update(f"{normal(place)} {file_hash(walked.text(place))}\n".encode())

@@ -1,4 +1,4 @@
-"""From the values of a label column to class names, and the order of classes."""
+"""Convert the values of a label column to class names, and sort the classes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from hubslice.core.escaping import named
 from hubslice.task.aside import tell
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_NONE = (-1, -100)  # -100 is what PyTorch's losses pass over
-_NO_NUMBER = frozenset({"nan", "-nan", "<na>", "-1", "-1.0", "-100", "-100.0"})  # of numbers that were written as text
+_NONE = (-1, -100)  # -100 is ignored by PyTorch's losses
+_NO_NUMBER = frozenset({"nan", "-nan", "<na>", "-1", "-1.0", "-100", "-100.0"})  # missing values stored as text
 _NOTHING = _NO_NUMBER | {"none", "null", "na", "n/a"}
 
 
 def class_name(value: object) -> str | None:
-    """The name of the class that a label means; None where it means that there is none.
+    """Return the class name of a label; None if it means that there is none.
 
-    Numbers are named as whole numbers where they are whole. No label are None, NaN and infinity, -1, -100, and empty
-    text.
+    Whole numbers are named as integers. None, NaN, infinity, -1, -100 and empty text mean that there is no label.
     """
     if isinstance(value, bytes):
         value = value.decode(errors="backslashreplace")
@@ -36,7 +35,7 @@ def class_name(value: object) -> str | None:
 
 
 def class_names(column: Iterable[object]) -> list[str | None]:
-    """`class_name` of every label; where all text is numbers, text for -1, -100 and NaN means that there is none."""
+    """Return `class_name` of every label; if all text is numeric, text for -1, -100 and NaN means no label."""
     names = [class_name(value) for value in column]
     missing = {name for name in set(names) if name is not None and name.strip().casefold() in _NO_NUMBER}
     others = set(names) - missing - {None}
@@ -46,9 +45,9 @@ def class_names(column: Iterable[object]) -> list[str | None]:
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once: as numbers where all are numbers, else by code point, whatever the locale.
+    """Return the unique names, sorted as numbers if all are numeric, else by code point, independent of the locale.
 
-    So of the labels 0 to n - 1, stored as numbers, text or names of folders, n is the class of index n.
+    Thus for labels 0 to n - 1, stored as numbers, text or folder names, label n gets class index n.
     """
     every = set(names)
     if all(_NUMBER.fullmatch(name) for name in every):
@@ -57,12 +56,12 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def normal(name: str) -> str:
-    """The name in Unicode's form NFC: macOS writes `é` as two signs, others as one."""
+    """Normalise the name to Unicode NFC: macOS writes `é` as two characters, others as one."""
     return unicodedata.normalize("NFC", name)
 
 
 def tell_alike(names: Iterable[str], source: str) -> None:
-    """Tell of classes that differ by capitals, spaces or hyphens only."""
+    """Warn about classes that differ only in case, spaces or hyphens."""
     alike = defaultdict(list)
     for name in dict.fromkeys(names):
         alike[re.sub(r"[\s_-]+", " ", normal(name)).strip().casefold()].append(name)
@@ -73,7 +72,7 @@ def tell_alike(names: Iterable[str], source: str) -> None:
 
 
 def tell_nothing(names: Iterable[str], source: str) -> None:
-    """Tell of classes that are called as tools write that there is no label."""
+    """Warn about classes whose names are commonly written for missing labels."""
     for name in dict.fromkeys(names):
         if name.strip().casefold() in _NOTHING:
             tell(f"{source}: '{named(name)}' is taken for a class; if it means that there is no label, remove its rows")

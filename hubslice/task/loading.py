@@ -1,4 +1,4 @@
-"""Data sets through `datasets`, which unpacks files only after they were looked at."""
+"""Load data with `datasets`, checking files before they are unpacked."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hubslice.task.parquet_size import is_parquet
 
 
 class _Looking(datasets.DownloadManager):
-    """Gives files to builders that are not far larger than they look; also such as lie in archives."""
+    """A download manager that refuses files that unpack to far more than their size, including those in archives."""
 
-    of_arrow = False  # whether the builder reads Arrow files, which begin in several ways
+    of_arrow = False  # whether the builder reads Arrow files, which have several signatures
 
     def download(self, url_or_urls: Any) -> Any:
         found = super().download(url_or_urls)
@@ -33,7 +33,7 @@ class _Looking(datasets.DownloadManager):
 
     def _look(self, found: Any) -> None:
         for path in _paths(found):
-            if not path.is_file():  # where it is unpacked while it is read; it was looked at before
+            if not path.is_file():  # inside an archive that is read as a stream; it was checked before
                 continue
             if self.of_arrow and not is_parquet(path):
                 check_arrow(path)
@@ -42,13 +42,13 @@ class _Looking(datasets.DownloadManager):
 
 
 def load(path: str, *, mode: str | None = None, config: Any = None, **options: Any) -> Any:
-    """What `datasets.load_dataset` gives: the splits by name. Nothing is looked at of what its cache holds already.
+    """Return the splits of `datasets.load_dataset` by name. Data in its cache is not checked again.
 
     `mode` and `config` are its `download_mode` and `download_config`.
 
     Raises:
-        DataError: a file would unpack to far more than it is, or a folder's card cannot be read within limits.
-        Exception: whatever `datasets` raises over files that it cannot read.
+        DataError: a file would unpack to far more than its size, or a folder's card cannot be read within limits.
+        Exception: anything that `datasets` raises for files that it cannot read.
     """
     if (folder := Path(path)).is_dir():
         check_said(folder, named(path))
@@ -68,7 +68,7 @@ def load(path: str, *, mode: str | None = None, config: Any = None, **options: A
 
 
 def _paths(found: Any) -> Iterator[Path]:
-    """The files in what was downloaded or extracted: a path or a folder, or lists and tables of them."""
+    """Yield the downloaded or extracted files: from a path or a folder, or nested lists and dictionaries of them."""
     if isinstance(found, str | Path):
         path = Path(found)
         yield from (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]

@@ -1,4 +1,4 @@
-"""Opens labelled images as tables: a parquet file, a folder, or a data set on the Hub."""
+"""Open labelled images as tables: a parquet file, a folder, or a dataset on the Hub."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from hubslice.task.split_words import split_of
 from hubslice.task.table import Table
 from hubslice.task.walk import Walk
 
-# What `datasets` raises over a card of a shape of its own, and over files that it reads with further packages.
+# Raised by `datasets` for malformed cards, and for files that require further packages.
 _ODD_CARD = (yaml.YAMLError, AttributeError, LookupError, ImportError)
 _SPLIT_COLUMNS = frozenset({"split", "splits", "subset", "partition", "set"})
 
 
 def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tuple[dict[str, Table], str, str | None]:
-    """All splits of the data by name, a fingerprint of their content, and the commit for Hub data.
+    """Return all splits of the data by name, a fingerprint of their content, and the commit of Hub data.
 
-    Where they need not be `labelled`, tables without labels have no class names, and images may be in another column
-    than the one that `params` names, if that is the only one.
+    Without `labelled`, tables without labels have no class names, and images may be in another column than the one in
+    `params` if it is the only one.
 
     Raises:
-        DataError: no such data, it cannot be read, or the columns that the recipe names are missing.
-        FetchError: the Hub data set cannot be fetched.
+        DataError: no such data, it cannot be read, or the columns of the recipe are missing.
+        FetchError: the dataset cannot be fetched from the Hub.
     """
     local = resolve_path(params.path, base)
     kind: Kind | None = None
@@ -94,14 +94,14 @@ def open_tables(params: DataParams, base: Path, *, labelled: bool = True) -> tup
 
 
 def _tell_images(walked: Walk | None, kind: Kind, params: DataParams) -> None:
-    """Tell of image files beside the parquet files that are read; they may be named in there."""
+    """Inform the user about image files beside the parquet files, which may refer to them."""
     if kind == "parquet" and walked is not None and walked.images:
         images = number(len(walked.images), "image file is", "image files are")
         tell(f"{params.path}: {images} no rows unless a parquet file there names them: {some(walked.images)}")
 
 
 def _tell_split_column(rows: Any, params: DataParams) -> None:
-    """Tell that a column says which rows are for training and which for a test, as that is not heeded."""
+    """Warn that a column marking rows for training and test is not used."""
     for name in rows.column_names:
         if name.lower() not in _SPLIT_COLUMNS or name in (params.label, params.group):
             continue
@@ -117,7 +117,7 @@ def _tell_split_column(rows: Any, params: DataParams) -> None:
 
 
 def _image_column(rows: Any, usual: str) -> str:
-    """The column with the images: the usual one, else the only one of that type, else `img` where there is one."""
+    """Return the column with the images: the usual one, else the only one of that type, else `img` if it exists."""
     if usual in rows.column_names:
         return usual
     images = [name for name, feature in rows.features.items() if isinstance(feature, datasets.Image)]

@@ -1,7 +1,7 @@
-"""How large a compressed file or an archive is once it is unpacked, before it is.
+"""Measure the unpacked size of compressed files and archives without unpacking them.
 
-A zip archive says it in its directory, which is what its files are cut to. The others are unpacked to nowhere, up to
-the limit.
+A zip archive records it in its directory, and its files are cut to those sizes. Other formats are decompressed up to
+the limit, and the output is discarded.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
 from hubslice.task.parquet_size import check_size, is_parquet, limit_of, too_large
 
-_MOST_FILES: Final = 5_000_000  # of an archive
-_LZMA_HEADER: Final = 13  # bytes, after which the content begins
+_MOST_FILES: Final = 5_000_000  # files in an archive
+_LZMA_HEADER: Final = 13  # bytes before the content
 _AT_ONCE: Final = 1 << 20  # bytes
 _Opened = Callable[[Path], IO[bytes]]
 _STREAMS: Final[Mapping[bytes, _Opened]] = {
@@ -31,7 +31,7 @@ _STREAMS: Final[Mapping[bytes, _Opened]] = {
     b"BZh": cast(_Opened, bz2.open),
     b"\xfd7zXZ\x00": cast(_Opened, lzma.open),
 }
-_OTHERS: Final = {  # which `datasets` can read with further packages, and no data for hubslice needs
+_OTHERS: Final = {  # formats that `datasets` reads with further packages, and that data for hubslice does not need
     b"Rar!\x1a\x07": "RAR",
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"\x28\xb5\x2f\xfd": "Zstandard",
@@ -43,8 +43,8 @@ _NESTED: Final = (
     b"PAR1",
     *_STREAMS,
     *_OTHERS,
-)  # files that are unpacked also where an archive holds them
-# What a damaged file raises, each over its own kind.
+)  # files that are unpacked even inside an archive
+# Raised for damaged files of the various formats.
 _DAMAGED: Final = (
     *(EOFError, OSError, RuntimeError, ValueError),
     *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error),
@@ -52,10 +52,10 @@ _DAMAGED: Final = (
 
 
 def check_unpacked(path: Path) -> None:
-    """Refuse a file that is far larger than it looks: parquet, compressed, an archive, or one in a zip archive.
+    """Refuse a file that unpacks to far more than its size: parquet, compressed, an archive, or one in a zip archive.
 
     Raises:
-        DataError: it is, or cannot be measured.
+        DataError: it does, or cannot be measured.
         OSError, pyarrow.ArrowInvalid: it cannot be read.
     """
     _check(path)
@@ -92,10 +92,10 @@ def _check(path: Path) -> None:
 
 
 def check_packed(path: Path) -> None:
-    """Refuse a compressed file or an archive that is far larger than it looks; nothing where the file is neither.
+    """Refuse a compressed file or an archive that unpacks to far more than its size; other files pass.
 
     Raises:
-        DataError: unpacked it is larger than `limit_of` its size, cannot be measured, or is of a kind that is not read.
+        DataError: unpacked it exceeds `limit_of` its size, cannot be measured, or has an unsupported format.
         OSError: it cannot be opened.
     """
     with path.open("rb") as file:
@@ -126,7 +126,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _parts(path: Path, start: bytes) -> Iterator[int] | None:
-    """Sizes whose sum is no less than the whole; None for a file that is not packed, as `datasets` tells it."""
+    """Yield sizes whose sum is at least the unpacked size; None for a file that `datasets` does not unpack."""
     stream = next((opened for mark, opened in _STREAMS.items() if start.startswith(mark)), None)
     if stream is None and _is_lzma(start):
         stream = cast(_Opened, lzma.open)
@@ -146,7 +146,7 @@ def _is_tar(start: bytes) -> bool:
 
 
 def _is_lzma(start: bytes) -> bool:
-    """Whether it is the older form of xz, which has no mark, and which an archive may be packed as."""
+    """Return whether it is legacy LZMA, which has no signature and may also be used for archives."""
     try:
         lzma.LZMADecompressor().decompress(start, max_length=1)
     except lzma.LZMAError:
@@ -163,7 +163,7 @@ def _of_stream(path: Path, opened: Callable[[Path], IO[bytes]]) -> Iterator[int]
 
 
 def _of_tar(path: Path) -> Iterator[int]:
-    """The files, also such as are stored without their zeros."""
+    """Yield the sizes of the files, including sparse ones at full size."""
     with tarfile.open(path) as archive:
         for member in archive:
             if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):

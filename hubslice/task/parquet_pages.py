@@ -1,8 +1,9 @@
-"""The pages of a column in a parquet file, by their own headers: what they unpack to, without unpacking them.
+"""Read the page headers of a parquet column to get unpacked sizes without decompressing the pages.
 
-A file's footer says how large its columns are, but a page is unpacked to the size that the page's header names. Headers
-are structs in Thrift's compact protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
-and https://github.com/apache/parquet-format tell how they are written and what they hold.
+A file's footer states the sizes of its columns, but a page is decompressed to the size in the page's own header.
+Headers are structs in Thrift's compact protocol; for the encoding and the fields see
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md and
+https://github.com/apache/parquet-format
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-_WINDOW: Final = 1 << 10  # bytes of a header that are read at first
-_LARGEST: Final = 16 << 20  # bytes that a header may have, as for PyArrow
-_MOST_FIELDS: Final = 64  # values of a header, those of the structs in it included; usual are 20
-_PADDING: Final = 100  # bytes by which columns of the first writers are longer than they say; PyArrow reads them
+_WINDOW: Final = 1 << 10  # bytes of a header that are read first
+_LARGEST: Final = 16 << 20  # maximum bytes of a header, as in PyArrow
+_MOST_FIELDS: Final = 64  # maximum values of a header, including those of nested structs; 20 are usual
+_PADDING: Final = 100  # columns of the earliest writers are this many bytes longer than stated; PyArrow reads them
 _SIZE, _STORED = 2, 3  # fields of a header: bytes of the page once decompressed, and in the file
-_DATA, _DICTIONARY, _DATA_V2 = 5, 7, 8  # likewise: what a page of that kind says of itself
-_ENCODING: Final = {_DATA: 2, _DATA_V2: 4}  # the field of that
+_DATA, _DICTIONARY, _DATA_V2 = 5, 7, 8  # fields with the header of each page type
+_ENCODING: Final = {_DATA: 2, _DATA_V2: 4}  # the field with the encoding
 _IN_DICTIONARY: Final = (2, 8)  # encodings: PLAIN_DICTIONARY, RLE_DICTIONARY
 _WHOLE: Final = (0, 6)  # PLAIN, DELTA_LENGTH_BYTE_ARRAY: each byte of a value is in the page
-_PREFIXES: Final = 7  # DELTA_BYTE_ARRAY: values that share their beginning with the one before
+_PREFIXES: Final = 7  # DELTA_BYTE_ARRAY: values that share a prefix with the previous one
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)  # Thrift's types
 _BITS: Final = {_I16: 16, _I32: 32, _I64: 64}
 
@@ -27,33 +28,33 @@ _Struct = dict[tuple[int, int], Any]  # values by the number and the type of the
 
 
 class OddPagesError(ValueError):
-    """The header of a page is none; what it says completes "the file ..."."""
+    """A page header is invalid; the message completes "the file ..."."""
 
 
 @dataclass
 class Pages:
-    """What the pages of a column in a row group say of themselves."""
+    """Totals over the page headers of a column in a row group."""
 
     count: int = 0
-    values: int = 0  # nulls included
+    values: int = 0  # including nulls
     stored: int = 0  # bytes once decompressed, still encoded
-    most: int = 0  # bytes that values of text or bytes can take, once decoded
-    repeats: bool = False  # a value may be stored once for many
-    prefixes: bool = False  # a value may be stored as what it has beyond the one before
+    most: int = 0  # maximum bytes of text or binary values once decoded
+    repeats: bool = False  # a value may be stored once for many rows
+    prefixes: bool = False  # a value may be stored without the prefix shared with the previous one
 
 
 def pages_of(file: BinaryIO, start: int, length: int, values: int, most: int) -> Pages:
-    """Read the headers of a column's pages, until all of its values have come.
+    """Read the headers of a column's pages until all of its values are covered.
 
     Args:
         file: the parquet file.
-        start: where the column's first page begins.
-        length: how many bytes its pages have, by the footer.
-        values: how many values, by the footer.
-        most: how many pages are read.
+        start: offset of the column's first page.
+        length: bytes of its pages, according to the footer.
+        values: number of values, according to the footer.
+        most: maximum number of pages to read.
 
     Raises:
-        OddPagesError: a header cannot be read or makes no sense, or there are more pages.
+        OddPagesError: a header is unreadable or invalid, or there are more pages.
     """
     found, at = Pages(), start
     dictionary = in_dictionary = 0
@@ -62,7 +63,7 @@ def pages_of(file: BinaryIO, start: int, length: int, values: int, most: int) ->
             header, taken = _header(file, at)
         except OddPagesError:
             if at >= start + length:
-                break  # no page, but what follows the column
+                break  # not a page, but what follows the column
             raise
         if found.count == most:
             raise OddPagesError("has more pages than are looked at")
@@ -97,7 +98,7 @@ def _count(struct: _Struct, field: int) -> int:
 
 
 def _header(file: BinaryIO, at: int) -> tuple[_Struct, int]:
-    """The header at a place of a file, and its length."""
+    """Return the header at an offset of a file, and its length."""
     window = _WINDOW
     while True:
         file.seek(at)
@@ -111,18 +112,18 @@ def _header(file: BinaryIO, at: int) -> tuple[_Struct, int]:
 
 
 class _Compact:
-    """Reads a struct. Numbers are cut to their width, as Thrift's own readers do.
+    """Decodes a struct. Integers are truncated to their width, as in Thrift's own readers.
 
     Raises:
-        IndexError: the bytes end within it.
-        OddPagesError: it is none, or has more than any header.
+        IndexError: the data ends within it.
+        OddPagesError: it is not a struct, or has more values than any header.
     """
 
     def __init__(self, content: bytes) -> None:
         self.content, self.at, self._values = content, 0, 0
 
     def struct(self) -> _Struct:
-        """Its numbers, truths and structs; lists, maps, texts and the like are passed over, and are None."""
+        """Return its numbers, booleans and structs; lists, maps, binary values and others are skipped, and are None."""
         found: _Struct = {}
         field = 0
         while head := self._byte():
@@ -143,7 +144,7 @@ class _Compact:
             self._skip(self._varint())
         elif kind == _DOUBLE:
             self._skip(8)
-        elif kind in (_TRUE, _FALSE, _BYTE):  # truths, in a list
+        elif kind in (_TRUE, _FALSE, _BYTE):  # booleans, in a list
             self._skip(1)
         elif kind in (_LIST, _SET):
             head = self._byte()
@@ -187,6 +188,6 @@ class _Compact:
 
 
 def _signed(value: int, bits: int) -> int:
-    """The number in so many bits."""
+    """Interpret the number as a signed integer of `bits` bits."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> bits - 1 else value

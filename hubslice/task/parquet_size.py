@@ -1,8 +1,7 @@
-"""How large a parquet file is once it is unpacked, before it is: a few kB can stand for gigabytes.
+"""Measure the unpacked size of a parquet file without unpacking it: a few kB can stand for gigabytes.
 
-Encodings name a value once and its repetitions by number, and nulls take no bytes at all. What the pages' headers say
-gives a lower and an upper bound; only where the limit is between them, columns of text or bytes are read, and their
-values stay shared.
+Encodings store a value once and refer to it by number, and nulls take no bytes at all. The page headers give a lower
+and an upper bound; only if the limit is between them, text and binary columns are read, with their values still shared.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from hubslice.core.numbers import size_in_words
 from hubslice.task.parquet_pages import OddPagesError, Pages, pages_of
 
 LEAST: Final = 1 << 30  # bytes that any file may unpack to
-GROWTH: Final = 100  # times its size, to which larger files may; images are compressed already
+GROWTH: Final = 100  # unpacked size / file size allowed for larger files; images are already compressed
 _MOST_COLUMNS: Final = 10_000
 _MOST_CHUNKS: Final = 1_000_000  # columns times row groups
 _MOST_PAGES: Final = 500_000
 _LARGEST_FOOTER: Final = 64 << 20  # bytes
 _MARK: Final = b"PAR1"  # at both ends of a file
-_TAIL: Final = 8  # bytes at its end: the length of the footer, and the mark
+_TAIL: Final = 8  # bytes at its end: the length of the footer, and the signature
 _AT_ONCE: Final = 256 << 20  # bytes of a column that are unpacked at once
-_MOST_ROWS: Final = 1 << 16  # likewise
-_OFFSET: Final = 8  # bytes that a value takes beside its own
+_MOST_ROWS: Final = 1 << 16  # maximum rows unpacked at once
+_OFFSET: Final = 8  # bytes of a value besides its content
 _WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}  # bytes, once unpacked
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A column in a row group, and between what sizes it unpacks, by what its pages say."""
+    """A column in a row group, with the bounds of its unpacked size from the page headers."""
 
     group: int
     column: str
@@ -45,15 +44,15 @@ class _Chunk:
     pages: Pages
     least: int
     most: int
-    flat: bool  # a row has one value
+    flat: bool  # every row has exactly one value
 
     @property
     def exact(self) -> bool:
-        """Whether reading it would tell nothing more, or could not be done in parts."""
+        """Whether reading it would not narrow the bounds, or could not be done in parts."""
         return not self.pages.repeats or (self.pages.prefixes and not self.flat)
 
     def unpacked(self, file: Path, limit: int) -> int:
-        """The bytes that it unpacks to; counted no further than the limit."""
+        """Return the bytes that it unpacks to, counted up to the limit."""
         if self.exact:
             return self.most
         found = 0
@@ -75,7 +74,7 @@ class _Chunk:
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether the file begins as parquet does."""
+    """Return whether the file starts with parquet's signature."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -83,21 +82,21 @@ def is_parquet(path: Path) -> bool:
 
 
 def rows_of(path: Path) -> int:
-    """The rows of a parquet file, by its metadata.
+    """Return the number of rows in the metadata of a parquet file.
 
     Raises:
-        DataError: its metadata is absurd, or contradicts itself.
-        OSError, pyarrow.ArrowInvalid: it is not such a file.
+        DataError: its metadata is implausible or contradictory.
+        OSError, pyarrow.ArrowInvalid: it is not a parquet file.
     """
     return int(_metadata(path).num_rows)
 
 
 def check_size(path: Path) -> None:
-    """Refuse a parquet file that is far larger than it looks.
+    """Refuse a parquet file that unpacks to far more than its size.
 
     Raises:
-        DataError: unpacked it is more than `GROWTH` times its size and more than `LEAST`, or its metadata is absurd.
-        OSError, pyarrow.ArrowInvalid: it is not such a file.
+        DataError: unpacked it exceeds both `GROWTH` times its size and `LEAST`, or its metadata is implausible.
+        OSError, pyarrow.ArrowInvalid: it is not a parquet file.
     """
     size, about = path.stat().st_size, _metadata(path)
     limit = limit_of(size)
@@ -120,12 +119,12 @@ def check_size(path: Path) -> None:
 
 
 def limit_of(size: int) -> int:
-    """The bytes that a file of `size` bytes may unpack to."""
+    """Return the bytes that a file of `size` bytes may unpack to."""
     return max(LEAST, GROWTH * size)
 
 
 def too_large(path: Path, size: int, limit: int, why: str) -> DataError:
-    """The error that a file would unpack to more."""
+    """Return the error for a file that would unpack to more than the limit."""
     return DataError(
         f"{named(path)} of {size_in_words(size)} would unpack to more than {size_in_words(limit)}{why}",
         hint="it would fill memory and disk, and is hardly a data set of images or texts; if you trust it, write its "
@@ -151,7 +150,7 @@ def _metadata(path: Path) -> Any:
 
 
 def _chunks(path: Path, file: BinaryIO, about: Any) -> Iterator[_Chunk]:
-    """Every column of every row group."""
+    """Yield every column of every row group."""
     left = _MOST_PAGES
     for group in range(about.num_row_groups):
         rows = about.row_group(group)
@@ -184,7 +183,7 @@ def _chunk(group: int, column: Any, values: int, pages: Pages, flat: bool) -> _C
 
 
 def written_out(column: Any) -> int:
-    """The bytes of a column where each value is written out."""
+    """Return the bytes of a column with each value written out."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         lengths = pc.binary_length(column.dictionary).take(column.indices)

@@ -1,4 +1,4 @@
-"""A folder that `save_to_disk` wrote: its files are looked at before `datasets` opens them."""
+"""Read a folder written by `save_to_disk`, checking its files before `datasets` opens them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hubslice.core.errors import DataError
 from hubslice.core.escaping import named
 from hubslice.task.arrow_size import check_arrow
 
-STATE: Final = "state.json"  # of Dataset.save_to_disk
-SPLITS: Final = "dataset_dict.json"  # of DatasetDict.save_to_disk
-_LARGEST: Final = 64 << 20  # bytes of a file of JSON
+STATE: Final = "state.json"  # written by Dataset.save_to_disk
+SPLITS: Final = "dataset_dict.json"  # written by DatasetDict.save_to_disk
+_LARGEST: Final = 64 << 20  # maximum bytes of a JSON file
 
 
 def read_saved(folder: Path) -> Mapping[str, Any]:
-    """The splits by name.
+    """Return the splits by name.
 
     Raises:
-        DataError: a file is compressed or far larger than it looks, or lies elsewhere.
-        Exception: whatever `datasets` raises over files that it cannot read.
+        DataError: a file is compressed, unpacks to far more than its size, or is in another folder.
+        Exception: anything that `datasets` raises for files that it cannot read.
     """
     for part in _parts(folder):
         state = _content(part / STATE)

@@ -1,4 +1,4 @@
-"""What folders of splits are called."""
+"""Recognise the names of split folders."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ SPELLINGS = {
     "test": ("test", "testing", "eval", "evaluation", "holdout", "heldout"),
 }
 _OF = {word: split for split, words in SPELLINGS.items() for word in words}
-# `training_set`, `Test-Images`, `valset`, `train2017`: what follows the word in common archives
+# `training_set`, `Test-Images`, `valset`, `train2017`: suffixes of the word in common archives
 _AFFIX = re.compile(r"(set|data|dataset|split|images|imgs|img)?(20[0-9]{2})?$")
 
 
 def split_of(name: str) -> str | None:
-    """`train`, `validation` or `test` if a folder of this name is one, in capitals or not; else None."""
+    """Return `train`, `validation` or `test` if the folder name means one, in any case; else None."""
     plain = re.sub(r"[\s._-]", "", name.casefold())
     return _OF.get(plain) or _OF.get(_AFFIX.sub("", plain, count=1))
 
 
 def numbered_split_of(name: str) -> str | None:
-    """The same for a folder whose name may end with a number (`test1`), which may be a class as well."""
+    """Return the same for a folder name that may end with a number (`test1`), which may also be a class."""
     return split_of(name) or split_of(name.rstrip("0123456789"))
 
 
 def mentioned_split_of(name: str) -> tuple[str | None, str]:
-    """The split of a name that has one of the words among others, and the others without digits.
+    """Return the split of a name that contains one of the words, and the rest of the name without digits.
 
-    So `seg_train` is `train` and `seg`; of several words the last counts.
+    `seg_train` gives `train` and `seg`; of several words the last counts.
     """
     if split := split_of(name):
         return split, ""
@@ -44,13 +44,13 @@ def mentioned_split_of(name: str) -> tuple[str | None, str]:
 
 
 def split_names(folders: Iterable[str], source: str) -> dict[str, str]:
-    """The split's name for each of these folders, all of which are called like splits.
+    """Return the split's name for each of these folders, all of which are named after splits.
 
-    Of several folders for one split (`test`, `holdout`) the one that has its very name is it, and the others are splits
-    of their own names.
+    If several folders mean one split (`test`, `holdout`), the one with exactly that name is it, and the others become
+    splits of their own names.
 
     Raises:
-        DataError: two folders have the same name but for capitals.
+        DataError: two folder names differ only in case.
     """
     every = sorted(folders)
     names: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A table of labelled inputs: one split of a data set, as it is stored."""
+"""A table of labelled inputs: one stored split of a dataset."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from hubslice.task.cells import Cells, cells_of
 from hubslice.task.labels import class_names
 from hubslice.task.titles import titles
 
-KEPT_BYTES = 256 * 2**20  # of decoded inputs; every process that loads data may keep as many
-_TOLD = 5  # rows that an error names
+KEPT_BYTES = 256 * 2**20  # of decoded inputs; for each process that loads data
+_TOLD = 5  # number of rows listed in an error
 
 
 class _Kept:
-    """Decoded inputs by row: the first ones, as far as there is memory for them."""
+    """A cache of decoded inputs by row: the first ones, as far as there is memory for them."""
 
     def __init__(self) -> None:
         self._items: dict[int, Any] = {}
@@ -42,11 +42,11 @@ class _Kept:
 
 @dataclass(frozen=True)
 class Table:
-    """One split of a data set as stored: its rows, class names, and the columns that hubslice reads.
+    """One stored split of a dataset: its rows, class names, and the columns that hubslice reads.
 
-    Inputs of small data stay decoded: a training reads them many times, and decoding would take as long as training.
-    Paths in the rows are relative to `beside`, a folder; of data from the Hub they lie `within` folders of its caches.
-    `left_out` counts the files of a folder that are no rows, by reason.
+    Inputs of small data stay decoded: training reads them many times, and decoding would take as long as training.
+    Paths in the rows are relative to `beside`, a folder; paths of Hub data must be `within` folders of its caches.
+    `left_out` counts the files of a folder that are not rows, by reason.
     """
 
     rows: Any  # datasets.Dataset
@@ -62,12 +62,12 @@ class Table:
 
     @cached_property
     def cells(self) -> Cells[Any]:
-        """How its inputs are stored."""
+        """The kind of cells in which its inputs are stored."""
         return cells_of(self.params)
 
     @property
     def named(self) -> bool:
-        """Whether the data names its classes and their order itself; else they are those of the rows."""
+        """Whether the data itself names its classes and their order; otherwise they come from the rows."""
         return isinstance(self.rows.features.get(self.params.label), datasets.ClassLabel)
 
     def targets(self) -> np.ndarray:
@@ -94,7 +94,7 @@ class Table:
         return targets
 
     def _unlabelled(self, rows: np.ndarray) -> DataError:
-        """The error that these rows have no label, with what is there instead."""
+        """Return the error that these rows have no label, showing their values."""
         first, value = int(rows[0]), self.rows[int(rows[0])][self.params.label]
         held = "" if value is None else f" ({value!r} there is none)"
         names = [self.name(int(row)) if self._stored_path(int(row)) else str(row) for row in rows[:_TOLD]]
@@ -106,7 +106,7 @@ class Table:
         )
 
     def groups(self) -> np.ndarray:
-        """Group number of every row, int64 [rows]; a row without a group, or of data without them, is its own."""
+        """Group number of every row, int64 [rows]; a row without a group is its own group."""
         if self.params.group is None:
             return np.arange(len(self), dtype=np.int64)
         names = [f"row {row}" if name is None else f"group {name}" for row, name in enumerate(self._grouped())]
@@ -114,21 +114,21 @@ class Table:
         return numbers.astype(np.int64)
 
     def group_names(self, rows: np.ndarray) -> set[str]:
-        """The groups that these rows belong to, as the data calls them."""
+        """Return the data's names of the groups that these rows belong to."""
         names = self._grouped()
         return {name for row in rows if (name := names[int(row)]) is not None}
 
     def alone(self) -> int:
-        """How many rows have no group where others have one."""
+        """Return the number of rows without a group, if others have one."""
         return 0 if self.params.group is None else self._grouped().count(None)
 
     def _grouped(self) -> list[str | None]:
-        """The group of every row, by name; None where it has none: none, NaN, or empty text."""
+        """Return the group name of every row; None for missing values, NaN and empty text."""
         column = self.rows[self.params.group][:]
         return [None if each is None or each != each or not str(each).strip() else str(each) for each in column]
 
     def name(self, row: int) -> str:
-        """How to find a row: its file, or its number (from 0) and the split of the data set where it has several."""
+        """Return how to find a row: its file, or its number (from 0) and the split if the dataset has several."""
         path = self._stored_path(row)
         if path:
             return named(path)
@@ -136,11 +136,11 @@ class Table:
         return f"row {row} of {self.params.path}{split}"
 
     def titles(self) -> tuple[str, ...]:
-        """What the rows are called for people, each otherwise."""
+        """Titles of the rows for users, without duplicates."""
         return titles(self.rows, self.params.image, self.params.label)
 
     def item(self, row: int) -> Any:
-        """The row's input as `cells` reads it; not to be changed.
+        """Return the row's input as `cells` reads it; must not be modified.
 
         Raises:
             DataError: it cannot be read.
@@ -152,7 +152,7 @@ class Table:
         return item
 
     def stored(self, row: int) -> bytes | Path:
-        """The row's input as it is stored: its bytes, or the file that holds it.
+        """Return the row's stored input: its bytes, or the path of its file.
 
         Raises:
             DataError: the row has none.
@@ -170,23 +170,23 @@ class Table:
             return self.cells.read(cell, self.locate)
         except DataError:
             raise
-        except Exception as error:  # libraries raise whatever they stumble over in broken files
+        except Exception as error:  # libraries may raise anything for broken files
             raise DataError(
                 f"{self.name(row)} has no readable {self.cells.one}: {message_of(error)}",
                 hint="mend or remove it, or name another column with data.image",
             ) from error
 
     def locate(self, path: str) -> Path:
-        """Where the file of this path lies: beside the table, else in the current folder.
+        """Locate the file of this path: beside the table, else in the current folder.
 
         Raises:
-            FileNotFoundError: in neither; it says where it was looked for.
-            DataError: the table is from the Hub, and the file is not.
+            FileNotFoundError: it is in neither; the message says where it was looked for.
+            DataError: the table is from the Hub and the file is not.
         """
         if "://" in path:
             raise ValueError(f"{named(path)} is an address, and images are not fetched from addresses")
         if self.within is not None:
-            lies = Path(os.path.normpath(Path(path).absolute()))  # without following links: a cache is made of them
+            lies = Path(os.path.normpath(Path(path).absolute()))  # without following links: caches consist of links
             if not any(lies.is_relative_to(folder.absolute()) for folder in self.within):
                 raise DataError(
                     f"a row of {self.params.path}, which is from the Hub, names a file of this machine: {named(path)}",
@@ -206,7 +206,7 @@ class Table:
         return found
 
     def _stored_path(self, row: int) -> str | None:
-        """The path of the row's file where the row does not hold the file itself."""
+        """Return the path of the row's file if the row does not contain the file itself."""
         cell = self._cell(row)
         return None if self.cells.empty(cell) else self.cells.path(cell)
 

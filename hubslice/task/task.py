@@ -31,7 +31,7 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Some rows of a table. `targets` are their class indices, int64 [samples]."""
+    """Selected rows of a table. `targets` are their class indices, int64 [samples]."""
 
     table: Table
     rows: np.ndarray
@@ -41,21 +41,21 @@ class Split:
         return len(self.rows)
 
     def encoded(self, start: int, stop: int, modality: Modality[Any]) -> Encoded:
-        """Samples `start` to `stop` as a model of this modality takes them."""
+        """Encode samples `start` to `stop` for a model of this modality."""
         return modality.encode([self.table.item(row) for row in self.rows[start:stop]])
 
     def take(self, count: int, seed: int) -> Split:
-        """At most `count` samples, drawn with the seed, in the split's order."""
+        """Return at most `count` samples, drawn with the seed, in the split's order."""
         if count >= len(self):
             return self
         return self.at(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
 
     def at(self, chosen: np.ndarray) -> Split:
-        """The samples at these places [n]."""
+        """Return the samples at these positions [n]."""
         return Split(self.table, self.rows[chosen], self.targets[chosen])
 
     def limited(self, count: int, seed: int) -> Split:
-        """At most `count` samples as in `take`, but of every class one at least while there is room."""
+        """Return at most `count` samples as in `take`, with at least one of every class if `count` allows."""
         if count >= len(self):
             return self
         order = np.random.default_rng(seed).permutation(len(self))
@@ -65,7 +65,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Task:
-    """The splits, their class names and where they come from."""
+    """The splits, their class names and their source."""
 
     labels: tuple[str, ...]
     train: Split
@@ -75,11 +75,11 @@ class Task:
 
 
 def load_task(params: DataParams, base: Path, seed: int) -> Task:
-    """Open the data and cut it into splits; the same parameters, data and seed give the same splits.
+    """Open the data and split it; the same parameters, data and seed give the same splits.
 
     Raises:
-        DataError: data, columns, splits or classes do not fit the recipe.
-        FetchError: Hub data cannot be fetched.
+        DataError: data, columns, splits or classes do not match the recipe.
+        FetchError: the dataset cannot be fetched from the Hub.
     """
     tables, fingerprint, commit = open_tables(params, base)
     splits = _cut(tables, params, seed)
@@ -135,7 +135,7 @@ def _cut(tables: dict[str, Table], params: DataParams, seed: int) -> dict[SplitN
 
 
 def _with_all_classes(tables: dict[str, Table], params: DataParams) -> dict[str, Table]:
-    """The tables with the classes of all of them, where these are the values of a column: a split may lack some."""
+    """Return the tables with the union of their classes if classes come from column values: a split may lack some."""
     if any(table.named for table in tables.values()):
         return tables
     every = in_order(label for table in tables.values() for label in table.labels)
@@ -146,14 +146,14 @@ def _with_all_classes(tables: dict[str, Table], params: DataParams) -> dict[str,
 
 
 def _example(tables: Mapping[str, Table]) -> str:
-    """A line of a recipe that names the splits that there are."""
+    """Return a recipe line with the names of the existing splits."""
     names = {name: name if name in tables else next(iter(tables)) for name in ("train", "test")}
     validation = "validation" if "validation" in tables else "0.15"
     return f"{{train: {names['train']}, validation: {validation}, test: {names['test']}}}"
 
 
 def _spelt(name: str, tables: Mapping[str, Table]) -> str:
-    """The split that a name means: its own, or `validation` for `val` where none is called so."""
+    """Resolve a split name: an exact match, or `validation` for `val` if no split is named `val`."""
     other = split_of(name)
     return other if other is not None and name not in tables and other in tables else name
 
@@ -169,7 +169,7 @@ def _whole(table: Table) -> Split:
 
 
 def _check_splits(splits: dict[SplitName, Split], params: DataParams) -> None:
-    """Every split has samples, and the classes of the others."""
+    """Check that every split has samples, and that all splits have the same classes."""
     labels = splits["train"].table.labels
     for name, split in splits.items():
         if not len(split):
@@ -186,7 +186,7 @@ def _check_splits(splits: dict[SplitName, Split], params: DataParams) -> None:
 def _choose(
     splits: dict[SplitName, Split], params: DataParams, seed: int
 ) -> tuple[tuple[str, ...], dict[SplitName, Split]]:
-    """The labels and samples of the task that `classes` and `against_rest` make of the whole."""
+    """Return the labels and samples of the task after applying `classes` and `against_rest`."""
     labels = splits["train"].table.labels
     unknown = [name for name in params.classes if name not in labels]
     if unknown:
@@ -214,7 +214,7 @@ def _choose(
 
 
 def _check_classes(labels: tuple[str, ...], splits: dict[SplitName, Split], params: DataParams) -> None:
-    """Nothing is judged by a class that training never shows."""
+    """Check that no evaluation class is missing from the training split."""
     path, hint, trained = params.path, _mend(params), np.unique(splits["train"].targets)
     if len(trained) < 2:
         raise DataError(
@@ -240,7 +240,7 @@ def _mend(params: DataParams) -> str:
 
 
 def _check_groups(splits: dict[SplitName, Split], params: DataParams) -> None:
-    """Shares never tear a group; splits that the data set brings along may."""
+    """Check that no group is in several splits, which happens only with predefined splits."""
     groups = {name: split.table.group_names(split.rows) for name, split in splits.items()}
     pairs: tuple[tuple[SplitName, SplitName], ...] = (
         ("train", "validation"),
@@ -258,7 +258,7 @@ def _check_groups(splits: dict[SplitName, Split], params: DataParams) -> None:
 
 def _fingerprint(content: str, splits: dict[SplitName, Split], transparency: Transparency) -> str:
     digest = hashlib.sha256(content.encode())
-    if transparency != "white":  # which was the only rule once: fingerprints of then hold
+    if transparency != "white":  # formerly the only rule; fingerprints from then stay valid
         digest.update(f"transparent: {transparency}".encode())
     for name in SPLITS:
         digest.update(json.dumps([name, splits[name].rows.tolist(), splits[name].targets.tolist()]).encode())

@@ -1,4 +1,4 @@
-"""Texts that a user hands over: a file with one a line, a table with a column of them, or a data set on the Hub."""
+"""Read texts from users: a file with one text per line, a table with a text column, or a dataset on the Hub."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from hubslice.task.loading import load
 KINDS = (
     "a .txt file with one text a line, .csv, .tsv, .parquet or .jsonl with a column of texts, or a data set's Hub id"
 )
-LONGEST = 50_000  # characters of a text: no text classifier reads that many, and a search works on all of them
+LONGEST = 50_000  # characters of a text: no text classifier reads that many, and a search processes all of them
 LARGEST = 256 << 20  # bytes of a file of texts
 USUAL = ("text", "sentence")  # names of the column
-# What `datasets` calls the format of a file, and how it is to read it: "NA" or "null" are texts.
+# Format names of `datasets` and reading options: "NA" and "null" are texts.
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".csv": ("csv", {"keep_default_na": False}),
     ".tsv": ("csv", {"keep_default_na": False, "sep": "\t"}),
@@ -40,13 +40,13 @@ class GivenTexts:
 
 
 def open_texts(data: str, column: str | None) -> GivenTexts:
-    """Texts of a file, or of the first split of a data set on the Hub, its training split where it has one.
+    """Open the texts of a file, or of a dataset on the Hub: its training split, else the first split.
 
-    Of a table they are in `column`, by default in that called text or sentence.
+    In a table the texts are in `column`, by default the one named text or sentence.
 
     Raises:
-        DataError: there are none, they cannot be read, or one is longer than `LONGEST`, or the file than `LARGEST`.
-        FetchError: the Hub does not give the data set.
+        DataError: there are none, they cannot be read, or a text exceeds `LONGEST`, or the file `LARGEST`.
+        FetchError: the dataset cannot be fetched from the Hub.
     """
     path = Path(data)
     if path.is_file() and path.suffix != ".parquet" and (size := path.stat().st_size) > LARGEST:
@@ -113,7 +113,7 @@ def _column(rows: Any, wanted: str | None, data: str) -> str:
 
 
 def _text(value: Any, data: str, row: int) -> str:
-    """A value as text; numbers are such, None is blank."""
+    """Convert a value to text, including numbers; None is blank."""
     if value is None:
         return ""
     text = str(value)

@@ -1,4 +1,4 @@
-"""Images that a user hands over: a file, a folder of them, a parquet file, or an array of pixels."""
+"""Read images from users: a file, a folder of them, a parquet file, or an array of pixels."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ KINDS = "an image, a folder of images, a parquet file with a column `image`, or 
 
 @dataclass(frozen=True)
 class UserInputs:
-    """Images in a fixed order, by name; `pixels` are prepared for the model, by its rule for transparent ones.
+    """Images in a fixed order, by name; `pixels` are prepared for the model, with its rule for transparent ones.
 
-    Where the model records no rule, what is done is told once. What was prepared is kept, as far as there is room: it
-    is asked for several times, and files are far larger than what a model sees of them.
+    If the model records no rule, a warning says what is done. Prepared images are cached as far as there is memory:
+    they are read several times, and files are far larger than the model's inputs.
     """
 
     source: str
@@ -51,44 +51,44 @@ class UserInputs:
         return len(self.names)
 
     def pixels(self, start: int, stop: int) -> Tensor:
-        """Images `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W].
+        """Return images `start` to `stop`, float32 in [0, 1], [stop - start, C, H, W].
 
         Raises:
-            DataError: one cannot be read.
+            DataError: an image cannot be read.
         """
         return to_unit(self.encoded(start, stop)[PIXELS])
 
     def encoded(self, start: int, stop: int) -> Encoded:
-        """Images `start` to `stop` as the model takes them.
+        """Return images `start` to `stop` encoded for the model.
 
         Raises:
-            DataError: one cannot be read.
+            DataError: an image cannot be read.
         """
         if isinstance(self.items, np.ndarray):
             return {PIXELS: torch.from_numpy(np.ascontiguousarray(self.items[start:stop], np.float32))}
         return {PIXELS: torch.stack([self._prepared(at) for at in range(start, min(stop, len(self)))])}
 
     def check(self, progress: Callable[[], None]) -> None:
-        """Read and prepare every image, before work that takes long; `progress` is called after each.
+        """Read and prepare every image before long work starts; `progress` is called after each.
 
         Raises:
-            DataError: one cannot be read.
+            DataError: an image cannot be read.
         """
         for at in range(len(self)):
-            if not isinstance(self.items, np.ndarray):  # that was looked at when it was opened
+            if not isinstance(self.items, np.ndarray):  # arrays are checked when they are opened
                 self._prepared(at)
             progress()
 
     def levels(self, at: int) -> np.ndarray:
-        """An image rounded to 8 bits, uint8 [C, H, W]."""
+        """Return an image rounded to 8 bits, uint8 [C, H, W]."""
         found: np.ndarray = np.clip(np.rint(255 * self.pixels(at, at + 1)[0].numpy()), 0, 255).astype(np.uint8)
         return found
 
     def table(self, labels: tuple[str, ...]) -> Table:
-        """The images as training takes them; rows have no labels, `labels` are the classes that a model knows.
+        """Return the images as a table for training; rows have no labels, `labels` are the model's classes.
 
         Raises:
-            DataError: they are an array, which is not augmented.
+            DataError: they are an array, which cannot be augmented.
         """
         if isinstance(self.items, Table):
             return replace(self.items, labels=labels)
@@ -103,7 +103,7 @@ class UserInputs:
         return Table(datasets.Dataset.from_dict({"image": rows}, features=features), labels, params)
 
     def _prepared(self, at: int) -> Tensor:
-        """An image as the model takes it, uint8 [C, H, W]; not to be changed."""
+        """Return an image prepared for the model, uint8 [C, H, W]; must not be modified."""
         found = self._kept.get(at)
         if found is None:
             found = prepare(self._image(at), self.preprocessing)
@@ -126,7 +126,7 @@ class UserInputs:
         path = self.items[at]
         try:
             return read_rgb(path, self.preprocessing.shown)
-        except Exception as error:  # Pillow raises whatever it stumbles over in broken files
+        except Exception as error:  # Pillow may raise anything for broken files
             raise DataError(
                 f"{path} cannot be read: {message_of(error)}",
                 hint=f"mend it or take it away; inputs are {KINDS}",
@@ -134,10 +134,10 @@ class UserInputs:
 
 
 def there(path: Path, kinds: str = KINDS) -> Path:
-    """The path, with the home folder for `~`; `kinds` are what may be there.
+    """Return the path with `~` expanded; `kinds` describes what is accepted there.
 
     Raises:
-        DataError: there is nothing.
+        DataError: the path does not exist.
     """
     path = Path(os.path.expanduser(path))  # noqa: PTH111  # Path raises for ~nobody
     if not path.exists():
@@ -146,11 +146,10 @@ def there(path: Path, kinds: str = KINDS) -> Path:
 
 
 def open_given(path: Path, preprocessing: Preprocessing) -> UserInputs:
-    """The images at `path`. Of a folder all that `walk` finds at any depth, sorted by path; what is none is told.
+    """Open the images at `path`: in a folder all that `walk` finds at any depth, sorted by path.
 
-    Where a folder holds no images and tables, these are read. Labels are not asked for.
-
-    An array is [N, C, H, W] or [C, H, W], numbers in [0, 1] at the model's own size.
+    Files that are not images are reported. If a folder contains no images but tables, the tables are read. Labels are
+    not required. An array is [N, C, H, W] or [C, H, W], numbers in [0, 1] at the model's own size.
 
     Raises:
         DataError: there are none, or they are of another kind or size.
@@ -174,7 +173,7 @@ def open_given(path: Path, preprocessing: Preprocessing) -> UserInputs:
 
 
 def _rows(source: str, preprocessing: Preprocessing) -> UserInputs:
-    """The images of a table: of its training split, else of the first one."""
+    """Return the images of a table: of its training split, else of the first one."""
     tables = open_tables(_params(source, preprocessing), Path.cwd(), labelled=False)[0]
     name = "train" if "train" in tables else next(iter(tables))
     if len(tables) > 1:
@@ -183,7 +182,7 @@ def _rows(source: str, preprocessing: Preprocessing) -> UserInputs:
 
 
 def _images(folder: Path) -> list[Path] | None:
-    """The images of a folder; None where it holds none and tables with them."""
+    """Return the images of a folder; None if it contains no images but tables."""
     try:
         walked = walk(folder)
         if not walked.images and look(folder)[0] != "images":
@@ -194,7 +193,7 @@ def _images(folder: Path) -> list[Path] | None:
         ) from error
     for place in walked.tables:
         walked.aside.add(Reason.UNKNOWN, place)
-    for place in walked.metadata:  # labels, which nobody asks for here
+    for place in walked.metadata:  # labels, which are not needed here
         walked.aside.add(Reason.LITTER, place)
     walked.aside.tell(str(folder))
     if not walked.images:
@@ -203,11 +202,11 @@ def _images(folder: Path) -> list[Path] | None:
 
 
 def open_data(data: str, preprocessing: Preprocessing) -> UserInputs:
-    """Images of a path, or of the first split of a data set on the Hub, its training split where it has one.
+    """Open the images of a path, or of a dataset on the Hub: its training split, else the first split.
 
     Raises:
         DataError: there are none, or they are of another kind or size.
-        FetchError: the Hub does not give the data set.
+        FetchError: the dataset cannot be fetched from the Hub.
     """
     path = Path(os.path.expanduser(data))  # noqa: PTH111
     if path.exists() or path.suffix or data.startswith((".", "/", "~")) or data.count("/") != 1:
@@ -216,7 +215,7 @@ def open_data(data: str, preprocessing: Preprocessing) -> UserInputs:
 
 
 def _params(source: str, preprocessing: Preprocessing) -> DataParams:
-    """How a table is read for a model."""
+    """Return how a table is read for a model."""
     return DataParams.model_validate({"path": source, "transparency": preprocessing.shown})
 
 
@@ -224,7 +223,7 @@ def _array(path: Path, preprocessing: Preprocessing) -> UserInputs:
     size = preprocessing.input_size
     shape = " x ".join(map(str, size))
     try:
-        # Of an archive nothing is unpacked, and of a header that says more than is there nothing is believed.
+        # Archives are not unpacked, and a header that claims more data than the file contains is refused.
         array: np.ndarray = np.lib.format.open_memmap(path, mode="c")
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is not a NumPy array: {message_of(error)}", hint=f"inputs are {KINDS}") from error

@@ -1,4 +1,4 @@
-"""Finding every image that cannot be read before the first long step begins."""
+"""Find all unreadable images before the first long step starts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ TOLD = 5
 def verify_images(task: Task, reporter: Reporter) -> None:
     """Decode every image of the task's splits once.
 
-    A header alone would hide files that end too early. Decoding costs what loading costs in one epoch of training: on
-    one core 0.4 s for 1,464 drawings of 128 pixels (WebP), some 15 ms for a photo of two megapixels (JPEG). One image
-    at a time is held in memory.
+    Reading only headers would miss truncated files. Decoding costs as much as loading for one epoch of training: on one
+    core 0.4 s for 1,464 drawings of 128 pixels (WebP), about 15 ms for a photo of two megapixels (JPEG). Only one image
+    at a time is in memory.
 
     Raises:
-        DataError: images cannot be read; it names the first few and counts all.
+        DataError: images cannot be read; the message names the first few and counts all.
     """
     total = sum(task.report.samples.values())
     broken: list[DataError] = []

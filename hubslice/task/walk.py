@@ -1,7 +1,7 @@
-"""Everything below a folder, listed once: images, folders, tables, and what is none of these.
+"""List everything below a folder once: images, folders, tables, and other files.
 
-Links to files and folders are followed. Below each of the topmost folders a folder is read once, so that loops end.
-The cost is one listing a folder; a file is opened only where the ending of its name is not an image's.
+Links to files and folders are followed. Below each top-level folder, a folder is read only once, so that loops end. The
+cost is one listing per folder; a file is opened only if its extension is not an image's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LITTER_FOLDERS = frozenset(
     | {"#recycle", "$recycle.bin", "lost+found", "system volume information"}
 )
 _LITTER_FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r"})
-# Files about a data set that are none of it, and as usual beside images as in any repository.
+# Files about a dataset that are not part of it, commonly found beside images as in any repository.
 _COMPANIONS = ("readme", "license", "licence", "citation")
 _COMPANION_ENDINGS = frozenset(("", ".md", ".txt", ".rst", ".cff", ".bib", ".html"))
 _Seen = Literal["seen", "hidden", "litter"]
@@ -32,29 +32,29 @@ _Identity = tuple[int, int]  # of a folder: device and inode
 
 @dataclass(frozen=True)
 class Walk:
-    """What lies below `root`: places relative to it, with slashes, sorted by code point."""
+    """What is below `root`: relative paths with slashes, sorted by code point."""
 
     root: Path
     images: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)  # parquet files
     metadata: list[str] = field(default_factory=list)
-    twice: list[tuple[str, str]] = field(default_factory=list)  # links to folders that are read as well, and these
+    twice: list[tuple[str, str]] = field(default_factory=list)  # links to folders that are read as well, with targets
     aside: Aside = field(default_factory=Aside)
     _known: dict[_Identity, str] = field(default_factory=dict, repr=False)
 
     def path(self, place: str) -> Path:
-        """Where a place is."""
+        """Return the path of a place."""
         return self.root / place
 
     def text(self, place: str) -> str:
-        """The path of a place as text, which is quicker to make for many files."""
+        """Return the path of a place as text, which is faster for many files."""
         return os.path.join(self.root, place)  # noqa: PTH118
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder to list: its place, how it is seen, the folders above it, and those read below its topmost folder."""
+    """A folder to list: its place, how it is treated, its parent folders, and those read below its top-level folder."""
 
     place: str
     seen: _Seen
@@ -66,7 +66,7 @@ def walk(root: Path) -> Walk:
     """List everything below a folder.
 
     Raises:
-        OSError: a folder cannot be listed, or a file of unknown kind cannot be read.
+        OSError: a folder cannot be listed, or a file of unknown type cannot be read.
     """
     found = Walk(root)
 
@@ -89,7 +89,7 @@ def walk(root: Path) -> Walk:
 
 
 def stamps(root: Path) -> list[os.stat_result]:
-    """What the file system says of all files that `walk` comes by, of every kind; none is opened.
+    """Return the stat results of all files that `walk` visits, of every type; none is opened.
 
     Raises:
         OSError: a folder cannot be listed.
@@ -105,7 +105,7 @@ def stamps(root: Path) -> list[os.stat_result]:
 
 
 def _descend(found: Walk, put: Callable[[os.DirEntry[str], str, _Seen], None]) -> None:
-    """Hand over all that is no folder. Links to folders are entered when no other folder is left, in their order."""
+    """Pass everything that is not a folder to `put`. Links to folders are entered after all other folders, in order."""
     top = _identity(found.root.stat())
     todo, links = [_Folder("", "seen", frozenset({top}), set())], dict[str, tuple[os.DirEntry[str], _Folder]]()
     while todo or links:
@@ -159,7 +159,7 @@ def _enter(entry: os.DirEntry[str], folder: _Folder, place: str, found: Walk, to
 
 
 def _sort(entry: os.DirEntry[str], place: str, found: Walk) -> None:
-    """Put a file that is seen where it belongs."""
+    """Put a visible file into its list."""
     name = entry.name
     if _is_litter(name):
         found.aside.add(Reason.LITTER, place)

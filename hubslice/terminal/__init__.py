@@ -1,1 +1,1 @@
-"""How commands read options and print results, errors and progress."""
+"""Command-line options, and printing of results, errors and progress."""

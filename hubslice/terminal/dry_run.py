@@ -1,4 +1,4 @@
-"""How a dry run is shown: what a teacher is, what a run will take."""
+"""Show dry runs: the preview of a teacher, and the cost of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_pull(model: str, input_size: int | None, *, allow_pickle: bool = False, everything: bool = False) -> None:
-    """Look at a model without its weights, and print what was found; `everything`: each file and tensor, too."""
+    """Inspect a model without its weights, and print the findings; `everything`: each file and tensor too."""
     from hubslice.run.estimate.preflight import preview_pull
 
     found = preview_pull(model, input_size, out.progress(), allow_pickle=allow_pickle)
@@ -27,7 +27,7 @@ def show_pull(model: str, input_size: int | None, *, allow_pickle: bool = False,
 
 
 def tell_estimate(plan: Estimate, folder: Path) -> None:
-    """Print the steps with their cost, then the teachers and what the whole needs."""
+    """Print the steps with their cost, then the teachers and the requirements of the whole run."""
     shown = [
         {
             "step": step.name,
@@ -92,7 +92,7 @@ def _tell_files(teacher: TeacherPreview) -> None:
 
 
 def _tell_kinds(teacher: TeacherPreview) -> None:
-    """How many files there are of each kind, and of those that are skipped for each reason."""
+    """Print how many files there are of each kind, and how many are skipped for each reason."""
     sizes: dict[tuple[str, str], list[int]] = {(kind, ""): [] for kind in get_args(Kind)}
     for path, size in teacher.files.items():
         sizes[kind_of(path), ""].append(size)

@@ -1,7 +1,7 @@
-"""Signals that end a command from outside: it clears away what it began, and says why it ended.
+"""Handle signals that end a command: it cleans up, and reports why it ended.
 
-Ctrl-C sends SIGINT, schedulers and containers SIGTERM, a terminal that is closed SIGHUP. By default the last two end a
-process on the spot. Little is imported here: until it is, signals have their default effect.
+Ctrl-C sends SIGINT, schedulers and containers SIGTERM, a closed terminal SIGHUP. By default the last two end a process
+immediately. This module imports little: until it is imported, signals have their default effect.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
-TYPE_CHECKING = False  # as typing's, whose import takes time
+TYPE_CHECKING = False  # same as typing.TYPE_CHECKING, whose import takes time
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from sys import UnraisableHookArgs
     from types import FrameType
 
 _SOON = 0.05  # seconds until a signal that cannot be raised now is sent again
-_IMPORT = 10.0  # seconds that an import is given to end
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows knows no SIGHUP
+_IMPORT = 10.0  # maximum seconds to wait for an import to end
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _received: list[Ended] = []
-_waiting: set[int] = set()  # signals that came where they cannot be raised, and are sent again
+_waiting: set[int] = set()  # signals that could not be raised yet, and are sent again
 
 
 class Ended(KeyboardInterrupt):
-    """The process was told to end; what handles Ctrl-C handles this alike."""
+    """A signal asked the process to end; code that handles Ctrl-C also handles this."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.name = signal.Signals(number).name
-        self.exit_code = 128 + number  # what shells use for a process that a signal ended
+        self.exit_code = 128 + number  # the shells' convention for a process that a signal ended
         super().__init__("interrupted" if number == signal.SIGINT else f"ended by {self.name}")
 
 
 def received() -> Ended | None:
-    """The signal that ends this command, if one came; one that could not be raised yet is not raised any more."""
+    """Return the signal that ends this command, if there was one; a pending one is no longer raised."""
     if _waiting and not _received:
         _received.append(Ended(min(_waiting)))
     _waiting.clear()
@@ -46,16 +46,16 @@ def received() -> Ended | None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise `Ended` in the block, in the main thread, when such a signal comes; of further ones only Ctrl-C is heard.
+    """Raise `Ended` in the block, in the main thread, on such a signal; after the first only Ctrl-C has an effect.
 
-    One that is ignored, as under nohup, stays so. One that comes while a module is imported is raised when that is
-    done: a module that is there by half fails later, in other words. One that comes while Python clears objects away,
-    where no exception can be raised, is sent again.
+    An ignored signal, as under nohup, stays ignored. One that arrives while a module is being imported is raised
+    afterwards: a partially imported module would fail later with an unrelated error. One that arrives while Python
+    finalises objects, where no exception can be raised, is sent again.
     """
     process, usual, first = os.getpid(), sys.unraisablehook, list[float]()
 
     def again(number: int) -> None:
-        """Send the signal a little later; threading's own timers take locks that the main thread may hold now."""
+        """Send the signal a little later; threading's own timers use locks that the main thread may hold now."""
         if number not in _waiting:
             _waiting.add(number)
             _thread.start_new_thread(send, (number,))
@@ -75,7 +75,7 @@ def ended_by_signals() -> Iterator[None]:
         again(error.number if isinstance(error, Ended) else signal.SIGINT)
 
     def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != process:  # a worker that was forked off; nobody waits for its words
+        if os.getpid() != process:  # a forked worker, whose message nobody reads
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
@@ -103,7 +103,7 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def leave_on_signals(exit_code: int) -> None:
-    """For a command that is done: such a signal ends the process at once, with the exit code that it has anyway."""
+    """Let such a signal end a finished command at once, with the exit code that it has anyway."""
     with suppress(OSError):  # the terminal was closed
         sys.stdout.flush()
     for number in _numbers():
@@ -116,7 +116,7 @@ def _numbers() -> list[int]:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether what runs in this frame is part of an import."""
+    """Return whether the code running in this frame is part of an import."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True

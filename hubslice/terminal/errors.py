@@ -1,4 +1,4 @@
-"""From any exception to what the user is told and the exit code."""
+"""Convert any exception to an error message and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubslice.core.foreign_errors import first_line
 from hubslice.core.machine import machine_fault
 from hubslice.terminal.ending import Ended
 
-INTERRUPTED = 130  # what shells use for a process that Ctrl-C ended
+INTERRUPTED = 130  # the shells' convention for a process that Ctrl-C ended
 
 _LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
 _ONLINE = (
@@ -24,14 +24,14 @@ _FILES = "its page on the Hub lists what it has"
 
 
 class Failure(NamedTuple):
-    """What to tell: what happened and why, what mends it, and the exit code."""
+    """The error to report: what happened and why, how to fix it, and the exit code."""
 
     message: str
     hint: str | None
     exit_code: int
 
 
-# huggingface_hub's errors by name; the first that fits is told, so subclasses come before their bases.
+# huggingface_hub's errors by name; the first match applies, so subclasses come before their bases.
 _HUB = (
     (
         "OfflineModeIsEnabled",
@@ -59,7 +59,7 @@ _STATUS = {
 
 
 def describe(error: BaseException) -> Failure:
-    """What to tell about this exception."""
+    """Return the error to report for this exception."""
     error = machine_fault(error) or error
     if isinstance(error, HubsliceError):
         return Failure(error.message, error.hint, error.exit_code)
@@ -95,7 +95,7 @@ def _hub_failure(error: BaseException) -> Failure | None:
 
 
 def _is(error: BaseException, module: str, name: str) -> bool:
-    """Whether it is of this class; a module that nobody has imported cannot have raised it."""
+    """Return whether it is of this class; a module that is not imported cannot have raised it."""
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(error, kind)
 

@@ -1,7 +1,7 @@
-"""Hints that fit the command: what mends an error is told where it is found, for all commands that may meet it there.
+"""Adapt hints to the command: errors are raised by shared code, so a hint may name options that a command lacks.
 
-Some of them lack an option that such a hint names; what they cannot do is left out of it. Keys of a recipe are told to
-those that take images without one by the name of their option.
+Parts of a hint that need such options are removed. For commands that take images without a recipe, recipe keys are
+replaced by option names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typer
 
 _OPTION: Final = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _CLAUSES: Final = re.compile(r"(; or |, or |; )")
-_COMMAND: Final = re.compile(r"\b(hubslice|hf|pip|python) ")  # its options are not ours
+_COMMAND: Final = re.compile(r"\b(hubslice|hf|pip|python) ")  # whose options are not hubslice's
 _KEY: Final = re.compile(r"\bdata\.[a-z_]+\b|\bteacher\.input_size\b")
 _OPTIONS: Final = {"data.path": ("--data", "--inputs"), "teacher.input_size": ("--input-size",)}
 _IMAGES: Final = frozenset(_OPTIONS["data.path"])  # without a recipe
@@ -22,9 +22,9 @@ _WITH: Final = re.compile(r" with (--[a-z][a-z-]*)( [A-Z]+)?")
 
 
 def options_of(app: typer.Typer, arguments: Sequence[str]) -> frozenset[str]:
-    """The options of the command that a command line names, those for all commands among them.
+    """Return the options of the command in a command line, including those for all commands.
 
-    A group that is named alone (`lineage`) stands for one of its commands, whichever that is.
+    A group named alone (`lineage`) stands for any of its commands.
     """
     root: Any = typer.main.get_command(app)
     command, found = root, _options(root)
@@ -40,7 +40,7 @@ def options_of(app: typer.Typer, arguments: Sequence[str]) -> frozenset[str]:
 
 
 def fitting(hint: str, options: Collection[str]) -> str:
-    """The hint without what needs other options than these, or a recipe, unless it quotes another command."""
+    """Return the hint without parts that need other options, or a recipe, unless it quotes another command."""
     hint = _KEY.sub(lambda key: " or ".join(_given_by(key[0], options)) or key[0], hint)
     parts = _CLAUSES.split(hint)
     clauses = list(zip(["", *parts[1::2]], parts[::2], strict=True))
@@ -52,7 +52,7 @@ def fitting(hint: str, options: Collection[str]) -> str:
 
 
 def _lacking(clause: str, options: Collection[str]) -> bool:
-    """Whether the clause names an option that is not among these, or a key of a recipe that there is not."""
+    """Return whether the clause names an option that is not among these, or a recipe key without a recipe."""
     command = _COMMAND.search(clause)
     end = command.start() if command else len(clause)
     if any(found[0] not in options for found in _OPTION.finditer(clause, 0, end)):
@@ -62,7 +62,7 @@ def _lacking(clause: str, options: Collection[str]) -> bool:
 
 
 def _given_by(key: str, options: Collection[str]) -> list[str]:
-    """The options by which a command takes what a recipe has under the key."""
+    """Return the options by which a command takes what a recipe has under the key."""
     return [name for name in _OPTIONS.get(key, ()) if name in options]
 
 

@@ -1,23 +1,23 @@
-"""How wide the columns of a table are, so that words stay whole where the terminal allows it."""
+"""Choose column widths of a table so that words are not broken if the terminal is wide enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-GAP: Final = 2  # blanks between columns
-_NARROWEST: Final = 6  # no column becomes narrower for others
-_NAME: Final = 24  # nor does the first, which names the row, become narrower than this
+GAP: Final = 2  # spaces between columns
+_NARROWEST: Final = 6  # minimum width that a column keeps in favour of others
+_NAME: Final = 24  # minimum width of the first column, which names the row
 
 
 def column_widths(columns: Sequence[Sequence[str]], space: int) -> list[int]:
-    """The width of each column of texts within `space` characters.
+    """Return the width of each column of texts within `space` characters.
 
-    Where all fits on one line, that of its longest text. Otherwise texts are wrapped at blanks, the widest columns
-    first; then words are broken, those of the first column last. Below a few characters a column none becomes narrower:
-    the table is then wider than the space.
+    If everything fits on one line, each has the width of its longest text. Otherwise texts are wrapped at spaces, the
+    widest columns first; then words are broken, those of the first column last. No column becomes narrower than a few
+    characters: the table is then wider than the space.
     """
-    from rich.cells import cell_len  # some signs take two places
+    from rich.cells import cell_len  # some characters take two cells
 
     widths = [max(map(cell_len, texts), default=0) for texts in columns]
     words = [max((cell_len(word) for text in texts for word in text.split()), default=0) for texts in columns]

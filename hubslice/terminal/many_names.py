@@ -1,4 +1,4 @@
-"""Options that take several values at once: `--candidates A B C`."""
+"""Options that take several values: `--candidates A B C`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ManyNames(TyperCommand):
 
 
 def _spread(args: list[str], many: set[str]) -> list[str]:
-    """The option before each of its values, as Typer reads them."""
+    """Repeat the option before each of its values, as Typer expects."""
     found: list[str] = []
     current: str | None = None
     for arg in args:

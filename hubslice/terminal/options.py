@@ -30,6 +30,6 @@ QuietOption = Annotated[
 
 
 def examples(*lines: str) -> str:
-    """The examples at the end of a command's help, one command line each."""
+    """Return the examples for the end of a command's help, one command line each."""
     shown = "\n".join(f"  [green]$[/green] {line.replace('[', chr(92) + '[')}" for line in lines)
     return f"[bold]Examples[/bold]\n{shown}"

@@ -1,7 +1,7 @@
-"""The one place where the command line prints: data on stdout, everything else on stderr.
+"""The only module that prints: data on stdout, everything else on stderr.
 
 Three modes. human: tables and prose, bars on a terminal. json: one JSON document on stdout, errors as JSON on stderr.
-quiet: only what a script would take from stdout, only warnings and errors on stderr.
+quiet: on stdout only what a script needs, on stderr only warnings and errors.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _STYLES = {
     **dict.fromkeys(("fail", "failed", "differs"), "bold red"),
 }
 
-CELL = 1_000  # characters of a table's cell
+CELL = 1_000  # characters of a table cell
 
 Mode = Literal["human", "json", "quiet"]
 Data = Mapping[str, object] | BaseModel
 
 
 class Output:
-    """The sink. Commands use the module's `out`; the options `--json`, `--quiet` and `--traceback` set it."""
+    """The output of a command. Commands use the module's `out`; `--json`, `--quiet` and `--traceback` configure it."""
 
     def __init__(self) -> None:
         self.mode: Mode = "human"
@@ -44,7 +44,7 @@ class Output:
 
     @property
     def terminal(self) -> bool:
-        """Whether stdout is one, in which people read."""
+        """Whether stdout is a terminal."""
         return sys.stdout.isatty()
 
     def result(
@@ -54,12 +54,12 @@ class Output:
         *,
         quiet: object = None,
     ) -> None:
-        """Print what the command found.
+        """Print the result of the command.
 
         Args:
             data: the JSON document.
             human: prints it for people, or what to print; default: the fields of `data`.
-            quiet: the one value that a script wants, such as a path, or a list of them; default: nothing.
+            quiet: the one value that a script needs, such as a path, or a list of them; default: nothing.
         """
         self.close()
         plain = data.model_dump(mode="json") if isinstance(data, BaseModel) else data
@@ -81,13 +81,13 @@ class Output:
     ) -> None:
         """Print rows below their headings: aligned on a terminal, separated by tabs in a pipe.
 
-        If quiet the first column alone, without its heading; as JSON all keys. On a terminal, columns that are empty in
-        all rows are left out; in a pipe they stay, so that each has its place.
+        If quiet only the first column, without its heading; as JSON all keys. On a terminal, columns that are empty in
+        all rows are omitted; in a pipe they are kept, so that positions are fixed.
 
         Args:
             rows: what to show.
             columns: the headings of the keys to show, each with its unit, such as `TIME (ms)`.
-            piped: those in a pipe, where they are others.
+            piped: the headings in a pipe, if they differ.
         """
         self.close()
         if self.mode == "json":
@@ -120,7 +120,7 @@ class Output:
             console.print(table, crop=False)
 
     def fields(self, data: Mapping[str, object]) -> None:
-        """Print names and values, one a line; a JSON object in json mode, nothing if quiet."""
+        """Print names and values, one per line; a JSON object in json mode, nothing if quiet."""
         self.close()
         if self.mode == "json":
             self._json(data)
@@ -135,32 +135,32 @@ class Output:
         self._write(printable(text))
 
     def text(self, text: str) -> None:
-        """Print text as it is, in every mode: for commands whose result is a file's content.
+        """Print text unchanged, in every mode: for commands whose result is a file's content.
 
-        On a terminal, what could steer it is made visible.
+        On a terminal, control characters are made visible.
         """
         self.close()
         self._write(lines(text) if sys.stdout.isatty() else text)
 
     def info(self, message: str) -> None:
-        """Tell people what happens, on stderr."""
+        """Print information about what happens, on stderr."""
         if self.mode == "human":
             self._say("", message, "")
 
     def hint(self, message: str) -> None:
-        """Tell people what they may do next, on stderr."""
+        """Print what users may do next, on stderr."""
         if self.mode == "human":
             self._say("hint: ", message, "cyan")
 
     def warning(self, message: str) -> None:
-        """Tell what looks wrong, on stderr, in every mode."""
+        """Print a warning on stderr, in every mode."""
         if self.mode == "json":
             self._say("", json_text({"warning": masked(message)}), "")
         else:
             self._say("warning: ", message, "yellow")
 
     def error(self, message: str, *, hint: str | None, exit_code: int) -> None:
-        """Tell why the command ends, on stderr, in every mode."""
+        """Print why the command ended, on stderr, in every mode."""
         self.close()
         if self.mode == "json":
             told = {"error": masked(message), "hint": hint and masked(hint), "exit_code": exit_code}
@@ -172,12 +172,12 @@ class Output:
             self._say("hint: ", hint, "cyan")
 
     def trace(self, text: str) -> None:
-        """Show where an error came from, on stderr, in every mode."""
+        """Print a traceback on stderr, in every mode."""
         self.close()
         sys.stderr.write(lines(masked(text)))
 
     def progress(self) -> Reporter:
-        """The reporter for a run: bars on a terminal, a line a step elsewhere, silent for machines."""
+        """Return the reporter for a run: bars on a terminal, one line per step elsewhere, silent for machines."""
         self.close()
         if self.mode != "human":
             return Silent()
@@ -187,7 +187,7 @@ class Output:
         return self._live
 
     def close(self) -> None:
-        """Take away bars that are still drawn."""
+        """Remove bars that are still shown."""
         live, self._live = self._live, None
         stop = getattr(live, "stop", None)
         if stop:

@@ -1,4 +1,4 @@
-"""Commands made of functions that take a verb's parameters as a value."""
+"""Build commands from functions that take a verb's parameters as one object."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import typer
 from hubslice.core.parameters import Argument, Option, Parameter, Params, PythonOnly, parameters
 from hubslice.terminal.options import JsonOption, QuietOption
 
-OUTPUT = {"as_json": JsonOption, "quiet": QuietOption}  # set how is printed; no command has to look at them
+OUTPUT = {"as_json": JsonOption, "quiet": QuietOption}  # only affect printing; no command has to read them
 
 
 @dataclass(frozen=True)
 class Before:
-    """The parameter before which the help shows one that only the command has; without it, it is shown at the end."""
+    """The parameter before which the help shows a command-only one; by default it is shown at the end."""
 
     name: str
 
 
 def command(run: Callable[..., None]) -> Callable[..., None]:
-    """What Typer makes a command of: a function with the parameters that `run` takes as a value, and its own.
+    """Convert `run` to a function for Typer with the fields of its parameter object and its own options.
 
-    The first parameter of `run` is a `Params`; those after it are options that only the command has. What must be given
-    comes first, then all in the order of the fields, then `--json` and `--quiet`.
+    The first parameter of `run` is a `Params`; those after it are command-only options. Required ones come first, then
+    all in field order, then `--json` and `--quiet`.
     """
     hints = get_type_hints(run, include_extras=True)
     first, *own = inspect.signature(run).parameters.values()
@@ -52,7 +52,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
 
 
 def _values(shared: list[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given on the command line; what was not is left out where it has a default."""
+    """Return the values given on the command line; omitted ones are left out if they have a default."""
     found: dict[str, Any] = {}
     for each in shared:
         value = given[each.name]
@@ -69,12 +69,12 @@ def _may_be_left_out(each: Parameter) -> bool:
 
 
 def _declared(each: Parameter) -> inspect.Parameter:
-    """The parameter as Typer reads it."""
+    """Return the parameter as Typer expects it."""
     about, kind, default = each.about, _read_as(each), each.default
     if default is MISSING:
         default = None if _may_be_left_out(each) else inspect.Parameter.empty
     elif kind != each.type and not isinstance(default, str):
-        default = None  # the class has it
+        default = None  # the class has the default
     if default is None:
         kind = kind | None
     taken: Any
@@ -97,7 +97,7 @@ def _keyword(name: str, kind: Any, default: object) -> inspect.Parameter:
 
 
 def _read_as(each: Parameter) -> Any:
-    """The type as which Typer reads the text: a list for what may be given several times."""
+    """Return the type as which Typer reads the text: a list for repeatable options."""
     if each.about.read is not None:
         return list[str] if all(get_origin(kind) is Mapping for kind in each.kinds if kind is not NoneType) else str
     path = Path if each.about.path or each.about.exists else str

@@ -1,4 +1,4 @@
-"""Text made safe to print: one line, no tokens, no control characters."""
+"""Make text safe to print: one line, no tokens, no control characters."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from hubslice.hub.secret import masked
 
 
 def printable(text: str) -> str:
-    """The text on one line, without tokens, and with what could steer a terminal made visible."""
+    """Return the text as one line, without tokens, and with control characters made visible."""
     return line(masked(text))

@@ -1,4 +1,4 @@
-"""Rates as cells of a table: in one column on a terminal, in columns of numbers in a pipe."""
+"""Rates as table cells: one column on a terminal, columns of numbers in a pipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hubslice.core.rate import Rate
 
 
 def rate(measured: Rate) -> str:
-    """A rate with its 95 % interval and sample size, in prose."""
+    """Format a rate with its 95 % interval and sample size, for prose."""
     if measured.value is None or measured.interval is None:
         return "not measured"
     low, high = measured.interval
@@ -15,7 +15,7 @@ def rate(measured: Rate) -> str:
 
 
 def rate_cells(key: str, measured: Rate | None) -> dict[str, object]:
-    """The cells of a rate; None: there is none."""
+    """Return the cells of a rate; None if there is none."""
     if measured is None:
         return {}
     cells: dict[str, object] = {f"{key} n": measured.total}
@@ -27,11 +27,11 @@ def rate_cells(key: str, measured: Rate | None) -> dict[str, object]:
 
 
 def rate_head(key: str, title: str) -> dict[str, str]:
-    """Its heading on a terminal."""
+    """Return its heading on a terminal."""
     return {key: f"{title} (%)"}
 
 
 def rate_heads(key: str, title: str) -> dict[str, str]:
-    """Its headings in a pipe: the rate, both ends of the 95 % interval, and the number of samples."""
+    """Return its headings in a pipe: the rate, both ends of the 95 % interval, and the number of samples."""
     own = {f"{key} value": f"{title} (%)", f"{key} low": f"{title} LOW (%)", f"{key} high": f"{title} HIGH (%)"}
     return own | {f"{key} n": f"{title} N"}

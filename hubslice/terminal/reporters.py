@@ -1,4 +1,4 @@
-"""How the command line shows a run's progress: live on a terminal, as lines elsewhere."""
+"""Show a run's progress: live on a terminal, as lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from rich.text import Text
 from hubslice.core.progress import Bar, Reporter, StepState
 from hubslice.terminal.printable import printable
 
-_FIRST, _RAREST = 10.0, 160.0  # seconds between lines that tell how far a count is: twice as many after each
-_LOOK = 1.0  # seconds between looks at whether a line is due
+_FIRST, _RAREST = 10.0, 160.0  # seconds between progress lines: doubled after each
+_LOOK = 1.0  # seconds between checks whether a line is due
 
 
 class Lines(Reporter):
-    """One line where a step starts and one where it ends, and now and then how far long work is, for logs.
+    """Prints one line when a step starts and one when it ends, and occasionally the progress of long work, for logs.
 
-    Work that counts nothing for a while is told of, too, by a thread: nothing takes long in silence. What has no step
-    or bar is called `otherwise`; without that it is not told of.
+    A thread also reports work that does not advance for a while, so that nothing long is silent. Work without a step or
+    bar is called `otherwise`; without that it is not reported.
     """
 
     def __init__(self, otherwise: str | None = None) -> None:
@@ -45,7 +45,7 @@ class Lines(Reporter):
             self._begin(otherwise, None, "")
 
     def step(self, name: str, title: str, state: StepState, seconds: float | None = None) -> None:
-        """Write the line."""
+        """Print the line."""
         if state == "start":
             self._steps[name] = self._begin(name, None, "")
         elif name in self._steps:
@@ -54,7 +54,7 @@ class Lines(Reporter):
 
     @contextmanager
     def track(self, label: str, total: int | None, unit: str) -> Iterator[Bar]:
-        """Give a bar that writes a line from time to time."""
+        """Return a bar that prints a line from time to time."""
         bar = self._begin(label, total, unit)
         try:
             yield bar
@@ -62,7 +62,7 @@ class Lines(Reporter):
             self._end(bar)
 
     def stop(self) -> None:
-        """Write nothing more by itself."""
+        """Stop printing progress lines."""
         self._at_work.clear()
         self._over.set()
 
@@ -104,11 +104,11 @@ class _LineBar(Bar):
         self.tell_if_due()
 
     def heard(self) -> None:
-        """Something within it has just been told."""
+        """Record that something within it was just reported."""
         self._due = max(self._due, time.monotonic() + self._pause)
 
     def tell_if_due(self) -> bool:
-        """Write how far it is, if nothing was written for long enough."""
+        """Print the progress if nothing was printed for long enough."""
         with self._lock:
             now = time.monotonic()
             if now < self._due:
@@ -124,7 +124,7 @@ class _LineBar(Bar):
 
 
 class Live(Reporter):
-    """A spinner for the running step and bars below it; a line stays for each step that is done."""
+    """Shows a spinner for the running step and bars below it; a line remains for each finished step."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(
@@ -155,7 +155,7 @@ class Live(Reporter):
 
     @contextmanager
     def track(self, label: str, total: int | None, unit: str) -> Iterator[Bar]:
-        """Show a bar while the block runs."""
+        """Show a bar inside the block."""
         task = self._add(label, total, unit)
         try:
             yield _LiveBar(self._progress, task)
@@ -163,7 +163,7 @@ class Live(Reporter):
             self._remove(task)
 
     def stop(self) -> None:
-        """Take everything away."""
+        """Remove everything."""
         for task in list(self._progress.task_ids):
             self._progress.remove_task(task)
         self._progress.stop()
@@ -191,7 +191,7 @@ class _LiveBar(Bar):
 
 
 class _Bar(BarColumn):
-    """Nothing for a step, whose spinner is enough."""
+    """A bar that is empty for a step, which has a spinner."""
 
     def render(self, task: Task) -> ProgressBar:
         bar = super().render(task)
@@ -212,7 +212,7 @@ class _Count(ProgressColumn):
 
 
 class _Time(TimeRemainingColumn):
-    """What is left of a bar; what has passed of a spinner."""
+    """The remaining time of a bar; the elapsed time of a spinner."""
 
     def render(self, task: Task) -> Text:
         if task.total is not None or task.elapsed is None or task.elapsed < 1:

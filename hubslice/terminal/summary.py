@@ -1,4 +1,4 @@
-"""A report in a screenful, for people."""
+"""Print a report on one screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tell_report(report: Report) -> None:
-    """Print what was sliced, the accuracy of every arm, headline defect rates, deviations, exposure and gates."""
+    """Print the slice, the accuracy of every arm, headline defect rates, deviations, exposure and gates."""
     out.fields(_facts(report))
     for pickle in report.teacher.pickles:
         out.warning(f"the teacher's weights were converted from a pickle: {pickle.path}, sha256 {pickle.sha256}")
@@ -127,7 +127,7 @@ def _tell_gates(report: Report) -> None:
 
 
 def show_run(run: Run) -> None:
-    """Print a finished run: accuracy, defects, gates, and where things lie."""
+    """Print a finished run: accuracy, defects, gates, and the paths of results."""
     report = run.report
     places = {
         "student": str(run.student),

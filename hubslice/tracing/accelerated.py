@@ -1,9 +1,9 @@
-"""The loops of dynamic slicing in PyTorch, for accelerators: the same arguments and results as `kernels`.
+"""The loops of dynamic slicing in PyTorch, for accelerators: same arguments and results as `kernels`.
 
 Where a compiled loop walks over live outputs one by one, their fields are gathered here, as many at a time as a fixed
-budget allows, and selected together. Under the threshold rule the contributions are equal, bit by bit, to those of the
-compiled loops: products are rounded alike, and maxima and sums of integers know no order. The other rules compare sums
-in float64; CUDA adds these in another order than the CPU, which can tell in the last digit.
+budget allows, and selected together. Under the threshold rule the contributions are bitwise equal to those of the
+compiled loops: products are rounded alike, and maxima and integer sums do not depend on the order. The other rules
+compare sums in float64; CUDA adds these in another order than the CPU, which can affect the last digit.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from hubslice.tracing.selection import PATH, RELEASED, Numbers
 
-BUDGET = 1 << 23  # predecessors at a time: some 0.5 GiB, with indices and what is sorted
+BUDGET = 1 << 23  # predecessors at a time: about 0.5 GiB, with indices and sorting
 
 
 class TorchKernels:
-    """The `Kernels` of a device; arrays come from and go back to main memory."""
+    """The `Kernels` of a device; arrays are copied from and to main memory."""
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
@@ -89,7 +89,7 @@ class TorchKernels:
         _add(right_back, b_back)
 
     def rows(self, fields: np.ndarray, signs: np.ndarray, back: np.ndarray, numbers: Numbers) -> None:
-        """Trace neurons with a field of their own each."""
+        """Trace neurons that each have their own field."""
         every, found = self._here(fields), self._zeros(*back.shape)
         for (at,), sign in self._live(signs, fields.shape[1]):
             some = every[at]
@@ -103,7 +103,7 @@ class TorchKernels:
         return torch.zeros(shape, dtype=torch.int32, device=self.device)
 
     def _live(self, signs: np.ndarray, size: int) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
-        """Where outputs are live and their signs, as many at a time as may have fields of this size."""
+        """Yield the indices and signs of live outputs, as many at a time as the budget allows for this field size."""
         given = self._here(signs)
         for part in given.nonzero().split(max(1, BUDGET // size)):
             at = tuple(part.unbind(1))
@@ -111,9 +111,9 @@ class TorchKernels:
 
 
 def select(fields: Tensor, known: Tensor, numbers: Numbers) -> Tensor:
-    """Selected predecessors, int32, of each row of `fields`, both [L, K]; padding is where `known` is false.
+    """Return the selected predecessors, int32, of each row of `fields`, both [L, K]; `known` is false for padding.
 
-    There the fields are of no account, and nothing is selected.
+    Padding is ignored and never selected.
     """
     rule, theta, eps, bar, cancel = numbers
     if rule == PATH:
@@ -129,7 +129,7 @@ def select(fields: Tensor, known: Tensor, numbers: Numbers) -> Tensor:
 
 def _by_released_rule(fields: Tensor, sizes: Tensor, known: Tensor, eps: float, bar: float) -> Tensor:
     exact = torch.where(known, fields, 0).double()
-    total = exact.cumsum(1)[:, -1:]  # a sum in the order of the field
+    total = exact.cumsum(1)[:, -1:]  # a sum in field order
     least = torch.where(known, sizes, torch.inf).amin(dim=1, keepdim=True).double()
     most = sizes.amax(dim=1, keepdim=True).double()
     order = torch.where(known, sizes, -1).argsort(dim=1, descending=True, stable=True)

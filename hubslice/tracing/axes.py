@@ -1,4 +1,4 @@
-"""Which axes of a tensor tell its channels apart: a channel is a neuron of the paper, with one mean."""
+"""Find the channel axes of tensors: a channel is a neuron of the paper, with one mean."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Axes = frozenset[int]
 
 
 def channel_axes(flow: Flow) -> Mapping[str, Axes]:
-    """The channel axes of each tensor of the flow.
+    """Return the channel axes of each tensor of the flow.
 
-    Convolutions have one, the second; linear layers one, the last; embeddings likewise. Other operators keep what they
-    are given: an axis that is cut into heads and features gives two, an image that is flattened gives its one to
-    all. Each entry of an attention matrix is a neuron of its head.
+    Convolutions have one, the second; linear layers one, the last; embeddings likewise. Other operators keep those of
+    their inputs: an axis that is split into heads and features gives two, and a flattened image's channel axis extends
+    to all elements. Each entry of an attention matrix is a neuron of its head.
     """
     found: dict[str, Axes] = {}
     for name in flow.leaves:
@@ -60,7 +60,7 @@ def _axes(op: Op, flow: Flow, found: Mapping[str, Axes]) -> Axes:
 
 
 def _dropped(op: Op, rank: int) -> Axes:
-    """Axes of the input that the output lacks."""
+    """Return axes of the input that the output lacks."""
     if op.kind == "Gather":
         return frozenset({op.attribute("axis", 0) % rank})
     listed = op.attribute("axes", None)
@@ -70,7 +70,7 @@ def _dropped(op: Op, rank: int) -> Axes:
 
 
 def _regrouped(own: Axes, before: tuple[int, ...], after: tuple[int, ...]) -> Axes:
-    """Channel axes after axes were joined or cut: an axis has channels if one that it shares elements with had."""
+    """Return channel axes after a reshape: an axis has channels if an input axis that shares its elements had."""
     found: set[int] = set()
     i = j = 0
     while i < len(before) and j < len(after):

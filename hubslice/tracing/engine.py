@@ -1,4 +1,4 @@
-"""Slices of many samples: the forward pass feeds a bounded queue, workers trace back what they find there."""
+"""Compute slices of many samples: the forward pass fills a bounded queue, and workers trace its batches back."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from hubslice.tracing.selection import Selection
 from hubslice.tracing.trace import BatchTrace
 
 LARGEST = 16  # samples: larger batches save little
-PARTS = 8  # batches at least, where there are as many samples, so that all workers have something to do
+PARTS = 8  # minimum number of batches, if there are enough samples, so that all workers are busy
 SHARE = 0.4  # of the free memory
-COPIES = 4  # of every tensor, at the worst: value, deviation, contribution, in another layout
+COPIES = 4  # of every tensor, in the worst case: value, deviation, contribution, in another layout
 TOP = 4  # channels of a layer and sample whose places are kept
 
 
@@ -34,7 +34,7 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, start: int, stop: int) -> Arrays:
-        """Samples `start` to `stop` as arrays [stop - start, ...] by graph input name."""
+        """Return samples `start` to `stop` as arrays [stop - start, ...] by graph input name."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class LayerTrace:
 
     `channels` int32 [N, C] is summed over positions; `live` [N] is the number of positions of channels with a
     contribution, of `total`. A neuron's *force* is its contribution times the size of its deviation: contributions are
-    counts, and many of a neuron that hardly deviates say little. `speaking` and `opposing` float32 [N, C] are the
-    positive and negative forces, summed over positions. `places` float32 [N, positions], [N, h, w] for images, are
-    the positive ones summed over channels: where the layer looks. `top` [N, K] are the channels that speak loudest and
-    `top_places` [N, K, ...] where each of them looks.
+    counts, and a large count means little for a neuron that hardly deviates. `speaking` and `opposing` float32 [N, C]
+    are the positive and negative forces, summed over positions. `places` float32 [N, positions], or [N, h, w] for
+    images, are the positive ones summed over channels: where the layer looks. `top` [N, K] are the channels with the
+    largest positive force and `top_places` [N, K, ...] where each of them looks.
     """
 
     channels: np.ndarray
@@ -61,10 +61,10 @@ class LayerTrace:
 
 @dataclass
 class Traced:
-    """What was found for N samples: `layers` by operator, `leaves` int32 [N, ...] by input or embedding.
+    """The result for N samples: `layers` by operator, `leaves` int32 [N, ...] by input or embedding.
 
-    `synapses` int64 by operator, over all samples, in the shape of the weight operand; `magnitudes` likewise, but each
-    sample's own contribution without its sign, so that samples cannot cancel each other.
+    `synapses` int64 by operator, summed over all samples, in the shape of the weight operand; `magnitudes` likewise,
+    but with the absolute value of each sample's contribution, so that samples cannot cancel each other.
     """
 
     logits: np.ndarray
@@ -91,12 +91,12 @@ def trace(
     threads: int | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Traced:
-    """Trace each sample back from output `target`, or from the output that is largest.
+    """Trace each sample back from output `target`, or from the largest output.
 
-    `target` may name one for each sample [N]; -1 there stands for the largest. `neurons`, `synapses` and `magnitudes`
-    tell what is kept; magnitudes need samples to be traced one by one, which is slower.
-    Contributions are integers, so neither the number of workers nor the order of their work changes them. A batch
-    that does not fit into memory is halved, forward or backward. `progress` is told how many samples are done.
+    `target` may be an array with one for each sample [N]; -1 means the largest. `neurons`, `synapses` and `magnitudes`
+    select what is kept; magnitudes require samples to be traced one by one, which is slower. Contributions are
+    integers, so they depend neither on the number of workers nor on the order of their work. A batch that does not fit
+    into memory is halved, forward or backward. `progress` is called with the number of samples done.
 
     Raises:
         ExplainError: there are no samples, values are not finite, or the graph cannot run on them.
@@ -130,7 +130,7 @@ def trace(
 
 
 def fitting(flow: Flow, workers: int) -> int:
-    """How many samples a batch may have: each worker holds one, one waits for each, one is on its way forward."""
+    """Return the batch size that fits: each worker holds one batch, one per worker waits, one is being computed."""
     sizes = (int(np.prod(flow.shapes.at(name, 1), dtype=np.int64)) for name in (*flow.values, *flow.leaves))
     needed = 4 * COPIES * sum(sizes) * (2 * workers + 1)
     return int(np.clip(SHARE * psutil.virtual_memory().available / max(1, needed), 1, LARGEST))
@@ -138,7 +138,7 @@ def fitting(flow: Flow, workers: int) -> int:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What a trace is asked for."""
+    """What a trace is to return."""
 
     neurons: bool
     synapses: bool
@@ -146,7 +146,7 @@ class _Kept:
 
 
 class _Work:
-    """What workers share: where results go, and the first error."""
+    """State shared by workers: the results, and the first error."""
 
     def __init__(
         self,
@@ -169,13 +169,16 @@ class _Work:
         self._magnitudes: dict[str, np.ndarray] = {}
 
     def serve(self, queue: Queue[dict[str, np.ndarray] | None]) -> None:
-        """Trace what comes, until None does. After an error the queue is emptied, so that nobody waits for room."""
+        """Trace batches from the queue until None arrives.
+
+        After an error the queue is emptied, so that nobody blocks.
+        """
         while (values := queue.get()) is not None:
             if self.trouble:
                 continue
             try:
                 self._trace(values)
-            except Exception as error:  # raised again by who waits for the result
+            except Exception as error:  # raised again in the thread that waits for the result
                 self.trouble.append(error)
 
     def _trace(self, values: dict[str, np.ndarray]) -> None:
@@ -217,7 +220,7 @@ class _Work:
         return part
 
     def result(self) -> Traced:
-        """All parts in the samples' order. A layer that nothing reached has zeros."""
+        """Return all parts in the samples' order. A layer without contributions has zeros."""
         parts = [self._parts[start] for start in sorted(self._parts)]
         whole = Traced(np.concatenate([p.logits for p in parts]), np.concatenate([p.targets for p in parts]))
         for op in self._flow.layers:
@@ -261,7 +264,7 @@ def _rows(array: np.ndarray, shapes: Shapes, name: str, start: int, stop: int) -
 
 
 def _summary(contribution: np.ndarray, delta: np.ndarray, axes: frozenset[int], samples: int) -> LayerTrace:
-    """Contributions of a tensor whose last channel axis is that of its neurons; rows belong to samples in order."""
+    """Summarise contributions of a tensor whose last channel axis has its neurons; rows are ordered by sample."""
     axis = max(axes)
     moved = np.moveaxis(contribution, axis, -1)
     spatial = moved.shape[1:-1] if len(moved) == samples else (-1,)

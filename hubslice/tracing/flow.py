@@ -1,4 +1,4 @@
-"""From a folded graph to the operators that contributions go back through, and what each of them has to know."""
+"""Select the operators of a folded graph that contributions pass through, and the tensors that their rules need."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ JOINING = frozenset({"Add", "Sub", "Mul", "Div", "Min", "Max"})
 
 @dataclass(frozen=True)
 class Flow:
-    """Operators in the graph's order; `values` and `deltas` are the tensors that their rules look at.
+    """Operators in graph order; `values` and `deltas` are the tensors that their rules need.
 
-    `leaves` are where contributions end: inputs of real numbers, and `embeddings` of tokens. `layers` are the operators
-    with weights, whose outputs are the neurons and whose weights the synapses that a slice names. `earlier` are
-    operators before those of `ops`, which are not traced.
+    `leaves` are where contributions end: real-valued inputs, and `embeddings` of tokens. `layers` are the operators
+    with weights, whose outputs are the neurons and whose weights are the synapses of a slice. `earlier` are operators
+    before those of `ops`, which are not traced.
     """
 
     ops: tuple[Op, ...]
@@ -43,7 +43,7 @@ class Flow:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Tensors whose values are needed, deviations or not; without constants."""
+        """Tensors whose values are needed, with or without deviations; without constants."""
         looked_at = (name for op in self.ops if not _passes(op) for name in RULES[op.kind].values(op))
         return tuple(name for name in dict.fromkeys([*looked_at, *self.deltas]) if name not in self.constants)
 
@@ -55,11 +55,11 @@ class Flow:
 
 
 def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], output: str) -> Flow:
-    """The way back from `output` of a folded graph. `shapes` and `kinds` are the measured sizes and types of tensors.
+    """Return the flow back from `output` of a folded graph. `shapes` and `kinds` are measured tensor sizes and dtypes.
 
     Raises:
-        RuleError: an operator on the way has no rule.
-        ExplainError: no way leads back from the output to an input.
+        RuleError: an operator on the path has no rule.
+        ExplainError: there is no path from the output to an input.
     """
     graph = Program(model)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
@@ -71,7 +71,8 @@ def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], ou
             leaves.add(node.output[0])
             carrying.add(node.output[0])
         elif not carrying.isdisjoint(_inputs(node)):
-            # What is no tensor (a sequence of them) carries, too: its operators have no rule, and that must be told.
+            # Values that are not tensors (sequences of them) are included: their operators have no rule, which must be
+            # reported.
             carrying.update(name for name in node.output if name and (name not in kinds or _real(kinds, name)))
     needed, nodes = {output}, []
     for node in reversed(graph.nodes):
@@ -120,7 +121,7 @@ def find_flow(model: Any, shapes: Shapes, kinds: Mapping[str, np.dtype[Any]], ou
 
 
 def _inputs(node: Any) -> tuple[str, ...]:
-    """The node's inputs, but for one that counts by its type alone."""
+    """Return the node's inputs, except one of which only the type matters."""
     return tuple(node.input[:1] if node.op_type == "CastLike" else node.input)
 
 
@@ -129,7 +130,7 @@ def _real(kinds: Mapping[str, np.dtype[Any]], name: str) -> bool:
 
 
 def _root(op: Op, roots: Mapping[str, str], shapes: Shapes) -> str | None:
-    """The tensor of which the output is a function element by element, if there is one."""
+    """Return the tensor of which the output is an elementwise function, if there is one."""
     if op.kind not in JOINING and op.kind not in FUNCTIONS:
         return None
     found = {roots.get(name, name) for name in op.carried}

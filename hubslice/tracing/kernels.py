@@ -1,7 +1,7 @@
-"""The loops of dynamic slicing, compiled: product, selection, sign and sum in one go, over live outputs only.
+"""The compiled loops of dynamic slicing: product, selection, sign and sum in one pass over live outputs only.
 
-All arrays are contiguous; contributions are int32 and added to, so that no order of work changes them. The kernels
-release Python's lock and share nothing: several threads may run them at once.
+All arrays are contiguous; contributions are int32 and accumulated, so they do not depend on the order of work. The
+kernels release the GIL and share no state: several threads may run them at once.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def weighted_sums(deltas, weights, signs, sources, synapses, strides, dilations,
     - `deltas`: deviations of the input from its mean, float32 [N, G, H, W, C]: groups, and their channels last;
     - `weights`: float32 [G, O, kh, kw, C];
     - `signs`: int8 [N, G, O, P, Q], sign of CONTRIB times sign of the output's deviation; 0 where it is not live;
-    - `sources`: contributions of the input, int32, shaped as `deltas`; added to;
-    - `synapses`: contributions of the weights, int32, shaped as `weights`, over all samples; added to. Of size 0 where
-      they are not wanted;
-    - `strides`, `dilations`, `pads`: (vertical, horizontal); pads are those above and on the left. Padding is no
-      predecessor;
+    - `sources`: contributions of the input, int32, shaped as `deltas`; accumulated;
+    - `synapses`: contributions of the weights, int32, shaped as `weights`, over all samples; accumulated. Of
+      size 0 if they are not requested;
+    - `strides`, `dilations`, `pads`: (vertical, horizontal); pads are those above and on the left. Padding is not
+      a predecessor;
     - `numbers`: `Selection.numbers`.
     """
     N, G, H, W, C = deltas.shape
@@ -86,9 +86,9 @@ def products(left, right, left_factors, right_factors, signs, left_back, right_b
     """Trace products of two activations.
 
     - `left`, `right`: deviations, float32 [B, M, K] and [B, N, K];
-    - `left_factors`, `right_factors`: what the other operand's deviations are multiplied with, shaped alike;
+    - `left_factors`, `right_factors`: factors of the other operand's deviations, of the same shapes;
     - `signs`: int8 [B, M, N], as in `weighted_sums`;
-    - `left_back`, `right_back`: contributions, int32 [B, M, K] and [B, N, K]; added to;
+    - `left_back`, `right_back`: contributions, int32 [B, M, K] and [B, N, K]; accumulated;
     - `numbers`: `Selection.numbers`.
     """
     B, M, K = left.shape
@@ -111,11 +111,11 @@ def products(left, right, left_factors, right_factors, signs, left_back, right_b
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def rows(fields, signs, back, numbers):  # type: ignore[no-untyped-def]
-    """Trace neurons with a field of their own each.
+    """Trace neurons that each have their own field.
 
     - `fields`: local contributions, float32 [F, K];
     - `signs`: int8 [F], as in `weighted_sums`;
-    - `back`: contributions of the predecessors, int32 [F, K]; added to;
+    - `back`: contributions of the predecessors, int32 [F, K]; accumulated;
     - `numbers`: `Selection.numbers`.
     """
     F, K = fields.shape
@@ -129,7 +129,7 @@ def rows(fields, signs, back, numbers):  # type: ignore[no-untyped-def]
         _add(back[f], chosen, sign)
 
 
-# Functions of their own, because the compiler vectorises them only so.
+# Separate functions, because the compiler only vectorises them this way.
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def _multiply(values, factors, into):  # type: ignore[no-untyped-def]
     for i in range(into.size):

@@ -1,4 +1,4 @@
-"""The profile of dynamic slicing: the mean of every neuron, one pass over data, reduced inside the graph."""
+"""The profile of dynamic slicing: the mean of every neuron, in one pass over the data, reduced inside the graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hubslice.tracing.op import Shapes
 
 KIND = "means"
 Neuron = Literal["channel", "element"]
-ALL = 0  # the row of a table of means that is over all classes
+ALL = 0  # the row of a table of means that covers all classes
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Means:
     """Means by tensor, float32 [K, R, ...].
 
     R rows of the tensor's first axis belong to one sample; axes that were averaged over have size 1. Row 0 of K is over
-    all samples, row k over those of class `classes[k - 1]`. `model` is the hash of the folded graph, `data` says what
-    was averaged.
+    all samples, row k over those of class `classes[k - 1]`. `model` is the hash of the folded graph, `data` describes
+    what was averaged.
     """
 
     tables: Mapping[str, np.ndarray]
@@ -40,16 +40,16 @@ class Means:
     data: str
 
     def zeros(self) -> Means:
-        """Means of zero, so that deviations are the values themselves."""
+        """Return means of zero, so that deviations are the values themselves."""
         return replace(self, tables={name: np.zeros_like(table) for name, table in self.tables.items()}, data="zero")
 
     def rows(self, predicted: np.ndarray) -> np.ndarray:
-        """Row of the tables for each sample, by its predicted class [N]; classes without samples take row 0."""
+        """Return the tables' row for each sample, by its predicted class [N]; classes without samples use row 0."""
         known = {label: row for row, label in enumerate(self.classes, 1)}
         return np.array([known.get(int(label), ALL) for label in predicted], np.int64)
 
     def of(self, name: str, rows: np.ndarray, shapes: Shapes) -> np.ndarray:
-        """Means of a tensor for samples that take these `rows` [N], to be broadcast to its shape."""
+        """Return the means of a tensor for samples with these `rows` [N], broadcastable to its shape."""
         table = self.tables[name]
         if not rows.any():
             mean = table[ALL]
@@ -79,10 +79,10 @@ class Means:
 
     @classmethod
     def load(cls, path: AnyPath, network: Network) -> Means:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            RunError: the file is missing, damaged or something else.
+            RunError: the file is missing, damaged or of another kind.
             ExplainError: the profile was made from another model.
         """
         found = read_sealed(
@@ -109,10 +109,10 @@ def take_means(
     device: str = "cpu",
     threads: int | None = None,
 ) -> Means:
-    """Average every tensor whose deviations the rules look at.
+    """Average every tensor whose deviations the rules need.
 
-    `groups` are batches [N, ...] by input name, by the class that their samples are given; one group means no classes.
-    Of the batches, no more than means leaves the graph.
+    `groups` are batches [N, ...] by input name, by the class of their samples; one group means no classes. Only means
+    leave the graph.
 
     Raises:
         ExplainError: there are no samples, or values are not finite.
@@ -149,7 +149,7 @@ def take_means(
 
 
 def _reducing(network: Network, names: Sequence[str], neuron: Neuron) -> Any:
-    """The graph with means [R, ...] over the batch as its only outputs."""
+    """Return the graph with means [R, ...] over the batch as its only outputs."""
     shapes, axes = network.flow.shapes, channel_axes(network.flow)
     model = onnx.ModelProto()
     model.CopyFrom(network.model)

@@ -1,4 +1,4 @@
-"""What operators of the folded graph are called outside: layers by their modules, synapses by their parameters."""
+"""Public names of the folded graph's operators: layers by module, synapses by parameter."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ FOLDED = ":folded"
 
 @dataclass(frozen=True)
 class Names:
-    """Layers and parameters by operator. `layer` is the parameter without `.weight`, numbered where it is used again.
+    """Layers and parameters by operator.
 
-    An operator that the neuron map does not know is called after its weight in the graph.
+    `layer` is the parameter without `.weight`, numbered from the second use on. An operator that is not in the neuron
+    map is named after its weight in the graph.
     """
 
     layer: Mapping[str, str]
@@ -28,7 +29,7 @@ class Names:
 
     @classmethod
     def of(cls, flow: Flow, neurons: NeuronMap | None) -> Names:
-        """Names for the layers of a flow; without a map (an ONNX file) the graph's own."""
+        """Return names for the layers of a flow; without a map (an ONNX file) the graph's own."""
         mapped = {layer.node: layer for layer in neurons.layers} if neurons else {}
         layers: dict[str, str] = {}
         parameters: dict[str, str] = {}
@@ -42,7 +43,7 @@ class Names:
         return cls(layers, parameters, mapped)
 
     def synapses(self, op: Op, found: np.ndarray) -> np.ndarray:
-        """Contributions of weights, given in the shape of the operand, in the shape of the parameter."""
+        """Convert contributions of weights from the operand's shape to the parameter's shape."""
         layer = self.mapped.get(op.name)
         if layer is None or op.kind == "Conv":
             return found
@@ -50,7 +51,7 @@ class Names:
         return outputs_first if layer.out_axis == 0 else outputs_first.T
 
     def by_parameter(self, flow: Flow, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Contributions of weights by operator as those of parameters; where a parameter is used twice, their sum."""
+        """Convert contributions of weights from operators to parameters; uses of the same parameter are summed."""
         gathered: dict[str, np.ndarray] = {}
         for op in flow.layers:
             own, parameter = self.synapses(op, found[op.name]), self.parameter[op.name]

@@ -1,4 +1,4 @@
-"""The folded graph as something that runs: its forward pass, its sizes, and the way back through it."""
+"""The folded graph as a runnable network: forward pass, tensor sizes, and the flow of contributions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Network:
-    """A folded graph, how contributions flow back through it, and a hash that changes with its weights."""
+    """A folded graph, its flow of contributions, and a hash that changes with its weights."""
 
     model: Any
     flow: Flow
@@ -31,7 +31,9 @@ class Network:
 
     @classmethod
     def of(cls, model: Any, example: Arrays) -> Network:
-        """A folded graph with one output; `example` are two samples or more of each input, [N, ...].
+        """Create a network from a folded graph with one output.
+
+        `example` contains at least two samples of each input, [N, ...].
 
         Raises:
             RuleError: an operator has no rule.
@@ -48,7 +50,7 @@ class Network:
         return cls(model, flow, tuple(value.name for value in model.graph.input), content_hash(model))
 
     def open(self, device: str = "cpu", threads: int | None = None) -> Forward:
-        """A session that gives what the rules look at.
+        """Open a session that returns the tensors that the rules need.
 
         Raises:
             ProviderError: `device` cannot be used.
@@ -60,13 +62,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Forward:
-    """Runs batches forward and gives the tensors called `names`."""
+    """Runs batches forward and returns the tensors called `names`."""
 
     session: Session
     names: tuple[str, ...]
 
     def __call__(self, batch: Arrays) -> dict[str, np.ndarray]:
-        """Values by name, of a batch [N, ...] by input name.
+        """Return values by name for a batch [N, ...] by input name.
 
         Raises:
             ExplainError: the graph cannot run on it.
@@ -75,10 +77,10 @@ class Forward:
 
 
 def content_hash(model: Any) -> str:
-    """SHA-256 of what a graph computes: operators in their order, weights by their names in whatever order they lie.
+    """Return the SHA-256 of what a graph computes: operators in order, weights by name in any order.
 
-    Part by part, so a graph may be larger than the 2 GiB that protobuf writes in one piece. What describes the graph or
-    a part of it does not count: noted shapes, notes, and metadata, where exporters write paths of the machine.
+    It is computed part by part, so a graph may exceed protobuf's limit of 2 GiB. Descriptions of the graph or its parts
+    are excluded: recorded shapes, doc strings, and metadata, where exporters write local paths.
     """
     graph, digest = model.graph, hashlib.sha256()
     sets = sorted(model.opset_import, key=lambda entry: entry.domain)
@@ -93,7 +95,7 @@ def content_hash(model: Any) -> str:
 
 
 def _bare(part: Any) -> Any:
-    """A part of a graph without what describes it; weights, which may be large, are not copied for nothing."""
+    """Return a part of a graph without descriptions; weights, which may be large, are not copied needlessly."""
     if isinstance(part, onnx.TensorProto) and not (part.doc_string or part.metadata_props):
         return part
     result = type(part)()
@@ -112,7 +114,7 @@ def _strip(message: Any) -> None:
 
 
 def with_outputs(model: Any, names: Sequence[str]) -> Any:
-    """The graph with these outputs in place of its own."""
+    """Return the graph with these outputs instead of its own."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.graph.output[:]
@@ -122,15 +124,17 @@ def with_outputs(model: Any, names: Sequence[str]) -> Any:
 
 
 def run_session(session: Session, names: Sequence[str], batch: Arrays) -> dict[str, np.ndarray]:
-    """Tensors by name, of a batch [N, ...] by input name.
+    """Return tensors by name for a batch [N, ...] by input name.
+
+    Errors that mean that memory ran out are raised unchanged.
 
     Raises:
-        ExplainError: the graph cannot run on it. Whatever says that memory did not suffice is raised as it is.
+        ExplainError: the graph cannot run on it.
     """
     wanted = [name for name in names if name not in batch]
     try:
         found = session.runtime.run(wanted, dict(batch))
-    except Exception as error:  # ONNX Runtime's exceptions have no common base
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         if out_of_memory(error):
             raise
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in batch.items())

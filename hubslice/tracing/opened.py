@@ -1,4 +1,4 @@
-"""A model of whatever home as its graph is traced: opened, named, and given images."""
+"""Open a model from any source for tracing: load it, name it, and prepare images for it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from hubslice.tracing.network import Arrays
     from hubslice.tracing.subject import Subject
 
-BATCH = 8  # samples at a time where only means are taken
+BATCH = 8  # samples at a time when only means are computed
 
 
 def short_name(ref: Ref) -> str:
-    """What folders about a model are called after; a graph called `model` after its folder, as `convert` writes it."""
+    """Return a name for folders about a model; a graph called `model` is named after its folder.
+
+    `convert` writes such graphs.
+    """
     if isinstance(ref, LocalRef):
         path = ref.path.resolve()
         return path.parent.name if path.name == "model.onnx" else path.stem if ref.kind == "onnx" else path.name
@@ -30,12 +33,12 @@ def short_name(ref: Ref) -> str:
 
 @dataclass(frozen=True)
 class Opened:
-    """What is known of a model before it is exported, and how to go on."""
+    """A model before it is exported, with what is known of it and how to continue."""
 
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     subject: Callable[[], Subject]
-    model: Model | None = None  # None: a graph
+    model: Model | None = None  # None: it is a graph
 
 
 def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
@@ -55,7 +58,7 @@ def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened
 
 @dataclass(frozen=True)
 class Prepared:
-    """Images as the model's graph takes them, a batch at a time."""
+    """Images prepared for the model's graph, in batches."""
 
     subject: Subject
     given: UserInputs
@@ -64,5 +67,5 @@ class Prepared:
         return len(self.given)
 
     def batch(self, start: int, stop: int) -> Arrays:
-        """Samples `start` to `stop`, normalised, by the name of the graph's input."""
+        """Return samples `start` to `stop`, normalised, by the name of the graph's input."""
         return {self.subject.input: self.subject.prepare(self.given.pixels(start, stop).numpy())}

@@ -1,8 +1,8 @@
-"""Which predecessors of a neuron count: the selection rules, compiled.
+"""The compiled selection rules: which predecessors of a neuron count.
 
-A neuron's *field* are its predecessors; c_i is the local contribution of predecessor i to the neuron's deviation from
-its mean, float32: for a weighted sum, weight times deviation of the predecessor. The rules see nothing but the field
-and answer -1, 0 or +1 for each predecessor: the sign of c_i where it is selected, else 0.
+A neuron's *field* is the set of its predecessors; c_i is the local contribution of predecessor i to the neuron's
+deviation from its mean, float32: for a weighted sum, weight times deviation of the predecessor. The rules only see the
+field and return -1, 0 or +1 for each predecessor: the sign of c_i if it is selected, else 0.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ Numbers = tuple[int, np.float32, float, float, bool]
 
 
 class Selection(Artefact):
-    """The rule and its numbers.
+    """The rule and its parameters.
 
     `threshold`: predecessor i is dropped if |c_i| < `theta` x max |c|, taken over the field; `theta` is between 0
-    (nothing is dropped) and 1 (only the strongest stays). The paper says that theta drops the weakest predecessors; in
-    what unit, it leaves open, and contributions differ by orders of magnitude between layers. Relative to the strongest
-    of the field, the threshold has no unit, a field never loses all its predecessors, and no sum is needed: a
-    maximum does not depend on the order in which it is taken, nor do slices.
+    (nothing is dropped) and 1 (only the strongest is kept). The paper says that theta drops the weakest predecessors,
+    but not in which unit, and contributions differ by orders of magnitude between layers. Relative to the strongest of
+    the field, the threshold has no unit, a field never loses all its predecessors, and no sum is needed: a maximum does
+    not depend on the order in which it is taken, so slices do not either.
 
     `released`: the authors' code (`arg_abs_approx`). With S the sum of the field: nothing is selected if |S| < min |c|
-    or |S| < 0.001 max |c|, where positive and negative cancel. Else, with the field sorted by |c|, descending, the
+    or |S| < 0.001 max |c|, where positive and negative cancel. Otherwise, with the field sorted by |c|, descending, the
     first prefix whose sum is within `eps` |S| of S ends at some predecessor k, and all with |c_i| > (1 - `bar`) |c_k|
-    are selected. A field of one selects it. Sums are float64, in the order of the field and, of equals, of their place
-    in it.
+    are selected. A field of one selects it. Sums are float64, in the order of the field, and ties are in that order
+    too.
 
-    `path`: EffectivePath (Qiu et al., CVPR 2019), to compare with; the means are then zero (`Means.zeros`). Of the
-    largest c_i, descending, as many are selected as make `theta` of the sum of the field (0.5 as published); where that
-    is not positive, the largest alone.
+    `path`: EffectivePath (Qiu et al., CVPR 2019), for comparison; the means are then zero (`Means.zeros`). The largest
+    c_i, descending, are selected until they make up `theta` of the sum of the field (0.5 as published); if that is not
+    positive, only the largest.
 
-    As published, uses of a neuron or weight with either sign cancel: one that decides much, but not always in the same
-    direction, may vanish. Without `cancel` every use counts +1: contributions are then numbers of uses.
+    As published, uses of a neuron or weight with opposite signs cancel: one that decides much, but not always in the
+    same direction, may vanish. Without `cancel` every use counts +1: contributions are then numbers of uses.
     """
 
     rule: Literal["threshold", "released", "path"] = "threshold"
@@ -53,7 +53,7 @@ class Selection(Artefact):
 
     @property
     def numbers(self) -> Numbers:
-        """What kernels take: number of the rule, theta, eps, bar, cancel."""
+        """The kernels' arguments: number of the rule, theta, eps, bar, cancel."""
         return RULES.index(self.rule), np.float32(self.theta), self.eps, self.bar, self.cancel
 
 
@@ -75,7 +75,7 @@ def select(field, numbers, chosen, order):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def _largest(field, order):  # type: ignore[no-untyped-def]
-    """The largest magnitude. Magnitudes are ordered as their bits are, and maxima of integers get vectorised."""
+    """Return the largest magnitude. Magnitudes have the order of their bits, and maxima of integers are vectorised."""
     bits = field.view(np.int32)
     found = np.int32(0)
     for i in range(bits.size):
@@ -92,7 +92,7 @@ def _by_threshold(field, limit, chosen):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def _by_path(field, theta, chosen, order):  # type: ignore[no-untyped-def]
-    """What is positive is enough: up to any part of a positive sum, the largest are."""
+    """Select only positive values: the largest ones suffice to reach any share of a positive sum."""
     total, best, positive = 0.0, 0, 0
     for i in range(field.size):
         chosen[i] = 0
@@ -119,7 +119,7 @@ def _by_path(field, theta, chosen, order):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE)
 def _by_released_rule(field, largest, numbers, chosen, order):  # type: ignore[no-untyped-def]
-    """Only as much of the field is sorted as the prefix needs: a heap gives its elements up one by one."""
+    """Sort only as much of the field as the prefix needs: a heap yields its elements one by one."""
     _, _, eps, bar, _ = numbers
     size = field.size
     total, least = 0.0, np.inf
@@ -154,7 +154,7 @@ def _by_released_rule(field, largest, numbers, chosen, order):  # type: ignore[n
 
 @numba.njit(nogil=True, cache=True, fastmath=FINITE, inline="always")
 def _sift(field, order, root, size):  # type: ignore[no-untyped-def]
-    """Let `order[root]` sink to its place in the heap: larger magnitudes first, of equals the lower index."""
+    """Sift `order[root]` down in the heap: larger magnitudes first, ties by lower index."""
     moving = order[root]
     weight = abs(field[moving])
     while True:

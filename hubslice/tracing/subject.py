@@ -1,4 +1,4 @@
-"""The model that is explained: its folded graph, its names, its labels, how its input is prepared."""
+"""The model to explain: its folded graph, names, labels and preprocessing."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from hubslice.tracing.names import Names
 from hubslice.tracing.network import Network, run_session
 
 SAMPLES = 4
-TOLERANCE = 1e-4  # of the largest logit, as for every export
+TOLERANCE = 1e-4  # relative to the largest logit, as for every export
 
-LARGE = 1_500_000_000  # bytes of a graph whose weights lie beside it: protobuf's limit is 2 GiB
+LARGE = 1_500_000_000  # bytes of a graph from which weights are stored externally: protobuf's limit is 2 GiB
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,24 @@ class Subject:
 
     @property
     def input(self) -> str:
-        """Name of the graph's input."""
+        """The name of the graph's input."""
         return self.network.inputs[0]
 
     @property
     def blank(self) -> np.ndarray:
-        """The prepared input that is the mean colour all over, float32 [1, C, H, W]."""
+        """The prepared input of an image with the mean colour everywhere, float32 [1, C, H, W]."""
         return np.zeros((1, *self.preprocessing.input_size), np.float32)
 
     def prepare(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels [N, C, H, W] in [0, 1], normalised."""
+        """Normalise pixels [N, C, H, W] in [0, 1]."""
         return normalise(pixels, self.preprocessing)
 
 
 def subject_of(model: Model) -> Subject:
-    """Export, fold, and check that the folded graph computes what the model computes.
+    """Export and fold the model, and check that the folded graph computes the same.
 
     Raises:
-        ModelError: the model takes no images.
+        ModelError: the model does not take images.
         ExportError: it cannot be exported.
         ParityError: the folded graph computes something else.
         RuleError: an operator has no rule.
@@ -79,7 +79,7 @@ def subject_of(model: Model) -> Subject:
 
 
 def folded_network(model: Model, graph: Path, inputs: Mapping[str, Tensor]) -> Network:
-    """The exported graph folded, checked on these inputs [N, ...] to compute what the model computes.
+    """Fold the exported graph, and check on these inputs [N, ...] that it computes the same as the model.
 
     Raises:
         ParityError: it computes something else.
@@ -95,7 +95,7 @@ def folded_network(model: Model, graph: Path, inputs: Mapping[str, Tensor]) -> N
 
 @dataclass(frozen=True)
 class GraphFile:
-    """A graph that `hubslice convert --to onnx` wrote: labels and preprocessing are in its metadata."""
+    """A graph written by `hubslice convert --to onnx`: labels and preprocessing are in its metadata."""
 
     path: Path
     model: Any
@@ -107,12 +107,12 @@ class GraphFile:
         """Read the file.
 
         Raises:
-            ModelError: it cannot be opened, or does not say how images are prepared.
+            ModelError: it cannot be opened, or does not record the preprocessing.
         """
         try:
             model = onnx.load(path)
             open_session(path, level="none")
-        except Exception as error:  # protobuf's, onnx's and ONNX Runtime's errors have no common base
+        except Exception as error:  # errors of protobuf, onnx and ONNX Runtime have no common base class
             raise ModelError(
                 f"{path} cannot be opened as an ONNX graph: {message_of(error)}", hint="export it again"
             ) from error
@@ -122,7 +122,7 @@ class GraphFile:
         return cls(path, model, labels, preprocessing)
 
     def subject(self) -> Subject:
-        """The graph ready to be explained.
+        """Return the graph ready to be explained.
 
         Raises:
             ExplainError: it cannot be run or explained.
@@ -157,7 +157,7 @@ def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tup
 
 
 def find_label(labels: tuple[str, ...], wanted: str) -> int:
-    """Index of a label: by its name, by one of the names that a comma separates in it, or by its number.
+    """Return the index of a label given by its name, by one of its comma-separated names, or by its number.
 
     Raises:
         ExplainError: there is no such label.

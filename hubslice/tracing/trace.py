@@ -1,4 +1,4 @@
-"""One batch back through the graph: from +1 at the target output to contributions of all neurons and synapses."""
+"""Trace one batch back through the graph: from +1 at the target output to all neurons and synapses."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hubslice.tracing.rules import RULES
 from hubslice.tracing.rules.rule import Kernels
 from hubslice.tracing.selection import Selection
 
-# Called with a tensor's name and its CONTRIB, int32 in the tensor's shape, once nothing more can be added to it.
+# Called with a tensor's name and its complete CONTRIB, int32 in the tensor's shape.
 Watch = Callable[[str, np.ndarray], None]
 # Called with a layer and the CONTRIB of its weights over the batch, int32 in the shape of the weight operand.
 Use = Callable[[Op, np.ndarray], None]
 
 
 class BatchTrace:
-    """The `Trace` that rules work on. Contributions are int32, added up in whatever order: sums do not depend on it."""
+    """The `Trace` that rules work on. Contributions are int32, so their sums do not depend on the order."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class BatchTrace:
 
 
 def kernels_for(device: str) -> Kernels:
-    """The loops for a device: compiled ones, but for CUDA, where PyTorch has them."""
+    """Return the loops for a device: those in PyTorch for CUDA, else the compiled ones."""
     if not device.startswith("cuda"):
         return kernels
     from hubslice.tracing.accelerated import TorchKernels
@@ -121,7 +121,7 @@ def kernels_for(device: str) -> Kernels:
 
 
 def _summed(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Sums over what was broadcast from `shape`."""
+    """Sum over the axes that were broadcast from `shape`."""
     extra = array.ndim - len(shape)
     axes = tuple(range(extra)) + tuple(
         axis + extra for axis, size in enumerate(shape) if size == 1 and array.shape[axis + extra] != 1

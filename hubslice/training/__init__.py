@@ -1,1 +1,1 @@
-"""Fine-tuning: initial students, the loop, and holding a slice's irrelevant weights in any loop."""
+"""Fine-tuning: initial students, the training loop, and holding a slice's irrelevant weights in any loop."""

@@ -1,4 +1,4 @@
-"""Training batches whose content depends on (seed, epoch, sample) alone, so that a resumed run repeats them exactly."""
+"""Training batches that depend only on (seed, epoch, sample), so that a resumed run repeats them exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubslice.modality.modality import Encoded, Modality
 from hubslice.recipe.schema import TrainParams
 from hubslice.task.task import Split
 
-# Changes a sample on its way to training, e.g. plants a trigger: (position, encoded, label) -> (encoded, label).
+# Changes a sample before training, e.g. plants a trigger: (position, encoded, label) -> (encoded, label).
 Tamper = Callable[[int, Encoded, int], tuple[Encoded, int]]
 
 
@@ -40,18 +40,18 @@ class TrainingSamples(Dataset[tuple[Encoded, int]]):
         return self.tamper(position, encoded, label) if self.tamper else (encoded, label)
 
     def collate(self, samples: list[tuple[Encoded, int]]) -> tuple[Encoded, Tensor]:
-        """Samples as one batch: encoded [N, ...] and class indices int64 [N]."""
+        """Collate samples to one batch: encoded [N, ...] and class indices int64 [N]."""
         return self.modality.join([encoded for encoded, _ in samples]), torch.tensor([label for _, label in samples])
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of one epoch in seeded order; `epoch` and `skip` (batches already done) are set before iterating.
 
-    Every sample is in one batch of every epoch. Where the batch size does not divide their number, batches are a little
-    smaller than it, and of sizes that differ by one at the most: a small last batch would count for more than others in
-    the gradients, and a batch of one sample breaks batch normalisation. Where batches of that size would leave one
-    sample to itself, as two of five do, some have one more.
-    Among `world` processes each takes its share of every batch, so that the batch size stays that of the recipe.
+    Every sample is in one batch of every epoch. If the batch size does not divide their number, batches are slightly
+    smaller, with sizes that differ by at most one: a small last batch would have a larger weight in the gradients, and
+    a batch of one sample breaks batch normalisation. Where this would leave a batch of one sample, as for two of five,
+    some batches have one more. With `world` processes each gets its share of every batch, so that the recipe's batch
+    size is the total.
     """
 
     def __init__(self, samples: int, batch_size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
@@ -62,24 +62,24 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
             )
         self.samples, self.seed = samples, seed
         size = max(min(batch_size, samples) // world, 1) * world
-        fewest = min(2 * world, size)  # in a batch: a process should not have to do with a single sample
+        fewest = min(2 * world, size)  # in a batch: no process should get a single sample
         self.steps = max(1, min(math.ceil(samples / size), samples // fewest))
         self._ends = [samples * step // self.steps for step in range(self.steps + 1)]
         self.rank, self.world = rank, world
         self.epoch, self.skip = 0, 0
 
     def size(self, step: int) -> int:
-        """Samples in a batch of the epoch, those of all processes together."""
+        """Return the number of samples in a batch of the epoch, over all processes."""
         return self._ends[step + 1] - self._ends[step]
 
     def weight(self, step: int) -> float:
-        """What this process's share of a batch counts in the mean over processes: 1 where all shares are equal."""
+        """Return the weight of this process's share of a batch in the mean over processes: 1 for equal shares."""
         whole = self.size(step)
         return len(range(self.rank, whole, self.world)) * self.world / whole
 
     @property
     def least(self) -> int:
-        """Samples in the smallest share of a batch that any process gets."""
+        """The number of samples in the smallest share of a batch of any process."""
         return min(self.size(step) for step in range(self.steps)) // self.world
 
     def __len__(self) -> int:
@@ -95,6 +95,6 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 def loader_of(
     samples: TrainingSamples, batches: EpochBatches, params: TrainParams, device: torch.device
 ) -> DataLoader[Any]:
-    """Loads the batches, in processes of its own where they feed a GPU or the recipe asks for them."""
+    """Load the batches, in separate processes if they feed a GPU or the recipe requests it."""
     workers = params.workers if params.workers is not None else (0 if device.type == "cpu" else 4)
     return DataLoader(samples, batch_sampler=batches, collate_fn=samples.collate, num_workers=workers)

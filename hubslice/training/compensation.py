@@ -1,4 +1,4 @@
-"""Mean compensation: what weights added on average stays when they are taken away, as a constant of their layer."""
+"""Mean compensation: keep the average output of removed weights as a constant of their layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Norm = nn.modules.batchnorm._BatchNorm
 
 @dataclass
 class LayerMeans:
-    """What a layer is given on average, [1, ...] without the batch, and the batch normalisation that follows it."""
+    """A layer's average input, [1, ...] without the batch, and the batch normalisation that follows it."""
 
     total: Tensor | None = None
     rows: int = 0
@@ -36,14 +36,14 @@ class LayerMeans:
 
 @dataclass(frozen=True)
 class Compensation:
-    """Means of the inputs of layers, by the layers' names, measured before anything was taken away."""
+    """Means of the inputs of layers, by the layers' names, measured before anything was removed."""
 
     layers: Mapping[str, LayerMeans] = field(default_factory=dict)
 
     @classmethod
     @torch.no_grad()
     def measure(cls, model: Model, batches: Iterable[Encoded]) -> Compensation:
-        """Run encoded batches forward, in evaluation mode; all layers are measured."""
+        """Run encoded batches forward, in evaluation mode, and measure all layers."""
         layers = {name: LayerMeans() for name, module in model.module.named_modules() if isinstance(module, LAYERS)}
         model.module.eval()
         with _watched(model.module, layers):
@@ -53,7 +53,7 @@ class Compensation:
 
     @torch.no_grad()
     def apply(self, model: Model, slice_: Slice) -> None:
-        """Add to each layer what the weights outside the slice, which it still has, give on average.
+        """Add to each layer the average output of its weights outside the slice, which must still be present.
 
         That goes into its bias; without one, out of the running mean of the batch normalisation behind it. A layer is
         linear, so the average over samples of what weights add is what they make of the average sample. A constant
@@ -61,7 +61,7 @@ class Compensation:
         average neither.
 
         Raises:
-            SliceError: a layer has neither bias nor batch normalisation, or is of a kind that is not compensated.
+            SliceError: a layer has neither bias nor batch normalisation, or its type is not supported.
         """
         parameters = dict(model.module.named_parameters())
         modules = dict(model.module.named_modules())
@@ -103,8 +103,8 @@ def _homeless(name: str, why: str) -> SliceError:
 
 @contextmanager
 def _watched(network: nn.Module, layers: Mapping[str, LayerMeans]) -> Iterator[None]:
-    """Sum what layers are given, and find the normalisation that takes what a layer gives."""
-    given_by: dict[int, tuple[Tensor, LayerMeans]] = {}  # by the tensor's identity; the tensor is kept alive by it
+    """Sum the inputs of layers, and find the normalisation that takes each layer's output."""
+    given_by: dict[int, tuple[Tensor, LayerMeans]] = {}  # by the tensor's identity; this also keeps the tensor alive
 
     def before(means: LayerMeans, given: Tensor) -> None:
         total = given.sum(0, keepdim=True, dtype=torch.float64)

@@ -39,7 +39,7 @@ def distil(
     running statistics of normalisation, and nothing is dropped. Ends at the first epoch whose loss is not finite.
 
     Raises:
-        MemoryShortError: memory does not suffice for a batch of this size.
+        MemoryShortError: a batch of this size does not fit into memory.
     """
     network = model.module.to(device).eval()
     optimizer = torch.optim.Adam([weight for weight in network.parameters() if weight.requires_grad], lr=params.lr)

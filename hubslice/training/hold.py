@@ -1,4 +1,4 @@
-"""Holding irrelevant weights where they are while the rest trains, in whatever loop."""
+"""Hold irrelevant weights at their values while the rest trains, in any training loop."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from hubslice.artefacts.slice import Slice
 from hubslice.core.errors import SliceError
 
-# What wrappers put into the names of what they wrap: DataParallel and DistributedDataParallel, torch.compile, FSDP,
-# activation checkpointing.
+# Name parts added by wrappers: DataParallel and DistributedDataParallel, torch.compile, FSDP, activation checkpointing.
 WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 
 
 class Held:
-    """Keeps the weights outside a slice at the values they had; undone by `remove` or at the end of a `with`.
+    """Keeps the weights outside a slice at their values; undone by `remove` or at the end of a `with`.
 
-    Momentum and weight decay move weights that have no gradient, so the values are put back after every optimizer
-    step. Names are looked up as they are, else without what `torch.compile` and data parallelism put into them, so that
-    the module, or parts of it, may be wrapped before or after.
+    Momentum and weight decay move weights without a gradient, so the values are restored after every optimizer step.
+    Names are looked up unchanged, then without the parts that `torch.compile` and data parallelism add, so that the
+    module, or parts of it, may be wrapped before or after.
     """
 
     def __init__(self, module: nn.Module, slice_: Slice) -> None:
@@ -51,8 +50,8 @@ class Held:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Put the irrelevant weights back to the values they had when they were first held."""
-        parameters = _Named(self._module)  # to move a module can give it new ones, to compile a part others names
+        """Restore the irrelevant weights to the values they had when they were first held."""
+        parameters = _Named(self._module)  # moving a module can replace parameters, compiling a part can rename them
         for name, (outside, values) in self._frozen.items():
             parameter = parameters.find(name)
             if parameter is None:
@@ -60,13 +59,13 @@ class Held:
                     f"{name} is held and not in the model any more",
                     hint="hold the weights again after the model was changed",
                 )
-            if outside.device != parameter.device:  # the module was moved since: follow it once, not in every step
+            if outside.device != parameter.device:  # the module was moved: follow it once, not in every step
                 outside, values = outside.to(parameter.device), values.to(parameter.device)
                 self._frozen[name] = outside, values
             parameter[outside] = values
 
     def remove(self) -> None:
-        """Let the weights move again."""
+        """Let the weights train again."""
         self._handle.remove()
 
     def __enter__(self) -> Self:
@@ -88,7 +87,7 @@ class _Named:
             self._plain[_plain(name)].append(parameter)
 
     def find(self, name: str) -> nn.Parameter | None:
-        """The parameter of this name; None where there is none, or several differ in wrappers alone."""
+        """Return the parameter of this name; None if there is none, or several that differ only in wrappers."""
         if name in self._exact:
             return self._exact[name]
         alike = self._plain.get(_plain(name), [])
@@ -96,18 +95,18 @@ class _Named:
 
 
 def _plain(name: str) -> str:
-    """The name without the parts that wrappers put into it."""
+    """Return the name without the parts added by wrappers."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def _sharded(module: nn.Module) -> bool:
-    """Whether parameters were flattened or emptied for sharding: FSDP, or ZeRO of DeepSpeed."""
+    """Return whether parameters were flattened or emptied for sharding: FSDP, or DeepSpeed's ZeRO."""
     flat = any(name.rpartition(".")[2] == "_flat_param" for name, _ in module.named_parameters())
     return flat or any(hasattr(parameter, "ds_shape") for parameter in module.parameters())
 
 
 def hold(module: nn.Module, slice_: Slice) -> Held:
-    """Freeze the weights outside `slice_` at their present values, in any loop that steps a torch optimizer.
+    """Freeze the weights outside `slice_` at their current values, in any loop that uses a torch optimizer.
 
     The module may be compiled by `torch.compile`, or wrapped in DataParallel or DistributedDataParallel.
 
@@ -118,7 +117,7 @@ def hold(module: nn.Module, slice_: Slice) -> Held:
 
 
 def hold_callback(slice_: Slice) -> Any:
-    """A transformers `TrainerCallback` that does in a `Trainer` what `hold` does in a loop of one's own."""
+    """Return a transformers `TrainerCallback` that does in a `Trainer` what `hold` does in a custom loop."""
     from transformers import TrainerCallback
 
     class HoldSlice(TrainerCallback):

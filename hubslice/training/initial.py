@@ -1,4 +1,4 @@
-"""The student before training: the teacher's weights, a classifier, and irrelevant weights started anew."""
+"""Initialise a student: the teacher's weights, a classifier, and reset irrelevant weights."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hubslice.models.head import Head
 from hubslice.training.compensation import Compensation
 
 Start = Literal["zero", "fresh", "mean"]
-# For each label of the task, the labels of the teacher that stand behind it.
+# For each label of the task, the corresponding labels of the teacher.
 Known = Sequence[Sequence[str]]
 
 
 def start_classifier(model: Model, labels: tuple[str, ...], seed: int, known: Known | None = None) -> None:
-    """Put a classifier for `labels` in place of the teacher's: a fresh, seeded one, or the teacher's own rows.
+    """Replace the teacher's classifier by one for `labels`: a new, seeded one, or the teacher's own rows.
 
-    With `known`, each row is the mean of the teacher's rows for the labels that it names. For one label each that is
-    the teacher with its answers restricted to the task's classes.
+    With `known`, each row is the mean of the teacher's rows for the labels that it names. With one label each, this is
+    the teacher with its outputs restricted to the task's classes.
 
     Raises:
-        DataError: the teacher does not know one of the labels.
+        DataError: the teacher does not have one of the labels.
     """
     chosen = known_columns(model, known or ())
     before = model.head if chosen else None
@@ -38,7 +38,7 @@ def start_classifier(model: Model, labels: tuple[str, ...], seed: int, known: Kn
 
 @torch.no_grad()
 def _keep(before: Head, after: Head, chosen: Sequence[Sequence[int]]) -> None:
-    """Give a new classifier the values of the former one, and of its rows the means of those `chosen` for each."""
+    """Copy the values of the old classifier to the new one, whose rows are the means of those `chosen` for each."""
     for name, new in after.tensors.items():
         old = before.tensors[name]
         if name.rpartition(".")[0] in after.layers:
@@ -49,10 +49,10 @@ def _keep(before: Head, after: Head, chosen: Sequence[Sequence[int]]) -> None:
 
 
 def known_columns(model: Model, known: Known) -> list[list[int]]:
-    """The teacher's outputs behind each label of the task.
+    """Return the teacher's outputs for each label of the task.
 
     Raises:
-        DataError: the teacher does not know one of the labels, or has several of its name.
+        DataError: the teacher does not have one of the labels, or has it several times.
     """
     if known and model.headless:
         raise DataError(
@@ -95,14 +95,14 @@ def initialise(
 ) -> Model:
     """Turn a teacher into an untrained student, in place.
 
-    The classifier is replaced (`start_classifier`). Weights outside the slice become zero, as ReMoS publishes
-    (section 4, "retrained from scratch"), or the values of a freshly initialised network. With `mean` they become zero,
-    and their layers go on adding what they gave on average over encoded `batches`.
+    The classifier is replaced (`start_classifier`). Weights outside the slice become zero, as published for ReMoS
+    (section 4, "retrained from scratch"), or the values of a newly initialised network. With `mean` they become zero,
+    and their layers keep adding the average output of those weights over encoded `batches`.
 
     Raises:
         SliceError: the slice names a parameter that the model lacks or whose shape differs, or a layer has no place for
             a mean.
-        DataError: the teacher does not know a label in `known`.
+        DataError: the teacher does not have a label in `known`.
     """
     start_classifier(model, labels, seed, known)
     if slice_ is not None:

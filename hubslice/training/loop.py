@@ -1,4 +1,4 @@
-"""The fine-tuning loop: short, seeded step by step, resumable at any step, on the devices that Accelerate finds."""
+"""The fine-tuning loop: short, seeded per step, resumable at any step, on the devices that Accelerate finds."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ CHECKPOINT_SECONDS = 60
 
 
 class Epoch(Artefact):
-    """Mean training loss (None where it was not finite, or nothing was trained) and validation accuracy of an epoch."""
+    """Mean training loss (None if not finite, or nothing was trained) and validation accuracy of an epoch."""
 
     loss: float | None
     validation: Rate
 
 
 class History(Artefact):
-    """How a training went; `best` is the epoch whose weights were kept (the latest among equals), from 0."""
+    """The history of a training; `best` is the epoch whose weights were kept (the latest among equals), from 0."""
 
     epochs: tuple[Epoch, ...]
     best: int
@@ -71,23 +71,23 @@ def finetune(
 ) -> History:
     """Train `model` in place and leave it with the weights of its best epoch on the validation split.
 
-    With `follow` the loss is the distance to that model's answers to the same inputs, and targets play no part in it.
-    Order, augmentation and dropout follow from (seed, step) alone; a run that finds `checkpoint` goes on from there and
-    ends with the same weights as one that was never stopped.
+    With `follow` the loss is the distance to that model's outputs for the same inputs, and targets are ignored. Order,
+    augmentation and dropout depend only on (seed, step); a run that finds `checkpoint` resumes from it and ends with
+    the same weights as an uninterrupted one.
 
     Raises:
         MemoryShortError: memory does not suffice for a batch of this size.
         RecipeError: batches are of one sample, of which the model cannot be trained.
         DataError: there are fewer samples than processes.
     """
-    if world() == 1:  # one state a process: a former training on another device must not decide this one
+    if world() == 1:  # global state: an earlier training on another device must not affect this one
         AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if params.bf16(device.type) else "no")
     rank, processes = accelerator.process_index, accelerator.num_processes
     batches = EpochBatches(len(train), params.batch_size, seed, rank=rank, world=processes)
     check_batches(model, params, batches)
     loader = loader_of(TrainingSamples(train, model.modality, params, seed, tamper), batches, params, device)
-    # The module is not "prepared": that would leave autocast in its forward for good, and validation is done in full
+    # The module is not "prepared": that would leave autocast in its forward permanently, and validation is done in full
     # precision.
     layout = training_layout(model.module, accelerator.device)
     stock: nn.Module = model.module.to(accelerator.device, memory_format=layout)  # type: ignore[call-overload]
@@ -122,9 +122,9 @@ def finetune(
         while step < steps and not _stalled(epochs, params.patience):
             batches.epoch, batches.skip = divmod(step, batches.steps)
             model.module = trained
-            trained.train(params.part == "all")  # a held body keeps its running statistics and drops nothing
+            trained.train(params.part == "all")  # a frozen body keeps its running statistics and has no dropout
             for samples, targets in loader:
-                torch.manual_seed((seed << 32) + step)  # dropout and drop path, the same after a resume
+                torch.manual_seed((seed << 32) + step)  # dropout and drop path, identical after resuming
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * _schedule(step / steps, params)
                 with accelerator.autocast():
@@ -154,7 +154,7 @@ def finetune(
             checkpoint_now()
     if best:
         stock.load_state_dict(best)
-    else:  # no epochs were asked for
+    else:  # zero epochs were requested
         epochs.append(Epoch(loss=None, validation=accuracy(model, validation, device=device)))
     stock.eval()
     return History(epochs=tuple(epochs), best=_best(epochs))
@@ -162,10 +162,10 @@ def finetune(
 
 @contextmanager
 def _room_for(batch_size: int) -> Iterator[None]:
-    """Say what helps where memory does not suffice.
+    """Add advice to out-of-memory errors.
 
     The batch is not halved as elsewhere: the steps, or with gradients summed over halves the statistics of batch
-    normalisation, would be others, and so would the student. The recipe decides on that.
+    normalisation, would differ, and so would the student. The recipe decides on that.
     """
     try:
         yield
@@ -180,13 +180,13 @@ def _room_for(batch_size: int) -> Iterator[None]:
 
 
 def together() -> None:
-    """Wait until all processes are here, where there are several."""
+    """Wait for all processes, if there are several."""
     if world() > 1:
         PartialState().wait_for_everyone()
 
 
 def _agreed(epoch: Epoch) -> Epoch:
-    """The leading process's epoch: statistics of normalisation layers, and so accuracies, differ between processes."""
+    """Return the leading process's epoch: statistics of normalisation layers, and so accuracies, differ by process."""
     if world() == 1:
         return epoch
     agreed: list[Epoch] = broadcast_object_list([epoch])
@@ -212,7 +212,7 @@ def _optimizer(model: Model, params: TrainParams) -> torch.optim.Optimizer:
 
 
 def _schedule(done: float, params: TrainParams) -> float:
-    """Learning rate factor when the share `done` of all steps is behind."""
+    """Return the learning rate factor after the share `done` of all steps."""
     if done < params.warmup:
         return (done + 1e-3) / (params.warmup + 1e-3)
     return 1.0 if params.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * done))

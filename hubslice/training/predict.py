@@ -1,4 +1,4 @@
-"""Predictions of a model on a split."""
+"""Predict a split with a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def predict(
     batch_size: int = 64,
     change: Callable[[Encoded], Encoded] = lambda encoded: encoded,
 ) -> Tensor:
-    """Logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
+    """Return logits [samples, classes] in float32 on the CPU; the model is left in evaluation mode on `device`.
 
     `change` is done to encoded batches, for instance to stamp a trigger on them. A batch that does not fit into memory
     is halved.
@@ -38,6 +38,6 @@ def predict(
 
 
 def accuracy(model: Model, split: Split, *, device: torch.device, batch_size: int = 64) -> Rate:
-    """Correct predictions out of all samples of the split."""
+    """Return the number of correct predictions out of all samples of the split."""
     predicted = predict(model, split, device=device, batch_size=batch_size).argmax(1)
     return Rate(hits=int((predicted == torch.from_numpy(split.targets)).sum()), total=len(split))

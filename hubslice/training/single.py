@@ -14,11 +14,11 @@ from hubslice.recipe.schema import TrainParams
 from hubslice.training.batches import EpochBatches
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-TOO_FEW = "more than 1 value per channel"  # torch's words, whatever the layer that calls its function
+TOO_FEW = "more than 1 value per channel"  # torch's message, whatever the layer that calls the function
 
 
 def check_batches(model: Model, params: TrainParams, batches: EpochBatches) -> None:
-    """Make sure that every batch of the training can be computed; nothing of the model changes.
+    """Check that every batch of the training can be computed; the model is not changed.
 
     Raises:
         RecipeError: there are batches of one sample, and the model normalises over a batch of one value each.

@@ -1,1 +1,1 @@
-"""One folder a verb: its command, its Python function, and what only it needs."""
+"""One folder per verb: its command, its Python function, and the code that only it needs."""

@@ -1,1 +1,1 @@
-"""Images as inputs of a search: how they are changed, asked about and shown."""
+"""Image inputs of a search: how they are changed, evaluated and shown."""

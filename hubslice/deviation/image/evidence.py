@@ -1,4 +1,4 @@
-"""The evidence of a search among images: facts, triggers as tensors, and a plot of them beside their seeds."""
+"""Write the evidence of a search over images: facts, triggers as tensors, and a plot of triggers and seeds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def write_evidence(
 
 
 def _tensors(found: Sequence[Outcome]) -> Iterator[tuple[str, np.ndarray]]:
-    """Seeds and triggers uint8 [n, C, H, W], probabilities float64 [n, labels] of both models for the triggers."""
+    """Yield seeds and triggers uint8 [n, C, H, W], and both models' probabilities of the triggers [n, labels].
+
+    The probabilities are float64.
+    """
     if not found:
         return
     yield "seeds", np.stack([outcome.seed for outcome in found])

@@ -1,4 +1,4 @@
-"""One PNG of triggers: the seed, the trigger, their difference amplified, and what both models answer."""
+"""Draw triggers as one PNG: the seed, the trigger, their amplified difference, and both models' predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubslice.artefacts.deviation import AnswerPair, Change, SeedResult
 from hubslice.core.artefact import write_atomically
 from hubslice.core.escaping import plot_label
 
-SHOWN = 8  # triggers
+SHOWN = 8  # maximum number of triggers
 COLOURS = ("#0072B2", "#D55E00")  # the first model, the second
 INK, FAINT = "#222222", "#767676"
 STYLE = {"font.family": "DejaVu Sans", "font.size": 8, "text.color": INK, "text.parse_math": False}
@@ -29,7 +29,7 @@ def write_gallery(
     images: Sequence[tuple[np.ndarray, np.ndarray]],
     title: str,
 ) -> None:
-    """Draw results, each with its seed and its trigger uint8 [C, H, W]; of many, those most like their seeds."""
+    """Draw results, each with its seed and its trigger uint8 [C, H, W]; of many, those most similar to their seeds."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def write_gallery(
     with mpl.rc_context({**mpl.rcParamsDefault, **STYLE}):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: many would be slow
+        axes = figure.add_axes((0, 0, 1, 1))  # a single one, in inches: many would be slow
         axes.axis("off")
         axes.text(GAP, 0.3, plot_label(title, 120), fontsize=11, fontweight="bold")
         for row, at in enumerate(order):
@@ -49,7 +49,7 @@ def write_gallery(
         axes.set(xlim=(0, width), ylim=(height, 0))
         raw = BytesIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")  # it draws a box
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # a box is drawn instead
             figure.savefig(raw, format="png", dpi=130, metadata={"Software": None})
     write_atomically(path, raw.getvalue())
 
@@ -90,5 +90,5 @@ def _likeness(result: SeedResult) -> float:
 
 
 def _shown(image: np.ndarray) -> np.ndarray:
-    """As Matplotlib takes it: [H, W, 3], or [H, W] of the first channel where there are not three."""
+    """Convert for Matplotlib: [H, W, 3], or [H, W] of the first channel if there are not three."""
     return image.transpose(1, 2, 0) if len(image) == 3 else image[0]

@@ -1,4 +1,4 @@
-"""Images, uint8 [C, H, W], as inputs that are searched."""
+"""Images, uint8 [C, H, W], as search inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hubslice.recipe.deviation import SearchParams
 
 
 class AroundImage(Neighbourhood):
-    """An image, and others within its bounds."""
+    """An image and its neighbours within bounds."""
 
     def __init__(self, seed: np.ndarray, params: SearchParams) -> None:
         self.seed = seed
@@ -29,7 +29,7 @@ class AroundImage(Neighbourhood):
         return self.bound.nearest(mutate(name, rng, present, released=released))
 
     def mixed(self, rng: np.random.Generator, one: np.ndarray, other: Callable[[], np.ndarray]) -> np.ndarray:
-        """Value by value from either."""
+        """Take each value from either image."""
         return np.where(rng.random(one.shape) < 0.5, one, other())
 
     def shrink(self, trigger: np.ndarray, answers: Answers, deviates: Callable[[Answers], bool]) -> Shrinking:
@@ -37,7 +37,7 @@ class AroundImage(Neighbourhood):
 
 
 def change(seed: np.ndarray, trigger: np.ndarray) -> Change:
-    """How far a trigger is from its seed."""
+    """Measure how far a trigger is from its seed."""
     values = trigger.astype(np.int64) - seed
     return Change(
         linf=int(np.abs(values).max()),

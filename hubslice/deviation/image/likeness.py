@@ -1,10 +1,10 @@
-"""How much a mutant may differ from its seed, and how much it does."""
+"""Limit and measure how much a mutant differs from its seed."""
 
 from __future__ import annotations
 
 import numpy as np
 
-WINDOW = 7  # side of the windows that are compared
+WINDOW = 7  # side of the compared windows
 STABILISERS = (0.01, 0.03)
 HALVINGS = 4  # of a change that is too large
 
@@ -20,7 +20,7 @@ class Likeness:
         self.square = self._sums(self.seed**2) / self.count
 
     def ssim(self, pixels: np.ndarray) -> float:
-        """Of pixels uint8 [C, H, W]."""
+        """Return the similarity of pixels uint8 [C, H, W]."""
         other = pixels.astype(np.int64)
         mean = self._sums(other) / self.count
         # Unbiased, as in scikit-image; a window of one value has no variance.
@@ -32,7 +32,7 @@ class Likeness:
         return float((light * (2 * covariance + two) / (variance + two)).mean())
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
-        """Sums over all windows that lie inside [C, H, W]: exact, since of whole numbers."""
+        """Return sums over all windows inside [C, H, W]: exact, since the values are integers."""
         for axis in (1, 2):
             padding = [(1, 0) if at == axis else (0, 0) for at in range(3)]
             total = np.pad(values.cumsum(axis=axis), padding)
@@ -42,7 +42,7 @@ class Likeness:
 
 
 class Bound:
-    """What a mutant may look like: within `levels` of the seed in every value, and as similar as `min_ssim`."""
+    """Bounds of a mutant: within `levels` of the seed in every value, and with at least `min_ssim` similarity."""
 
     def __init__(self, seed: np.ndarray, levels: int | None, min_ssim: float | None) -> None:
         self.seed = seed.astype(np.int16)
@@ -51,15 +51,15 @@ class Bound:
         self.likeness = Likeness(seed) if min_ssim is not None else None
 
     def holds(self, pixels: np.ndarray) -> bool:
-        """Whether the image uint8 [C, H, W] is within both bounds."""
+        """Return whether the image uint8 [C, H, W] is within both bounds."""
         if self.levels is not None and np.abs(pixels - self.seed).max() > self.levels:
             return False
         return self.likeness is None or self.min_ssim is None or self.likeness.ssim(pixels) >= self.min_ssim
 
     def nearest(self, pixels: np.ndarray) -> np.ndarray | None:
-        """The image, its values clipped to the bound; its difference to the seed halved until it is similar enough.
+        """Clip the image's values to the bound, and halve its difference to the seed until it is similar enough.
 
-        None where even an eighth of the difference is too much.
+        None if even an eighth of the difference is too much.
         """
         if self.levels is None and self.likeness is None:
             return pixels

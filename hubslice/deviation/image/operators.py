@@ -1,4 +1,4 @@
-"""The seven ways to change an image, with the ranges of the paper's code."""
+"""Seven image mutations, with the parameter ranges of the paper's code."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from hubslice.deviation.image.blurs import average_blur, gaussian_blur, median_blur
 
 NOISE = 0.1  # variance of the additive noise, in squared levels
-SALTED = 0.004  # share of the values that turn white or black
+SALTED = 0.004  # share of the values that become white or black
 SHIFT, SPREAD = 0.5, 0.05  # multiplicative noise: bounds of its mean and of its variance
-CHANGED = 9  # values that a random change sets, at the most
+CHANGED = 9  # maximum number of values that a random change sets
 
 Mutate = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Operator:
-    """`mutate` gives levels like the image's [C, H, W], not yet rounded and maybe out of range."""
+    """`mutate` returns levels like the image's [C, H, W], not yet rounded and possibly out of range."""
 
     name: str
     title: str
@@ -66,9 +66,9 @@ _BY_NAME = {operator.name: operator for operator in OPERATORS}
 
 
 def mutate(name: str, rng: np.random.Generator, pixels: np.ndarray, *, released: bool = False) -> np.ndarray:
-    """A mutant uint8 of the image uint8 [C, H, W]; it may be the image itself (a window of 1, no value changed).
+    """Return a mutant uint8 of the image uint8 [C, H, W]; it may equal the image (a window of 1, no value changed).
 
-    Levels are rounded and clipped. The authors' code (`released`) cuts the fraction off, which makes noise darken the
+    Levels are rounded and clipped. The authors' code (`released`) truncates the fraction, which makes noise darken the
     image, and lets levels above 255 wrap around to black.
     """
     levels = _BY_NAME[name].mutate(rng, pixels)
@@ -78,5 +78,5 @@ def mutate(name: str, rng: np.random.Generator, pixels: np.ndarray, *, released:
 
 
 def _odd(rng: np.random.Generator) -> int:
-    """1, 3, 5 or 7."""
+    """Return 1, 3, 5 or 7."""
     return 2 * int(rng.integers(0, 4)) + 1

@@ -1,4 +1,4 @@
-"""Image classifiers of whatever homes, opened to be asked about the same images."""
+"""Open image classifiers from any source for predicting the same images."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 INPUTS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
-CHUNKS = {"cpu": 8, "cuda": 64}  # images in a call: more make nothing quicker
+CHUNKS = {"cpu": 8, "cuda": 64}  # images in a call: larger batches are not faster
 
-PROBE = 8  # images of noise by which a graph's output is recognised
+PROBE = 8  # noise images for identifying a graph's output
 
 Run = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class ImagePredictor(Predictor):
-    """`run` gives its output float [n, classes] for pixels float32 in [0, 1], [n, C, H, W] of its own size."""
+    """`run` returns its output float [n, classes] for pixels float32 in [0, 1], [n, C, H, W] of its own size."""
 
     one: ClassVar[str] = "image"
 
@@ -46,7 +46,7 @@ class ImagePredictor(Predictor):
         return called(self.name, self.run, pixels, f"images of {_words(pixels.shape[1:])}")
 
     def pixels(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Images uint8 [C, H, W], all of one size, as float32 in [0, 1], [n, C, H, W]; scaled to the model's size."""
+        """Convert images uint8 [C, H, W] of one size to float32 in [0, 1], [n, C, H, W], scaled to the model's size."""
         pixels: np.ndarray = np.stack(list(images)).astype(np.float32) / 255
         height, width = self.preprocessing.input_size[1:]
         if pixels.shape[2:] == (height, width):
@@ -61,16 +61,16 @@ class ImagePredictor(Predictor):
 
 @dataclass(frozen=True)
 class OpenedImages:
-    """A model that is loaded; a graph may not say how it wants its images, or may be made for one size."""
+    """A loaded model; a graph may lack information on preprocessing, or may accept only one size."""
 
     name: str
     kind: Kind
     fingerprint: str
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing | None
-    runner: Callable[[Preprocessing, int], Run]  # for so many classes
+    runner: Callable[[Preprocessing, int], Run]  # for a number of classes
     size: tuple[int | None, int | None, int | None] = (None, None, None)
-    outputs: Outputs | None = None  # None: to be recognised
+    outputs: Outputs | None = None  # None: to be determined
 
 
 def takes_images(opened: OpenedModel) -> bool:
@@ -110,10 +110,10 @@ def open_images(opened: OpenedModel, device: str) -> OpenedImages:
 
 
 def open_image_graph(name: str, path: Path, session: Any, input_size: int | None) -> OpenedImages:
-    """An ONNX graph in a session of ONNX Runtime, asked about images.
+    """Open an ONNX graph in a session of ONNX Runtime as an image classifier.
 
     Raises:
-        ModelError: it takes no images.
+        ModelError: it does not take images.
     """
     from hubslice.graph.described import described
     from hubslice.models.label_names import readable
@@ -143,7 +143,7 @@ def open_image_graph(name: str, path: Path, session: Any, input_size: int | None
                 part = prepared[start : start + step]
                 filled = np.concatenate([part, np.repeat(part[-1:], step - len(part), axis=0)])
                 found = dict(zip(wanted, session.run(wanted, {inputs[0].name: filled}), strict=True))
-                wanted = [answering(name, found, len(filled), classes)]  # found out once, by what the graph gives
+                wanted = [answering(name, found, len(filled), classes)]  # determined once, from the graph's outputs
                 parts.append(found[wanted[0]][: len(part)])
             return np.concatenate(parts)
 
@@ -164,11 +164,11 @@ def pair_images(
     input_size: int | None,
     device: str,
 ) -> tuple[Pair[ImagePredictor], tuple[ComparedModel, ComparedModel]]:
-    """Both models, and what is told of them.
+    """Pair both models, and return their facts.
 
     Raises:
-        DiffError: labels or input sizes differ and nothing says how to bring them together; or neither model says how
-            images are prepared.
+        DiffError: labels or input sizes differ and no option reconciles them; or neither model records its
+            preprocessing.
     """
     a, b = one.name, two.name
     predictors, facts = [], []
@@ -212,7 +212,7 @@ def _check_sizes(a: ImagePredictor, b: ImagePredictor, resize: bool) -> None:
 
 
 def _recognise(name: str, run: Run, size: tuple[int, int, int]) -> Outputs:
-    """What a graph gives, which does not say it. Asked about noise.
+    """Determine from noise images what a graph outputs, if it does not record it.
 
     Raises:
         ModelError: it fails.
@@ -228,11 +228,11 @@ def _words(size: Sequence[int]) -> str:
 def _sized(
     preprocessing: Preprocessing, size: tuple[int | None, int | None, int | None], wanted: int | None
 ) -> Preprocessing:
-    """With the sizes that a graph fixes, else the one that the user wants, else its own."""
+    """Set the sizes that a graph requires, else the one requested by the user, else its own."""
     from hubslice.modality.image.separate import resized
 
     own = (preprocessing.input_size[0], *((wanted or side) for side in preprocessing.input_size[1:]))
     fixed = [given or side for given, side in zip(size, own, strict=True)]
     if fixed[0] != own[0]:
-        return preprocessing.model_copy(update={"input_size": fixed})  # told where images are prepared
+        return preprocessing.model_copy(update={"input_size": fixed})  # reported where images are prepared
     return resized(preprocessing, fixed[1], fixed[2])

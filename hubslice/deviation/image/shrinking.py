@@ -1,4 +1,4 @@
-"""A found trigger, brought nearer to its seed for as long as the models deviate."""
+"""Reduce a trigger's difference to its seed while the models still deviate."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def shrink(
     deviates: Callable[[Answers], bool],
     bound: Bound,
 ) -> Generator[np.ndarray, Answers, tuple[np.ndarray, Answers, int]]:
-    """A trigger uint8 [C, H, W] no farther from the seed in any value, its answers, and the queries that it took.
+    """Return a trigger uint8 [C, H, W] closer to the seed in every value, its answers, and the number of queries.
 
-    First the whole change is scaled down by bisection, then it is taken back block by block, the blocks halved in
-    size from half of the image on (the idea of delta debugging).
+    First the whole change is scaled down by bisection, then it is reverted block by block, with block sizes halved
+    starting from half of the image (the idea of delta debugging).
     """
     asked, low, high = 0, 0.0, 1.0
     change = trigger - seed.astype(np.int16)

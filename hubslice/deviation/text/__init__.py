@@ -1,1 +1,1 @@
-"""Texts as inputs of a search: how they are changed, asked about and shown."""
+"""Text inputs of a search: how they are changed, evaluated and shown."""

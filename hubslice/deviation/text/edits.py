@@ -9,12 +9,12 @@ from itertools import groupby
 
 from rapidfuzz.distance import Indel, Levenshtein, Opcodes
 
-WORD = re.compile(r"\S+\s*|\s+")  # with the space after it
+WORD = re.compile(r"\S+\s*|\s+")  # including the space after it
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """Characters `start` to `stop` of a text, which in another one read `new`."""
+    """Characters `start` to `stop` of a text, which are `new` in the other one."""
 
     start: int
     stop: int
@@ -33,7 +33,7 @@ def hunks(one: str, other: str) -> list[Hunk]:
 
 
 def applied(text: str, changes: Sequence[Hunk]) -> str:
-    """The text with changes, which are in order and do not overlap."""
+    """Apply changes, which are in order and do not overlap, to the text."""
     ends = [0, *(hunk.stop for hunk in changes)]
     kept = [text[end : hunk.start] + hunk.new for end, hunk in zip(ends, changes, strict=False)]
     return "".join(kept) + text[ends[-1] :]

@@ -1,4 +1,4 @@
-"""The evidence of a search among texts: facts, triggers as JSON lines, and a page that marks what was changed."""
+"""Write the evidence of a search over texts: facts, triggers as JSON lines, and a page that marks the changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubslice.deviation.text.encoding import decode
 def write_evidence(
     places: Places, facts: Deviations, labels: tuple[str, ...], seeds: Seeds, outcomes: Outcomes
 ) -> None:
-    """Write all three; a line of the triggers has both models' probabilities of all labels for the trigger."""
+    """Write all three; each line of triggers has both models' probabilities of all labels for the trigger."""
     from hubslice.deviation.text.gallery import write_text_gallery
 
     found = [(seeds.names[at], outcome) for at, (outcome, _) in sorted(outcomes.items()) if outcome.state == "found"]

@@ -1,4 +1,4 @@
-"""One HTML page of triggers that are texts: what was changed in the seed, marked, and what both models answer."""
+"""Render text triggers as one HTML page: the marked changes to the seed, and both models' predictions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hubslice.core.artefact import write_atomically
 from hubslice.core.pages import page_template
 from hubslice.deviation.text.edits import hunks
 
-SHOWN = 200  # triggers
-AROUND = 300  # characters of a long text that are shown before and after what is changed
+SHOWN = 200  # maximum number of triggers
+AROUND = 300  # characters of a long text shown before and after a change
 TEMPLATE = "gallery.html.j2"
 
-Piece = tuple[str, str]  # what it is: same, gone, new or cut; and its text
+Piece = tuple[str, str]  # its kind: same, gone, new or cut; and its text
 
 
 def write_text_gallery(
@@ -24,7 +24,7 @@ def write_text_gallery(
     texts: Sequence[tuple[str, str]],
     title: str,
 ) -> None:
-    """Write results, each with its seed and its trigger; of many, those nearest to their seeds."""
+    """Write results, each with its seed and its trigger; of many, those closest to their seeds."""
     order = sorted(range(len(results)), key=lambda at: _size(results[at]))[:SHOWN]
     template = page_template("hubslice.deviation.text", TEMPLATE)
     shown = [(results[at], list(pieces(*texts[at]))) for at in order]
@@ -32,7 +32,7 @@ def write_text_gallery(
 
 
 def pieces(seed: str, trigger: str) -> Iterator[Piece]:
-    """The trigger with what is gone from the seed, in order; long stretches that are the same are cut."""
+    """Yield the trigger and the text deleted from the seed, in order; long unchanged stretches are cut."""
     changes = hunks(seed, trigger)
     at = 0
     for number, hunk in enumerate(changes):

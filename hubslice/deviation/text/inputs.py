@@ -1,4 +1,4 @@
-"""Texts, as their code points uint32 [characters], as inputs that are searched."""
+"""Texts, as their code points uint32 [characters], as search inputs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hubslice.deviation.text.operators import TEXT_OPERATORS, edited
 from hubslice.deviation.text.shrinking import shrink_text
 from hubslice.recipe.deviation import SearchParams
 
-Reading = Callable[[str], Hashable]  # what models see of a text: its tokens
+Reading = Callable[[str], Hashable]  # maps a text to the models' view of it: its tokens
 
 
 class AroundText(Neighbourhood):
-    """A text, and others with at most `max_edits` of its characters changed."""
+    """A text and its neighbours with at most `max_edits` characters changed."""
 
     def __init__(self, seed: np.ndarray, params: SearchParams, reading: Reading) -> None:
         self.seed = decode(seed)
@@ -32,7 +32,7 @@ class AroundText(Neighbourhood):
     def mutant(
         self, name: str, rng: np.random.Generator, present: np.ndarray, *, released: bool = False
     ) -> np.ndarray | None:
-        """None also where the models read the same tokens as before, which would change nothing, or no text is left."""
+        """Return None also if the models' tokens are unchanged, so that nothing would change, or if no text is left."""
         text = decode(present)
         before = self.reading(text)
         changed = edited(name, rng, text)
@@ -44,7 +44,7 @@ class AroundText(Neighbourhood):
         return encode(found)
 
     def mixed(self, rng: np.random.Generator, one: np.ndarray, other: Callable[[], np.ndarray]) -> np.ndarray:
-        """Difference by difference from either."""
+        """Take each difference from either text."""
         first = decode(one)
         return encode(applied(first, [hunk for hunk in hunks(first, decode(other())) if rng.random() < 0.5]))
 
@@ -71,7 +71,7 @@ class AroundText(Neighbourhood):
 
 
 def edits(seed: np.ndarray, trigger: np.ndarray) -> Edits:
-    """How far a trigger is from its seed, and where."""
+    """Measure how far a trigger is from its seed, and where."""
     one, other = decode(seed), decode(trigger)
     characters = Levenshtein.distance(one, other)
     words = tuple((one[hunk.start : hunk.stop].strip(), hunk.new.strip()) for hunk in words_changed(one, other))
@@ -79,6 +79,6 @@ def edits(seed: np.ndarray, trigger: np.ndarray) -> Edits:
 
 
 def text_inputs(reading: Reading) -> InputKind:
-    """Texts for models that read them in this way."""
+    """Return the input kind of texts for models with this tokenization."""
     titles = {operator.name: operator.title for operator in TEXT_OPERATORS}
     return InputKind("text", "texts", titles, partial(AroundText, reading=reading), edits, write_evidence)

@@ -1,6 +1,6 @@
-"""Ways to change a text as people do by mistake: characters within words, and words.
+"""Text mutations that imitate human errors: characters within words, and words.
 
-Each changes one place, drawn among all where it can; a text without such a place stays as it is.
+Each changes one position, drawn among all possible ones; a text without such a position is unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BETWEEN = re.compile(r"(?<=\S)\s+(?=\S)")
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # of a keyboard; keys by their neighbours:
 KEYS = {key: row[max(at - 1, 0) : at] + row[at + 1 : at + 2] for row in ROWS for at, key in enumerate(row)}
-LOOKS = {  # digits and signs, and letters of the Cyrillic alphabet
+LOOKS = {  # digits and signs, and Cyrillic letters
     "a": "@\u0430",
     "b": "6",
     "c": "\u0441",
@@ -41,7 +41,7 @@ Edit = Callable[[np.random.Generator, str], str]
 
 @dataclass(frozen=True)
 class TextOperator:
-    """`edit` gives the changed text, or the text itself."""
+    """`edit` returns the changed text, or the text itself."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ class TextOperator:
 
 
 def _at(pattern: re.Pattern[str], change: Callable[[np.random.Generator, re.Match[str]], str], span: int = 0) -> Edit:
-    """Puts `change` in the place of a match, or of `span` characters where a match has no width."""
+    """Replace a random match by `change`, or `span` characters if a match has no width."""
 
     def edit(rng: np.random.Generator, text: str) -> str:
         matches = list(pattern.finditer(text))
@@ -66,7 +66,7 @@ def _swapped_letters(rng: np.random.Generator, match: re.Match[str]) -> str:
 
 
 def _other(table: dict[str, str]) -> Callable[[np.random.Generator, re.Match[str]], str]:
-    """One of a letter's likes, of its case where there is one; the letter itself where it has none."""
+    """Replace a letter by a similar one of the same case if there is one; unchanged if it has none."""
 
     def change(rng: np.random.Generator, match: re.Match[str]) -> str:
         letter = match[0]
@@ -115,5 +115,5 @@ _BY_NAME = {operator.name: operator for operator in TEXT_OPERATORS}
 
 
 def edited(name: str, rng: np.random.Generator, text: str) -> str:
-    """What an operator makes of the text; it may be the text itself."""
+    """Apply an operator to the text; the result may be the text itself."""
     return _BY_NAME[name].edit(rng, text)

@@ -1,4 +1,4 @@
-"""Text classifiers of whatever homes with their tokenizers, opened to be asked about the same texts."""
+"""Open text classifiers from any source with their tokenizers, for predicting the same texts."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 @dataclass(frozen=True)
 class TextPredictor(Predictor):
-    """`run` gives its output float [1, classes] for a text's tokens, which `reader` makes.
+    """`run` returns its output float [1, classes] for a text's tokens, which `reader` makes.
 
-    Texts are asked about one at a time, without padding: a dynamically quantised model has one scale for all that it is
-    given at a time, and what is found for a seed must not depend on the others.
+    Texts are processed one at a time, without padding: a dynamically quantised model has one scale for the whole batch,
+    and the result for a seed must not depend on the others.
     """
 
     one: ClassVar[str] = "text"
@@ -55,32 +55,32 @@ def _answer(name: str, run: Callable[[Tokens], np.ndarray], tokens: Tokens) -> n
 
 
 def seen_by(readers: Sequence[Texts], text: str) -> Hashable:
-    """What models see of a text: its tokens."""
+    """Return the models' view of a text: its tokens."""
     return tuple(tuple((name, tuple(values)) for name, values in reader.tokens(text).items()) for reader in readers)
 
 
 def is_cut(pair: Pair[TextPredictor], text: str) -> bool:
-    """Whether a model does not read all of it."""
+    """Return whether a model truncates the text."""
     return any(each.reader.count(text) > each.reader.longest for each in (pair.a, pair.b))
 
 
 @dataclass(frozen=True)
 class OpenedText:
-    """A text classifier that is loaded; a graph may have neither labels nor tokenizer of its own."""
+    """A loaded text classifier; a graph may have neither labels nor a tokenizer."""
 
     name: str
     kind: Kind
     fingerprint: str
     labels: tuple[str, ...] | None
-    tokenizer: Any  # None: that of the other model
+    tokenizer: Any  # None: the other model's is used
     inputs: tuple[str, ...]
-    longest: int | None  # tokens that the model takes, where it says
+    longest: int | None  # maximum tokens of the model, if known
     run: Callable[[Tokens], np.ndarray]
-    outputs: Outputs | None = None  # None: to be recognised
+    outputs: Outputs | None = None  # None: to be determined
 
 
 def is_text_graph(inputs: Collection[Any]) -> bool:
-    """Whether a graph's inputs are token ids, and nothing that is not known."""
+    """Return whether a graph's inputs are token ids and other known text inputs only."""
     names = {value.name for value in inputs}
     return IDS in names and names <= FILLING.keys() and all(value.type in KINDS for value in inputs)
 
@@ -109,7 +109,7 @@ def open_text(opened: OpenedModel, device: str) -> OpenedText:
 
 
 def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:
-    """The classifier of a graph; tokenizer and labels are read from files beside it, if there are any."""
+    """Open the classifier of a graph; tokenizer and labels are read from files beside it, if there are any."""
     inputs = {value.name: value for value in runtime.get_inputs()}
     batch, length = (size if isinstance(size, int) and size > 0 else None for size in inputs[IDS].shape)
     names = [value.name for value in runtime.get_outputs()]
@@ -139,11 +139,11 @@ def open_text_graph(text: str, path: Path, runtime: Any) -> OpenedText:
 def open_text_pair(
     a: OpenedText, b: OpenedText, mapped: Mapping[str, str] | str | None
 ) -> tuple[Pair[TextPredictor], tuple[ComparedModel, ComparedModel]]:
-    """Both models to be asked, and what is told of them.
+    """Pair both models, and return their facts.
 
     Raises:
-        DiffError: labels differ and nothing says how to bring them together, or neither has a tokenizer, or labels.
-        ModelError: one cannot be used.
+        DiffError: labels differ and no option reconciles them, or neither has a tokenizer, or labels.
+        ModelError: a model cannot be used.
     """
     predictors, facts = [], []
     for own, other in ((a, b), (b, a)):

@@ -1,4 +1,4 @@
-"""A found text, brought nearer to its seed for as long as the models deviate."""
+"""Reduce a text trigger's difference to its seed while the models still deviate."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def shrink_text(
     deviates: Callable[[Answers], bool],
     reading: Callable[[str], Hashable],
 ) -> Generator[str, Answers, tuple[str, Answers, int]]:
-    """A trigger with fewer characters changed, its answers, and the queries that it took.
+    """Return a trigger with fewer changed characters, its answers, and the number of queries.
 
-    Differences to the seed are taken back, half of them at first, then groups halved in size down to single ones (the
-    idea of delta debugging). Those of which the models read nothing go without a query.
+    Differences to the seed are reverted, half of them at first, then in groups halved in size down to single ones (the
+    idea of delta debugging). Differences that do not affect the models' tokens are reverted without a query.
     """
     asked = 0
     kept = hunks(seed, trigger)

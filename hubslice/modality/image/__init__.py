@@ -1,1 +1,1 @@
-"""Images: reading, and the preparation that the stock library prescribes."""
+"""Image inputs: reading, and the preprocessing defined by timm or transformers."""

@@ -1,4 +1,4 @@
-"""The part of the preparation that only computes: from pixels in [0, 1] to a model's input, value by value."""
+"""The elementwise part of image preprocessing: from pixels in [0, 1] to a model's input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pixels = TypeVar("Pixels", "Tensor", np.ndarray)
 
 
 def normalise(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
-    """Pixels [N, C, H, W] in [0, 1] as the model takes them; differentiable where they are a tensor."""
+    """Normalise pixels [N, C, H, W] in [0, 1] for the model; differentiable if they are a tensor."""
     backwards = preprocessing.channel_order == "bgr"
     if isinstance(pixels, np.ndarray):
         mean, std = (

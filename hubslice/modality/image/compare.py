@@ -1,4 +1,4 @@
-"""Whether both parts together give what the stock library gives."""
+"""Check that geometry and arithmetic together match the preprocessing of the stock library."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from hubslice.core.numbers import number
 from hubslice.modality.image.arithmetic import normalise
 from hubslice.modality.image.geometry import geometry
 
-TOLERANCE: Final = 1e-5  # of the largest value: float32 rounds in another order
+TOLERANCE: Final = 1e-5  # relative to the largest value: float32 rounds in a different order
 
 
 def difference(
     stock: Callable[[Image.Image], Tensor], preprocessing: Preprocessing, images: Mapping[str, Image.Image]
 ) -> str | None:
-    """On which image the inputs [C, H, W] of the stock library and ours differ, and by how much; None: on none."""
+    """Return on which image the inputs [C, H, W] of the stock library and of hubslice differ, and by how much.
+
+    None if they differ on none.
+    """
     move = geometry(preprocessing)
     for name, image in images.items():
         theirs, ours = stock(image), normalise(move(image).float()[None] / 255, preprocessing)[0]

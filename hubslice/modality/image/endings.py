@@ -1,4 +1,4 @@
-"""Which files are images: by the ending of their name, or where that tells nothing by their first bytes."""
+"""Recognise image files by their extension or, if that is inconclusive, by their first bytes."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 Image.init()
-# What Pillow names and does not decode by itself: EPS is handed to Ghostscript, of the others it knows headers alone.
+# Formats that Pillow names but does not decode itself: EPS is passed to Ghostscript, of the others only headers are
+# read.
 _HEADERS_ONLY = {"EPS", "MPEG", "BUFR", "GRIB", "HDF5", "WMF"}
 _READ = {name: accept for name, (_, accept) in Image.OPEN.items() if name not in _HEADERS_ONLY}
 ENDINGS = frozenset(ending for ending, name in Image.registered_extensions().items() if name in _READ)
-# What begins so is nothing else; to look further would take five times as long.
+# Unambiguous signatures; asking Pillow would take five times as long.
 _SURE = ((0, b"\xff\xd8\xff"), (0, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), (0, b"GIF89a"), (8, b"WEBPVP8"))
-_START = 16  # bytes, as many as Pillow's formats ask for to know their own
+_START = 16  # bytes that Pillow's formats need to recognise their own files
 
 
 def has_image_ending(name: str) -> bool:
-    """Whether a file of this name is an image by its ending, in capitals or not; `.png` alone is a hidden file."""
+    """Return whether the name has an image extension, in any case; `.png` alone is a hidden file."""
     stem, dot, ending = name.rpartition(".")
     return bool(stem) and f"{dot}{ending.lower()}" in ENDINGS
 
 
 def is_image(path: str | Path) -> bool:
-    """Whether the file begins as an image that Pillow decodes, whatever it is called.
+    """Return whether the file starts like an image that Pillow decodes, whatever its name.
 
-    Formats without a signature (TGA, for instance) are known by their endings alone.
+    Formats without a signature (TGA, for instance) are recognised by their extension only.
 
     Raises:
         OSError: the file cannot be read.
@@ -47,7 +48,7 @@ def is_image(path: str | Path) -> bool:
             except UnidentifiedImageError:
                 return False
             except (Image.DecompressionBombError, ValueError):
-                return True  # an image, which is refused by name when it is read
+                return True  # an image, which fails with a named error when it is read
     return True
 
 

@@ -1,4 +1,4 @@
-"""The part of the preparation that moves pixels: resizing, cropping and padding, as the stock library does them."""
+"""The geometric part of image preprocessing: resizing, cropping and padding, as the stock library does it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hubslice.modality.image.image_processor import geometry_of, processor_from
 
 # From an image in the model's mode to its pixels: uint8 [C, H, W].
 Geometry = Callable[[Image.Image], Tensor]
-CROP_MODES: Final = {"shortest": "center", "squash": "squash", "border": "border"}  # ours: timm's
+CROP_MODES: Final = {"shortest": "center", "squash": "squash", "border": "border"}  # hubslice's names and timm's
 
 
 def geometry(preprocessing: Preprocessing) -> Geometry:
-    """What resizes, crops and pads an image for the model; built once a process for each preparation.
+    """Return the function that resizes, crops and pads an image; built once per process for each preprocessing.
 
     Raises:
         ModelError: transformers has no such image processor.
@@ -36,7 +36,7 @@ def _built(described: str) -> Geometry:
 
 
 def timm_transform(preprocessing: Preprocessing, *, normalize: bool) -> Any:
-    """Timm's own evaluation transforms; without `normalize` they end with 8-bit pixels."""
+    """Return timm's own evaluation transforms; without `normalize` they end with 8-bit pixels."""
     from timm.data import create_transform
 
     return create_transform(

@@ -1,4 +1,4 @@
-"""Images as users hand them over: paths, bytes of files, or images of Pillow, of any mode and size."""
+"""Read images passed by users: paths, file bytes, or Pillow images of any mode and size."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from hubslice.modality.image.unrecorded_transparency import tell_unrecorded
 from hubslice.recipe.transparency import Transparency
 
 ImageLike = AnyPath | bytes | Image.Image
-ONE: Final = (str, os.PathLike, bytes, Image.Image)  # the types of an image
+ONE: Final = (str, os.PathLike, bytes, Image.Image)  # the types of a single image
 TAKEN: Final = "images are paths, bytes of image files, or PIL images: one, or a list of them"
 
 
 def read_given(given: object, preparation: Preprocessing) -> Iterator[Image.Image]:
-    """Images in RGB, by a model's rule for transparent ones; where it records none, that is told once.
+    """Yield images in RGB, applying the model's rule for transparency; warns once if the model records none.
 
     Raises:
-        InputError: there is something that is no image.
+        InputError: an item is not an image.
         DataError: an image cannot be read.
     """
     listed = [given] if isinstance(given, ONE) else given
@@ -53,6 +53,6 @@ def _rgb(image: ImageLike, rule: Transparency, name: str) -> Image.Image:
         return read_rgb(io.BytesIO(image) if isinstance(image, bytes) else Path(image), rule)
     except FileNotFoundError as error:
         raise DataError(f"there is no image at {name}", hint=TAKEN) from error
-    except Exception as error:  # Pillow raises whatever it stumbles over in broken files
+    except Exception as error:  # Pillow may raise anything for broken files
         told = message_of(error)
         raise DataError(f"{name} cannot be read: {told}", hint="mend it or leave it out") from error

@@ -1,4 +1,4 @@
-"""transformers' image processors: loaded by transformers itself, from a folder or from their settings."""
+"""Load transformers' image processors from a folder or from their settings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from hubslice.files.config_redirects import without_optional
 from hubslice.modality.image.samples import constant_image
 
 SETTINGS_FILE: Final = "preprocessor_config.json"
-OTHER_FILE: Final = "processor_config.json"  # where newer versions of transformers put it beside other processors
-LARGEST_SIDE: Final = 4096  # pixels; no classifier's images are larger
-# PIL's codes, as image processors store them.
+OTHER_FILE: Final = "processor_config.json"  # where newer versions of transformers store it beside other processors
+LARGEST_SIDE: Final = 4096  # pixels; no classifier takes larger images
+# PIL's codes, as stored by image processors.
 INTERPOLATION: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-# Switches of what is done to values alone; the rest of a processor moves pixels.
+# Settings of the elementwise part; the rest of a processor is geometry.
 ARITHMETIC: Final = ("do_rescale", "do_normalize", "do_flip_channel_order", "include_top", "rescale_offset")
 _KIND: Final = re.compile(r"\w*(ImageProcessor(Fast|Pil)?|FeatureExtractor)", re.ASCII)
 SIZES: Final = ("size", "crop_size", "pad_size")
@@ -34,7 +34,7 @@ _HINT: Final = "mend the file, choose another revision, or save the processor ag
 
 
 def plain_settings(side: int) -> dict[str, Any]:
-    """Of an image processor that squashes images to `side` pixels and normalises them to [-1, 1]."""
+    """Return settings of an image processor that squashes images to `side` pixels and normalises them to [-1, 1]."""
     return {
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
@@ -49,10 +49,10 @@ def plain_settings(side: int) -> dict[str, Any]:
 
 
 def load_processor(folder: Path, where: str | None = None) -> Any:
-    """The image processor that transformers finds in a model's folder; `where` names the model in messages.
+    """Load the image processor from a model's folder with transformers; `where` names the model in messages.
 
     Raises:
-        ModelError: there is none, it asks for code of its own, or its settings make no sense.
+        ModelError: there is none, it requires custom code, or its settings are invalid.
     """
     import transformers
 
@@ -69,7 +69,7 @@ def load_processor(folder: Path, where: str | None = None) -> Any:
             )
     except HubsliceError:
         raise
-    except Exception as error:  # whatever its constructors raise over odd settings
+    except Exception as error:  # its constructors may raise anything for unusual settings
         if out_of_memory(error):
             raise
         if not has_settings(folder):
@@ -88,12 +88,12 @@ def load_processor(folder: Path, where: str | None = None) -> Any:
 
 
 def has_settings(folder: Path) -> bool:
-    """Whether the folder says how images are prepared."""
+    """Return whether the folder has a preprocessing configuration."""
     return any((folder / name).is_file() for name in (SETTINGS_FILE, OTHER_FILE))
 
 
 def default_settings(model_type: str) -> dict[str, Any] | None:
-    """Of the image processor that transformers has for a model type, as its class sets them; None if it has none."""
+    """Return the default settings of transformers' image processor for a model type, or None if it has none."""
     from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 
     kinds = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {}
@@ -102,7 +102,7 @@ def default_settings(model_type: str) -> dict[str, Any] | None:
 
 
 def processor_from(settings: Mapping[str, Any]) -> Any:
-    """The image processor that these settings describe, as transformers makes it of a file.
+    """Create the image processor that these settings describe, as transformers would from a file.
 
     Raises:
         ModelError: transformers has no such processor.
@@ -118,16 +118,16 @@ def _from_text(settings: str) -> Any:
 
 
 def settings_of(processor: Any) -> dict[str, Any]:
-    """All settings, as transformers writes them, in the order of their names."""
+    """Return all settings as transformers writes them, sorted by name."""
     found: dict[str, Any] = json.loads(processor.to_json_string())
     return dict(sorted(found.items()))
 
 
 def geometry_of(processor: Any) -> Callable[[Image.Image], Tensor]:
-    """The processor without its arithmetic: from an image to pixels [C, H, W] in 0..255, colours in their order."""
+    """Return the processor's geometric part: from an image to pixels [C, H, W] in 0..255, in its channel order."""
     off = {name: False for name in ARITHMETIC if name in processor.valid_kwargs.__annotations__}
     red = _pixel_values(processor, constant_image((255, 0, 0)), off).flatten(1).sum(1)
-    turned = len(red) == 3 and bool(red[2] > red[0])  # by a class that gives BGR without a switch for it
+    turned = len(red) == 3 and bool(red[2] > red[0])  # the class returns BGR and has no setting for it
 
     def move(image: Image.Image) -> Tensor:
         pixels = _pixel_values(processor, image, off)
@@ -137,12 +137,12 @@ def geometry_of(processor: Any) -> Callable[[Image.Image], Tensor]:
 
 
 def inputs_of(processor: Any, image: Image.Image) -> Tensor:
-    """What the processor as it is makes of an image: [C, H, W]."""
+    """Return the unmodified processor's output for an image: [C, H, W]."""
     return _pixel_values(processor, image, {})
 
 
 def scaled(settings: Mapping[str, Any], size: tuple[int, int], wanted: tuple[int, int]) -> dict[str, Any]:
-    """The settings for inputs of the `wanted` height and width in pixels, where they now give `size`."""
+    """Scale the settings from inputs of `size` to inputs of the `wanted` size (height and width in pixels)."""
     factors = {"height": wanted[0] / size[0], "width": wanted[1] / size[1]}
     shorter = min(wanted) / min(size)
     changed: dict[str, Any] = {
@@ -150,7 +150,7 @@ def scaled(settings: Mapping[str, Any], size: tuple[int, int], wanted: tuple[int
         for key in SIZES
         if isinstance(settings.get(key), dict)
     }
-    if isinstance(settings.get("resize_short"), int):  # of PPLCNet's
+    if isinstance(settings.get("resize_short"), int):  # PPLCNet's setting
         changed["resize_short"] = round(settings["resize_short"] * shorter)
     return {**settings, **changed}
 
@@ -170,10 +170,10 @@ def _pixel_values(processor: Any, image: Image.Image, switches: Mapping[str, boo
 
 
 def _read_file(path: Path, where: str) -> dict[str, Any]:
-    """The file, which would not make transformers load something else than an image processor, or fill the memory.
+    """Read the file, refusing content that would load something other than an image processor or fill the memory.
 
     Raises:
-        ModelError: it would.
+        ModelError: the content is refused.
     """
     content = read_object(path, where)
     check_numbers(content, f"{where}: {path.name}")
@@ -188,7 +188,7 @@ def _read_file(path: Path, where: str) -> dict[str, Any]:
 
 
 def _check_sizes(settings: Mapping[str, Any], where: str) -> None:
-    """Refuse sizes that would fill the memory when they are tried."""
+    """Refuse sizes that would exhaust the memory when they are used."""
     for key in (*SIZES, "resize_short"):
         sizes = settings.get(key)
         for value in sizes.values() if isinstance(sizes, dict) else () if sizes is None else (sizes,):

@@ -1,4 +1,4 @@
-"""Images as a model's inputs."""
+"""Image inputs of a model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hubslice.modality.image.pixels import augment_crop, augment_flip, prepare, 
 from hubslice.modality.modality import Encoded, Modality
 from hubslice.recipe.schema import TrainParams
 
-PIXELS = "pixels"  # of encoded images: uint8 [N, C, H, W], or float32 in [0, 1] where that is what the user gave
-INPUT = "pixel_values"  # of a network: normalised pixels, float32 [N, C, H, W]
+PIXELS = "pixels"  # encoded images: uint8 [N, C, H, W], or float32 in [0, 1] if the user passed that
+INPUT = "pixel_values"  # a network's input: normalised pixels, float32 [N, C, H, W]
 
 
 @dataclass(frozen=True)
 class Images(Modality[Image.Image]):
-    """RGB images of any size, prepared as a model's `preprocessing` says."""
+    """RGB images of any size, prepared with a model's `preprocessing`."""
 
     one: ClassVar[str] = "image"
     many: ClassVar[str] = "images"
@@ -32,7 +32,7 @@ class Images(Modality[Image.Image]):
     preprocessing: Preprocessing
 
     def read(self, given: object) -> Iterator[Image.Image]:
-        """Paths, bytes of files, or images of Pillow; see `read_given`."""
+        """Read paths, file bytes, or Pillow images; see `read_given`."""
         return read_given(given, self.preprocessing)
 
     def encode(self, items: Sequence[Image.Image]) -> Encoded:
@@ -54,11 +54,11 @@ class Images(Modality[Image.Image]):
         return self.inputs_of(to_unit(encoded[PIXELS]))
 
     def inputs_of(self, pixels: Tensor) -> dict[str, Tensor]:
-        """What the network takes for pixels [N, C, H, W] in [0, 1], where attacks move; differentiable."""
+        """Return the network's inputs for pixels [N, C, H, W] in [0, 1], the space of attacks; differentiable."""
         return {INPUT: normalise(pixels, self.preprocessing)}
 
     def example(self, samples: int, seed: int) -> dict[str, Tensor]:
-        """Uniform pixels."""
+        """Return uniformly distributed pixels."""
         draws = torch.Generator().manual_seed(seed)
         return self.inputs_of(torch.rand(samples, *self.preprocessing.input_size, generator=draws))
 

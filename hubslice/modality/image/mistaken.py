@@ -1,4 +1,4 @@
-"""What a file is that is taken for an image or a table and is neither."""
+"""Identify files that are neither an image nor a table, for error messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _START = 64  # bytes
 
 
 def mistaken(file: bytes | Path) -> str | None:
-    """What stands where an image or a table should, to follow a colon; None where that is not known."""
+    """Describe the file that was taken for an image or a table, as text after a colon; None if it is not recognised."""
     if isinstance(file, Path):
         try:
             with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""The kinds of images that models take, by their number of channels."""
+"""Image modes by number of input channels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ MODES: Final = {1: "L", 3: "RGB"}  # Pillow's modes
 
 
 def mode_of(channels: int) -> str:
-    """The mode that an image is converted to before it is prepared for a model of so many channels.
+    """Return the mode that images are converted to for a model with that many input channels.
 
     Raises:
-        ModelError: images have neither one channel nor three.
+        ModelError: the number of channels is neither one nor three.
     """
     if channels not in MODES:
         raise ModelError(

@@ -1,4 +1,4 @@
-"""From an image to pixels: the teacher's own preparation, and seeded augmentation."""
+"""Convert images to pixels: the teacher's own preprocessing, and seeded augmentation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hubslice.modality.image.modes import mode_of
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
-    """The image as the stock library resizes, crops and pads it for the model: uint8 [C, H, W].
+    """Resize, crop and pad the image for the model like the stock library: uint8 [C, H, W].
 
-    For a model of one channel the image is turned grey before.
+    For a model with one channel, the image is converted to grey first.
 
     Raises:
-        ModelError: the preparation gives another size than it says.
+        ModelError: the result has a different size than the preprocessing states.
     """
     pixels = geometry(preprocessing)(_in_mode(image, preprocessing))
     if tuple(pixels.shape) != preprocessing.input_size:
@@ -35,9 +35,9 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
 
 
 def augment_crop(image: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator, smallest: float) -> Tensor:
-    """A random crop of at least the share `smallest`, resized and randomly flipped: uint8 [C, H, W].
+    """Return a random crop of at least the share `smallest`, resized and randomly flipped: uint8 [C, H, W].
 
-    The usual random resized crop (aspect ratio 3/4 to 4/3), drawn from `rng` alone so that a sample's augmentation does
+    The usual random resized crop (aspect ratio 3/4 to 4/3), drawn only from `rng` so that a sample's augmentation does
     not depend on loading order.
     """
     image = _in_mode(image, preprocessing)
@@ -52,12 +52,12 @@ def augment_crop(image: Image.Image, preprocessing: Preprocessing, rng: np.rando
 
 
 def augment_flip(image: Image.Image, preprocessing: Preprocessing, rng: np.random.Generator) -> Tensor:
-    """The prepared image, flipped left to right half the time: uint8 [C, H, W]."""
+    """Return the prepared image, flipped left to right with probability 1/2: uint8 [C, H, W]."""
     return _flipped(prepare(image, preprocessing), rng)
 
 
 def to_unit(pixels: Tensor) -> Tensor:
-    """Pixels uint8 in 0..255 as float32 in [0, 1], same shape; floating point ones are that already."""
+    """Convert uint8 pixels in 0..255 to float32 in [0, 1], same shape; floating point pixels are returned unchanged."""
     return pixels if pixels.is_floating_point() else pixels.float() / 255
 
 

@@ -1,7 +1,7 @@
-"""From a stored image to RGB. What has no sure meaning, or an absurd size, is refused before it is decoded.
+"""Read a stored image as RGB. Images with ambiguous values or an extreme size are refused before decoding.
 
-One rule for transparency holds for every kind of image: `Transparency` says what is seen where an image is clear.
-Colour profiles are not applied, as the stock pipelines do not apply them either.
+One rule for transparency applies to every kind of image: `Transparency` says what is shown where an image is
+transparent. Colour profiles are not applied, as in the stock pipelines.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPL
 from hubslice.modality.image.mistaken import mistaken
 from hubslice.recipe.transparency import Transparency
 
-MAX_ASPECT = 50  # the longer by the shorter side; resized by its shorter side, a strip would fill the memory
-READER = 2  # rises when the same file becomes other pixels: what was computed from them is computed again
+MAX_ASPECT = 50  # longer side / shorter side; a strip resized by its shorter side would exhaust the memory
+READER = 2  # increased when the same file gives different pixels, so that results computed from them are recomputed
 
 Image.init()
-_FORMATS = [name for name in Image.OPEN if name != "EPS"]  # which Pillow hands to Ghostscript, an interpreter
-_DEEP = {"PNG", "PPM", "TIFF", "JPEG2000", None}  # formats whose greys of 16 bits are known to run from 0 to 65535
-_WAS_TRANSPARENT = "hubslice_transparent"  # in the `info` of what is RGB now
-_SIGNED = 2  # of TIFF's sample formats
+_FORMATS = [name for name in Image.OPEN if name != "EPS"]  # Pillow passes EPS to Ghostscript, an interpreter
+_DEEP = {"PNG", "PPM", "TIFF", "JPEG2000", None}  # formats whose 16-bit greys are known to range from 0 to 65535
+_WAS_TRANSPARENT = "hubslice_transparent"  # in the `info` of images converted to RGB
+_SIGNED = 2  # a value of TIFF's SampleFormat
 
 
 def read_rgb(stored: IO[bytes] | Path, transparency: Transparency = "white") -> Image.Image:
-    """The image in RGB as `to_rgb` makes it, the first of several frames.
+    """Read an image in RGB like `to_rgb`; of several frames, the first.
 
-    The size that the header claims is judged first: Pillow's limit on pixels (at most `PIL.Image.MAX_IMAGE_PIXELS`, 89
-    million unless the user changed it), and MAX_ASPECT.
+    The size in the header is checked first: against Pillow's pixel limit (`PIL.Image.MAX_IMAGE_PIXELS`, 89 million
+    unless the user changed it), and against MAX_ASPECT.
 
     Raises:
-        ValueError: it is refused; the message says why, to follow "cannot be read:".
-        Exception: whatever Pillow stumbles over in broken files.
+        ValueError: the image is refused; the message says why and follows "cannot be read:".
+        Exception: anything that Pillow raises for broken files.
     """
     with _guarded():
         try:
@@ -55,14 +55,14 @@ def read_rgb(stored: IO[bytes] | Path, transparency: Transparency = "white") -> 
 
 
 def to_rgb(image: Image.Image, transparency: Transparency = "white") -> Image.Image:
-    """An image of any mode in RGB, upright; the image itself stays as it is.
+    """Convert an image of any mode to upright RGB; the image itself is unchanged.
 
-    Transparent parts show white or black, or with `drop` the colours that lie under them, as `.convert("RGB")` gives
-    them. Greys of more than 8 bits are scaled to 8. `was_transparent` tells whether there were such parts.
+    Transparent parts become white or black, or with `drop` show the colours stored under them, as `.convert("RGB")`
+    does. Greys of more than 8 bits are scaled to 8. `was_transparent` says whether there were transparent parts.
 
     Raises:
-        ValueError: its numbers have no sure meaning, or it is far too narrow.
-        Exception: whatever Pillow stumbles over in a file that it had not read yet.
+        ValueError: its values are ambiguous, or it is far too narrow.
+        Exception: anything that Pillow raises for a file that it had not read yet.
     """
     with _guarded():
         layout = _layout(image, transparency)
@@ -71,14 +71,14 @@ def to_rgb(image: Image.Image, transparency: Transparency = "white") -> Image.Im
 
 
 def was_transparent(rgb: Image.Image) -> bool:
-    """Whether an image that `read_rgb` or `to_rgb` gave had parts that were not opaque."""
+    """Return whether an image from `read_rgb` or `to_rgb` had parts that were not opaque."""
     return _WAS_TRANSPARENT in rgb.info
 
 
 @contextmanager
 def _guarded() -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about oddities that Pillow itself puts right
+        warnings.simplefilter("ignore")  # about irregularities that Pillow corrects itself
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             yield
@@ -89,11 +89,11 @@ def _guarded() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the file says of its numbers and Pillow does not heed; some of it is forgotten once it is decoded.
+    """Facts about the file's pixel values that Pillow ignores; some are lost after decoding.
 
-    `white` is the value of white where greys have more than 8 bits, or with `inverted` that of black; `key_scale`
-    brings the transparent grey of a PNG of 2 or 4 bits to the 8 bits that Pillow scales the others to. Of an image that
-    the caller has decoded, how many bits there were is not known: it is read as one of 8.
+    `white` is the value of white for greys of more than 8 bits, or that of black with `inverted`; `key_scale` scales
+    the transparent grey of a PNG of 2 or 4 bits to the 8 bits that Pillow scales the other values to. For an image that
+    the caller has decoded, the number of bits is unknown: it is read as 8.
     """
 
     white: int = 65535
@@ -102,10 +102,10 @@ class _Layout:
 
 
 def _layout(image: Image.Image, transparency: Transparency) -> _Layout:
-    """How the image's numbers are to be read; to be asked before it is decoded.
+    """Determine how the image's values are to be read; must be called before decoding.
 
     Raises:
-        ValueError: they have no sure meaning, or a side is far longer than the other.
+        ValueError: the values are ambiguous, or one side is far longer than the other.
     """
     width, height = image.size
     if max(width, height) > MAX_ASPECT * min(width, height):
@@ -137,16 +137,16 @@ def _numbers(tags: Any, tag: int) -> tuple[int, ...]:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the file stores pixels, in Pillow's words; empty where it is decoded already."""
+    """Return the file's raw mode, in Pillow's notation; empty if the image is already decoded."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0][3] if tiles else ""
     return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
 
 def _flat(image: Image.Image, layout: _Layout, transparency: Transparency) -> Image.Image:
-    """The decoded, upright image in RGB; it may be changed."""
+    """Return the decoded, upright image in RGB; the argument may be changed."""
     key = image.info.get("transparency")
-    if image.mode.startswith("I"):  # Pillow would cut all but the darkest off as white
+    if image.mode.startswith("I"):  # Pillow would clip all but the darkest values to white
         image = _shallow(image, layout, key)
     elif image.mode == "L" and isinstance(key, int):
         image.info["transparency"] = key * layout.key_scale
@@ -165,7 +165,7 @@ def _flat(image: Image.Image, layout: _Layout, transparency: Transparency) -> Im
 
 
 def _shallow(image: Image.Image, layout: _Layout, key: object) -> Image.Image:
-    """Greys of 12 or 16 bits scaled to 8: L, or LA where one grey is transparent."""
+    """Scale greys of 12 or 16 bits to 8: mode L, or LA if one grey is transparent."""
     grey = np.asarray(image).astype(np.uint32)
     levels = ((255 * grey + layout.white // 2) // layout.white).astype(np.uint8)
     shallow = Image.fromarray(255 - levels if layout.inverted else levels)

@@ -1,4 +1,4 @@
-"""Synthetic images to compare two preparations on: odd shapes and odd modes, with edges, gradients and noise."""
+"""Synthetic images for comparing two preprocessings: unusual shapes and modes, with edges, gradients and noise."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SAMPLES = {
 
 
 def sample_images(mode: str) -> dict[str, Image.Image]:
-    """The samples by name, converted to `mode`, the one that the model takes ("RGB" or "L")."""
+    """Return the samples by name, converted to `mode`, the model's mode ("RGB" or "L")."""
     return {name: _sample(width, height, stored).convert(mode) for name, (width, height, stored) in SAMPLES.items()}
 
 
 def constant_image(colour: tuple[int, ...]) -> Image.Image:
-    """A square of one colour; one number gives a grey image."""
+    """Return a square image of one colour; a single number gives a grey image."""
     return Image.new("L" if len(colour) == 1 else "RGB", (64, 64), colour[0] if len(colour) == 1 else colour)
 
 

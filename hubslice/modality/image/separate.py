@@ -1,7 +1,7 @@
-"""An image processor taken apart into geometry and arithmetic, and checked to be the same as a whole.
+"""Split an image processor into geometry and arithmetic, and check that both together give the same result.
 
-The arithmetic is not read off the settings: it is measured on images of one colour, whatever the class does. Then odd
-images go through the processor as it is, and through both parts; where they differ, the processor is refused.
+The arithmetic is not taken from the settings but measured on images of one colour, whatever the class does. Then
+unusual images go through the original processor and through both parts; if they differ, the processor is refused.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ _HINT: Final = "choose a model whose image processor resizes, crops, scales and 
 
 
 class _InseparableError(Exception):
-    """The two parts together do not give what the processor gives; says how."""
+    """The two parts together do not match the processor; the message says how."""
 
 
 def preprocessing_of(folder: Path, channels: int, side: int | None) -> Preprocessing:
-    """How the image processor in a model's folder prepares images; `side` in pixels overrides its size.
+    """Return the preprocessing of the image processor in a model's folder; `side` in pixels overrides its size.
 
     Raises:
-        ModelError: there is no image processor, or what it does cannot be split; the setting is named.
+        ModelError: there is no image processor, or it cannot be split; the message names the setting.
     """
     settings = settings_of(load_processor(folder))
     return preprocessing_from(settings, channels, side)
 
 
 def preprocessing_from(settings: Mapping[str, Any], channels: int, side: int | None) -> Preprocessing:
-    """The same from the settings of an image processor.
+    """Return the preprocessing for the settings of an image processor.
 
     Raises:
-        ModelError: as above.
+        ModelError: as for `preprocessing_of`.
     """
     mode_of(channels)
     found = _told(json.dumps(settings, sort_keys=True), channels).model_copy(deep=True)
@@ -64,10 +64,10 @@ def preprocessing_from(settings: Mapping[str, Any], channels: int, side: int | N
 
 
 def resized(preprocessing: Preprocessing, height: int, width: int) -> Preprocessing:
-    """The same preparation for inputs of another size, in pixels.
+    """Return the same preprocessing for inputs of another size, in pixels.
 
     Raises:
-        ModelError: the image processor cannot be set to it.
+        ModelError: the image processor does not support the size.
     """
     channels, *size = preprocessing.input_size
     if size == [height, width]:
@@ -89,7 +89,7 @@ def resized(preprocessing: Preprocessing, height: int, width: int) -> Preprocess
 def _told(described: str, channels: int) -> Preprocessing:
     settings = json.loads(described)
     try:
-        with torch.device("cpu"):  # also while a model is built that has no values
+        with torch.device("cpu"):  # also while a model is built on the meta device
             return _separate(settings, channels)
     except _InseparableError as error:
         blame = _blame(settings, channels)
@@ -135,12 +135,12 @@ def _separate(settings: Mapping[str, Any], channels: int) -> Preprocessing:
 
 
 def _trouble(error: Exception) -> Exception:
-    """Whatever a processor raises over an image, as the reason why it cannot be taken apart."""
+    """Convert whatever a processor raised for an image to the reason why it cannot be split."""
     return error if out_of_memory(error) else _InseparableError(first_line(error)[:300])
 
 
 def _interpolation(settings: Mapping[str, Any]) -> Any:
-    """How the processor resizes, in timm's words: its code, or as transformers allows, too, its name."""
+    """Return the processor's interpolation as a code or, which transformers also allows, a name in timm's notation."""
     written = settings.get("resample")
     if written is None:
         return "bilinear"
@@ -159,7 +159,7 @@ def _one_size(sizes: set[tuple[int, ...]]) -> tuple[int, int, int]:
 
 
 def _measured(processor: Any, channels: int) -> tuple[Literal["rgb", "bgr"], tuple[float, ...], tuple[float, ...]]:
-    """The order of channels, and mean and standard deviation by channel of the image."""
+    """Measure the channel order, and the mean and standard deviation for each channel of the image."""
 
     def centre(colour: tuple[int, ...]) -> np.ndarray:
         values = inputs_of(processor, constant_image(colour))
@@ -185,11 +185,11 @@ def _measured(processor: Any, channels: int) -> tuple[Literal["rgb", "bgr"], tup
 def _usual(
     settings: Mapping[str, Any], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The numbers of the settings where they explain what was measured, free of its rounding."""
+    """Return the values of the settings if they explain the measurement, which has rounding errors."""
     normalised = settings.get("do_normalize", True)
     try:
         written = [np.broadcast_to(settings.get(key) or 0.0, len(mean)) for key in ("image_mean", "image_std")]
-    except ValueError:  # of another number of channels: the class does something else with them, or nothing
+    except ValueError:  # for another number of channels: the class uses them differently, or not at all
         return mean, std
     factor = round(settings.get("rescale_factor", 1 / 255) * 255, 12) if settings.get("do_rescale", True) else 255.0
     order = -1 if settings.get("do_flip_channel_order") else 1
@@ -202,10 +202,10 @@ def _usual(
 
 
 def _blame(settings: Mapping[str, Any], channels: int) -> str:
-    """The switch without which the processor could be followed, in words; nothing where it is no single one."""
+    """Name the setting without which the processor could be split; empty if it is not a single one."""
     sides = [side for key in SIZES for side in (settings.get(key) or {}).values()]
     if max(sides, default=0) > QUICK:
-        return ""  # each try would take seconds
+        return ""  # each attempt would take seconds
     on = [name for name, value in settings.items() if value is True and name not in ARITHMETIC]
     for name in on:
         try:

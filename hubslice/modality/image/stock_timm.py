@@ -1,4 +1,4 @@
-"""timm's evaluation transforms beside the two parts that hubslice makes of them."""
+"""Check hubslice's preprocessing against timm's evaluation transforms."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _HINT = "choose another model, or mend pretrained_cfg in its config.json"
 
 
 def check_timm(preprocessing: Preprocessing) -> None:
-    """Let odd images go through timm's own transforms and through both parts.
+    """Compare timm's own transforms with geometry and arithmetic on unusual images.
 
     Raises:
-        ModelError: they differ, or the model takes neither grey images nor colour.
+        ModelError: they differ, or the model takes neither grey nor colour images.
     """
-    if preprocessing.input_size[0] in MODES:  # others are told where images are asked for
+    if preprocessing.input_size[0] in MODES:  # other models are refused where images are requested
         _check(preprocessing.model_dump_json())
 
 
@@ -32,10 +32,10 @@ def check_timm(preprocessing: Preprocessing) -> None:
 def _check(described: str) -> None:
     preprocessing = Preprocessing.model_validate_json(described)
     try:
-        with torch.device("cpu"):  # also while a model is built that has no values
+        with torch.device("cpu"):  # also while a model is built on the meta device
             stock = timm_transform(preprocessing, normalize=True)
             told = difference(stock, preprocessing, sample_images(mode_of(preprocessing.input_size[0])))
-    except Exception as error:  # whatever the transforms raise over odd settings
+    except Exception as error:  # the transforms may raise anything for unusual settings
         if out_of_memory(error):
             raise
         raise ModelError(

@@ -1,4 +1,4 @@
-"""What is told where a transparent image meets a model that records no rule for it."""
+"""Warn about a transparent image for a model that records no transparency rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hubslice.core.errors import HubsliceWarning
 
 
 def tell_unrecorded(name: str) -> None:
-    """Warn that the image of this name is transparent, and of what is done."""
+    """Warn that the image of this name is transparent, and how it is read."""
     warnings.warn(
         f"{name} is transparent, and the model records no rule for that: its alpha channel is dropped, as stock "
         "pipelines do (the colours under it are shown)",

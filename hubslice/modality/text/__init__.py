@@ -1,1 +1,1 @@
-"""Texts: tokenizers, and what classifiers of texts take."""
+"""Text inputs: tokenizers, and the inputs of text classifiers."""

@@ -1,4 +1,4 @@
-"""What a tokenizer's files say of added tokens: the tokenizers library would print what it does not know of them."""
+"""Check the added tokens in a tokenizer's files, since the tokenizers library prints fields that it does not know."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TOKENIZER: Final = "tokenizer.json"
 SPECIAL: Final = "special_tokens_map.json"
 FILES: Final = (TOKENIZER, "tokenizer_config.json", SPECIAL)
 KNOWN: Final = frozenset({"__type", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"})
-_MANY: Final = frozenset({"extra_special_tokens"})  # the only table in SPECIAL that is not a token's description itself
+_MANY: Final = frozenset({"extra_special_tokens"})  # the only table in SPECIAL that is not a token description itself
 
 
 def check_added_tokens(folder: Path) -> None:
-    """Nothing where all added tokens are described by what the tokenizers library knows.
+    """Check that all added tokens are described only by fields that the tokenizers library knows.
 
     Raises:
-        ModelError: one is not, or a file is no JSON.
+        ModelError: a token has other fields, or a file is not JSON.
     """
     for name in FILES:
         path = folder / name
@@ -43,7 +43,7 @@ def check_added_tokens(folder: Path) -> None:
 
 
 def _tokens(content: Any, file: str) -> Iterator[dict[str, Any]]:
-    """Descriptions of tokens: by the place where transformers expects them, and by their looks wherever they lie."""
+    """Yield token descriptions: those where transformers expects them, and anything else that looks like one."""
     if not isinstance(content, dict):
         return
     listed, numbered = content.get("added_tokens"), content.get("added_tokens_decoder")
@@ -51,12 +51,12 @@ def _tokens(content: Any, file: str) -> Iterator[dict[str, Any]]:
     single = content.keys() - _MANY if file == SPECIAL else {key for key in content if key.endswith("_token")}
     found += [content[key] for key in sorted(single)]
     yield from (token for token in found if isinstance(token, dict))
-    if file != TOKENIZER:  # which has parts of other kinds with a `content`, and describes tokens in one place alone
+    if file != TOKENIZER:  # which has other objects with a `content`, and describes tokens in one place only
         yield from (part for part in _tables(content) if "__type" in part or isinstance(part.get("content"), str))
 
 
 def _tables(content: Any) -> Iterator[dict[str, Any]]:
-    """All JSON objects, however deep they lie."""
+    """Yield all JSON objects, at any depth."""
     left = [content]
     while left:
         part = left.pop()

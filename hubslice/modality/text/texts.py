@@ -1,4 +1,4 @@
-"""Texts as a model's inputs."""
+"""Text inputs of a model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hubslice.modality.text.tokenizer import Tokens
 from hubslice.recipe.schema import TrainParams
 
 IDS: Final = "input_ids"
-FILLING: Final[Mapping[str, int]] = {IDS: 0, "attention_mask": 1, "token_type_ids": 0}  # where a tokenizer gives none
+FILLING: Final[Mapping[str, int]] = {IDS: 0, "attention_mask": 1, "token_type_ids": 0}  # used if a tokenizer gives none
 _TAKEN = "texts are of type str: one, or a list of them"
 
 
 @dataclass(frozen=True)
 class Texts(Modality[str]):
-    """Texts cut to `longest` tokens by a model's tokenizer; `names` are the network's inputs."""
+    """Texts truncated to `longest` tokens by a model's tokenizer; `names` are the network's inputs."""
 
     one: ClassVar[str] = "text"
     many: ClassVar[str] = "texts"
@@ -33,13 +33,13 @@ class Texts(Modality[str]):
     longest: int
 
     def tokens(self, text: str) -> Tokens:
-        """A text's tokens by the network's inputs, not padded."""
+        """Return a text's tokens by the network's input names, without padding."""
         told = self.tokenizer(text, truncation=True, max_length=self.longest)
         size = len(told[IDS])
         return {name: list(told[name]) if name in told else [FILLING[name]] * size for name in self.names}
 
     def count(self, text: str) -> int:
-        """How many tokens there would be, were it not cut."""
+        """Return the number of tokens before truncation."""
         return len(self.tokenizer(text, truncation=False, verbose=False)[IDS])
 
     def read(self, given: object) -> Iterator[str]:
@@ -58,14 +58,14 @@ class Texts(Modality[str]):
         return self.join([{name: torch.tensor([values]) for name, values in each.items()} for each in tokens])
 
     def augment(self, item: str, params: TrainParams, rng: np.random.Generator) -> Encoded:
-        """The text itself: the ways of training to change an input are those of images."""
+        """Return the text unchanged: the augmentations of training are for images."""
         return self.encode([item])
 
     def inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         return dict(encoded)
 
     def example(self, samples: int, seed: int) -> dict[str, Tensor]:
-        """Token ids, drawn; none of them special."""
+        """Return random token ids, none of them special."""
         special = set(self.tokenizer.all_special_ids)
         plain = torch.tensor([number for number in range(self.tokenizer.vocab_size) if number not in special])
         shape = (samples, min(32, self.longest))
@@ -73,10 +73,10 @@ class Texts(Modality[str]):
         return {name: plain[drawn] if name == IDS else torch.full(shape, FILLING[name]) for name in self.names}
 
     def join(self, parts: Sequence[Encoded]) -> Encoded:
-        """Shorter texts are padded on the side, and with the token, that the tokenizer says."""
+        """Concatenate batches; shorter texts are padded on the tokenizer's side and with its padding token."""
         longest = max(part[IDS].shape[1] for part in parts)
         left = self.tokenizer.padding_side == "left"
-        fill = {IDS: self.tokenizer.pad_token_id or 0}  # what is masked counts for nothing
+        fill = {IDS: self.tokenizer.pad_token_id or 0}  # masked positions have no effect
 
         def padded(name: str, tensor: Tensor) -> Tensor:
             missing = longest - tensor.shape[1]

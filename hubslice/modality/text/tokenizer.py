@@ -1,4 +1,4 @@
-"""Reads a folder's tokenizer, of files that may be damaged or a stranger's."""
+"""Load a folder's tokenizer; its files may be damaged or untrusted."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from hubslice.core.foreign_errors import first_line
 from hubslice.core.machine import out_of_memory
 
 SETTINGS: Final = "tokenizer_config.json"
-FILES: Final = ("tokenizer.json", SETTINGS, "vocab.txt", "vocab.json")  # one of them is there
+FILES: Final = ("tokenizer.json", SETTINGS, "vocab.txt", "vocab.json")  # at least one of them exists
 _BESIDE: Final = (
     *("merges.txt", "added_tokens.json", "special_tokens_map.json"),
     *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model"),
 )
-_LARGEST: Final = 1 << 27  # bytes of a tokenizer's file; the largest vocabularies take a quarter of that
+_LARGEST: Final = 1 << 27  # maximum bytes of a tokenizer's file; the largest vocabularies take a quarter of that
 PROBES: Final = ("one", "a short text", "Two sentences. They are no longer than that!")
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether there is one."""
+    """Return whether the folder has a tokenizer."""
     return any((folder / name).is_file() for name in FILES)
 
 
 def check_sizes(folder: Path) -> None:
-    """Nothing where a tokenizer's files have the size of such.
+    """Check the sizes of a tokenizer's files.
 
     Raises:
-        ModelError: one is far larger than any.
+        ModelError: a file is far larger than any such file.
     """
     for path in (folder / name for name in (*FILES, *_BESIDE)):
         if path.is_file() and (size := path.stat().st_size) > _LARGEST:
@@ -41,15 +41,15 @@ def check_sizes(folder: Path) -> None:
 
 
 def check_encodes(name: str, encode: Callable[[str], object]) -> None:
-    """Let a tokenizer encode short texts: transformers checks few of its settings before it is used.
+    """Encode short texts with a tokenizer: transformers validates few of its settings before use.
 
     Raises:
-        ModelError: it cannot.
+        ModelError: the tokenizer fails.
     """
     try:
         for text in PROBES:
             encode(text)
-    except Exception as error:  # whatever it raises over odd settings
+    except Exception as error:  # it may raise anything for unusual settings
         if out_of_memory(error):
             raise
         raise ModelError(
@@ -59,19 +59,19 @@ def check_encodes(name: str, encode: Callable[[str], object]) -> None:
 
 
 def content_of(tokenizer: Any) -> bytes:
-    """What a tokenizer does, to be hashed."""
+    """Return everything that determines a tokenizer's behaviour, for hashing."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     text = backend.to_str() if backend is not None else json.dumps(tokenizer.get_vocab(), sort_keys=True)
     return str(text).encode()
 
 
 def limit_of(tokenizer: Any, positions: int | None) -> int:
-    """The most tokens of a text that a model reads, which has so many `positions`, if it says."""
+    """Return the maximum number of tokens that a model reads; `positions` is its number of positions, if known."""
     own = int(tokenizer.model_max_length) if tokenizer.model_max_length < _ABSURD else None
     return min(limit for limit in (own, positions, None if own or positions else _USUAL) if limit)
 
 
-_USUAL: Final = 512  # tokens, where neither the tokenizer nor the model limits them
-_ABSURD: Final = 10**6  # transformers writes a huge number where a tokenizer has no limit
+_USUAL: Final = 512  # tokens, if neither the tokenizer nor the model has a limit
+_ABSURD: Final = 10**6  # transformers writes a huge number if a tokenizer has no limit
 
-Tokens = Mapping[str, list[int]]  # token ids, and what else a tokenizer gives for each, by the name of the input
+Tokens = Mapping[str, list[int]]  # token ids and the tokenizer's other outputs, by the name of the input

@@ -1,1 +1,1 @@
-"""What a run will cost, and whether its teacher can be used, before anything long begins."""
+"""Estimate a run's cost, and check that its teacher can be used, before anything long starts."""

@@ -1,4 +1,4 @@
-"""From a first look and a micro benchmark to what the steps' costs follow from; each step says its own."""
+"""Combine a first inspection and a micro benchmark to the input of the steps' cost estimates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPLITS = ("train", "validation", "test")
 def workload(
     costs: Costs, teachers: Mapping[str, TeacherPreview], task: Task | None, looking: Mapping[str, float]
 ) -> Workload:
-    """What is measured, with the counts of the task. That is needed by all steps but those that pull and export."""
+    """Return the measurements with the counts of the task, which all steps need except those that pull and export."""
     preparation = teachers["pull"].preprocessing
     return Workload(
         units=costs,

@@ -1,4 +1,4 @@
-"""Whether what a run writes fits on the disks it goes to."""
+"""Check that a run's files fit on the disks that they are written to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.hub.disk_space import existing
 
 
 class DiskNeed(Artefact):
-    """Bytes that are to be written to one file system, and those that are free there now; `folders` lie on it."""
+    """Bytes to be written to one file system, and those that are free on it; it contains `folders`."""
 
     folders: tuple[str, ...]
     needed: int
@@ -20,7 +20,7 @@ class DiskNeed(Artefact):
 
     @property
     def warning(self) -> str | None:
-        """What to say where it does not suffice."""
+        """The warning if disk space does not suffice."""
         if self.needed <= self.free:
             return None
         places = " and ".join(self.folders)
@@ -28,7 +28,7 @@ class DiskNeed(Artefact):
 
 
 def disk_needs(writes: Sequence[tuple[Path, int]]) -> tuple[DiskNeed, ...]:
-    """Folders with the bytes that go there, added up by file system."""
+    """Add up the bytes to be written to folders, by file system."""
     by_disk: dict[int, list[tuple[Path, int]]] = {}
     for folder, size in writes:
         by_disk.setdefault(existing(folder).stat().st_dev, []).append((folder, size))
@@ -43,5 +43,5 @@ def disk_needs(writes: Sequence[tuple[Path, int]]) -> tuple[DiskNeed, ...]:
 
 
 def linked(source: Path, target: Path) -> bool:
-    """Whether files can go from one folder to the other as hard links: both are on one file system."""
+    """Return whether files can be hard-linked from one folder to the other: both are on one file system."""
     return existing(source).stat().st_dev == existing(target).stat().st_dev

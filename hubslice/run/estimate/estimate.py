@@ -1,4 +1,4 @@
-"""What a run would cost, before it is run and before its teacher's weights are fetched."""
+"""Estimate the cost of a run before it starts and before its teacher's weights are fetched."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ WITHOUT_DATA = {"pull", "export"}
 
 
 class StepEstimate(Artefact):
-    """A step: seconds it would take, bytes in its folder afterwards, largest resident memory of the process meanwhile.
+    """A step's estimated seconds, bytes in its folder afterwards, and the process's peak resident memory.
 
-    Of a finished step `bytes` are what it has written, and nothing is to be done. None: it could not be measured.
+    For a finished step, `bytes` is the actual size, and nothing is left to do. None: it could not be measured.
     """
 
     name: str
@@ -51,11 +51,11 @@ class StepEstimate(Artefact):
 
 
 class Estimate(Artefact):
-    """All steps, the teachers they start from, and what the whole needs beside what there is.
+    """All steps, the teachers they start from, and the requirements of the whole run and what is available.
 
-    `seconds` are still to go. `peak_mib` is the largest resident memory, `available_mib` what is available now;
-    `gpu_mib` and `gpu_free_mib` the same of the GPU, None on the CPU. `teachers` are by the step that pulls them. What
-    is told of a run with nothing to do is zero or empty.
+    `seconds` are those remaining. `peak_mib` is the peak resident memory, `available_mib` what is available now;
+    `gpu_mib` and `gpu_free_mib` are the same for the GPU, None on the CPU. `teachers` are by the step that pulls them.
+    For a run with nothing to do, all of this is zero or empty.
     """
 
     steps: tuple[StepEstimate, ...]
@@ -74,23 +74,23 @@ class Estimate(Artefact):
 
     @property
     def summary(self) -> str:
-        """The whole in words."""
+        """The whole estimate in words."""
         todo = sum(not step.cached for step in self.steps)
         cost = f"about {self.seconds / 60:.1f} min and {self.peak_mib:.0f} MiB of memory on {self.device}"
         return f"{todo} of {len(self.steps)} steps to do, {cost}"
 
 
 def estimate(run: Run, until: str | None, device: str, reporter: Reporter, *, allow_pickle: bool = False) -> Estimate:
-    """Time, memory and disk of the steps that are still to do. The run folder is not touched.
+    """Estimate time, memory and disk space of the remaining steps. The run folder is not changed.
 
-    Configs, cards and headers of the teachers are fetched, not their weights; a Hub data set is opened, which fetches
-    it into the cache. Each kind of step is measured on few images with random weights. `allow_pickle` is the consent
-    that pulling a pickled teacher would need.
+    Configs, cards and headers of the teachers are fetched, but not their weights; a Hub dataset is opened, which
+    downloads it into the cache. Each kind of step is measured on a few images with random weights. `allow_pickle` is
+    the consent that pulling a pickled teacher would require.
 
     Raises:
         RecipeError: the recipe has mistakes.
-        DataError: the data does not fit it.
-        ModelError: a teacher's tensors do not fit its architecture, or it is none that hubslice knows.
+        DataError: the data does not match it.
+        ModelError: a teacher's tensors do not match its architecture, or hubslice does not support it.
         ExportError: the architecture cannot be exported.
         SliceError: the layers that the recipe names do not exist.
         FetchError: configs, headers or Hub data cannot be fetched.
@@ -173,7 +173,7 @@ def _look(
     looking: dict[str, float],
     allow_pickle: bool,
 ) -> dict[str, TeacherPreview]:
-    """Every model that the steps pull, by step; one that was pulled already is looked at where it lies."""
+    """Inspect every model that the steps pull, by step; pulled models are inspected where they are."""
     recipe, found = run.recipe, {}
     for step, model in models_of(recipe).items():
         if not any(each.name == step for each in steps):
@@ -197,7 +197,7 @@ def _made(recipe: SliceRecipe, folder: Path) -> Path:
 
 @contextmanager
 def _told(reporter: Reporter, step: str, title: str, looking: dict[str, float]) -> Iterator[None]:
-    """Tell what is looked at, and note the seconds that it took."""
+    """Report what is inspected, and record the seconds that it took."""
     started = time.monotonic()
     with stage(reporter, step, title):
         yield
@@ -205,7 +205,7 @@ def _told(reporter: Reporter, step: str, title: str, looking: dict[str, float]) 
 
 
 def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str, float]) -> Task | None:
-    """The task, if a step needs it."""
+    """Open the task, if a step needs it."""
     if all(step.kind in WITHOUT_DATA for step in todo):
         return None
     open_task.cache_clear()
@@ -214,9 +214,9 @@ def _open(run: Run, todo: Sequence[Step], reporter: Reporter, looking: dict[str,
 
 
 def _peaks(todo: Sequence[Step], costs: Costs) -> dict[str, float]:
-    """Largest memory in MiB by step: what a small step of its kind took, and never less than before.
+    """Return the peak memory in MiB by step: measured on a small step of its kind, and never decreasing.
 
-    A process seldom gives memory back.
+    A process rarely returns memory.
     """
     found, most = {}, 0.0
     for step in todo:
@@ -226,13 +226,13 @@ def _peaks(todo: Sequence[Step], costs: Costs) -> dict[str, float]:
 
 
 def _download(teachers: dict[str, TeacherPreview], done: dict[str, bool]) -> int:
-    """Bytes that come from the Hub; one model that two steps pull comes once."""
+    """Return the bytes to be downloaded from the Hub; a model pulled by two steps counts once."""
     wanted = {each.model: each.download_bytes for step, each in teachers.items() if not done[step]}
     return sum(wanted.values())
 
 
 def _disks(run: Run, teachers: dict[str, TeacherPreview], cost: dict[str, Cost], download: int) -> tuple[DiskNeed, ...]:
-    """What goes into the run folder and the Hub's cache; files pulled from the Hub are links if possible."""
+    """Return what is written to the run folder and the Hub's cache; files from the Hub are hard-linked if possible."""
     kept = 0
     for name, own in cost.items():
         teacher = teachers.get(name)
@@ -252,13 +252,13 @@ def _local(run: Run, teacher: TeacherPreview) -> bool:
 
 
 def _source(run: Run, teacher: TeacherPreview) -> Path:
-    """Where a teacher's files lie before the run has them: in the Hub's cache, or in a folder."""
+    """Return where a teacher's files are before the run has them: in the Hub's cache, or in a folder."""
     ref = parse_ref(teacher.model, run.loaded.base)
     return ref.path if isinstance(ref, LocalRef) else default_hub().cache(ref.repo_id)
 
 
 def _gpu(costs: Costs | None) -> tuple[float | None, float | None]:
-    """Memory in MiB that the GPU needs, and that is free on it; None on the CPU."""
+    """Return the GPU memory in MiB that is needed, and that is free; None on the CPU."""
     if costs is None or costs.gpu_bytes is None:
         return None, None
     import torch

@@ -1,4 +1,4 @@
-"""Seconds and bytes of a piece of work."""
+"""Measure seconds and bytes of a piece of work."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Result = TypeVar("Result")
 
 
 class Stopwatch(Silent, Bar):
-    """A reporter that notes when its bars advance, in seconds since it was made."""
+    """A reporter that records when its bars advance, in seconds since its creation."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._moments: list[tuple[int, float]] = []
 
     def track(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Bar]:
-        """Give itself."""
+        """Return itself."""
         return _as_context(self)
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """Note the time."""
+        """Record the time."""
         self._moments.append((amount, time.monotonic() - self._started))
 
     def stop(self) -> None:
-        """Note the end."""
+        """Record the end."""
         self._ended = time.monotonic() - self._started
 
     @property
@@ -42,17 +42,17 @@ class Stopwatch(Silent, Bar):
 
     @property
     def first(self) -> float:
-        """Until the first unit was done."""
+        """The seconds until the first unit was done."""
         return self._advances[0]
 
     @property
     def between(self) -> list[float]:
-        """From each unit to the next."""
+        """The seconds from each unit to the next."""
         return [later - earlier for earlier, later in pairwise(self._advances)]
 
     @property
     def last(self) -> float:
-        """From the last sign of life to the end."""
+        """The seconds from the last report to the end."""
         return self._ended - self._moments[-1][1]
 
 
@@ -62,12 +62,12 @@ def _as_context(bar: Bar) -> Iterator[Bar]:
 
 
 def rss() -> int:
-    """Resident memory of this process, in bytes."""
+    """Return the resident memory of this process, in bytes."""
     return int(psutil.Process().memory_info().rss)
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    """The result and the seconds that it took."""
+    """Return the result and the seconds that it took."""
     started = time.monotonic()
     result = work()
     if torch.cuda.is_available():
@@ -76,5 +76,5 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
+    """Return the total bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

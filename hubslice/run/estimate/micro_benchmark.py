@@ -1,7 +1,7 @@
-"""A micro benchmark: each kind of step once, on few images and with random weights, to learn what it costs here.
+"""A micro benchmark: run each kind of step once, on few images and with random weights, to measure its cost.
 
-The steps' own code runs, on a few of the task's images, in the order of the run: first uses and imports, caches and
-the allocator's habits cost here what they cost there.
+It executes the steps' own code, on a few of the task's images, in the order of the run: first uses and imports, caches
+and the allocator's behaviour cost the same as in the run.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-BUDGET: Final = 2.0  # seconds that one batch may take; larger ones are measured with fewer images
-EVALUATED: Final = 64  # images of a batch of evaluation
+BUDGET: Final = 2.0  # maximum seconds of one batch; larger ones are measured with fewer images
+EVALUATED: Final = 64  # images of an evaluation batch
 TRACED: Final = 4  # images that are traced
-TRAINING: Final = 4.0  # time of training on an image, in forward passes: only to choose the batch that is measured
+TRAINING: Final = 4.0  # time of training on an image, in forward passes: only for choosing the measured batch size
 
 
 @dataclass
 class Costs(UnitCosts):
-    """The costs of the parts, and beside them the largest memory and what can be sliced.
+    """The unit costs, with peak memory and sliceable layers.
 
-    `peaks` in bytes by kind of step: of this process, what was there before included.
+    `peaks` in bytes by kind of step: of this process, including what was allocated before.
     """
 
     peaks: dict[str, float] = field(default_factory=dict)
@@ -59,14 +59,14 @@ class Costs(UnitCosts):
 
 
 class MicroBenchmark:
-    """One measurement; `run` goes through the kinds of steps that are asked for."""
+    """One measurement; `run` executes the requested kinds of steps."""
 
     def __init__(self, recipe: SliceRecipe, device: torch.device, folder: Path, reporter: Reporter) -> None:
         self.recipe, self.device, self.folder, self.reporter = recipe, device, folder, reporter
         self.costs = Costs()
 
     def run(self, configs: Path, kinds: Collection[str], task: Task | None) -> Costs:
-        """What the kinds of steps cost for the architecture whose configs are in a folder.
+        """Measure the cost of the kinds of steps for the architecture whose configs are in a folder.
 
         Raises:
             HubsliceError: what the steps would raise, such as an export that fails or layers that do not exist.
@@ -77,11 +77,11 @@ class MicroBenchmark:
         with self._stage("pull", "Build the architecture with random weights"):
             random, self.costs.building = timed(lambda: random_model(configs, input_size=size))
             self._check(random, kinds, task)
-            if random.headless:  # which is saved, and loaded by stock code, with a classifier only
+            if random.headless:  # stock code saves and loads it with a classifier only
                 random.reset_classifier(task.labels if task else LABELS, self.recipe.seed)
             saved = self.folder / WEIGHTS_FOLDER
             self._keep("pull", saved, lambda: random.save(saved))
-            load_model(saved, input_size=size)  # the first time is slower, and part of what looking at it took
+            load_model(saved, input_size=size)  # the first time is slower, and part of the inspection time
             model, self.costs.loading = timed(lambda: load_model(saved, input_size=size))
         if {"export", "profile", "trace", "slice"} & set(kinds):
             with self._stage("export", "Export it"):
@@ -108,7 +108,7 @@ class MicroBenchmark:
         return self.costs
 
     def _check(self, model: Model, kinds: Collection[str], task: Task | None) -> None:
-        """Raise what the steps would over the teacher's classifier, or over its lack of one."""
+        """Raise what the steps would raise about the teacher's classifier or its absence."""
         from hubslice.training.initial import known_columns
 
         model.check_sliceable()
@@ -119,15 +119,15 @@ class MicroBenchmark:
             known_columns(model, known.behind(model.labels, task.labels) if known is not None else ())
 
     def _forward(self, model: Model, task: Task) -> int:
-        """Time decoding and the forward pass; gives how many images fit the budget."""
+        """Measure decoding and the forward pass; returns how many images fit the budget."""
         from hubslice.training.predict import predict
 
         with self._stage("evaluate", "Evaluate a batch"):
-            predict(model, task.validation.take(4, 0), device=self.device)  # warms up
+            predict(model, task.validation.take(4, 0), device=self.device)  # warm-up
             _, seconds = timed(lambda: predict(model, task.validation.take(4, 0), device=self.device))
             few = max(4, min(EVALUATED, int(4 * BUDGET / seconds)))
             split = task.validation.take(few, 0)
-            predict(model, split, device=self.device)  # the first batch of a size makes room for it
+            predict(model, split, device=self.device)  # the first batch of a size allocates memory
             _, whole = timed(lambda: predict(model, split, device=self.device))
             _, decoding = timed(lambda: split.encoded(0, len(split), model.modality))
         self.costs.decoding = decoding / len(split)
@@ -162,7 +162,7 @@ class MicroBenchmark:
         return counted
 
     def _trace(self, model: Model, neurons: NeuronMap, task: Task) -> Contributions:
-        """Trace images back, one of them a first time without the clock: kernels are compiled once a machine."""
+        """Trace images back, one of them first without timing: kernels are compiled once per machine."""
         from hubslice.run.steps.tracing import CONTRIBUTIONS, contributions
 
         params = cast(Traced, self.recipe.slice)
@@ -191,7 +191,7 @@ class MicroBenchmark:
         return counted
 
     def _slice(self, model: Model, neurons: NeuronMap, counted: Known) -> None:
-        """Make a slice; in place of one that is searched for, one of the same layers: the search is a training."""
+        """Make a slice; a searched one is replaced by one of the same layers: the search itself counts as training."""
         from hubslice.graph.channels import channel_map
         from hubslice.graph.uses import count_uses
         from hubslice.slicing.reach import check_reach, reach_of
@@ -216,7 +216,7 @@ class MicroBenchmark:
         self.costs.sizes["slice"] = size_of(self.folder / "slice")
 
     def _train(self, model: Model, task: Task) -> None:
-        """Three steps of training with the recipe's batch, or with as many images as the budget allows."""
+        """Run three steps of training with the recipe's batch, or with as many images as the budget allows."""
         from hubslice.training.batches import EpochBatches
         from hubslice.training.initial import initialise
         from hubslice.training.single import check_batches
@@ -276,7 +276,7 @@ class MicroBenchmark:
         self.costs.crafting = seconds / (2 * len(pixels))
 
     def _keep(self, kind: str, folder: Path, save: Callable[[], None]) -> None:
-        """Save as a step does, and note the size and the time that a byte takes."""
+        """Save like a step, and record the size and the time per byte."""
 
         def keep() -> int:
             save()
@@ -288,7 +288,7 @@ class MicroBenchmark:
 
     @contextmanager
     def _stage(self, kind: str, title: str, used: int = 1, wanted: int = 1) -> Iterator[None]:
-        """Tell what is measured, and note the largest memory, scaled from the batch used to the one that is wanted."""
+        """Report what is measured, and record the peak memory, scaled from the used to the wanted batch size."""
         title = f"Measure: {title[0].lower()}{title[1:]}"
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)

@@ -1,4 +1,4 @@
-"""What is known of a teacher before its weights are loaded or downloaded, and whether it will export and map."""
+"""Inspect a teacher before its weights are loaded or downloaded, and test export and neuron map."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TensorFact(Artefact):
-    """A tensor of the weights, from its file's header: type in the words of safetensors, shape, size in bytes."""
+    """A tensor of the weights, from its file's header: dtype in safetensors' notation, shape, size in bytes."""
 
     name: str
     dtype: str
@@ -35,12 +35,12 @@ class TensorFact(Artefact):
 
 
 class TeacherPreview(Artefact):
-    """A model whose weights were not touched, with tensors that fit its architecture.
+    """A model without its weights, whose tensors match its architecture.
 
-    `files` are the sizes in bytes of what `pull` takes, `download_bytes` how much of it the Hub's cache lacks.
-    `pickles` are those of them that weights would be converted from. Of pickles that are still to be downloaded no
-    tensors are known. With `random` nothing is taken: the weights are drawn. `skipped` are the sizes of what `pull`
-    leaves where it is.
+    `files` are the sizes in bytes of what `pull` takes, `download_bytes` is how much of it the Hub's cache lacks.
+    `pickles` are those of them that weights would be converted from. Tensors of pickles that are still to be downloaded
+    are unknown. With `random` nothing is taken: the weights are random. `skipped` are the sizes of the files that
+    `pull` ignores.
     """
 
     model: str
@@ -64,12 +64,12 @@ class TeacherPreview(Artefact):
 
     @property
     def bytes(self) -> int:
-        """Size of all files."""
+        """Total size of all files."""
         return sum(self.files.values())
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What somebody should know before starting from this model."""
+        """What a user should know before starting from this model."""
         found = [f"{self.model}: {remark}" for remark in self.remarks]
         if not self.random and (self.license is None or self.license == "other"):
             stated = "states no license" if self.license is None else "has a license of its own (other)"
@@ -84,7 +84,7 @@ class TeacherPreview(Artefact):
 class Layers(Artefact):
     """What can be sliced: the layers of the neuron map and their weights, without the classifier.
 
-    `kinds` counts layers by kind; `unmapped` names weights that no method can judge.
+    `kinds` counts layers by kind; `unmapped` names weights that no method can slice.
     """
 
     layers: int
@@ -94,7 +94,7 @@ class Layers(Artefact):
 
 
 class PullPreview(Artefact):
-    """What `hubslice pull` would do. `layers` is None where there is too little memory to try the export."""
+    """The preview of `hubslice pull`. `layers` is None if there is too little memory to test the export."""
 
     teacher: TeacherPreview
     layers: Layers | None
@@ -104,12 +104,12 @@ class PullPreview(Artefact):
 
 
 def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_pickle: bool = False) -> TeacherPreview:
-    """Read configs, card and headers of a model, leave the configs in `folder`, and check that the tensors fit.
+    """Read configs, card and headers of a model, leave the configs in `folder`, and check that the tensors match.
 
-    With the consent `allow_pickle`, pickles that are on this machine are read for their tensors' shapes.
+    With the consent `allow_pickle`, local pickles are read for their tensors' shapes.
 
     Raises:
-        FetchError: the Hub does not give it.
+        FetchError: it cannot be fetched from the Hub.
         ModelError: what `pull` would refuse: an unknown architecture, tensors missing, unexpected or misshapen.
     """
     from hubslice.models.building import Budget
@@ -144,7 +144,7 @@ def look(model: str, base: Path, input_size: int | None, folder: Path, *, allow_
 
 
 def _tensors(found: Preview) -> tuple[TensorFact, ...]:
-    """All tensors by headers, or by pickles that are on this machine."""
+    """Return all tensors from headers, or from local pickles."""
     from hubslice.models.pickled import outline
 
     tensors = [(name, info.dtype, info.shape, info.size) for name, info in found.tensors.items()]
@@ -155,7 +155,7 @@ def _tensors(found: Preview) -> tuple[TensorFact, ...]:
 
 
 def try_export(model: Model, folder: Path, seed: int) -> NeuronMap:
-    """Export and map a model as the export step does, into `folder`; random weights will do.
+    """Export and map a model like the export step, into `folder`; random weights suffice.
 
     Raises:
         ExportError: it cannot be exported.
@@ -172,7 +172,7 @@ def try_export(model: Model, folder: Path, seed: int) -> NeuronMap:
 
 
 def layers_of(neurons: NeuronMap, model: Model) -> Layers:
-    """What of the model can be sliced."""
+    """Return the sliceable layers of the model."""
     sizes = {name: parameter.numel() for name, parameter in model.module.named_parameters()}
     head = model.classifier_parameters() if model.preprocessing is not None else frozenset()
     sliceable = {name: layers for name, layers in neurons.by_parameter.items() if name not in head}
@@ -185,7 +185,7 @@ def layers_of(neurons: NeuronMap, model: Model) -> Layers:
 
 
 def memory_lacks(parameters: int, copies: int) -> str | None:
-    """Why so many copies of the parameters in float32 do not fit into the memory now available; None if they do."""
+    """Explain why that many float32 copies of the parameters do not fit into available memory; None if they do."""
     needed, available = 4 * copies * parameters, psutil.virtual_memory().available
     if needed <= available:
         return None
@@ -193,17 +193,17 @@ def memory_lacks(parameters: int, copies: int) -> str | None:
 
 
 def preview_pull(model: str, input_size: int | None, reporter: Reporter, *, allow_pickle: bool = False) -> PullPreview:
-    """What `hubslice pull` would fetch, and whether it would export; nothing but small files goes into the Hub's cache.
+    """Preview `hubslice pull` and test the export; only small files are written to the Hub's cache.
 
     Raises:
-        HubsliceError: what `pull` would raise, as far as it can be told without the weights.
+        HubsliceError: what `pull` would raise, as far as can be determined without the weights.
     """
     from hubslice.models.folder import random_model
 
     with tempfile.TemporaryDirectory(prefix="hubslice-") as name, peak_memory() as peak:
         with stage(reporter, "look", f"Read the headers of {model}"):
             teacher = look(model, Path.cwd(), input_size, Path(name), allow_pickle=allow_pickle)
-        lacks = memory_lacks(teacher.parameters, 2)  # the module's and the graph's
+        lacks = memory_lacks(teacher.parameters, 2)  # for the module and the graph
         layers, seconds = None, None
         if lacks is None:
             with stage(reporter, "export", "Export the architecture with random weights"):

@@ -1,1 +1,1 @@
-"""The steps of the flow, one file a group."""
+"""The steps of the pipeline, one file per group."""

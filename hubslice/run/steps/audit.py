@@ -1,4 +1,4 @@
-"""Measuring inherited defects on the saved models."""
+"""Audit step: measure inherited defects on the saved models."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ EVIDENCE = "evidence"
 
 
 def audit_names(recipe: SliceRecipe) -> tuple[str, ...]:
-    """The names of the audit steps, one for each defect of the recipe."""
+    """Return the names of the audit steps, one for each defect of the recipe."""
     return tuple(f"audit.{name}" for name in defect_names(recipe.audit.defects))
 
 
 def audit_steps(recipe: SliceRecipe, arms: Sequence[Arm]) -> list[AuditStep]:
-    """One step for each defect of the recipe; those of `strangers` come before."""
+    """Return one step for each defect of the recipe; those of `strangers` precede them."""
     audits = zip(audit_names(recipe), recipe.audit.defects, strict=True)
     return [_audit_step(name, defect, recipe, arms) for name, defect in audits]
 
 
 def strangers(recipe: SliceRecipe) -> dict[str, str]:
-    """The unrelated networks that audits use as a control, by the step that pulls them."""
+    """Return the unrelated networks that audits use as a control, by the step that pulls them."""
     audits = zip(audit_names(recipe), recipe.audit.defects, strict=True)
     return {_stranger(name): model for name, defect in audits if (model := defect.unrelated_model) is not None}
 
 
 def _stranger(name: str) -> str:
-    """The step that pulls the unrelated network of an audit."""
+    """Return the step that pulls the unrelated network of an audit."""
     return f"pull.{name.removeprefix('audit.')}"
 
 
 def _audit_step(name: str, params: DefectParams, recipe: SliceRecipe, arms: Sequence[Arm]) -> AuditStep:
-    # The clean control tells how harmful a trigger is by itself; to other attacks it would be one more baseline.
+    # The clean control shows how harmful a trigger is by itself; for other attacks it would be just another baseline.
     judged = [arm for arm in arms if arm.name != CONTROL or params.judges_control]
     retrained = next((arm for arm in arms if arm.start == "random"), None)
     unrelated = None
@@ -67,7 +67,7 @@ class AuditStep(Step):
     """Measure one defect on the saved models of the `arms`, each with the step that trained it.
 
     `unrelated` is the step with a network that shares no weights with the teacher; without one, an attack that needs it
-    takes the teacher's architecture with random weights.
+    uses the teacher's architecture with random weights.
     """
 
     kind: ClassVar[str] = "audit"
@@ -106,7 +106,7 @@ class AuditStep(Step):
             pixels=test.encoded(0, len(test), Images(teacher.image_preprocessing))[PIXELS],
             labels=torch.from_numpy(test.targets),
             classes=task.labels,
-            indices=torch.from_numpy(np.searchsorted(task.test.rows, test.rows)),  # places within the test split
+            indices=torch.from_numpy(np.searchsorted(task.test.rows, test.rows)),  # positions in the test split
         )
         make_defect(self.defect).measure(
             [Subject.saved(name, context.inputs[step] / WEIGHTS_FOLDER) for name, step in self.arms],

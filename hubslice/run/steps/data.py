@@ -1,4 +1,4 @@
-"""The task's data: opened, split and fingerprinted."""
+"""Data step: open, split and fingerprint the task's data."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ TASK, READING = "task.json", "reading.json"
 
 @dataclass(frozen=True, kw_only=True)
 class DataStep(Step):
-    """Open and split the data, and read every image once; leaves facts and fingerprint in `task.json`.
+    """Open and split the data, and read every image once; writes facts and fingerprint to `task.json`.
 
-    The data must have the `classes`. `reading.json` tells how images were read: where that changes, whatever was
-    computed from them is computed again.
+    The data must have the `classes`. `reading.json` records how images were read: if that changes, everything computed
+    from them is recomputed.
     """
 
     kind: ClassVar[str] = "data"
@@ -44,7 +44,7 @@ class DataStep(Step):
 
     @classmethod
     def of(cls, data: DataParams, base: Path, seed: int, classes: Iterable[str] = ()) -> DataStep:
-        """The step for data as it lies there now."""
+        """Return the step for the current state of the data."""
         named = tuple(sorted(set(classes)))
         return cls(data=data, seed=seed, classes=named, local=_stamp(place(data.path, base)), base=base)
 
@@ -73,30 +73,30 @@ class DataStep(Step):
         (context.out / READING).write_text(json.dumps({"reader": READER}) + "\n")
 
     def open(self, folder: Path) -> Task:
-        """The task that the step saw."""
+        """Return the task that the step saw."""
         return same_task(self.data, self.base, self.seed, folder)
 
     def opening(self) -> Mapping[str, object]:
-        where = {"path": "", "revision": None}  # which the fingerprint of the content stands for
+        where = {"path": "", "revision": None}  # the content's fingerprint replaces them
         return {"data": self.data.model_copy(update=where), "seed": self.seed}
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """What tells that local data changed, without reading it."""
+    """Return a stamp that changes with local data, without reading it."""
     from hubslice.task.walk import stamps
 
     if not path.exists():
         return None
     try:
         stats = [path.stat()] if path.is_file() else stamps(path)
-    except OSError:  # the step tells it
+    except OSError:  # the step reports it
         return ()
     return len(stats), sum(each.st_size for each in stats), max((each.st_mtime_ns for each in stats), default=0)
 
 
 @lru_cache(maxsize=1)
 def open_task(data: DataParams, base: Path, seed: int) -> Task:
-    """The task, opened once a process."""
+    """Return the task, opened once per process."""
     from hubslice.hub.session import install
     from hubslice.task.task import load_task
 
@@ -106,13 +106,13 @@ def open_task(data: DataParams, base: Path, seed: int) -> Task:
 
 
 def same_task(data: DataParams, base: Path, seed: int, folder: Path) -> Task:
-    """The task that the data step at `folder` saw.
+    """Return the task that the data step at `folder` saw.
 
     Raises:
-        DataError: the data has changed since.
+        DataError: the data has changed since then.
     """
     seen = TaskReport.load(folder / TASK)
-    if seen.revision is not None:  # a branch may have moved since
+    if seen.revision is not None:  # a branch may have moved since then
         data = data.model_copy(update={"revision": seen.revision})
     task = open_task(data, base, seed)
     if task.report.fingerprint != seen.fingerprint:

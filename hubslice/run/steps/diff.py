@@ -1,4 +1,4 @@
-"""Where the student deviates from the fine-tuned baseline: a search from test images, as evidence."""
+"""Diff step: search from test images for inputs on which the student deviates from the fine-tuned baseline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DiffStep(Step):
 
     @classmethod
     def of(cls, recipe: SliceRecipe, params: DiffParams, arms: Sequence[Arm]) -> DiffStep:
-        """The step for a recipe with these arms."""
+        """Return the step for a recipe with these arms."""
         steps = {arm.name: step_name("train", arm) for arm in arms}
         return cls(params=params, baseline=steps[BASELINE], student=steps[STUDENT], seed=recipe.seed)
 
@@ -47,7 +47,7 @@ class DiffStep(Step):
         return "data", self.baseline, self.student
 
     def cost(self, work: Workload) -> Cost:
-        """At the most: every budget used up."""
+        """Return the maximum cost, with every budget exhausted."""
         units, images = work.units, work.count("test", self.params.seeds)
         asked = images * (1 + self.params.budget)
         return Cost(2 * units.loading + images * units.decoding + 2 * asked * units.passing, SMALL_FILE)
@@ -76,7 +76,7 @@ class DiffStep(Step):
         )
         task = context.task()
         drawn = task.test.take(self.params.seeds, self.seed)
-        # By class and row: the names of files are the user's own, and this is published.
+        # By class and row: file names are private, and this is published.
         names = tuple(title(task.labels[target], row) for target, row in zip(drawn.targets, drawn.rows, strict=True))
         images = drawn.encoded(0, len(drawn), Images(pair.a.preprocessing))[PIXELS].numpy()
         seeds = Seeds("test split", names, images)

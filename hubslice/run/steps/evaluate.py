@@ -1,4 +1,4 @@
-"""Accuracy of every arm; here, and in the audits, the test split is read for the first time."""
+"""Evaluate step: accuracy of every arm. Only this step and the audits read the test split."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Accuracy(Artefact):
 
 
 class Accuracies(Artefact):
-    """Accuracy by arm; under direct reuse also that of the teacher's own answers (`hubslice.run.references`)."""
+    """Accuracy by arm; under direct reuse also that of the teacher's own predictions (`hubslice.run.references`)."""
 
     arms: dict[str, Accuracy]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateStep(Step):
-    """Measure the saved models of the `arms` on validation and test; the predictions are kept as evidence.
+    """Evaluate the saved models of the `arms` on validation and test; the predictions are kept as evidence.
 
-    Where the teacher knows the task's labels, its own answers are measured, too, by the rules in `references`.
+    If the teacher knows the task's labels, its own predictions are evaluated too, by the rules in `references`.
     """
 
     kind: ClassVar[str] = "evaluate"
@@ -55,7 +55,7 @@ class EvaluateStep(Step):
 
     @classmethod
     def of(cls, recipe: SliceRecipe, arms: Sequence[Arm]) -> EvaluateStep:
-        """The step for a recipe with these arms."""
+        """Return the step for a recipe with these arms."""
         known = known_labels(recipe)
         rules = references(against_rest=known.against_rest) if known is not None else ()
         return cls(
@@ -102,7 +102,7 @@ class EvaluateStep(Step):
         ).save(context.out / ACCURACY)
 
     def _teacher(self, context: Context, task: Task, known: KnownLabels) -> dict[str, dict[str, np.ndarray]]:
-        """The teacher's answers by reference and split."""
+        """Return the teacher's predictions by reference and split."""
         from hubslice.training.initial import known_columns
         from hubslice.training.predict import predict
 

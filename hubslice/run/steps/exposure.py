@@ -1,4 +1,4 @@
-"""What the teacher gives away of the student and of the fine-tuned baseline, as evidence."""
+"""Exposure step: measure how much of the student and of the fine-tuned baseline the teacher reveals."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 FACTS, ANSWERS = "exposure.json", "exposure.safetensors"  # under evidence/
 KIND = "exposure"
-PLACES = "pictures"  # in the answers: the images' places in the test split; of each arm int64 [1 + points, images]
+PLACES = "pictures"  # in the predictions: positions of images in the test split; per arm int64 [1 + points, images]
 MEASURED = (STUDENT, BASELINE)
-MIXTURES = 48  # of a model with its teacher, at the most
+MIXTURES = 48  # maximum number of mixtures of a model with its teacher
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExposureStep(Step):
-    """Measure what of the saved models whoever has the teacher must obtain; compare the student's weights with it.
+    """Measure what an attacker with the teacher must obtain of the saved models; compare the student's weights with it.
 
     `arms` are the measured ones, each with the step that trained it.
     """
@@ -45,7 +45,7 @@ class ExposureStep(Step):
 
     @classmethod
     def of(cls, recipe: SliceRecipe, params: ExposureParams, arms: Sequence[Arm]) -> ExposureStep:
-        """The step for a recipe with these arms."""
+        """Return the step for a recipe with these arms."""
         steps = {arm.name: step_name("train", arm) for arm in arms}
         return cls(
             params=params,
@@ -99,12 +99,12 @@ class ExposureStep(Step):
 
 
 def drawn(count: int, samples: int, seed: int) -> np.ndarray:
-    """The places of the images in a test split of `count`, int64, ascending."""
+    """Return the positions of the images in a test split of `count`, int64, ascending."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:samples])
 
 
 def compared_with(student: Path, teacher: Path) -> Comparison:
-    """What the weights in two folders say of each other; the same bytes for the same weights."""
+    """Compare the weights in two folders; the result has the same bytes for the same weights."""
     from hubslice.ancestry.compare import compare, sample
     from hubslice.ancestry.opening import open_model
 

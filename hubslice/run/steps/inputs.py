@@ -1,4 +1,4 @@
-"""The task's samples as the teacher's graph takes them."""
+"""Prepare the task's samples for the teacher's graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ModelInputs:
-    """A split as the teacher's graph takes it, batch by batch. `task` is the task's fingerprint."""
+    """A split prepared for the teacher's graph, in batches. `task` is the task's fingerprint."""
 
     def __init__(self, split: Split, model: Model, task: str) -> None:
         self.split, self.model, self.task = split, model, task
@@ -24,12 +24,12 @@ class ModelInputs:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the samples, their order and their preparation."""
+        """Identity of the samples, their order and their preprocessing."""
         about = [self.task, self.split.rows.tolist(), str(self.model.preprocessing)]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
     def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Samples `start` to `stop` by the graph's input names, [stop - start, ...]."""
+        """Return samples `start` to `stop` by the graph's input names, [stop - start, ...]."""
         modality = self.model.modality
         inputs = modality.inputs(self.split.encoded(start, stop, modality))
         return {name: tensor.numpy() for name, tensor in inputs.items()}

@@ -1,4 +1,4 @@
-"""The report, its plots, the model card, and the lock of the finished run."""
+"""Report step: the report, its plots, the model card, and the lock of the finished run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from hubslice.run.steps.audit import EVIDENCE, audit_names
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 
 PLOTS = "plots"
-SECONDS, BYTES = 1.5, 150_000  # of plots and card, the same for every run
+SECONDS, BYTES = 1.5, 150_000  # of plots and card, roughly constant
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportStep(Step):
-    """Gather every measured fact in `report.json`, draw the plots, render the card, lock what went in and came out.
+    """Write all measurements to `report.json`, draw the plots, render the card, and lock inputs and outputs.
 
-    Everything follows from the recipe's text and the `steps` before.
+    Everything is derived from the recipe's text and the preceding `steps`.
     """
 
     kind: ClassVar[str] = "report"
@@ -84,9 +84,9 @@ class ReportStep(Step):
 
 
 def student_files(step: Callable[[str], Path], recipe: SliceRecipe) -> dict[str, Path]:
-    """Where the student's files come from, by their path in its folder; `step` gives a finished step's folder.
+    """Return the sources of the student's files by their path in its folder; `step` returns a finished step's folder.
 
-    The recipe is not among them: it lies on top of the run. Neither is the lock, which lists them.
+    Neither the recipe, which is at the top of the run, nor the lock, which lists the files, is among them.
     """
     report = step("report")
     found = {REPORT: report / REPORT, CARD: report / CARD, SLICE: step("slice") / SLICE}

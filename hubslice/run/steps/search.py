@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from hubslice.slicing.reach import Reach
 
 
-USED = {"augment", "crop_scale", "precision", "workers"}  # of the training's parameters
+USED = {"augment", "crop_scale", "precision", "workers"}  # training parameters that the search uses
 
 
 def search_step(recipe: SliceRecipe, arm: Arm) -> Step:
-    """The search for an arm's slice, with the training's augmentation."""
+    """Return the step that searches for an arm's slice, with the training's augmentation."""
     used = recipe.train.model_dump(include=USED)
     return SearchStep(
         suffix=suffix_of(arm),
@@ -109,9 +109,9 @@ class SearchStep(SliceStep):
 def _gates(
     params: SeamParams, model: Model, neurons: NeuronMap
 ) -> tuple[Callable[[Model], Gates], dict[str, str], Reach | None]:
-    """Find out what gets a gate; gives what puts the gates on the model once it is where it shall be searched.
+    """Choose what gets a gate; returns a function that installs the gates on the model on its device.
 
-    And, of gates for channels, the layers that get none, with the reason, and how little can be kept.
+    For channel gates also the layers without one, with the reason, and the minimum that can be kept.
     """
     from hubslice.graph.channels import channel_map
     from hubslice.graph.uses import count_uses

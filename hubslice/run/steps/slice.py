@@ -1,4 +1,4 @@
-"""What every step that makes a slice has in common."""
+"""Base class of the steps that make a slice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SliceStep(Step):
         return self.slicing.cost(work)
 
     def open(self, folder: Path) -> Slice:
-        """The slice."""
+        """Return the slice."""
         from hubslice.artefacts.slice import Slice
 
         return Slice.load(folder / SLICE)

@@ -1,4 +1,4 @@
-"""Profiling the teacher on the task, and slicing it."""
+"""Profile and slice steps: profile the teacher on the task, and slice it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hubslice.artefacts.profile import Profile
 
 PROFILE = "profile.safetensors"
-DEFAULT_K = {"nc": 1, "tknc": 10, "snac": 2}  # those of the ReMoS code; nc has none
+DEFAULT_K = {"nc": 1, "tknc": 10, "snac": 2}  # defaults of the ReMoS code; nc has none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class ProfileStep(Step):
         counted.save(context.out / PROFILE)
 
     def open(self, folder: Path) -> Profile:
-        """The counts."""
+        """Return the counts."""
         from hubslice.artefacts.profile import Profile
 
         return Profile.load(folder / PROFILE)
@@ -94,9 +94,9 @@ def slice_step(recipe: SliceRecipe, arm: Arm) -> Step:
 
 @dataclass(frozen=True, kw_only=True)
 class RankStep(SliceStep):
-    """Rank weights, or whole channels, and keep the share that the method is told to keep.
+    """Rank weights, or whole channels, and keep the share given by the method.
 
-    A `matched` slice keeps as much as the student's does.
+    A `matched` slice keeps as much as the student's.
     """
 
     version: ClassVar[int] = 3

@@ -1,4 +1,4 @@
-"""Pulling a teacher, exporting it, and checking that the export computes the same."""
+"""Teacher steps: pull a model, export it, and check that the export computes the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GRAPH = "model.onnx"
 NEURONS = "neurons.json"
 PARITY = "parity.json"
 PARITY_SAMPLES = 4
-BANDWIDTH = 20e6  # bytes a second from the Hub; cannot be known without fetching
+BANDWIDTH = 20e6  # assumed bytes per second from the Hub; unknown without fetching
 
 
 def pull_step(
@@ -41,7 +41,7 @@ def pull_step(
     allow_pickle: bool = False,
     for_images: bool = False,
 ) -> Step:
-    """Fetch a model into the run folder, or make one with random weights."""
+    """Return the step that fetches a model into the run folder, or creates one with random weights."""
     if teacher.weights == "random":
         return MakeStep(suffix=suffix, teacher=teacher, seed=seed)
     return PullStep(
@@ -66,13 +66,13 @@ class _TeacherStep(Step):
     teacher: TeacherParams
 
     def cost(self, work: Workload) -> Cost:
-        # Hashed as the Hub promised them, and again as the step's output.
+        # Hashed twice: for the Hub's checksum, and as the step's output.
         hashed = 2 * work.files[self.name] * work.units.keeping
         seconds = work.looking[self.name] + work.missing[self.name] / BANDWIDTH + hashed + work.units.loading
         return Cost(seconds, work.files[self.name] + SMALL_FILE)
 
     def open(self, folder: Path) -> Model:
-        """The model, at the recipe's input size."""
+        """Return the model, at the recipe's input size."""
         from hubslice.models.folder import load_model
 
         return load_model(folder / WEIGHTS_FOLDER, input_size=self.teacher.input_size)
@@ -81,16 +81,16 @@ class _TeacherStep(Step):
         return {} if self.teacher.input_size is None else {"input_size": self.teacher.input_size}
 
     def lend(self, opened: object) -> object:
-        return deepcopy(opened)  # steps train it, place it on devices, give it other classifiers
+        return deepcopy(opened)  # steps train it, move it to devices, and replace its classifier
 
 
 @dataclass(frozen=True, kw_only=True)
 class PullStep(_TeacherStep):
     """Fetch a model.
 
-    With `for_images` a model that takes no images is refused before it is exported. A model on the Hub is taken at
-    `commit`, whatever its revision means by now. Pickled weights, where the user consents to read them, become
-    safetensors here: no later step sees a pickle. What was converted once need not be consented to again.
+    With `for_images` a model that does not take images is refused before the export. A model on the Hub is taken at
+    `commit`, whatever its revision now resolves to. Pickled weights, if the user consents to reading them, become
+    safetensors here: no later step sees a pickle. Converted weights do not require consent again.
     """
 
     free: ClassVar[frozenset[str]] = frozenset({"base", "allow_pickle", "for_images"})
@@ -133,7 +133,7 @@ class PullStep(_TeacherStep):
 
 @dataclass(frozen=True, kw_only=True)
 class MakeStep(_TeacherStep):
-    """Make a model of a known architecture with random weights."""
+    """Create a model of a known architecture with random weights."""
 
     seed: int
 
@@ -192,14 +192,14 @@ class ExportStep(Step):
         map_neurons(model.module, graph).save(context.out / NEURONS)
 
     def open(self, folder: Path) -> NeuronMap:
-        """The map of the teacher's neurons."""
+        """Return the map of the teacher's neurons."""
         from hubslice.graph.neuron_map import NeuronMap
 
         return NeuronMap.load(folder / NEURONS)
 
 
 def _unpickle(fetched: Fetched, folder: Path) -> Fetched:
-    """The model with its pickled weights converted into `folder`."""
+    """Convert the model's pickled weights into `folder`."""
     from hubslice.hub.integrity import digest
     from hubslice.models.pickled import convert
 
@@ -229,10 +229,10 @@ def _facts(model: Model, requested: str, fetched: Fetched) -> ModelFacts:
 
 
 def _stamp(model: str, base: Path) -> tuple[tuple[str, int, int], ...] | None:
-    """What tells that a local model changed, without reading it: names, sizes and times of its files."""
+    """Return a stamp that changes with a local model, without reading it: names, sizes and times of its files."""
     try:
         ref = parse_ref(model, base)
-    except InputError:  # told when the step runs
+    except InputError:  # reported when the step runs
         return None
     if ref.kind == "hub":
         return None
@@ -241,10 +241,10 @@ def _stamp(model: str, base: Path) -> tuple[tuple[str, int, int], ...] | None:
 
 
 def load_facts(folder: Path) -> ModelFacts:
-    """The facts that a pull step left.
+    """Read the facts written by a pull step.
 
     Raises:
-        IntegrityError: the weights beside them are gone.
+        IntegrityError: the weights beside them are missing.
     """
     facts = ModelFacts.load(folder / FACTS)
     missing = [file.path for file in facts.files if not (folder / WEIGHTS_FOLDER / file.path).is_file()]

@@ -42,7 +42,10 @@ class TraceStep(Step):
 
     @classmethod
     def of(cls, recipe: SliceRecipe) -> TraceStep:
-        """The step for a recipe: what only ranks afterwards, such as the ratio, needs no new trace."""
+        """Return the step for a recipe.
+
+        Settings that only affect the ranking, such as the ratio, do not change the trace.
+        """
         return cls(tracing=cast(Traced, recipe.slice).tracing, known=known_labels(recipe), seed=recipe.seed)
 
     @property
@@ -56,14 +59,14 @@ class TraceStep(Step):
     def cost(self, work: Workload) -> Cost:
         units = work.units
         count = sum(min(size, self.tracing.samples) for size in work.classes)
-        each = count * (units.tracing + units.decoding + units.passing)  # means are taken in a pass of their own
+        each = count * (units.tracing + units.decoding + units.passing)  # means are computed in a separate pass
         return Cost(units.loading + units.tracing_start + each, units.sizes[self.kind])
 
     def run(self, context: Context) -> None:
         from hubslice.graph.neuron_map import NeuronMap
 
         model, task = context.model("pull"), context.task()
-        model.check_answers()  # they are what is traced
+        model.check_answers()  # they are traced
         split = some_of_each(task.train, self.tracing.samples, self.seed)
         with context.reporter.track("Tracing", len(split), "sample") as bar:
             found = contributions(
@@ -79,14 +82,14 @@ class TraceStep(Step):
         found.save(context.out / CONTRIBUTIONS)
 
     def open(self, folder: Path) -> Contributions:
-        """The sums."""
+        """Return the sums."""
         from hubslice.artefacts.contributions import Contributions
 
         return Contributions.load(folder / CONTRIBUTIONS)
 
 
 def some_of_each(split: Split, samples: int, seed: int) -> Split:
-    """At most so many samples of each class, drawn with the seed, in the split's order."""
+    """Return at most that many samples of each class, drawn with the seed, in the split's order."""
     order = np.random.default_rng(seed).permutation(len(split))
     chosen = [order[split.targets[order] == label][:samples] for label in np.unique(split.targets)]
     return split.at(np.sort(np.concatenate(chosen)))
@@ -109,10 +112,10 @@ def contributions(
     is one of the teacher's, else from the teacher's answer.
 
     Raises:
-        DataError: the teacher does not know one of the labels.
+        DataError: the teacher does not have one of the labels.
         ParityError: the folded graph computes something else than the model.
         RuleError: an operator of the model has no rule.
-        ExplainError: the model computes values that are not finite numbers.
+        ExplainError: the model computes values that are not finite.
     """
     from hubslice.artefacts.contributions import Contributions
     from hubslice.tracing.engine import trace

@@ -1,4 +1,4 @@
-"""Initial students and their training, the same for every arm."""
+"""Init and train steps: initial students and their training, the same for every arm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
 
 CHOICE = "choice.json"
-MEAN_SAMPLES, MEAN_BATCH = 256, 32  # training samples whose average replaces what slices take away
+MEAN_SAMPLES, MEAN_BATCH = 256, 32  # number of training samples whose average replaces what slicing removes
 
 
 class Choice(Artefact):
@@ -33,14 +33,14 @@ class Choice(Artefact):
 
 @dataclass(frozen=True, kw_only=True)
 class _StudentStep(Step):
-    """A model in `model/`, as stock code loads it; `arm` is the arm's title."""
+    """A model in `model/`, in the stock library's format; `arm` is the arm's title."""
 
     free: ClassVar[frozenset[str]] = frozenset({"arm"})
 
     arm: str
 
     def open(self, folder: Path) -> Model:
-        """The model."""
+        """Return the model."""
         from hubslice.models.folder import load_model
 
         return load_model(folder / WEIGHTS_FOLDER)
@@ -48,7 +48,7 @@ class _StudentStep(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class InitStep(_StudentStep):
-    """The arm's untrained model: made from `teacher`, without the weights that `slice` names."""
+    """The arm's untrained model: made from `teacher`, without the weights that `slice` removes."""
 
     kind: ClassVar[str] = "init"
     version: ClassVar[int] = 2
@@ -64,7 +64,7 @@ class InitStep(_StudentStep):
 
     @classmethod
     def of(cls, recipe: SliceRecipe, arm: Arm) -> InitStep:
-        """The step for an arm of a recipe."""
+        """Return the step for an arm of a recipe."""
         slicing = arm.slicing
         return cls(
             suffix=suffix_of(arm),
@@ -129,7 +129,7 @@ class TrainStep(_StudentStep):
 
     @classmethod
     def of(cls, recipe: SliceRecipe, arm: Arm) -> TrainStep:
-        """The step for an arm of a recipe."""
+        """Return the step for an arm of a recipe."""
         held = arm.slicing is not None and arm.slicing.fate == "freeze"
         return cls(
             suffix=suffix_of(arm),
@@ -152,7 +152,7 @@ class TrainStep(_StudentStep):
         units, points = work.units, self.train.candidates()
         student = units.sizes["train"]
         seconds = sum(_point(params, work) for params in points) + student * units.keeping
-        seconds += 0.0 if self.suffix else units.first_training  # the student's is the first
+        seconds += 0.0 if self.suffix else units.first_training  # the student is trained first
         return Cost(seconds, student, len(points) * (student + units.sizes["checkpoint"]))
 
     def run(self, context: Context) -> None:
@@ -185,7 +185,7 @@ class TrainStep(_StudentStep):
                 if leads():
                     model.save(folder / WEIGHTS_FOLDER)
                     history.save(folder / "history.json")
-            together()  # before the leading process goes on and drops what the others look for here
+            together()  # before the leading process continues and deletes what the others read here
             if leads():
                 history = History.load(folder / "history.json")
                 points.append(
@@ -205,7 +205,7 @@ class TrainStep(_StudentStep):
 
 
 def _point(params: TrainParams, work: Workload) -> float:
-    """Seconds of training one point of the grid, all epochs of it."""
+    """Return the seconds of training one point of the grid, for all epochs."""
     units, judged = work.units, work.count("validation") * work.units.judging
     epoch = work.count("train") * units.training + judged + units.checkpoint
     saved = units.sizes["train"] * units.keeping
@@ -213,6 +213,6 @@ def _point(params: TrainParams, work: Workload) -> float:
 
 
 def _varied(train: TrainParams, index: int) -> dict[str, object]:
-    """The settings of a grid point: those that the grid varies, or the usual ones where it varies none."""
+    """Return the settings of a grid point: those that the grid varies, or the usual ones without a grid."""
     names = [name for name, values in train.grid if values] or ["lr", "epochs"]
     return train.candidates()[index].model_dump(include=set(names))

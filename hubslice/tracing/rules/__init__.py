@@ -1,4 +1,4 @@
-"""The rules of dynamic slicing, by operator of ONNX: the one registry."""
+"""The registry of dynamic slicing's rules by ONNX operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums and products of two activations, element by element; with one activation they are pointwise."""
+"""Rules for elementwise sums and products of two activations; with one activation they are pointwise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ def _of_two(op: Op) -> tuple[str, ...]:
 
 
 def share(trace: Trace, op: Op, parts: Sequence[tuple[str, np.ndarray]]) -> None:
-    """Give live neurons of the output to their few predecessors: names and local contributions, broadcast or not."""
+    """Distribute the contributions of live neurons to their few predecessors.
+
+    `parts` are names and local contributions, broadcast or not.
+    """
     signs = trace.signs(op.output)
     live = np.flatnonzero(signs)
     shape = signs.shape
@@ -31,30 +34,30 @@ def share(trace: Trace, op: Op, parts: Sequence[tuple[str, np.ndarray]]) -> None
 
 
 def _single(op: Op, trace: Trace) -> bool:
-    """Pass contributions on where the operator has one activation: the only predecessor gets all."""
+    """Pass contributions on if the operator has one activation: the only predecessor gets everything."""
     if len(op.carried) == 1:
         trace.give(op.carried[0], trace.contribution(op.output))
     return len(op.carried) == 1
 
 
 def _sum(op: Op, trace: Trace) -> None:
-    """Add, as of residual connections: the weighted sum of two predecessors of weight 1, the selection between them."""
+    """Add, as in residual connections: a weighted sum of two predecessors with weight 1 and selection among them."""
     if not _single(op, trace):
         share(trace, op, [(name, trace.delta(name)) for name in op.inputs])
 
 
 def _difference(op: Op, trace: Trace) -> None:
-    """Sub: as Add, the second weight is -1."""
+    """Sub: like Add, with the second weight -1."""
     if not _single(op, trace):
         first, second = op.inputs
         share(trace, op, [(first, trace.delta(first)), (second, -trace.delta(second))])
 
 
 def _product(op: Op, trace: Trace) -> None:
-    """Mul of two activations, as a gate and what it lets through.
+    """Mul of two activations, such as a gate and its input.
 
     The change of a product splits exactly: a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means. These two
-    are the local contributions; a gate that is broadcast collects those of all that it opens.
+    are the local contributions; a gate that is broadcast collects those of everything that it gates.
     """
     if not _single(op, trace):
         a, b = op.inputs
@@ -64,10 +67,10 @@ def _product(op: Op, trace: Trace) -> None:
 
 
 def _quotient(op: Op, trace: Trace) -> None:
-    """Div: by a constant or a size, the only predecessor gets all; so it does by a statistic, which is broadcast.
+    """Div by a constant, a size, or a statistic that is broadcast: the only predecessor gets everything.
 
-    As with LayerNormalization, what is common to a row does not tell its neurons apart and is taken as given. A
-    quotient of two activations of one shape is a product with 1/b, and its change splits as a product's does:
+    As with LayerNormalization, what is common to a row does not distinguish its neurons and is treated as given. A
+    quotient of two activations of the same shape is a product with 1/b, and its change splits like that of a product:
     a/b - A/B = da (1/b + 1/B)/2 + (1/b - 1/B) (a + A)/2.
     """
     if _single(op, trace):

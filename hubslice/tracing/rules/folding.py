@@ -1,4 +1,4 @@
-"""Patches put together to an image."""
+"""Rule for Col2Im, which assembles an image from patches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubslice.tracing.rules.rule import Rule, Trace
 
 @dataclass(frozen=True)
 class _Axis:
-    """One axis of an image of patches: how long they are, how far apart, what is cut off before and after."""
+    """One axis of an image of patches: their length and distance, and what is cut off before and after."""
 
     block: int
     stride: int
@@ -24,17 +24,17 @@ class _Axis:
 
     @property
     def overlaps(self) -> bool:
-        """Whether several patches may lead to one place."""
+        """Whether several patches may cover the same place."""
         return self.dilation * (self.block - 1) >= self.stride
 
     def patches(self, size: int) -> int:
-        """How many patches there are in an image of this size."""
+        """Return the number of patches in an image of this size."""
         return (size + self.before + self.after - self.dilation * (self.block - 1) - 1) // self.stride + 1
 
     def by_count(self, size: int) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The places of an image that equally many patches lead to, by how many.
+        """Group the places of an image by the number of patches that cover them.
 
-        With the places come, [places, patches], the number of each patch, ascending, and the place in it.
+        For each place there are, [places, patches], the index of each patch, ascending, and the position in it.
         """
         found = defaultdict(list)
         for place in range(size):
@@ -68,8 +68,8 @@ def _axes(op: Op, blocks: list[int]) -> tuple[_Axis, _Axis]:
 def _folded(op: Op, trace: Trace) -> None:
     """Col2Im [N, C kh kw, patches] to [N, C, H, W].
 
-    Where patches overlap, each pixel is the sum of what they have there, with the selection between them. Where none
-    do, each comes from one place, and its contribution goes back there.
+    If patches overlap, each pixel is the sum of their values at that place, with the selection among them. Otherwise
+    each has a single source, which gets its contribution.
     """
     lines, columns = _axes(op, trace.value(op.inputs[2]).reshape(-1).tolist())
     contribution, shape = trace.contribution(op.output), op.shapes.at(op.inputs[0], trace.samples)
@@ -83,7 +83,7 @@ def _folded(op: Op, trace: Trace) -> None:
         for xs, places, rights in columns.by_count(width).values():
             tap = downs[:, None, :, None] * columns.block + rights[None, :, None, :]
             index = tap * patches + rows[:, None, :, None] * across + places[None, :, None, :]
-            index = index.reshape(len(ys), len(xs), -1)  # a place of a patch leads to one pixel
+            index = index.reshape(len(ys), len(xs), -1)  # one position of a patch maps to one pixel
             here = np.ascontiguousarray(signs[:, :, ys[:, None], xs[None, :]])
             if flat is None:
                 back[:, :, index] = here[..., None]
@@ -96,7 +96,7 @@ def _folded(op: Op, trace: Trace) -> None:
 
 
 def _summed(op: Op) -> tuple[str, ...]:
-    """The tensors that are looked at where patches overlap, or may."""
+    """Return the tensors that are needed where patches overlap, or may."""
     blocks = op.constants.get(op.inputs[2])
     apart = blocks is not None and not any(axis.overlaps for axis in _axes(op, blocks.reshape(-1).tolist()))
     return () if apart else (op.inputs[0], op.output)

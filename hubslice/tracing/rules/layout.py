@@ -1,4 +1,4 @@
-"""Operators that only move values: contributions move back with them."""
+"""Rules for operators that only move values: contributions move back with them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _expand(op: Op, trace: Trace) -> None:
 
 
 def _tile(op: Op, trace: Trace) -> None:
-    """Tile: each neuron gets the sum over its copies, which lie one array behind the other."""
+    """Tile: each neuron gets the sum over its copies, which are whole arrays one after another."""
     shape = _shape(op, trace)
     times = trace.value(op.inputs[1]).reshape(-1).tolist()
     both = [size for pair in zip(times, shape, strict=True) for size in pair]
@@ -59,13 +59,13 @@ def _concat(op: Op, trace: Trace) -> None:
 
 
 def _split(op: Op, trace: Trace) -> None:
-    """Split: the parts together make the input's."""
+    """Split: the contributions of the parts are concatenated."""
     axis = op.attribute("axis", 0)
     trace.give(op.inputs[0], np.concatenate([trace.contribution(name) for name in op.outputs], axis))
 
 
 def _slice(op: Op, trace: Trace) -> None:
-    """Slice: what is cut off has no contribution by this way."""
+    """Slice: elements that are cut off get no contribution."""
     back = np.zeros(_shape(op, trace), np.int32)
     starts, ends = (trace.value(name).reshape(-1).tolist() for name in op.inputs[1:3])
     rest = [trace.value(name).reshape(-1).tolist() if name else [] for name in op.inputs[3:5]]
@@ -73,7 +73,7 @@ def _slice(op: Op, trace: Trace) -> None:
     steps = rest[1] if len(rest) > 1 and rest[1] else [1] * len(starts)
     taken = [slice(None)] * back.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        # An end before the first element, going backwards, has no name in Python but None.
+        # With a negative step, an end before the first element can only be written as None in Python.
         stop = None if step < 0 and end < -back.shape[axis] else end
         taken[axis] = slice(start, stop, step)
     back[tuple(taken)] = trace.contribution(op.output)
@@ -81,7 +81,7 @@ def _slice(op: Op, trace: Trace) -> None:
 
 
 def _gather(op: Op, trace: Trace) -> None:
-    """Gather of activations by given indices, as of one token: each neuron gets the sum over its copies."""
+    """Gather of activations by given indices, for example of one token: each neuron gets the sum over its copies."""
     if op.inputs[0] not in op.carrying or op.inputs[1] in op.carrying:
         raise RuleError(
             f"Gather ({op.name}) takes its indices from activations",
@@ -94,7 +94,7 @@ def _gather(op: Op, trace: Trace) -> None:
 
 
 def _pad(op: Op, trace: Trace) -> None:
-    """Pad: what a constant adds is no neuron; where the input is mirrored or repeated, neurons get sums over copies."""
+    """Pad: padding with a constant is not a neuron; with reflected or repeated input, neurons get sums over copies."""
     shape = _shape(op, trace)
     pads = trace.value(op.inputs[1]).reshape(-1).tolist() if len(op.inputs) > 1 else op.attribute("pads", [])
     axes = (
@@ -122,7 +122,7 @@ def _unrepeated(
     before: Mapping[int, int],
     mode: Literal["reflect", "edge", "wrap"],
 ) -> np.ndarray:
-    """Contributions of a padded tensor, each added to those of the element that it copies, axis by axis."""
+    """Add the contributions of a padded tensor to those of the elements that were copied, axis by axis."""
     for axis, start in before.items():
         after = contribution.shape[axis] - shape[axis] - start
         ends = [max(0, start), max(0, after)]
@@ -135,7 +135,7 @@ def _unrepeated(
 
 
 def _where(op: Op, trace: Trace) -> None:
-    """Where: the side that was taken gets the contribution, the condition none."""
+    """Where: the chosen side gets the contribution, the condition none."""
     condition = trace.value(op.inputs[0])
     contribution = trace.contribution(op.output)
     for name, taken in ((op.inputs[1], condition), (op.inputs[2], ~condition)):

@@ -1,4 +1,4 @@
-"""Operators that put values in other places: contributions go back to where the values came from."""
+"""Rules for indexing operators: contributions go back to where the values came from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _controls(op: Op) -> tuple[str, ...]:
 
 
 def _places(op: Op, trace: Trace) -> tuple[np.ndarray, ...]:
-    """For each axis that is indexed, the places, in the shape of the indices without their last axis."""
+    """Return the positions along each indexed axis, in the shape of the indices without their last axis."""
     indices = op.inputs[1]
     if indices in op.carrying or op.attribute("batch_dims", 0):
         raise RuleError(
@@ -25,14 +25,14 @@ def _places(op: Op, trace: Trace) -> tuple[np.ndarray, ...]:
 
 
 def _gathered(op: Op, trace: Trace) -> None:
-    """GatherND of activations at given places: each neuron gets the sum over its copies."""
+    """GatherND of activations at given positions: each neuron gets the sum over its copies."""
     back = np.zeros(op.shapes.at(op.inputs[0], trace.samples), np.int32)
     np.add.at(back, _places(op, trace), trace.contribution(op.output))
     trace.give(op.inputs[0], back)
 
 
 def _scattered(op: Op, trace: Trace) -> None:
-    """ScatterND: at given places the new values get the contributions, elsewhere the old ones."""
+    """ScatterND: the new values get the contributions at the given positions, the old ones elsewhere."""
     if op.attribute("reduction", "none") not in ("none", b"none"):
         raise RuleError(f"{op.kind} ({op.name}) adds up values", hint="the rule is for values that replace others")
     places, contribution = _places(op, trace), trace.contribution(op.output)

@@ -1,4 +1,4 @@
-"""Operators with one predecessor for each neuron: it gets the whole contribution."""
+"""Rules for operators with one predecessor for each neuron, which gets the whole contribution."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hubslice.tracing.rules.rule import Rule, Trace
 def _pointwise(op: Op, trace: Trace) -> None:
     """Functions of one element (Relu, Sigmoid, Gelu, Tanh, ...): the element is the only predecessor.
 
-    As in the authors' code for ReLU. A function that the exporter took to pieces is recognised as a whole: x times
-    sigmoid(x), or GELU by way of Erf, is a function of the elements of x, whatever branches it has (`Op.roots`).
+    As in the authors' code for ReLU. A function that the exporter decomposed is recognised as a whole: x times
+    sigmoid(x), or GELU through Erf, is an elementwise function of x, whatever branches it has (`Op.roots`).
     """
     if len(op.carried) != 1:
         raise RuleError(
@@ -22,10 +22,10 @@ def _pointwise(op: Op, trace: Trace) -> None:
 
 
 def _normalised(op: Op, trace: Trace) -> None:
-    """LayerNormalization and its like: each element is scaled and shifted by statistics of all of its row.
+    """LayerNormalization and similar: each element is scaled and shifted by statistics of its whole row.
 
-    The statistics are taken as given, as those of BatchNormalization are, for which the authors pass contributions
-    through: they are common to the row, so they do not tell its neurons apart.
+    The statistics are treated as given, like those of BatchNormalization, for which the authors pass contributions
+    through: they are common to the row, so they do not distinguish its neurons.
     """
     trace.give(op.inputs[0], trace.contribution(op.output))
 
@@ -33,8 +33,8 @@ def _normalised(op: Op, trace: Trace) -> None:
 def _softmax(op: Op, trace: Trace) -> None:
     """Softmax: each probability rises with its own score, which gets the contribution.
 
-    That it falls when others rise is common to the row, as with the statistics of LayerNormalization; the sum is
-    taken as given. No deviations are needed, so masked scores (minus infinity) do no harm.
+    That it falls when others rise is common to the row, like the statistics of LayerNormalization; the sum is treated
+    as given. No deviations are needed, so masked scores (minus infinity) cause no problems.
     """
     trace.give(op.inputs[0], trace.contribution(op.output))
 

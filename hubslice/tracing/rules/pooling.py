@@ -1,4 +1,4 @@
-"""Pooling and means over axes."""
+"""Rules for pooling, and for reductions over axes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _ends(op: Op) -> tuple[str, ...]:
 
 
 def _largest(op: Op, trace: Trace) -> None:
-    """MaxPool: all positions that equal the maximum of their window get its contribution, as in the authors' code."""
+    """MaxPool: all positions equal to the maximum of their window get its contribution, as in the authors' code."""
     x, y = trace.value(op.inputs[0]), trace.value(op.output)
     contribution = trace.contribution(op.output)
     kernel = tuple(op.attribute("kernel_shape", ()))
@@ -22,7 +22,7 @@ def _largest(op: Op, trace: Trace) -> None:
     if len(kernel) == 1:
         x, y, contribution, kernel = x[:, :, None], y[:, :, None], contribution[:, :, None], (1, *kernel)
     P, Q = y.shape[2:]
-    # Room for windows that reach over the edges.
+    # Padding for windows that extend beyond the edges.
     reach = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((P, Q), strides, kernel, dilations, strict=True)]
     size = [max(r, n + b) for r, n, b in zip(reach, x.shape[2:], before, strict=True)]
     wide = np.full((*x.shape[:2], *size), -np.inf, x.dtype)
@@ -42,13 +42,13 @@ def _largest(op: Op, trace: Trace) -> None:
 
 
 def _largest_of_all(op: Op, trace: Trace) -> None:
-    """GlobalMaxPool: as MaxPool, the window is the whole channel."""
+    """GlobalMaxPool: like MaxPool, with the whole channel as window."""
     is_largest = trace.value(op.inputs[0]) == trace.value(op.output)
     trace.give(op.inputs[0], np.where(is_largest, trace.contribution(op.output), 0))
 
 
 def _average(op: Op, trace: Trace) -> None:
-    """AveragePool: a weighted sum of equal weights; padding, counted or not, is no neuron."""
+    """AveragePool: a weighted sum with equal weights; padding, counted or not, is not a neuron."""
     x = trace.delta(op.inputs[0])
     kernel = tuple(op.attribute("kernel_shape", ()))
     strides, dilations, before = geometry(op, x.shape[2:], kernel)
@@ -64,7 +64,7 @@ def _average(op: Op, trace: Trace) -> None:
 
 
 def _mean(op: Op, trace: Trace) -> None:
-    """ReduceMean, ReduceSum, GlobalAveragePool: a weighted sum of equal weights over the reduced axes."""
+    """ReduceMean, ReduceSum, GlobalAveragePool: a weighted sum with equal weights over the reduced axes."""
     _reduced(op, trace, trace.delta(op.inputs[0]))
 
 
@@ -81,19 +81,19 @@ def _reduced(op: Op, trace: Trace, x: np.ndarray) -> None:
 
 
 def _length(op: Op, trace: Trace) -> None:
-    """ReduceL2, ReduceSumSquare: a sum of squares, whose change splits exactly: a^2 - A^2 = da (a + A), A the mean."""
+    """ReduceL2, ReduceSumSquare: a sum of squares with an exact split, a^2 - A^2 = da (a + A), where A is the mean."""
     name = op.inputs[0]
     _reduced(op, trace, trace.delta(name) * (trace.value(name) + trace.mean(name)))
 
 
 def _sizes_summed(op: Op, trace: Trace) -> None:
-    """ReduceL1: a sum of sizes, each of which changes by itself."""
+    """ReduceL1: a sum of absolute values, each of which changes by itself."""
     name = op.inputs[0]
     _reduced(op, trace, np.abs(trace.value(name)) - np.abs(trace.mean(name)))
 
 
 def _extreme(op: Op, trace: Trace) -> None:
-    """ReduceMax, ReduceMin: all positions that equal the largest (smallest) get its contribution, as of MaxPool."""
+    """ReduceMax, ReduceMin: all positions equal to the largest (smallest) value get its contribution, as in MaxPool."""
     x = trace.value(op.inputs[0])
     axes = _axes(op, trace, x.ndim)
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]

@@ -1,4 +1,4 @@
-"""Resize: of a feature map, to another height and width."""
+"""Rule for Resize of a feature map to another height and width."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _ends(op: Op) -> tuple[str, ...]:
 
 
 def _resized(op: Op, trace: Trace) -> None:
-    """A weighted sum of the neurons near by, with the weights of the interpolation; of one, if the nearest is taken."""
+    """Resize: a weighted sum of neighbouring neurons with the interpolation weights; of one for nearest."""
     source = op.shapes.at(op.inputs[0], trace.samples)
     shape = op.shapes.at(op.output, trace.samples)
     if source[:2] != shape[:2] or len(source) < 3:
@@ -59,7 +59,7 @@ def _resized(op: Op, trace: Trace) -> None:
 def _fields(
     shape: tuple[int, ...], live: np.ndarray, near: list[Near]
 ) -> Iterator[tuple[np.ndarray, list[Any], list[Any]]]:
-    """The live neurons in parts with as many predecessors each: which they are, and each predecessor and its weight."""
+    """Yield the live neurons grouped by number of predecessors: their indices, and each predecessor with its weight."""
     sample, channel, *at = np.unravel_index(live, shape)
     counts = [of[index] for (of, _, _), index in zip(near, at, strict=True)]
     for wanted in product(*(np.unique(count).tolist() for count in counts)):
@@ -74,7 +74,7 @@ def _fields(
 
 
 def _scales(op: Op, trace: Trace, rank: int) -> list[float | None]:
-    """The factors by axis, where they are given; None: they follow from the sizes."""
+    """Return the given factors by axis; None: they follow from the sizes."""
     if len(op.inputs) < 3 or not op.inputs[2]:
         return [None] * rank
     return [float(scale) for scale in trace.value(op.inputs[2])] or [None] * rank
@@ -82,9 +82,9 @@ def _scales(op: Op, trace: Trace, rank: int) -> list[float | None]:
 
 @cache
 def _neighbours(into: int, out: int, scale: float | None, settings: Settings) -> Near:
-    """Of each of `out` places along an axis how many of `into` it is made of [out], which, and their weights [out, K].
+    """Return for each output position along an axis its number of inputs [out], their indices and weights [out, K].
 
-    ONNX Runtime resizes each unit vector, which is the definition of the weights, whatever the mode.
+    ONNX Runtime resizes each unit vector, which by definition gives the weights in any mode.
     """
     real = TensorProto.FLOAT
     sizes = helper.make_tensor("given", TensorProto.INT64, [4], [into, 1, out, 1])

@@ -1,4 +1,4 @@
-"""What a rule is: how contributions get from an operator's output to its inputs."""
+"""The interface of rules: how contributions get from an operator's output to its inputs."""
 
 from __future__ import annotations
 
@@ -43,49 +43,49 @@ class Kernels(Protocol):
         """Trace products of two activations."""
 
     def rows(self, fields: np.ndarray, signs: np.ndarray, back: np.ndarray, numbers: Numbers) -> None:
-        """Trace neurons with a field of their own each."""
+        """Trace neurons that each have their own field."""
 
 
 class Trace(Protocol):
-    """One batch on its way back through the graph, as the rules see it. Arrays are in the graph's own layout."""
+    """One batch on its way back through the graph, as seen by the rules. Arrays have the graph's own layout."""
 
     samples: int
     numbers: Numbers
     kernels: Kernels
 
     def value(self, name: str) -> np.ndarray:
-        """A tensor, or a constant."""
+        """Return a tensor or a constant."""
 
     def mean(self, name: str) -> np.ndarray:
-        """The tensor's mean, in the tensor's shape."""
+        """Return the tensor's mean, in the tensor's shape."""
 
     def delta(self, name: str) -> np.ndarray:
-        """The tensor's deviation from its mean, float32."""
+        """Return the tensor's deviation from its mean, float32."""
 
     def signs(self, name: str) -> np.ndarray:
-        """Sign of CONTRIB times sign of the deviation, int8; 0 where a neuron has no contribution or no deviation."""
+        """Return sign of CONTRIB times sign of the deviation, int8; 0 for neurons without contribution or deviation."""
 
     def contribution(self, name: str) -> np.ndarray:
-        """CONTRIB of an output, int32."""
+        """Return the CONTRIB of an output, int32."""
 
     def give(self, name: str, contribution: np.ndarray) -> None:
-        """Add to an input's CONTRIB; what was broadcast is summed."""
+        """Add to an input's CONTRIB; broadcast axes are summed."""
 
     def use(self, op: Op, contribution: np.ndarray) -> None:
         """Add to the CONTRIB of the weights of `op`, int32 in the shape of the weight operand."""
 
     def wants_synapses(self, op: Op) -> bool:
-        """Whether anybody asks for the contributions of these weights."""
+        """Return whether the contributions of these weights are requested."""
 
 
 def nothing(op: Op) -> tuple[str, ...]:
-    """Needs of rules that look at no values."""
+    """Return no names, for rules that need no values."""
     return ()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`apply` takes contributions back over one operator, of which it needs the `values` and `deltas` of tensors."""
+    """`apply` passes contributions back through one operator; it needs the `values` and `deltas` of these tensors."""
 
     apply: Callable[[Op, Trace], None]
     values: Callable[[Op], tuple[str, ...]] = field(default=nothing)

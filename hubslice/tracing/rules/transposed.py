@@ -1,4 +1,4 @@
-"""Transposed convolutions: a weighted sum as well, in which neurons of one row have their own parts of the kernel."""
+"""Rule for transposed convolutions: a weighted sum in which neurons of a row use different parts of the kernel."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hubslice.tracing.rules.weighted import NO_SYNAPSES, fixed_weights, last
 
 
 def _transposed(op: Op, trace: Trace) -> None:
-    """ConvTranspose [N, C, H, W]: outputs whose places have the same rest by the stride are a plain convolution.
+    """ConvTranspose [N, C, H, W]: outputs with equal position modulo the stride are a plain convolution.
 
     Output u sees input i through tap k where u = stride i - pad + k. For the outputs with (u + pad) mod stride = r
-    these are the taps r, r + stride, ..., in reverse order. What they use of the weights is not told: the neuron map
-    does not know such layers.
+    these are the taps r, r + stride, ..., in reverse order. Contributions of the weights are not computed: such layers
+    are not in the neuron map.
     """
     weights = fixed_weights(op)
     if (

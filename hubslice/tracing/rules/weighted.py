@@ -1,4 +1,4 @@
-"""Weighted sums: Conv, Gemm, and MatMul with weights."""
+"""Rules for weighted sums: Conv, Gemm, and MatMul with weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _ends(op: Op) -> tuple[str, ...]:
 
 
 def fixed_weights(op: Op) -> np.ndarray:
-    """The weights of a convolution.
+    """Return the weights of a convolution.
 
     Raises:
         RuleError: they are computed from the input.
@@ -33,8 +33,8 @@ def _convolution(op: Op, trace: Trace) -> None:
     """Conv: NNSlicer's rule of the weighted sum, with groups, strides, dilations and padding.
 
     Local contribution of predecessor i to neuron n: CONTRIB_n x dy_n x w_i x dx_i, with dy and dx the deviations from
-    the means; neuron and synapse both get its sign, if the predecessor is selected. Padding is no neuron, so it is in
-    no field. The bias is the same for every input: it has no part in a deviation.
+    the means; neuron and synapse both get its sign, if the predecessor is selected. Padding is not a neuron, so it is
+    in no field. The bias is the same for every input, so it has no part in a deviation.
     """
     weights = fixed_weights(op)
     groups = op.attribute("group", 1)
@@ -42,7 +42,7 @@ def _convolution(op: Op, trace: Trace) -> None:
     source = op.inputs[0]
     x = trace.delta(source)
     samples = x.shape[0]
-    flat = len(kernel) == 1  # of one spatial axis: an image of one line
+    flat = len(kernel) == 1  # one spatial axis: an image with one row
     strides, dilations, before = geometry(op, x.shape[2:], kernel)
     signs = trace.signs(op.output)
     spatial = (1, *x.shape[2:]) if flat else x.shape[2:]
@@ -60,14 +60,14 @@ def _convolution(op: Op, trace: Trace) -> None:
 
 
 def last(array: np.ndarray, axis: int = 2) -> np.ndarray:
-    """The axis of the channels moved to the end."""
+    """Move the channel axis to the end."""
     return np.ascontiguousarray(np.moveaxis(array, axis, -1), np.float32)
 
 
 def geometry(
     op: Op, sizes: tuple[int, ...], kernel: tuple[int, ...]
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Strides, dilations, and padding at the start, each (vertical, horizontal).
+    """Return strides, dilations, and padding at the start, each (vertical, horizontal).
 
     Raises:
         RuleError: the operator has three spatial axes.
@@ -94,7 +94,7 @@ def geometry(
 
 
 def _linear(op: Op, trace: Trace) -> None:
-    """Gemm, and MatMul with weights: the weighted sum as in Conv, the field is the whole row."""
+    """Gemm, and MatMul with weights: the weighted sum as in Conv; the field is the whole row."""
     operand = op.constants[op.inputs[1]]
     if op.attribute("transA", 0) or operand.ndim != 2:
         raise RuleError(
@@ -122,9 +122,9 @@ def _linear(op: Op, trace: Trace) -> None:
 def _product(op: Op, trace: Trace) -> None:
     """MatMul of two activations, as in attention: a sum of products a_k b_k, both of which deviate.
 
-    The change of a product splits exactly, a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means: each factor
-    has its own deviation times the other's average as local contribution. The field of an output are the row of the
-    one and the column of the other together. A factor that is no activation, such as learned queries, never deviates.
+    The change of a product splits exactly, a b - A B = da (b + B)/2 + db (a + A)/2 with A and B the means: the local
+    contribution of each factor is its own deviation times the other's average. The field of an output is the row of one
+    and the column of the other together. A factor that is not an activation, such as learned queries, never deviates.
     """
     left, right = op.inputs[:2]
 
@@ -154,7 +154,7 @@ def _product(op: Op, trace: Trace) -> None:
 
 
 def _matmul(op: Op, trace: Trace) -> None:
-    """MatMul: a linear layer where a matrix of weights is on the right, else a product, whatever its factors are."""
+    """MatMul: a linear layer if the right operand is a weight matrix, else a product."""
     left, right = op.inputs[:2]
     if left in op.carrying and right in op.constants and op.constants[right].ndim == 2:
         _linear(op, trace)

@@ -1,1 +1,1 @@
-"""`hubslice convert`: other forms of a model."""
+"""`hubslice convert`: convert a model for deployment."""

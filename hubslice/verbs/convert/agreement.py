@@ -1,4 +1,4 @@
-"""How near another form of a model is to the model that it was made of."""
+"""Compare the predictions of a converted model with those of the original."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hubslice.core.rate import Rate
 
 
 class Agreement(Artefact):
-    """Both asked about images that the form was not made with; or, where there are none, about noise (`checked_on`).
+    """Both models' predictions for images not used in the conversion, or for noise if there are none (`checked_on`).
 
-    `agreement` counts equal answers. `mean_difference` and `max_difference` are of probabilities, over all classes.
+    `agreement` counts equal predictions. `mean_difference` and `max_difference` are of probabilities, over all classes.
     """
 
     checked_on: Literal["images", "noise"]
@@ -25,7 +25,7 @@ class Agreement(Artefact):
     def between(
         cls, before: np.ndarray, after: np.ndarray, checked_on: Literal["images", "noise"], **more: object
     ) -> Self:
-        """Of logits [n, classes] for the same inputs."""
+        """Compare logits [n, classes] for the same inputs."""
         one, two = _softmax(before), _softmax(after)
         difference = np.abs(one - two)
         return cls.model_validate(
@@ -40,9 +40,9 @@ class Agreement(Artefact):
 
 
 class QuantisationReport(Agreement):
-    """Of a graph in 8 bits.
+    """The agreement of a graph in 8-bit integers.
 
-    `mode` static: ranges of activations come from `calibrated` images; dynamic: they are taken anew in every call.
+    `mode` static: ranges of activations come from `calibrated` images; dynamic: they are computed in every call.
     """
 
     mode: Literal["static", "dynamic"]

@@ -1,4 +1,4 @@
-"""`hubslice convert`: the forms in which models are deployed."""
+"""`hubslice convert`: convert a model for deployment."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def register(app: typer.Typer) -> None:
 
 
 def convert(params: ConvertParams) -> None:
-    """Make a form of a model for deployment, and check how far it computes the same.
+    """Convert a model for deployment, and check how closely the result matches it.
 
-    compact takes channels, attention heads and MLP features out whose weights are all zero; the folder can be loaded
-    with `hubslice.load`, trained on and pushed, as those of pruned and distilled can. onnx folds batch normalisation
-    and constants; logits may differ from PyTorch's by 1e-4 of the largest, those of fp16 by 3e-2.
+    compact removes channels, attention heads and MLP features whose weights are all zero; the folder can be loaded with
+    `hubslice.load`, trained on and pushed, like those of pruned and distilled. onnx folds batch normalisation and
+    constants; logits may differ from PyTorch's by 1e-4 of the largest, those of fp16 by 3e-2.
 
     int8 quantises weights and activations with ONNX Runtime. pruned sets the smallest weights to zero, and trains the
-    others for --epochs to make good for it. distilled trains a smaller model from scratch. Both learn the answers of
-    the model, not labels, so any images will do. On images not seen, most answers must be the same.
+    others for --epochs to compensate. distilled trains a smaller model from scratch. Both learn the outputs of the
+    model, not labels, so any images will do. On unseen images, most predictions must be the same.
 
-    The exit code is 1 where a form differs by more. A training that was stopped goes on when the command is repeated.
+    The exit code is 1 if the result differs by more. An interrupted training resumes when the command is repeated.
     """
     from hubslice.verbs.convert.service import convert as make
 

@@ -1,4 +1,4 @@
-"""What `convert` is told."""
+"""Parameters of `convert`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _arguments(given: list[str]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class ConvertParams(Params):
-    """Which form is made of which model, and how; which form takes what is in `targets.options`."""
+    """The model, the form, and the options of the conversion; `targets.options` lists which form takes which."""
 
     model: Annotated[AnyPath, Argument("A finished run, a model folder, or a Hub model.", "RUN|FOLDER|OWNER/NAME")]
     form: Annotated[

@@ -1,4 +1,4 @@
-"""A model as an ONNX graph in 8-bit integers, made by ONNX Runtime, and how near it stays to the model."""
+"""Quantise a model to an ONNX graph in 8-bit integers with ONNX Runtime, and measure its agreement with the model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hubslice.models.base import Model
 from hubslice.verbs.convert.agreement import QuantisationReport
 
 BATCH = 8
-NOISE = 64  # images, where there are no others to check with
+NOISE = 64  # images, if there are no others to check with
 
 
 def write_int8(
@@ -43,15 +43,15 @@ def write_int8(
     least: float,
     reporter: Reporter = SILENT,
 ) -> QuantisationReport:
-    """Write the quantised graph, check it, and then put it at `path`.
+    """Write the quantised graph to `path` after checking it.
 
-    `calibration` are pixels [n, C, H, W] in [0, 1] from which the ranges of activations come: static quantisation, in
-    QDQ form, weights channel by channel. None: dynamic quantisation of weights alone. `check` are other pixels on which
-    the graph must answer as the model does, on the share `least` of them at the least.
+    `calibration` are pixels [n, C, H, W] in [0, 1] that determine the ranges of activations: static quantisation, in
+    QDQ form, weights per channel. None: dynamic quantisation of weights only. `check` are other pixels on which the
+    graph must predict the same as the model, for at least the share `least` of them.
 
     Raises:
         ExportError: ONNX Runtime cannot quantise it.
-        ParityError: the export, or the quantised graph, answers otherwise; nothing is written.
+        ParityError: the export, or the quantised graph, predicts differently; nothing is written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=DRAFT) as folder:
@@ -64,7 +64,7 @@ def write_int8(
             ):
                 quant_pre_process(full, ready, skip_symbolic_shape=True)
                 if calibration is None:
-                    # ONNX Runtime has convolutions of unsigned weights alone for ranges that are not known before.
+                    # With dynamic ranges, ONNX Runtime only has convolutions with unsigned weights.
                     quantize_dynamic(ready, draft, per_channel=True, weight_type=QuantType.QUInt8)
                 else:
                     reader = _Reader(model, open_plain(full).input_names[0], calibration)
@@ -76,7 +76,7 @@ def write_int8(
                         per_channel=True,
                         nodes_to_exclude=_in_float(ready),
                     )
-        except Exception as error:  # it documents no closed set of errors
+        except Exception as error:  # ONNX Runtime does not document which errors it raises
             if out_of_memory(error):
                 raise
             raise ExportError(
@@ -97,9 +97,9 @@ def write_int8(
 
 
 def _in_float(path: Path) -> list[str]:
-    """Nodes that ONNX Runtime cannot quantise, or not run afterwards.
+    """Return nodes that ONNX Runtime cannot quantise, or cannot run afterwards.
 
-    These are normalisation by groups, whose reshaped input it takes for a weight, and products with a stack of
+    These are group normalisations, whose reshaped input it mistakes for a weight, and products with a stack of
     matrices, which get a scale for each column of each.
     """
     graph = onnx.load(path, load_external_data=False).graph
@@ -112,7 +112,7 @@ def _in_float(path: Path) -> list[str]:
 
 
 class _Reader(CalibrationDataReader):
-    """Prepared images, a batch at a time."""
+    """Yields prepared images in batches."""
 
     def __init__(self, model: Model, name: str, pixels: np.ndarray) -> None:
         self.batches: Iterator[dict[str, np.ndarray]] = (
@@ -131,7 +131,7 @@ def _prepared(model: Model, pixels: np.ndarray) -> np.ndarray:
 
 
 def _describe(full: Path, draft: Path) -> None:
-    """Labels, preprocessing and warnings stay in the metadata."""
+    """Keep labels, preprocessing and warnings in the metadata."""
     graph = onnx.load(draft)
     about = {entry.key: entry.value for entry in onnx.load(full, load_external_data=False).metadata_props}
     onnx.helper.set_model_props(graph, about)
@@ -165,7 +165,7 @@ def _logits(model: Model, session: Any, pixels: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """ONNX Runtime's quantisation warns of what is done on purpose."""
+    """Suppress warnings of ONNX Runtime's quantisation about intended settings."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Other forms of a model: a run's student, or any model, compact, pruned, distilled, or as an ONNX graph."""
+"""Convert a run's student, or any model, to a compact, pruned or distilled model, or to an ONNX graph."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hubslice.hub.pull import Fetched
     from hubslice.verbs.convert.targets.job import Job, Made
 
-MAKERS: Mapping[Form, str] = {  # module and function, imported when they are needed
+MAKERS: Mapping[Form, str] = {  # module and function, imported on demand
     "compact": "compact.compact_form",
     "onnx": "graphs.onnx_form",
     "fp16": "graphs.fp16_form",
@@ -43,12 +43,12 @@ OURS = {  # what a conversion writes, and may replace
     "model.onnx",
     "model.onnx.data",
 }
-UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps a training to go on with
+UNFINISHED = ".unfinished"  # suffix of the folder beside the result that stores an unfinished training
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Where a form is, and what it cost. `parameters` and `size` (bytes) are the model's and the form's."""
+    """The result's path, and its cost. `parameters` and `size` (bytes) are those of the model and of the result."""
 
     path: Path
     form: Form
@@ -58,7 +58,7 @@ class Converted:
 
 
 def convert(params: ConvertParams, reporter: Reporter) -> Converted:
-    """Make a form of a model and check it."""
+    """Convert a model and check the result."""
     where = as_path(params.out)
     with undisturbed(Path(params.model), *([where] if where is not None else [])):
         return _convert(params, reporter)
@@ -94,14 +94,14 @@ def _maker(form: Form) -> Callable[[Job], Made]:
 
 
 def _key(fetched: Fetched, params: ConvertParams) -> str:
-    """What an unfinished training must share with this one to be gone on with; the gate at its end is no part of it."""
+    """Return the key of an unfinished training, which must match to resume it; the final gate is not part of it."""
     files = sorted((file.path, file.sha256) for file in fetched.files)
     given = {name: getattr(params, name) for name in (*OF, "device") if name != "min_agreement"}
     return hashlib.sha256(json.dumps([files, params.form, given], default=str).encode()).hexdigest()[:12]
 
 
 def _default(ref: Ref, form: Form) -> Path:
-    """A folder of the run, or one in the working directory that is called after the model."""
+    """Return a folder in the run, or one in the working directory named after the model."""
     if isinstance(ref, LocalRef):
         return ref.path / form if ref.kind == "run" else Path(f"{ref.path.resolve().name}-{form}")
     return Path(f"{ref.repo_id.rpartition('/')[2]}-{form}")

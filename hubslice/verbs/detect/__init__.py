@@ -1,1 +1,1 @@
-"""`hubslice detect`: a detector of adversarial inputs, fitted to clean ones alone."""
+"""`hubslice detect`: a detector of adversarial inputs, fitted to clean ones only."""

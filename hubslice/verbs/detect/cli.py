@@ -1,4 +1,4 @@
-"""`hubslice detect`: inputs that the model decides unlike clean ones."""
+"""`hubslice detect`: find inputs on which a model decides unlike on clean ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hubslice.verbs.detect.params import CheckParams, FitParams
 if TYPE_CHECKING:
     from hubslice.verbs.detect.facts import Detection, Fitted
 
-TOLD = 20  # verdicts that people are shown at the most
+TOLD = 20  # maximum verdicts shown to people
 
 
 def register(app: typer.Typer) -> None:
@@ -43,11 +43,11 @@ def register(app: typer.Typer) -> None:
 
 
 def fit(params: FitParams) -> None:
-    """Learn from clean images how the model decides, so that `check` notices inputs decided otherwise.
+    """Learn from clean images how the model decides, so that `check` recognises inputs decided differently.
 
-    An image's class is the model's answer; labels are not needed. Compared are dynamic slices (which channels the
-    answer rests on) with those of clean images of the same answer and of others, and the margin between the two
-    largest logits. 30 % of the images are held out and set the threshold. No attack is ever seen.
+    An image's class is the model's prediction; labels are not needed. The detector compares dynamic slices (which
+    channels the prediction is based on) with those of clean images with the same and with other predictions, and the
+    margin between the two largest logits. 30 % of the images are held out and set the threshold. No attacks are used.
     """
     from hubslice.verbs.detect.service import detect_fit
 
@@ -59,10 +59,10 @@ def check(
     params: CheckParams,
     gate: Annotated[bool, Option("Exit code 1 where an input is flagged."), Before("device")] = False,
 ) -> None:
-    """Score inputs: how unlike clean ones the model decides on them. Those above the threshold are flagged.
+    """Score how unlike clean ones the model decides on inputs. Inputs above the threshold are flagged.
 
-    Flagged is not proven to be an attack: `fit --fpr` says how many clean inputs are flagged, too. Nor is what passes
-    proven clean. Exit code 0, flagged or not, unless with --gate.
+    A flagged input is not necessarily an attack: `fit --fpr` sets how many clean inputs are flagged too. Nor is an
+    input below the threshold proven clean. The exit code is 0, flagged or not, unless with --gate.
     """
     from hubslice.verbs.detect.service import detect_check
 

@@ -1,4 +1,4 @@
-"""From several measures of oddness to one score, and from clean scores to a threshold."""
+"""Combine several measures of oddness to one score, and compute a threshold from clean scores."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hubslice.core.errors import DetectError
 
 
 def closeness(logits: np.ndarray) -> np.ndarray:
-    """How close the model came to another answer, float64 [N]: second logit minus first, at most 0."""
+    """Return how close the model came to another prediction, float64 [N]: second logit minus first, at most 0."""
     ordered = np.sort(logits.astype(np.float64), axis=1)
     return np.asarray(ordered[:, -2] - ordered[:, -1])
 
 
 def conformal_score(clean: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Fisher's sum of -ln p over the measures, float64 [N].
+    """Return Fisher's sum of -ln p over the measures, float64 [N].
 
-    p is the share of `clean` values of a measure, ascending [V], that are at least as odd as the value found, the
-    input itself counted in. Measures of whatever unit weigh alike.
+    p is the share of `clean` values of a measure, ascending [V], that are at least as odd as the value found, including
+    the input itself. All measures have equal weight, whatever their unit.
     """
     total = np.zeros(len(next(iter(found.values()))))
     for name, values in found.items():
@@ -31,21 +31,21 @@ def conformal_score(clean: Mapping[str, np.ndarray], found: Mapping[str, np.ndar
 
 
 def threshold_for(scores: np.ndarray, rate: float) -> float:
-    """The score above which at most the share `rate` of new clean inputs lies, in expectation.
+    """Return the score above which at most the share `rate` of new clean inputs lies, in expectation.
 
     The conformal quantile: rank ceil((n + 1)(1 - rate)) of n clean scores.
 
     Raises:
-        DetectError: so few scores cannot tell so small a rate.
+        DetectError: there are too few scores for this rate.
     """
     return float(np.sort(scores)[rank_for(len(scores), rate) - 1])
 
 
 def rank_for(count: int, rate: float) -> int:
-    """Which of so many ascending clean scores is the threshold, from 1.
+    """Return which of `count` ascending clean scores is the threshold, from 1.
 
     Raises:
-        DetectError: so few cannot tell so small a rate.
+        DetectError: there are too few for this rate.
     """
     rank = math.ceil((count + 1) * (1 - rate))
     if rank > count:

@@ -1,4 +1,4 @@
-"""The detector: what clean slices look like, how odd a new one is, and from where on it is flagged."""
+"""The detector: clean slices to compare with, a score for a new slice, and a threshold for flagging it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hubslice.verbs.detect.facts import DetectorFacts
 from hubslice.verbs.detect.neighbours import Neighbours
 
 KIND = "detector"
-FEWEST = 20  # clean images of an answer
-HELD_OUT = 0.3  # of the images of each answer: for p-values and the threshold
+FEWEST = 20  # minimum clean images of a prediction
+HELD_OUT = 0.3  # share of the images of each prediction: for p-values and the threshold
 SLICE, MARGIN = "slice", "margin"
 
 
 @dataclass(frozen=True)
 class Detector:
-    """`clean` are ascending values [V] by measure, of images held out; `means` those that slices are traced with."""
+    """`clean` are ascending values [V] by measure, of held-out images; `means` those used for tracing slices."""
 
     neighbours: Neighbours
     clean: Mapping[str, np.ndarray]
@@ -32,11 +32,11 @@ class Detector:
     facts: DetectorFacts
 
     def covers(self, answers: np.ndarray) -> np.ndarray:
-        """Which answers [N] the clean images have shown."""
+        """Return which predictions [N] occurred on clean images."""
         return np.isin(answers, self.neighbours.answers)
 
     def scores(self, vectors: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """Surprise at each input, float64 [N]; NaN where clean images never got its answer."""
+        """Return the score of each input, float64 [N]; NaN if its prediction never occurred on clean images."""
         answers = logits.argmax(axis=1)
         known = self.covers(answers)
         scores = np.full(len(logits), np.nan)
@@ -54,11 +54,11 @@ class Detector:
 
     @classmethod
     def load(cls, path: AnyPath) -> Detector:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             DetectError: there is none.
-            RunError: the file is damaged or something else.
+            RunError: the file is damaged or of another kind.
         """
         path = as_path(path)
         if not path.is_file():
@@ -78,7 +78,7 @@ class Detector:
 def measures(
     neighbours: Neighbours, vectors: np.ndarray, logits: np.ndarray, names: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
-    """Values [N] by measure: how odd the slices are, how close the answers were."""
+    """Return values [N] by measure: how odd the slices are, how close other predictions were."""
     found = {SLICE: neighbours.oddness(vectors, logits.argmax(axis=1))} if SLICE in names else {}
     return found | ({MARGIN: closeness(logits)} if MARGIN in names else {})
 
@@ -86,9 +86,9 @@ def measures(
 def learn(
     vectors: np.ndarray, logits: np.ndarray, rate: float, names: tuple[str, ...], seed: int
 ) -> tuple[Neighbours, dict[str, np.ndarray], float]:
-    """Neighbours, clean values by measure, and the threshold for a false positive rate, from clean inputs alone.
+    """Return neighbours, clean values by measure, and the threshold for a false positive rate, from clean inputs.
 
-    The vectors [N, F] of 70 % of the images of each answer are kept to compare with; the others are held out.
+    The vectors [N, F] of 70 % of the images of each prediction are stored for comparison; the others are held out.
 
     Raises:
         DetectError: too few are held out for the rate.
@@ -102,7 +102,7 @@ def learn(
 
 
 def held_out(answers: np.ndarray, seed: int) -> np.ndarray:
-    """Which inputs are held out, bool [N]: 30 % of those with each answer, drawn with the seed."""
+    """Return which inputs are held out, bool [N]: 30 % of those with each prediction, drawn with the seed."""
     held = np.zeros(len(answers), bool)
     rng = np.random.default_rng(seed)
     for label in np.unique(answers):

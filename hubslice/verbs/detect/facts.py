@@ -1,4 +1,4 @@
-"""A detector of adversarial inputs and its verdicts, as facts."""
+"""A detector of adversarial inputs and its verdicts, as artefacts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hubslice.core.artefact import Artefact
 
 
 class DetectorFacts(Artefact):
-    """What a detector was made from: `answers` counts clean images by the model's answer, `skipped` those left out.
+    """The origin of a detector: `answers` counts clean images by the model's prediction, `skipped` those left out.
 
-    `layers` are those whose slices are compared; `held_out` images set the threshold for the false positive rate
-    `fpr`. `model` is a Hub id, or a path as seen from the detector's folder; `model_hash` is that of the folded graph.
+    `layers` are those whose slices are compared; `held_out` images set the threshold for the false positive rate `fpr`.
+    `model` is a Hub id, or a path relative to the detector's folder; `model_hash` is that of the folded graph.
     """
 
     model: str
@@ -31,7 +31,7 @@ class DetectorFacts(Artefact):
 
 
 class Fitted(DetectorFacts):
-    """A detector as it was just made."""
+    """A detector that was just created."""
 
     threshold: float
     seconds: float
@@ -39,9 +39,10 @@ class Fitted(DetectorFacts):
 
 
 class Verdict(Artefact):
-    """An input: the model's answer with its softmax probability, and how surprising the way to it is.
+    """An input: the model's prediction with its softmax probability, and its score.
 
-    `score` is None where clean images never got this answer: nothing to compare with, hence flagged.
+    `score` is None if the prediction never occurred on clean images: there is nothing to compare with, so it is
+    flagged.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Tell adversarial inputs from clean ones."""
+"""Detect adversarial inputs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @takes(FitParams)
 def detect_fit(params: FitParams, reporter: Reporter) -> Fitted:
-    """Learn a detector of inputs that a model decides unlike clean ones, and write it to the folder `out`.
+    """Fit a detector of inputs on which a model decides unlike on clean ones, and write it to the folder `out`.
 
-    The classes of the images are the model's answers. Compared are slices of `layers` and, but for `slices_only`, the
-    logit margin. At most the share `fpr` of clean inputs is flagged, in expectation.
+    The classes of the images are the model's predictions. The detector compares slices of `layers` and, without
+    `slices_only`, the logit margin. At most the share `fpr` of clean inputs is flagged, in expectation.
 
     Raises:
-        DetectError: an answer has too few images, no such layer, or an impossible `fpr`.
-        DataError: the data are missing, damaged, or of another kind or size.
-        ExplainError: values that are not finite. RuleError: an operator of the model has no rule.
-        ModelError: the model cannot be used. FetchError: the Hub does not give it.
-        InputError: `out` holds something else.
+        DetectError: a class has too few images, no such layer, or an impossible `fpr`.
+        DataError: the data is missing, damaged, or of another kind or size.
+        ExplainError: values are not finite. RuleError: an operator of the model has no rule.
+        ModelError: the model cannot be used. FetchError: it cannot be fetched from the Hub.
+        InputError: `out` contains something else.
     """
     from hubslice.verbs.detect.service import detect_fit as make
 
@@ -33,15 +33,15 @@ def detect_fit(params: FitParams, reporter: Reporter) -> Fitted:
 
 @takes(CheckParams)
 def detect_check(params: CheckParams, reporter: Reporter) -> Detection:
-    """Score inputs by how unlike clean ones the model decides on them.
+    """Score how unlike clean ones the model decides on inputs.
 
-    The folder of a detector knows its model; `fit` is `detect_fit`.
+    The folder of a detector records its model; `fit` is `detect_fit`.
 
     Raises:
-        DetectError: there is no detector, or it is one of another model.
+        DetectError: there is no detector, or it belongs to another model.
         RunError: the detector is damaged.
         DataError: the inputs are missing, damaged, or of another kind or size.
-        ModelError: the model cannot be used. FetchError: the Hub does not give it.
+        ModelError: the model cannot be used. FetchError: it cannot be fetched from the Hub.
     """
     from hubslice.verbs.detect.service import detect_check as make
 

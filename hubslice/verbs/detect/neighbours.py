@@ -1,4 +1,4 @@
-"""Whose slices are like this one: distances to the nearest clean slices of the same answer and of other answers."""
+"""Distances of a slice to the nearest clean slices with the same prediction and with other predictions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NEAREST = 5  # the distance to the fifth nearest is steadier than to the nearest
+NEAREST = 5  # the distance to the fifth nearest is more stable than to the nearest
 CHUNK = 256
 TINY = 1e-6
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Clean vectors, standardised, float32 [M, F], and the model's answer to each, int64 [M]."""
+    """Clean vectors, standardised, float32 [M, F], and the model's prediction for each, int64 [M]."""
 
     vectors: np.ndarray
     answers: np.ndarray
@@ -22,18 +22,18 @@ class Neighbours:
 
     @classmethod
     def of(cls, vectors: np.ndarray, answers: np.ndarray) -> Neighbours:
-        """Learn from vectors [M, F]; columns that never change say nothing and are left at zero."""
+        """Fit to vectors [M, F]; constant columns carry no information and are set to zero."""
         centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = vectors.std(axis=0, dtype=np.float64)
         scale = np.where(spread > TINY, 1 / np.maximum(spread, TINY), 0).astype(np.float32)
         return cls((vectors - centre) * scale, answers.astype(np.int64), centre, scale)
 
     def oddness(self, vectors: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """How much farther the clean slices of the same answer are than those of all others, float64 [N].
+        """Return how much farther the clean slices with the same prediction are than all others, float64 [N].
 
         The logarithm of the ratio of the two distances to the `NEAREST`th nearest: above 0, the input decides like
-        inputs that get another answer. A ratio, since slices of all inputs spread: far from its own class lies an odd
-        shirt, too, but not nearer to coats.
+        inputs with another prediction. A ratio is used because slices of all inputs spread: an unusual shirt is also
+        far from its own class, but not closer to coats.
         """
         found = np.empty(len(vectors))
         own = {int(label): self.answers == label for label in np.unique(self.answers)}

@@ -1,4 +1,4 @@
-"""What `detect fit` and `detect check` are told."""
+"""Parameters of `detect fit` and `detect check`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Shape = Literal["signed", "absolute"]
 
 @dataclass(frozen=True)
 class FitParams(Params):
-    """For which model a detector is made, from what, and how."""
+    """The model of the detector, the data, and how it is fitted."""
 
     model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or a graph made by `convert`.", "MODEL")]
     data: Annotated[
@@ -43,7 +43,7 @@ class FitParams(Params):
 
 @dataclass(frozen=True)
 class CheckParams(Params):
-    """Which inputs of a model are judged, and by which detector."""
+    """The inputs, the model, and the detector that scores them."""
 
     model: Annotated[AnyPath, Argument("The model, or the folder that `fit` wrote.", "MODEL|DETECTOR")]
     inputs: Annotated[

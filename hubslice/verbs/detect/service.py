@@ -1,4 +1,4 @@
-"""Is this input like those that the model was made for? A detector from clean images, and its verdicts."""
+"""Fit a detector to clean images, and check whether inputs are like those that the model was made for."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 DETECTOR, FACTS = "detector.safetensors", "detector.json"
 OURS = {DETECTOR, FACTS}
 THETA = 0.0  # every predecessor counts: see bench/detection
-NAMED = 40  # answers that are too rare, in a message
+NAMED = 40  # maximum rare predictions listed in a message
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Some samples of others, by row."""
+    """Selected samples of others, by row."""
 
     samples: Prepared
     rows: np.ndarray
@@ -45,19 +45,19 @@ class Chosen:
         return len(self.rows)
 
     def batch(self, start: int, stop: int) -> Arrays:
-        """Samples `start` to `stop` of the chosen ones."""
+        """Return samples `start` to `stop` of the selected ones."""
         parts = [self.samples.batch(int(row), int(row) + 1) for row in self.rows[start:stop]]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def detect_fit(params: FitParams, reporter: Reporter) -> Fitted:
-    """Learn a detector and write it."""
+    """Fit a detector and write it."""
     with undisturbed(Path(params.model)):
         return _fit(params, reporter)
 
 
 def detect_check(params: CheckParams, reporter: Reporter) -> Detection:
-    """Judge inputs."""
+    """Score inputs."""
     with undisturbed(Path(params.model)):
         return _check(params, reporter)
 
@@ -88,7 +88,7 @@ def _fit(params: FitParams, reporter: Reporter) -> Fitted:
     network = tail(subject.network, list(chosen))
     rows = np.sort(np.random.default_rng(seed).permutation(len(given))[: params.limit])
     samples = Chosen(Prepared(subject, given), rows)
-    with reporter.track("Ask the model", len(samples), "images") as bar:  # what is too rare, before all that is slow
+    with reporter.track("Ask the model", len(samples), "images") as bar:  # finds rare predictions before all slow work
         answers = answers_of(network, samples, device=where, progress=bar.advance)
         enough = _enough(subject.labels, answers, params.skip_rare)[0]
         rank_for(int(held_out(answers[enough], seed).sum()), fpr)
@@ -205,7 +205,7 @@ def _verdicts(
 
 
 def _layers(subject: Subject, wanted: Sequence[str]) -> dict[str, str]:
-    """Names by operator of the layers whose slices are compared: by default the last before the classifier.
+    """Return names by operator of the layers whose slices are compared: by default the last before the classifier.
 
     Raises:
         DetectError: the model has no such layer.
@@ -226,10 +226,10 @@ def _layers(subject: Subject, wanted: Sequence[str]) -> dict[str, str]:
 def _enough(
     labels: tuple[str, ...], answers: np.ndarray, skip_rare: bool
 ) -> tuple[np.ndarray, dict[str, int], dict[str, int]]:
-    """Rows of answers with enough images, and how many images each answer has, kept and skipped.
+    """Return rows of predictions with enough images, and the number of images of each prediction, kept and skipped.
 
     Raises:
-        DetectError: an answer has too few, or fewer than two answers are left.
+        DetectError: a prediction has too few, or fewer than two predictions are left.
     """
     from hubslice.verbs.detect.detector import FEWEST
 

@@ -1,4 +1,4 @@
-"""Slices one by one, as numbers to learn from: what each channel, or weight, of chosen layers contributed."""
+"""Slices of single inputs as feature vectors: the contribution of each channel, or weight, of chosen layers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hubslice.tracing.op import Op
 from hubslice.tracing.selection import Selection
 from hubslice.tracing.trace import BatchTrace
 
-# signed: for and against cancel; absolute: how often a channel was used at all; synapses: each weight, signed.
+# signed: opposite signs cancel; absolute: how often a channel was used at all; synapses: each weight, signed.
 Shape = Literal["signed", "absolute", "synapses"]
 
 
 def tail(network: Network, layers: Sequence[str]) -> Network:
-    """The network from the earliest of these operators on: what is before them need not be traced, nor averaged."""
+    """Return the network from the earliest of these operators on: earlier ones need neither tracing nor means."""
     ops = network.flow.ops
     first = min(at for at, op in enumerate(ops) if op.name in layers)
     return replace(network, flow=replace(network.flow, ops=ops[first:], earlier=ops[:first]))
@@ -32,7 +32,7 @@ def tail(network: Network, layers: Sequence[str]) -> Network:
 def answers_of(
     network: Network, samples: Samples, *, device: str = "cpu", progress: Callable[[int], None] = lambda done: None
 ) -> np.ndarray:
-    """The number of the largest logit for each sample, int64 [N]: one pass forward, with nothing kept of it.
+    """Return the index of the largest logit for each sample, int64 [N], in a forward pass that keeps nothing else.
 
     Raises:
         ExplainError: the graph cannot run on the samples.
@@ -62,10 +62,10 @@ def trace_each(
     device: str = "cpu",
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Trace each sample back from its answer: logits [N, classes], and float32 vectors [N, F] of these operators.
+    """Trace each sample back from its prediction: logits [N, classes], and float32 vectors [N, F] of these operators.
 
-    Contributions of neurons are summed over positions, F = channels of all layers. Synapses take a pass back for each
-    sample, since the kernels add weights up over a batch; F = weights of all layers.
+    Contributions of neurons are summed over positions, F = channels of all layers. Synapses need a backward pass for
+    each sample, since the kernels sum weights over a batch; F = weights of all layers.
 
     Raises:
         ExplainError: values are not finite, or the graph cannot run on the samples.
@@ -82,7 +82,7 @@ def trace_each(
     def back(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         values = forward(samples.batch(start, stop))
         answers = values[flow.output].reshape(stop - start, -1)
-        # A layer that nothing reached has contributed nothing.
+        # A layer without contributions has zeros.
         found = {name: np.zeros((stop - start, width), np.float32) for name, width in widths.items()}
 
         def watch(name: str, contribution: np.ndarray) -> None:
@@ -110,7 +110,7 @@ def _width(op: Op, channels: int, shape: Shape) -> int:
 
 
 def _summed(contribution: np.ndarray, axis: int, samples: int, shape: Shape) -> np.ndarray:
-    """Contributions of a tensor, summed over all but its samples and channels: float32 [N, C]."""
+    """Sum the contributions of a tensor over everything but its samples and channels: float32 [N, C]."""
     moved = np.moveaxis(contribution, axis, -1)
     each = moved.reshape(samples, -1, moved.shape[-1])
     total: np.ndarray = (np.abs(each) if shape == "absolute" else each).sum(axis=1).astype(np.float32)

@@ -1,1 +1,1 @@
-"""`hubslice diff`: inputs on which two models disagree, and training on them."""
+"""`hubslice diff`: find inputs on which two models disagree, and train on them."""

@@ -1,4 +1,4 @@
-"""`hubslice diff`: inputs on which two models disagree."""
+"""`hubslice diff`: find inputs on which two models disagree."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from hubslice.artefacts.repair import Repair, Standing
     from hubslice.core.rate import Rate
 
-TOLD = 10  # triggers that people are shown at the most
-WORDS = 3  # changes of a text that are told
+TOLD = 10  # maximum triggers shown to people
+WORDS = 3  # changes of a text that are listed
 
 
 def register(app: typer.Typer) -> None:
@@ -44,18 +44,19 @@ def diff(
         float | None, Option("Exit code 1 if more of the seeds have a trigger.", "RATE", min=0, max=1), Before("out")
     ] = None,
 ) -> None:
-    """Search for inputs on which two models answer differently, from seeds on which they agree.
+    """Search for inputs on which two models predict differently, from seeds on which they agree.
 
-    Seeds are mutated (images by noise, blur and single values, texts by characters and words) and both models asked;
-    only their probabilities are used (TriggerFinder, arXiv 2112.02819). Written are triggers.safetensors, an image of
-    them, and deviations.json; of texts triggers.jsonl and gallery.html, which marks what was changed. Seeds on which
-    the models disagree already are counted apart. Without a bound a trigger may not look like its seed.
+    Seeds are mutated (images by noise, blur and single values, texts by characters and words) and evaluated by both
+    models; only their probabilities are used (TriggerFinder, arXiv 2112.02819). The command writes
+    triggers.safetensors, an image of them, and deviations.json; for texts triggers.jsonl and gallery.html, which marks
+    the changes. Seeds on which the models already disagree are counted separately. Without a bound a trigger may not
+    look like its seed.
 
-    A search that was stopped goes on with the seeds that are left when the same command is given again.
+    An interrupted search resumes with the remaining seeds when the same command is repeated.
 
-    With --repair, B (a run, a model folder or a Hub id, no graph) is trained further on a part of the seeds and their
+    With --repair, B (a run, a model folder or a Hub id, not a graph) is trained further on some of the seeds and their
     triggers with A's probabilities, and written as a model folder; weights that are zero stay zero. The other seeds
-    tell what that brought: which triggers are gone, and what a new search finds. --gate judges B as it was.
+    measure the effect: which triggers are gone, and what a new search finds. --gate checks B before the repair.
     """
     from hubslice.verbs.diff.service import diff as search
 

@@ -1,4 +1,4 @@
-"""Seeds divided into those to train on and those held out."""
+"""Divide seeds into those for training and those held out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 
 def fingerprint(image: np.ndarray) -> str:
-    """A hash of the content of an image uint8 [C, H, W]."""
+    """Return a hash of the content of an image uint8 [C, H, W]."""
     return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def to_train_on(images: Sequence[np.ndarray], groups: Sequence[Hashable], share: float, seed: int) -> np.ndarray:
-    """Which images uint8 [C, H, W] to train on, bool [n]: about `share` of each group.
+    """Return which images uint8 [C, H, W] to train on, bool [n]: about `share` of each group.
 
-    The seed and an image's content decide, so that images which are there twice come to the same side and their
-    order is of no matter. Of two or more in a group one at least comes to either side; a single one is held out.
+    The choice depends on the seed and an image's content, so that duplicates are on the same side and the order does
+    not matter. Of two or more in a group at least one is on either side; a single one is held out.
     """
     hashes = [fingerprint(image) for image in images]
     chosen: set[str] = set()

@@ -1,4 +1,4 @@
-"""What `diff` does with inputs of each kind: which options are for them, how seeds are read, what is written."""
+"""The parts of `diff` that depend on the kind of inputs: options, reading of seeds, and output."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Kind(ABC):
     """Inputs of one kind."""
 
     places: ClassVar[Places]
-    bound: ClassVar[str]  # options that bound how much they may change
+    bound: ClassVar[str]  # options that bound the change
 
     @abstractmethod
     def own(
         self, search: SearchParams, column: str | None, resize: bool, input_size: int | None
     ) -> dict[str, object | None]:
-        """The values of the options that are for these inputs alone, None where one is not given."""
+        """Return the values of the options for these inputs only, None for options that are not given."""
 
     @abstractmethod
     def seeds(
         self, inputs: str, column: str | None, pair: Pair[Predictor], limit: int, seed: int, reporter: Reporter
     ) -> tuple[Seeds, int]:
-        """At most `limit` of the inputs, drawn, and how many of them a model does not read to the end.
+        """Return at most `limit` of the inputs, drawn, and how many of them a model truncates.
 
         Raises:
             DataError: they cannot be read.
@@ -43,7 +43,7 @@ class Kind(ABC):
 
 
 class OfImages(Kind):
-    """Images: all are read before a model is asked, so that a damaged one costs no search."""
+    """Images: all are read before a model runs, so that a damaged one does not waste a search."""
 
     places = Places(Path("deviations.json"), Path("triggers.safetensors"), Path("gallery.png"))
     bound = "--max-linf or --min-ssim"
@@ -75,7 +75,7 @@ class OfImages(Kind):
 
 
 class OfTexts(Kind):
-    """Texts of a file, a table or a data set."""
+    """Texts of a file, a table or a dataset."""
 
     places = Places(Path("deviations.json"), Path("triggers.jsonl"), Path("gallery.html"))
     bound = "--max-edits"
@@ -104,7 +104,7 @@ OURS = {name for kind in KINDS.values() for name in kind.places.names}
 
 
 def refuse_foreign(many: str, search: SearchParams, column: str | None, resize: bool, input_size: int | None) -> None:
-    """Raise DiffError where an option is for inputs of another kind than the models take."""
+    """Raise DiffError if an option is for another kind of inputs than the models take."""
     for other, kind in KINDS.items():
         for option, value in kind.own(search, column, resize, input_size).items() if other != many else ():
             if value is not None:
@@ -115,5 +115,5 @@ def refuse_foreign(many: str, search: SearchParams, column: str | None, resize: 
 
 
 def _drawn(count: int, limit: int, seed: int) -> np.ndarray:
-    """Numbers of the seeds, int64, in order: all, or as many as wanted."""
+    """Return the indices of the seeds, int64, in order: all, or as many as requested."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:limit])

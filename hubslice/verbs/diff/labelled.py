@@ -1,4 +1,4 @@
-"""Images with known labels, on which to tell what a change of a model cost in accuracy."""
+"""Labelled images for measuring the cost of a change to a model in accuracy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST = 1000  # images
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images uint8 [n, C, H, W] and their labels' places among those compared, int64 [n]."""
+    """Images uint8 [n, C, H, W] and the indices of their labels among those compared, int64 [n]."""
 
     source: str
     images: np.ndarray
@@ -39,10 +39,10 @@ def labelled(
     seed: int,
     reporter: Reporter,
 ) -> Labelled | str:
-    """Labelled images as the first model wants them, but those whose fingerprints are in `without`.
+    """Return labelled images prepared for the first model, without those whose fingerprints are in `without`.
 
-    They are of the second model's test split where that is a run, else of the first one's, else of `inputs`; at most
-    1,000, drawn. Where there are none the reason is given instead.
+    They are from the second model's test split if that is a run, else from the first one's, else from `inputs`; at most
+    1,000, drawn. If there are none the reason is returned instead.
     """
     why = f"{inputs} has no labels that the models know"
     for text, places in ((models[1], pair.shared.b), (models[0], pair.shared.a)):
@@ -50,11 +50,11 @@ def labelled(
         if isinstance(ref, LocalRef) and ref.kind == "run":
             try:
                 return _kept(f"test split of {text}", *_of_run(ref.path, places, pair, seed), without)
-            except HubsliceError as error:  # a run is of use without its data, too
+            except HubsliceError as error:  # a run can be used without its data
                 why = f"the test split of {text} cannot be read: {error.headline}"
     try:
         found = _of_inputs(inputs, pair, seed, reporter)
-    except HubsliceError as error:  # what was searched could be read, other rows cannot
+    except HubsliceError as error:  # the searched inputs could be read, other rows cannot
         return error.headline
     return why if found is None else _kept(inputs, *found, without)
 
@@ -79,7 +79,7 @@ def _of_run(path: Path, places: np.ndarray, pair: Pair[ImagePredictor], seed: in
 def _of_inputs(
     inputs: str, pair: Pair[ImagePredictor], seed: int, reporter: Reporter
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Images and places, or None where there are no labels, or such that the models do not have."""
+    """Return images and indices, or None if there are no labels, or the models do not have them."""
     from hubslice.task.table import Table
     from hubslice.task.user_inputs import open_data
 

@@ -1,4 +1,4 @@
-"""What `diff` is told."""
+"""Parameters of `diff`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _share(text: str) -> float:
 
 @dataclass(frozen=True)
 class DiffParams(Params):
-    """Which models are compared, from which inputs, and how a search and a repair go about it."""
+    """The models, the inputs, and the settings of search and repair."""
 
     a: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or an ONNX file.", "A")]
     b: Annotated[AnyPath, Argument("The model to compare it with, of the same labels.", "B")]

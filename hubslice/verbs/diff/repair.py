@@ -1,4 +1,4 @@
-"""A model trained further where it deviates from another, and what that brought on seeds that it was not trained on."""
+"""Train a model further where it deviates from another, and measure the effect on held-out seeds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
 
 FACTS = "repair.json"
-OTHERWISE = {  # what else to make where a graph is no good, by its form
+OTHERWISE = {  # alternatives to an unsuitable graph, by its form
     "int8": "int8 with more images (--samples), or --dynamic",
     "fp16": "onnx",
     "onnx": "fp16",
@@ -44,7 +44,7 @@ OURS = {"config.json", "preprocessor_config.json", SHAPES, WEIGHTS, FACTS}
 
 @dataclass(frozen=True)
 class Wanted:
-    """A repair that is asked for: how, and the folder that the repaired model goes to."""
+    """A requested repair: its parameters, and the folder for the repaired model."""
 
     params: RepairParams
     folder: Path
@@ -52,7 +52,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Searched:
-    """A search that is over: between which models, from which seeds, and what came of each."""
+    """A finished search: its models, its seeds, and their outcomes."""
 
     names: tuple[str, str]
     pair: Pair[ImagePredictor]
@@ -63,7 +63,7 @@ class Searched:
     device: str
 
     def of(self, rows: np.ndarray) -> Searched:
-        """The same of some seeds alone."""
+        """Return the search restricted to some seeds."""
         names = tuple(self.seeds.names[row] for row in rows)
         seeds = Seeds(self.seeds.source, names, [self.seeds.inputs[row] for row in rows])
         outcomes = {at: self.outcomes[int(row)] for at, row in enumerate(rows)}
@@ -71,7 +71,7 @@ class Searched:
 
     @property
     def standing(self) -> Standing:
-        """What was found, in numbers."""
+        """The results as numbers."""
         facts = facts_of(self.pair, self.models, self.seeds, self.search, self.outcomes, self.device)
         return Standing(found=facts.found, median_queries=facts.median_queries, disagreed=facts.disagreed)
 
@@ -79,12 +79,12 @@ class Searched:
 def open_student(
     a: str, b: str, inputs: str, folder: Path, results: Path, input_size: int | None, reporter: Reporter
 ) -> Model:
-    """The model to repair, `b`; what stands in the way is told before anything is searched.
+    """Open the model to repair, `b`; obstacles are reported before anything is searched.
 
     Raises:
-        DiffError: `b` is a graph, or no model of images.
-        InputError: the repaired model would take the place of something else.
-        ModelError: `b` cannot be used. FetchError: the Hub does not give it.
+        DiffError: `b` is a graph, or not an image model.
+        InputError: the repaired model would replace something else.
+        ModelError: `b` cannot be used. FetchError: it cannot be fetched from the Hub.
     """
     from hubslice.models.opening import OpenedGraph, open_model
 
@@ -105,7 +105,7 @@ def open_student(
 
 
 def _is_a_graph(a: str, b: str, inputs: str, folder: Path) -> DiffError:
-    """Name the model that the graph was made of where it lies in that one's folder, as `convert` puts it."""
+    """Return the error for a graph; names the model it was made from if that contains it, as after `convert`."""
     home = next((place for place in list(Path(b).parents)[:2] if _holds_a_model(place)), None)
     form = name if (name := Path(b).parent.name) in OTHERWISE else "onnx"
     why = f"{b} is an ONNX graph, whose weights cannot be trained"
@@ -130,7 +130,7 @@ def _holds_a_model(folder: Path) -> bool:
 
 
 def check_labels(pair: Pair[ImagePredictor]) -> None:
-    """Make sure that the first model's answers say for every class of the second what it should give.
+    """Check that the first model's outputs determine a target for every class of the second.
 
     Raises:
         DiffError: they do not.
@@ -159,10 +159,10 @@ def repair(
     lanes: int,
     reporter: Reporter,
 ) -> Repair:
-    """Train `model`, the second one of a search that found triggers, search again, and write it with what came out.
+    """Train `model`, the second one of a search that found triggers, search again, and write it with the results.
 
-    `reopen` opens the pair with the repaired model in the folder that it is given; all numbers are of that saved model.
-    `finished` keeps what the new search has done.
+    `reopen` opens the pair with the repaired model in the given folder; all numbers are for that saved model.
+    `finished` stores the progress of the new search.
 
     Raises:
         DiffError: there are too few triggers, or training ended in values that are not finite.
@@ -206,7 +206,7 @@ def repair(
 
 
 def _divided(done: Searched, params: RepairParams) -> tuple[Searched, Searched]:
-    """The seeds to train on and those held out, each with its outcomes."""
+    """Return the seeds to train on and those held out, each with its outcomes."""
     from hubslice.verbs.diff.division import to_train_on
 
     triggered = [done.outcomes[at][0].state == "found" for at in range(len(done.seeds.names))]
@@ -223,13 +223,13 @@ def _divided(done: Searched, params: RepairParams) -> tuple[Searched, Searched]:
 
 
 def _triggers(searched: Searched) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Triggers uint8 [C, H, W], each with the first model's answer to it."""
+    """Return triggers uint8 [C, H, W], each with the first model's answer."""
     outcomes = [searched.outcomes[at][0] for at in range(len(searched.seeds.names))]
     return [(found.trigger, found.answers.a) for found in outcomes if found.trigger is not None and found.answers]
 
 
 def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporter) -> tuple[tuple[float, ...], int]:
-    """The loss in every epoch and how many weights were held at zero."""
+    """Return the loss in every epoch and how many weights were held at zero."""
     import torch
 
     from hubslice.artefacts.slice import Slice
@@ -265,7 +265,7 @@ def _train(model: Model, part: Searched, params: RepairParams, reporter: Reporte
 
 
 def _gone(pair: Pair[ImagePredictor], searched: Searched) -> Rate:
-    """Triggers on which both models agree now, asked about alone as when they were counted."""
+    """Count triggers on which both models now agree, evaluated alone as when they were counted."""
     triggers = _triggers(searched)
     answers = replace(pair, chunk=1).ask(np.stack([image for image, _ in triggers]))
     return Rate(hits=sum(not answer.differ for answer in answers), total=len(answers))
@@ -274,7 +274,7 @@ def _gone(pair: Pair[ImagePredictor], searched: Searched) -> Rate:
 def _accuracy(
     done: Searched, repaired: Pair[ImagePredictor], trained: set[str], reporter: Reporter
 ) -> tuple[Accuracy | None, str | None]:
-    """What it cost on labelled images, or why that is not known."""
+    """Return the accuracy on labelled images, or why it is unknown."""
     found = labelled(done.names, done.seeds.source, done.pair, trained, done.search.seed, reporter)
     if isinstance(found, str):
         return None, found

@@ -1,4 +1,4 @@
-"""On which inputs do two models disagree? A search from given seeds, resumable, and its results in a folder."""
+"""Search from given seeds for inputs on which two models disagree; resumable, with results in a folder."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
-UNFINISHED = ".unfinished"  # ends the name of the folder beside the result that keeps outcomes until all are there
+UNFINISHED = ".unfinished"  # suffix of the folder beside the result that stores outcomes until all are there
 
 
 def diff(params: DiffParams, reporter: Reporter) -> Deviations:
-    """Search for inputs on which models deviate, and repair the second one where that is wanted."""
+    """Search for inputs on which models deviate, and repair the second one if requested."""
     with undisturbed(Path(params.a), Path(params.b)):
         return _search(params, search_params(params), repair_params(params), reporter)
 
@@ -120,10 +120,10 @@ def _search(params: DiffParams, search: SearchParams, mend: Wanted | None, repor
 
 
 def search_params(params: DiffParams) -> SearchParams:
-    """How is searched, checked.
+    """Return the search parameters, validated.
 
     Raises:
-        DiffError: an option makes no sense.
+        DiffError: an option is invalid.
     """
     if params.budget == 0:
         raise DiffError("with a budget of 0 the models are asked nothing", hint="give --budget 2000 or so for a seed")
@@ -132,10 +132,10 @@ def search_params(params: DiffParams) -> SearchParams:
 
 
 def repair_params(params: DiffParams) -> Wanted | None:
-    """The repair that is wanted, checked.
+    """Return the requested repair, validated.
 
     Raises:
-        DiffError: an option makes no sense, or there is one and no repair.
+        DiffError: an option is invalid, or given without a repair.
     """
     from hubslice.verbs.diff.repair import Wanted
 

@@ -1,1 +1,1 @@
-"""`hubslice doctor`: whether this machine has what a run needs."""
+"""`hubslice doctor`: check that this machine has what a run needs."""

@@ -1,4 +1,4 @@
-"""What `hubslice doctor` looks at: each check gives one or more findings and never raises."""
+"""The checks of `hubslice doctor`: each returns one or more findings and never raises."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; `hint` says what mends it."""
+    """One line of the report; `hint` says how to fix it."""
 
     name: str
     state: State
@@ -46,7 +46,7 @@ def examine() -> Iterable[Finding]:
             yield from check()
         except HubsliceError as error:
             yield Finding(name, "fail", error.headline, error.hint or "")
-        except Exception as error:  # a broken installation raises anything; that is the finding
+        except Exception as error:  # a broken installation may raise anything; that is the finding
             yield Finding(name, "fail", f"{type(error).__name__}: {first_line(error)}", "reinstall hubslice")
 
 
@@ -76,7 +76,7 @@ def _packages() -> Iterable[Finding]:
 
 def _torch() -> Iterable[Finding]:
     import torch
-    import torchvision  # raises where its build does not match torch's
+    import torchvision  # raises if its build does not match torch's
 
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     where = f"CUDA {torch.version.cuda}: {', '.join(names)}" if names else f"CPU, {torch.get_num_threads()} threads"

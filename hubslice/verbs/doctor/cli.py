@@ -1,4 +1,4 @@
-"""`hubslice doctor`: whether this machine has what a run needs."""
+"""`hubslice doctor`: check that this machine has what a run needs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Check packages, devices, the Hub, your token's rights, disk and memory.
+    """Check packages, devices, the Hub, your token's rights, disk space and memory.
 
-    Ends with exit code 1 where something must be mended first. Never prints the token.
+    Exits with code 1 if something must be fixed first. Never prints the token.
     """
     findings = tuple(examine())
     if out.mode == "quiet":

@@ -1,1 +1,1 @@
-"""`hubslice execution` and `hubslice patterns`: which model runs, by the order and durations of its operators."""
+"""`hubslice execution` and `hubslice patterns`: identify a model by the order and durations of its operators."""

@@ -1,4 +1,4 @@
-"""`hubslice execution` and `hubslice patterns`: what operators give away while a model runs."""
+"""`hubslice execution` and `hubslice patterns`: what operators reveal while a model runs."""
 
 from __future__ import annotations
 
@@ -42,11 +42,12 @@ def register(app: typer.Typer) -> None:
 
 
 def execution(params: ExecutionParams) -> None:
-    """Say which known model, exporter and software a model runs like.
+    """Identify the known model, exporter and software that a model runs like.
 
-    Recorded are the operators of repeated inferences, by the profilers of PyTorch and ONNX Runtime. Two attackers are
-    told apart: one who sees names and durations, and one who sees durations alone. Distances are in deviations of
-    repeated runs; the margin is how much further the next architecture is. Models of one architecture run alike.
+    The command records the operators of repeated inferences with the profilers of PyTorch and ONNX Runtime. It
+    distinguishes two attackers: one who sees names and durations, and one who sees only durations. Distances are in
+    deviations of repeated runs; the margin is how much further the next architecture is. Models of one architecture run
+    alike.
     """
     from hubslice.verbs.execution.service import execution as find
 
@@ -56,7 +57,7 @@ def execution(params: ExecutionParams) -> None:
 
 
 def patterns(params: PatternsParams) -> None:
-    """Record execution patterns of known models for `hubslice execution MODEL --store FILE`, on this machine."""
+    """Record execution patterns of known models on this machine, for `hubslice execution MODEL --store FILE`."""
     from hubslice.verbs.execution.service import record_patterns
 
     found = record_patterns(params, out.progress())

@@ -1,4 +1,4 @@
-"""A model as a graph by each of the exporters whose marks are to be told apart."""
+"""Export a model with each of the exporters that are to be distinguished."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hubslice.models.calling import Call, eval_mode
 
 
 def export_script(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
-    """Write the graph that torch's older exporter makes of the module, with a free batch axis.
+    """Write the graph of torch's older exporter, with a dynamic batch axis.
 
     Raises:
-        ExportError: it cannot.
+        ExportError: the export fails.
     """
     axes = {name: {0: BATCH} for name in (*inputs, OUTPUT)}
     with eval_mode(module), quiet():
@@ -32,7 +32,7 @@ def export_script(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -
                 output_names=[OUTPUT],
                 dynamic_axes=axes,
             )
-        except Exception as error:  # torch documents no closed set of errors here
+        except Exception as error:  # torch does not document which errors it raises here
             raise ExportError(
                 f"{type(module).__name__} cannot be exported by TorchScript: {first_line(error)[:200]}",
                 hint="leave that exporter's stacks out: --stack",

@@ -1,4 +1,4 @@
-"""What the execution pattern of a model says of it, as facts."""
+"""What the execution pattern of a model reveals, as artefacts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Sight = Literal["names", "durations"]
 
 
 class Settings(Artefact):
-    """What else than model and stack decides a pattern: inputs [N, ...] by name, threads, device."""
+    """Settings besides model and stack that affect a pattern: inputs [N, ...] by name, threads, device."""
 
     inputs: dict[str, tuple[int, ...]]
     threads: int
@@ -18,14 +18,14 @@ class Settings(Artefact):
 
 
 class Site(Artefact):
-    """The machine and software that patterns were recorded on; durations of another one are others."""
+    """The machine and software that patterns were recorded on; durations differ on others."""
 
     processor: str
     cores: int
     software: dict[str, str]
 
     def differences(self, other: Site) -> tuple[str, ...]:
-        """What is not the same, in words: what the other has, and what this one."""
+        """Describe the differences: what the other has, and what this one has."""
         mine, theirs = self._flat(), other._flat()
         names = dict.fromkeys((*mine, *theirs))
         return tuple(
@@ -39,9 +39,9 @@ class Site(Artefact):
 
 
 class Match(Artefact):
-    """A known pattern beside what was seen: distances in deviations of repeated runs; 1 is the noise among these.
+    """A known pattern compared with the observed one: distances in deviations of repeated runs; 1 is the noise level.
 
-    `votes` counts the runs that have it as their nearest.
+    `votes` counts the runs that are closest to it.
     """
 
     model: str
@@ -52,10 +52,10 @@ class Match(Artefact):
 
 
 class Guess(Artefact):
-    """What an attacker concludes who sees names and durations, or durations alone; `matches` are ranked.
+    """The conclusion of an attacker who sees names and durations, or only durations; `matches` are ranked.
 
-    `margin` is the distance of the nearest pattern of another architecture over that of the nearest of all; None where
-    only one architecture is known. `familiar`: the distance is one that runs of a known model have.
+    `margin` is the distance of the closest pattern of another architecture over that of the closest of all; None if
+    only one architecture is known. `familiar`: the distance is typical of runs of a known model.
     """
 
     sight: Sight
@@ -65,12 +65,12 @@ class Guess(Artefact):
 
     @property
     def best(self) -> Match:
-        """The nearest known pattern."""
+        """The closest known pattern."""
         return self.matches[0]
 
 
 class Observation(Artefact):
-    """The model on one stack: events and milliseconds that its runs have in common, and what they give away."""
+    """The model on one stack: events and milliseconds that its runs have in common, and what they reveal."""
 
     stack: str
     settings: Settings
@@ -82,10 +82,10 @@ class Observation(Artefact):
 
 
 class Execution(Artefact):
-    """A model's patterns beside known ones, all stacks that could be recorded; `skipped`: why others could not.
+    """A model's patterns compared with known ones, on all stacks that could be recorded.
 
-    `elsewhere` is how the machine that the known patterns come from differs from this one. `others` are models that
-    could not be recorded to compare with.
+    `skipped`: why other stacks could not. `elsewhere` is how the machine of the known patterns differs from this one.
+    `others` are models that could not be recorded for comparison.
     """
 
     model: str
@@ -100,7 +100,7 @@ class Execution(Artefact):
 
     @property
     def resembles(self) -> str | None:
-        """The architecture that durations alone name on most stacks, if they name a familiar one."""
+        """The architecture that durations alone indicate on most stacks, if it is a familiar one."""
         named = [guess.best.architecture for seen in self.observations for guess in seen.guesses if _told(guess)]
         return max(dict.fromkeys(named), key=named.count, default=None)
 
@@ -110,7 +110,7 @@ def _told(guess: Guess) -> bool:
 
 
 class Recorded(Artefact):
-    """A store of patterns as it was just made."""
+    """A store of patterns that was just created."""
 
     file: str
     patterns: tuple[str, ...]

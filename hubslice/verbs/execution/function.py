@@ -1,4 +1,4 @@
-"""Tell a model by the operators that run."""
+"""Identify a model by the operators that run."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 @takes(ExecutionParams)
 def execution(params: ExecutionParams, reporter: Reporter) -> Execution:
-    """Run a model under a profiler, and say which known models, exporters and software its operators look like.
+    """Run a model under a profiler, and identify the known models, exporters and software with similar operators.
 
-    The settings of a `store`, which `execution_patterns` wrote, are the usual ones; with neither a store nor models the
-    patterns are only recorded. Stacks that cannot be recorded are left out and named.
+    The settings of a `store`, written by `execution_patterns`, are the defaults; with neither a store nor models the
+    patterns are only recorded. Stacks that cannot be recorded are left out and listed.
 
     Raises:
-        LineageError: both models and a store, a store of another version, too few runs, no such stack, or no stack on
-            which the model runs.
-        ExportError: the same, where its export fails.
+        LineageError: both models and a store, an unsupported version of a store, too few runs, no such stack, or no
+            stack on which the model runs.
+        ExportError: no stack runs the model because its export fails.
         RunError: the store is missing or damaged.
-        ModelError: the model, or all of the others, cannot be used. FetchError: the Hub does not give it.
-        InputError: `out` holds something else.
+        ModelError: the model, or all of the others, cannot be used. FetchError: it cannot be fetched from the Hub.
+        InputError: `out` contains something else.
     """
     from hubslice.verbs.execution.service import execution as find
 
@@ -38,8 +38,8 @@ def execution_patterns(params: PatternsParams, reporter: Reporter) -> Recorded:
 
     Raises:
         LineageError: too few runs, no such stack, or no stack on which any model runs.
-        ModelError: no model can be used. FetchError: the Hub gives none of them.
-        InputError: a name is no model, or `out` is there and no such file.
+        ModelError: no model can be used. FetchError: none of them can be fetched from the Hub.
+        InputError: a name is not a model, or `out` exists and is not such a file.
     """
     from hubslice.verbs.execution.service import record_patterns
 

@@ -1,7 +1,7 @@
-"""Which known pattern a trace is nearest to.
+"""Find the known pattern that is closest to a trace.
 
-A nearest-centroid classifier: of each known pattern what its runs have in common, distances in deviations that single
-runs of known patterns have from that (pooled over all of them), of which no number may have more than a few.
+A nearest-centroid classifier: the centroid is what the runs of a pattern have in common, and distances are in
+deviations that single runs of known patterns have from it (pooled over all of them), clipped for each value.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from hubslice.verbs.execution.facts import Guess, Match, Sight
 from hubslice.verbs.execution.features import BLOCKS, FLOORS, Blocks, pairs, shares, timing, unlike_pairs, unlike_shares
 from hubslice.verbs.execution.trace import Pattern, Trace, combined
 
-FEWEST: Final = 3  # runs of a pattern: fewer have no median that a disturbed one would not move
-FAMILIAR: Final = 2.0  # distance up to which a model is taken for one of the known
-_CAP: Final = 6.0  # deviations that one number may differ by: more says no more
+FEWEST: Final = 3  # runs of a pattern: a median of fewer is affected by a single disturbed one
+FAMILIAR: Final = 2.0  # maximum distance of a familiar model
+_CAP: Final = 6.0  # maximum deviations of one value: more carry no more information
 _TOLD: Final = 10
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is compared of a trace."""
+    """The compared features of a trace."""
 
     blocks: Blocks
     pairs: Counter[tuple[str, str]]
@@ -40,13 +40,13 @@ class _Centre:
 
 
 class Identifier:
-    """Tells traces apart by patterns that are known."""
+    """Identifies traces by known patterns."""
 
     def __init__(self, known: Sequence[Pattern]) -> None:
-        """Learn what is known.
+        """Fit to the known patterns.
 
         Raises:
-            LineageError: nothing is, or a pattern has too few runs.
+            LineageError: there are none, or a pattern has too few runs.
         """
         if not known:
             raise LineageError("no pattern is known", hint="`hubslice patterns MODEL ... --out FILE`")
@@ -56,7 +56,7 @@ class Identifier:
         self.scales = _scales(self.centres)
 
     def distances(self, trace: Trace, sight: Sight) -> np.ndarray:
-        """How far the trace is from each known pattern: float64 [patterns], the root mean square over blocks."""
+        """Return the trace's distance to each known pattern: float64 [patterns], the root mean square over blocks."""
         own = _seen(trace)
         found = np.zeros((len(self.centres), len(BLOCKS[sight])))
         for row, centre in enumerate(self.centres):
@@ -67,7 +67,7 @@ class Identifier:
         return distances
 
     def guess(self, traces: Sequence[Trace], sight: Sight) -> Guess:
-        """What repeated runs of one model say together, by what they have in common, and how each of them votes."""
+        """Identify repeated runs of one model together, by what they have in common, with a vote of each."""
         votes = Counter(int(self.distances(trace, sight).argmin()) for trace in traces)
         together = self.distances(combined(traces), sight)
         order = np.argsort(together, kind="stable")
@@ -92,10 +92,10 @@ class Identifier:
 
 
 def check_runs(count: int) -> None:
-    """Nothing where so many runs make a pattern.
+    """Check that there are enough runs for a pattern.
 
     Raises:
-        LineageError: they are too few.
+        LineageError: there are too few.
     """
     if count < FEWEST:
         raise LineageError(
@@ -121,10 +121,10 @@ def _apart(one: _Seen, other: _Seen, block: str) -> np.ndarray:
 
 
 def _scales(centres: Sequence[_Centre]) -> Blocks:
-    """How far single runs are from their pattern, as a standard deviation for each number, at least its floor."""
+    """Return the deviation of single runs from their pattern, as a standard deviation per value, at least its floor."""
     runs = [(_seen(trace), centre.seen) for centre in centres for trace in centre.pattern.traces]
     return {
-        # 1.4826 medians of the absolute deviation are the standard deviation of a normal distribution.
+        # 1.4826 times the median absolute deviation is the standard deviation of a normal distribution.
         block: np.maximum(1.4826 * np.median([_apart(*pair, block) for pair in runs], axis=0), floor)
         for block, floor in FLOORS.items()
     }

@@ -1,4 +1,4 @@
-"""What `execution` and `patterns` are told."""
+"""Parameters of `execution` and `patterns`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ InputSize = Annotated[int | None, Option("Side of the input.", "PIXELS", min=8, 
 
 @dataclass(frozen=True)
 class ExecutionParams(Params):
-    """Which model is recorded, how, and with what it is compared."""
+    """The model, how it is recorded, and what it is compared with."""
 
     model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or an ONNX file as it is.", "MODEL")]
     against: Annotated[Sequence[AnyPath], Option("Known models, recorded here in the same way.", "ID|FOLDER ...")] = ()
@@ -48,7 +48,7 @@ class ExecutionParams(Params):
 
 @dataclass(frozen=True)
 class PatternsParams(Params):
-    """Which models are recorded, how, and where their patterns are kept."""
+    """The models, how they are recorded, and where their patterns are stored."""
 
     models: Annotated[
         Sequence[AnyPath], Argument("Models; a folder of models stands for all of them.", "ID|FOLDER ...")

@@ -1,4 +1,4 @@
-"""Recording what ONNX Runtime runs, by the profile that it writes of a session."""
+"""Record the operators that ONNX Runtime runs, from a session's profile."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NODE = "_kernel_time"
 def record_ort(
     graph: Path, feeds: Mapping[str, np.ndarray], runs: int, *, level: Level, threads: int, device: str
 ) -> tuple[Trace, ...]:
-    """One trace a run of the graph: its nodes by operator, in whole microseconds, which is how they are noted.
+    """Return one trace per run of the graph: its nodes by operator, in whole microseconds, as they are recorded.
 
-    Names of nodes are left aside: they are the exporter's, and would tell everything. On a GPU the times are those of
-    launching kernels.
+    Names of nodes are ignored: they come from the exporter, and would reveal everything. On a GPU the times are those
+    of launching kernels.
 
     Raises:
         LineageError: ONNX Runtime cannot run the graph on these inputs.
@@ -39,7 +39,7 @@ def record_ort(
             for _ in range(WARM_UP + runs):
                 session.runtime.run(None, dict(feeds))
             events = json.loads(Path(session.runtime.end_profiling()).read_text())
-        except Exception as error:  # ONNX Runtime documents no closed set of errors
+        except Exception as error:  # ONNX Runtime does not document which errors it raises
             if isinstance(error, HubsliceError) or machine_fault(error) is not None:
                 raise
             raise _unusable(graph, error) from error
@@ -54,7 +54,7 @@ def _unusable(graph: Path, error: Exception) -> LineageError:
 
 
 def _runs(events: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """The nodes of each run; a run is noted after its nodes."""
+    """Return the nodes of each run; a run is recorded after its nodes."""
     found: list[list[Mapping[str, Any]]] = [[]]
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_NODE):

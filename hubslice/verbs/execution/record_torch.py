@@ -1,4 +1,4 @@
-"""Recording what PyTorch runs, eagerly or compiled."""
+"""Record the operators that PyTorch runs, eager or compiled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hubslice.graph.export import quiet
 from hubslice.models.calling import Call, eval_mode
 from hubslice.verbs.execution.trace import Trace
 
-WARM_UP = 3  # calls before anything is recorded: caches, code that is made at the first call
+WARM_UP = 3  # calls before recording: caches, code generated in the first call
 _MARK = "hubslice: one inference"
 _KERNEL = re.compile(r"(cpp|triton)_")
 _LONGEST = np.iinfo(np.uint32).max
@@ -28,15 +28,15 @@ _LONGEST = np.iinfo(np.uint32).max
 def record_torch(
     module: nn.Module, inputs: Mapping[str, Tensor], runs: int, *, compiled: bool, threads: int
 ) -> tuple[Trace, ...]:
-    """One trace a run of the module in eval mode, on the device that module and inputs are on.
+    """Return one trace per run of the module in eval mode, on the device of module and inputs.
 
-    On the CPU events are the outermost operators, and of compiled models the fused loops between them; on a GPU its
-    kernels. Names of fused loops lose their numbers, which only say how many there are.
+    On the CPU events are the outermost operators and, for compiled models, the fused loops between them; on a GPU its
+    kernels. Names of fused loops lose their numbers, which only count them.
 
     Raises:
         LineageError: the module does not take such inputs, or torch.compile does not work here, or not for this module.
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler else reports on stderr that it starts and stops
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # otherwise the profiler reports its start and stop on stderr
     from torch.profiler import ProfilerActivity, profile, record_function
 
     tensors = tuple(inputs.values())
@@ -69,7 +69,7 @@ def record_torch(
 def _try(call: nn.Module, tensors: tuple[Tensor, ...]) -> None:
     try:
         call(*tensors)
-    except Exception as error:  # whatever a network raises that does not take such inputs
+    except Exception as error:  # a network may raise anything for unsuitable inputs
         if machine_fault(error) is not None:
             raise
         shapes = ", ".join("x".join(map(str, tensor.shape)) for tensor in tensors)
@@ -83,7 +83,7 @@ def _compiled(call: nn.Module, tensors: tuple[Tensor, ...]) -> Any:
     made = torch.compile(call, dynamic=False, options={"cpp.enable_kernel_profile": True})
     try:
         made(*tensors)
-    except Exception as error:  # dynamo and inductor document no closed set of errors
+    except Exception as error:  # dynamo and inductor do not document which errors they raise
         torch.compiler.reset()
         if machine_fault(error) is not None:
             raise
@@ -106,7 +106,7 @@ def _trace(mark: Any, on_device: list[Any] | None) -> Trace:
 
 
 def _operators(event: Any) -> Iterator[Any]:
-    """The outermost operators and fused loops below an event; what only wraps them is looked into."""
+    """Yield the outermost operators and fused loops below an event, descending into wrappers."""
     for child in event.cpu_children:
         if "::" in child.name or _KERNEL.search(child.name):
             yield child

@@ -1,4 +1,4 @@
-"""A model run repeatedly on several stacks of software, and what a profiler sees of it."""
+"""Run a model repeatedly on several software stacks, and record what a profiler sees."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from hubslice.models.base import Model
 
-SEED = 0  # of the inputs, which decide nothing but whether two runs have the same
+SEED = 0  # of the inputs, whose values only have to be the same in all runs
 SOFTWARE = ("torch", "onnxruntime-gpu", "onnxruntime")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is recorded: `runs` inferences on each stack, of `batch` inputs; `input_size` as `load_model` takes it."""
+    """What is recorded: `runs` inferences on each stack, of `batch` inputs; `input_size` as for `load_model`."""
 
     stacks: tuple[Stack, ...]
     runs: int
@@ -50,11 +50,11 @@ class Records:
 
 
 def record(name: str, model: Model | Path, wanted: Wanted, folder: Path, reporter: Reporter) -> Records:
-    """Record a model, or a graph as it is, on all stacks that take it; graphs are kept in `folder`.
+    """Record a model, or a graph as it is, on all stacks that support it; graphs are written to `folder`.
 
     Raises:
-        InputError: no stack takes it; the reason of the first.
-        GateError: no stack takes it, the first since its export computes something else.
+        InputError: no stack supports it; with the reason of the first.
+        GateError: no stack supports it, the first because its export computes something else.
     """
     patterns: list[Pattern] = []
     skipped: dict[str, str] = {}
@@ -77,7 +77,7 @@ def record(name: str, model: Model | Path, wanted: Wanted, folder: Path, reporte
 
 
 def site(device: str) -> Site:
-    """The machine at hand, which patterns belong to."""
+    """Return this machine's description, which patterns belong to."""
     import psutil
     import torch
 
@@ -122,7 +122,7 @@ def _record_torch(model: Model, stack: Stack, wanted: Wanted) -> tuple[Trace, ..
 
 
 def _graph(model: Model, exporter: Exporter, folder: Path) -> Path:
-    """The model's graph by this exporter; made once."""
+    """Return the model's graph by this exporter; exported once."""
     from hubslice.graph.deployable import write_onnx
     from hubslice.graph.export import export_onnx
     from hubslice.verbs.execution.exporters import export_script
@@ -140,11 +140,11 @@ def _graph(model: Model, exporter: Exporter, folder: Path) -> Path:
 
 
 def _feeds(graph: Path, wanted: Wanted) -> dict[str, np.ndarray]:
-    """Seeded images for a graph's one input.
+    """Return seeded images for a graph's only input.
 
     Raises:
-        ModelError: the graph cannot be opened, or takes no images.
-        InputError: it takes images of any size and nobody says which.
+        ModelError: the graph cannot be opened, or does not take images.
+        InputError: it takes images of any size and none was given.
     """
     import numpy as np
 

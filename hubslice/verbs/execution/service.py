@@ -1,4 +1,4 @@
-"""Which known model, exporter and software does a model run like? By the order and durations of its operators."""
+"""Identify the known model, exporter and software of a model by the order and durations of its operators."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OURS = {FACTS, TABLE, PLOT}
 
 
 def execution(params: ExecutionParams, reporter: Reporter) -> Execution:
-    """Record a model and compare."""
+    """Record a model and compare it."""
     started = time.perf_counter()
     model, store, out = as_text(params.model), as_path(params.store), as_path(params.out)
     against = [as_text(each) for each in params.against]
@@ -76,7 +76,7 @@ def execution(params: ExecutionParams, reporter: Reporter) -> Execution:
 
 
 def record_patterns(params: PatternsParams, reporter: Reporter) -> Recorded:
-    """Record models for later."""
+    """Record models for later comparisons."""
     started = time.perf_counter()
     out = as_path(params.out)
     check_replaceable(out, KIND)
@@ -99,7 +99,7 @@ def record_patterns(params: PatternsParams, reporter: Reporter) -> Recorded:
 
 
 def _wanted(params: ExecutionParams | PatternsParams, known: Sequence[Pattern], usual: tuple[str, ...]) -> Wanted:
-    """How models are run; what is None follows the store, or else the usual: a batch of one on torch's threads."""
+    """Return how models are run; None follows the store, or else the defaults: a batch of one on torch's threads."""
     import torch
 
     check_runs(params.runs)
@@ -159,7 +159,7 @@ def _differences(known: Settings, here: Settings) -> tuple[str, ...]:
 
 
 def _write(found: Execution, mine: Records, known: Sequence[Pattern], folder: Path) -> None:
-    """Facts, a table of the distances and an image of the timelines, as a folder, whole or not at all."""
+    """Write facts, a table of the distances and an image of the timelines as a folder, atomically."""
     from hubslice.card.plot_execution import Timeline, plot_execution
 
     lines: list[Timeline] = []

@@ -1,4 +1,4 @@
-"""The software that models are recorded on: who runs them, how they were exported, how much the runtime optimises."""
+"""The software stacks that models are recorded on: runtime, exporter, and optimisation level."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Exporter = Literal["optimised", "plain", "script"]
 
 @dataclass(frozen=True)
 class Stack:
-    """`exporter` is None where no graph is exported; `level` is ONNX Runtime's, "compiled" or "eager" torch's."""
+    """`exporter` is None if no graph is exported; `level` is ONNX Runtime's, or "compiled" or "eager" for torch."""
 
     name: str
     title: str
@@ -35,11 +35,11 @@ STACKS = {
     )
 }
 USUAL = ("eager", "ort-none", "ort-all")
-OF_GRAPHS = ("ort-none", "ort-all")  # for a graph that comes as a file, whoever exported it
+OF_GRAPHS = ("ort-none", "ort-all")  # for a graph given as a file, whatever its exporter
 
 
 def stacks_named(names: Iterable[str]) -> tuple[Stack, ...]:
-    """The stacks of these names, each once.
+    """Return the stacks of these names, without duplicates.
 
     Raises:
         LineageError: there is no such stack.

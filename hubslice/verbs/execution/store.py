@@ -1,4 +1,4 @@
-"""Patterns on disk: names and durations of every run, as they were recorded."""
+"""Store patterns on disk: recorded names and durations of every run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hubslice.verbs.execution.facts import Settings, Site
 from hubslice.verbs.execution.trace import Pattern, Trace
 
 KIND: Final = "pattern store"
-VERSION: Final = 1  # of what counts as an event, and of the file
+VERSION: Final = 1  # of the definition of events, and of the file format
 AGAIN: Final = "make it again with `hubslice patterns MODEL ... --out FILE`"
 
 
 def save_patterns(path: Path, patterns: Sequence[Pattern], site: Site) -> None:
-    """Write patterns and where they were recorded, atomically. Runs of the same order of names share it."""
+    """Write patterns and where they were recorded, atomically. Runs with the same order of names share it."""
     orders = list(dict.fromkeys(trace.names for pattern in patterns for trace in pattern.traces))
     words = sorted({name for order in orders for name in order})
     number = {word: at for at, word in enumerate(words)}
@@ -50,11 +50,11 @@ def save_patterns(path: Path, patterns: Sequence[Pattern], site: Site) -> None:
 
 
 def load_patterns(path: Path) -> tuple[list[Pattern], Site]:
-    """What `save_patterns` wrote.
+    """Read a file that `save_patterns` wrote.
 
     Raises:
-        RunError: the file is missing, damaged, or no store of patterns.
-        LineageError: it is of another version.
+        RunError: the file is missing, damaged, or not a store of patterns.
+        LineageError: its version is not supported.
     """
 
     def build(about: dict[str, Any], tensors: dict[str, np.ndarray]) -> tuple[list[Pattern], Site]:

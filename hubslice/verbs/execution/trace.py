@@ -1,4 +1,4 @@
-"""What a profiler saw of one inference, and what is known of it."""
+"""The recorded operators of an inference, and patterns of repeated inferences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubslice.verbs.execution.facts import Settings
 
 @dataclass(frozen=True)
 class Trace:
-    """The operators of one inference in the order in which they began: their names, and nanoseconds uint32 [events]."""
+    """The operators of one inference by start time: their names, and nanoseconds uint32 [events]."""
 
     names: tuple[str, ...]
     durations: np.ndarray
@@ -24,13 +24,13 @@ class Trace:
 
     @property
     def total(self) -> int:
-        """Nanoseconds within operators."""
+        """Total nanoseconds within operators."""
         return int(self.durations.sum(dtype=np.int64))
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Repeated inferences of a model on a stack, in the order in which they were recorded."""
+    """Repeated inferences of a model on a stack, in recording order."""
 
     model: str
     architecture: str
@@ -40,14 +40,14 @@ class Pattern:
 
     @property
     def typical(self) -> Trace:
-        """What the runs have in common."""
+        """The median of the runs; see `combined`."""
         return combined(self.traces)
 
 
 def combined(traces: Sequence[Trace]) -> Trace:
-    """The order of events that most runs have, and of each event the median duration over these.
+    """Return the order of events of most runs, and for each event the median duration over these.
 
-    A run in which something else had the processor for a moment has one event that is far too long, each run another.
+    A run that was interrupted for a moment has one event that is far too long, a different one in each run.
     """
     names, _ = Counter(trace.names for trace in traces).most_common(1)[0]
     alike = [trace.durations for trace in traces if trace.names == names]

@@ -1,1 +1,1 @@
-"""`hubslice explain`: which neurons and weights decided a model's answer."""
+"""`hubslice explain`: find the neurons and weights that decided a model's prediction."""

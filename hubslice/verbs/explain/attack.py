@@ -1,4 +1,4 @@
-"""What somebody makes of a model without its withheld weights, who retrains the rest on images of their own."""
+"""Simulate an attacker who has a model without its withheld weights and retrains the rest on their own images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hubslice.training.loop import finetune
 from hubslice.training.predict import predict
 from hubslice.verbs.explain.facts import Answered, Attack
 
-IMAGES, TESTED = 1000, 2000  # at the most, to train on and to judge with
+IMAGES, TESTED = 1000, 2000  # maximum images for training and for testing
 EPOCHS = 2
 TRAINING = {
     "epochs": EPOCHS,
@@ -37,14 +37,14 @@ TRAINING = {
 
 
 class Attacker:
-    """Labelled images in somebody else's hands, of labels that the model knows."""
+    """An attacker's labelled images, with labels of the model."""
 
     def __init__(self, model: Model, labels: Sequence[str], data: str) -> None:
         """Open the images: a path or a Hub id, as `data.path` in a recipe. `labels` are the model's.
 
         Raises:
-            DataError: the data are missing or damaged, or have a label that the model does not know.
-            FetchError: the Hub does not give them.
+            DataError: the data is missing or damaged, or has a label that the model does not have.
+            FetchError: it cannot be fetched from the Hub.
         """
         check_data(data, Path.cwd())
         params = DataParams(path=data, transparency=model.image_preprocessing.shown)
@@ -63,9 +63,9 @@ class Attacker:
         )
 
     def attack(self, kept: Slice, protected: Sequence[int], device: torch.device, reporter: Reporter) -> Attack:
-        """Retrain the model with the weights outside `kept` at zero; `protected` are the labels to be kept from it.
+        """Retrain the model with the weights outside `kept` at zero; `protected` are the labels to protect.
 
-        Beside it stands the same attack where as many random weights of each layer are withheld.
+        For comparison, the same attack is run with as many random weights of each layer withheld.
         """
         public, chance = copy.deepcopy(self.model), copy.deepcopy(self.model)
         mask_weights(public, kept)
@@ -107,7 +107,7 @@ class Attacker:
 
 
 def _renamed(split: Split, place: np.ndarray) -> Split:
-    """The split with the model's numbers for its labels."""
+    """Return the split with the model's indices for its labels."""
     return Split(split.table, split.rows, place[split.targets])
 
 

@@ -1,4 +1,4 @@
-"""`hubslice explain`: what in a model decided its answer."""
+"""`hubslice explain`: find what in a model decided its prediction."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(params: ExplainParams) -> None:
-    """Find the neurons and weights that decided an answer, and draw where they look.
+    """Find the neurons and weights that decided a prediction, and draw where they look.
 
-    From the answer back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
-    their mean moved it (NNSlicer, FSE 2020). Written are the votes of all neurons and weights (slice.safetensors),
-    facts by layer (explanation.json), an image, and an HTML page that needs no network.
+    From the output back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
+    their mean changed it (NNSlicer, FSE 2020). The command writes the votes of all neurons and weights
+    (slice.safetensors), facts by layer (explanation.json), an image, and a self-contained HTML page.
 
     With --protect, protected.safetensors is a slice whose relevant weights may be public; those outside it, which
-    decided most for the inputs, are to be withheld. --public writes the model without them into the folder public.
-    --attack retrains it and tells its accuracy, beside the same with as many random weights withheld.
+    decided most for the inputs, should be withheld. --public writes the model without them into the folder public.
+    --attack retrains it and reports its accuracy, beside that of the same attack with as many random weights withheld.
 
-    Without --data the inputs are compared with themselves and blank images in the mean colour; give images of the
-    kind that the model is used on for what is special about these.
+    Without --data the inputs are compared with themselves and with blank images in the mean colour; to see what is
+    special about them, give images of the kind that the model is used on.
     """
     from hubslice.verbs.explain.service import explain as make
 

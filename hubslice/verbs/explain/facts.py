@@ -1,4 +1,4 @@
-"""What `hubslice explain` found, as facts: inputs, settings, and what matters in each layer."""
+"""The results of `hubslice explain`, as artefacts: inputs, settings, and what matters in each layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hubslice.core.rate import Rate
 
 
 class ExplainedInput(Artefact):
-    """An input: the model's answer with its softmax probability, and the label that was traced back from."""
+    """An input: the model's prediction with its softmax probability, and the label that was traced back."""
 
     name: str
     answer: str
@@ -20,8 +20,8 @@ class ExplainedInput(Artefact):
 class ChannelShare(Artefact):
     """A channel of a layer: its contribution, and its force, contribution times the size of the deviation.
 
-    Both are summed over positions and inputs; of decisive channels the force for the target alone, of opposing ones
-    what is left against it when both are added.
+    Both are summed over positions and inputs; for decisive channels the force for the target alone, for opposing ones
+    the remaining force against it when both are added.
     """
 
     channel: int
@@ -30,12 +30,12 @@ class ChannelShare(Artefact):
 
 
 def force_words(force: float) -> str:
-    """A force for people: +1,830 or -0.27."""
+    """Format a force for people: +1,830 or -0.27."""
     return signed(force, 2)
 
 
 class LayerFacts(Artefact):
-    """A layer: how much of it took part, and which channels have the most force for the target and against it.
+    """A layer: how much of it was involved, and the channels with the most force for and against the target.
 
     `live_neurons` is the share of (channel, position) with a contribution, over all inputs; `live_synapses` the share
     of weights whose contributions do not cancel.
@@ -53,7 +53,7 @@ class LayerFacts(Artefact):
 
 
 class ProtectedLayer(Artefact):
-    """A layer: how many of its weights are withheld, and which share of all contributions these made."""
+    """A layer: how many of its weights are withheld, and their share of all contributions."""
 
     parameter: str
     weights: int
@@ -69,10 +69,10 @@ class Answered(Artefact):
 
 
 class Attack(Artefact):
-    """What somebody makes of the public weights who retrains them, on so many `images` for so many epochs.
+    """The result of an attacker who retrains the public weights on that many `images` for that many epochs.
 
-    `whole` is the model itself; `before` and `after` the attack what is public; `random` what the same attack makes of
-    it where as many random weights of each layer are withheld. One seed.
+    `whole` is the model itself; `before` and `after` are the public weights before and after the attack; `random` is
+    the result of the same attack with as many random weights of each layer withheld. One seed.
     """
 
     data: str
@@ -96,7 +96,7 @@ class Protection(Artefact):
 
 
 class Explanation(Artefact):
-    """The facts. `mean` says what neurons were compared with, `model_hash` is that of the folded graph."""
+    """All results. `mean` is what neurons were compared with, `model_hash` that of the folded graph."""
 
     model: str
     model_hash: str

@@ -1,4 +1,4 @@
-"""Find the neurons and synapses that decided an answer."""
+"""Find the neurons and synapses that decided a prediction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @takes(ExplainParams)
 def explain(params: ExplainParams, reporter: Reporter) -> Explanation:
-    """Find the neurons and synapses that decided a model's answers, and write them to the folder `out`.
+    """Find the neurons and synapses that decided a model's predictions, and write them to the folder `out`.
 
     Without `data` neurons are compared with their means over the inputs and blank images. `rule` and `theta` are those
     of `hubslice.tracing.selection`. The result does not depend on `workers`.
@@ -24,8 +24,8 @@ def explain(params: ExplainParams, reporter: Reporter) -> Explanation:
         ExplainError: no such label, a profile of another model, or values that are not finite.
         RuleError: an operator of the model has no rule.
         ModelError: the model cannot be used.
-        FetchError: the Hub does not give it.
-        InputError: `out` holds something else.
+        FetchError: it cannot be fetched from the Hub.
+        InputError: `out` contains something else.
     """
     from hubslice.verbs.explain.service import explain as make
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a slice: images are inside, nothing is fetched."""
+"""Render a slice as one self-contained HTML page with embedded images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEMPLATE = "page.html.j2"
 
 
 def write_page(path: Path, subject: Subject, given: UserInputs, traced: Traced, facts: Explanation) -> None:
-    """Write the page of all inputs, or of the first if there are many."""
+    """Write the page of all inputs, or of the first ones if there are many."""
     shown = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     template = page_template("hubslice.verbs.explain", TEMPLATE, image=_image, force=force_words)
     strongest = {
@@ -34,7 +34,7 @@ def write_page(path: Path, subject: Subject, given: UserInputs, traced: Traced, 
 
 
 def _image(image: np.ndarray) -> str:
-    """An image as a data URI."""
+    """Return an image as a data URI."""
     raw = BytesIO()
     Image.fromarray(image).save(raw, "JPEG", quality=85, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(raw.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""What `explain` is told."""
+"""Parameters of `explain`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Neuron = Literal["channel", "element"]
 
 @dataclass(frozen=True)
 class ExplainParams(Params):
-    """Which answers of a model are explained, and how."""
+    """The predictions of a model to explain, and how."""
 
     model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or a graph made by `convert`.", "MODEL")]
     inputs: Annotated[

@@ -1,4 +1,4 @@
-"""One PNG of a slice: where it looks in the first inputs, and which channels of which layers decide."""
+"""Draw a slice as one PNG: where it looks in the first inputs, and the decisive channels by layer."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hubslice.verbs.explain.facts import Explanation
 from hubslice.verbs.explain.views import STAGES, InputView, view
 
 SHOWN = 4  # inputs
-BARS = 5  # channels for and against, in each layer's chart
+BARS = 5  # channels for and against the target, in each layer's chart
 FOR, AGAINST = COLOURS["student"], COLOURS["baseline"]
-SIZE = 8  # points of all but the heading
+SIZE = 8  # points of everything but the heading
 COLUMN = 2.05  # inches
 
 
 def write_plot(path: Path, subject: Subject, given: UserInputs, traced: Traced, facts: Explanation) -> None:
-    """Draw the first inputs, each with its heat by layer, above charts of the channels that decide in those layers."""
+    """Draw the first inputs, each with its heat map by layer, above charts of the decisive channels in those layers."""
     views = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     columns = 2 + STAGES
     with styled():

@@ -1,4 +1,4 @@
-"""The weights worth withholding: of each layer those that took part in the most decisions for the inputs."""
+"""Select the weights to withhold: in each layer those involved in the most decisions for the inputs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def protect(subject: Subject, traced: Traced, share: float) -> tuple[Slice, Protection]:
-    """The public part of a model as a slice, and what is withheld of each layer.
+    """Return the public part of a model as a slice, and what is withheld of each layer.
 
-    Withheld is, of each layer, the classifier included, the fraction `share` with the largest sums of |CONTRIB| over
-    the inputs, of equals the larger weights. In the slice True marks a weight that may be public: what sets weights
-    outside a slice to zero makes the public model of it.
+    Of each layer, including the classifier, the fraction `share` with the largest sums of |CONTRIB| over the inputs is
+    withheld, ties broken by larger weights. In the slice True marks a weight that may be public: setting weights
+    outside a slice to zero gives the public model.
     """
     flow = subject.network.flow
     uses = subject.names.by_parameter(flow, traced.magnitudes)

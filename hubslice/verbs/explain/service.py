@@ -1,4 +1,4 @@
-"""Why a model answers as it does: the dynamic slice of given inputs, as tensors, facts, an image and a page."""
+"""Explain a model's predictions: the dynamic slice of given inputs, as tensors, facts, an image and a page."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ SLICE, MEANS, FACTS, PLOT, PAGE = (
 PROTECTED, PUBLIC = "protected.safetensors", "public"
 ALWAYS = {SLICE, MEANS, FACTS, PLOT, PAGE}
 OURS = {*ALWAYS, PROTECTED, PUBLIC}
-NAMED = 5  # channels of a layer that the facts name for the target, and against it
+NAMED = 5  # channels of a layer listed for and against the target
 
 
 def explain(params: ExplainParams, reporter: Reporter) -> Explanation:
-    """Find what decided the model's answers, and write it."""
+    """Find what decided the model's predictions, and write it."""
     with undisturbed(Path(params.model)):
         return _explain(params, reporter)
 
@@ -74,7 +74,7 @@ def _explain(params: ExplainParams, reporter: Reporter) -> Explanation:
     where = str(place)
     loaded = open_subject(ref, params.input_size, reporter)
     labels = readable(loaded.labels)
-    wanted = None if params.target is None else find_label(labels, params.target)  # what is quickly judged first
+    wanted = None if params.target is None else find_label(labels, params.target)  # cheap checks first
     attacker = _attacker(loaded, labels, attack)
     given = open_given(inputs, loaded.preprocessing)
     profile = _profile(data, loaded.preprocessing)
@@ -136,14 +136,14 @@ def _explain(params: ExplainParams, reporter: Reporter) -> Explanation:
 
 
 def _check_there(inputs: Path, data: str | None) -> None:
-    """Raise DataError or InputError where nothing is, before the model is loaded."""
+    """Raise DataError or InputError for missing files, before the model is loaded."""
     from hubslice.task.user_inputs import KINDS, there
 
     there(inputs)
     if data is None:
         return
     check_data(data, Path.cwd())
-    if Path(data).suffix or data.startswith((".", "/", "~")) or data.count("/") != 1:  # else it may be on the Hub
+    if Path(data).suffix or data.startswith((".", "/", "~")) or data.count("/") != 1:  # otherwise it may be on the Hub
         there(Path(data), f"{KINDS}; a data set's Hub id; or means.safetensors of an earlier call")
 
 
@@ -167,7 +167,7 @@ def _attacker(loaded: Opened, labels: tuple[str, ...], data: str | None) -> Atta
 
 
 def _profile(data: str | None, preprocessing: Preprocessing) -> UserInputs | Path | None:
-    """The images of `--data`, here or on the Hub, or the stored profile that it names."""
+    """Return the images of `--data`, local or on the Hub, or the path of a stored profile."""
     from hubslice.task.user_inputs import open_data
 
     if data is None:
@@ -185,13 +185,13 @@ def _means(
     device: str,
     reporter: Reporter,
 ) -> Means:
-    """The profile: a stored one, or the means over `data`, or those over the inputs and the blank image."""
+    """Return the profile: a stored one, or the means over `data`, or those over the inputs and the blank image."""
     from hubslice.tracing.means import Means, take_means
 
     if isinstance(data, Path):
         return Means.load(data, subject.network)
     if data is None:
-        # The inputs' own means alone would leave a single image without any deviation where positions are pooled.
+        # With the inputs' own means alone, a single image would have no deviations where positions are pooled.
         groups = {0: _and_blank(subject, prepared)}
         return take_means(subject.network, groups, neuron=neuron, data="the inputs and blank images", device=device)
     profiled = Prepared(subject, data)
@@ -216,7 +216,7 @@ def _and_blank(subject: Subject, prepared: Prepared) -> Iterable[Arrays]:
 
 
 def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np.ndarray]:
-    """Rows of the data by the class that the model gives them."""
+    """Return rows of the data by the model's predicted class."""
     from hubslice.graph.session import open_session
     from hubslice.tracing.network import run_session
 
@@ -285,7 +285,7 @@ def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts
 
 
 def _shares(channels: np.ndarray, force: np.ndarray) -> tuple[ChannelShare, ...]:
-    """The channels of the largest force, for or against."""
+    """Return the channels with the largest force, for or against."""
     return tuple(
         ChannelShare(channel=int(at), contribution=int(channels[at]), force=float(f"{force[at]:.6g}"))
         for at in np.argsort(-np.abs(force), kind="stable")[:NAMED]

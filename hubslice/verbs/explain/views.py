@@ -1,4 +1,4 @@
-"""Where a slice looks, as images: the input under what layers and channels saw in it."""
+"""Render where a slice looks: the input under heat maps of layers and channels."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from PIL import Image
 from hubslice.tracing.engine import LayerTrace, Traced
 from hubslice.tracing.subject import Subject
 
-STAGES = 5  # layers that are shown, from early to late
+STAGES = 5  # layers shown, from early to late
 PREFIXES = (0, 1, 2, 5)  # tokens before those of the image: class, distillation, registers
-BRIGHT = 99.5  # percentile of a map that is drawn at full strength
-DARK = 25  # percentile of a map below which nothing glows
-SMALLEST = 3  # rows and columns of a map that is worth drawing
-SIDE = 224  # pixels of what is drawn, at least
+BRIGHT = 99.5  # percentile of a map drawn at full strength
+DARK = 25  # percentile of a map below which nothing is drawn
+SMALLEST = 3  # minimum rows and columns of a map that is drawn
+SIDE = 224  # minimum pixels of the drawn image
 
 
 @dataclass(frozen=True)
 class ChannelView:
-    """A channel, its force for this answer, and the input lit up where it looks: uint8 [H, W, 3]."""
+    """A channel, its force for this prediction, and the input highlighted where it looks: uint8 [H, W, 3]."""
 
     channel: int
     force: float
@@ -30,7 +30,7 @@ class ChannelView:
 
 @dataclass(frozen=True)
 class StageView:
-    """A layer: the input under its heat, and its decisive channels."""
+    """A layer: the input under its heat map, and its decisive channels."""
 
     layer: str
     image: np.ndarray
@@ -39,7 +39,7 @@ class StageView:
 
 @dataclass(frozen=True)
 class InputView:
-    """An input: as the model sees it, under the heat of all late layers, what that leaves, and some layers' heat."""
+    """An input: as the model sees it, under the heat map of all late layers, masked by it, and heat maps of layers."""
 
     photo: np.ndarray
     heat: np.ndarray
@@ -48,7 +48,7 @@ class InputView:
 
 
 def view(subject: Subject, pixels: np.ndarray, traced: Traced, at: int) -> InputView:
-    """What to draw of sample `at`, whose pixels [C, H, W] are in [0, 1]."""
+    """Return what to draw for sample `at`, whose pixels [C, H, W] are in [0, 1]."""
     photo = _photo(pixels)
     spatial = {
         op.name: found
@@ -81,7 +81,7 @@ def _channels(photo: np.ndarray, layer: LayerTrace, at: int) -> tuple[ChannelVie
 
 
 def _grid(places: np.ndarray) -> np.ndarray | None:
-    """The map [h, w] of an image, or of the tokens of one; None where there is no such order."""
+    """Return the map [h, w] of an image, or of its tokens; None if they have no spatial order."""
     if places.ndim == 2:
         return places if min(places.shape) >= SMALLEST else None
     if places.ndim != 1:
@@ -94,7 +94,7 @@ def _grid(places: np.ndarray) -> np.ndarray | None:
 
 
 def _photo(pixels: np.ndarray) -> np.ndarray:
-    """The input in RGB, enlarged if it is small: uint8 [H, W, 3]."""
+    """Return the input in RGB, enlarged if it is small: uint8 [H, W, 3]."""
     if len(pixels) != 3:
         pixels = np.repeat(pixels.mean(axis=0, keepdims=True), 3, axis=0)
     image = Image.fromarray((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))
@@ -103,7 +103,7 @@ def _photo(pixels: np.ndarray) -> np.ndarray:
 
 
 def _stretched(grid: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """The map at the photo's size, smooth, in [0, 1]: float32 [H, W]."""
+    """Return the map at the photo's size, smooth, in [0, 1]: float32 [H, W]."""
     size = (photo.shape[1], photo.shape[0])
     smooth = np.asarray(Image.fromarray(grid.astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
     bright = float(np.percentile(smooth, BRIGHT))
@@ -112,7 +112,7 @@ def _stretched(grid: np.ndarray, photo: np.ndarray) -> np.ndarray:
 
 
 def _heat(photo: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """The photo in grey, glowing where the map is strong."""
+    """Return the photo in grey, with a glow where the map is strong."""
     from matplotlib import colormaps
 
     strength = _contrasted(strength)
@@ -122,7 +122,7 @@ def _heat(photo: np.ndarray, strength: np.ndarray) -> np.ndarray:
 
 
 def _contrasted(strength: np.ndarray) -> np.ndarray:
-    """The map from what is dark in it to its brightest, [0, 1]: many late layers respond a little everywhere."""
+    """Stretch the map's contrast to [0, 1], from its dark percentile: many late layers respond slightly everywhere."""
     dark = float(np.percentile(strength, DARK))
     stretched: np.ndarray = np.clip((strength - dark) / max(float(strength.max()) - dark, 1e-9), 0, 1)
     return stretched
@@ -134,7 +134,7 @@ def _grey(photo: np.ndarray) -> np.ndarray:
 
 
 def _lit(photo: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """The photo, faded but where the map is strong."""
+    """Return the photo, faded except where the map is strong."""
     share = np.sqrt(strength)[..., None]
     return _bytes((0.62 + 0.3 * _grey(photo)) * (1 - share) + photo / 255 * share)
 

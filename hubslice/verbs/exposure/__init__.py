@@ -1,1 +1,1 @@
-"""`hubslice exposure`: how much of a student its teacher gives away."""
+"""`hubslice exposure`: measure how much of a student its teacher reveals."""

@@ -1,4 +1,4 @@
-"""`hubslice exposure`: how much of a student its teacher gives away."""
+"""`hubslice exposure`: measure how much of a student its teacher reveals."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def register(app: typer.Typer) -> None:
 
 
 def exposure(params: ExposureParams) -> None:
-    """Measure what somebody who knows the teacher must still obtain of a model to answer as it does.
+    """Measure what an attacker who knows the teacher must still obtain of a model to predict like it.
 
-    Two ways are measured: whole layers from the head backwards, where the others stay the teacher's, and the leading
-    bits of all weights, with the teacher and without it. A run knows its teacher; the same is then measured of its
-    fine-tuned baseline.
+    Two ways are measured: whole layers from the head backwards, with the teacher's for the rest, and the leading bits
+    of all weights, with the teacher and without it. A run knows its teacher; then its fine-tuned baseline is measured
+    as well.
     """
     from hubslice.verbs.exposure.service import exposure as measure
 

@@ -1,4 +1,4 @@
-"""What `exposure` is told."""
+"""Parameters of `exposure`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.core.shared_parameters import Device
 
 @dataclass(frozen=True)
 class ExposureParams(Params):
-    """Which model is measured beside which teacher, and on what."""
+    """The model, its teacher, and the data for the measurement."""
 
     model: Annotated[AnyPath, Argument("A Hub id, a run, or a model folder.", "MODEL")]
     teacher: Annotated[AnyPath | None, Option("A Hub id, a folder or a run; default: the run's own.", "MODEL")]

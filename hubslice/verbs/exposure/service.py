@@ -1,4 +1,4 @@
-"""How much of a student its teacher gives away."""
+"""Measure how much of a student its teacher reveals."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
 
 FACTS, PLOT = "exposure.json", "exposure.png"
-FEW = 0.5  # share of the weights below which a teacher whose names are in doubt is warned of
+FEW = 0.5  # share of the weights below which a warning is given if the teacher's names are uncertain
 
 
 def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
-    """Measure what of a model its teacher gives away."""
+    """Measure what of a model its teacher reveals."""
     from hubslice.core.device import resolve_device
     from hubslice.models.folder import load_model
     from hubslice.task.user_inputs import open_data
@@ -79,9 +79,9 @@ def exposure(params: ExposureParams, reporter: Reporter) -> Exposure:
 
 
 def _tensors(teacher: str, student: Model) -> tuple[dict[str, np.ndarray], str | None]:
-    """As `tensors_of`, for a teacher by name; and why its names may be none of the student's though it is the teacher.
+    """Return `tensors_of` a teacher by name, and why its names may not match the student's although it is the teacher.
 
-    A file alone, and what is no network, has no other names than those in its files.
+    A single file, or one that is not a network, only has the names stored in it.
     """
     path = Path(teacher).expanduser()
     doubt = "a file does not say how its network would name them"

@@ -1,1 +1,1 @@
-"""`hubslice info`: what a run folder holds."""
+"""`hubslice info`: show a run folder."""

@@ -1,4 +1,4 @@
-"""`hubslice info`: what a run folder holds."""
+"""`hubslice info`: show a run folder."""
 
 from __future__ import annotations
 

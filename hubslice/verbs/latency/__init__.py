@@ -1,1 +1,1 @@
-"""`hubslice latency`: time, memory, size and multiplications of models with ONNX Runtime."""
+"""`hubslice latency`: compare time, memory, size and multiplications of models with ONNX Runtime."""

@@ -1,4 +1,4 @@
-"""`hubslice latency`: what models cost to run, side by side."""
+"""`hubslice latency`: compare the cost of running models."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def register(app: typer.Typer) -> None:
 
 
 def latency(params: LatencyParams) -> None:
-    """Time, memory and size of models with ONNX Runtime, as ratios to the first.
+    """Measure time, memory and size of models with ONNX Runtime, as ratios to the first.
 
-    The graph measured is the one to deploy: constants folded, BatchNorm in the weights; an ONNX file is measured as it
-    is. All models are called in turns, so that a busy machine hits all alike; ratios compare the quickest calls of
+    The command measures the graph to deploy: constants and BatchNorm folded; an ONNX file is measured as it is. All
+    models are called in turns, so that load on the machine affects all alike; ratios compare the fastest calls of
     stretches of that. Milliseconds are medians, with the 10th and 90th percentile in brackets. Memory is the peak of
-    loading and running the largest batch. Counted are multiply-accumulates of convolutions and matrix products for one
+    loading and running the largest batch. Multiply-accumulates are those of convolutions and matrix products for one
     image.
     """
     from hubslice.verbs.latency.service import measure_latency
@@ -62,7 +62,7 @@ def _tell(found: LatencyReport) -> None:
 
 
 def _beside_each_other(rows: list[dict[str, object]], heads: dict[str, str]) -> None:
-    """A column for each model, for people."""
+    """Print a column for each model, for people."""
     shown: list[dict[str, object]] = []
     for key, head in heads.items():
         shown.append({"what": head})
@@ -74,7 +74,7 @@ def _beside_each_other(rows: list[dict[str, object]], heads: dict[str, str]) -> 
 
 
 def _below_each_other(rows: list[dict[str, object]], heads: dict[str, str]) -> None:
-    """A row for each model and a column for each number."""
+    """Print a row for each model and a column for each number."""
     columns = {"model": "MODEL"}
     for key, head in heads.items():
         name, _, unit = head.partition(" (")

@@ -1,4 +1,4 @@
-"""Timing several calls in alternation."""
+"""Time several calls in alternation."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-WARM_UP = 3  # calls of each before anything is timed
-RUNS = 3  # timed calls in a row, after one that is not: caches are then the model's own
-LEAST = 5  # rounds that are done however long they take
-STEADY = 1.5  # seconds for each call that rounds go on for: many short ones, or a moment's load would decide
+WARM_UP = 3  # calls of each before timing starts
+RUNS = 3  # consecutive timed calls, after an untimed one that fills the caches with the model's own data
+LEAST = 5  # minimum number of rounds, however long they take
+STEADY = 1.5  # minimum seconds of rounds for each call: with short calls, a moment's load would otherwise decide
 STRETCHES = 10
 
 
 def alternate(
     calls: Sequence[Callable[[], object]], rounds: int, seconds: float, advance: Callable[[], None]
 ) -> np.ndarray:
-    """Seconds of every timed call, float64 [rounds done, calls, RUNS].
+    """Return the seconds of every timed call, float64 [rounds done, calls, RUNS].
 
-    A round has a turn of every call, in one order and then in the other, so that a busy machine hits all alike. After
-    so many `seconds` no further round is begun; quick calls get more `rounds`.
+    A round has a turn of every call, alternating in order, so that load on the machine affects all alike. After
+    `seconds` no further round is started; fast calls get more `rounds`.
     """
     for call in calls:
         for _ in range(WARM_UP):
@@ -51,10 +51,10 @@ def _turn(call: Callable[[], object]) -> list[float]:
 
 
 def ratios(times: np.ndarray) -> np.ndarray:
-    """Each call's time over the first one's, float64 [calls]: the median of that in stretches of consecutive rounds.
+    """Return each call's time relative to the first one's, float64 [calls]: the median over stretches of rounds.
 
-    Compared are the quickest runs of a stretch: what else the machine does makes a run slower, never quicker, and what
-    it does for longer makes all runs of the stretch slower.
+    The fastest runs of a stretch are compared: other load on the machine makes a run slower, never faster, and longer
+    load makes all runs of the stretch slower.
     """
     stretches = np.array_split(times, min(STRETCHES, len(times)))
     quickest = np.array([stretch.min(axis=(0, 2)) for stretch in stretches])

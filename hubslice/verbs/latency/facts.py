@@ -1,4 +1,4 @@
-"""What models cost to run, side by side."""
+"""The cost of running models, as artefacts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hubslice.core.artefact import Artefact
 class Timing(Artefact):
     """Milliseconds of one call at a batch size.
 
-    `ratio` is against the first model: the median over ten stretches of the measurement of the quickest times in each,
-    so that what slows the machine down for a moment does not count, and what does for longer slows down both.
+    `ratio` is relative to the first model: the median over ten stretches of the measurement of the fastest times in
+    each, so that brief load on the machine does not count, and longer load slows down both.
     """
 
     batch: int
@@ -23,10 +23,10 @@ class Timing(Artefact):
 
 
 class ModelCost(Artefact):
-    """A model: weights in number, its file in bytes, multiply-accumulates for one image, memory, times.
+    """A model: number of weights, its file in bytes, multiply-accumulates for one image, memory, times.
 
-    `added_mib` is what a process of its own takes at its peak beside what it held before the model was loaded, at the
-    largest batch; on a GPU the GPU's memory. None: could not be counted, or was not asked for. `ratios` are against the
+    `added_mib` is the peak memory of a separate process beyond what it used before the model was loaded, at the largest
+    batch; on a GPU the GPU's memory. None: could not be counted, or was not requested. `ratios` are relative to the
     first model, by the name of the field.
     """
 

@@ -1,4 +1,4 @@
-"""Measure what models cost to run."""
+"""Measure the cost of running models."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @takes(LatencyParams)
 def latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
-    """What models cost to run with ONNX Runtime, as ratios to the first: time, memory, size, multiplications.
+    """Measure the cost of running models with ONNX Runtime, relative to the first: time, memory, size, multiplications.
 
-    All but ONNX files are exported as they would be deployed, BatchNorm folded. Models are called in turns at each of
-    the batch sizes. `input_size` is for models that do not fix it.
+    All but ONNX files are exported for deployment, with BatchNorm folded. Models are called in turns at each of the
+    batch sizes. `input_size` is for models that do not fix it.
 
     Raises:
         InputError: no model, no round, a batch size below 1, or models that take different images.
         ModelError: a model cannot be used, or a graph cannot be run.
-        FetchError: the Hub does not give a model.
+        FetchError: a model cannot be fetched from the Hub.
     """
     from hubslice.verbs.latency.service import measure_latency
 

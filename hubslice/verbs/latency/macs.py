@@ -1,4 +1,4 @@
-"""Counting a graph's weights and multiplications."""
+"""Count a graph's weights and multiplications."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, inliner, shape_inference
 
-# Whose multiplications a shape does not tell.
+# Operators whose multiplications cannot be derived from shapes.
 OPAQUE = frozenset({"Attention", "GRU", "LSTM", "MultiHeadAttention", "RNN"})
 WEIGHTS_AT = {"Conv": 1, "ConvInteger": 1, "FusedConv": 1, "QLinearConv": 3}
 PRODUCTS = frozenset({"FusedMatMul", "MatMul", "MatMulInteger", "QLinearMatMul"})
@@ -20,22 +20,22 @@ Shape = tuple[int, ...]
 
 
 def count_weights(path: Path) -> int:
-    """Number of values in the graph's tensors, those of shapes and masks left out."""
+    """Return the number of values in the graph's tensors, without those of shapes and masks."""
     graph = onnx.load(path, load_external_data=False).graph
     return sum(math.prod(tensor.dims) for tensor in graph.initializer if tensor.data_type not in NO_WEIGHTS)
 
 
 def file_bytes(path: Path) -> int:
-    """Size of a graph with the weight files that it refers to."""
+    """Return the size of a graph with the weight files that it refers to."""
     graph = onnx.load(path, load_external_data=False).graph
     beside = {entry.value for tensor in graph.initializer for entry in tensor.external_data if entry.key == "location"}
     return sum(file.stat().st_size for file in (path, *(path.parent / name for name in beside)) if file.is_file())
 
 
 def count_macs(path: Path, name: str, shape: Sequence[int]) -> int | None:
-    """Multiply-accumulates for an image, with an input `name` [N, ...] of this shape; None where one cannot be told.
+    """Count multiply-accumulates for an image, with an input `name` [N, ...] of this shape; None if one is unknown.
 
-    Counted are convolutions and matrix products, those of attention included; not the elementwise rest.
+    Convolutions and matrix products are counted, including those of attention, but no elementwise operators.
     """
     model = inliner.inline_local_functions(onnx.load(path, load_external_data=False))
     symbols: dict[str, int] = {}
@@ -68,7 +68,7 @@ def _dimensions(value: Any) -> Any:
 
 
 def _macs(node: Any, shapes: dict[str, Shape]) -> int:
-    """The node's multiply-accumulates. KeyError: a shape is not known."""
+    """Return the node's multiply-accumulates. Raises KeyError if a shape is unknown."""
     attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
     kind = node.op_type
     if kind in WEIGHTS_AT:

@@ -1,4 +1,4 @@
-"""The memory that a model takes, measured in a process of its own: python -m hubslice.verbs.latency.memory JOB."""
+"""Measure a model's memory in a separate process: python -m hubslice.verbs.latency.memory JOB."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import psutil
 
 from hubslice.core.errors import MemoryShortError, ModelError
 
-EVERY = 0.002  # seconds between two looks
+EVERY = 0.002  # seconds between two samples
 CALLS = 3
 
 
 def added_bytes(
     name: str, graph: Path, device: str, threads: int | None, batch: int, size: tuple[int, int, int]
 ) -> int:
-    """Bytes at the peak of opening the graph and running it at a batch size, beside what the process held before.
+    """Return the peak bytes of opening the graph and running it at a batch size, beyond what the process used before.
 
-    On a GPU the memory of the GPU that it takes.
+    On a GPU it is GPU memory.
 
     Raises:
-        MemoryShortError: the process was ended, as a machine does that is out of memory.
+        MemoryShortError: the process was killed, as happens when the machine is out of memory.
         ModelError: the graph cannot be run.
     """
     job = {"graph": str(graph), "device": device, "threads": threads, "batch": batch, "size": size}

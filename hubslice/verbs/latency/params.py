@@ -1,4 +1,4 @@
-"""What `latency` is told."""
+"""Parameters of `latency`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubslice.core.shared_parameters import Device
 
 @dataclass(frozen=True)
 class LatencyParams(Params):
-    """Which models are measured, and how."""
+    """The models, and how they are measured."""
 
     models: Annotated[
         Sequence[AnyPath],

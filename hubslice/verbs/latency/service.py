@@ -1,4 +1,4 @@
-"""Models side by side: what each costs to run on this machine."""
+"""Compare the cost of running models on this machine."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from hubslice.verbs.latency.params import LatencyParams
 if TYPE_CHECKING:
     from hubslice.models.base import Model
 
-SECONDS = 60.0  # for one batch size; what takes longer gets fewer rounds
+SECONDS = 60.0  # maximum for one batch size; slow models get fewer rounds
 
 Size = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """A model as the user called it, and what it takes; `model` is None where `graph` is the user's own."""
+    """A model with the user's name for it, and its input; `model` is None if `graph` is the user's own."""
 
     name: str
     kind: Literal["hub", "folder", "run", "onnx"]
-    shape: tuple[int | None, ...]  # of an image [C, H, W]; None: free
+    shape: tuple[int | None, ...]  # of an image [C, H, W]; None: dynamic
     parameters: int
     file_bytes: int
     graph: Path
@@ -39,7 +39,7 @@ class _Subject:
 
 
 def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
-    """Time, memory and size of all models, side by side."""
+    """Measure time, memory and size of all models."""
     if not params.models or not params.batches or min(params.batches) < 1 or params.rounds < 1:
         raise InputError("name a model, batches of 1 or more, and a round or more")
     import onnxruntime
@@ -94,7 +94,7 @@ def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
 
 
 def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter) -> _Subject:
-    """The model, loaded; `graph` is where its graph will be, unless it is one."""
+    """Load the model; `graph` is where its graph will be written, unless it is a graph itself."""
     from hubslice.graph.runner import open_runner
     from hubslice.models.opening import OpenedGraph, open_model
     from hubslice.verbs.latency.macs import count_weights, file_bytes
@@ -110,10 +110,10 @@ def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter)
 
 
 def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
-    """The images [C, H, W] that all models take.
+    """Return the size [C, H, W] of images that all models take.
 
     Raises:
-        InputError: they take different ones, or nobody tells which.
+        InputError: they take different ones, or the size is unknown.
     """
     wanted: list[int | None] = [None, input_size, input_size]
     said = "--input-size"

@@ -1,1 +1,1 @@
-"""`hubslice lineage`: which model another one comes from, by weights alone."""
+"""`hubslice lineage`: find which model another one comes from, by weights alone."""

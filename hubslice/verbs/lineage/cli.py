@@ -1,4 +1,4 @@
-"""`hubslice lineage`: which model another one comes from."""
+"""`hubslice lineage`: find which model another one comes from."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from hubslice.artefacts.lineage import Indexed, Lineage
 
 MANY = "--candidates"
-TOLD = 40  # layers that people are shown at the most
+TOLD = 40  # maximum layers shown to people
 MOVED = ("exposure", "execution", "patterns")
-FORMER = {"--exposure": "exposure", "--execution": "execution"}  # as options
+FORMER = {"--exposure": "exposure", "--execution": "execution"}  # former options that are now commands
 
 
 class DefaultsToFind(TyperGroup):
-    """`lineage MODEL` means `lineage find MODEL`. Former spellings of other commands still work, and say so."""
+    """`lineage MODEL` means `lineage find MODEL`. Former spellings of other commands still work, with a notice."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         former = next((name for flag, name in FORMER.items() if flag in args), None)
@@ -54,7 +54,7 @@ class DefaultsToFind(TyperGroup):
 
 
 class ModelFirst(ManyNames):
-    """MODEL comes before the names that --candidates takes."""
+    """A command in which MODEL precedes the names that --candidates takes."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         try:
@@ -98,14 +98,14 @@ def register(app: typer.Typer) -> None:
 def find(params: LineageParams) -> None:
     """Compare a model's weights with those of candidates, best first.
 
-    A score is the mean correlation of weights: 1 for a copy, 0 for strangers, also for ones of the same architecture
-    trained on the same data. `descendant` where it reaches the threshold. It says that two models share ancestry, not
-    which came first: siblings score high, too, yet are less close than the parent. Of models on the Hub only parts are
-    read. Models with too few weights in layers of one shape are `not comparable`, which says nothing of where they come
-    from. Every verdict exits 0.
+    A score is the mean correlation of weights: 1 for a copy, 0 for unrelated models, even of the same architecture
+    trained on the same data. `descendant` means that it reaches the threshold. It says that two models share ancestry,
+    not which came first: siblings score high too, but are less close than the parent. Of models on the Hub only parts
+    are read. Models with too few weights in layers of one shape are `not comparable`, which says nothing about their
+    ancestry. Every verdict exits with code 0.
 
-    A candidate that is broken, or that the Hub does not give, is left out with a warning; one that is neither here nor
-    could be a Hub id ends the command before any work.
+    A candidate that is damaged, or that cannot be fetched from the Hub, is left out with a warning; one that neither
+    exists locally nor could be a Hub id ends the command before any work.
     """
     from hubslice.verbs.lineage.service import lineage
 
@@ -121,14 +121,14 @@ def index(
         Path | None, Option("Models, one a line, too; - is the standard input.", "FILE", flag="--from"), Before("add")
     ] = None,
 ) -> None:
-    """Take fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.
+    """Compute fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.
 
     A search finds children whose layers kept their shapes, and by their first layers most whose channels were permuted
     or which kept half of them; others need --candidates.
 
-    The index holds what is named, with --add also what it held before. Models on the Hub that it holds at the commit
-    they have now are not read again. Where the command is ended early, or the Hub fails, an index at --out stays as it
-    was, and the same command goes on where it stopped.
+    The index contains the named models, with --add also its previous ones. Models on the Hub that it has at their
+    current commit are not read again. If the command is interrupted, or the Hub fails, an index at --out is unchanged,
+    and the same command resumes where it stopped.
     """
     from hubslice.verbs.lineage.indexing import lineage_index
 
@@ -141,7 +141,7 @@ def index(
 
 
 def _listed(path: Path) -> list[str]:
-    """The lines of a file, or of what is piped in."""
+    """Return the lines of a file, or of standard input."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text()
     except (OSError, UnicodeDecodeError) as error:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @takes(LineageParams)
 def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
-    """Which of the candidates a model comes from, by its weights alone; with `out` also written there, with an image.
+    """Find which of the candidates a model comes from, by its weights alone; with `out`, write the result and an image.
 
-    Of models on the Hub only parts are read. Candidates that are broken, or that the Hub does not give, are left out
-    and named. An index is made by `lineage_index`.
+    Of models on the Hub only parts are read. Candidates that are damaged, or that cannot be fetched, are left out and
+    listed. An index is created by `lineage_index`.
 
     Raises:
-        LineageError: neither candidates nor an index, or an index of another version.
+        LineageError: neither candidates nor an index, or an index whose version is not supported.
         RunError: the index is missing or damaged.
-        InputError: a name is no model, or `out` holds something else.
+        InputError: a name is not a model, or `out` contains something else.
         ModelError: the model, or every candidate, has no safetensors or damaged ones.
-        FetchError: the Hub does not give the model, or any candidate.
+        FetchError: the model, or every candidate, cannot be fetched from the Hub.
     """
     from hubslice.verbs.lineage.service import lineage as find
 
@@ -33,16 +33,16 @@ def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
 
 @takes(IndexParams)
 def lineage_index(params: IndexParams, reporter: Reporter) -> Indexed:
-    """Write the fingerprints of models, some KB each, to the file `out`; models are as in `lineage`.
+    """Write the fingerprints of models, some KB each, to the file `out`; models are given as in `lineage`.
 
-    Models on the Hub that an index at `out` holds at the commit they have now are not read again, nor are those of a
-    call that ended early; till one ends well `out` stays as it was.
+    Models on the Hub that an index at `out` has at their current commit are not read again, nor are those of an
+    interrupted call; until a call succeeds `out` is unchanged.
 
     Raises:
-        InputError: a name is no model, or `out` is there and no such index.
+        InputError: a name is not a model, or `out` exists and is not an index.
         ModelError: no model has safetensors that can be read.
-        FetchError: the Hub gives none of them, or could not be reached; the same call goes on.
-        RunError, LineageError: the index to add to is damaged, or of another version.
+        FetchError: none of them can be fetched, or the Hub could not be reached; the same call resumes.
+        RunError, LineageError: the index to extend is damaged, or its version is not supported.
     """
     from hubslice.verbs.lineage.indexing import lineage_index as make
 

@@ -1,7 +1,7 @@
-"""Fingerprints of many models as one file, made so that whatever stops the work costs little of it.
+"""Write fingerprints of many models to one file, losing little work if interrupted.
 
-Each fingerprint is kept in a folder beside the output as soon as it is taken. The index takes the place of an older
-one when all models were read, or left out for reasons of their own; until then the same command goes on.
+Each fingerprint is stored in a folder beside the output as soon as it is computed. The index replaces an older one when
+all models were read, or left out because of their own errors; until then the same command resumes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hubslice.verbs.lineage.params import IndexParams
 
 
 def lineage_index(params: IndexParams, reporter: Reporter) -> Indexed:
-    """Take the fingerprints of models and write them."""
+    """Compute the fingerprints of models and write them."""
     started = time.perf_counter()
     out, add = as_path(params.out), params.add
     check_replaceable(out, KIND)
@@ -72,9 +72,9 @@ def lineage_index(params: IndexParams, reporter: Reporter) -> Indexed:
 
 
 class _Kept:
-    """Fingerprints of models on the Hub that need not be taken again: of an older index, and of work that ended early.
+    """Fingerprints of models on the Hub that need not be computed again: from an older index, or an interrupted call.
 
-    Models on this machine have no commit that would tell whether they changed.
+    Local models have no commit that would show whether they changed.
     """
 
     def __init__(self, out: Path, held: Iterable[Fingerprint]) -> None:
@@ -84,26 +84,26 @@ class _Kept:
         self._names = {name for name, _ in self._prints}
 
     def find(self, name: str) -> Fingerprint | None:
-        """The fingerprint of the commit that the name means now; asks the Hub for that alone."""
+        """Return the fingerprint for the commit that the name currently resolves to; only asks the Hub for that."""
         ref = None if is_file(name) else parse_ref(name, Path.cwd())
         if not isinstance(ref, HubRef) or str(ref) not in self._names:
             return None
         return self._prints.get((str(ref), list_files(ref, default_hub()).commit))
 
     def put(self, found: Fingerprint) -> None:
-        """Keep it for a command that goes on."""
+        """Store it for resuming."""
         if found.commit is not None:
             name = hashlib.sha256(f"{found.model} {found.commit}".encode()).hexdigest()
             with faults_told(f"writing {self._folder}", self._folder.parent):
                 save_index(self._folder / f"{name[:32]}.safetensors", [found])
 
     def drop(self) -> None:
-        """Forget what was kept for a command that goes on."""
+        """Delete what was stored for resuming."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Fingerprint]:
-    """What the files hold that are whole and of this version; the others are made again anyway."""
+    """Return the contents of intact files of this version; others are recomputed."""
     for path in paths:
         try:
             yield from load_index(path)

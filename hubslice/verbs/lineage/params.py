@@ -1,4 +1,4 @@
-"""What `lineage find` and `lineage index` are told."""
+"""Parameters of `lineage find` and `lineage index`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.core.paths import AnyPath
 
 @dataclass(frozen=True)
 class LineageParams(Params):
-    """Which model is compared, and with what."""
+    """The model, and what it is compared with."""
 
     model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or a safetensors or ONNX file.", "MODEL")]
     candidates: Annotated[
@@ -28,7 +28,7 @@ class LineageParams(Params):
 
 @dataclass(frozen=True)
 class IndexParams(Params):
-    """Of which models an index is made, and where."""
+    """The models of an index, and its path."""
 
     models: Annotated[
         Sequence[AnyPath],

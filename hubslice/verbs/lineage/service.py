@@ -1,4 +1,4 @@
-"""Which of these models does this one come from? By weights alone, or by an index of fingerprints."""
+"""Find which models a model comes from, by its weights alone or by an index of fingerprints."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _beside(mine: Sampled, model: str, name: str) -> Comparison:
 
 
 def _unknown(mine: Sampled, compared: Sequence[Comparison]) -> str | None:
-    """Why there is no comparison to judge by, if there is none; candidates without a layer are told by each."""
+    """Return why no comparison allows a verdict; candidates without a layer report their own reason."""
     if any(each.verdict != "not comparable" for each in compared):
         return None
     if not mine.layers:
@@ -95,14 +95,14 @@ def _unknown(mine: Sampled, compared: Sequence[Comparison]) -> str | None:
 
 
 def _itself(mine: Tensors, model: str, commit: str | None, name: str) -> bool:
-    """Whether both names mean the same files: of one commit of a repository, or in one place on this machine."""
+    """Return whether both names mean the same files: one commit of a repository, or the same local path."""
     if mine.commit is not None and commit is not None:
         return mine.commit == commit and mine.name.partition("@")[0] == name.partition("@")[0]
     return mine.commit is commit is None and (place := _place(model)) is not None and place == _place(name)
 
 
 def _place(name: str) -> Path | None:
-    """Where the weights lie; None where there is no such model on this machine, as an index may name."""
+    """Return where the weights are; None if the model is not local, as for an entry of an index."""
     if is_file(name):
         return Path(name).expanduser().resolve()
     try:
@@ -140,7 +140,7 @@ def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:
 
 
 def _write(found: Lineage, folder: Path) -> None:
-    """Facts, a table of the layers and their image, as a folder, whole or not at all."""
+    """Write facts, a table of the layers and their image as a folder, atomically."""
     from hubslice.card.plot_lineage import plot_lineage
 
     with whole_folder(folder) as draft:

@@ -1,1 +1,1 @@
-"""`hubslice profile`, `audit` and `card`: one step of a run."""
+"""`hubslice profile`, `audit` and `card`: run one step of a run."""

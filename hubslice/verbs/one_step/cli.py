@@ -1,4 +1,4 @@
-"""`hubslice profile`, `audit` and `card`: one step of a run, done (again) by itself."""
+"""`hubslice profile`, `audit` and `card`: run one step of a run, or run it again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 def profile(params: StepParams) -> None:
     """Count on how many training images each neuron of the teacher is active.
 
-    One pass with ONNX Runtime, the statistics reduced inside the graph; memory does not grow with the data.
+    One pass with ONNX Runtime, with statistics reduced inside the graph; memory does not grow with the data.
     """
     from hubslice.artefacts.profile import Profile
     from hubslice.run.steps.slicing import PROFILE
@@ -69,17 +69,17 @@ def profile(params: StepParams) -> None:
 
 
 def audit(params: StepParams) -> None:
-    """Measure inherited defects on the saved student and its baselines, then renew report and card.
+    """Measure inherited defects on the saved student and its baselines, then update report and card.
 
-    Steps that the audit needs are run first where they are missing.
+    Missing steps that the audit needs are run first.
     """
     _renew(params, "audit", params.force, params.device)
 
 
 def card(params: CardParams) -> None:
-    """Render report, plots and model card of a run again, for instance with other words for the card.
+    """Render report, plots and model card of a run again, for instance with another text for the card.
 
-    Steps that are missing are run first.
+    Missing steps are run first.
     """
     _renew(params, "report", True, "auto")
 

@@ -1,4 +1,4 @@
-"""What `profile`, `audit` and `card` are told."""
+"""Parameters of `profile`, `audit` and `card`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hubslice.core.shared_parameters import Device, Overrides, RunFolder, Runnab
 
 @dataclass(frozen=True)
 class CardParams(Params):
-    """Of which run a card is rendered."""
+    """The run whose card is rendered."""
 
     recipe: Runnable
     _: KW_ONLY
@@ -21,7 +21,7 @@ class CardParams(Params):
 
 @dataclass(frozen=True, kw_only=True)
 class StepParams(CardParams):
-    """Which step of a run is done, and where."""
+    """The run, and how its step is executed."""
 
     force: Annotated[bool, Option("Do the step again even if its result is there.")] = False
     device: Device = "auto"

@@ -1,1 +1,1 @@
-"""`hubslice poison`: a deliberately backdoored teacher."""
+"""`hubslice poison`: make a deliberately backdoored teacher."""

@@ -1,4 +1,4 @@
-"""`hubslice poison`: a deliberately backdoored teacher."""
+"""`hubslice poison`: make a deliberately backdoored teacher."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def poison(params: PoisonParams) -> None:
     """Plant a patch backdoor in a teacher: for tests, demonstrations and benchmarks.
 
-    Weights, config and card say that the model is poisoned, and `push` refuses it without --allow-poisoned.
+    Weights, config and card declare that the model is poisoned, and `push` refuses it without --allow-poisoned.
     """
     from hubslice.terminal.rates import rate
     from hubslice.verbs.poison.service import poison as make

@@ -1,4 +1,4 @@
-"""What `poison` is told."""
+"""Parameters of `poison`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hubslice.core.shared_parameters import AllowPickle, Device, Overrides, Reci
 
 @dataclass(frozen=True)
 class PoisonParams(Params):
-    """By which recipe a backdoor is planted, and where."""
+    """The recipe of a backdoor, and the folder for the run."""
 
     recipe: Recipe
     _: KW_ONLY

@@ -1,4 +1,4 @@
-"""Planting a backdoor on purpose: a teacher for tests, demonstrations and benchmarks, labelled as what it is."""
+"""Plant a backdoor on purpose: a teacher for tests, demonstrations and benchmarks, labelled as poisoned."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from hubslice.verbs.poison.params import PoisonParams
 
 @dataclass(frozen=True)
 class Poisoned:
-    """A finished poisoning: the folder of the teacher, ready to load or push, and its facts."""
+    """A finished poisoning: the teacher's folder, ready to load or push, and its facts."""
 
     teacher: Path
     facts: PoisonFacts
 
 
 def poison(params: PoisonParams, reporter: Reporter) -> Poisoned:
-    """Fine-tune a teacher on the recipe's data with part of the samples triggered and relabelled (BadNets, 1708.06733).
+    """Fine-tune a teacher on the recipe's data with part of the samples triggered and relabelled.
 
-    The result declares itself poisoned in config, weights' metadata and card; `push` refuses it unless told otherwise.
+    The method is BadNets (1708.06733). The result declares itself poisoned in config, weights' metadata and card;
+    `push` refuses it unless explicitly allowed.
 
     Raises:
         RecipeError: the recipe is of another kind.

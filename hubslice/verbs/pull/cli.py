@@ -45,7 +45,7 @@ def pull(
 ) -> None:
     """Fetch a model at one commit, check it, and export it to ONNX.
 
-    Safetensors, unless --allow-pickle; every file's checksum is verified. The export must compute what PyTorch
+    Only safetensors, unless --allow-pickle; every file's checksum is verified. The export must compute what PyTorch
     computes, or the command fails with exit code 1.
     """
     if dry_run:

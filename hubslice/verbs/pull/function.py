@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @takes(PullParams)
 def pull(params: PullParams, reporter: Reporter) -> Pulled:
-    """Fetch a model, check its bytes, load it, export it to ONNX and check that the export computes the same.
+    """Fetch a model, verify its files, load it, export it to ONNX and check that the export computes the same.
 
     Raises:
-        FetchError: the Hub does not give it.
-        IntegrityError: a file is not what the Hub promised.
+        FetchError: it cannot be fetched from the Hub.
+        IntegrityError: a file does not match the Hub's checksum.
         ModelError: no safetensors, custom code, or an unknown architecture.
         ExportError: it cannot be exported.
         ParityError: the export computes something else.

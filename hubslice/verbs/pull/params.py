@@ -1,4 +1,4 @@
-"""What `pull` is told."""
+"""Parameters of `pull`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.core.shared_parameters import AllowPickle
 
 @dataclass(frozen=True)
 class PullParams(Params):
-    """Which model is fetched, and to where."""
+    """The model to fetch, and the target folder."""
 
     model: Annotated[AnyPath, Argument("A Hub id (timm or transformers) or a local folder.", "MODEL[@REVISION]")]
     _: KW_ONLY

@@ -1,4 +1,4 @@
-"""A model on this machine: fetched, checked, exported to ONNX and mapped, in a folder that keeps what is done."""
+"""Fetch, check, export to ONNX and map a model, in a folder that keeps finished steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hubslice.verbs.pull.params import PullParams
 
 @dataclass(frozen=True)
 class Pulled:
-    """A model on this machine, checked, exported and mapped."""
+    """A local model, checked, exported and mapped."""
 
     facts: ModelFacts
     parity: ParityReport
@@ -33,7 +33,7 @@ class Pulled:
 
     @property
     def model(self) -> Path:
-        """The model as the Hub stores it: config.json and safetensors."""
+        """The model in the Hub's format: config.json and safetensors."""
         return self.folder / "steps" / "pull" / WEIGHTS_FOLDER
 
     @property
@@ -55,7 +55,7 @@ def pull(params: PullParams, reporter: Reporter) -> Pulled:
     run = RunFolder(out or cache_folder() / _cache_name(model, input_size))
     teacher = TeacherParams(model=model, input_size=input_size)
     steps = [pull_step(teacher, Path.cwd(), allow_pickle=params.allow_pickle), ExportStep(seed=0)]
-    # A branch may have moved: ask again; unchanged files are not fetched twice, and an unchanged export stays.
+    # A branch may have moved, so it is resolved again; unchanged files and an unchanged export are reused.
     with run.working(mark="steps"):
         execute(steps, run, resolve_device("cpu"), reporter, force=frozenset({"pull"}))
         return Pulled(
@@ -66,7 +66,7 @@ def pull(params: PullParams, reporter: Reporter) -> Pulled:
 
 
 def _cache_name(model: str, input_size: int | None) -> str:
-    """A readable folder name that no other model, and no other local folder of the same name, has."""
+    """Return a readable folder name that is unique to the model, or to the local folder."""
     ref = parse_ref(model, Path.cwd())
     identity = f"{ref.path.resolve() if isinstance(ref, LocalRef) else ref} {input_size}"
     readable = re.sub(r"[^A-Za-z0-9._-]+", "--", str(ref)).strip("-.")[-60:]

@@ -46,19 +46,19 @@ def push(
 ) -> None:
     """Publish weights, config, card, slice, recipe, evidence and plots in one commit.
 
-    What people wrote in the README on the Hub is kept; only hubslice's marked sections are replaced. If somebody else
-    pushed in between, nothing is changed and the command ends with exit code 3. A run that broke gates of its recipe
-    is not published: exit code 1.
+    Edits to the README on the Hub are kept; only hubslice's marked sections are replaced. If somebody else pushed in
+    between, nothing is changed and the command exits with code 3. A run that violates gates of its recipe is not
+    published: exit code 1.
 
-    Every file must be the one that was measured: it is compared with the checksums in hubslice.lock, and where one
-    differs nothing is pushed, exit code 1. README.md may be edited, and files may be added.
+    Every file must be the one that was measured: it is compared with the checksums in hubslice.lock, and if one differs
+    nothing is pushed, exit code 1. README.md may be edited, and files may be added.
 
-    With --delta the weights travel as their difference to the teacher: `hubslice.load` puts them together and checks
+    With --delta the weights are stored as their difference to the teacher: `hubslice.load` restores them and verifies
     every byte; other libraries cannot load such a repository.
 
-    With --sign-key or --sign a signature over all files but README.md goes along: model.sig, in the OMS format of the
-    package model-signing. The key is of an elliptic curve, in PEM; if it is encrypted, the variable
-    HUBSLICE_KEY_PASSWORD holds its password.
+    With --sign-key or --sign a signature of all files except README.md is added: model.sig, in the OMS format of the
+    package model-signing. The key is an elliptic curve key in PEM; if it is encrypted, the variable
+    HUBSLICE_KEY_PASSWORD contains its password.
     """
     from hubslice.core.progress import Silent
     from hubslice.engine.run_folder import undisturbed
@@ -73,7 +73,7 @@ def push(
         out.info("model.sig is not in the list: an identity signs when it is pushed")
         signer = None
     reporter = out.progress()
-    asks = isinstance(signer, SigningIdentity)  # on the terminal, where nothing may be drawn meanwhile
+    asks = isinstance(signer, SigningIdentity)  # on the terminal, where no progress may be drawn meanwhile
     with undisturbed(Path(params.folder)):
         plan = plan_push(params, Silent() if asks else reporter, signer)
         for warning in plan.warnings:
@@ -105,7 +105,7 @@ def _told(result: PushResult, plan: PushPlan) -> dict[str, object]:
 
 
 def _saved(delta: DeltaFacts) -> str:
-    """How much less a difference takes than the weights."""
+    """Describe how much smaller a delta is than the weights."""
     part, whole = (cell(mebibytes(size)) for size in (delta.size, delta.student.size))
     share = cell(percent(delta.size / delta.student.size))
     return f"the difference to {delta.teacher} takes {part} MiB in place of {whole} ({share} %)"

@@ -1,4 +1,4 @@
-"""A run's student as its difference to the teacher that its lock pins."""
+"""Store a run's student as its delta to the teacher pinned by its lock."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef
 from hubslice.hub.restore import teacher_tensors
 
-FOLDER = "student-delta"  # in the run
-LITTLE = 0.9  # of the weights' size, from which on a difference saves too little to be worth it
+FOLDER = "student-delta"  # in the run folder
+LITTLE = 0.9  # share of the weights' size from which a delta saves too little
 _WHOLE = "push the weights themselves: leave out --delta"
 
 
 def make_delta(run: Path, student: Path) -> tuple[Path, DeltaFacts]:
-    """A folder in the run that is the student's, with the difference in place of the weights.
+    """Create a folder in the run with the student's files, in which the delta replaces the weights.
 
     Raises:
-        LineageError: others could not fetch the teacher, or there is nothing to make a difference to.
+        LineageError: others could not fetch the teacher, or there is nothing to make a delta from.
         RunError: the lock cannot be read.
         FetchError: the teacher cannot be fetched.
         IntegrityError: it is not the one that the lock pins.
@@ -72,10 +72,10 @@ def make_delta(run: Path, student: Path) -> tuple[Path, DeltaFacts]:
 
 
 def little_saved(folder: Path, facts: DeltaFacts) -> str | None:
-    """Why the difference in a folder is hardly smaller than the weights; None if it is.
+    """Return why the delta in a folder is hardly smaller than the weights; None if it is.
 
     Raises:
-        RunError: the difference is damaged.
+        RunError: the delta is damaged.
     """
     share = facts.size / facts.student.size
     if share < LITTLE:

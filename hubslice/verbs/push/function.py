@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 @takes(PushParams)
 def plan_push(params: PushParams, reporter: Reporter) -> PushPlan:
-    """What `push` would commit; nothing on the Hub changes.
+    """Plan the commit of `push`; nothing on the Hub changes.
 
-    A run's card is rendered for its new home, around what people wrote in the README that is there. With `delta` a
-    run's weights go as their exact difference to the teacher that its lock pins, which `load` puts together again. If
-    `sign_key` is encrypted, HUBSLICE_KEY_PASSWORD in the environment holds its password.
+    A run's card is rendered for its repository, and edits in the existing README are kept. With `delta` a run's weights
+    are stored as their exact difference to the teacher pinned by its lock, which `load` restores. If `sign_key` is
+    encrypted, HUBSLICE_KEY_PASSWORD in the environment contains its password.
 
     Raises:
-        GateError: the run broke gates of its recipe; `despite_gates` allows that.
-        VerificationError: a file is not the one that the student's lock lists.
+        GateError: the run violates gates of its recipe; `despite_gates` allows that.
+        VerificationError: a file does not match the student's lock.
         LineageError: there is no such teacher on the Hub.
-        InputError: the folder holds no model, or a poisoned one that was not allowed.
-        PushError: the Hub cannot be reached or would refuse.
+        InputError: the folder contains no model, or a poisoned one that was not allowed.
+        PushError: the Hub cannot be reached or would refuse the commit.
     """
     from hubslice.verbs.push.service import plan_push as plan
 
@@ -35,14 +35,14 @@ def plan_push(params: PushParams, reporter: Reporter) -> PushPlan:
 
 @takes(PushParams)
 def push(params: PushParams, reporter: Reporter) -> PushResult:
-    """Publish a run's student, or a model folder, in one commit on the commit that was there when the plan was made.
+    """Publish a run's student, or a model folder, in one commit based on the one that the plan was made for.
 
     Raises:
-        RunError: the run is being worked on.
-        GateError: the run broke gates of its recipe; `despite_gates` allows that.
-        VerificationError: a file is not the one that the student's lock lists.
-        InputError: the folder holds no model, or a poisoned one that was not allowed.
-        PushError: somebody else pushed in between, or the Hub refused; it is as it was.
+        RunError: another process works in the run.
+        GateError: the run violates gates of its recipe; `despite_gates` allows that.
+        VerificationError: a file does not match the student's lock.
+        InputError: the folder contains no model, or a poisoned one that was not allowed.
+        PushError: somebody else pushed in between, or the Hub refused the commit; the repository is unchanged.
     """
     from hubslice.engine.run_folder import undisturbed
     from hubslice.hub.push import push as carry_out

@@ -1,4 +1,4 @@
-"""What `push` is told."""
+"""Parameters of `push`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hubslice.core.paths import AnyPath
 
 @dataclass(frozen=True)
 class PushParams(Params):
-    """What is published, where, and how."""
+    """The student, its repository, and how it is published."""
 
     folder: Annotated[AnyPath, Argument("A finished run, or a model folder.", "RUN", path=True)]
     repo_id: Annotated[str, Argument("The repository on the Hub.", "OWNER/NAME")]

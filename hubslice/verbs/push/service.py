@@ -1,4 +1,4 @@
-"""What pushing a run or a model folder would commit."""
+"""Plan the push of a run or a model folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hubslice.verbs.push.params import PushParams
 
 
 def plan_push(params: PushParams, reporter: Reporter, signer: SigningKey | SigningIdentity | None = None) -> PushPlan:
-    """Plan the commit of a run or a model folder, signed by `signer`, by default with the key of the parameters."""
+    """Plan the commit of a run or a model folder, signed by `signer`, by default with the key in the parameters."""
     signer = signer or given_signer(as_path(params.sign_key), identity=False, interactive=False)
     if signer is not None:
         require_installed("signing")
@@ -37,7 +37,7 @@ def plan_push(params: PushParams, reporter: Reporter, signer: SigningKey | Signi
 def _of_run(path: Path, params: PushParams, signer: SigningKey | SigningIdentity | None) -> PushPlan:
     run = open_run(str(path))
     if run.student.is_dir():
-        check_folder(run.student)  # before anything in it is believed
+        check_folder(run.student)  # before anything in it is trusted
     if not params.despite_gates:
         _check_gates(run)
     report = run.report
@@ -80,7 +80,7 @@ def _of_model(path: Path, params: PushParams, signer: SigningKey | SigningIdenti
     return make_plan(
         model,
         params.repo_id,
-        poisoned=False,  # the plan looks for the mark itself
+        poisoned=False,  # the plan reads the model's own declaration
         message="Upload a model made by hubslice",
         allow_poisoned=params.allow_poisoned,
         private=params.private,

@@ -1,1 +1,1 @@
-"""`hubslice recipes`: the built-in recipes and the recipe language."""
+"""`hubslice recipes`: the built-in recipes and the recipe schema."""

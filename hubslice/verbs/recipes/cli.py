@@ -1,4 +1,4 @@
-"""`hubslice recipes`: the recipes that come with hubslice, and the language they are written in."""
+"""`hubslice recipes`: the built-in recipes and the recipe schema."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
 def ls(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """List the built-in recipes.
 
-    "not run here" marks published settings that hubslice's makers have checked but not run.
+    "not run here" marks published settings that hubslice's authors have validated but not run.
     """
     from hubslice.recipe.builtin import builtin_recipes
 
@@ -82,7 +82,7 @@ def ls(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
 
 
 def show(name: NameArgument, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Print a built-in recipe as it is, comments included."""
+    """Print a built-in recipe verbatim, including comments."""
     recipe = _find(name)
     about = {"name": recipe.name, "kind": recipe.kind, "title": recipe.title, "tested": recipe.tested}
     out.result({**about, "text": recipe.text}, lambda: out.text(recipe.text), quiet=recipe.text)
@@ -115,10 +115,10 @@ def copy(
 
 
 def schema(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Print the JSON Schema of recipes: for editors, and to look up every key."""
+    """Print the JSON Schema of recipes: for editors, and as a reference of all keys."""
     from hubslice.recipe.check import json_schema
 
-    out.mode = "json"  # the result is JSON, whoever asks
+    out.mode = "json"  # the result is always JSON
     out.result(json_schema())
 
 

@@ -1,1 +1,1 @@
-"""`hubslice slice`: from a recipe to a student."""
+"""`hubslice slice`: make a student from a recipe."""

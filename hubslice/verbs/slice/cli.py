@@ -1,4 +1,4 @@
-"""`hubslice slice`: from a recipe to a student."""
+"""`hubslice slice`: make a student from a recipe."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ def slice_(
 ) -> None:
     """Make a student from a teacher: pull, profile, slice, fine-tune, audit, card.
 
-    A run that was killed goes on when the same command is given again; steps whose inputs did not change are not
-    repeated. A broken gate of the recipe ends the command with exit code 1, with all results in place.
+    An interrupted run resumes when the same command is repeated; steps whose inputs did not change are not repeated. A
+    violated gate of the recipe ends the command with exit code 1, after all results are written.
 
     Every run writes DIR/hubslice.lock: teacher, data and versions by content. Copy it beside your recipe as recipe.lock
     to share it. With --locked, models are taken at the locked commits, and a change of settings, of model files, of the
     data, or of a version of hubslice, torch, torchvision, timm, transformers, onnxruntime or pillow ends the command
-    with exit code 2, each named on a line of its own. Other packages, Python, platform and device only give a warning:
-    they change digits at most, but CPU and CUDA never give the same ones. To accept a change, run without --locked.
+    with exit code 2, and each is listed on a separate line. Other packages, Python, platform and device only give a
+    warning: they change digits at most, but CPU and CUDA never give the same ones. To accept a change, run without
+    --locked.
     """
     from hubslice.core.processes import leads
     from hubslice.core.progress import Silent

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @takes(SliceParams)
 def slice(params: SliceParams, reporter: Reporter) -> Run:  # noqa: A001 (the verb's name)
-    """Make a student: the whole chain to a run folder, or up to the step `until`. Finished steps are not repeated.
+    """Make a student: all steps into a run folder, or those up to the step `until`. Finished steps are not repeated.
 
-    Gates are not judged here: see `Run.check_gates`. With `locked` the run keeps to its lock: see `open_run`.
+    Gates are not checked here: see `Run.check_gates`. With `locked` the run must match its lock: see `open_run`.
 
     Raises:
-        LockError: the run would not be the locked one.
+        LockError: the run would not match the lock.
         RecipeError: the recipe has mistakes.
         HubsliceError: a step failed.
     """

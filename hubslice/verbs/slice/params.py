@@ -1,4 +1,4 @@
-"""What `slice` is told."""
+"""Parameters of `slice`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.run.kinds import KINDS
 
 @dataclass(frozen=True)
 class SliceParams(Params):
-    """By which recipe a student is made, where, and how far."""
+    """The recipe of a student, the run folder, and the last step."""
 
     recipe: Runnable
     _: KW_ONLY

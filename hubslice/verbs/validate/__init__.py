@@ -1,1 +1,1 @@
-"""`hubslice validate`: check a recipe before a long run does."""
+"""`hubslice validate`: check a recipe before a long run."""

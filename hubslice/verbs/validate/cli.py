@@ -1,4 +1,4 @@
-"""`hubslice validate`: check a recipe before a long run does."""
+"""`hubslice validate`: check a recipe before a long run."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(params: ValidateParams) -> None:
-    """Check a recipe: every mistake at once, each with its line.
+    """Check a recipe: all mistakes at once, each with its line.
 
-    Loads no model and asks no network: names on the Hub are not looked up.
+    Loads no model and uses no network: names on the Hub are not looked up.
     """
     from hubslice.recipe.load import load_recipe, missing_paths
 

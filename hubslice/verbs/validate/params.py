@@ -1,4 +1,4 @@
-"""What `validate` is told."""
+"""Parameters of `validate`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hubslice.core.shared_parameters import Overrides, Recipe
 
 @dataclass(frozen=True)
 class ValidateParams(Params):
-    """Which recipe is checked."""
+    """The recipe to check."""
 
     recipe: Recipe
     _: KW_ONLY

@@ -1,1 +1,1 @@
-"""`hubslice verify`: check every claim of a student."""
+"""`hubslice verify`: check all claims of a student."""

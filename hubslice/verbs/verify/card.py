@@ -1,4 +1,4 @@
-"""The model card against the report: rendered again around what people wrote."""
+"""Check the model card against the report by rendering it again around other text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hubslice.verbs.verify.claims import Claims
 from hubslice.verbs.verify.facts import Finding, compared, unchecked
 
 PART = "card"
-_HOME = re.compile(r"^hubslice verify ([\w.-]+/[\w.-]+)$", re.MULTILINE)  # as the card's own command names it
+_HOME = re.compile(r"^hubslice verify ([\w.-]+/[\w.-]+)$", re.MULTILINE)  # as in the card's own command
 
 
 def check_card(claims: Claims) -> Iterator[Finding]:
-    """Head and sections are what the report says; what people wrote outside them is theirs and is not looked at."""
+    """Check that header and sections match the report; text outside of them is ignored."""
     if CARD not in claims.place.names:
         yield compared(PART, CARD, ["there is none"], "")
         return
@@ -42,7 +42,7 @@ def check_card(claims: Claims) -> Iterator[Finding]:
 
 
 def check_results(claims: Claims) -> Iterator[Finding]:
-    """The accuracy for a leaderboard is the report's; a run has none, it is rendered for its home on the Hub."""
+    """Check the accuracy for a leaderboard against the report; a run has none, it is rendered for its repository."""
     path = (claims.place.source or claims.place.folder) / RESULTS
     if RESULTS not in claims.place.names:
         if claims.place.repo_id is not None and claims.recipe.card.benchmark is not None:
@@ -56,22 +56,22 @@ def check_results(claims: Claims) -> Iterator[Finding]:
 
 
 def written_for(claims: Claims, text: str) -> list[tuple[str | None, DeltaFacts | None]]:
-    """What the card of this text may have been rendered for: a home on the Hub, and a difference for the weights."""
+    """Return what the card may have been rendered for: repositories on the Hub, and a delta instead of the weights."""
     homes = [claims.place.repo_id] if claims.place.repo_id else [None, *_HOME.findall(text)[:1]]
     deltas = [claims.place.delta]
     if claims.place.repo_id is None and claims.place.delta is not None:
-        deltas.append(None)  # as in the run, from where a push writes it anew
+        deltas.append(None)  # as in the run, from which a push renders it again
     return [(home, delta) for home in homes for delta in deltas]
 
 
 def _signed(claims: Claims) -> list[Signed | None]:
-    """The signature that the card may tell of; it was put there with the card, or later by somebody else."""
+    """Return the signatures that the card may describe; it was added with the card, or later by somebody else."""
     path = claims.place.signature
     return [None] if path is None else [read_signature(path), None]
 
 
 def _changed(text: str, again: str) -> list[str]:
-    """The parts that are not what the report says, with the first line that is not."""
+    """Return the parts that do not match the report, with the first differing line."""
     parts = (("head", _head), *((name, _section(name)) for name in SECTIONS))
     found = []
     for name, pattern in parts:

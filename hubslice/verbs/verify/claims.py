@@ -1,4 +1,4 @@
-"""Where a student's claims lie: in a run, on the Hub, in a folder."""
+"""Locate a student's claims in a run, on the Hub, or in a folder."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from hubslice.run.run import Run, open_run
 
 @dataclass(frozen=True)
 class Place:
-    """A student's files on this machine.
+    """A student's local files.
 
-    `folder` may hold other files too: `names` are those that are the student's to show. `run` is the run that made it,
-    where that is at hand; `repo_id` and `commit` say where on the Hub it is. `lacking` tells why files may be missing
-    without being lost (offline). `delta`: what was published in place of the weights, which are whole in `folder`;
-    `source` (None: `folder`) then holds the files as they were published.
+    `folder` may contain other files too: `names` are the student's. `run` is the run that made it, if available;
+    `repo_id` and `commit` say where on the Hub it is. `lacking` says why files may be missing without being lost
+    (offline). `delta`: what was published instead of the weights, which are restored in `folder`; `source` (None:
+    `folder`) then contains the files as they were published.
     """
 
     target: str
@@ -44,25 +44,25 @@ class Place:
 
     @property
     def signature(self) -> Path | None:
-        """The signature over the published files; None: there is none."""
+        """The signature of the published files; None if there is none."""
         return (self.source or self.folder) / SIGNATURE if SIGNATURE in self.names else None
 
     @property
     def without_weights(self) -> str | None:
-        """Why the student's weights need not be here: a plain folder may show its card and evidence alone."""
+        """Why the student's weights may be missing: a plain folder may contain only its card and evidence."""
         if self.run is None and self.repo_id is None and not any(map(is_weights, self.names)):
             return "this folder has the card and its evidence, without the weights"
         return None
 
 
 def is_weights(name: str) -> bool:
-    """Whether a file of this name holds a student's weights."""
+    """Return whether a file of this name contains a student's weights."""
     return fnmatchcase(name, "model*.safetensors*")
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What the student claims: its report, the recipe it names, and its lock (None: there is none)."""
+    """The claims of a student: its report, the recipe it names, and its lock (None: there is none)."""
 
     place: Place
     lock: Lock | None
@@ -72,12 +72,12 @@ class Claims:
 
 
 def open_place(target: str) -> Place:
-    """The student that `target` means: a run, a folder, or owner/name[@revision].
+    """Return the student that `target` means: a run, a folder, or owner/name[@revision].
 
     Raises:
         InputError: it is none of these, or was not made by hubslice.
-        FetchError: the Hub cannot be reached or does not give it, or the teacher that it is a difference to.
-        RunError: such a difference is damaged.
+        FetchError: the Hub cannot be reached, or the student or the teacher of its delta cannot be fetched.
+        RunError: the delta is damaged.
     """
     path = Path(target)
     if (path / MANIFEST).is_file():
@@ -102,7 +102,7 @@ def open_place(target: str) -> Place:
 
 
 def open_recipe(place: Place) -> tuple[LoadedRecipe, SliceRecipe]:
-    """The recipe that lies beside the student; of a run, its paths start where the run's do.
+    """Return the recipe stored beside the student; for a run, its paths start where the run's do.
 
     Raises:
         InputError: it is missing, has mistakes, or is of another kind.
@@ -121,7 +121,7 @@ def open_recipe(place: Place) -> tuple[LoadedRecipe, SliceRecipe]:
 
 
 def _in_folder(target: str, folder: Path) -> Place:
-    """A student in a plain folder, put together where its weights are there as a difference."""
+    """Return a student in a plain folder, restored if its weights are stored as a delta."""
     from hubslice.hub.default import default_hub
     from hubslice.hub.published import whole
 

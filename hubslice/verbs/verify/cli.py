@@ -1,4 +1,4 @@
-"""`hubslice verify`: an audit of everything that a student claims."""
+"""`hubslice verify`: check all claims of a student."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(params: VerifyParams) -> None:
-    """Check every claim of a student against what it was made of.
+    """Check every claim of a student against its sources.
 
-    Files against the lock's checksums, and none besides that a loader would read or run; the teacher against the Hub's;
-    every rate, reduction, gate and retention counted again from evidence, masks and weights; the card rendered again;
-    and the saved student shown a sample of the images. Ends with exit code 1 where something does not agree; what is
-    not at hand is told as not checked, what the Hub answers not to have does not agree.
+    Files against the lock's checksums, with no others that a loader would read or run; the teacher against the Hub's;
+    every rate, reduction, gate and retention recounted from evidence, masks and weights; the card rendered again; and
+    the saved student evaluated on a sample of the images. Exits with code 1 if something does not match; what is not
+    available is reported as not checked, but a source that the Hub reports missing counts as a mismatch.
 
-    Where the files are signed (model.sig), --key or --identity says by whom they must be; without either, the signature
-    is told as not checked.
+    If the files are signed (model.sig), --key or --identity says who must have signed them; without either, the
+    signature is reported as not checked.
 
-    An answer of the student may differ from the stored one only by a near tie: the stored class is at most 0.5 % of the
-    logits' spread below the highest. Other machines and devices round that much.
+    A prediction of the student may differ from the stored one only by a near tie: the stored class is at most 0.5 % of
+    the logits' spread below the highest. Other machines and devices round that much.
     """
     from hubslice.verbs.verify.service import verify as check
 

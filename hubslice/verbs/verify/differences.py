@@ -1,4 +1,4 @@
-"""Where two fact sheets say different things, by dotted path."""
+"""Find where two artefacts differ, by dotted path."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from hubslice.core.numbers import number
 
 
 def differences(claimed: Any, counted: Any, *, tolerance: float = 1e-9, path: str = "") -> list[str]:
-    """One line for every value in `claimed` (plain data) that is not the one in `counted`.
+    """Return one line for every value in `claimed` (plain data) that differs from that in `counted`.
 
-    Keys that only `counted` has are passed over: an older version did not write them. Floats may differ by
-    `tolerance`.
+    Keys that only `counted` has are ignored: an older version did not write them. Floats may differ by `tolerance`.
     """
     if isinstance(claimed, dict) and isinstance(counted, dict):
         found = []
@@ -33,7 +32,7 @@ def differences(claimed: Any, counted: Any, *, tolerance: float = 1e-9, path: st
 
 
 def _name(item: object, index: int) -> str:
-    """An item of a list by what tells it from its neighbours, if anything does."""
+    """Name an item of a list by what distinguishes it from its neighbours, if anything does."""
     if isinstance(item, dict):
         names = [item[key] for key in ("name", "arm", "source", "parameter", "kind") if isinstance(item.get(key), str)]
         if names:

@@ -1,4 +1,4 @@
-"""How much of a student is judged again."""
+"""How much of a student is evaluated again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to judge again: `sample` images of each kind, or all and every arm that is there (`full`)."""
+    """How much to evaluate again: `sample` images of each kind, or all images and all available arms (`full`)."""
 
     sample: int
     full: bool
@@ -22,7 +22,7 @@ class Effort:
     device: torch.device
 
     def choose(self, count: int, seed: int) -> np.ndarray:
-        """The images to judge among `count`, int64, ascending."""
+        """Return the images to evaluate among `count`, int64, ascending."""
         if self.full or count <= self.sample:
             return np.arange(count)
         return np.sort(np.random.default_rng(seed).permutation(count)[: self.sample])

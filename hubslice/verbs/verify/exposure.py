@@ -1,4 +1,4 @@
-"""Lineage and exposure: counted again from the stored answers, and measured again where the teacher is at hand."""
+"""Check lineage and exposure: recount from stored predictions, and measure again if the teacher is available."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from hubslice.verbs.verify.effort import Effort
 
 PART = "exposure"
-OTHER_ROUNDING = 1e-3  # of a score, a change or a number of bits, where sums are taken in another order
+OTHER_ROUNDING = 1e-3  # relative error of a score, a change or a number of bits, if sums are computed in another order
 
 
 def check_exposure(claims: Claims) -> Iterator[Finding]:
-    """The report's numbers from the facts of all layers and the stored answers of all mixtures."""
+    """Check the report's numbers against the facts of all layers and the stored predictions of all mixtures."""
     told = claims.report.exposure
     if told is None:
         return
@@ -54,7 +54,7 @@ def check_exposure(claims: Claims) -> Iterator[Finding]:
 
 
 def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
-    """Where a curve and what follows from it are not what layers and answers, int64 [1 + points, images], make."""
+    """Return where a curve and its results do not follow from layers and predictions, int64 [1 + points, images]."""
     ordered = [arm.layers[at] for at in order_of(arm.layers)]
     names = [layer.layer for layer in ordered]
     total = sum(layer.weights for layer in ordered)
@@ -82,7 +82,7 @@ def _recounted(arm: ArmExposure, answers: np.ndarray) -> list[str]:
 def check_weights(
     claims: Claims, models: Mapping[str, Model], effort: Effort, task: Task | Finding | None
 ) -> Iterator[Finding]:
-    """Changes by layer and the verdict from the weights themselves; with the data the decisive answers."""
+    """Check changes by layer and the verdict from the weights, and with the data the decisive predictions."""
     told = claims.report.exposure
     if told is None:
         return
@@ -163,7 +163,7 @@ def _evidence(claims: Claims, told: ExposureReport) -> tuple[RunExposure, dict[s
 
 
 def _teacher(claims: Claims, effort: Effort) -> Path | Finding:
-    """The teacher's folder: in the run, or from the Hub with all effort."""
+    """Return the teacher's folder: in the run, or with full effort from the Hub."""
     run, named = claims.place.run, claims.report.teacher
     name = "beside the teacher"
     if run is not None:

@@ -1,4 +1,4 @@
-"""What a verification found: claim by claim, whether it agrees with what it was made of."""
+"""Findings of a verification: for each claim, whether it matches its sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = Literal["agrees", "differs", "not checked"]
 
 
 class Finding(Artefact):
-    """One claim: the part it belongs to, its name, and what came out; `detail` says what was compared, or why not."""
+    """One claim: the part it belongs to, its name, and the result; `detail` says what was compared, or why not."""
 
     part: str
     name: str
@@ -33,21 +33,21 @@ class Verification(Artefact):
     @computed_field
     @property
     def verified(self) -> bool:
-        """Whether nothing differs; what was not checked does not count."""
+        """Whether nothing differs; claims that were not checked do not count."""
         return not self.of("differs")
 
     def of(self, state: State) -> tuple[Finding, ...]:
-        """The findings of this state."""
+        """Return the findings with this state."""
         return tuple(finding for finding in self.findings if finding.state == state)
 
 
 def compared(part: str, name: str, differences: list[str], agreeing: str) -> Finding:
-    """A finding that differs where there are differences; otherwise it agrees, in the words `agreeing`."""
+    """Return a finding that differs if there are differences, else one that agrees, with the text `agreeing`."""
     shown = differences[:5] + ([f"and {len(differences) - 5} more"] if len(differences) > 5 else [])
     state: State = "differs" if differences else "agrees"
     return Finding(part=part, name=name, state=state, detail="; ".join(shown) or agreeing)
 
 
 def unchecked(part: str, name: str, why: str) -> Finding:
-    """A finding on what could not be checked."""
+    """Return a finding for a claim that could not be checked."""
     return Finding(part=part, name=name, state="not checked", detail=why)

@@ -1,4 +1,4 @@
-"""Checksums: the student's files and the run's steps against the lock and the records."""
+"""Check files: the student's and those of the run's steps against the checksums in lock and records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES, LOCKED = "files", "lock"
 
 
 def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
-    """Every file that the lock lists, by its SHA-256; and none besides that a loader would take for the student's."""
+    """Check every file in the lock by its SHA-256, and that a loader would load no other files."""
     if lock is None:
         yield unchecked(FILES, LOCK, "there is none: made by an older hubslice, so no checksums are known")
         return
@@ -48,7 +48,7 @@ def check_files(place: Place, lock: Lock | None) -> Iterator[Finding]:
 
 
 def check_lock(claims: Claims) -> Iterator[Finding]:
-    """The recipe's checksum, and everything that the lock says twice."""
+    """Check the recipe's checksum, and everything that the lock states twice."""
     report, lock = claims.report, claims.lock
     sha256 = hashlib.sha256(claims.loaded.text.encode()).hexdigest()
     wrong = [] if sha256 == report.recipe_sha256 else [f"sha256 is {sha256}, the report says {report.recipe_sha256}"]
@@ -81,7 +81,7 @@ def check_lock(claims: Claims) -> Iterator[Finding]:
 
 
 def check_run(run: RunFolder, student: Path) -> Iterator[Finding]:
-    """A run's steps against their records, and what lies on top of it against the student's."""
+    """Check a run's steps against their records, and the files at its top against the student's."""
     steps, wrong = 0, []
     for path in sorted((run.path / "steps").glob(f"[!.]*/{RECORD}")):
         record = run.record(path.parent.name)
@@ -91,7 +91,7 @@ def check_run(run: RunFolder, student: Path) -> Iterator[Finding]:
     yield compared(FILES, "steps", wrong, f"{steps} steps hold what they left")
     names = [path.relative_to(student) for path in sorted(student.rglob("*")) if path.is_file()]
     copies = [name for name in names if (run.path / name).is_file() and name.as_posix() != "recipe.yaml"]
-    # A lock without files is that of a run that is under way again; the student keeps its own.
+    # A lock without files is that of a run in progress; the student keeps its own.
     wrong = [
         f"{run.path / name} is not the student's"
         for name in copies
@@ -101,7 +101,7 @@ def check_run(run: RunFolder, student: Path) -> Iterator[Finding]:
 
 
 def check_student_files(claims: Claims) -> Iterator[Finding]:
-    """A run's student against the steps that it was put together from; its card, into which people write, aside."""
+    """Check a run's student against the steps that it was assembled from, except its card, which people edit."""
     run = claims.place.run
     if run is None:
         return

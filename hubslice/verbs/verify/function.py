@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @takes(VerifyParams)
 def verify(params: VerifyParams, reporter: Reporter) -> Verification:
-    """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with one.
+    """Check every claim of a run, of a published student `owner/name[@revision]`, or of a folder with a student.
 
-    The files must be signed with `key`, a public key (PEM), or else by `identity`, where one of them is given.
+    If `key`, a public key (PEM), or `identity` is given, the files must be signed by it.
 
     Raises:
         InputError: the target makes no claims, `data` cannot be opened, or signatures cannot be checked here.
-        RunError: the run is being worked on.
+        RunError: another process works in the run.
         HubError: the target cannot be fetched.
     """
     from hubslice.verbs.verify.service import verify as check

@@ -1,4 +1,4 @@
-"""Inputs shown again to a saved model, whose answers are held against the stored ones."""
+"""Compare a saved model's predictions with stored ones."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from hubslice.defects.inference import placed as at_work
 from hubslice.modality.modality import Encoded, Held, placed
 from hubslice.models.base import Model
 
-# Of the distance between an image's highest and lowest logit. Another machine, device or batch size rounds otherwise:
-# about 1e-6 on CPUs, up to 1e-3 with TensorFloat-32 on GPUs. What differs by more was not answered by these weights.
+# Relative to the distance between an image's highest and lowest logit. Another machine, device or batch size rounds
+# differently: about 1e-6 on CPUs, up to 1e-3 with TensorFloat-32 on GPUs. A larger difference is not from these
+# weights.
 NEAR_TIE: Final = 0.005
 _BATCH = 64
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How many answers were compared, and those that differ: `gaps` by number, as shares of the logits' spread."""
+    """The number of compared predictions, and those that differ: `gaps` by index, as shares of the logits' spread."""
 
     total: int
     gaps: dict[int, float]
 
     @property
     def unexplained(self) -> dict[int, float]:
-        """Those that no near tie explains."""
+        """The differences that are not near ties."""
         return {number: gap for number, gap in self.gaps.items() if gap > NEAR_TIE}
 
     @property
     def differences(self) -> list[str]:
-        """What is wrong, in words."""
+        """Describe the differences."""
         if not self.unexplained:
             return []
         shown = ", ".join(f"{at} (by {gap:.0%})" for at, gap in list(self.unexplained.items())[:4])
@@ -45,7 +46,7 @@ class Judged:
 
     @property
     def agreeing(self) -> str:
-        """What agrees, in words."""
+        """Describe the agreement."""
         same = f"{self.total - len(self.gaps)} of {self.total} answers are the stored ones"
         if not self.gaps:
             return same
@@ -54,7 +55,7 @@ class Judged:
 
 @torch.inference_mode()
 def logits(model: Model, encoded: Encoded, device: torch.device) -> Tensor:
-    """Logits float32 [n, classes] on the CPU for n > 0 inputs."""
+    """Return logits float32 [n, classes] on the CPU for n > 0 inputs."""
     samples = Held(encoded)
     with at_work(model, device):
         batches = (samples.encoded(start, start + _BATCH) for start in range(0, len(samples), _BATCH))
@@ -63,10 +64,10 @@ def logits(model: Model, encoded: Encoded, device: torch.device) -> Tensor:
 
 
 def judge(model: Model, encoded: Encoded, stored: np.ndarray, names: np.ndarray, device: torch.device) -> Judged:
-    """Show the model n inputs and compare with the `stored` answers [n]; `names` [n] are their numbers.
+    """Run the model on n inputs and compare with the `stored` predictions [n]; `names` [n] are their numbers.
 
-    An answer that differs counts by its gap: how far the stored class's logit is below the highest one, as a share of
-    the distance between the highest and the lowest.
+    A differing prediction is measured by its gap: how far the stored class's logit is below the highest one, as a share
+    of the distance between the highest and the lowest.
     """
     total = len(Held(encoded))
     if not total:

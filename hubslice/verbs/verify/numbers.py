@@ -1,4 +1,4 @@
-"""The report's numbers, counted again from evidence, masks and weights."""
+"""Recount the report's numbers from evidence, masks and weights."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from hubslice.verbs.verify.differences import differences
 from hubslice.verbs.verify.facts import Finding, compared, unchecked
 
 PART = "report"
-OTHER_NUMPY = 0.02  # how far a bootstrap interval may move where another NumPy draws another sample
+OTHER_NUMPY = 0.02  # how far a bootstrap interval may move if another NumPy version draws another sample
 
 
 def check_report(claims: Claims) -> Iterator[Finding]:
-    """Values that the report works out itself: rates from hits, intervals; and what it shares with the recipe."""
+    """Check values that the report derives itself: rates from hits, intervals; and what it shares with the recipe."""
     raw = json.loads(read_description(claims.place.folder / REPORT))
     wrong = differences(raw, claims.report.model_dump(mode="json"))
     told, asked = claims.report.defects, claims.recipe.audit.defects
@@ -47,7 +47,7 @@ def check_report(claims: Claims) -> Iterator[Finding]:
 
 
 def check_accuracies(claims: Claims) -> Iterator[Finding]:
-    """Accuracy of every arm from the stored predictions; the choice among grid points from validation alone."""
+    """Check the accuracy of every arm from stored predictions, and the choice of grid points by validation only."""
     report = claims.report
     if report.predictions is None:
         yield unchecked(PART, "accuracies", "made by an older hubslice, which did not store the predictions")
@@ -84,14 +84,14 @@ def _classes(claims: Claims, found: Predictions) -> Finding:
 
 
 def check_defects(claims: Claims) -> Iterator[Finding]:
-    """Every rate and reduction from the stored predictions, under the threat model that the recipe states."""
+    """Check every rate and reduction from stored predictions, under the recipe's threat model."""
     for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
         for variant in defect.variants:
             yield from _variant(claims, defect, variant, params)
 
 
 def check_slice(claims: Claims) -> Iterator[Finding]:
-    """Retention of every layer: relevant weights from the masks, non-zero ones from the weights."""
+    """Check the retention of every layer: relevant weights from the masks, non-zero ones from the weights."""
     claimed = claims.report.slice
     folder = claims.place.folder
     if claims.place.without_weights:
@@ -113,7 +113,7 @@ def check_slice(claims: Claims) -> Iterator[Finding]:
 
 
 def check_search(claims: Claims) -> Iterator[Finding]:
-    """How the slice was found, against the search's own record, the slice, and the recipe's rule for the choice."""
+    """Check how the slice was found: the search's own record, the slice, and the recipe's rule for the choice."""
     claimed = claims.report.search
     if claims.recipe.slice.needs != "search":
         return
@@ -136,7 +136,7 @@ def check_search(claims: Claims) -> Iterator[Finding]:
 
 
 def check_deviations(claims: Claims) -> Iterator[Finding]:
-    """What the recipe's `diff` found, from the outcomes of all images and from the stored triggers."""
+    """Check the results of the recipe's `diff` from the outcomes of all images and the stored triggers."""
     told = claims.report.deviations
     if told is None:
         return
@@ -154,7 +154,7 @@ def check_deviations(claims: Claims) -> Iterator[Finding]:
 
 
 def check_gates(claims: Claims) -> Iterator[Finding]:
-    """The recipe's limits against the report's rates."""
+    """Check the recipe's limits against the report's rates."""
     report = claims.report
     judged = judge_gates(claims.recipe.gates, report.arms, report.defects, report.deviations, report.exposure)
     wrong = differences(
@@ -186,7 +186,7 @@ def _variant(claims: Claims, defect: DefectReport, variant: DefectVariant, param
 
 
 def _terms(claims: Claims, variant: DefectVariant, params: DefectParams, evidence: Evidence) -> list[str]:
-    """Where the evidence is not what recipe and report say it is."""
+    """Return where the evidence does not match recipe and report."""
     about, report, wrong = evidence.about, claims.report, []
     planned = {each.name: each for each in make_defect(params).variants()}.get(variant.name)
     if planned is None:
@@ -211,5 +211,5 @@ def _terms(claims: Claims, variant: DefectVariant, params: DefectParams, evidenc
 
 
 def evidence_file(claims: Claims, variant: DefectVariant) -> Path:
-    """Where the evidence of a variant lies."""
+    """Return the path of a variant's evidence."""
     return claims.place.folder / EVIDENCE / Path(variant.evidence).name

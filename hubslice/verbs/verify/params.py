@@ -1,4 +1,4 @@
-"""What `verify` is told."""
+"""Parameters of `verify`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubslice.core.shared_parameters import Device
 
 @dataclass(frozen=True)
 class VerifyParams(Params):
-    """Whose claims are checked, and how far."""
+    """The student to check, and how thoroughly."""
 
     target: Annotated[
         AnyPath, Argument("A run, owner/name[@revision] of a published student, or its folder.", "TARGET")

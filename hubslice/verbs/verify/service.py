@@ -1,4 +1,4 @@
-"""Verifying a student: every claim against what it was made of, as far as that is at hand."""
+"""Verify a student: every claim against its sources, as far as they are available."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from hubslice.verbs.verify.sources import check_sources
 from hubslice.verbs.verify.student import PART as STUDENT
 from hubslice.verbs.verify.student import check_student
 
-# What a damaged file makes of the code that reads it; that it cannot be read is the finding.
+# Raised by code that reads a damaged file; that it cannot be read is the finding.
 _UNREADABLE = (
     *(HubsliceError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError),
     *(AttributeError, AssertionError, RuntimeError, ArithmeticError),
@@ -48,7 +48,7 @@ _UNREADABLE = (
 
 
 def verify(params: VerifyParams, reporter: Reporter) -> Verification:
-    """Check files, numbers, card and answers of a run, of a published student, or of a folder."""
+    """Check files, numbers, card and predictions of a run, of a published student, or of a folder."""
     target = os.fspath(params.target)
     trusted = trusted_signer(as_path(params.key), params.identity, params.identity_provider)
     if trusted is not None:
@@ -98,7 +98,7 @@ def _findings(place: Place, effort: Effort, trusted: TrustedKey | TrustedIdentit
 
 
 def _lock(place: Place) -> tuple[Lock | None, list[Finding]]:
-    """The lock, or None; and the finding that it cannot be read."""
+    """Return the lock, or None with the finding that it cannot be read."""
     if LOCK not in place.names:
         return None, []
     try:
@@ -108,7 +108,7 @@ def _lock(place: Place) -> tuple[Lock | None, list[Finding]]:
 
 
 def _guarded(part: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """The check's findings; where a file cannot be read, that is one."""
+    """Yield the check's findings; a file that cannot be read gives one."""
     try:
         yield from check()
     except (FetchError, DataError):

@@ -1,4 +1,4 @@
-"""The signature over the published files."""
+"""Check the signature of the published files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PART = "signature"
 
 
 def check_signature(place: Place, trusted: TrustedKey | TrustedIdentity | None) -> Iterator[Finding]:
-    """Whether the files are those that were signed, by whom is trusted; a run is signed when it is pushed."""
+    """Check that the files are those that were signed, by a trusted signer; a run is signed when it is pushed."""
     path = place.signature
     if path is None:
         if trusted is not None:

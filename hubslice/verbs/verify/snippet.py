@@ -1,4 +1,4 @@
-"""The card's snippet at work: test images as whoever reads the card would show them to the student."""
+"""Run the card's snippet on test images, as a reader of the card would."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ from hubslice.verbs.verify.judging import Judged
 
 PART, NAME = "student", "the card's snippet"
 IMAGES: Final = 16  # of the test split
-# Of the distance between an image's highest and lowest logit. Both sides compute on the CPU, from the same file.
+# Relative to the distance between an image's highest and lowest logit. Both sides compute on the CPU, from the same
+# file.
 ROUNDING: Final = 1e-3
-_LEAST: Final = 1e-30  # probabilities below it are rounded to nothing
+_LEAST: Final = 1e-30  # probabilities below it are rounded to zero
 
 
 def check_preparation(claims: Claims, model: Model) -> Iterator[Finding]:
-    """Images are prepared for the student as they were for what the report measured."""
+    """Check that images are prepared for the student as in the report's measurements."""
     claimed = claims.report.teacher.preprocessing
     if claimed is None:
         return
     now, rule = model.image_preprocessing, claims.report.task.transparency
     left_out = {"transparency", "crop_pct"}
-    if claimed.processor is None and now.processor is not None:  # a report of an older hubslice, with its own words
+    if claimed.processor is None and now.processor is not None:  # a report of an older hubslice, with its own wording
         left_out |= {"resize", "processor", "channel_order", "interpolation"}
     wrong = differences(
         claimed.model_dump(mode="json", exclude=left_out), now.model_dump(mode="json", exclude=left_out)
     )
     resized, told = (min(each.input_size[1:]) / each.crop_pct for each in (now, claimed))
-    if now.processor is None and abs(resized - told) > 1:  # a pixel is what sizes are rounded by
+    if now.processor is None and abs(resized - told) > 1:  # sizes are rounded by up to a pixel
         wrong.append(f"images are resized to {resized:.0f} pixels, the report says {told:.0f}")
     if rule is not None and now.transparency != rule:
         wrong.append(f"config.json records {now.transparency or 'no rule'} for transparent images, the report {rule}")
@@ -54,7 +55,7 @@ def check_preparation(claims: Claims, model: Model) -> Iterator[Finding]:
 
 
 def check_snippet(claims: Claims, model: Model, task: Task | Finding) -> Iterator[Finding]:
-    """The card's own lines give the recorded answers to images of the test split, and what hubslice computes."""
+    """Check that the card's code gives the recorded predictions for test images, and the same as hubslice."""
     snippet = _in_card(claims)
     if snippet is None:
         yield unchecked(PART, NAME, "the card does not show the lines that hubslice writes: they are not run")
@@ -72,7 +73,7 @@ def check_snippet(claims: Claims, model: Model, task: Task | Finding) -> Iterato
             return
         try:
             found = _logarithms(run_snippet(snippet, claims.place.folder, list(files.values())))
-        except Exception as error:  # whatever libraries raise over spoilt files
+        except Exception as error:  # libraries may raise anything for damaged files
             yield compared(PART, NAME, [f"it fails: {type(error).__name__}: {message_of(error)}"], "")
             return
         ours = _logarithms(_measured(model, claims).predict(list(files.values())).probabilities.numpy())
@@ -90,7 +91,7 @@ def check_snippet(claims: Claims, model: Model, task: Task | Finding) -> Iterato
 
 
 def _in_card(claims: Claims) -> Snippet | None:
-    """The snippet that the card shows, word for word; None where it shows another, or there is no card."""
+    """Return the snippet shown on the card, verbatim; None if it shows another, or there is no card."""
     if CARD not in claims.place.names:
         return None
     text = read_description(claims.place.folder / CARD).decode(errors="replace")
@@ -99,7 +100,7 @@ def _in_card(claims: Claims) -> Snippet | None:
 
 
 def _file(split: Split, at: int, folder: Path) -> Path:
-    """The stored image at this place of the split as a file."""
+    """Return the stored image at this position of the split as a file."""
     stored = split.table.stored(int(split.rows[at]))
     if isinstance(stored, Path):
         return stored
@@ -114,20 +115,20 @@ def _deep(file: Path) -> bool:
 
 
 def _measured(model: Model, claims: Claims) -> Model:
-    """The model under the rule for transparent images that held when it was measured."""
+    """Return the model with the rule for transparent images that was used when it was measured."""
     measured = copy.copy(model)
     measured.show_transparent(claims.report.task.shown)
     return measured
 
 
 def _logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Logits [n, classes] but for a constant each, as far as probabilities tell them."""
+    """Return logits [n, classes] up to a constant per row, as far as probabilities determine them."""
     found: np.ndarray = np.log(np.maximum(probabilities.astype(np.float64), _LEAST))
     return found
 
 
 def _judged(found: np.ndarray, answers: np.ndarray, places: list[int]) -> Judged:
-    """The answers [n] that were stored against what was found now [n, classes]."""
+    """Compare the stored predictions [n] with the current results [n, classes]."""
     highest, spread = found.max(1), np.maximum(found.max(1) - found.min(1), 1e-12)
     known = (answers >= 0) & (answers < found.shape[1])
     of_stored = found[np.arange(len(found)), np.where(known, answers, 0)]

@@ -1,4 +1,4 @@
-"""The models that went in, against the lock: in the run, or as the Hub promises them."""
+"""Check input models against the lock: in the run, or by the Hub's checksums."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PART = "sources"
 
 
 def check_sources(claims: Claims, *, full: bool) -> Iterator[Finding]:
-    """Every model that the lock names; without a lock the teacher, as the report names it.
+    """Check every model in the lock; without a lock the teacher named in the report.
 
-    The Hub promises the SHA-256 of large files, so weights are checked without being fetched; `full` fetches them. A
-    commit that the Hub does not have is none that anybody can check: that counts as a difference.
+    The Hub lists the SHA-256 of large files, so weights are checked without being fetched; `full` fetches them. A
+    commit that the Hub does not have cannot be checked by anybody: that counts as a difference.
     """
     models = claims.lock.models if claims.lock else {"pull": locked_model(claims.report.teacher)}
     for step, model in models.items():
@@ -62,7 +62,7 @@ def _on_hub(name: str, model: LockedModel, *, full: bool) -> Finding:
     client = default_hub()
     try:
         listing = list_files(HubRef(where, str(model.repo_id), model.commit), client)
-        # What was converted here is not on the Hub; what it was converted from is.
+        # Files converted here are not on the Hub; their source files are.
         there = [*model.pickles, *(fact for fact in model.files if not (model.pickles and fact.path == WEIGHTS))]
         wrong = [line for fact in there if (line := _promise(fact, listing, client, full=full))]
     except FetchError as error:
@@ -74,18 +74,18 @@ def _on_hub(name: str, model: LockedModel, *, full: bool) -> Finding:
 
 
 def not_given(part: str, name: str, error: HubsliceError) -> Finding:
-    """The finding on a source that the Hub does not give: not checked, unless it answered that it has no such thing."""
+    """Return the finding on a source that cannot be fetched: not checked, unless the Hub reports it missing."""
     return compared(part, name, [error.headline], "") if absent(error) else unchecked(part, name, error.headline)
 
 
 def _promise(fact: FileFact, listing: Listing, client: Hub, *, full: bool) -> str | None:
-    """What is wrong with a file on the Hub; None if it is the locked one."""
+    """Return what is wrong with a file on the Hub; None if it is the locked one."""
     expected = listing.files.get(fact.path)
     if expected is None:
         missing = "is not in the cache" if client.offline else "is missing"
         if client.offline:
             raise FetchError(f"{fact.path} of {listing} {missing}, and offline mode is on")
         return f"{fact.path} {missing} at {listing}"
-    # Of small files the Hub promises git's checksum alone: those are fetched.
+    # For small files the Hub only lists git's checksum: those are fetched.
     found = expected.sha256 if expected.sha256 and not full else download(listing, fact.path, client)[1].sha256
     return None if found == fact.sha256 else f"{fact.path}: sha256 is {found}, locked {fact.sha256}"

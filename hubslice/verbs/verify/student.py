@@ -1,4 +1,4 @@
-"""The saved student at work: stock code loads it, and it answers as the evidence says."""
+"""Check the saved student: the stock library loads it, and its predictions match the evidence."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ PART = "student"
 
 
 def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
-    """Load it with the stock library; judge attacked images, and test images where the data is at hand, again."""
+    """Load it with the stock library; evaluate attacked images, and test images if the data is available."""
     if claims.place.without_weights:
         yield unchecked(PART, "answers", claims.place.without_weights)
         return
     models = {STUDENT: load_model(claims.place.folder)}
-    if claims.report.teacher.stock and models[STUDENT].shapes is None:  # else no stock code claims to load it
+    if claims.report.teacher.stock and models[STUDENT].shapes is None:  # otherwise the card shows no stock code
         yield check_stock(claims.place.folder, models[STUDENT], effort.device)
     if effort.full and claims.place.run is not None:
         for arm in arms_of(claims.recipe)[1:]:
@@ -76,7 +76,7 @@ def check_student(claims: Claims, effort: Effort) -> Iterator[Finding]:
 
 
 def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> Iterator[Finding]:
-    """The changed images on which student and baseline are said to deviate."""
+    """Check the changed images on which student and baseline deviate."""
     told = claims.report.deviations
     if told is None or not told.found.hits:
         return
@@ -102,7 +102,7 @@ def _judged(
 
 
 def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Task | Finding) -> Iterator[Finding]:
-    """Clean test images, and attacks that the evidence tells how to make instead of keeping their images."""
+    """Check clean test images, and attacks for which the evidence has instructions instead of images."""
     if isinstance(task, Finding):
         yield task
         return
@@ -123,7 +123,7 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
         for variant in defect.variants:
             evidence = Evidence.load(evidence_file(claims, variant))
             if len(evidence.images) == evidence.truth.size:
-                continue  # all of them are stored, and were judged already
+                continue  # all of them are stored, and were evaluated already
             shown = effort.choose(evidence.truth.size, claims.report.seed)
             places = evidence.indices[shown]
             pixels = task.test.at(places).encoded(0, len(places), Images(models[STUDENT].image_preprocessing))[PIXELS]
@@ -134,7 +134,7 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
 
 
 def _open(claims: Claims, effort: Effort) -> Task | Finding:
-    """The task, or that it cannot be opened."""
+    """Return the task, or the finding that it cannot be opened."""
     name = "accuracy on the data"
     params, revision = claims.recipe.data, claims.report.task.revision
     if effort.data is not None:
@@ -155,9 +155,9 @@ def _open(claims: Claims, effort: Effort) -> Task | Finding:
 
 
 def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
-    """The student, loaded as the card says, computes the same.
+    """Check that the student, loaded as shown on the card, computes the same.
 
-    Stock code sees config and weights alone: whatever else lies in the folder, it would look for code and adapters.
+    Stock code gets only config and weights: it would look for code and adapters among other files of the folder.
     """
     name = f"plain {model.library}"
     config, _ = read_config(folder)
@@ -170,7 +170,7 @@ def check_stock(folder: Path, model: Model, device: torch.device) -> Finding:
     inputs = model.pixels_to_inputs(pixels.float() / 255)
     try:
         theirs = _stock_answers(folder, config, model.library, inputs)
-    except Exception as error:  # whatever the library raises over a config that hubslice reads
+    except Exception as error:  # the library may raise anything for a config that hubslice reads
         if out_of_memory(error):
             raise
         return compared(PART, name, [f"it cannot load it and answer: {first_line(error)[:200]}"], "")
@@ -190,7 +190,7 @@ def _stock_answers(folder: Path, config: dict[str, Any], library: str, inputs: T
 
 
 def _lend(file: Path, place: Path) -> None:
-    """Put a file at another place too, without a copy where the file system allows."""
+    """Put a file at another place too, as a link where the file system allows it."""
     try:
         place.symlink_to(file.absolute())
     except OSError:

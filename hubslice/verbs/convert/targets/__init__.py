@@ -1,1 +1,1 @@
-"""What a model can be converted to, one file a kind."""
+"""The forms that a model can be converted to, one file per kind."""

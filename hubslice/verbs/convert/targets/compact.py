@@ -1,4 +1,4 @@
-"""A model without the channels that are zero, and why some cannot be taken out."""
+"""Convert to a model without zero channels, and explain why some cannot be removed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compact_form(job: Job) -> Made:
     """Write the model without channels, heads and features that are zero.
 
     Raises:
-        SliceError: nothing can be taken out, or what the run's slice took out has grown again.
+        SliceError: nothing can be removed, or what the run's slice removed has grown again.
     """
     model, name, slice_ = job.model, str(job.ref), _slice_of(job.ref)
     with stage(job.reporter, "channels", "Find out which channels go together"):
@@ -49,7 +49,7 @@ def _slice_of(ref: Ref) -> Slice | None:
 
 
 def _check_zero(model: Model, name: str, channels: ChannelMap, slice_: Slice) -> None:
-    """Raise SliceError where units that the slice left nothing of are no longer zero."""
+    """Raise SliceError if units that the slice removed entirely are no longer zero."""
     planned = removable(model, channels, slice_)
     grown = {
         group.name: count
@@ -68,7 +68,7 @@ def _check_zero(model: Model, name: str, channels: ChannelMap, slice_: Slice) ->
 
 
 def _not_zero(model: Model, group: ChannelGroup, units: np.ndarray) -> int:
-    """How many of the units have a parameter that is not zero."""
+    """Return how many of the units have a parameter that is not zero."""
     parameters = dict(model.module.named_parameters())
     found = np.zeros(len(units), dtype=bool)
     for part in group.makes:
@@ -79,7 +79,7 @@ def _not_zero(model: Model, group: ChannelGroup, units: np.ndarray) -> int:
 
 
 def _nothing(model: Model, name: str, channels: ChannelMap) -> SliceError:
-    """Why there is nothing to take out: no unit is zero, or only such of layers that stay whole."""
+    """Return why nothing can be removed: no unit is zero, or only units of layers that cannot be reduced."""
     if not channels.groups:
         reason = next(iter(channels.whole.values()), "it has no convolutions or linear layers")
         return SliceError(f"nothing can be taken out of {name}: {reason}", hint=KEEP_SHAPES)

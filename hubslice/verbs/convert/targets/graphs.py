@@ -1,4 +1,4 @@
-"""A model as an ONNX graph: in full precision, in float16, or in 8-bit integers."""
+"""Convert to an ONNX graph: in full precision, in float16, or in 8-bit integers."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def int8_form(job: Job) -> Made:
     """Write the quantised graph.
 
     Raises:
-        InputError: there is nothing to calibrate with.
+        InputError: there are no images to calibrate with.
         ModelError: the model has no classifier.
-        ParityError: it answers otherwise too often.
+        ParityError: its predictions differ too often.
     """
     options = job.options
-    if job.model.preprocessing is not None:  # its classes for images, or for noise, are compared
+    if job.model.preprocessing is not None:  # predicted classes for images, or for noise, are compared
         job.model.check_answers()
     with stage(job.reporter, "images", "Read images to calibrate and to check with"):
         calibration, check = images(job.ref, job.model, as_text(options.data), options.samples)

@@ -1,4 +1,4 @@
-"""Images to make a form with, and others to check it: a run's own, or those that are given."""
+"""Images for a conversion and for checking it: a run's own, or those given by the user."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from hubslice.recipe.schema import TrainParams
     from hubslice.task.task import Split, Task
 
-CHECKED = 200  # images that a quantised graph is checked with, at the most
-PARTS_CHECKED = 1000  # images that a trained form is checked with, at the most
+CHECKED = 200  # maximum images for checking a quantised graph
+PARTS_CHECKED = 1000  # maximum images for checking a trained form
 
 Pixels = np.ndarray | None
 
 
 def images(ref: Ref, model: Model, data: str | None, samples: int) -> tuple[Pixels, Pixels]:
-    """Pixels float32 [n, C, H, W] in [0, 1] to calibrate with, at most `samples`, and others to check with.
+    """Return pixels float32 [n, C, H, W] in [0, 1] to calibrate with, at most `samples`, and others to check with.
 
-    Of a run they come from its own training and validation split; else from `data`, drawn, in halves where there are
-    few. Without both there are none.
+    For a run they come from its own training and validation split; else they are drawn from `data`, in halves if there
+    are few. Without both there are none.
 
     Raises:
         DataError: the data cannot be read, or has changed since the run.
@@ -74,7 +74,7 @@ def _of_run(ref: LocalRef, model: Model, samples: int) -> tuple[Pixels, Pixels]:
 
 @dataclass(frozen=True)
 class Parts:
-    """Images to train with, to choose an epoch by, and to check with; and how a run trained on them."""
+    """Images for training, for choosing an epoch, and for checking; and how a run trained on them."""
 
     train: Split
     validation: Split
@@ -83,9 +83,9 @@ class Parts:
 
 
 def parts_of(ref: Ref, model: Model, data: str | None, seed: int) -> Parts:
-    """The splits of a run, or `data` in parts, drawn with the seed: a fifth to choose by, a fifth to check with.
+    """Return the splits of a run, or `data` split with the seed: a fifth for choosing, a fifth for checking.
 
-    Labels play no part: where images are given all targets are 0.
+    Labels are ignored: for given images all targets are 0.
 
     Raises:
         DataError: the data cannot be read, or has changed since the run.

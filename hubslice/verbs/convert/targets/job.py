@@ -1,4 +1,4 @@
-"""What is to be made of which model, and what the making tells."""
+"""Input and output of a conversion."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubslice.verbs.convert.params import ConvertParams
 
 @dataclass(frozen=True)
 class Job:
-    """A model, where it comes from, and the folder to write. What a training needs to go on is kept in `unfinished`."""
+    """A model, its source, and the folder to write. The state of an unfinished training is stored in `unfinished`."""
 
     model: Model
     ref: Ref
@@ -28,11 +28,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Made:
-    """`parameters` and `size` (bytes of the weights, or of the graph) of the form.
+    """`parameters` and `size` (bytes of the weights, or of the graph) of the result.
 
-    Of a compact model `removed` counts units by the group that they were in, and `whole` are layers that could lose
-    none, with the reason; of a graph `parity` tells how close it is to PyTorch; of a form that answers otherwise now
-    and then, `agreement` how often. `parameters` of a pruned model are those that are not zero.
+    For a compact model `removed` counts units by their group, and `whole` are layers that could not lose any, with the
+    reason; for a graph `parity` is its difference to PyTorch; for a form whose predictions may differ, `agreement`
+    counts equal ones. `parameters` of a pruned model are those that are not zero.
     """
 
     parameters: int

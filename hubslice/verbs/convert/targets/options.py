@@ -1,4 +1,4 @@
-"""Which form takes what."""
+"""Check which options apply to which form."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OF: Mapping[str, tuple[Form, ...]] = {
 
 
 def check(params: ConvertParams) -> None:
-    """Nothing where all that is given has a meaning for the form.
+    """Check that all given options apply to the form.
 
     Raises:
-        InputError: an option is another form's, or the one that the form needs is missing.
+        InputError: an option belongs to another form, or a required one is missing.
     """
     form = params.form
     for each in parameters(ConvertParams):

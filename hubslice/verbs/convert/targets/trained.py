@@ -1,4 +1,4 @@
-"""Forms that learn the model's answers: the model pruned, or a smaller one that it is distilled into."""
+"""Convert by training on the model's outputs: pruning the model, or distilling it into a smaller one."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from hubslice.verbs.convert.targets.job import Job, Made
 
 CHECKPOINT = "training.safetensors"
 DISTILLED = 10  # epochs
-GENTLE, BRISK = 0.01, 0.05  # learning rates of weights that know something, and of random ones
+GENTLE, BRISK = 0.01, 0.05  # learning rates of trained weights, and of random ones
 
 
 @dataclass(frozen=True)
 class Pupil:
-    """Who learns, for how long and how fast; of a pruned one the weights outside `kept` stay zero."""
+    """The model to train, with epochs and learning rate; weights of a pruned one outside `kept` stay zero."""
 
     model: Model
     epochs: int
@@ -49,12 +49,12 @@ class Pupil:
 
 
 def pruned_form(job: Job) -> Made:
-    """Write the model without its smallest weights, trained on to answer as before where `epochs` are given.
+    """Write the model without its smallest weights, trained to predict as before if `epochs` are given.
 
     Raises:
         InputError: there are no images.
         ModelError: the model has no classifier.
-        ParityError: it answers otherwise too often.
+        ParityError: its predictions differ too often.
     """
     job.model.check_answers()
     with stage(job.reporter, "prune", "Set the smallest weights to zero"):
@@ -65,13 +65,13 @@ def pruned_form(job: Job) -> Made:
 
 
 def distilled_form(job: Job) -> Made:
-    """Write the model `into`, taught by the model's answers; it starts from random weights, or its own if it has some.
+    """Write the model `into`, trained on the model's outputs, from random weights or its own if it has some.
 
     Raises:
         InputError: there are no images.
-        ModelError: there is no such architecture or model, it takes images of other channels, or the model has no
+        ModelError: there is no such architecture or model, it takes images with other channels, or the model has no
             classifier.
-        ParityError: it answers otherwise too often.
+        ParityError: its predictions differ too often.
     """
     options, into = job.options, as_text(job.options.into)
     assert into is not None
@@ -108,11 +108,11 @@ def _architecture(options: ConvertParams, side: int) -> TeacherParams:
 
 
 def _taught(job: Job, pupil: Pupil) -> Made:
-    """Train the pupil, check it on images that it has not seen, and write it."""
+    """Train the pupil, check it on unseen images, and write it."""
     options, device = job.options, resolve_device(job.options.device)
     with stage(job.reporter, "images", "Read images to teach and to check with"):
         parts = parts_of(job.ref, job.model, as_text(options.data), options.seed)
-    pupil.model.show_transparent(parts.train.table.params.transparency)  # as in the images that it learns from
+    pupil.model.show_transparent(parts.train.table.params.transparency)  # as in its training images
     if pupil.epochs:
         with stage(job.reporter, "answers", "Ask the model for its answers"):
             wanted = _logits(job.model, parts.validation, device).argmax(1).numpy()
