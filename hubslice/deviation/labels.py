@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubslice.core.errors import DiffError
+from hubslice.models.label_names import LabelNames
 from hubslice.recipe.problems import suggest
 
 COMMON, ORDER = "common", "order"
@@ -93,13 +94,33 @@ def _checked(
 ) -> Mapping[str, str]:
     if isinstance(mapped, str):
         raise DiffError(f"'{mapped}' is no map of labels", hint=f"give {COMMON}, {ORDER}, or a file")
-    for own, name, labels in ((key, names[1], b) for key in mapped):
-        if own not in labels:
-            raise _unknown(own, name, labels)
-    for meant in mapped.values():
-        if meant not in a:
-            raise _unknown(meant, names[0], a)
-    return mapped
+    of_a, of_b = _Called(names[0], a), _Called(names[1], b)
+    found: dict[str, str] = {}
+    for called, meant in mapped.items():
+        own = of_b.label(called)
+        if own in found:
+            raise DiffError(f"the map of labels names '{own}' of {names[1]} twice", hint="take one of the two out")
+        found[own] = of_a.label(meant)
+    return found
+
+
+class _Called:
+    """The labels of a model by what a map calls them."""
+
+    def __init__(self, model: str, labels: tuple[str, ...]) -> None:
+        self._model, self._labels, self._names = model, labels, LabelNames(labels)
+
+    def label(self, called: str) -> str:
+        """The label's own name; the map's name may be that of several labels only where it is the name of all."""
+        found = list(dict.fromkeys(self._labels[at] for at in self._names.places(called)))
+        if not found:
+            raise _unknown(called, self._model, self._labels)
+        if len(found) > 1:
+            raise DiffError(
+                f"the map of labels names '{called}', as {len(found)} labels of {self._model} are called",
+                hint=f"give the whole name of the one that is meant: {'; '.join(found[:TOLD])}",
+            )
+        return found[0]
 
 
 def _unknown(label: str, name: str, labels: tuple[str, ...]) -> DiffError:

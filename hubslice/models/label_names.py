@@ -1,8 +1,60 @@
-"""Names of the ImageNet classes for models that label them with bare numbers."""
+"""A model's labels by what people call them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
+from hubslice.core.errors import ExplainError
+from hubslice.recipe.problems import suggest
+
 IMAGENET = 1000
+
+
+class LabelNames:
+    """The places of labels by name: as it is written, else in any case, else one of those that commas separate in it.
+
+    `tench`, `Tench` and `Tinca tinca` are all found in `tench, Tinca tinca`.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._tables: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(3)]
+        for place, label in enumerate(labels):
+            lowered = label.strip().lower()
+            parts = dict.fromkeys(part.strip() for part in lowered.split(",") if part.strip())
+            for table, names in zip(self._tables, ((label,), (lowered,), parts), strict=True):
+                for name in names:
+                    table[name].append(place)
+
+    def places(self, called: str) -> list[int]:
+        """Where the labels of this name are; several where several are called so, none where none is."""
+        lowered = called.strip().lower()
+        found = (table.get(name, []) for table, name in zip(self._tables, (called, lowered, lowered), strict=True))
+        return next((places for places in found if places), [])
+
+
+def find_label(labels: Sequence[str], wanted: str) -> int:
+    """Index of a label: by its name, or by its number.
+
+    Raises:
+        ExplainError: there is no such label, or several are called so.
+    """
+    places = LabelNames(labels).places(wanted)
+    if len(places) == 1:
+        return places[0]
+    if places:
+        raise ExplainError(
+            f"{len(places)} labels of the model are called '{wanted}'",
+            hint=f"give the number of the one that is meant: {', '.join(map(str, places))}",
+        )
+    number = wanted.strip()
+    if number.isdecimal() and int(number) < len(labels):
+        return int(number)
+    told = ", ".join(labels[:5]) + (f" and {len(labels) - 5:,} more" if len(labels) > 5 else "")
+    raise ExplainError(
+        f"the model has no label '{wanted}'{suggest(wanted, labels)}",
+        hint=f"its labels are {told}; a number from 0 to {len(labels) - 1} works, too",
+    )
 
 
 def readable(labels: tuple[str, ...]) -> tuple[str, ...]:

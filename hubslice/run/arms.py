@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hubslice.artefacts.report import BASELINE, CONTROL, STUDENT
+from hubslice.models.label_names import LabelNames
 from hubslice.recipe.schema import SliceRecipe
 from hubslice.recipe.section import Section
 from hubslice.recipe.slicing import (
@@ -77,7 +78,9 @@ class KnownLabels(Section):
     def behind(self, teacher: tuple[str, ...], task: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         """Return the teacher's labels by label of the task."""
         if self.against_rest:
-            return self.classes, tuple(label for label in teacher if label not in self.classes)
+            names = LabelNames(teacher)
+            own = {place for name in self.classes for place in names.places(name)}
+            return self.classes, tuple(label for place, label in enumerate(teacher) if place not in own)
         return tuple((label,) for label in task)
 
 

@@ -13,7 +13,7 @@ import onnx
 from torch import Tensor
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.core.errors import ExplainError, ModelError, ParityError
+from hubslice.core.errors import ModelError, ParityError
 from hubslice.core.foreign_errors import message_of
 from hubslice.graph.described import described
 from hubslice.graph.export import export_onnx
@@ -154,25 +154,3 @@ def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tup
             hint="make the graph with `hubslice convert MODEL --to onnx`, or name the model itself",
         )
     return found
-
-
-def find_label(labels: tuple[str, ...], wanted: str) -> int:
-    """Return the index of a label given by its name, by one of its comma-separated names, or by its number.
-
-    Raises:
-        ExplainError: there is no such label.
-    """
-    from hubslice.recipe.problems import suggest
-
-    lowered = wanted.strip().lower()
-    for match in (lambda label: label == lowered, lambda label: lowered in [name.strip() for name in label.split(",")]):
-        found = [at for at, label in enumerate(labels) if match(label.lower())]
-        if found:
-            return found[0]
-    if lowered.isdigit() and int(lowered) < len(labels):
-        return int(lowered)
-    told = ", ".join(labels[:5]) + (f" and {len(labels) - 5:,} more" if len(labels) > 5 else "")
-    raise ExplainError(
-        f"the model has no label '{wanted}'{suggest(wanted, labels)}",
-        hint=f"its labels are {told}; a number from 0 to {len(labels) - 1} works, too",
-    )

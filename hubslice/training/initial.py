@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -13,6 +13,7 @@ from hubslice.core.errors import DataError, SliceError
 from hubslice.modality.modality import Encoded
 from hubslice.models.base import Model
 from hubslice.models.head import Head
+from hubslice.models.label_names import LabelNames
 from hubslice.training.compensation import Compensation
 
 Start = Literal["zero", "fresh", "mean"]
@@ -59,13 +60,11 @@ def known_columns(model: Model, known: Known) -> list[list[int]]:
             "slice.reuse: direct takes the teacher's classifier, and the teacher has none",
             hint="use slice.reuse=transfer: the students then learn a classifier",
         )
-    places = defaultdict[str, list[int]](list)
-    for place, label in enumerate(model.labels):
-        places[label].append(place)
+    there = LabelNames(model.labels)
     for names in known:
         for name, meant in Counter(names).items():
-            _check_known(model, name, len(places.get(name, ())), meant)
-    return [[place for name in dict.fromkeys(names) for place in places[name]] for names in known]
+            _check_known(model, name, len(there.places(name)), meant)
+    return [[place for name in dict.fromkeys(names) for place in there.places(name)] for names in known]
 
 
 def _check_known(model: Model, name: str, there: int, meant: int) -> None:

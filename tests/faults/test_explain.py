@@ -34,6 +34,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     BertForSequenceClassification(text).save_pretrained(place / "text")
     for shape in ("round", "square"):
         write_images(place / "shapes" / shape, 12)
+    for shape in ("crane", "fox"):
+        write_images(place / "cranes" / shape, 12)
+    twins = shutil.copytree(place / "model", place / "twins") / "config.json"
+    twins.write_text(
+        json.dumps(json.loads(twins.read_text()) | {"label_names": ["crane, bird", "fox", "crane, machine"]})
+    )
     (place / "empty").mkdir()
     (place / "notes").mkdir()
     (place / "notes/readme.txt").write_text("no images")
@@ -108,6 +114,14 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no such label": (
         ("model", "-i", "images", "--target", "gren"),
         ("the model has no label 'gren'; did you mean 'green'?", "its labels are blue, green, red", "from 0 to 2"),
+    ),
+    "several labels of a name": (
+        ("twins", "-i", "images", "-t", "crane"),
+        ("2 labels of the model are called 'crane'", "give the number of the one that is meant: 0, 2"),
+    ),
+    "attack with a name of several labels": (
+        ("twins", "-i", "images", "--protect", "0.5", "--attack", "cranes"),
+        ("cranes has images of 'crane', and 2 labels of the model are called so", "as the model does"),
     ),
     "label out of range": (("model", "-i", "images", "-t", "3"), ("the model has no label '3'",)),
     "empty data": (("model", "-i", "images", "--data", "empty"), ("empty holds no images",)),

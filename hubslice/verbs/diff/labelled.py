@@ -13,6 +13,7 @@ from hubslice.core.errors import HubsliceError
 from hubslice.core.progress import Reporter
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.modality.image.images import PIXELS, Images
+from hubslice.models.label_names import LabelNames
 from hubslice.verbs.diff.division import fingerprint
 
 if TYPE_CHECKING:
@@ -93,8 +94,10 @@ def _of_inputs(
     else:
         names = [file.parent.name for file in given.items]
     for model, places in ((pair.a, pair.shared.a), (pair.b, pair.shared.b)):
-        place = dict(zip(model.labels, places, strict=True))
-        if set(names) <= place.keys():
+        called = LabelNames(model.labels)
+        found = {name: {int(places[at]) for at in called.places(name)} for name in set(names)}
+        if all(found.values()):
+            place = {name: next(iter(there)) if len(there) == 1 else -1 for name, there in found.items()}
             rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:MOST])
             with reporter.track("Read labelled images", len(rows), "images") as bar:
                 images = []

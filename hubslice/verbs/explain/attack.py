@@ -16,6 +16,7 @@ from hubslice.core.progress import Reporter
 from hubslice.core.rate import Rate
 from hubslice.hub.ref import check_data
 from hubslice.models.base import Model
+from hubslice.models.label_names import LabelNames
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import DataParams, TrainParams
 from hubslice.task.task import Split, load_task
@@ -49,13 +50,17 @@ class Attacker:
         check_data(data, Path.cwd())
         params = DataParams(path=data, transparency=model.image_preprocessing.shown)
         task = load_task(params, Path.cwd(), 0)
-        unknown = [label for label in task.labels if label not in labels]
-        if unknown:
-            raise DataError(
-                f"{data} has images of '{unknown[0]}', which the model does not know{suggest(unknown[0], labels)}",
-                hint="name the classes as the model does; `hubslice info` or its config.json lists them",
-            )
-        place = np.array([labels.index(label) for label in task.labels])
+        names = LabelNames(labels)
+        found = [names.places(label) for label in task.labels]
+        for label, places in zip(task.labels, found, strict=True):
+            if len(places) != 1:
+                unknown = f"which the model does not know{suggest(label, labels)}"
+                why = f"and {len(places)} labels of the model are called so" if places else unknown
+                raise DataError(
+                    f"{data} has images of '{label}', {why}",
+                    hint="name the classes as the model does; `hubslice info` or its config.json lists them",
+                )
+        place = np.array([places[0] for places in found])
         self.model, self.labels, self.data = model, labels, data
         self.train, self.validation, self.test = (
             _renamed(split.take(most, 0), place)

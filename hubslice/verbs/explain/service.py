@@ -52,11 +52,10 @@ def explain(params: ExplainParams, reporter: Reporter) -> Explanation:
 
 def _explain(params: ExplainParams, reporter: Reporter) -> Explanation:
     from hubslice.core.device import resolve_device
-    from hubslice.models.label_names import readable
+    from hubslice.models.label_names import find_label, readable
     from hubslice.task.user_inputs import open_given
     from hubslice.tracing.engine import trace
     from hubslice.tracing.selection import Selection
-    from hubslice.tracing.subject import find_label
     from hubslice.training.initial import mask_weights
     from hubslice.verbs.explain.page import write_page
     from hubslice.verbs.explain.plot import write_plot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,21 +142,27 @@ def test_the_same_seed_repairs_alike_and_options_count(place: Path) -> None:
     assert weights[4][1]["params"]["lr"] == 1e-5
 
 
-def test_accuracy_on_labelled_images_that_were_not_trained_on(place: Path) -> None:
-    targets = write_photos(place / "photos", 60)
-    found = package.diff("a", "b", "photos", budget=15, max_linf=0.2, limit=30, out=Path("l"), repair="labelled")
+@pytest.mark.parametrize("called", [str.lower, str.upper], ids=["lower", "upper"])
+def test_accuracy_on_labelled_images_that_were_not_trained_on(called: Callable[[str], str], place: Path) -> None:
+    """Whose folders are called as the labels are, in whatever case."""
+    out = called("labelled")
+    photos = place / f"{out}-photos"
+    targets = write_photos(photos, 60)
+    for folder in list(photos.iterdir()):
+        folder.rename(folder.with_name(called(folder.name)))
+    found = package.diff("a", "b", photos.name, budget=15, max_linf=0.2, limit=30, out=Path(f"{out}-out"), repair=out)
     told = found.repair
     assert told is not None
     assert told.accuracy is not None
-    assert told.accuracy.source == "photos"
+    assert told.accuracy.source == photos.name
     # All images but those trained on: 15 or so of 60.
     assert told.accuracy.after.total == 60 - told.seeds
     searched = {entry.name for entry in found.results}
-    names = sorted(str(path.relative_to(place / "photos")) for path in (place / "photos").rglob("*.png"))
+    names = sorted(str(path.relative_to(photos)) for path in photos.rglob("*.png"))
     rows = [at for at, name in enumerate(names) if name not in searched or name in told.held_out]
     images = np.rint(mixed(60, seed=5) * 255).astype(np.uint8)
     images = images[[int(Path(name).stem) for name in names]]
-    for name, rate in (("a", told.accuracy.a), ("b", told.accuracy.before), ("labelled", told.accuracy.after)):
+    for name, rate in (("a", told.accuracy.a), ("b", told.accuracy.before), (out, told.accuracy.after)):
         right = answers(load_model(place / name), images[rows]) == targets[rows]
         assert rate == Rate(hits=int(right.sum()), total=len(rows))
 
