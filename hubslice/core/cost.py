@@ -22,11 +22,11 @@ class Cost:
 class UnitCosts:
     """Measured seconds and bytes of the operations that steps consist of, on this machine.
 
-    `loading` is for a saved model; `building` for its architecture without weights; `keeping` for a byte of a step's
-    output (written and hashed); `exporting` includes the parity check and the map; profiling, tracing and training have
-    a fixed start and a cost per image; `first_training` is the extra cost of a process's first training; `decoding` and
-    `passing` (forward) are per image; `checkpoint` is per epoch; `crafting` is for one image and one gradient step.
-    `sizes` are in bytes, by kind of step, and of a checkpoint.
+    `loading` is for a saved model; `building` for its architecture, without loading weights; `keeping` for a byte of a
+    step's output (written and hashed); `exporting` includes the parity check and the map; profiling, tracing and
+    training have a fixed start and a cost per image; `first_training` is the extra cost of a process's first training;
+    `decoding` and `passing` (forward) are per image; `checkpoint` is per epoch; `crafting` is for one image and one
+    gradient step. `sizes` are in bytes, by kind of step, and of a checkpoint.
     """
 
     building: float = 0.0

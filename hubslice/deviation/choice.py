@@ -57,9 +57,9 @@ class Uniform(Choice):
 class Ranked(Choice):
     """Metropolis-Hastings over operators ranked by their share of accepted mutants, the best first.
 
-    From the last accepted operator, of rank i, a uniformly proposed one of rank j is taken with probability min(1, (1 -
-    p)^(j - i)), p = 1 / operators, else another is proposed: the weights here are these probabilities. In the authors'
-    code i is never found and always -1 (`linked` False), so the last operator has no effect.
+    With p = 1 / operators, the last accepted operator of rank i is followed by a uniformly proposed one of rank j with
+    probability min(1, (1 - p)^(j - i)), else another is proposed: the weights here are these probabilities. In the
+    authors' code i is never found and always -1 (`linked` False), so the last operator has no effect.
     """
 
     def __init__(self, rng: np.random.Generator, names: tuple[str, ...], *, linked: bool = True) -> None:
