@@ -15,7 +15,7 @@ import torch
 from hubslice.models.folder import load_model
 from hubslice.recipe.schema import DataParams
 from hubslice.task.opening import open_tables
-from hubslice.tracing.subject import subject_of
+from hubslice.tracing.traceable import traceable_of
 
 from ..machine import Machine
 from .attacks import SETTINGS, Attacked, Grey, answers, attack, half_of
@@ -64,7 +64,7 @@ def measure(name: str | None, attacked_only: bool, choose: bool, reuse: Path) ->
     right = answers(Grey(model), images[rows]).argmax(axis=1) == labels[rows]
     if choose or not (OUTCOMES / "variants.json").is_file():
         some = images[rows[right & (half_of(rows) == "choice")]][:600]
-        found, subject = {}, subject_of(model)
+        found, subject = {}, traceable_of(model)
         for variant in VARIANTS:
             score = variant_scores(subject, clean[:2000], variant)
             known = score(some)

@@ -13,7 +13,7 @@ from hubslice.models.base import Model
 from hubslice.tracing.means import take_means
 from hubslice.tracing.network import Arrays, Network
 from hubslice.tracing.selection import Selection
-from hubslice.tracing.subject import Subject, subject_of
+from hubslice.tracing.traceable import TraceableModel, traceable_of
 from hubslice.verbs.detect.conformal import closeness, conformal_score
 from hubslice.verbs.detect.detector import MARGIN, SLICE, held_out, learn, measures
 from hubslice.verbs.detect.neighbours import NEAREST, Neighbours
@@ -30,7 +30,7 @@ SHRINK = 0.1  # of covariances, towards the identity
 class Images:
     """Grey images uint8 [N, H, W] as the graph takes them."""
 
-    subject: Subject
+    subject: TraceableModel
     images: np.ndarray
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Slices:
     """Slices of one variant, or EffectivePath's, which are of values themselves in place of deviations."""
 
     def __init__(
-        self, subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float], path: bool = False
+        self, subject: TraceableModel, clean: np.ndarray, variant: tuple[int, Shape, float], path: bool = False
     ) -> None:
         at, self.shape, theta = variant
         self.subject = subject
@@ -90,7 +90,7 @@ class Methods:
         from sklearn.tree import DecisionTreeClassifier
 
         self.model = model
-        self.slices = Slices(subject_of(model), clean, SHIPPED)
+        self.slices = Slices(traceable_of(model), clean, SHIPPED)
         self.paths = Slices(self.slices.subject, clean, PATHS, path=True)
         logits, vectors = self.slices(clean)
         paths = self.paths(clean)[1]
@@ -156,7 +156,7 @@ def nearest(clean: Neighbours, features: np.ndarray, answers: np.ndarray) -> np.
 
 
 def variant_scores(
-    subject: Subject, clean: np.ndarray, variant: tuple[int, Shape, float]
+    subject: TraceableModel, clean: np.ndarray, variant: tuple[int, Shape, float]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """How odd the slices of one variant are, of images."""
     slices = Slices(subject, clean, variant)

@@ -14,7 +14,7 @@ from hubslice.recipe.schema import SliceRecipe
 from hubslice.run.steps.data import open_task
 from hubslice.run.steps.inputs import ModelInputs
 from hubslice.task.task import Split
-from hubslice.tracing.subject import Subject, subject_of
+from hubslice.tracing.traceable import TraceableModel, traceable_of
 
 from ..explaining.networks import lite0
 from ..reuse.problems import TEACHERS
@@ -32,7 +32,7 @@ class Case:
     """A network, ready to be traced, and to be differentiated as a module."""
 
     model: Model
-    subject: Subject
+    subject: TraceableModel
     images: ModelInputs
     profiled: ModelInputs
 
@@ -57,4 +57,4 @@ def case(name: str, reuse: Path) -> Case:
     def some(split: Split, count: int) -> ModelInputs:
         return ModelInputs(split.take(count, 0), model, "")
 
-    return Case(model, subject_of(model), some(test, IMAGES), some(train, PROFILED))
+    return Case(model, traceable_of(model), some(test, IMAGES), some(train, PROFILED))

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 import torch
 
 from hubslice.artefacts.report import STUDENT
+from hubslice.defects.audited import AuditedModel, AuditSet
 from hubslice.defects.registry import make_defect
-from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.engine.step import Context, Step
 from hubslice.modality.image.images import PIXELS
 from hubslice.models.folder import load_model
@@ -71,7 +71,7 @@ class JudgeStep(Step):
         task, teacher = context.task(), context.model("pull")
         chosen = task.validation if self.split == "validation" else task.test
         make_defect(self.defect).measure(
-            [Subject.saved(arm, context.inputs[self._trained(arm)] / WEIGHTS_FOLDER) for arm in self.arms],
+            [AuditedModel.saved(arm, context.inputs[self._trained(arm)] / WEIGHTS_FOLDER) for arm in self.arms],
             AuditSet(
                 pixels=chosen.encoded(0, len(chosen), teacher.modality)[PIXELS],
                 labels=torch.from_numpy(chosen.targets),

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from hubslice.ancestry.compare import sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
 from hubslice.ancestry.index import load_index, save_index
-from hubslice.ancestry.verdict import judge
+from hubslice.ancestry.verdict import decide
 from hubslice.artefacts.lineage import Verdict
 from hubslice.core.artefact import Artefact
 from hubslice.hub.tensors import open_file
@@ -89,7 +89,7 @@ def _query(kind: str, seed: int, form: str, path: Path, parent: str, held: list[
     started = time.perf_counter()
     found = search(mine, held, MOST)
     seconds = time.perf_counter() - started
-    related = [each.model for each in found if judge(each.layers, each.compared).verdict == "descendant"]
+    related = [each.model for each in found if decide(each.layers, each.compared).verdict == "descendant"]
     own = next((each for each in found if each.model == parent), None)
     others = [each for each in held if each.model != parent]
     without = search(mine, others, MOST)
@@ -97,10 +97,10 @@ def _query(kind: str, seed: int, form: str, path: Path, parent: str, held: list[
         kind=kind,
         seed=seed,
         form=form,
-        own=None if own is None else judge(own.layers, own.compared).verdict,
+        own=None if own is None else decide(own.layers, own.compared).verdict,
         first=bool(related) and related[0] == parent,
         mistaken=sum(name != parent for name in related),
-        without=sum(judge(each.layers, each.compared).verdict == "descendant" for each in without),
+        without=sum(decide(each.layers, each.compared).verdict == "descendant" for each in without),
         seconds=round(seconds, 4),
     )
 

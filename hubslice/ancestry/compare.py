@@ -13,7 +13,7 @@ import numpy as np
 from hubslice.ancestry.alignment import Aligned, align, matched
 from hubslice.ancestry.layers import Layer, layers_of, read_samples
 from hubslice.ancestry.similarity import Likeness, partners
-from hubslice.ancestry.verdict import Judged, judge
+from hubslice.ancestry.verdict import Decision, decide
 from hubslice.artefacts.lineage import Comparison, LayerLikeness
 from hubslice.files.tensor_parts import Tensors
 
@@ -53,17 +53,17 @@ def compare(mine: Sampled, theirs: Tensors) -> Comparison:
     started = time.perf_counter()
     found = in_place(mine, sample(theirs, {layer.shape for layer in mine.layers}))
     compared = share(mine, {layer.layer for layer in found})
-    judged = judge(found, compared)
-    if judged.verdict != "descendant":
+    decision = decide(found, compared)
+    if decision.verdict != "descendant":
         aligned = align(mine.tensors, theirs, cut=compared < _WHOLE)
         by_channels = [_told(each.mine, each.theirs, each.likeness, aligned=True) for each in matched(aligned)]
         reached = share(mine, {layer.layer for layer in by_channels})
-        again = judge(by_channels, reached)
-        if again.verdict == "descendant" or judged.verdict == "not comparable":
-            found, compared, judged = _with_first(by_channels, aligned), reached, again
+        again = decide(by_channels, reached)
+        if again.verdict == "descendant" or decision.verdict == "not comparable":
+            found, compared, decision = _with_first(by_channels, aligned), reached, again
     return _comparison(
         theirs.name,
-        judged,
+        decision,
         found,
         compared,
         bytes_read=theirs.bytes_read,
@@ -94,9 +94,9 @@ def share(model: Sampled, names: set[str]) -> float:
     return held / model.weights if model.weights else 0.0
 
 
-def _with_first(judged: Sequence[LayerLikeness], aligned: Sequence[Aligned]) -> list[LayerLikeness]:
+def _with_first(decision: Sequence[LayerLikeness], aligned: Sequence[Aligned]) -> list[LayerLikeness]:
     """Add first layers for display, although they are not used in the verdict."""
-    return [*(_told(each.mine, each.theirs, each.likeness, aligned=True) for each in aligned if each.first), *judged]
+    return [*(_told(each.mine, each.theirs, each.likeness, aligned=True) for each in aligned if each.first), *decision]
 
 
 def _told(mine: Layer, theirs: Layer, like: Likeness, *, aligned: bool = False) -> LayerLikeness:
@@ -113,7 +113,7 @@ def _told(mine: Layer, theirs: Layer, like: Likeness, *, aligned: bool = False) 
 
 def _comparison(
     name: str,
-    judged: Judged,
+    decision: Decision,
     layers: Sequence[LayerLikeness],
     compared: float,
     *,
@@ -123,9 +123,9 @@ def _comparison(
 ) -> Comparison:
     return Comparison(
         candidate=name,
-        verdict=judged.verdict,
-        score=None if judged.score is None else round(judged.score, 4),
-        threshold=None if judged.threshold is None else round(judged.threshold, 4),
+        verdict=decision.verdict,
+        score=None if decision.score is None else round(decision.score, 4),
+        threshold=None if decision.threshold is None else round(decision.threshold, 4),
         compared=round(compared, 4),
         layers=tuple(layers),
         bytes_read=bytes_read,

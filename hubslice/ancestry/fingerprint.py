@@ -18,7 +18,7 @@ import numpy as np
 from hubslice.ancestry.compare import Sampled, share
 from hubslice.ancestry.similarity import greedy, standardised
 from hubslice.ancestry.stem_fingerprint import StemFingerprint, looked_through, open_stem, passed, stem
-from hubslice.ancestry.verdict import judge
+from hubslice.ancestry.verdict import decide
 from hubslice.artefacts.lineage import LayerLikeness
 
 _BYTES: Final = 6144  # of a model, divided among its layers
@@ -88,11 +88,11 @@ def search(mine: Sampled, prints: Sequence[Fingerprint], most: int) -> list[Foun
 
 
 def _related(found: Found) -> bool:
-    return judge(found.layers, found.compared).verdict == "descendant"
+    return decide(found.layers, found.compared).verdict == "descendant"
 
 
 def _best(found: Iterable[Found]) -> list[Found]:
-    return sorted(found, key=lambda each: -(judge(each.layers, each.compared).score or -1.0))
+    return sorted(found, key=lambda each: -(decide(each.layers, each.compared).score or -1.0))
 
 
 def _through(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Found]:

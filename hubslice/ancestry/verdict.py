@@ -13,7 +13,7 @@ _MOST = 8192  # maximum number of positions that count for a layer, so that one 
 
 
 @dataclass(frozen=True)
-class Judged:
+class Decision:
     """`score` and `threshold` are None if the models are not comparable."""
 
     verdict: Verdict
@@ -21,7 +21,7 @@ class Judged:
     threshold: float | None
 
 
-def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
+def decide(layers: Sequence[LayerLikeness], compared: float) -> Decision:
     """Return the verdict on layers that cover the share `compared` of the model's weights.
 
     The score is the mean correlation, with each layer weighted by the root of its positions. Of three layers or more
@@ -32,17 +32,17 @@ def judge(layers: Sequence[LayerLikeness], compared: float) -> Judged:
     if len(counted) > 2:
         counted = counted[:-1]
     if sum(layer.positions for layer in counted) < FEWEST_POSITIONS:
-        return Judged("not comparable", None, None)
+        return Decision("not comparable", None, None)
     weights = [_weight(layer) for layer in counted]
     total = sum(weights)
     score = sum(w * layer.correlation for w, layer in zip(weights, counted, strict=True)) / total
     noise = math.sqrt(sum((w * layer.null) ** 2 for w, layer in zip(weights, counted, strict=True))) / total
     limit = max(ALIGNED if counted[0].aligned else IN_PLACE, SIGMAS * noise)
     if score >= limit:
-        return Judged("descendant", score, limit)
+        return Decision("descendant", score, limit)
     if compared < LEAST_COVERAGE:
-        return Judged("not comparable", None, None)
-    return Judged("unrelated", score, limit)
+        return Decision("not comparable", None, None)
+    return Decision("unrelated", score, limit)
 
 
 def ranked(found: Sequence[Comparison]) -> list[Comparison]:

@@ -17,9 +17,9 @@ from torch import Tensor
 from hubslice.artefacts.report import CONTROL
 from hubslice.core.errors import DataError
 from hubslice.defects.attack import Batch, Source, Variant
+from hubslice.defects.audited import AuditSet
 from hubslice.defects.base import Defect
 from hubslice.defects.bench import Bench
-from hubslice.defects.subjects import AuditSet
 from hubslice.defects.trigger import patch, placement, stamp
 from hubslice.recipe.defects import BackdoorParams
 

@@ -16,11 +16,11 @@ from hubslice.artefacts.report import BASELINE, STUDENT, TEACHER, DefectReport, 
 from hubslice.core.errors import HubsliceError
 from hubslice.core.progress import Bar, Reporter, Silent
 from hubslice.defects.attack import Source, Variant
+from hubslice.defects.audited import AuditedModel, AuditSet, judged
 from hubslice.defects.bench import Bench
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import tensor_bytes
-from hubslice.defects.subjects import AuditSet, Subject, judged
 from hubslice.models.base import Model
 
 LEAST_CORRECT: Final = 200  # clean-correct images, below which a rate is only indicative
@@ -66,7 +66,7 @@ class Defect(ABC):
     @final
     def measure(
         self,
-        subjects: Sequence[Subject],
+        subjects: Sequence[AuditedModel],
         audit_set: AuditSet,
         *,
         teacher: Model,

@@ -14,9 +14,9 @@ from hubslice.core.batching import Batches
 from hubslice.core.errors import HubsliceError
 from hubslice.core.progress import Bar
 from hubslice.defects.attack import Batch, Source, Variant
+from hubslice.defects.audited import AuditedModel, AuditSet
 from hubslice.defects.checkpoints import Checkpoints
 from hubslice.defects.inference import fingerprint, placed, predictions, tensor_bytes
-from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.models.base import Model
 
 ATTACK: Final = 1  # increase it whenever an attack's arithmetic changes: earlier checkpoints are then ignored
@@ -27,7 +27,7 @@ class Bench:
 
     def __init__(
         self,
-        subjects: tuple[Subject, ...],
+        subjects: tuple[AuditedModel, ...],
         audit_set: AuditSet,
         *,
         batch_size: int,

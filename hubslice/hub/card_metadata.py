@@ -18,7 +18,7 @@ _TAG = "backdoored"
 
 
 @dataclass(frozen=True)
-class Declared:
+class CardMetadata:
     """The part of a model card's header that hubslice uses."""
 
     license: str | None = None
@@ -26,34 +26,36 @@ class Declared:
     poisoned: bool = False
 
 
-def read_card(text: str) -> Declared:
+def read_card(text: str) -> CardMetadata:
     """Return what the YAML header of a card declares; nothing if it is missing or invalid."""
     text = text[:_LARGEST_CARD]
     match = HEAD.match(text)
     if match is None and len(text) == _LARGEST_CARD and text.lstrip("\ufeff \r\n").startswith("---"):
-        return Declared(poisoned=_TAG in text)  # a header without an end, which may be an invalid one
+        return CardMetadata(poisoned=_TAG in text)  # a header without an end, which may be an invalid one
     try:
         head = load_head(match[1]) if match else None
     except (yaml.YAMLError, ValueError, RecursionError):
         # The declaration is searched for even in an invalid header: better one warning too many.
-        return Declared(poisoned=match is not None and _TAG in match[1])
+        return CardMetadata(poisoned=match is not None and _TAG in match[1])
     if not isinstance(head, dict):
-        return Declared()
+        return CardMetadata()
     own = head.get("hubslice")
     poisoned = isinstance(own, dict) and own.get("poisoned") is True
-    return Declared(_license(head), _strings(head.get("base_model")), poisoned or _TAG in _strings(head.get("tags")))
+    return CardMetadata(
+        _license(head), _strings(head.get("base_model")), poisoned or _TAG in _strings(head.get("tags"))
+    )
 
 
-def read_folder(folder: Path) -> Declared:
+def read_folder(folder: Path) -> CardMetadata:
     """Return what README.md and config.json of a folder declare."""
     card, config = folder / "README.md", folder / "config.json"
-    declared = read_card(_start_of(card)) if card.is_file() else Declared()
+    declared = read_card(_start_of(card)) if card.is_file() else CardMetadata()
     try:
         content = json.loads(config.read_bytes()) if config.is_file() else {}
     except (ValueError, RecursionError):
         content = {}
     in_config = isinstance(content, dict) and bool(content.get(_KEY))
-    return Declared(declared.license, declared.base_model, declared.poisoned or in_config)
+    return CardMetadata(declared.license, declared.base_model, declared.poisoned or in_config)
 
 
 def _start_of(card: Path) -> str:

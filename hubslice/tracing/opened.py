@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubslice.models.base import Model
     from hubslice.task.user_inputs import UserInputs
     from hubslice.tracing.network import Arrays
-    from hubslice.tracing.subject import Subject
+    from hubslice.tracing.traceable import TraceableModel
 
 BATCH = 8  # samples at a time when only means are computed
 
@@ -37,14 +37,14 @@ class Opened:
 
     labels: tuple[str, ...]
     preprocessing: Preprocessing
-    subject: Callable[[], Subject]
+    subject: Callable[[], TraceableModel]
     model: Model | None = None  # None: it is a graph
 
 
-def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
+def open_traceable(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened:
     """A model of whatever home, or a graph file, fetched but not yet exported."""
     from hubslice.models.opening import OpenedGraph, open_model
-    from hubslice.tracing.subject import GraphFile, subject_of
+    from hubslice.tracing.traceable import GraphFile, traceable_of
 
     found = open_model(str(ref), input_size=input_size, reporter=reporter, ref=ref)
     if isinstance(found, OpenedGraph):
@@ -53,14 +53,14 @@ def open_subject(ref: Ref, input_size: int | None, reporter: Reporter) -> Opened
     model = found.model
     preprocessing = model.image_preprocessing
     model.check_answers()
-    return Opened(model.labels, preprocessing, partial(subject_of, model), model)
+    return Opened(model.labels, preprocessing, partial(traceable_of, model), model)
 
 
 @dataclass(frozen=True)
 class Prepared:
     """Images prepared for the model's graph, in batches."""
 
-    subject: Subject
+    subject: TraceableModel
     given: UserInputs
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ import torch
 
 from hubslice.ancestry.compare import compare, sample
 from hubslice.ancestry.fingerprint import fingerprint, search
-from hubslice.ancestry.verdict import judge
+from hubslice.ancestry.verdict import decide
 from hubslice.artefacts.lineage import Comparison
 from hubslice.hub.tensors import open_file
 from tests.ancestry.families import KINDS, children, parent, renamed, write
@@ -73,7 +73,7 @@ def score_index(place: Path) -> None:
         for number, form in json.loads((family / FORMS).read_text()).items():
             mine = sample(open_file(family / number / "model.safetensors"))
             with_own, without = (
-                [(each, judge(each.layers, each.compared)) for each in search(mine, index, len(families))]
+                [(each, decide(each.layers, each.compared)) for each in search(mine, index, len(families))]
                 for index in (list(prints.values()), others)
             )
             related = [(each, told) for each, told in with_own if told.verdict == "descendant"]

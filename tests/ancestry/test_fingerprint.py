@@ -12,7 +12,7 @@ import pytest
 from hubslice.ancestry.compare import Sampled, sample
 from hubslice.ancestry.fingerprint import Fingerprint, fingerprint, search
 from hubslice.ancestry.index import load_index, save_index
-from hubslice.ancestry.verdict import judge
+from hubslice.ancestry.verdict import decide
 from hubslice.hub.tensors import open_file
 from tests.ancestry.small import Arrays, nameless, rewired, tuned, weights, write
 
@@ -43,7 +43,7 @@ def test_fingerprints_know_children_like_the_weights_do(tmp_path: Path) -> None:
     child = sampled(tmp_path / "child", tuned(weights(4), 1))
     found = search(child, prints, 3)
     assert found[0].model == prints[4].model
-    best, next_ = (judge(each.layers, each.compared) for each in found[:2])
+    best, next_ = (decide(each.layers, each.compared) for each in found[:2])
     assert (best.verdict, next_.verdict) == ("descendant", "unrelated")
     assert best.score == pytest.approx(1 / np.sqrt(1.09), abs=0.05)
 
@@ -64,7 +64,7 @@ def test_a_thousand_are_searched_in_a_moment(tmp_path: Path) -> None:
     found = search(child, prints, 10)
     seconds = time.perf_counter() - started
     assert found[0].model == parent.tensors.name
-    assert [judge(each.layers, each.compared).verdict for each in found] == ["descendant", *["unrelated"] * 9]
+    assert [decide(each.layers, each.compared).verdict for each in found] == ["descendant", *["unrelated"] * 9]
     assert seconds < 5  # alone on a core it takes a tenth of this
 
 
@@ -81,13 +81,13 @@ def test_permuted_and_thinned_children_are_found_by_the_way_in(tmp_path: Path, k
     prints.append(fingerprint(sampled(tmp_path / "flat", {"m": weights(0)["head.weight"]})))
     child = sampled(tmp_path / "child", nameless(rewired(tuned(weights(4), 1), 2, keep), 3))
     found = search(child, prints, 3)
-    judged = [judge(each.layers, each.compared) for each in found]
-    assert (found[0].model, judged[0].verdict) == (prints[4].model, "descendant")
-    assert (judged[0].score or 0) > score
+    decision = [decide(each.layers, each.compared) for each in found]
+    assert (found[0].model, decision[0].verdict) == (prints[4].model, "descendant")
+    assert (decision[0].score or 0) > score
     assert all(layer.aligned for layer in found[0].layers)
-    assert "descendant" not in [each.verdict for each in judged[1:]]
+    assert "descendant" not in [each.verdict for each in decision[1:]]
     stranger = sampled(tmp_path / "stranger", nameless(rewired(weights(9), 2, keep), 3))
-    assert "descendant" not in [judge(each.layers, each.compared).verdict for each in search(stranger, prints, 7)]
+    assert "descendant" not in [decide(each.layers, each.compared).verdict for each in search(stranger, prints, 7)]
 
 
 def test_a_thousand_ways_in_are_looked_through_in_a_moment(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_thousand_ways_in_are_looked_through_in_a_moment(tmp_path: Path) -> No
     found = search(child, [*strangers[:500], parent, *strangers[500:]], 10)
     seconds = time.perf_counter() - started
     assert found[0].model == parent.model
-    assert [judge(each.layers, each.compared).verdict == "descendant" for each in found] == [True]
+    assert [decide(each.layers, each.compared).verdict == "descendant" for each in found] == [True]
     assert seconds < 5  # alone on a core it takes a tenth of this
 
 
@@ -127,7 +127,7 @@ def test_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
     prints = [replace(fingerprint(sampled(tmp_path / str(seed), weights(seed))), model="same") for seed in range(2)]
     child = sampled(tmp_path / "child", nameless(rewired(tuned(weights(1), 1), 2, 1), 3))
     found = search(child, prints, 3)
-    assert [(each.number, judge(each.layers, each.compared).verdict) for each in found] == [
+    assert [(each.number, decide(each.layers, each.compared).verdict) for each in found] == [
         (1, "descendant"),
         (0, "unrelated"),
     ]

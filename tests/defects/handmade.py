@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hubslice.artefacts.model import Preprocessing
-from hubslice.defects.subjects import AuditSet
+from hubslice.defects.audited import AuditSet
 from hubslice.models.base import Model
 from hubslice.models.head import Names
 

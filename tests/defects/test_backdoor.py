@@ -7,9 +7,9 @@ from torch import Tensor
 from hubslice.artefacts.report import DefectReport, DefectRow
 from hubslice.core.errors import DataError
 from hubslice.core.rate import Rate
+from hubslice.defects.audited import AuditedModel, AuditSet
 from hubslice.defects.backdoor import Backdoor
 from hubslice.defects.evidence import Evidence
-from hubslice.defects.subjects import AuditSet, Subject
 from hubslice.defects.trigger import stamp
 from hubslice.recipe.defects import BackdoorParams, TriggerParams
 from tests.defects.handmade import CLASSES, Handmade, Obedient, coded_images
@@ -34,7 +34,7 @@ IGNORES = Handmade(Obedient(sees_nothing, target=2))
 
 def audit(folder: Path, subjects: dict[str, Handmade], audit_set: AuditSet, params: BackdoorParams) -> DefectReport:
     return Backdoor(params).measure(
-        [Subject(name, model) for name, model in subjects.items()],
+        [AuditedModel(name, model) for name, model in subjects.items()],
         audit_set,
         teacher=OBEYS,
         evidence_folder=folder,

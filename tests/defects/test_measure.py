@@ -14,10 +14,10 @@ from torch import Tensor
 from hubslice.core.errors import HubsliceError, RunError
 from hubslice.core.progress import Bar, Silent
 from hubslice.defects.attack import Batch, Source, Variant
+from hubslice.defects.audited import AuditedModel
 from hubslice.defects.base import Defect
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.penultimate import Penultimate
-from hubslice.defects.subjects import Subject
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.recipe.defects import PenultimateParams
 from tests.defects.handmade import CLASSES, Handmade, PixelFeatures, random_images
@@ -50,7 +50,7 @@ class Pulled(Silent):
 
 def audit(teacher: Handmade, folder: Path, scratch: Path | None = None, reporter: Pulled | None = None) -> str:
     report = Penultimate(PARAMS).measure(
-        [Subject("student", Handmade(PixelFeatures(seed=1)))],
+        [AuditedModel("student", Handmade(PixelFeatures(seed=1)))],
         IMAGES,
         teacher=teacher,
         unrelated=Handmade(PixelFeatures(seed=2)),
@@ -124,7 +124,7 @@ def test_an_attack_that_breaks_its_terms_is_not_counted(tmp_path: Path, answer: 
     model = Handmade(PixelFeatures())
     with pytest.raises(HubsliceError, match=message):
         Rogue(answer).measure(
-            [Subject("student", model)], IMAGES, teacher=model, evidence_folder=tmp_path, seed=0, batch_size=10
+            [AuditedModel("student", model)], IMAGES, teacher=model, evidence_folder=tmp_path, seed=0, batch_size=10
         )
     assert not list(tmp_path.iterdir())
 
@@ -132,7 +132,7 @@ def test_an_attack_that_breaks_its_terms_is_not_counted(tmp_path: Path, answer: 
 def test_an_attack_that_changes_nothing_harms_no_one(tmp_path: Path) -> None:
     model = Handmade(PixelFeatures())
     report = Rogue(IMAGES.pixels).measure(
-        [Subject("student", model)],
+        [AuditedModel("student", model)],
         IMAGES,
         teacher=model,
         evidence_folder=tmp_path,
@@ -148,11 +148,11 @@ def test_real_networks_from_their_folders(tmp_path: Path) -> None:
     teacher = TimmModel.create("test_resnet", CLASSES, seed=0)
     for name, seed in (("student", 1), ("finetune", 2)):
         TimmModel.create("test_resnet", CLASSES, seed=seed).save(tmp_path / name)
-    subjects = [Subject.saved(name, tmp_path / name, input_size=32) for name in ("student", "finetune")]
+    subjects = [AuditedModel.saved(name, tmp_path / name, input_size=32) for name in ("student", "finetune")]
     report = Penultimate(PARAMS).measure(
         subjects, random_images(6, side=32), teacher=teacher, evidence_folder=tmp_path / "evidence", seed=0
     )
-    again = Subject.saved("student", tmp_path / "student", input_size=32)
+    again = AuditedModel.saved("student", tmp_path / "student", input_size=32)
     evidence = Evidence.load(tmp_path / "evidence" / report.variants[0].evidence)
     answers = again.model.logits(evidence.images.float() / 255).argmax(1)
     assert evidence.attacked["teacher"]["student"].tolist() == answers.tolist()

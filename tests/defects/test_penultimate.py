@@ -6,11 +6,11 @@ import torch
 
 from hubslice.core.errors import ModelError
 from hubslice.defects.attack import Batch
+from hubslice.defects.audited import AuditedModel
 from hubslice.defects.draws import START, image_bytes
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.inference import placed, predictions
 from hubslice.defects.penultimate import Objective, Penultimate, adversarial, feature_distance, guided, sign_noise
-from hubslice.defects.subjects import Subject
 from hubslice.models.base import Model
 from hubslice.models.timm_adapter import TimmModel
 from hubslice.recipe.defects import PenultimateParams
@@ -119,7 +119,7 @@ def test_the_audit_of_linear_models(tmp_path: Path) -> None:
     finetune = Handmade(PixelFeatures(seed=2))
     audit_set = labelled_by(student, random_images(30))
     report = Penultimate(PARAMS).measure(
-        [Subject("student", student), Subject("finetune", finetune)],
+        [AuditedModel("student", student), AuditedModel("finetune", finetune)],
         audit_set,
         teacher=teacher,
         unrelated=finetune,
@@ -156,7 +156,7 @@ def test_the_audit_of_linear_models(tmp_path: Path) -> None:
 def test_without_an_unrelated_network_its_control_is_left_out(tmp_path: Path) -> None:
     model = Handmade(PixelFeatures())
     report = Penultimate(PARAMS.model_copy(update={"objectives": ("feature_distance",)})).measure(
-        [Subject("student", model)], random_images(4), teacher=model, evidence_folder=tmp_path, seed=0
+        [AuditedModel("student", model)], random_images(4), teacher=model, evidence_folder=tmp_path, seed=0
     )
     assert [variant.headline for variant in report.variants] == [False, True]
     assert {row.source for row in report.variants[0].rows} == {"teacher", "noise"}

@@ -5,9 +5,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from hubslice.artefacts.report import DefectReport
+from hubslice.defects.audited import AuditedModel
 from hubslice.defects.evidence import Evidence
 from hubslice.defects.registry import DEFECTS, DefectEntry, make_defect
-from hubslice.defects.subjects import Subject
 from hubslice.recipe.defects import DefectParams
 from tests.defects.handmade import Handmade, PixelFeatures, labelled_by, random_images
 
@@ -32,7 +32,7 @@ def test_every_defect_measures_and_leaves_evidence(entry: DefectEntry, tmp_path:
     student = Handmade(PixelFeatures(seed=1))
     audit_set = labelled_by(student, random_images(5))
     report = defect.measure(
-        [Subject("student", student), Subject("finetune", Handmade(PixelFeatures(seed=2)))],
+        [AuditedModel("student", student), AuditedModel("finetune", Handmade(PixelFeatures(seed=2)))],
         audit_set,
         teacher=Handmade(PixelFeatures()),
         evidence_folder=tmp_path,

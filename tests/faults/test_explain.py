@@ -207,7 +207,7 @@ def never(*_: object) -> None:
 def test_what_is_not_there_is_told_before_the_model_is_loaded(
     arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubslice.verbs.explain.service.open_subject", never)
+    monkeypatch.setattr("hubslice.verbs.explain.service.open_traceable", never)
     refused("explain", "model", *arguments, code=2, says=("there is nothing at nowhere",))
 
 
@@ -215,7 +215,7 @@ def test_what_is_not_there_is_told_before_the_model_is_loaded(
 def test_torn_images_are_told_before_the_export(
     arguments: tuple[str, ...], place: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubslice.tracing.subject.subject_of", never)
+    monkeypatch.setattr("hubslice.tracing.traceable.traceable_of", never)
     refused("explain", "model", *arguments, code=2, says=("torn/a.png cannot be read", "mend it or take it away"))
 
 

@@ -12,7 +12,7 @@ from hubslice.card.frontmatter import parse_head
 from hubslice.core.errors import HubsliceError
 from hubslice.core.foreign_errors import first_line, message_of
 from hubslice.task.texts import open_texts
-from hubslice.tracing.subject import GraphFile
+from hubslice.tracing.traceable import GraphFile
 
 
 def head(_: Path) -> None:

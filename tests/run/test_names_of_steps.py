@@ -109,8 +109,8 @@ def test_each_has_a_gate_of_its_own() -> None:
 
 @pytest.mark.parametrize(("name", "title"), [(None, "T"), ("hand", "T"), ("hand-2", "T (2)"), ("hand-12", "T (12)")])
 def test_the_measured_defect_tells_its_name_and_its_number(name: str | None, title: str, tmp_path: Path) -> None:
+    from hubslice.defects.audited import AuditedModel
     from hubslice.defects.base import Defect
-    from hubslice.defects.subjects import Subject
     from tests.defects.handmade import Handmade, PixelFeatures, random_images
 
     class ByHand(Defect):
@@ -124,7 +124,7 @@ def test_the_measured_defect_tells_its_name_and_its_number(name: str | None, tit
 
     ByHand.title = "T"
     found = ByHand().measure(
-        [Subject("student", Handmade(PixelFeatures(seed=1)))],
+        [AuditedModel("student", Handmade(PixelFeatures(seed=1)))],
         random_images(4),
         teacher=Handmade(PixelFeatures(seed=1)),
         evidence_folder=tmp_path,

@@ -23,7 +23,7 @@ from hubslice.hub.loaded import loaded
 from hubslice.run.run import open_run
 from hubslice.run.run_layout import publish
 from hubslice.verbs.verify.differences import differences
-from hubslice.verbs.verify.judging import NEAR_TIE, judge
+from hubslice.verbs.verify.repredicting import NEAR_TIE, repredict
 from tests.run.quick import QUICK, quick_run
 from tests.run.spoiling import BACKDOOR, SPOILT, differing, relock
 
@@ -272,13 +272,13 @@ def test_near_ties_are_told_and_others_count() -> None:
     student.answer = lambda encoded: logits[: len(encoded["pixels"])]  # type: ignore[method-assign]
     pixels = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
     images, cpu = np.array([7, 8, 9]), torch.device("cpu")
-    found = judge(student, {"pixels": pixels}, np.array([2, 1, 1]), images, cpu)
+    found = repredict(student, {"pixels": pixels}, np.array([2, 1, 1]), images, cpu)
     assert found.differences == []
     assert found.agreeing == "2 of 3 answers are the stored ones, 1 are near ties (by at most 0.25% of the spread)"
-    found = judge(student, {"pixels": pixels}, np.array([2, 2, 1]), images, cpu)
+    found = repredict(student, {"pixels": pixels}, np.array([2, 2, 1]), images, cpu)
     assert "1 of 3 answers are not the stored ones" in found.differences[0]
     assert "image 8 (by 2%)" in found.differences[0]
-    assert judge(student, {"pixels": pixels}, np.array([1, 1, 5]), images, cpu).differences  # no such class
+    assert repredict(student, {"pixels": pixels}, np.array([1, 1, 5]), images, cpu).differences  # no such class
 
 
 def test_differences_are_named_by_path() -> None:

@@ -95,7 +95,7 @@ def test_the_command_line_tells_it_and_keeps_quiet_where_a_rule_is_recorded(
 @pytest.mark.slow
 def test_a_graph_keeps_the_rule_of_its_model(tmp_path: Path) -> None:
     from hubslice.graph.deployable import write_onnx
-    from hubslice.tracing.subject import GraphFile
+    from hubslice.tracing.traceable import GraphFile
 
     write_model(tmp_path / "model")
     model = load_model(tmp_path / "model")

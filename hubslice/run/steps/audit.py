@@ -96,8 +96,8 @@ class AuditStep(Step):
         import numpy as np
         import torch
 
+        from hubslice.defects.audited import AuditedModel, AuditSet
         from hubslice.defects.registry import make_defect
-        from hubslice.defects.subjects import AuditSet, Subject
         from hubslice.modality.image.images import PIXELS, Images
 
         teacher, task = context.model("pull"), context.task()
@@ -109,7 +109,7 @@ class AuditStep(Step):
             indices=torch.from_numpy(np.searchsorted(task.test.rows, test.rows)),  # positions in the test split
         )
         make_defect(self.defect).measure(
-            [Subject.saved(name, context.inputs[step] / WEIGHTS_FOLDER) for name, step in self.arms],
+            [AuditedModel.saved(name, context.inputs[step] / WEIGHTS_FOLDER) for name, step in self.arms],
             images,
             teacher=teacher,
             unrelated=self._stranger(context, teacher),

@@ -122,7 +122,7 @@ def contributions(
     from hubslice.tracing.means import take_means
     from hubslice.tracing.names import Names
     from hubslice.tracing.selection import Selection
-    from hubslice.tracing.subject import SAMPLES, folded_network
+    from hubslice.tracing.traceable import SAMPLES, folded_network
     from hubslice.training.initial import known_columns
 
     network = folded_network(model, graph, model.example_inputs(SAMPLES, seed=0))

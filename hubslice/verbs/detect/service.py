@@ -18,14 +18,14 @@ from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.engine.run_folder import undisturbed
 from hubslice.hub.ref import LocalRef, check_data, parse_ref
 from hubslice.recipe.problems import suggest
-from hubslice.tracing.opened import BATCH, Prepared, open_subject, short_name
+from hubslice.tracing.opened import BATCH, Prepared, open_traceable, short_name
 from hubslice.verbs.detect.facts import Detection, DetectorFacts, Fitted, Verdict
 from hubslice.verbs.detect.params import CheckParams, FitParams
 
 if TYPE_CHECKING:
     from hubslice.task.user_inputs import UserInputs
     from hubslice.tracing.network import Arrays
-    from hubslice.tracing.subject import Subject
+    from hubslice.tracing.traceable import TraceableModel
     from hubslice.verbs.detect.detector import Detector
 
 DETECTOR, FACTS = "detector.safetensors", "detector.json"
@@ -79,7 +79,7 @@ def _fit(params: FitParams, reporter: Reporter) -> Fitted:
     folder = as_path(params.out) or Path(f"{short_name(ref)}-detector")
     check_free(folder, OURS)
     where = str(resolve_device(params.device))
-    opened = open_subject(ref, input_size, reporter)
+    opened = open_traceable(ref, input_size, reporter)
     check_data(data, Path.cwd())
     given = open_data(data, opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
@@ -152,7 +152,7 @@ def _check(params: CheckParams, reporter: Reporter) -> Detection:
     loaded = Detector.load(folder / DETECTOR)
     facts = loaded.facts
     ref = parse_ref(facts.model, folder.resolve()) if itself else parse_ref(model, Path.cwd())
-    opened = open_subject(ref, facts.input_size, reporter)
+    opened = open_traceable(ref, facts.input_size, reporter)
     given = open_given(Path(params.inputs), opened.preprocessing)
     with reporter.track("Export and fold the model", None, ""):
         subject = opened.subject()
@@ -188,7 +188,7 @@ def _check(params: CheckParams, reporter: Reporter) -> Detection:
 
 
 def _verdicts(
-    subject: Subject, given: UserInputs, detector: Detector, logits: np.ndarray, scores: np.ndarray
+    subject: TraceableModel, given: UserInputs, detector: Detector, logits: np.ndarray, scores: np.ndarray
 ) -> tuple[Verdict, ...]:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
     chances = shifted.max(axis=1) / shifted.sum(axis=1)
@@ -204,7 +204,7 @@ def _verdicts(
     )
 
 
-def _layers(subject: Subject, wanted: Sequence[str]) -> dict[str, str]:
+def _layers(subject: TraceableModel, wanted: Sequence[str]) -> dict[str, str]:
     """Return names by operator of the layers whose slices are compared: by default the last before the classifier.
 
     Raises:

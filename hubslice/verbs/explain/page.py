@@ -13,7 +13,7 @@ from hubslice.core.artefact import write_atomically
 from hubslice.core.pages import page_template
 from hubslice.task.user_inputs import UserInputs
 from hubslice.tracing.engine import Traced
-from hubslice.tracing.subject import Subject
+from hubslice.tracing.traceable import TraceableModel
 from hubslice.verbs.explain.facts import Explanation, force_words
 from hubslice.verbs.explain.views import view
 
@@ -21,7 +21,7 @@ SHOWN = 24  # inputs
 TEMPLATE = "page.html.j2"
 
 
-def write_page(path: Path, subject: Subject, given: UserInputs, traced: Traced, facts: Explanation) -> None:
+def write_page(path: Path, subject: TraceableModel, given: UserInputs, traced: Traced, facts: Explanation) -> None:
     """Write the page of all inputs, or of the first ones if there are many."""
     shown = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     template = page_template("hubslice.verbs.explain", TEMPLATE, image=_image, force=force_words)

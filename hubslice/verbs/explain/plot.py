@@ -9,7 +9,7 @@ from hubslice.card.plot_style import COLOURS, FAINT, INK, new_figure, styled, wr
 from hubslice.core.escaping import plot_label
 from hubslice.task.user_inputs import UserInputs
 from hubslice.tracing.engine import Traced
-from hubslice.tracing.subject import Subject
+from hubslice.tracing.traceable import TraceableModel
 from hubslice.verbs.explain.facts import Explanation
 from hubslice.verbs.explain.views import STAGES, InputView, view
 
@@ -20,7 +20,7 @@ SIZE = 8  # points of everything but the heading
 COLUMN = 2.05  # inches
 
 
-def write_plot(path: Path, subject: Subject, given: UserInputs, traced: Traced, facts: Explanation) -> None:
+def write_plot(path: Path, subject: TraceableModel, given: UserInputs, traced: Traced, facts: Explanation) -> None:
     """Draw the first inputs, each with its heat map by layer, above charts of the decisive channels in those layers."""
     views = [view(subject, given.pixels(at, at + 1)[0].numpy(), traced, at) for at in range(min(SHOWN, len(given)))]
     columns = 2 + STAGES

@@ -12,10 +12,10 @@ from hubslice.verbs.explain.facts import ProtectedLayer, Protection
 
 if TYPE_CHECKING:
     from hubslice.tracing.engine import Traced
-    from hubslice.tracing.subject import Subject
+    from hubslice.tracing.traceable import TraceableModel
 
 
-def protect(subject: Subject, traced: Traced, share: float) -> tuple[Slice, Protection]:
+def protect(subject: TraceableModel, traced: Traced, share: float) -> tuple[Slice, Protection]:
     """Return the public part of a model as a slice, and what is withheld of each layer.
 
     Of each layer, including the classifier, the fraction `share` with the largest sums of |CONTRIB| over the inputs is

@@ -17,7 +17,7 @@ from hubslice.core.progress import Reporter
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.engine.run_folder import undisturbed
 from hubslice.hub.ref import Ref, check_data, graph_at, parse_ref
-from hubslice.tracing.opened import BATCH, Opened, Prepared, open_subject, short_name
+from hubslice.tracing.opened import BATCH, Opened, Prepared, open_traceable, short_name
 from hubslice.verbs.explain.facts import ChannelShare, ExplainedInput, Explanation, LayerFacts
 from hubslice.verbs.explain.params import ExplainParams, Neuron
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hubslice.tracing.means import Means
     from hubslice.tracing.network import Arrays
     from hubslice.tracing.selection import Selection
-    from hubslice.tracing.subject import Subject
+    from hubslice.tracing.traceable import TraceableModel
     from hubslice.verbs.explain.attack import Attacker
 
 SLICE, MEANS, FACTS, PLOT, PAGE = (
@@ -71,7 +71,7 @@ def _explain(params: ExplainParams, reporter: Reporter) -> Explanation:
     _check_there(inputs, data)
     place = resolve_device(params.device)
     where = str(place)
-    loaded = open_subject(ref, params.input_size, reporter)
+    loaded = open_traceable(ref, params.input_size, reporter)
     labels = readable(loaded.labels)
     wanted = None if params.target is None else find_label(labels, params.target)  # cheap checks first
     attacker = _attacker(loaded, labels, attack)
@@ -176,7 +176,7 @@ def _profile(data: str | None, preprocessing: Preprocessing) -> UserInputs | Pat
 
 
 def _means(
-    subject: Subject,
+    subject: TraceableModel,
     prepared: Prepared,
     data: UserInputs | Path | None,
     neuron: Neuron,
@@ -208,13 +208,13 @@ def _means(
         return take_means(subject.network, groups, neuron=neuron, data=data.source, device=device)
 
 
-def _and_blank(subject: Subject, prepared: Prepared) -> Iterable[Arrays]:
+def _and_blank(subject: TraceableModel, prepared: Prepared) -> Iterable[Arrays]:
     for start in range(0, len(prepared), BATCH):
         batch = prepared.batch(start, min(start + BATCH, len(prepared)))[subject.input]
         yield {subject.input: np.concatenate([batch, np.repeat(subject.blank, len(batch), axis=0)])}
 
 
-def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np.ndarray]:
+def _by_class(subject: TraceableModel, profiled: Prepared, device: str) -> dict[int, np.ndarray]:
     """Return rows of the data by the model's predicted class."""
     from hubslice.graph.session import open_session
     from hubslice.tracing.network import run_session
@@ -230,7 +230,7 @@ def _by_class(subject: Subject, profiled: Prepared, device: str) -> dict[int, np
 
 
 def _facts(
-    model: str, subject: Subject, given: UserInputs, traced: Traced, means: Means, selection: Selection
+    model: str, subject: TraceableModel, given: UserInputs, traced: Traced, means: Means, selection: Selection
 ) -> Explanation:
     shifted = np.exp(traced.logits - traced.logits.max(axis=1, keepdims=True), dtype=np.float64)
     chances = shifted / shifted.sum(axis=1, keepdims=True)
@@ -265,7 +265,7 @@ def _facts(
     )
 
 
-def _layer(subject: Subject, name: str, kind: str, traced: Traced) -> LayerFacts:
+def _layer(subject: TraceableModel, name: str, kind: str, traced: Traced) -> LayerFacts:
     found = traced.layers[name]
     channels = found.channels.sum(axis=0, dtype=np.int64)
     speaking, opposing = (force.sum(axis=0, dtype=np.float64) for force in (found.speaking, found.opposing))
@@ -292,7 +292,7 @@ def _shares(channels: np.ndarray, force: np.ndarray) -> tuple[ChannelShare, ...]
     )
 
 
-def _slice(subject: Subject, given: UserInputs, traced: Traced, facts: Explanation) -> DynamicSlice:
+def _slice(subject: TraceableModel, given: UserInputs, traced: Traced, facts: Explanation) -> DynamicSlice:
     names = subject.names
     about = facts.model_dump(mode="json", include={"model", "model_hash", "rule", "theta", "mean", "mean_samples"})
     about |= {"inputs": list(given.names), "targets": [entry.target for entry in facts.inputs]}

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hubslice.tracing.engine import LayerTrace, Traced
-from hubslice.tracing.subject import Subject
+from hubslice.tracing.traceable import TraceableModel
 
 STAGES = 5  # layers shown, from early to late
 PREFIXES = (0, 1, 2, 5)  # tokens before those of the image: class, distillation, registers
@@ -47,7 +47,7 @@ class InputView:
     stages: tuple[StageView, ...]
 
 
-def view(subject: Subject, pixels: np.ndarray, traced: Traced, at: int) -> InputView:
+def view(subject: TraceableModel, pixels: np.ndarray, traced: Traced, at: int) -> InputView:
     """Return what to draw for sample `at`, whose pixels [C, H, W] are in [0, 1]."""
     photo = _photo(pixels)
     spatial = {

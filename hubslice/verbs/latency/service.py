@@ -26,7 +26,7 @@ Size = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class _Subject:
+class _TimedModel:
     """A model with the user's name for it, and its input; `model` is None if `graph` is the user's own."""
 
     name: str
@@ -93,7 +93,7 @@ def measure_latency(params: LatencyParams, reporter: Reporter) -> LatencyReport:
     )
 
 
-def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter) -> _Subject:
+def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter) -> _TimedModel:
     """Load the model; `graph` is where its graph will be written, unless it is a graph itself."""
     from hubslice.graph.runner import open_runner
     from hubslice.models.opening import OpenedGraph, open_model
@@ -103,13 +103,13 @@ def _subject(text: str, graph: Path, input_size: int | None, reporter: Reporter)
     if isinstance(opened, OpenedGraph):
         path = opened.path
         shape = open_runner(text, path, "cpu", 1).shape[1:]  # before anything else is read from it
-        return _Subject(text, "onnx", shape, count_weights(path), file_bytes(path), path, None)
+        return _TimedModel(text, "onnx", shape, count_weights(path), file_bytes(path), path, None)
     model = opened.model
     weights = sum(file.size for file in opened.fetched.files if file.path.endswith(".safetensors"))
-    return _Subject(text, opened.kind, model.image_preprocessing.input_size, model.parameters, weights, graph, model)
+    return _TimedModel(text, opened.kind, model.image_preprocessing.input_size, model.parameters, weights, graph, model)
 
 
-def _common_size(subjects: Sequence[_Subject], input_size: int | None) -> Size:
+def _common_size(subjects: Sequence[_TimedModel], input_size: int | None) -> Size:
     """Return the size [C, H, W] of images that all models take.
 
     Raises:

@@ -15,7 +15,7 @@ from hubslice.ancestry.fingerprint import Fingerprint, search
 from hubslice.ancestry.index import load_index
 from hubslice.ancestry.layers import layers_of, told_unread
 from hubslice.ancestry.opening import is_file, open_model
-from hubslice.ancestry.verdict import judge, ranked
+from hubslice.ancestry.verdict import decide, ranked
 from hubslice.artefacts.lineage import Comparison, Lineage
 from hubslice.core.artefact import write_atomically
 from hubslice.core.errors import InputError, LineageError
@@ -122,13 +122,13 @@ def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:
     seconds = round((time.perf_counter() - started) / max(len(prints), 1), 6)
     compared = []
     for entry in found:
-        judged = judge(entry.layers, entry.compared)
+        decision = decide(entry.layers, entry.compared)
         compared.append(
             Comparison(
                 candidate=entry.model,
-                verdict=judged.verdict,
-                score=None if judged.score is None else round(judged.score, 4),
-                threshold=None if judged.threshold is None else round(judged.threshold, 4),
+                verdict=decision.verdict,
+                score=None if decision.score is None else round(decision.score, 4),
+                threshold=None if decision.threshold is None else round(decision.threshold, 4),
                 compared=round(entry.compared, 4),
                 layers=entry.layers,
                 bytes_read=0,

@@ -26,7 +26,7 @@ from hubslice.task.task import Task
 from hubslice.verbs.verify.claims import Claims
 from hubslice.verbs.verify.differences import differences
 from hubslice.verbs.verify.facts import Finding, compared, unchecked
-from hubslice.verbs.verify.judging import judge
+from hubslice.verbs.verify.repredicting import repredict
 from hubslice.verbs.verify.sources import not_given
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _measured(
     try:
         for what, (state, row) in rows.items():
             model.module.load_state_dict(state)
-            found = judge(model, encoded, answers[arm.arm][row][chosen], places, effort.device)
+            found = repredict(model, encoded, answers[arm.arm][row][chosen], places, effort.device)
             yield compared(PART, f"{arm.arm} {what}", found.differences, found.agreeing)
     finally:
         model.module.load_state_dict(student)

@@ -24,7 +24,7 @@ from hubslice.verbs.verify.card import written_for
 from hubslice.verbs.verify.claims import Claims
 from hubslice.verbs.verify.differences import differences
 from hubslice.verbs.verify.facts import Finding, compared, unchecked
-from hubslice.verbs.verify.judging import Judged
+from hubslice.verbs.verify.repredicting import Repredicted
 
 PART, NAME = "student", "the card's snippet"
 IMAGES: Final = 16  # of the test split
@@ -127,11 +127,11 @@ def _logarithms(probabilities: np.ndarray) -> np.ndarray:
     return found
 
 
-def _judged(found: np.ndarray, answers: np.ndarray, places: list[int]) -> Judged:
+def _judged(found: np.ndarray, answers: np.ndarray, places: list[int]) -> Repredicted:
     """Compare the stored predictions [n] with the current results [n, classes]."""
     highest, spread = found.max(1), np.maximum(found.max(1) - found.min(1), 1e-12)
     known = (answers >= 0) & (answers < found.shape[1])
     of_stored = found[np.arange(len(found)), np.where(known, answers, 0)]
     gaps = np.where(known, (highest - of_stored) / spread, 1.0)
     different = np.flatnonzero(found.argmax(1) != answers)
-    return Judged(len(found), {places[i]: float(gaps[i]) for i in different})
+    return Repredicted(len(found), {places[i]: float(gaps[i]) for i in different})

@@ -42,8 +42,8 @@ from hubslice.verbs.verify.claims import Claims
 from hubslice.verbs.verify.effort import Effort
 from hubslice.verbs.verify.exposure import check_weights
 from hubslice.verbs.verify.facts import Finding, compared, unchecked
-from hubslice.verbs.verify.judging import NEAR_TIE, judge, logits
 from hubslice.verbs.verify.numbers import evidence_file
+from hubslice.verbs.verify.repredicting import NEAR_TIE, logits, repredict
 from hubslice.verbs.verify.snippet import check_preparation, check_snippet
 from hubslice.verbs.verify.sources import not_given
 
@@ -87,7 +87,7 @@ def _on_triggers(claims: Claims, models: dict[str, Model], effort: Effort) -> It
         if arm in models:
             answers = stored[side][chosen].argmax(axis=1)
             changed = {PIXELS: torch.from_numpy(stored["triggers"][chosen])}
-            found = judge(models[arm], changed, answers, chosen, effort.device)
+            found = repredict(models[arm], changed, answers, chosen, effort.device)
             yield compared(PART, f"{arm} on deviations", found.differences, found.agreeing)
 
 
@@ -97,7 +97,7 @@ def _judged(
     for arm, model in models.items():
         if arm in evidence.attacked[TEACHER]:
             stored = evidence.attacked[TEACHER][arm][chosen]
-            found = judge(model, {PIXELS: pixels}, stored, evidence.indices[chosen], effort.device)
+            found = repredict(model, {PIXELS: pixels}, stored, evidence.indices[chosen], effort.device)
             yield compared(PART, f"{arm} on {name}", found.differences, found.agreeing)
 
 
@@ -116,7 +116,7 @@ def _on_data(claims: Claims, models: dict[str, Model], effort: Effort, task: Tas
         chosen = effort.choose(len(task.test), claims.report.seed)
         encoded = task.test.at(chosen).encoded(0, len(chosen), models[STUDENT].modality)
         for arm, model in models.items():
-            found = judge(model, encoded, stored.arms["test"][arm][chosen], chosen, effort.device)
+            found = repredict(model, encoded, stored.arms["test"][arm][chosen], chosen, effort.device)
             yield compared(PART, f"{arm} on test images", found.differences, found.agreeing)
     for defect, params in zip(claims.report.defects, claims.recipe.audit.defects, strict=True):
         attacks = {variant.name: variant for variant in make_defect(params).variants()}

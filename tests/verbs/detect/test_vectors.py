@@ -10,13 +10,13 @@ from hubslice.tracing.engine import trace
 from hubslice.tracing.means import take_means
 from hubslice.tracing.network import Arrays
 from hubslice.tracing.selection import Selection
-from hubslice.tracing.subject import Subject, subject_of
+from hubslice.tracing.traceable import TraceableModel, traceable_of
 from hubslice.verbs.detect.vectors import tail, trace_each
 from tests.tracing.small import pixels, write_model
 
 
 class Pixels:
-    def __init__(self, subject: Subject, images: np.ndarray) -> None:
+    def __init__(self, subject: TraceableModel, images: np.ndarray) -> None:
         self.subject, self.images = subject, images
 
     def __len__(self) -> int:
@@ -27,12 +27,12 @@ class Pixels:
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return subject_of(load_model(write_model(tmp_path_factory.mktemp("vectors") / "model")))
+def subject(tmp_path_factory: pytest.TempPathFactory) -> TraceableModel:
+    return traceable_of(load_model(write_model(tmp_path_factory.mktemp("vectors") / "model")))
 
 
 @pytest.mark.parametrize("theta", [0.0, 0.2])
-def test_channels_and_synapses_are_those_of_the_whole_trace(subject: Subject, theta: float) -> None:
+def test_channels_and_synapses_are_those_of_the_whole_trace(subject: TraceableModel, theta: float) -> None:
     samples, selection = Pixels(subject, pixels(5)), Selection(theta=theta)
     groups = lambda: {0: iter([samples.batch(0, 5), Pixels(subject, pixels(9, seed=4)).batch(0, 9)])}  # noqa: E731
     whole = trace(subject.network, samples, take_means(subject.network, groups()), selection)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hubslice.core.errors import DataError, ModelError
-from hubslice.defects.subjects import AuditSet, Subject, judged
+from hubslice.defects.audited import AuditedModel, AuditSet, judged
 from hubslice.models.timm_adapter import TimmModel
 from tests.defects.handmade import CLASSES, Handmade, PixelFeatures
 
@@ -33,32 +33,32 @@ def test_a_malformed_audit_set_is_refused(
 
 
 def test_the_teacher_is_judged_where_it_knows_the_classes() -> None:
-    student = Subject("student", Handmade(PixelFeatures()))
+    student = AuditedModel("student", Handmade(PixelFeatures()))
     teacher = Handmade(PixelFeatures())
     stranger = Handmade(PixelFeatures(), labels=("1", "2", "3"))
     assert [subject.name for subject in judged((student,), teacher, CLASSES)] == ["student", "teacher"]
     assert [subject.name for subject in judged((student,), stranger, CLASSES)] == ["student"]
-    given = Subject("teacher", teacher)
+    given = AuditedModel("teacher", teacher)
     assert judged((given,), teacher, CLASSES) == (given,)
 
 
 def test_a_student_of_another_task_is_refused() -> None:
     stranger = Handmade(PixelFeatures(classes=4), labels=("a", "b", "c", "d"))
     with pytest.raises(ModelError, match=r"student knows the classes a, b, c, ... \(4\), the task has cat, dog, fox"):
-        judged((Subject("student", stranger),), stranger, CLASSES)
+        judged((AuditedModel("student", stranger),), stranger, CLASSES)
 
 
 def test_names_are_distinct() -> None:
     model = Handmade(PixelFeatures())
     with pytest.raises(ValueError, match="distinct names: a, a"):
-        judged((Subject("a", model), Subject("a", model)), model, CLASSES)
+        judged((AuditedModel("a", model), AuditedModel("a", model)), model, CLASSES)
 
 
 def test_a_saved_subject_answers_as_the_model_did(tmp_path: Path) -> None:
     model = TimmModel.create("test_resnet", CLASSES, seed=0)
     model.module.eval()
     model.save(tmp_path)
-    subject = Subject.saved("student", tmp_path, input_size=32)
+    subject = AuditedModel.saved("student", tmp_path, input_size=32)
     pixels = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert subject.model.labels == CLASSES
     assert torch.equal(subject.model.logits(pixels), model.logits(pixels))

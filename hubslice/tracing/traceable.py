@@ -34,7 +34,7 @@ LARGE = 1_500_000_000  # bytes of a graph from which weights are stored external
 
 
 @dataclass(frozen=True)
-class Subject:
+class TraceableModel:
     """A model ready to be explained; `blank` is the input [1, C, H, W] of an image in the data's mean colour."""
 
     network: Network
@@ -58,7 +58,7 @@ class Subject:
         return normalise(pixels, self.preprocessing)
 
 
-def subject_of(model: Model) -> Subject:
+def traceable_of(model: Model) -> TraceableModel:
     """Export and fold the model, and check that the folded graph computes the same.
 
     Raises:
@@ -75,7 +75,7 @@ def subject_of(model: Model) -> Subject:
         neurons = map_neurons(model.module, path)
         network = folded_network(model, path, inputs)
     labels = readable(model.labels)
-    return Subject(network, Names.of(network.flow, neurons), labels, preprocessing, model.architecture)
+    return TraceableModel(network, Names.of(network.flow, neurons), labels, preprocessing, model.architecture)
 
 
 def folded_network(model: Model, graph: Path, inputs: Mapping[str, Tensor]) -> Network:
@@ -121,7 +121,7 @@ class GraphFile:
             raise ModelError(f"{path} takes {len(model.graph.input)} inputs", hint="explain takes one input of images")
         return cls(path, model, labels, preprocessing)
 
-    def subject(self) -> Subject:
+    def subject(self) -> TraceableModel:
         """Return the graph ready to be explained.
 
         Raises:
@@ -143,7 +143,7 @@ class GraphFile:
             )
         network = Network.of(folded, {name: example})
         names = Names.of(network.flow, None)
-        return Subject(network, names, readable(self.labels), self.preprocessing, self.path.name)
+        return TraceableModel(network, names, readable(self.labels), self.preprocessing, self.path.name)
 
 
 def _described(path: Path, about: Mapping[str, str]) -> tuple[Preprocessing, tuple[str, ...]]:

@@ -56,14 +56,14 @@ class AuditSet:
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditedModel:
     """A model under test, named by its arm or "teacher"; `model` is loaded from its saved files (`saved`)."""
 
     name: str
     model: Model
 
     @classmethod
-    def saved(cls, name: str, folder: Path, *, input_size: int | None = None) -> Subject:
+    def saved(cls, name: str, folder: Path, *, input_size: int | None = None) -> AuditedModel:
         """Load the model from its folder, as anyone who downloads it would.
 
         Raises:
@@ -72,7 +72,7 @@ class Subject:
         return cls(name, load_model(folder, input_size=input_size))
 
 
-def judged(subjects: tuple[Subject, ...], teacher: Model, classes: tuple[str, ...]) -> tuple[Subject, ...]:
+def judged(subjects: tuple[AuditedModel, ...], teacher: Model, classes: tuple[str, ...]) -> tuple[AuditedModel, ...]:
     """Return the subjects, followed by the teacher if its classes are the task's.
 
     Raises:
@@ -89,7 +89,7 @@ def judged(subjects: tuple[Subject, ...], teacher: Model, classes: tuple[str, ..
                 hint="audit a model on the task that it was trained for",
             )
     if TEACHER not in names and teacher.labels == classes:
-        return (*subjects, Subject(TEACHER, teacher))
+        return (*subjects, AuditedModel(TEACHER, teacher))
     return subjects
 
 

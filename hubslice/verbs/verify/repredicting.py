@@ -21,7 +21,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Judged:
+class Repredicted:
     """The number of compared predictions, and those that differ: `gaps` by index, as shares of the logits' spread."""
 
     total: int
@@ -63,7 +63,9 @@ def logits(model: Model, encoded: Encoded, device: torch.device) -> Tensor:
         return torch.cat(found)
 
 
-def judge(model: Model, encoded: Encoded, stored: np.ndarray, names: np.ndarray, device: torch.device) -> Judged:
+def repredict(
+    model: Model, encoded: Encoded, stored: np.ndarray, names: np.ndarray, device: torch.device
+) -> Repredicted:
     """Run the model on n inputs and compare with the `stored` predictions [n]; `names` [n] are their numbers.
 
     A differing prediction is measured by its gap: how far the stored class's logit is below the highest one, as a share
@@ -71,12 +73,12 @@ def judge(model: Model, encoded: Encoded, stored: np.ndarray, names: np.ndarray,
     """
     total = len(Held(encoded))
     if not total:
-        return Judged(0, {})
+        return Repredicted(0, {})
     found = logits(model, encoded, device)
     wanted = torch.from_numpy(stored).long()
     if int(wanted.min()) < 0 or int(wanted.max()) >= found.shape[1]:
-        return Judged(total, {int(names[0]): 1.0})
+        return Repredicted(total, {int(names[0]): 1.0})
     highest, lowest = found.max(1).values, found.min(1).values
     gaps = (highest - found.gather(1, wanted[:, None])[:, 0]) / (highest - lowest).clamp_min(1e-12)
     different = torch.nonzero(found.argmax(1) != wanted)[:, 0].tolist()
-    return Judged(total, {int(names[i]): float(gaps[i]) for i in different})
+    return Repredicted(total, {int(names[i]): float(gaps[i]) for i in different})
