@@ -31,6 +31,7 @@ class Modality(ABC, Generic[Raw]):
 
     one: ClassVar[str]  # the noun for one input
     many: ClassVar[str]
+    at_once: ClassVar[int] = 32  # inputs that `Model.predict` gives the network at a time
 
     @abstractmethod
     def read(self, given: object) -> Iterator[Raw]:

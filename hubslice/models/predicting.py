@@ -18,7 +18,6 @@ from hubslice.core.paths import AnyPath
 from hubslice.modality.modality import Encoded, Modality, placed
 
 InputLike = AnyPath | bytes | Image.Image  # an image, or a text as `str`
-BATCH = 32
 SHOWN, BEST = 10, 3  # inputs, and predictions for each, that `print` shows
 
 
@@ -76,7 +75,7 @@ def predict(model: Answering, inputs: InputLike | Iterable[InputLike]) -> Predic
     encoded = (modality.encode([item]) for item in modality.read(inputs))  # one at a time: files may be large
     found: list[Tensor] = []
     with _evaluating(model.module), torch.inference_mode():
-        while batch := list(islice(encoded, BATCH)):
+        while batch := list(islice(encoded, modality.at_once)):
             found.append(model.answer(placed(modality.join(batch), device)).float().cpu())
     if not found:
         raise InputError(f"there are no {modality.many} to predict", hint=f"give one, or a list of {modality.many}")

@@ -10,7 +10,7 @@ import transformers
 
 import hubslice
 from hubslice.core.errors import InputError
-from tests.deviation.sentences import MOODS, write_bert
+from tests.deviation.sentences import MOODS, VOCABULARY, write_bert, write_tokenizer
 from tests.images import square
 
 TEXTS = ["the cat sat", "a", "", "the cat " * 40, "Naïve cat"]
@@ -21,13 +21,27 @@ def stock(folder: Path, texts: list[str]) -> list[dict[str, float]]:
     return [{each["label"]: each["score"] for each in told} for told in pipeline(texts, batch_size=1)]
 
 
-def test_several_at_once_are_answered_as_one_by_one(tmp_path: Path) -> None:
+def test_several_are_answered(tmp_path: Path) -> None:
     folder = write_bert(tmp_path)
     found = hubslice.load(folder).predict(TEXTS)
     assert found.classes == MOODS
     for told, row, label in zip(stock(folder, TEXTS), found.probabilities.tolist(), found.labels, strict=True):
         assert dict(zip(MOODS, row, strict=True)) == pytest.approx(told, abs=1e-5)
         assert label == max(told, key=lambda name: told[name])
+
+
+def test_a_decoder_needs_no_padding_token(tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    write_tokenizer(tmp_path)
+    sizes = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 64}
+    config = GPT2Config(vocab_size=len(VOCABULARY), id2label=dict(enumerate(MOODS)), **sizes)
+    assert config.pad_token_id is None
+    GPT2ForSequenceClassification(config).save_pretrained(tmp_path)
+    texts = ["the cat sat", "a"]
+    found = hubslice.load(tmp_path).predict(texts)
+    for told, row in zip(stock(tmp_path, texts), found.probabilities.tolist(), strict=True):
+        assert dict(zip(MOODS, row, strict=True)) == pytest.approx(told, abs=1e-5)
 
 
 def test_one_text_is_one_answer(tmp_path: Path) -> None:

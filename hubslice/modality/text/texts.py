@@ -27,6 +27,7 @@ class Texts(Modality[str]):
 
     one: ClassVar[str] = "text"
     many: ClassVar[str] = "texts"
+    at_once: ClassVar[int] = 1  # as transformers' pipeline: without padding, for which decoders may have no token
 
     tokenizer: Any
     names: tuple[str, ...]
