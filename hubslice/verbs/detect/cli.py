@@ -1,4 +1,4 @@
-"""`hubslice detect`: find inputs on which a model decides unlike on clean ones."""
+"""`hubslice detect`: find inputs that a model decides in another way than clean ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def fit(params: FitParams) -> None:
-    """Learn from clean images how the model decides, so that `check` recognises inputs decided differently.
+    """Learn from clean images how the model decides, so that `check` finds inputs decided in another way.
 
     An image's class is the model's prediction; labels are not needed. The detector compares dynamic slices (which
     channels the prediction is based on) with those of clean images with the same and with other predictions, and the
@@ -59,7 +59,7 @@ def check(
     params: CheckParams,
     gate: Annotated[bool, Option("Exit code 1 where an input is flagged."), Before("device")] = False,
 ) -> None:
-    """Score how unlike clean ones the model decides on inputs. Inputs above the threshold are flagged.
+    """Score how far the model's decisions differ from those on clean images; flag inputs above the threshold.
 
     A flagged input is not necessarily an attack: `fit --fpr` sets how many clean inputs are flagged too. Nor is an
     input below the threshold proven clean. The exit code is 0, flagged or not, unless with --gate.

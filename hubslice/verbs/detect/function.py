@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @takes(FitParams)
 def detect_fit(params: FitParams, reporter: Reporter) -> Fitted:
-    """Fit a detector of inputs on which a model decides unlike on clean ones, and write it to the folder `out`.
+    """Fit a detector of inputs that a model decides in another way than clean ones; write it to the folder `out`.
 
     The classes of the images are the model's predictions. The detector compares slices of `layers` and, without
     `slices_only`, the logit margin. At most the share `fpr` of clean inputs is flagged, in expectation.
@@ -33,7 +33,7 @@ def detect_fit(params: FitParams, reporter: Reporter) -> Fitted:
 
 @takes(CheckParams)
 def detect_check(params: CheckParams, reporter: Reporter) -> Detection:
-    """Score how unlike clean ones the model decides on inputs.
+    """Score how far the model's decisions on inputs differ from those on clean images.
 
     The folder of a detector records its model; `fit` is `detect_fit`.
 

@@ -34,10 +34,10 @@ def latency(params: LatencyParams) -> None:
     """Measure time, memory and size of models with ONNX Runtime, as ratios to the first.
 
     The command measures the graph to deploy: constants and BatchNorm folded; an ONNX file is measured as it is. All
-    models are called in turns, so that load on the machine affects all alike; ratios compare the fastest calls of
-    stretches of that. Milliseconds are medians, with the 10th and 90th percentile in brackets. Memory is the peak of
-    loading and running the largest batch. Multiply-accumulates are those of convolutions and matrix products for one
-    image.
+    models are called in turns, so that load on the machine affects all alike; ratios compare the fastest calls in
+    stretches of the measurement. Milliseconds are medians, with the 10th and 90th percentile in brackets. Memory is the
+    peak of loading and running the largest batch. Multiply-accumulates are those of convolutions and matrix products
+    for one image.
     """
     from hubslice.verbs.latency.service import measure_latency
 

@@ -34,10 +34,11 @@ def register(app: typer.Typer) -> None:
 def verify(params: VerifyParams) -> None:
     """Check every claim of a student against its sources.
 
-    Files against the lock's checksums, with no others that a loader would read or run; the teacher against the Hub's;
-    every rate, reduction, gate and retention recounted from evidence, masks and weights; the card rendered again; and
-    the saved student evaluated on a sample of the images. Exits with code 1 if something does not match; what is not
-    available is reported as not checked, but a source that the Hub reports missing counts as a mismatch.
+    The command compares files with the lock's checksums, and finds others that a loader would read or run; compares the
+    teacher with the Hub's; recounts every rate, reduction, gate and retention from evidence, masks and weights; renders
+    the card again; and evaluates the saved student on a sample of the images. It exits with code 1 if something does
+    not match. What is not available is reported as not checked, but a source that the Hub reports missing counts as a
+    mismatch.
 
     If the files are signed (model.sig), --key or --identity says who must have signed them; without either, the
     signature is reported as not checked.
