@@ -77,7 +77,7 @@ def test_the_hub_is_asked_through_its_protocol() -> None:
     made = graph.find_modules_that_directly_import("hubslice.hub.client")
     assert made == {"hubslice.hub.default", "hubslice.task.hub", "hubslice.task.checked"}
     imported = graph.find_modules_that_directly_import("huggingface_hub")
-    formats = {"hubslice.card.results", "hubslice.core.library_bars"}
+    formats = {"hubslice.card.hub_rules", "hubslice.card.results", "hubslice.core.library_bars"}
     folders = {"hubslice.verbs.doctor.checks"}
     assert {name for name in imported if not name.startswith("hubslice.hub.")} == data_sets | formats | folders
     asking = {"hub.client", "hub.http_ranges", "hub.session", "hub.model_info"}
@@ -86,7 +86,7 @@ def test_the_hub_is_asked_through_its_protocol() -> None:
 
 
 # What never asks whether an input is an image or a text: a `Modality` knows.
-NEUTRAL = ("engine", "profiling", "slicing", "training", "run/plan.py", "run/steps/inputs.py")
+NEUTRAL = ("engine", "profiling", "slicing", "training", "run/steps/inputs.py")
 NEUTRAL_SEARCH = ("search", "genetic", "choice", "fitness", "lockstep", "labels", "outcome", "finished", "deviations")
 
 
