@@ -15,9 +15,7 @@ Runnable = Annotated[
         "A recipe file, a built-in recipe, a run folder, or owner/name[@revision] of a published student.", "RECIPE"
     ),
 ]
-Overrides = Annotated[Sequence[str], Argument("Values put over the recipe's, such as train.lr=0.01.", "KEY=VALUE")]
+Overrides = Annotated[Sequence[str], Argument("Values that override the recipe, such as train.lr=0.01.", "KEY=VALUE")]
 RunFolder = Annotated[AnyPath | None, Option("Folder of the run; default: runs/NAME.", "DIR", short="-o", path=True)]
-Device = Annotated[str, Option("Where models run; auto: CUDA where there is one.", "auto|cpu|cuda:N")]
-AllowPickle = Annotated[
-    bool, Option("Where a model has no safetensors: read the tensors, and nothing else, of its pickled weights.")
-]
+Device = Annotated[str, Option("Device for models; auto: CUDA if available.", "auto|cpu|cuda:N")]
+AllowPickle = Annotated[bool, Option("If a model has no safetensors: read only the tensors of its pickled weights.")]

@@ -21,7 +21,7 @@ class TriggerParams(Section):
     cells: int = Field(4, ge=1, le=16, description="The patch has cells x cells fields of one colour each.")
     position: Literal["bottom_right", "bottom_left", "top_right", "top_left"] = "bottom_right"
     margin: Ratio = Field(0.02, description="Distance from the border, as a share of the image's side.")
-    seed: int = Field(0, ge=0, description="Draws the colours.")
+    seed: int = Field(0, ge=0, description="Random seed of the colours.")
 
 
 class Defect(Section):
@@ -87,7 +87,7 @@ class BackdoorParams(Defect):
 
     kind: Literal["backdoor"]
     trigger: TriggerParams = TriggerParams()
-    target: str | None = Field(None, description="The trigger's class, where the student knows it; adds the ASR.")
+    target: str | None = Field(None, description="The trigger's target class, if the student has it; adds the ASR.")
     clean_teacher: str | None = Field(
         None,
         description="The teacher's clean original, if known: a student fine-tuned from it shows how harmful the "

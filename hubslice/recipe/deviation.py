@@ -18,22 +18,22 @@ class SearchOptions(Section):
 
     method: Method = Field(
         "triggerfinder",
-        description="released: as the authors' code behaves; random: every mutant is gone on from; genetic: a "
-        "population driven to where the two largest probabilities meet (DiffChaser's idea).",
+        description="released: as the authors' code; random: continue from every mutant; genetic: evolve a "
+        "population towards equal top two probabilities (DiffChaser's idea).",
     )
-    budget: int = Field(2000, ge=1, description="Mutants of a seed that both models are asked about, at the most.")
+    budget: int = Field(2000, ge=1, description="Maximum number of mutants per seed that both models predict.")
     fitness: Fitness = Field(
         "margin",
         description="difference: of the probabilities that both models give their answer (the paper); margin: how near "
         "the less sure model is to another answer.",
     )
     novelty: bool = Field(
-        False, description="Also go on from mutants with probabilities unlike all seen before (the paper)."
+        False, description="Also continue from mutants whose probabilities are unlike all seen before (the paper)."
     )
     patience: int = Field(
         50,
         ge=0,
-        description="After so many mutants refused in a row one is gone on from; 0: never.",
+        description="Continue from a rejected mutant after this many rejections in a row; 0: never.",
     )
     operators: Operators = Field(
         "ranked",
@@ -41,13 +41,13 @@ class SearchOptions(Section):
         "sampling; uniform: all alike.",
     )
     max_linf: Ratio | None = Field(
-        None, gt=0, description="No value of an image may change by more, as a share of the pixel range."
+        None, gt=0, description="Maximum change of any value of an image, as a share of the pixel range."
     )
-    min_ssim: Ratio | None = Field(None, lt=1, description="Least structural similarity of a mutant to its seed.")
+    min_ssim: Ratio | None = Field(None, lt=1, description="Minimum structural similarity of a mutant to its seed.")
     min_gap: Ratio = Field(
-        0.0, description="Both models must prefer their own answer to the other's by this much probability."
+        0.0, description="Minimum probability by which each model prefers its own prediction over the other's."
     )
-    minimise: bool = Field(False, description="Shrink a found trigger's distance to its seed.")
+    minimise: bool = Field(False, description="Reduce a trigger's distance to its seed after it was found.")
 
     @model_validator(mode="after")
     def _the_bound_leaves_room(self) -> Self:
@@ -66,17 +66,17 @@ class SearchParams(SearchOptions):
 
     seed: int = Field(0, ge=0, lt=2**31)
     max_edits: int | None = Field(
-        None, ge=1, description="Characters of a text that are inserted, dropped or replaced, at the most."
+        None, ge=1, description="Maximum number of characters of a text that are inserted, deleted or replaced."
     )
 
 
 class DiffParams(SearchOptions):
     """Search for changed test images on which the student deviates from the fine-tuned baseline."""
 
-    seeds: int = Field(100, ge=1, description="Test images to start from, drawn.")
-    budget: int = Field(500, ge=1, description="Mutants of an image that both models are asked about, at the most.")
+    seeds: int = Field(100, ge=1, description="Test images to start from, sampled at random.")
+    budget: int = Field(500, ge=1, description="Maximum number of mutants per image that both models predict.")
     max_linf: Ratio | None = Field(
-        0.063, gt=0, description="No value of an image may change by more, as a share of the pixel range: 16 levels."
+        0.063, gt=0, description="Maximum change of any value of an image, as a share of the pixel range: 16 levels."
     )
 
     def search(self, seed: int) -> SearchParams:
@@ -88,8 +88,10 @@ class DiffParams(SearchOptions):
 class RepairParams(Section):
     """Further training of a model where it deviates from another, towards the other's outputs."""
 
-    share: Ratio = Field(0.5, gt=0, lt=1, description="Of the seeds, to train on; the others tell what it brought.")
-    epochs: int = Field(20, ge=1, le=10_000, description="Times through what is trained on.")
-    lr: float = Field(3e-4, gt=0, allow_inf_nan=False, description="Adam's rate at the start; it falls as a cosine.")
+    share: Ratio = Field(
+        0.5, gt=0, lt=1, description="Share of the seeds to train on; the others are used to evaluate the repair."
+    )
+    epochs: int = Field(20, ge=1, le=10_000, description="Training epochs.")
+    lr: float = Field(3e-4, gt=0, allow_inf_nan=False, description="Initial learning rate of Adam, with cosine decay.")
     batch_size: int = Field(32, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)

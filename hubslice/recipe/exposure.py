@@ -12,7 +12,9 @@ GOAL = 0.94  # matching predictions, as "Revealing Secrets From Pre-trained Mode
 class ExposureParams(Section):
     """Measure the share of the bits needed to predict like the student that the teacher saves, for the card."""
 
-    samples: int = Field(256, ge=1, description="Test images to answer, drawn.")
+    samples: int = Field(256, ge=1, description="Test images to predict, sampled at random.")
     goal: Ratio = Field(
-        GOAL, gt=0, description="Share of the student's answers that a mixture of teacher and student must give."
+        GOAL,
+        gt=0,
+        description="Share of the student's predictions that a mixture of teacher and student must reproduce.",
     )

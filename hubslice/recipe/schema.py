@@ -86,22 +86,22 @@ class DataParams(Section):
     revision: str | None = Field(None, description="Branch, tag or commit of a Hub data set.")
     image: str = Field("image", description="Column with the image.")
     label: str = Field("label", description="Column with the class.")
-    group: str | None = Field(None, description="Column naming groups that must not straddle splits.")
+    group: str | None = Field(None, description="Column with groups that must not be divided between splits.")
     splits: SplitParams = SplitParams()
     classes: tuple[str, ...] = Field((), description="Use the images of these classes only, in this order.")
     against_rest: bool = Field(
-        False, description="Tell the images of `classes` from as many others: two classes, the second is `rest`."
+        False, description="Classify `classes` against as many other images: two classes, the second is `rest`."
     )
     limit: int | None = Field(None, ge=1, description="Use at most this many samples of each split (for trials).")
     allow_skipped: bool = Field(
         False,
-        description="Of a folder of images, go on without more than a tenth of its files, or without a class folder "
-        "that holds no images; what is left out is told.",
+        description="Accept a folder of images even if more than a tenth of its files are left out, or a class "
+        "folder has no images; what is left out is reported.",
     )
     transparency: Transparency = Field(
         "white",
-        description="What is seen where an image is transparent: white or black behind it; drop: the colours under the "
-        'alpha channel, as `.convert("RGB")` and stock pipelines show them. The student records it.',
+        description="Background of transparent images: white or black; drop: ignore the alpha channel, as "
+        '`.convert("RGB")` and stock pipelines do. The student records it.',
     )
 
     @model_validator(mode="after")
@@ -145,26 +145,27 @@ class TrainParams(Section):
     batch_size: int = Field(
         64,
         ge=1,
-        description="Images a step, at the most: where it does not divide their number, batches are a little smaller, "
-        "so that every image is in one and none is alone.",
+        description="Maximum batch size: if it does not divide the number of images, batches are slightly "
+        "smaller, so that each image is in a batch and none is alone.",
     )
     optimizer: Literal["sgd", "adamw"] = "sgd"
     part: Literal["all", "classifier"] = Field(
-        "all", description="classifier: all else stays as it is, running statistics of normalisation included."
+        "all",
+        description="classifier: train the classifier only; everything else is frozen, including running statistics.",
     )
     lr: float = Field(0.01, gt=0)
-    head_lr_factor: float = Field(10.0, gt=0, description="The new classifier learns this many times faster.")
+    head_lr_factor: float = Field(10.0, gt=0, description="Factor of the learning rate for the new classifier.")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["constant", "cosine"] = "cosine"
-    warmup: Ratio = Field(0.0, description="Share of all steps over which the rate rises linearly.")
+    warmup: Ratio = Field(0.0, description="Share of all steps with linear warmup.")
     label_smoothing: Ratio = 0.1
     augment: Literal["none", "flip", "crop"] = Field(
         "crop", description="crop: random resized crop and flip; flip: horizontal flip; none."
     )
     crop_scale: Ratio = Field(0.3, description="crop: smallest share of the image that a crop may show.")
     patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs without better validation accuracy."
+        None, ge=1, description="Stop after this many epochs without better validation accuracy."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on CUDA, fp32 on the CPU.")
     workers: Annotated[int | None, ONLY_SPEED] = Field(
@@ -189,8 +190,8 @@ class AuditParams(Section):
     samples: int | None = Field(
         None,
         ge=1,
-        description="Measure on at most so many test images; 200 clean-correct ones are the least "
-        "that supports a claim.",
+        description="Maximum number of test images; a claim needs at least 200 that are classified correctly "
+        "when clean.",
     )
     batch_size: int = Field(64, ge=1)
     defects: tuple[DefectParams, ...] = ()
@@ -209,8 +210,8 @@ class CardParams(Section):
     title: str | None = Field(None, max_length=200, description="The card's heading, in one line; default: the name.")
     summary: str | None = Field(
         None,
-        description="One or two sentences of plain text: what the student is for. What shall be formatted is written "
-        "into README.md itself, outside the marked sections.",
+        description="One or two sentences of plain text: what the student is for. Formatted text goes into "
+        "README.md itself, outside the marked sections.",
     )
     license: str | None = Field(None, description="Default: the teacher's.")
     datasets: tuple[str, ...] = Field((), description="Hub ids of the data, for the card's head.")
@@ -231,12 +232,12 @@ class Gates(Section):
     )
     max_dir: Ratio | None = Field(None, description="Defect inheritance rate of the student, for every defect.")
     max_deviation_rate: Ratio | None = Field(
-        None, description="Share of the images of `diff` that have a trigger: changed, the two models part."
+        None, description="Share of the images of `diff` for which a deviation was found."
     )
     max_exposure: Ratio | None = Field(
         None,
-        description="Share of the bits needed to answer like the student that the teacher spares, by `exposure`; a "
-        "network that owes the teacher nothing has 0.2 to 0.4.",
+        description="Share of the bits needed to predict like the student that the teacher already provides, by"
+        " `exposure`; unrelated networks have 0.2 to 0.4.",
     )
 
 
@@ -261,7 +262,7 @@ class SliceRecipe(Section):
         None, description="Search for inputs on which the student deviates from the fine-tuned baseline."
     )
     exposure: ExposureParams | None = Field(
-        None, description="Measure how much of the student and of the baseline the teacher gives away."
+        None, description="Measure how much of the student and of the baseline the teacher reveals."
     )
     card: CardParams = CardParams()
     gates: Gates = Gates()
@@ -323,7 +324,7 @@ class SliceRecipe(Section):
 class PoisonParams(Section):
     """A patch backdoor, planted on purpose: for tests, demos and benchmarks only."""
 
-    target: str = Field(description="Class that the trigger shall lead to.")
+    target: str = Field(description="Target class of the trigger.")
     rate: Ratio = Field(0.2, description="Share of the training samples that carry the trigger.")
     trigger: TriggerParams = TriggerParams()
 

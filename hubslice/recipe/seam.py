@@ -29,7 +29,7 @@ class SeamParams(ChannelSlicing):
     layers: Layers = ("conv", "depthwise", "linear")
     reuse: Reuse = "transfer"
     retention: Ratio | None = Field(
-        None, gt=0, description="Stop at the first epoch that keeps no more than this; default: judge by accuracy."
+        None, gt=0, description="Stop at the first epoch that keeps no more than this; default: decide by accuracy."
     )
     max_accuracy_drop: Ratio | None = Field(
         None,
@@ -43,8 +43,10 @@ class SeamParams(ChannelSlicing):
         "magnitude: at the rank, from 0 to 1, of their magnitude in the network, so that small ones are tried first; "
         "gradient: at the rank of their squared gradient by what they cost, found in the last of the head_epochs.",
     )
-    epochs: int = Field(12, ge=1, le=10_000, description="Those of the classifier alone are among them.")
-    head_epochs: int = Field(1, ge=0, description="At the start, the classifier learns alone for so many epochs.")
+    epochs: int = Field(12, ge=1, le=10_000, description="Includes the epochs of the classifier alone.")
+    head_epochs: int = Field(
+        1, ge=0, description="Number of epochs at the start in which only the classifier is trained."
+    )
     cycle: int | None = Field(
         None, ge=2, description="Every so many epochs the classifier learns alone for one (published for direct: 5)."
     )

@@ -187,7 +187,7 @@ class Traced(ChannelSlicing):
     needs: ClassVar[Need] = "trace"
 
     reuse: Reuse = "transfer"
-    samples: int = Field(50, ge=1, description="At most so many training images of each class are traced.")
+    samples: int = Field(50, ge=1, description="Maximum number of training images traced per class.")
     rule: Literal["threshold", "released"] = Field(
         "threshold",
         description="Which predecessors of a neuron count. threshold: those at least theta times as strong as the "

@@ -34,8 +34,8 @@ class ConvertParams(Params):
     form: Annotated[
         Form,
         Option(
-            "compact: zero channels taken out; onnx and fp16: for ONNX Runtime; int8: quantised; pruned: the smallest "
-            "weights zero; distilled: taught to a smaller model.",
+            "compact: remove channels that are zero; onnx, fp16: export for ONNX Runtime; int8: "
+            "quantise; pruned: set the smallest weights to zero; distilled: train a smaller model.",
             flag="--to",
         ),
     ]
@@ -43,19 +43,19 @@ class ConvertParams(Params):
     data: Annotated[
         AnyPath | None,
         Option(
-            "int8, pruned, distilled: images to calibrate, teach and check with; default: the run's own.",
+            "int8, pruned, distilled: images for calibration, training and checks; default: the run's own.",
             "FILE|FOLDER|DATASET",
         ),
     ] = None
-    dynamic: Annotated[bool, Option("int8: take the ranges of activations anew in every call; no calibration.")] = False
-    samples: Annotated[int, Option("int8: images to calibrate with.", "N", min=1, max=10_000)] = 100
+    dynamic: Annotated[bool, Option("int8: compute activation ranges at every call, without calibration.")] = False
+    samples: Annotated[int, Option("int8: number of calibration images.", "N", min=1, max=10_000)] = 100
     min_agreement: Annotated[
-        float, Option("int8, pruned, distilled: share of images that must get the same answer.", min=0, max=1)
+        float, Option("int8, pruned, distilled: minimum share of images with the same prediction.", min=0, max=1)
     ] = 0.8
     sparsity: Annotated[float, Option("pruned: share of the weights set to zero.", "SHARE")] = 0.5
     into: Annotated[
         AnyPath | None,
-        Option("distilled: architecture of timm with random weights, or a model to start from.", "ARCH|OWNER/NAME"),
+        Option("distilled: a timm architecture with random weights, or a model to start from.", "ARCH|OWNER/NAME"),
     ] = None
     arguments: Annotated[
         Mapping[str, object] | None,
@@ -64,7 +64,7 @@ class ConvertParams(Params):
     epochs: Annotated[
         int | None,
         Option(
-            "pruned, distilled: passes over the images; default: none for pruned, 10 for distilled.",
+            "pruned, distilled: training epochs; default: 0 for pruned, 10 for distilled.",
             "N",
             min=0,
             max=10_000,
@@ -73,7 +73,7 @@ class ConvertParams(Params):
     lr: Annotated[
         float | None, Option("pruned, distilled: learning rate; default: 0.01, from scratch 0.05.", "RATE")
     ] = None
-    seed: Annotated[int, Option("pruned, distilled: of all that is drawn.", min=0)] = 0
+    seed: Annotated[int, Option("pruned, distilled: random seed.", min=0)] = 0
     out: Annotated[
         AnyPath | None,
         Option("Folder to write; default: in the run, or NAME-FORM here.", "DIR", short="-o", path=True),

@@ -22,7 +22,9 @@ TOLD = 20  # maximum verdicts shown to people
 
 def register(app: typer.Typer) -> None:
     """Add the group and its commands."""
-    group = typer.Typer(no_args_is_help=True, help="Notice inputs that the model decides unlike clean ones.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Detect inputs whose predictions rest on other neurons than those of clean inputs."
+    )
     group.command(
         "fit",
         epilog=examples(
@@ -57,7 +59,7 @@ def fit(params: FitParams) -> None:
 
 def check(
     params: CheckParams,
-    gate: Annotated[bool, Option("Exit code 1 where an input is flagged."), Before("device")] = False,
+    gate: Annotated[bool, Option("Exit code 1 if an input is flagged."), Before("device")] = False,
 ) -> None:
     """Score how far the model's decisions differ from those on clean images; flag inputs above the threshold.
 

@@ -21,19 +21,21 @@ class FitParams(Params):
     data: Annotated[
         AnyPath,
         Option(
-            "Clean images of what the model is used on, best some that it was not trained on.", "FOLDER|PARQUET|HUB"
+            "Clean images like those the model is used on, preferably not its training images.", "FOLDER|PARQUET|HUB"
         ),
     ]
     _: KW_ONLY
     fpr: Annotated[float, Option("Share of clean inputs that may be flagged.")] = 0.05
     layers: Annotated[
-        Sequence[str], Option("Compare slices of this layer; default: the last but one.", "NAME", flag="--layer")
+        Sequence[str], Option("Compare slices of this layer; default: the second to last.", "NAME", flag="--layer")
     ] = ()
     shape: Annotated[Shape, Option("Whether contributions for and against the answer cancel (signed).")] = "absolute"
-    slices_only: Annotated[bool, Option("Leave the logit margin out of the score.")] = False
-    skip_rare: Annotated[bool, Option("Leave out answers with too few images; inputs with such are flagged.")] = False
-    limit: Annotated[int, Option("Images at the most, drawn.", "N", min=40)] = 4000
-    seed: Annotated[int, Option("Of the drawing and of what is held out.")] = 0
+    slices_only: Annotated[bool, Option("Exclude the logit margin from the score.")] = False
+    skip_rare: Annotated[
+        bool, Option("Skip predicted classes with too few images; inputs predicted as such are flagged.")
+    ] = False
+    limit: Annotated[int, Option("Maximum number of images, sampled at random.", "N", min=40)] = 4000
+    seed: Annotated[int, Option("Random seed for sampling and for the held-out part.")] = 0
     input_size: Annotated[int | None, Option("Side of the model's input.", "PIXELS", min=8, max=4096)] = None
     out: Annotated[
         AnyPath | None, Option("Folder to write; default: MODEL-detector here.", "DIR", short="-o", path=True)

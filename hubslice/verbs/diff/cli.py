@@ -41,7 +41,9 @@ def register(app: typer.Typer) -> None:
 def diff(
     params: DiffParams,
     gate: Annotated[
-        float | None, Option("Exit code 1 if more of the seeds have a trigger.", "RATE", min=0, max=1), Before("out")
+        float | None,
+        Option("Exit code 1 if a larger share of the seeds has a trigger.", "RATE", min=0, max=1),
+        Before("out"),
     ] = None,
 ) -> None:
     """Search for inputs on which two models predict differently, from seeds on which they agree.

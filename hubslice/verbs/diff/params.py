@@ -28,7 +28,7 @@ class DiffParams(Params):
     """The models, the inputs, and the settings of search and repair."""
 
     a: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or an ONNX file.", "A")]
-    b: Annotated[AnyPath, Argument("The model to compare it with, of the same labels.", "B")]
+    b: Annotated[AnyPath, Argument("The model to compare with, with the same labels.", "B")]
     inputs: Annotated[
         AnyPath,
         Option(
@@ -50,26 +50,27 @@ class DiffParams(Params):
     novelty: Annotated[bool, of_section(SearchParams, "novelty")] = _SEARCH.novelty
     patience: Annotated[int, of_section(SearchParams, "patience", "N")] = _SEARCH.patience
     operators: Annotated[Operators, of_section(SearchParams, "operators")] = _SEARCH.operators
-    limit: Annotated[int, Option("Seeds at the most, drawn.", "N", min=1)] = 200
-    seed: Annotated[int, Option("Of the drawing and of all mutants.", min=0)] = _SEARCH.seed
-    batch: Annotated[int, Option("Seeds searched at a time.", "N", min=1, max=4096)] = 64
+    limit: Annotated[int, Option("Maximum number of seeds, sampled at random.", "N", min=1)] = 200
+    seed: Annotated[int, Option("Random seed for sampling and for all mutants.", min=0)] = _SEARCH.seed
+    batch: Annotated[int, Option("Number of seeds searched at a time.", "N", min=1, max=4096)] = 64
     label_map: Annotated[
         Mapping[str, str] | AnyPath | None,
         Option(
-            "Where labels differ: JSON {label of B: label of A}, those in common, or the n-th to the n-th.",
+            "If labels differ: a JSON file {label of B: label of A}, common (labels both have), or "
+            "order (n-th to n-th).",
             "FILE|common|order",
             flag="--map",
         ),
     ] = None
     resize: Annotated[bool, Option("Scale A's images to B's input size.")] = False
     input_size: Annotated[int | None, Option("Side of both models' input.", "PIXELS", min=8, max=4096)] = None
-    column: Annotated[str | None, Option("Where a table has the texts: text, or sentence.", "NAME")] = None
+    column: Annotated[str | None, Option("Column of the texts in a table; default: text, or sentence.", "NAME")] = None
     out: Annotated[AnyPath | None, Option("Folder to write; default: A-B-diff here.", "DIR", short="-o", path=True)] = (
         None
     )
     repair: Annotated[
         AnyPath | None,
-        Option("Train B on a part of the triggers with A's answers, and write it there.", "DIR", path=True),
+        Option("Train B on part of the triggers with A's predictions, and write the model there.", "DIR", path=True),
     ] = None
     repair_share: Annotated[float | None, of_section(RepairParams, "share", "S", default=True)] = None
     repair_epochs: Annotated[int | None, of_section(RepairParams, "epochs", "N", default=True)] = None

@@ -19,9 +19,9 @@ Stacks = Annotated[
         flag="--stack",
     ),
 ]
-Runs = Annotated[int, Option("Recorded inferences on each stack, 3 or more.", "N")]
-Batch = Annotated[int | None, Option("Inputs at a time; default: 1.", "N", min=1)]
-Threads = Annotated[int | None, Option("CPU threads; default: one for each core.", "N", min=1)]
+Runs = Annotated[int, Option("Inferences to record on each stack, 3 or more.", "N")]
+Batch = Annotated[int | None, Option("Batch size; default: 1.", "N", min=1)]
+Threads = Annotated[int | None, Option("CPU threads; default: one per core.", "N", min=1)]
 InputSize = Annotated[int | None, Option("Side of the input.", "PIXELS", min=8, max=4096)]
 
 
@@ -29,12 +29,14 @@ InputSize = Annotated[int | None, Option("Side of the input.", "PIXELS", min=8, 
 class ExecutionParams(Params):
     """The model, how it is recorded, and what it is compared with."""
 
-    model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or an ONNX file as it is.", "MODEL")]
-    against: Annotated[Sequence[AnyPath], Option("Known models, recorded here in the same way.", "ID|FOLDER ...")] = ()
+    model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or an ONNX file.", "MODEL")]
+    against: Annotated[
+        Sequence[AnyPath], Option("Known models, which are recorded here in the same way.", "ID|FOLDER ...")
+    ] = ()
     _: KW_ONLY
-    store: Annotated[AnyPath | None, Option("What `hubslice patterns` wrote, in their place.", "FILE", path=True)] = (
-        None
-    )
+    store: Annotated[
+        AnyPath | None, Option("A file written by `hubslice patterns`, instead of --candidates.", "FILE", path=True)
+    ] = None
     stacks: Stacks = ()
     runs: Runs = 10
     batch: Batch = None
@@ -50,9 +52,7 @@ class ExecutionParams(Params):
 class PatternsParams(Params):
     """The models, how they are recorded, and where their patterns are stored."""
 
-    models: Annotated[
-        Sequence[AnyPath], Argument("Models; a folder of models stands for all of them.", "ID|FOLDER ...")
-    ]
+    models: Annotated[Sequence[AnyPath], Argument("Models; a folder of models means all of them.", "ID|FOLDER ...")]
     out: Annotated[AnyPath, Option("The store, a safetensors file.", "FILE", short="-o", path=True)]
     _: KW_ONLY
     stacks: Stacks = ()

@@ -16,7 +16,7 @@ class ExposureParams(Params):
 
     model: Annotated[AnyPath, Argument("A Hub id, a run, or a model folder.", "MODEL")]
     teacher: Annotated[AnyPath | None, Option("A Hub id, a folder or a run; default: the run's own.", "MODEL")]
-    data: Annotated[AnyPath, Option("Images to answer.", "FILE|FOLDER|DATASET")]
+    data: Annotated[AnyPath, Option("Images to predict.", "FILE|FOLDER|DATASET")]
     _: KW_ONLY
     out: Annotated[AnyPath | None, Option("Write facts and a plot of them.", "DIR", short="-o", path=True)] = None
     input_size: Annotated[int | None, Option("Side of the model's input.", "PIXELS", min=8, max=4096)] = None

@@ -17,15 +17,15 @@ class LatencyParams(Params):
 
     models: Annotated[
         Sequence[AnyPath],
-        Argument("Hub ids, run folders, model folders or ONNX files; the first is 1.", "MODEL..."),
+        Argument("Hub ids, run folders, model folders or ONNX files; ratios are relative to the first.", "MODEL..."),
     ]
     _: KW_ONLY
     batches: Annotated[
         Sequence[int],
         Option("Batch size; may be repeated; default: 1 and 16.", "N", flag="--batch", short="-b", min=1),
     ] = (1, 16)
-    threads: Annotated[int | None, Option("CPU threads; default: one for each core.", "N", min=1)] = None
-    rounds: Annotated[int, Option("Turns of every model; quick ones get more.", "N", min=5)] = 30
+    threads: Annotated[int | None, Option("CPU threads; default: one per core.", "N", min=1)] = None
+    rounds: Annotated[int, Option("Rounds per model; fast models get more.", "N", min=5)] = 30
     input_size: Annotated[int | None, Option("Side of the input, for all models.", "PIXELS", min=8, max=4096)] = None
-    memory: Annotated[bool, Option("Measure memory, in processes of their own.", flag="--memory/--no-memory")] = True
+    memory: Annotated[bool, Option("Measure memory, each in a separate process.", flag="--memory/--no-memory")] = True
     device: Device = "auto"

@@ -72,8 +72,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         cls=DefaultsToFind,
         no_args_is_help=True,
-        help="Which model does this one come from? By weights alone: names and metadata are ignored. "
-        "`hubslice lineage MODEL` is short for `hubslice lineage find MODEL`. By how it runs: `hubslice execution`.",
+        help="Find which model this one was derived from, by weights alone: names and metadata are "
+        "ignored. `hubslice lineage MODEL` is short for `hubslice lineage find MODEL`. To compare "
+        "how models run, use `hubslice execution`.",
     )
     group.command(
         "find",
@@ -118,7 +119,9 @@ def find(params: LineageParams) -> None:
 def index(
     params: IndexParams,
     listed: Annotated[
-        Path | None, Option("Models, one a line, too; - is the standard input.", "FILE", flag="--from"), Before("add")
+        Path | None,
+        Option("A file with more models, one per line; - for standard input.", "FILE", flag="--from"),
+        Before("add"),
     ] = None,
 ) -> None:
     """Compute fingerprints of possible parents, some KB each, for `lineage MODEL --index FILE`.

@@ -17,12 +17,14 @@ class LineageParams(Params):
     model: Annotated[AnyPath, Argument("A Hub id, a run, a model folder, or a safetensors or ONNX file.", "MODEL")]
     candidates: Annotated[
         Sequence[AnyPath],
-        Option("Possible parents; a folder of models: all of them.", "ID|FOLDER ...", short="-c"),
+        Option("Possible parents; a folder of models means all of them.", "ID|FOLDER ...", short="-c"),
     ] = ()
     _: KW_ONLY
-    index: Annotated[AnyPath | None, Option("What `lineage index` wrote, in their place.", "FILE", path=True)] = None
+    index: Annotated[
+        AnyPath | None, Option("An index written by `lineage index`, instead of --candidates.", "FILE", path=True)
+    ] = None
     out: Annotated[
-        AnyPath | None, Option("Write facts, a table of the layers and their image.", "DIR", short="-o", path=True)
+        AnyPath | None, Option("Write facts, a table of the layers and a plot.", "DIR", short="-o", path=True)
     ] = None
 
 
@@ -32,8 +34,8 @@ class IndexParams(Params):
 
     models: Annotated[
         Sequence[AnyPath],
-        Argument("Models; a folder of models stands for all of them.", "ID|FOLDER ...", needed=False),
+        Argument("Models; a folder of models means all of them.", "ID|FOLDER ...", needed=False),
     ]
     out: Annotated[AnyPath, Option("The index, a safetensors file.", "FILE", short="-o", path=True)]
     _: KW_ONLY
-    add: Annotated[bool, Option("Keep the models of an index at --out that are not read now.")] = False
+    add: Annotated[bool, Option("Keep models that are already in the index at --out.")] = False

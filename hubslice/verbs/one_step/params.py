@@ -23,5 +23,5 @@ class CardParams(Params):
 class StepParams(CardParams):
     """The run, and how its step is executed."""
 
-    force: Annotated[bool, Option("Do the step again even if its result is there.")] = False
+    force: Annotated[bool, Option("Run the step again even if its result exists.")] = False
     device: Device = "auto"

@@ -38,9 +38,11 @@ def register(app: typer.Typer) -> None:
 
 def pull(
     params: PullParams,
-    dry_run: Annotated[bool, Option("Tell what the model is and whether it will export; fetch no weights.")] = False,
+    dry_run: Annotated[
+        bool, Option("Report what the model is and whether it can be exported, without downloading weights.")
+    ] = False,
     everything: Annotated[
-        bool, Option("With --dry-run: list every file and tensor, as --json does.", flag="--all")
+        bool, Option("With --dry-run: list every file and tensor, like --json.", flag="--all")
     ] = False,
 ) -> None:
     """Fetch a model at one commit, check it, and export it to ONNX.

@@ -16,8 +16,8 @@ class PullParams(Params):
 
     model: Annotated[AnyPath, Argument("A Hub id (timm or transformers) or a local folder.", "MODEL[@REVISION]")]
     _: KW_ONLY
-    input_size: Annotated[int | None, Option("Side of the input, where not the model's own.", "PIXELS")] = None
+    input_size: Annotated[int | None, Option("Side of the input; default: the model's own.", "PIXELS")] = None
     out: Annotated[
-        AnyPath | None, Option("Where to put it; default: hubslice's cache.", "DIR", short="-o", path=True)
+        AnyPath | None, Option("Folder to write; default: hubslice's cache.", "DIR", short="-o", path=True)
     ] = None
     allow_pickle: AllowPickle = False

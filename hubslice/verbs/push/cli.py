@@ -39,9 +39,11 @@ def register(app: typer.Typer) -> None:
 
 def push(
     params: PushParams,
-    dry_run: Annotated[bool, Option("Show what would be committed; change nothing."), Before("allow_poisoned")] = False,
+    dry_run: Annotated[
+        bool, Option("Show what would be committed, without changing anything."), Before("allow_poisoned")
+    ] = False,
     sign: Annotated[
-        bool, Option("Sign the files as whoever you are logged in as, through Sigstore."), Before("sign_key")
+        bool, Option("Sign the files with your logged-in identity, through Sigstore."), Before("sign_key")
     ] = False,
 ) -> None:
     """Publish weights, config, card, slice, recipe, evidence and plots in one commit.

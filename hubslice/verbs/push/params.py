@@ -20,8 +20,6 @@ class PushParams(Params):
     create_pr: Annotated[bool, Option("Open a pull request instead of a commit.")] = False
     revision: Annotated[str | None, Option("Commit to this branch; default: main.", "BRANCH")] = None
     allow_poisoned: Annotated[bool, Option("Publish a model with a backdoor planted on purpose.")] = False
-    despite_gates: Annotated[bool, Option("Publish a run that broke gates of its recipe.")] = False
-    delta: Annotated[bool, Option("Publish the exact difference to the pinned teacher in place of the weights.")] = (
-        False
-    )
+    despite_gates: Annotated[bool, Option("Publish a run that failed gates of its recipe.")] = False
+    delta: Annotated[bool, Option("Publish the exact difference to the pinned teacher instead of the weights.")] = False
     sign_key: Annotated[AnyPath | None, Option("Sign the files with this private key.", "KEY.pem", exists=True)] = None

@@ -91,9 +91,12 @@ def show(name: NameArgument, as_json: JsonOption = False, quiet: QuietOption = F
 def copy(
     name: NameArgument,
     destination: Annotated[
-        Path | None, typer.Argument(help="The file to write; default: the recipe's own name, here.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="The file to write; default: the recipe's name, in the working directory.", show_default=False
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing file.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

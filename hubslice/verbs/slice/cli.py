@@ -39,7 +39,7 @@ def slice_(
     params: SliceParams,
     dry_run: Annotated[
         bool,
-        Option("Show steps, cost, and whether the teacher will do; fetch no weights."),
+        Option("Show steps, cost, and whether the teacher is suitable, without downloading weights."),
         Before("locked"),
     ] = False,
 ) -> None:

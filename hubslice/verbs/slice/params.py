@@ -27,8 +27,8 @@ class SliceParams(Params):
     locked: Annotated[
         bool,
         Option(
-            "Refuse to make anything but what the lock pins: recipe.lock beside recipe.yaml, else hubslice.lock in the "
-            "run's folder; of owner/name, the one published with it."
+            "Reproduce exactly what the lock pins, or fail. The lock is recipe.lock beside recipe.yaml,"
+            " else hubslice.lock in the run's folder; for owner/name, the one published with it."
         ),
     ] = False
     device: Device = "auto"
