@@ -143,6 +143,7 @@ def test_free_fields_are_there_and_everything_of_a_step_is_a_field() -> None:
             "shared",
             "free",
             "kept",
+            "weight_copies",
         }, kind
 
 
