@@ -126,8 +126,8 @@ SLOW = [
         tokens,
     ),
 ]
-# Larger ones, or siblings, of others that stay: of test_resnet, test_efficientnet, test_vit, hf-vit and hf-bert; densenet
-# joins channels as networks of tests/graph/test_channels.py do, and maxvit has the windows of swin.
+# Larger ones, or siblings, of others that stay: of test_resnet, test_efficientnet, test_vit, hf-vit and hf-bert.
+# Densenet joins channels as networks of tests/graph/test_channels.py do, and maxvit has the windows of swin.
 DEEP = {
     "densenet121",
     "test_maxvit",

@@ -213,6 +213,7 @@ console.main()
 MODULES = ("hubslice.app", "pydantic", "hubslice.verbs.verify.service")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "module"),
     [  # every signal in one import, and every import with one signal

@@ -219,8 +219,8 @@ def samples(model: Any, count: int, seed: int) -> np.ndarray:
     ("accelerated", "neuron"),
     [
         pytest.param(False, "channel", id="compiled-channel"),
-        pytest.param(False, "element", id="compiled-element"),
-        pytest.param(True, "channel", id="accelerated-channel"),
+        pytest.param(False, "element", id="compiled-element", marks=pytest.mark.slow),
+        pytest.param(True, "channel", id="accelerated-channel", marks=pytest.mark.slow),
         pytest.param(True, "element", id="accelerated-element", marks=pytest.mark.deep),
     ],
 )
