@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 _HOME = tempfile.mkdtemp(prefix="hubslice-tests-")
@@ -27,6 +28,9 @@ for _name in (
 ):
     os.environ.pop(_name, None)
 os.environ["HF_HOME"] = _HOME
+if "HUBSLICE_TESTS_EXPORTS" not in os.environ:  # the first of the test processes: the others have it from this one
+    os.environ["HUBSLICE_TESTS_EXPORTS"] = tempfile.mkdtemp(prefix="hubslice-tests-exports-")
+    atexit.register(shutil.rmtree, os.environ["HUBSLICE_TESTS_EXPORTS"], ignore_errors=True)
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -39,3 +43,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("repeatable", max_examples=100, deadline=None, database=None, derandomize=True)
 settings.register_profile("long", max_examples=5_000, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _exports_once() -> None:
+    """Networks that several tests export are exported once."""
+    from tests import exports_once
+
+    exports_once.wrap()

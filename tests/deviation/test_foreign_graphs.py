@@ -160,6 +160,7 @@ def test_a_search_against_such_a_graph_finds_what_it_finds_against_the_plain_one
     assert found[0].found.hits
 
 
+@pytest.mark.slow
 def test_the_time_of_such_a_graph_is_measured_beside_others(tmp_path: Path) -> None:
     plain, other = write_graph(tmp_path / "plain.onnx"), foreign(tmp_path / "other.onnx", outputs=("number", "logits"))
     told = hubslice.latency([plain, other], batches=(1,), rounds=1, memory=False)

@@ -152,6 +152,7 @@ def test_structural_similarity(shape: tuple[int, int, int]) -> None:
     assert Likeness(one).ssim(one) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_bounds_are_kept() -> None:
     rng = np.random.default_rng(2)
     seed = rng.integers(0, 256, (3, 12, 12)).astype(np.uint8)

@@ -90,6 +90,7 @@ def test_a_header_is_refused_soon(name: str) -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tensors", "twice", "lists"])
 def test_commands_refuse_it(name: str, model: Path, tmp_path: Path, refused: Refused) -> None:
     make, says = FILES[name]

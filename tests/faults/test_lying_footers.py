@@ -79,6 +79,7 @@ def test_a_footer_that_says_less(make: Callable[[Path], None], tmp_path: Path) -
     assert pq.read_table(path)["text"].nbytes > 4 * MIB
 
 
+@pytest.mark.slow
 def test_what_is_surely_too_large_is_not_unpacked(tmp_path: Path) -> None:
     """Here a dictionary of 1.1 GiB."""
     path = tmp_path / "table.parquet"

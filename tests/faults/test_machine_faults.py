@@ -70,6 +70,7 @@ def files(folder: str) -> list[Path]:
     return sorted(path for path in Path(folder).rglob("*") if not path.name.startswith(".running"))
 
 
+@pytest.mark.slow
 def test_two_at_once_in_one_folder(job: Path, refused: Refused, hubslice: Hubslice) -> None:
     run, poisoned, pulled = (str(job.parent / name) for name in ("held", "poisoned", "pulled"))
     assert hubslice("slice", str(job), "--out", run, "--until", "data").code == 0

@@ -101,9 +101,19 @@ def test_names_in_the_card_of_a_backdoored_model(kind: str) -> None:
     check_card(render_poison_card(teacher, facts))  # type: ignore[arg-type]
 
 
+DRAWN = ("formula", "colour", "long", "emoji", "underscore")
+# Every kind in one report, and a formula, which the plots' own language would take for its own, in all.
+PLOTTED = [
+    pytest.param(
+        example, kind, id=f"{example}-{kind}", marks=() if number == 0 or kind == "formula" else pytest.mark.deep
+    )
+    for number, example in enumerate(REPORTS)
+    for kind in DRAWN
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["formula", "colour", "long", "emoji", "underscore"])
-@pytest.mark.parametrize("example", REPORTS)
+@pytest.mark.parametrize(("example", "kind"), PLOTTED)
 def test_plots_and_summary_take_any_name(
     example: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -161,6 +161,7 @@ def test_a_timm_model_whose_images_are_too_small(good: Path, tmp_path: Path, ref
     refused("pull", str(tmp_path / "model"), "--out", str(tmp_path / "out"), code=2, says=says)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["images", "texts"])
 def test_answers_have_the_form_that_we_ask_for(kind: str, good: Path, tmp_path: Path, hubslice: Hubslice) -> None:
     folder = Path(shutil.copytree(good / kind, tmp_path / "model"))

@@ -126,7 +126,24 @@ SLOW = [
         tokens,
     ),
 ]
-TABLE = [pytest.param(a, id=a.name) for a in QUICK] + [pytest.param(a, id=a.name, marks=pytest.mark.slow) for a in SLOW]
+# Larger ones, or siblings, of others that stay: of test_resnet, test_efficientnet, test_vit, hf-vit and hf-bert.
+# Densenet joins channels as networks of tests/graph/test_channels.py do, and maxvit has the windows of swin.
+DEEP = {
+    "densenet121",
+    "test_maxvit",
+    "resnet18",
+    "efficientnet_b0",
+    "tf_efficientnet_lite0",
+    "vit_tiny_patch16_224",
+    "mobilenetv3_small_100",
+    "beit_base_patch16_224",
+    "hf-resnet",
+    "hf-distilbert",
+}
+TABLE = [pytest.param(a, id=a.name) for a in QUICK]
+TABLE += [
+    pytest.param(a, id=a.name, marks=[pytest.mark.slow, *([pytest.mark.deep] if a.name in DEEP else [])]) for a in SLOW
+]
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:

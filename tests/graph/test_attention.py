@@ -85,6 +85,7 @@ class Windows(nn.Module):
         return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", [Windows(), Windows(one_head=True), Windows(causal=True), Windows(scale=0.3)], ids=lambda m: ""
 )

@@ -51,6 +51,7 @@ class Normalised(nn.Module):
         return x.mean((2, 3))
 
 
+@pytest.mark.slow
 def test_only_what_is_read_by_its_normalisation_alone_is_folded(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = Normalised().eval()

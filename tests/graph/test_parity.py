@@ -37,6 +37,7 @@ def with_weight(path: Path, weight: torch.Tensor, folder: Path) -> Path:
     return folder / "m.onnx"
 
 
+@pytest.mark.slow
 def test_parity_of_an_unchanged_module(path: Path) -> None:
     module = linear().train()
     parity = check_parity(module, path, {"x": X})

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
+import pytest
+
 from hubslice.core.errors import PushError
 from hubslice.hub.push import PushResult, plan_push, push
 from tests.fake_hub import Fault, HubServer, on
@@ -23,6 +25,7 @@ print(*((fetched.folder / fact.path).stat().st_size for fact in fetched.files))
 """
 
 
+@pytest.mark.slow
 def test_two_pulls_into_one_cache(hub: HubServer, tmp_path: Path) -> None:
     files = model()
     hub.seed("alice/teacher", files)

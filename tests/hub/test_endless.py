@@ -70,6 +70,7 @@ def told(server: Unruly, asked: Callable[[Client], object]) -> HubError:
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "path"),
     [(way, path) for path in ASKED for way in (WAYS if path == "models/a/b" else (endless, dripping))],
@@ -90,6 +91,7 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
     assert server.sent < 256 * MIB  # what is under way on the connections of twenty requests
 
 
+@pytest.mark.slow
 def test_a_server_that_kept_silent_is_asked_once() -> None:
     with unruly(silent) as server:
         assert "ReadTimeout" in told(server, ASKED["datasets/a/b"]).message

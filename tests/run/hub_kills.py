@@ -21,6 +21,7 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from hubslice.app import run
+from tests import exports_once
 from tests.run.lives import fork, import_what, outlive
 
 PATIENCE = 20.0  # seconds for a request to come
@@ -47,6 +48,7 @@ def cut_short(command: list[str], requests: Path, moment: str, pause: float) -> 
 
 
 def main(requests: Path, command: list[str], warm: list[str], moments: list[tuple[str, float]]) -> None:
+    exports_once.wrap()
     constants.DOWNLOAD_CHUNK_SIZE = 1 << 16  # bytes: what has come is on the disk when the kill strikes
     import_what(partial(live, warm), requests.with_name("modules"))
     codes = [cut_short(command, requests, moment, pause) for moment, pause in moments]

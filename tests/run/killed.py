@@ -18,6 +18,7 @@ from hubslice.core.progress import Silent, SilentBar, StepState
 from hubslice.engine.run_folder import RunFolder
 from hubslice.engine.step import StepRecord
 from hubslice.training import loop
+from tests import exports_once
 
 RECIPE, RUN, STEP, MOMENT = sys.argv[1:]
 
@@ -64,6 +65,7 @@ def finish_or_die(self: RunFolder, record: StepRecord) -> None:
     finish(self, record)
 
 
+exports_once.wrap()
 loop.CHECKPOINT_SECONDS = 0  # a checkpoint after every training step, so that one is there to go on from
 RunFolder.finish = finish_or_die  # type: ignore[method-assign]
 hubslice.slice(RECIPE, out=Path(RUN), reporter=Killer())

@@ -21,6 +21,7 @@ from pathlib import Path
 import hubslice
 from hubslice.core.progress import Silent, StepState
 from hubslice.training import loop
+from tests import exports_once
 from tests.run.lives import SMALL, fork, import_what, outlive, result, strays
 from tests.run.tiny import write_job
 
@@ -58,6 +59,7 @@ def cut_short(life: Callable[[int], object], rng: random.Random) -> str | None:
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
+    exports_once.wrap()
     loop.CHECKPOINT_SECONDS = 0  # a checkpoint after every training step, so that one is there to go on from
     recipe = write_job(folder, SMALL)
 

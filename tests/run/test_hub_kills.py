@@ -23,10 +23,9 @@ SLOW = 0.1  # seconds
 Kill = Callable[..., list[int]]
 
 
-@pytest.fixture(params=["xet", "lfs"])
-def way(request: pytest.FixtureRequest) -> str:
-    """How large files come and go."""
-    return str(request.param)
+# How large files come and go: the default on the way down, and on the way up the one where hubslice sees each request.
+WAYS_DOWN = ["xet", pytest.param("lfs", marks=pytest.mark.deep)]
+WAYS_UP = ["lfs", pytest.param("xet", marks=pytest.mark.deep)]
 
 
 @pytest.fixture
@@ -71,6 +70,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("way", WAYS_DOWN)
 def test_pull(way: str, hub: HubServer, kill: Kill, tmp_path: Path) -> None:
     teacher, out = tmp_path / "teacher", tmp_path / "out"
     TimmModel.create("test_resnet", ("blue", "red"), seed=1).save(teacher)
@@ -104,6 +104,7 @@ def test_pull(way: str, hub: HubServer, kill: Kill, tmp_path: Path) -> None:
     assert sum(path.stat().st_size < weights and (way == "xet" or path.stat().st_size > 0) for path in cut) > 1
 
 
+@pytest.mark.parametrize("way", WAYS_UP)
 def test_push(way: str, hub: HubServer, kill: Kill, tmp_path: Path) -> None:
     student, other = tmp_path / "student", tmp_path / "other"
     for seed, folder in enumerate((student, other)):  # what the Hub has already is not sent again

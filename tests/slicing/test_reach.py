@@ -78,6 +78,7 @@ def network() -> Model:
     return from_timm("test_resnet", 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counted", ["weights", "macs"])
 def test_the_share_of_the_whole_network(network: Model, counted: str, tmp_path: Path) -> None:
     """Of what is not sliced all is kept: counted by weight, and by multiplication as often as it is used."""

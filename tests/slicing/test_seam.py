@@ -70,6 +70,7 @@ def run(
     )
 
 
+@pytest.mark.slow
 def test_the_least_retention_above_the_floor_is_chosen(tmp_path: Path) -> None:
     masks, history = run(tmp_path, [0.1, 0.9, 0.91, 0.9, 0.89, 0.5])
     assert history.whole == history.floor == 0.9  # gates do not count, nor does the untrained classifier
@@ -105,6 +106,7 @@ def test_a_target_stops_the_search(tmp_path: Path) -> None:
     assert history.epochs[-1].retention <= 0.7 < history.epochs[-2].retention
 
 
+@pytest.mark.slow
 def test_gates_stay_where_they_met_the_target(tmp_path: Path) -> None:
     """Twenty times as many steps in an epoch must not take twenty times as much."""
     few, many = (run(tmp_path / str(n), [0.1] + 5 * [0.9], retention=0.7, steps=n)[1].result for n in (2, 40))
@@ -112,6 +114,7 @@ def test_gates_stay_where_they_met_the_target(tmp_path: Path) -> None:
     assert abs(many.retention - few.retention) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [False, True])
 def test_a_start_by_gradients_is_found_in_the_last_head_epoch(tmp_path: Path, channels: bool) -> None:
     accuracies = [0.1, 0.9, 0.9, 0.9]
@@ -145,6 +148,7 @@ def test_a_search_without_a_loss_is_told(tmp_path: Path) -> None:
         run(tmp_path, [0.1, 0.9, 0.9], spoil=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [False, True])
 @pytest.mark.parametrize("done", [1, 2])  # after the classifier's own epoch, and after the first of the gates
 def test_a_killed_search_goes_on(tmp_path: Path, done: int, channels: bool) -> None:

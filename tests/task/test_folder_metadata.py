@@ -52,6 +52,7 @@ def test_labels_of_numbers_keep_their_order(tmp_path: Path) -> None:
     assert read(folder(tmp_path / "photos", rows))[0]["train"].labels == tuple(map(str, range(12)))
 
 
+@pytest.mark.slow
 def test_names_of_classes_in_a_parquet_file_keep_their_order(tmp_path: Path) -> None:
     def put_named(path: Path, names: list[str], column: str = "label") -> Path:
         rows = {"file_name": NAMES, column: [at % 2 for at in range(len(NAMES))]}
@@ -256,6 +257,7 @@ def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
 
 
 # `datasets` leaves a folder's metadata file to the garbage collector.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_plain_metadata_is_read_as_datasets_reads_it(tmp_path: Path, kind: str) -> None:

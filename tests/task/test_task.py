@@ -141,6 +141,7 @@ def test_a_missing_label_is_named_by_row(tmp_path: Path, values: list[int | None
 
 
 # `datasets` leaves a folder's metadata file to the garbage collector.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_splits_of_the_data_set_may_not_tear_groups(tmp_path: Path) -> None:
     for name in ("train", "validation", "test"):

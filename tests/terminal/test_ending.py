@@ -210,8 +210,18 @@ console.main()
 """
 
 
-@pytest.mark.parametrize("module", ["hubslice.app", "pydantic", "hubslice.verbs.verify.service"])
-@pytest.mark.parametrize("sent", SENT, ids=lambda sent: sent.name)
+MODULES = ("hubslice.app", "pydantic", "hubslice.verbs.verify.service")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sent", "module"),
+    [  # every signal in one import, and every import with one signal
+        pytest.param(sent, module, id=f"{sent.name}-{module}", marks=() if not row or not column else pytest.mark.deep)
+        for row, sent in enumerate(SENT)
+        for column, module in enumerate(MODULES)
+    ],
+)
 def test_signals_are_heard_during_imports(sent: signal.Signals, module: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WAITING.format(module=module, more=["--json"])]
     code, stdout, stderr = at_once(command, tmp_path, sent, tmp_path / "ready")

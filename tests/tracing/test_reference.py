@@ -214,8 +214,16 @@ def samples(model: Any, count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32)
 
 
-@pytest.mark.parametrize("neuron", ["channel", "element"])
-@pytest.mark.parametrize("accelerated", [False, True], ids=["compiled", "accelerated"])
+# What a neuron is decides before the kernels: with those of torch one of the two is enough.
+@pytest.mark.parametrize(
+    ("accelerated", "neuron"),
+    [
+        pytest.param(False, "channel", id="compiled-channel"),
+        pytest.param(False, "element", id="compiled-element", marks=pytest.mark.slow),
+        pytest.param(True, "channel", id="accelerated-channel", marks=pytest.mark.slow),
+        pytest.param(True, "element", id="accelerated-element", marks=pytest.mark.deep),
+    ],
+)
 @pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
 def test_equal_to_the_last_contribution(
     build: Callable[[], Any], neuron: Any, accelerated: bool, monkeypatch: pytest.MonkeyPatch

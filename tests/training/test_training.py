@@ -95,6 +95,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         assert torch.equal(tensor, resumed.module.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_training_learns(task: Task, tmp_path: Path) -> None:
     params = TrainParams(epochs=8, batch_size=8, lr=0.05, head_lr_factor=1.0, augment="flip")
     history = train(tiny(task), task, tmp_path, params)
@@ -104,6 +105,7 @@ def test_training_learns(task: Task, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_patience_stops_early(task: Task, tmp_path: Path) -> None:
     params = TrainParams(epochs=40, batch_size=60, lr=1e-9, patience=2, augment="none", schedule="constant")
     assert len(train(tiny(task), task, tmp_path, params).epochs) < 40
@@ -122,6 +124,7 @@ def some_slice(model: TimmModel) -> Slice:
     return Slice({name: rng.random(shape) < 0.7 for name, shape in shapes.items()}, "random")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_held_weights_stay_where_they_are(task: Task, tmp_path: Path, optimizer: str) -> None:
     model = tiny(task)
@@ -147,6 +150,7 @@ def test_held_values_follow_a_moved_module_once(task: Task) -> None:
     assert devices == {"meta"}
 
 
+@pytest.mark.slow
 def test_weights_grow_again_where_nothing_holds_them(task: Task, tmp_path: Path) -> None:
     model = tiny(task)
     slice_ = some_slice(model)
@@ -180,6 +184,7 @@ def test_the_grid_is_every_combination() -> None:
     assert TrainParams().candidates() == (TrainParams(),)
 
 
+@pytest.mark.slow
 def test_the_trainer_callback_holds_too(task: Task, tmp_path: Path) -> None:
     from transformers import Trainer, TrainingArguments
 
@@ -210,6 +215,7 @@ def test_the_trainer_callback_holds_too(task: Task, tmp_path: Path) -> None:
     assert not torch.equal(after, before)
 
 
+@pytest.mark.slow
 def test_a_diverging_training_is_a_history_like_any_other(task: Task, tmp_path: Path) -> None:
     history = train(tiny(task), task, tmp_path, PARAMS.model_copy(update={"lr": 1e30, "epochs": 2}))
     history.save(tmp_path / "history.json")
@@ -226,6 +232,7 @@ def test_a_training_on_another_device_before_does_not_matter(task: Task, tmp_pat
     train(tiny(task), task, tmp_path, PARAMS.model_copy(update={"epochs": 1}))
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_no_byte(task: Task, tmp_path: Path) -> None:
     saved = []
     for workers in (0, 2):

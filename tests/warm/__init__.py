@@ -46,7 +46,9 @@ class Parent:
         if os.getpid() != self.owner:  # a fork of the test process
             return
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()  # which it takes for the end
+        self.process.stdout.close()
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 

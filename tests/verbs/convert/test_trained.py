@@ -71,6 +71,7 @@ def distil(out: str, **more: object) -> Path:
     return made.path
 
 
+@pytest.mark.slow
 def test_a_pruned_model_learns_the_answers_and_its_zeros_stay(place: Path) -> None:
     whole = distil("whole")
     options = {"sparsity": 0.8, "data": "images", "min_agreement": 0.0}
@@ -86,6 +87,7 @@ def test_a_pruned_model_learns_the_answers_and_its_zeros_stay(place: Path) -> No
     assert not list(place.glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_smaller_model_learns_the_answers(place: Path) -> None:
     made = load_model(distil("small"))
     teacher = load_model(place / "model")
@@ -98,6 +100,7 @@ def test_a_smaller_model_learns_the_answers(place: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     whole = load_model(distil("whole"))

@@ -31,6 +31,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> TraceableModel:
     return traceable_of(load_model(write_model(tmp_path_factory.mktemp("vectors") / "model")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theta", [0.0, 0.2])
 def test_channels_and_synapses_are_those_of_the_whole_trace(subject: TraceableModel, theta: float) -> None:
     samples, selection = Pixels(subject, pixels(5)), Selection(theta=theta)

@@ -79,6 +79,7 @@ def test_what_is_written_is_true(place: Path, hubslice: Hubslice) -> None:
         assert gallery.size[1] > 300
 
 
+@pytest.mark.slow
 def test_the_batch_does_not_matter_and_the_seed_does(place: Path) -> None:
     one, two, other = (
         package.diff("a.onnx", "b.onnx", "in.npy", budget=40, minimise=True, batch=batch, seed=seed, out=Path(name))
@@ -105,6 +106,7 @@ def test_bounds_and_options_reach_the_search(place: Path, hubslice: Hubslice) ->
     assert max(changes) <= 24
 
 
+@pytest.mark.slow
 def test_for_people_and_for_gates(place: Path, hubslice: Hubslice) -> None:
     shown = hubslice("diff", "a.onnx", "b.onnx", *SEARCH, "--out", "told", "--gate", "1.0")
     assert shown.code == 0

@@ -13,6 +13,7 @@ from tests.fake_hub import HubServer, User
 from tests.verbs.detect.small import between, write_model
 
 
+@pytest.mark.slow
 def test_a_model_on_the_hub_is_compared_with_a_graph_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_model(tmp_path / "model")

@@ -212,6 +212,7 @@ def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 QUICK = ("--stack", "eager", "--threads", "1", "--runs", "5")
 
 
+@pytest.mark.slow
 def test_the_command_names_whom_a_model_runs_like(place: Path, hubslice: Hubslice) -> None:
     arguments = ("execution", "child", "--against", "known/shallow", "known/deep", *QUICK)
     done = hubslice(*arguments, "--out", "told", "--json")
@@ -240,6 +241,7 @@ def test_the_command_names_whom_a_model_runs_like(place: Path, hubslice: Hubslic
     assert (place / "told/timelines.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_store_in_their_place(place: Path, hubslice: Hubslice) -> None:
     done = hubslice("patterns", "known", "--out", "store.safetensors", *QUICK, "--batch", "2", "--json")
     assert (done.code, done.stderr) == (0, "")

@@ -150,6 +150,7 @@ def test_needed_is_for_good() -> None:
     assert needed(points, 0.99).weights == 0.75
 
 
+@pytest.mark.slow
 def test_the_command(place: Path, tmp_path: Path, hubslice: Hubslice) -> None:
     arguments = ("exposure", "student", "--teacher", "teacher", "--data", "clean.npy")
     done = hubslice(*arguments, "--out", str(tmp_path / "told"), "--json")
