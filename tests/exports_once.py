@@ -18,9 +18,9 @@ from torch import nn
 
 from hubslice.core.artefact import DRAFT
 from hubslice.graph import deployable, export
-from hubslice.tracing import subject
+from hubslice.tracing import traceable
 
-USERS = (export, deployable, subject)
+USERS = (export, deployable, traceable)
 _export, _torch_export = export.export_onnx, torch.onnx.export
 
 

@@ -208,7 +208,7 @@ def attack(setting: Setting, model: Model, images: np.ndarray, labels: np.ndarra
     path = cache / f"{setting.name}.npz"
     if path.is_file():
         stored = np.load(path)
-        return Attacked(stored["images"], stored["rows"], int(stored["tried"]))
+        return Attacked(stored["images" if "images" in stored else "pictures"], stored["rows"], int(stored["tried"]))
     torch.manual_seed(0)
     np.random.seed(0)  # what ART draws from
     grey = Grey(model).eval()

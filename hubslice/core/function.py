@@ -43,7 +43,9 @@ def takes(kind: Callable[P, Q]) -> Callable[[Callable[[Q, Reporter], R]], Callab
             return work(params, params.reporter or SILENT)
 
         function.__signature__ = signature  # type: ignore[attr-defined]
-        function.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+        function.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()} | {
+            "return": signature.return_annotation
+        }
         function.__doc__ = _documentation(fields, inspect.getdoc(work) or "")
         return function
 

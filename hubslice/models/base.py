@@ -113,7 +113,17 @@ class Model(ABC):
         Raises:
             ModelError: hubslice does not support the model's kind of input.
         """
-        return Images(self.image_preprocessing)
+        if self.preprocessing is None:
+            raise ModelError(
+                f"{self.architecture} takes neither images nor texts that hubslice can prepare",
+                hint="name a classifier of images, or one of texts with its tokenizer beside it",
+            )
+        return Images(self.preprocessing)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether exactly one class applies to an input; otherwise each class is decided on its own."""
+        return True
 
     @abstractmethod
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from hubslice.core.errors import ExplainError
 from hubslice.recipe.problems import suggest
@@ -65,3 +66,16 @@ def readable(labels: tuple[str, ...]) -> tuple[str, ...]:
 
     info = ImageNetInfo()
     return tuple(str(info.index_to_description(at)) for at in range(IMAGENET))
+
+
+def labels_of(config: Any) -> tuple[tuple[str, ...], list[str]]:
+    """Return the classes of a transformers config in output order, and the assumptions made."""
+    given = config.id2label or {index: f"LABEL_{index}" for index in range(config.num_labels)}
+    names = {int(index): str(name) for index, name in given.items()}
+    found = tuple(names[index] for index in sorted(names))
+    if sorted(names) == list(range(len(names))):
+        return found, []
+    return found, [
+        f"config.json numbers its {len(names)} classes {min(names)} to {max(names)}, and outputs are counted from 0: "
+        f"they were taken in this order, the first output for {found[0]!r}"
+    ]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from hubslice.core.errors import InputError
+from hubslice.core.errors import InputError, ModelError
 from hubslice.core.escaping import named
-from hubslice.core.paths import AnyPath
+from hubslice.modality.image.given import ImageLike
 from hubslice.modality.modality import Encoded, Modality, placed
+from hubslice.models.calling import eval_mode
 
-InputLike = AnyPath | bytes | Image.Image  # an image, or a text as `str`
+InputLike = ImageLike  # or a text, which is a `str` as well
 SHOWN, BEST = 10, 3  # inputs, and predictions for each, that `print` shows
 
 
@@ -28,6 +27,9 @@ class Answering(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def exclusive(self) -> bool: ...
 
     @property
     def modality(self) -> Modality[Any]: ...
@@ -44,11 +46,12 @@ class Predicted:
 
     classes: tuple[str, ...]
     logits: Tensor
+    exclusive: bool = True
 
     @property
     def probabilities(self) -> Tensor:
-        """The softmax of the logits."""
-        return self.logits.softmax(dim=1)
+        """The softmax of the logits; if classes do not exclude each other, their sigmoid."""
+        return self.logits.softmax(dim=1) if self.exclusive else self.logits.sigmoid()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -74,21 +77,16 @@ def predict(model: Answering, inputs: InputLike | Iterable[InputLike]) -> Predic
     device = next(model.module.parameters()).device
     encoded = (modality.encode([item]) for item in modality.read(inputs))  # one at a time: files may be large
     found: list[Tensor] = []
-    with _evaluating(model.module), torch.inference_mode():
+    with eval_mode(model.module), torch.inference_mode():
         while batch := list(islice(encoded, modality.at_once)):
             found.append(model.answer(placed(modality.join(batch), device)).float().cpu())
     if not found:
         raise InputError(f"there are no {modality.many} to predict", hint=f"give one, or a list of {modality.many}")
-    return Predicted(model.labels, torch.cat(found))
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Switch to evaluation mode inside the block, then restore the mode of every submodule."""
-    training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
+    logits = torch.cat(found)
+    if logits.shape[1:] != (len(model.labels),):
+        raise ModelError(
+            f"the model returns {list(logits.shape[1:])} values for one {modality.one}, and has {len(model.labels)} "
+            "classes",
+            hint="name a model fine-tuned for classification",
+        )
+    return Predicted(model.labels, logits, model.exclusive)

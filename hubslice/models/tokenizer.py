@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hubslice.files.config import read_object
 from hubslice.hub.formats import CONFIG
 from hubslice.modality.text.added_tokens import check_added_tokens
 from hubslice.modality.text.texts import FILLING, Texts
-from hubslice.modality.text.tokenizer import SETTINGS, check_encodes, check_sizes, has_tokenizer, limit_of
+from hubslice.modality.text.tokenizer import PROBES, SETTINGS, check_encodes, check_sizes, has_tokenizer, limit_of
 from hubslice.models.building import trouble_with
 
 
@@ -49,15 +50,20 @@ def texts_of(folder: Path, module: Any) -> Texts:
             f"{folder} has no tokenizer: texts cannot become token ids",
             hint="put tokenizer.json and tokenizer_config.json beside its config.json",
         )
-    found = Texts(tokenizer, inputs_of(module), limit_of(tokenizer, positions(module)))
-    check_encodes(str(folder), found.tokens)
-    return found
+    check_encodes(str(folder), tokenizer)
+    return Texts(tokenizer, given_to(inputs_of(module), tokenizer), limit_of(tokenizer, positions(module)))
 
 
 def inputs_of(module: Any) -> tuple[str, ...]:
-    """Return the names of the tokenizer's outputs that a network takes."""
+    """Return the names of the inputs that a network can take."""
     taken = inspect.signature(module.forward).parameters
     return tuple(name for name in FILLING if name in taken)
+
+
+def given_to(inputs: Sequence[str], tokenizer: Any) -> tuple[str, ...]:
+    """Return the inputs that transformers gives a network which can do without: those that the tokenizer returns."""
+    told = tokenizer(PROBES[0])
+    return tuple(name for name in inputs if name in told)
 
 
 def positions(module: Any) -> int | None:

@@ -18,7 +18,8 @@ from hubslice.core.library_bars import hide_bars
 from hubslice.modality.image.image_processor import OTHER_FILE, SETTINGS_FILE, plain_settings
 from hubslice.modality.image.separate import preprocessing_from
 from hubslice.modality.modality import Modality
-from hubslice.modality.text.texts import IDS, Texts
+from hubslice.modality.text.texts import IDS, Texts, example_tokens
+from hubslice.modality.text.tokenizer import has_tokenizer
 from hubslice.models.architecture_arguments import no_such, refuse_foreign
 from hubslice.models.base import POISONED, Model, seeded
 from hubslice.models.building import Budget, skeleton
@@ -26,8 +27,9 @@ from hubslice.models.calling import first_tensor
 from hubslice.models.compact import load_compact
 from hubslice.models.head import Head, Names, drawn_like
 from hubslice.models.image_preparation import channels_of, preparation_of
+from hubslice.models.label_names import labels_of
 from hubslice.models.shapes import HEADS, apply, read_shapes, widths
-from hubslice.models.tokenizer import texts_of
+from hubslice.models.tokenizer import positions, texts_of
 from hubslice.models.transformers_class import (
     choose_class,
     classifier_of,
@@ -50,7 +52,6 @@ FOREIGN = frozenset(
 USUAL_SIDE = 224  # pixels, if neither recipe nor config has a size
 INTERMEDIATE = ("fc1", "dense")  # names of the first layer of an MLP
 MISFIT = "the upload is incomplete, or config.json names another class; choose another revision"
-TEXT_LENGTH = 32  # tokens of an example input
 
 
 class TransformersModel(Model):
@@ -188,7 +189,7 @@ class TransformersModel(Model):
         if type(module).__name__ in image_classifiers(module.config.model_type) or _sees(module):
             preprocessing, told = preparation_of(folder, module.config, input_size)
             notes += told
-        labels, told = _labels(module.config)
+        labels, told = labels_of(module.config)
         notes += told
         model = cls(
             module.eval(),
@@ -201,6 +202,17 @@ class TransformersModel(Model):
             model.labels = ()
         model.notes, model._folder = tuple(notes), folder
         return model
+
+    @property
+    def exclusive(self) -> bool:
+        """Decided as by transformers' pipeline."""
+        config = self.module.config
+        if config.problem_type == "regression":
+            raise ModelError(
+                f"{self.architecture} returns a number, not classes (problem_type: regression)",
+                hint="name a model fine-tuned for classification",
+            )
+        return bool(config.problem_type != "multi_label_classification" and config.num_labels > 1)
 
     @property
     def modality(self) -> Modality[Any]:
@@ -240,9 +252,8 @@ class TransformersModel(Model):
     def example_inputs(self, samples: int, seed: int) -> dict[str, Tensor]:
         if self.preprocessing is not None:
             return super().example_inputs(samples, seed)
-        shape = (samples, TEXT_LENGTH)
-        tokens = torch.randint(self.module.config.vocab_size, shape, generator=seeded(seed))
-        return {"input_ids": tokens, "attention_mask": torch.ones(shape, dtype=torch.int64)}
+        names = (IDS, "attention_mask")
+        return example_tokens(names, self.module.config.vocab_size, positions(self.module), samples, seed)
 
     def _put_classifier(self, labels: tuple[str, ...], seed: int) -> None:
         names, config, draws = self._head or self._names, self.module.config, seeded(seed)
@@ -269,6 +280,7 @@ class TransformersModel(Model):
         if self.shapes is not None:
             apply(module, self.shapes, self.architecture)
             model.shapes = self.shapes
+        model._folder, model._texts = self._folder, self._texts
         return model
 
     def express_shapes(self) -> None:
@@ -315,22 +327,11 @@ class TransformersModel(Model):
         elif hasattr(self.module.config, POISONED):  # the teacher's declaration does not apply to the student
             delattr(self.module.config, POISONED)
         self.module.config.save_pretrained(folder)
+        if self.preprocessing is None and self._folder is not None and has_tokenizer(self._folder):
+            texts_of(self._folder, self.module).tokenizer.save_pretrained(folder)
         if self.preprocessing is not None and self.preprocessing.processor is not None:
             (folder / SETTINGS_FILE).write_text(json.dumps(self.preprocessing.processor, indent=2) + "\n")
             (folder / OTHER_FILE).unlink(missing_ok=True)  # transformers would read it first
-
-
-def _labels(config: Any) -> tuple[tuple[str, ...], list[str]]:
-    """Return the classes in output order, and the assumptions made."""
-    given = config.id2label or {index: f"LABEL_{index}" for index in range(config.num_labels)}
-    names = {int(index): str(name) for index, name in given.items()}
-    found = tuple(names[index] for index in sorted(names))
-    if sorted(names) == list(range(len(names))):
-        return found, []
-    return found, [
-        f"config.json numbers its {len(names)} classes {min(names)} to {max(names)}, and outputs are counted from 0: "
-        f"they were taken in this order, the first output for {found[0]!r}"
-    ]
 
 
 def _sees(module: Any) -> bool:

@@ -26,7 +26,7 @@ from hubslice.hub.formats import CONFIG
 from hubslice.modality.text.texts import FILLING, IDS, Texts
 from hubslice.modality.text.tokenizer import PROBES, Tokens, check_encodes, content_of, limit_of
 from hubslice.models.opening import Kind, OpenedModel
-from hubslice.models.tokenizer import inputs_of, positions, read_tokenizer
+from hubslice.models.tokenizer import given_to, inputs_of, positions, read_tokenizer
 
 KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
@@ -179,7 +179,9 @@ def open_text_pair(
 
 
 def _predictor(own: OpenedText, tokenizer: Any, labels: tuple[str, ...], most: int | None) -> TextPredictor:
-    reader = Texts(tokenizer, own.inputs, limit_of(tokenizer, most))
+    check_encodes(own.name, tokenizer)
+    inputs = own.inputs if own.kind == "onnx" else given_to(own.inputs, tokenizer)  # a graph needs all of them
+    reader = Texts(tokenizer, inputs, limit_of(tokenizer, most))
     check_encodes(own.name, lambda text: (reader.tokens(text), reader.count(text)))
     outputs = own.outputs
     if outputs is None:

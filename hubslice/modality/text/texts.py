@@ -18,7 +18,8 @@ from hubslice.recipe.schema import TrainParams
 
 IDS: Final = "input_ids"
 FILLING: Final[Mapping[str, int]] = {IDS: 0, "attention_mask": 1, "token_type_ids": 0}  # used if a tokenizer gives none
-_TAKEN = "texts are of type str: one, or a list of them"
+_TAKEN: Final = "texts are of type str: one, or a list of them"
+_EXAMPLE: Final = 32  # tokens of an example input
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,20 @@ class Texts(Modality[str]):
             yield text
 
     def encode(self, items: Sequence[str]) -> Encoded:
+        """Encode the texts, padded to the longest of them.
+
+        Raises:
+            InputError: the tokenizer gives no tokens for a text.
+        """
         if not items:
             return {name: torch.empty(0, 0, dtype=torch.int64) for name in self.names}
-        tokens = [self.tokens(text) for text in items]
-        return self.join([{name: torch.tensor([values]) for name, values in each.items()} for each in tokens])
+        return self.join([self._encoded(text) for text in items])
+
+    def _encoded(self, text: str) -> Encoded:
+        tokens = self.tokens(text)
+        if not tokens[IDS]:
+            raise InputError(f"the text {text!r} has no tokens", hint="leave it out")
+        return {name: torch.tensor([values]) for name, values in tokens.items()}
 
     def augment(self, item: str, params: TrainParams, rng: np.random.Generator) -> Encoded:
         """Return the text unchanged: the augmentations of training are for images."""
@@ -66,12 +77,8 @@ class Texts(Modality[str]):
         return dict(encoded)
 
     def example(self, samples: int, seed: int) -> dict[str, Tensor]:
-        """Return random token ids, none of them special."""
-        special = set(self.tokenizer.all_special_ids)
-        plain = torch.tensor([number for number in range(self.tokenizer.vocab_size) if number not in special])
-        shape = (samples, min(32, self.longest))
-        drawn = torch.randint(len(plain), shape, generator=torch.Generator().manual_seed(seed))
-        return {name: plain[drawn] if name == IDS else torch.full(shape, FILLING[name]) for name in self.names}
+        """Return random token ids."""
+        return example_tokens(self.names, self.tokenizer.vocab_size, self.longest, samples, seed)
 
     def join(self, parts: Sequence[Encoded]) -> Encoded:
         """Concatenate batches; shorter texts are padded on the tokenizer's side and with its padding token."""
@@ -84,3 +91,12 @@ class Texts(Modality[str]):
             return pad(tensor, (missing, 0) if left else (0, missing), value=fill.get(name, 0))
 
         return {name: torch.cat([padded(name, part[name]) for part in parts]) for name in self.names}
+
+
+def example_tokens(
+    names: Sequence[str], vocabulary: int, longest: int | None, samples: int, seed: int
+) -> dict[str, Tensor]:
+    """Return seeded inputs of a network that reads texts: random ids below `vocabulary`, at most `longest` of them."""
+    shape = (samples, min(_EXAMPLE, longest or _EXAMPLE))
+    drawn = torch.randint(vocabulary, shape, generator=torch.Generator().manual_seed(seed))
+    return {name: drawn if name == IDS else torch.full(shape, FILLING[name]) for name in names}
