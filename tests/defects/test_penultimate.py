@@ -82,7 +82,7 @@ def test_attacks_on_a_real_network_stay_in_the_ball_and_gain(objective: Objectiv
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_the_batch_a_image_comes_in_does_not_matter(objective: Objective) -> None:
+def test_the_batch_an_image_comes_in_does_not_matter(objective: Objective) -> None:
     whole = batch(5)
     together = crafted(Handmade(PixelFeatures()), whole, objective, steps=5)
     noise = sign_noise(whole, 4)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -226,8 +226,8 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, images: int, *, training: bool
     """A device whose memory holds no more images than these at once, in training or out of it."""
     forward = TimmModel.forward
 
-    def limited(self: TimmModel, inputs: torch.Tensor) -> torch.Tensor:
-        if len(inputs) > images and self.module.training == training:
+    def limited(self: TimmModel, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        if len(inputs["pixel_values"]) > images and self.module.training == training:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
         return forward(self, inputs)
 

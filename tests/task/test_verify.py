@@ -58,7 +58,7 @@ WHOLE = {kind: saved(kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WE
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.integers(0, 400), st.integers(0, 8), st.binary(max_size=8))
-def test_damaged_bytes_give_a_image_or_a_data_error(kind: str, start: int, length: int, put: bytes) -> None:
+def test_damaged_bytes_give_an_image_or_a_data_error(kind: str, start: int, length: int, put: bytes) -> None:
     whole = WHOLE[kind]
     damaged = whole[:start] + put + whole[start + length :]
     with contextlib.suppress(DataError):
@@ -66,7 +66,7 @@ def test_damaged_bytes_give_a_image_or_a_data_error(kind: str, start: int, lengt
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.integers(1, 30))
-def test_a_image_that_ends_too_early_is_told(kind: str, percent: int) -> None:
+def test_an_image_that_ends_too_early_is_told(kind: str, percent: int) -> None:
     whole = WHOLE[kind]
     with pytest.raises(DataError, match=r"row 0 of x\.parquet has no readable image: .+"):
         one_row(whole[: len(whole) * percent // 100]).item(0)

@@ -23,9 +23,9 @@ from tests.graph.architectures import Architecture, exported, find
 pytestmark = pytest.mark.slow
 
 QUICK = ["test_vit", "test_efficientnet"]
-SLOW = ["test_resnet", "swin_tiny_patch4_window7_224", "hf-bert"]
-# Their operators are those of the others: depthwise convolutions and gates, layer normalisation, attention.
-DEEP = ["mobilenetv3_small_100", "convnext_atto", "hf-vit"]
+SLOW = ["test_resnet", "mobilenetv3_small_100", "swin_tiny_patch4_window7_224", "hf-bert"]
+# Their operators are those of the others: depthwise convolutions, layer normalisation, attention.
+DEEP = ["convnext_atto", "hf-vit"]
 TABLE = [pytest.param(find(name), 2, id=name) for name in QUICK]
 TABLE += [pytest.param(find(name), 1, id=name, marks=pytest.mark.slow) for name in SLOW]
 TABLE += [pytest.param(find(name), 1, id=name, marks=pytest.mark.deep) for name in DEEP]

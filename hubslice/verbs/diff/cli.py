@@ -50,7 +50,7 @@ def diff(
 
     Seeds are mutated (images by noise, blur and single values, texts by characters and words) and evaluated by both
     models; only their probabilities are used (TriggerFinder, arXiv 2112.02819). The command writes
-    triggers.safetensors, an image of them, and deviations.json; for texts triggers.jsonl and gallery.html, which marks
+    triggers.safetensors, a plot of them, and deviations.json; for texts triggers.jsonl and gallery.html, which marks
     the changes. Seeds on which the models already disagree are counted separately. Without a bound a trigger may not
     look like its seed.
 

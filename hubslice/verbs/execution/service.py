@@ -159,7 +159,7 @@ def _differences(known: Settings, here: Settings) -> tuple[str, ...]:
 
 
 def _write(found: Execution, mine: Records, known: Sequence[Pattern], folder: Path) -> None:
-    """Write facts, a table of the distances and an image of the timelines as a folder, atomically."""
+    """Write facts, a table of the distances and a plot of the timelines as a folder, atomically."""
     from hubslice.card.plot_execution import Timeline, plot_execution
 
     lines: list[Timeline] = []

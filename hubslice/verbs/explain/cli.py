@@ -40,7 +40,7 @@ def explain(params: ExplainParams) -> None:
 
     From the output back to the input, each neuron passes a vote of +1 or -1 to the predecessors whose deviation from
     their mean changed it (NNSlicer, FSE 2020). The command writes the votes of all neurons and weights
-    (slice.safetensors), facts by layer (explanation.json), an image, and a self-contained HTML page.
+    (slice.safetensors), facts by layer (explanation.json), a plot, and a self-contained HTML page.
 
     With --protect, protected.safetensors is a slice whose relevant weights may be public; those outside it, which
     decided most for the inputs, should be withheld. --public writes the model without them into the folder public.

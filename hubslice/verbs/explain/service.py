@@ -1,4 +1,4 @@
-"""Explain a model's predictions: the dynamic slice of given inputs, as tensors, facts, an image and a page."""
+"""Explain a model's predictions: the dynamic slice of given inputs, as tensors, facts, a plot and a page."""
 
 from __future__ import annotations
 

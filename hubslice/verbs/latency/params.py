@@ -22,7 +22,7 @@ class LatencyParams(Params):
     _: KW_ONLY
     batches: Annotated[
         Sequence[int],
-        Option("Batch size; may be repeated; default: 1 and 16.", "N", flag="--batch", short="-b", min=1),
+        Option("Batch sizes to measure; default: 1 and 16.", "N", flag="--batch", short="-b", min=1),
     ] = (1, 16)
     threads: Annotated[int | None, Option("CPU threads; default: one per core.", "N", min=1)] = None
     rounds: Annotated[int, Option("Rounds per model; fast models get more.", "N", min=5)] = 30

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @takes(LineageParams)
 def lineage(params: LineageParams, reporter: Reporter) -> Lineage:
-    """Find which of the candidates a model comes from, by its weights alone; with `out`, write the result and an image.
+    """Find which of the candidates a model comes from, by its weights alone; with `out`, write the result and a plot.
 
     Of models on the Hub only parts are read. Candidates that are damaged, or that cannot be fetched, are left out and
     listed. An index is created by `lineage_index`.

@@ -140,7 +140,7 @@ def _search(mine: Sampled, prints: Sequence[Fingerprint]) -> list[Comparison]:
 
 
 def _write(found: Lineage, folder: Path) -> None:
-    """Write facts, a table of the layers and their image as a folder, atomically."""
+    """Write facts, a table of the layers and a plot as a folder, atomically."""
     from hubslice.card.plot_lineage import plot_lineage
 
     with whole_folder(folder) as draft:

@@ -137,7 +137,7 @@ def test_the_camera_s_orientation_is_followed(orientation: int, corner: tuple[in
     assert upright.getpixel(corner) == (255, 255, 255)
 
 
-def test_a_single_pixel_is_a_image() -> None:
+def test_a_single_pixel_is_an_image() -> None:
     preparation = Preprocessing(
         input_size=(3, 32, 32),
         mean=(0.5,) * 3,
