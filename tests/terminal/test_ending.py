@@ -121,6 +121,7 @@ def ended(place: Path, sent: int, how: str, *options: str, group: bool = False) 
             os.killpg(process.pid, sent)
         else:
             process.send_signal(sent)
+        (place / "sent").touch()  # what waits in an import goes on
         stdout, stderr = process.communicate(timeout=60)
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
@@ -202,7 +203,8 @@ class Waiting:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
             Path("ready").touch()
-            time.sleep(0.5)
+            while not Path("sent").exists():
+                time.sleep(0.01)
 
 sys.meta_path.insert(0, Waiting())
 sys.argv[1:] = ["verify", "there-is-none", *{more!r}]
