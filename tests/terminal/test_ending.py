@@ -76,7 +76,8 @@ import time
 from pathlib import Path
 Path("ready").touch()
 try:
-    time.sleep(0.5)
+    while not Path("sent").exists():
+        time.sleep(0.01)
 except BaseException:
     pass
 whole = True
@@ -121,7 +122,6 @@ def ended(place: Path, sent: int, how: str, *options: str, group: bool = False) 
             os.killpg(process.pid, sent)
         else:
             process.send_signal(sent)
-        (place / "sent").touch()  # what waits in an import goes on
         stdout, stderr = process.communicate(timeout=60)
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
@@ -178,6 +178,7 @@ def at_once(command: list[str], place: Path, sent: int, when: float | Path) -> t
         else:
             time.sleep(when)
         process.send_signal(sent)
+        (place / "sent").touch()  # what waits in an import goes on
         stdout, stderr = process.communicate(timeout=60)
     return process.returncode, stdout, stderr
 
