@@ -77,6 +77,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_header_is_refused_soon(name: str) -> None:
     make, says = FILES[name]

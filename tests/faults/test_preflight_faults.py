@@ -113,6 +113,7 @@ FAULTS: dict[str, tuple[Change, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_teacher_that_will_not_do(
     name: str, hub: HubServer, moved: list[tuple[str, str]], refused: Refused, tmp_path: Path

@@ -171,6 +171,7 @@ class Product(nn.Module):
         return found.flatten(1).cumsum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("equation", "shape", "weight"), EQUATIONS)
 def test_einsums_that_are_products_of_matrices(
     equation: str, shape: tuple[int, ...], weight: tuple[int, ...] | None, tmp_path: Path

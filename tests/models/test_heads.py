@@ -32,6 +32,7 @@ from tests.models.heads import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADED)
 @torch.no_grad()
 def test_classifiers_of_any_kind_are_replaced(name: str, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def with_a_logo(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [clone, plain, settings, images_by_card, with_a_logo])
 def test_a_repository_is_what_load_dataset_makes_of_it(make: Callable[[Path], Path], tmp_path: Path) -> None:
     folder = make(tmp_path / "pets")

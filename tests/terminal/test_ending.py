@@ -76,7 +76,8 @@ import time
 from pathlib import Path
 Path("ready").touch()
 try:
-    time.sleep(0.5)
+    while not Path("sent").exists():
+        time.sleep(0.01)
 except BaseException:
     pass
 whole = True
@@ -177,6 +178,7 @@ def at_once(command: list[str], place: Path, sent: int, when: float | Path) -> t
         else:
             time.sleep(when)
         process.send_signal(sent)
+        (place / "sent").touch()  # what waits in an import goes on
         stdout, stderr = process.communicate(timeout=60)
     return process.returncode, stdout, stderr
 
@@ -202,7 +204,8 @@ class Waiting:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
             Path("ready").touch()
-            time.sleep(0.5)
+            while not Path("sent").exists():
+                time.sleep(0.01)
 
 sys.meta_path.insert(0, Waiting())
 sys.argv[1:] = ["verify", "there-is-none", *{more!r}]
