@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from hubslice.models.timm_adapter import TimmModel
+from tests import warm
 from tests.fake_hub import Fault, HubServer, User, on
 from tests.fake_hub.wire import Request
 
@@ -52,8 +53,8 @@ def hub(way: str, tmp_path: Path) -> Iterator[HubServer]:
 
 @pytest.fixture
 def kill(way: str, hub: HubServer, tmp_path: Path) -> Kill:
-    def call(command: list[str], warm: list[str], moments: list[tuple[str, float]]) -> list[int]:
-        told = json.dumps({"command": command, "warm": warm, "moments": moments})
+    def call(command: list[str], alike: list[str], moments: list[tuple[str, float]]) -> list[int]:
+        told = json.dumps({"command": command, "warm": alike, "moments": moments})
         environment = os.environ | hub.env(tmp_path / "home", "hf_alice") | {"PYTHONPATH": str(Path.cwd())}
         environment["HF_HUB_DISABLE_XET"] = "0" if way == "xet" else "1"
         done = warm.run("-m", "tests.run.hub_kills", str(tmp_path / "requests"), told, env=environment)
