@@ -83,7 +83,7 @@ def test_who_cannot_be_trained_on_one_image_is_told_with_the_layer() -> None:
     ("options", "samples", "world", "hint"),
     [
         ({"batch_size": 1}, 10, 1, "set train.batch_size to 2 or more"),
-        ({"batch_size": 64}, 1, 1, "give more training images"),
+        ({"batch_size": 64}, 1, 1, "give more training samples"),
         ({"batch_size": 2}, 10, 2, "set train.batch_size to 4 or more"),
     ],
 )

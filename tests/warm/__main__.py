@@ -120,7 +120,8 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     sys.modules["numpy"].random.seed()
     ours = {"", ROOT, str(Path.cwd())}
     given = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    sys.path[:] = ["", *given, *(each for each in sys.path if each not in ours)]
+    # The package itself comes last, where an editable installation puts it.
+    sys.path[:] = ["", *given, *(each for each in sys.path if each not in ours), ROOT]
     importlib.invalidate_caches()
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
