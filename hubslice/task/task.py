@@ -13,6 +13,7 @@ import numpy as np
 
 from hubslice.artefacts.report import TaskReport
 from hubslice.core.errors import DataError
+from hubslice.core.sampling import drawn
 from hubslice.modality.modality import Encoded, Modality
 from hubslice.recipe.problems import suggest
 from hubslice.recipe.schema import REST, DataParams
@@ -48,7 +49,7 @@ class Split:
         """Return at most `count` samples, drawn with the seed, in the split's order."""
         if count >= len(self):
             return self
-        return self.at(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+        return self.at(drawn(len(self), count, seed))
 
     def at(self, chosen: np.ndarray) -> Split:
         """Return the samples at these positions [n]."""

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from hubslice.artefacts.report import BASELINE, STUDENT
 from hubslice.core.cost import SMALL_FILE, Cost, Workload
+from hubslice.core.sampling import drawn
 from hubslice.engine.step import Context, Step
 from hubslice.recipe.exposure import ExposureParams
 from hubslice.recipe.schema import SliceRecipe
@@ -96,11 +95,6 @@ class ExposureStep(Step):
             mistaken=Rate(hits=MISTAKEN[0], total=MISTAKEN[1]),
         ).save(folder / FACTS)
         write_sealed(folder / ANSWERS, KIND, {"arms": [name for name, _ in self.arms]}, answers)
-
-
-def drawn(count: int, samples: int, seed: int) -> np.ndarray:
-    """Return the positions of the images in a test split of `count`, int64, ascending."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:samples])
 
 
 def compared_with(student: Path, teacher: Path) -> Comparison:

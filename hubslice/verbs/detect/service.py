@@ -14,6 +14,7 @@ import numpy as np
 from hubslice.core.errors import DetectError
 from hubslice.core.paths import as_path
 from hubslice.core.progress import Reporter
+from hubslice.core.sampling import drawn
 from hubslice.core.whole_folder import check_free, whole_folder
 from hubslice.engine.run_folder import undisturbed
 from hubslice.hub.ref import LocalRef, check_data, parse_ref
@@ -86,7 +87,7 @@ def _fit(params: FitParams, reporter: Reporter) -> Fitted:
         subject = opened.subject()
     chosen = _layers(subject, params.layers)
     network = tail(subject.network, list(chosen))
-    rows = np.sort(np.random.default_rng(seed).permutation(len(given))[: params.limit])
+    rows = drawn(len(given), params.limit, seed)
     samples = Chosen(Prepared(subject, given), rows)
     with reporter.track("Ask the model", len(samples), "images") as bar:  # finds rare predictions before all slow work
         answers = answers_of(network, samples, device=where, progress=bar.advance)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hubslice.core.errors import DiffError
 from hubslice.core.progress import Reporter
+from hubslice.core.sampling import drawn
 from hubslice.deviation.evidence import Places, Seeds
 from hubslice.recipe.deviation import SearchParams
 
@@ -65,7 +66,7 @@ class OfImages(Kind):
         from hubslice.task.user_inputs import open_data
 
         given = open_data(inputs, cast("ImagePredictor", pair.a).preprocessing)
-        rows = _drawn(len(given), limit, seed)
+        rows = drawn(len(given), limit, seed)
         images = []
         with reporter.track("Read seeds", len(rows), "images") as bar:
             for row in rows:
@@ -93,7 +94,7 @@ class OfTexts(Kind):
         from hubslice.task.texts import open_texts
 
         given = open_texts(inputs, column)
-        rows = _drawn(len(given.texts), limit, seed)
+        rows = drawn(len(given.texts), limit, seed)
         texts = [given.texts[row] for row in rows]
         seeds = Seeds(given.source, tuple(given.names[row] for row in rows), [encode(text) for text in texts])
         return seeds, sum(is_cut(cast("Pair[TextPredictor]", pair), text) for text in texts)
@@ -112,8 +113,3 @@ def refuse_foreign(many: str, search: SearchParams, column: str | None, resize: 
                     f"{option} is for {other}, and the models take {many}",
                     hint=f"leave it out; how much {many} may change is bounded by {KINDS[many].bound}",
                 )
-
-
-def _drawn(count: int, limit: int, seed: int) -> np.ndarray:
-    """Return the indices of the seeds, int64, in order: all, or as many as requested."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:limit])

@@ -11,6 +11,7 @@ import numpy as np
 
 from hubslice.core.errors import HubsliceError
 from hubslice.core.progress import Reporter
+from hubslice.core.sampling import drawn
 from hubslice.hub.ref import LocalRef, parse_ref
 from hubslice.modality.image.images import PIXELS, Images
 from hubslice.models.label_names import LabelNames
@@ -98,7 +99,7 @@ def _of_inputs(
         found = {name: {int(places[at]) for at in called.places(name)} for name in set(names)}
         if all(found.values()):
             place = {name: next(iter(there)) if len(there) == 1 else -1 for name, there in found.items()}
-            rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:MOST])
+            rows = drawn(len(given), MOST, seed)
             with reporter.track("Read labelled images", len(rows), "images") as bar:
                 images = []
                 for row in rows:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubslice.core.sampling import drawn
+
 if TYPE_CHECKING:
     import torch
 
@@ -25,4 +27,4 @@ class Effort:
         """Return the images to evaluate among `count`, int64, ascending."""
         if self.full or count <= self.sample:
             return np.arange(count)
-        return np.sort(np.random.default_rng(seed).permutation(count)[: self.sample])
+        return drawn(count, self.sample, seed)

@@ -14,13 +14,14 @@ from hubslice.ancestry.mixing import tensors_of
 from hubslice.artefacts.exposure import ArmExposure, LayerChange, RunExposure
 from hubslice.artefacts.report import ExposureReport
 from hubslice.core.errors import FetchError
+from hubslice.core.sampling import drawn
 from hubslice.files.sealed import read_sealed
 from hubslice.hub.pull import fetch
 from hubslice.hub.ref import HubRef
 from hubslice.models.base import Model
 from hubslice.run.report import given_away
 from hubslice.run.steps.audit import EVIDENCE
-from hubslice.run.steps.exposure import KIND, PLACES, compared_with, drawn
+from hubslice.run.steps.exposure import KIND, PLACES, compared_with
 from hubslice.run.steps.teacher import WEIGHTS_FOLDER
 from hubslice.task.task import Task
 from hubslice.verbs.verify.claims import Claims
